@@ -1,0 +1,53 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One row per Swift module: its name and what it may import. `LayeringTests` holds the sources to it.
+let modules: [(name: String, dependencies: [Target.Dependency])] = [
+  ("ApusDevice", []),
+  ("ApusCPU", ["ApusDevice", "CSIMD", "COpenBLAS"]),
+  ("ApusGPU", ["ApusDevice", "Kernels", "COpenCL"]),
+  ("ApusTensor", ["ApusDevice", "ApusCPU", "ApusGPU"]),
+  ("ApusNN", ["ApusTensor"]),
+  ("ApusData", ["ApusTensor", "CZlib"]),
+  ("ApusTraining", ["ApusNN", "ApusData"]),
+  ("ApusModels", ["ApusNN", "ApusTraining"]),
+  ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusModels"]),
+]
+
+let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
+let package = Package(
+  name: "Apus",
+  products: [
+    .library(name: "Apus", targets: ["Apus"]),
+    .executable(name: "apus", targets: ["ApusCLI"]),
+  ],
+  targets: [
+    .systemLibrary(name: "COpenBLAS", path: "Sources/COpenBLAS", pkgConfig: "openblas"),
+    .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib"),
+    .target(name: "Kernels", path: "Kernels"),
+    .target(name: "CSIMD", dependencies: ["Kernels"]),
+    .target(name: "COpenCL"),
+  ]
+    + modules.map {
+      .target(
+        name: $0.name, dependencies: $0.dependencies, swiftSettings: swift,
+        linkerSettings: [.linkedLibrary("m")])
+    }
+    + [
+      .target(
+        name: "ApusBenchmarks", dependencies: ["Apus"], path: "Benchmarks/ApusBenchmarks",
+        swiftSettings: swift),
+      .executableTarget(
+        name: "ApusCLI", dependencies: ["Apus", "ApusBenchmarks"], swiftSettings: swift),
+      .target(
+        name: "ApusTestSupport", dependencies: ["Apus"], path: "Tests/ApusTestSupport",
+        swiftSettings: swift),
+    ]
+    + (modules.map(\.name) + ["ApusCLI"]).map {
+      .testTarget(
+        name: $0 + "Tests", dependencies: [.target(name: $0), "ApusTestSupport"],
+        path: "Tests/\($0)Tests", swiftSettings: swift)
+    },
+  cLanguageStandard: .gnu2x
+)

@@ -1,0 +1,5 @@
+@_exported import ApusData
+@_exported import ApusModels
+@_exported import ApusNN
+@_exported import ApusTensor
+@_exported import ApusTraining

@@ -1,0 +1,103 @@
+/// What executes plans. Implementations know steps and bytes, never operations.
+///
+/// Calls may come from any thread. Work is ordered: a `run`, `upload` or `startDownload` takes effect
+/// after everything called before it, but may still be under way when the call returns.
+public protocol Device: AnyObject, Sendable {
+  var info: DeviceInfo { get }
+
+  /// Memory for `byteCount` bytes, returned to the device's pool when the buffer is released.
+  func allocate(byteCount: Int) throws(DeviceError) -> Buffer
+
+  /// Copies host bytes to the start of a buffer; the source may be reused on return.
+  func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError)
+
+  /// Starts copying the first `byteCount` bytes of a buffer to the host, after all work called so far
+  /// and without waiting for it.
+  func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download
+
+  /// Compiles what the plan needs. Expensive, called once per plan.
+  func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
+
+  /// Runs a plan. `inputs`, `outputs` and `scalars` are parallel to the plan's.
+  func run(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
+  ) throws(DeviceError)
+
+  /// Waits for all work called so far.
+  func synchronize() throws(DeviceError)
+
+  var memory: MemoryStatistics { get }
+
+  /// Gives pooled memory that is not in use back to the system.
+  func releaseUnusedMemory()
+}
+
+/// A plan made ready by one device.
+public protocol Executable: AnyObject, Sendable {}
+
+/// A copy to the host under way.
+public protocol Download: AnyObject, Sendable {
+  /// Waits for the bytes and passes them on.
+  func wait<R>(_ body: (UnsafeRawBufferPointer) -> R) throws(DeviceError) -> R
+}
+
+/// Device memory. Subclasses hold the address or handle, and return it to a pool in `deinit`.
+open class Buffer: @unchecked Sendable {
+  public let byteCount: Int
+
+  public init(byteCount: Int) { self.byteCount = byteCount }
+}
+
+/// What a device says of itself.
+public struct DeviceInfo: Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable { case cpu, opencl, cuda }
+
+  public var kind: Kind
+  /// The name that `--device` takes: `cpu`, `opencl:0`, …
+  public var identifier: String
+  public var name: String
+  public var vendor: String
+  public var driver: String
+  /// Whether the device is a discrete GPU (its memory is its own).
+  public var isDiscreteGPU: Bool
+  public var computeUnits: Int
+  public var memoryByteCount: Int
+  public var maximumAllocationByteCount: Int
+  /// Alignment of values inside a slab, in bytes; a power of two.
+  public var alignment: Int
+  public var supportsFloat64: Bool
+
+  public init(
+    kind: Kind, identifier: String, name: String, vendor: String, driver: String,
+    isDiscreteGPU: Bool, computeUnits: Int, memoryByteCount: Int, maximumAllocationByteCount: Int,
+    alignment: Int, supportsFloat64: Bool
+  ) {
+    self.kind = kind
+    self.identifier = identifier
+    self.name = name
+    self.vendor = vendor
+    self.driver = driver
+    self.isDiscreteGPU = isDiscreteGPU
+    self.computeUnits = computeUnits
+    self.memoryByteCount = memoryByteCount
+    self.maximumAllocationByteCount = maximumAllocationByteCount
+    self.alignment = alignment
+    self.supportsFloat64 = supportsFloat64
+  }
+}
+
+/// Bytes of device memory.
+public struct MemoryStatistics: Hashable, Sendable {
+  /// In buffers and running plans.
+  public var used: Int
+  /// The highest value of `used` so far.
+  public var peak: Int
+  /// Kept for reuse.
+  public var pooled: Int
+
+  public init(used: Int = 0, peak: Int = 0, pooled: Int = 0) {
+    self.used = used
+    self.peak = peak
+    self.pooled = pooled
+  }
+}

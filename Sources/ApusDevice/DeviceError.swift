@@ -1,0 +1,52 @@
+/// What can go wrong on a device, with what is needed to get out of it.
+public enum DeviceError: Error, Hashable, Sendable {
+  /// No such device or no driver. `reason` says why and what to install.
+  case unavailable(device: String, reason: String)
+  /// `requested` bytes did not fit, after the pool was flushed and the request repeated.
+  case outOfMemory(device: String, requested: Int, used: Int, available: Int)
+  /// A kernel did not build.
+  case buildFailed(device: String, kernel: String, log: String)
+  /// A kernel did not run.
+  case launchFailed(device: String, kernel: String, reason: String)
+  /// An index that a gather or scatter read was outside its axis.
+  case indexOutOfRange(device: String, operation: String)
+  /// The device or its driver stopped answering; the process must open it again.
+  case lost(device: String, reason: String)
+  /// The device lacks what the plan needs, for example `float64`.
+  case unsupported(device: String, feature: String)
+}
+
+extension DeviceError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .unavailable(let device, let reason):
+      return "device \(device) is not available: \(reason)"
+    case .outOfMemory(let device, let requested, let used, let available):
+      return
+        "device \(device) is out of memory: \(byteText(requested)) asked for, \(byteText(used)) in use, "
+        + "\(byteText(available)) in all; a smaller --batch-size needs less"
+    case .buildFailed(let device, let kernel, let log):
+      return "device \(device) could not build \(kernel):\n\(log)"
+    case .launchFailed(let device, let kernel, let reason):
+      return "device \(device) could not run \(kernel): \(reason)"
+    case .indexOutOfRange(let device, let operation):
+      return "\(operation): an index is outside its axis (found on device \(device))"
+    case .lost(let device, let reason):
+      return "device \(device) was lost: \(reason)"
+    case .unsupported(let device, let feature):
+      return "device \(device) does not support \(feature)"
+    }
+  }
+
+  private func byteText(_ count: Int) -> String {
+    var value = Double(count)
+    var unit = 0
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024, unit < units.count - 1 {
+      value /= 1024
+      unit += 1
+    }
+    let tenths = Int((value * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10) \(units[unit])"
+  }
+}

@@ -1,0 +1,150 @@
+/// Where the elements of a strided array lie: element `i` of `shape` is at
+/// `offset + Σ i[axis] · strides[axis]`, in elements.
+///
+/// A stride of 0 repeats an element (broadcasting); a negative one walks backwards.
+public struct Layout: Hashable, Sendable {
+  public var shape: Shape
+  public var strides: Shape
+  public var offset: Int
+
+  public init(shape: Shape, strides: Shape, offset: Int = 0) {
+    self.shape = shape
+    self.strides = strides
+    self.offset = offset
+  }
+
+  /// A contiguous row-major layout that starts at element 0.
+  public init(contiguous shape: Shape) {
+    self.init(shape: shape, strides: shape.contiguousStrides)
+  }
+
+  /// Whether elements lie in row-major order without gaps. Axes of extent 1 may have any stride.
+  public var isContiguous: Bool {
+    var expected = 1
+    for axis in (0..<shape.rank).reversed() {
+      if shape[axis] != 1 && strides[axis] != expected { return false }
+      expected *= shape[axis]
+    }
+    return true
+  }
+
+  /// Whether the layout is contiguous and starts at element 0.
+  public var isIdentity: Bool { offset == 0 && isContiguous }
+}
+
+// MARK: - Views
+
+extension Layout {
+  /// The layout with its axes in the order `permutation`.
+  public func transposed(_ permutation: [Int]) -> Layout {
+    var result = self
+    for (axis, source) in permutation.enumerated() {
+      result.shape[axis] = shape[source]
+      result.strides[axis] = strides[source]
+    }
+    return result
+  }
+
+  /// The layout repeated to `target` by NumPy's rule: axes are aligned at the right, an extent of 1
+  /// is repeated.
+  /// - Precondition: the shapes are compatible.
+  public func broadcast(to target: Shape) -> Layout {
+    var result = Layout(shape: target, strides: Shape(repeating: 0, count: target.rank), offset: offset)
+    let lead = target.rank - shape.rank
+    for axis in 0..<shape.rank where shape[axis] == target[axis + lead] {
+      result.strides[axis + lead] = strides[axis]
+    }
+    return result
+  }
+
+  /// The layout of `shape[axis]` elements each `step` apart, from `start`, along each axis.
+  public func sliced(start: [Int], step: [Int], shape target: Shape) -> Layout {
+    var result = self
+    result.shape = target
+    for axis in 0..<shape.rank {
+      result.offset += start[axis] * strides[axis]
+      result.strides[axis] = strides[axis] * step[axis]
+    }
+    return result
+  }
+
+  /// The layout under another shape of as many elements, or `nil` when no strides describe it.
+  public func reshaped(to target: Shape) -> Layout? {
+    guard shape.elementCount > 0 else { return Layout(contiguous: target) }
+    // Group old and new axes whose products agree; inside a group the old axes must be mergeable.
+    var result = Layout(shape: target, strides: Shape(repeating: 0, count: target.rank), offset: offset)
+    var old = 0
+    var new = 0
+    while old < shape.rank || new < target.rank {
+      var oldProduct = old < shape.rank ? shape[old] : 1
+      var newProduct = new < target.rank ? target[new] : 1
+      var oldEnd = min(old + 1, shape.rank)
+      var newEnd = min(new + 1, target.rank)
+      while oldProduct != newProduct {
+        if oldProduct < newProduct {
+          oldProduct *= shape[oldEnd]
+          oldEnd += 1
+        } else {
+          newProduct *= target[newEnd]
+          newEnd += 1
+        }
+      }
+      guard let inner = mergedStride(of: old..<oldEnd) else { return nil }
+      var stride = inner
+      for axis in (new..<newEnd).reversed() {
+        result.strides[axis] = stride
+        stride *= target[axis]
+      }
+      old = oldEnd
+      new = newEnd
+    }
+    return result
+  }
+
+  /// The stride of the single axis that the given adjacent axes amount to, or `nil`.
+  private func mergedStride(of axes: Range<Int>) -> Int? {
+    var stride: Int?
+    var expected = 0
+    for axis in axes.reversed() where shape[axis] != 1 {
+      if stride == nil {
+        stride = strides[axis]
+      } else if strides[axis] != expected {
+        return nil
+      }
+      expected = strides[axis] * shape[axis]
+    }
+    return stride ?? 0
+  }
+}
+
+// MARK: - Iteration
+
+extension Layout {
+  /// Merges adjacent axes that every layout walks as one, drops axes of extent 1 and returns the
+  /// smaller domain with the layouts over it. The row-major order of the elements is kept.
+  ///
+  /// - Parameter layouts: layouts over `domain`, all of that shape.
+  public static func collapsed(_ domain: Shape, _ layouts: [Layout]) -> (Shape, [Layout]) {
+    var extents: [Int] = []
+    var strides: [[Int]] = layouts.map { _ in [] }
+    for axis in 0..<domain.rank where domain[axis] != 1 {
+      let mergeable =
+        !extents.isEmpty
+        && layouts.indices.allSatisfy { strides[$0].last! == layouts[$0].strides[axis] * domain[axis] }
+      if mergeable {
+        extents[extents.count - 1] *= domain[axis]
+        for index in layouts.indices { strides[index][extents.count - 1] = layouts[index].strides[axis] }
+      } else {
+        extents.append(domain[axis])
+        for index in layouts.indices { strides[index].append(layouts[index].strides[axis]) }
+      }
+    }
+    let shape = Shape(extents)
+    return (
+      shape,
+      layouts.indices.map {
+        Layout(shape: shape, strides: Shape(strides[$0]), offset: layouts[$0].offset)
+      }
+    )
+  }
+}

@@ -1,0 +1,101 @@
+/// A straight-line elementwise program: loads, instructions, stores.
+///
+/// Registers are numbered: register `i` below `inputs.count` is input `i`, register
+/// `inputs.count + j` the result of instruction `j`. A program holds no shapes, so that one compiled
+/// text serves many domains.
+public struct Program: Hashable, Sendable {
+  /// What an input register is loaded from.
+  public enum Input: Hashable, Sendable {
+    /// An element of a tensor, converted to the lane of its type.
+    case tensor(DType)
+    /// A number of the plan's scalar bank, the same for all elements.
+    case scalar(Lane)
+    /// A result of the step this program follows (the product of a matmul, a reduced value).
+    case core(Lane)
+
+    public var lane: Lane {
+      switch self {
+      case .tensor(let dtype): dtype.lane
+      case .scalar(let lane), .core(let lane): lane
+      }
+    }
+  }
+
+  /// A register that is stored, and the type it is stored as; its lane is `dtype.lane`.
+  public struct Output: Hashable, Sendable {
+    public var register: Int
+    public var dtype: DType
+
+    public init(register: Int, dtype: DType) {
+      self.register = register
+      self.dtype = dtype
+    }
+  }
+
+  public var inputs: [Input]
+  public var instructions: [Instruction]
+  public var outputs: [Output]
+
+  public init(inputs: [Input] = [], instructions: [Instruction] = [], outputs: [Output] = []) {
+    self.inputs = inputs
+    self.instructions = instructions
+    self.outputs = outputs
+  }
+
+  /// The lane of a register.
+  public func lane(of register: Int) -> Lane {
+    register < inputs.count
+      ? inputs[register].lane : instructions[register - inputs.count].result
+  }
+}
+
+/// One elementwise function applied to registers.
+///
+/// `function` names a row of `Kernels/elementwise.def`, or one of those that need more than a row:
+/// - `constant`: no operands, the value of `immediate`;
+/// - `select`: operands condition (a register of lane `int32`, nonzero is true), then, else;
+/// - `index`: no operands, the row-major number of the element in the domain (`int32` or `int64`);
+/// - `convert`: the operand, of lane `lane`, as lane `result` (float to integer truncates toward
+///   zero and saturates, NaN becomes 0; other conversions round to nearest even).
+public struct Instruction: Hashable, Sendable {
+  public var function: String
+  /// The lane of the operands, and the row's instance that is run.
+  public var lane: Lane
+  /// The lane of the result: that of the operands but for comparisons (`int32`, 0 or 1) and `convert`.
+  public var result: Lane
+  /// Registers, at most three.
+  public var operands: [Int]
+  public var immediate: Scalar?
+
+  public init(
+    _ function: String, lane: Lane, result: Lane? = nil, operands: [Int], immediate: Scalar? = nil
+  ) {
+    self.function = function
+    self.lane = lane
+    self.result = result ?? lane
+    self.operands = operands
+    self.immediate = immediate
+  }
+}
+
+/// A number on the host: an immediate of a program, or an entry of the scalar bank.
+public enum Scalar: Hashable, Sendable {
+  case float(Double)
+  case integer(Int64)
+
+  public var double: Double {
+    switch self {
+    case .float(let value): value
+    case .integer(let value): Double(value)
+    }
+  }
+
+  /// The value as an integer; fractions are cut, what does not fit is clamped, NaN is 0.
+  public var integer: Int64 {
+    switch self {
+    case .float(let value):
+      value.isNaN ? 0 : Int64(exactly: value.rounded(.towardZero)) ?? (value < 0 ? .min : .max)
+    case .integer(let value): value
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/// The extents of a tensor, outermost axis first; a scalar has rank 0.
+///
+/// A shape is a plain value without heap storage, so that building a graph node allocates nothing
+/// for it. The rank is at most `Shape.maximumRank`.
+public struct Shape: Sendable {
+  public static let maximumRank = 8
+
+  @usableFromInline var extents: InlineArray<8, Int>
+  @usableFromInline var count8: UInt8
+
+  /// The shape of a scalar.
+  @inlinable public init() {
+    extents = InlineArray(repeating: 0)
+    count8 = 0
+  }
+
+  /// A shape of the given extents.
+  /// - Precondition: at most `maximumRank` extents, none negative.
+  @inlinable public init(_ extents: some Collection<Int>) {
+    self.init()
+    for extent in extents { append(extent) }
+  }
+
+  /// A shape of `rank` equal extents.
+  @inlinable public init(repeating extent: Int, count rank: Int) {
+    self.init()
+    for _ in 0..<rank { append(extent) }
+  }
+
+  /// The number of axes.
+  @inlinable public var rank: Int { Int(count8) }
+
+  /// Appends an innermost axis.
+  @inlinable public mutating func append(_ extent: Int) {
+    guard rank < Shape.maximumRank else {
+      fatalError("Shape: rank \(rank + 1) is above the maximum of \(Shape.maximumRank)")
+    }
+    extents[rank] = extent
+    count8 += 1
+  }
+
+  /// The number of elements: the product of the extents, 1 for a scalar.
+  @inlinable public var elementCount: Int {
+    var product = 1
+    for axis in 0..<rank { product &*= extents[axis] }
+    return product
+  }
+
+  /// The shape without axis `axis`.
+  @inlinable public func removing(_ axis: Int) -> Shape {
+    var result = Shape()
+    for other in 0..<rank where other != axis { result.append(extents[other]) }
+    return result
+  }
+
+  /// The shape with an axis of `extent` inserted before axis `axis` (`0...rank`).
+  @inlinable public func inserting(_ extent: Int, at axis: Int) -> Shape {
+    var result = Shape()
+    for other in 0...rank {
+      if other == axis { result.append(extent) }
+      if other < rank { result.append(extents[other]) }
+    }
+    return result
+  }
+
+  /// The strides, in elements, of a contiguous row-major array of this shape.
+  @inlinable public var contiguousStrides: Shape {
+    var result = self
+    var product = 1
+    var axis = rank
+    while axis > 0 {
+      axis -= 1
+      result.extents[axis] = product
+      product &*= extents[axis]
+    }
+    return result
+  }
+
+  /// A shape for extents that come from a file or an option: refuses negative extents, ranks above
+  /// the maximum and element counts whose size in bytes would overflow.
+  public init?(validating extents: [Int], dtype: DType) {
+    guard extents.count <= Shape.maximumRank else { return nil }
+    var bytes = dtype.byteCount
+    for extent in extents {
+      guard extent >= 0 else { return nil }
+      let (product, overflow) = bytes.multipliedReportingOverflow(by: Swift.max(extent, 1))
+      guard !overflow, product <= Int.max / 2 else { return nil }
+      bytes = product
+    }
+    self.init(extents)
+  }
+}
+
+extension Shape: RandomAccessCollection, MutableCollection {
+  @inlinable public var startIndex: Int { 0 }
+  @inlinable public var endIndex: Int { Int(count8) }
+  @inlinable public subscript(axis: Int) -> Int {
+    get {
+      precondition(axis < rank)
+      return extents[axis]
+    }
+    set {
+      precondition(axis < rank)
+      extents[axis] = newValue
+    }
+  }
+}
+
+extension Shape: Hashable {
+  @inlinable public static func == (left: Shape, right: Shape) -> Bool {
+    guard left.count8 == right.count8 else { return false }
+    for axis in 0..<left.rank where left.extents[axis] != right.extents[axis] { return false }
+    return true
+  }
+
+  @inlinable public func hash(into hasher: inout Hasher) {
+    hasher.combine(count8)
+    for axis in 0..<rank { hasher.combine(extents[axis]) }
+  }
+}
+
+extension Shape: ExpressibleByArrayLiteral, CustomStringConvertible {
+  @inlinable public init(arrayLiteral extents: Int...) { self.init(extents) }
+
+  public var description: String { "[" + map(String.init).joined(separator: ", ") + "]" }
+}

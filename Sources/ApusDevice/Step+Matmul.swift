@@ -1,0 +1,31 @@
+/// A batched matrix product `C[b] = A[b] · B[b]`, then an epilogue over `batch + [m, n]`.
+///
+/// Float operands accumulate in their lane (`float32` for the narrow ones); `int8`, `uint8` and
+/// `int32` accumulate in `int32`, `int64` in `int64`. Accumulation order depends on the shape alone.
+public struct Matmul: Hashable, Sendable {
+  /// The batch axes, outermost first; empty for one product.
+  public var batch: Shape
+  public var m: Int
+  public var n: Int
+  public var k: Int
+  /// `[batch…, m, k]` and `[batch…, k, n]`. One of the last two strides is 1 and the other at least
+  /// the extent it skips; batch strides are free (0 where broadcast).
+  public var a: Operand
+  public var b: Operand
+  /// The element type of `a` and `b`; the core result has its lane.
+  public var dtype: DType
+  public var epilogue: Epilogue
+
+  public init(
+    batch: Shape, m: Int, n: Int, k: Int, a: Operand, b: Operand, dtype: DType, epilogue: Epilogue
+  ) {
+    self.batch = batch
+    self.m = m
+    self.n = n
+    self.k = k
+    self.a = a
+    self.b = b
+    self.dtype = dtype
+    self.epilogue = epilogue
+  }
+}

@@ -1,0 +1,71 @@
+/// One unit of work of a plan. The families are closed: a device implements each of them and knows
+/// nothing of the operations that were lowered to them.
+public enum Step: Hashable, Sendable {
+  case elementwise(Elementwise)
+  case reduction(Reduction)
+  case scan(Scan)
+  case matmul(Matmul)
+  case convolution(Convolution)
+  case pooling(Pooling)
+  case gather(Gather)
+  case scatterAdd(ScatterAdd)
+  case random(RandomBits)
+  case sort(Sort)
+}
+
+/// A strided view of one of the plan's values.
+public struct Operand: Hashable, Sendable {
+  /// The index into `Plan.values`.
+  public var value: Int
+  public var layout: Layout
+
+  public init(value: Int, layout: Layout) {
+    self.value = value
+    self.layout = layout
+  }
+}
+
+/// What an input of a `Program` is bound to.
+public enum Argument: Hashable, Sendable {
+  /// An array whose layout has the shape of the domain.
+  case tensor(Operand)
+  /// An entry of the scalar bank.
+  case scalar(Int)
+  /// Result `i` of the step the program follows.
+  case core(Int)
+}
+
+/// A program's inputs and outputs over one domain: `arguments` are parallel to `Program.inputs`,
+/// `results` to `Program.outputs`. Results never overlap each other; a result may be the same memory
+/// as an argument only where both have the same layout.
+public struct Binding: Hashable, Sendable {
+  public var domain: Shape
+  public var arguments: [Argument]
+  public var results: [Operand]
+
+  public init(domain: Shape, arguments: [Argument], results: [Operand]) {
+    self.domain = domain
+    self.arguments = arguments
+    self.results = results
+  }
+}
+
+/// A program that runs on the results of a step before they are stored. The domain is that of the
+/// step's result. The plainest one stores the result as it is.
+public struct Epilogue: Hashable, Sendable {
+  public var program: Program
+  public var binding: Binding
+
+  public init(program: Program, binding: Binding) {
+    self.program = program
+    self.binding = binding
+  }
+
+  /// The operand that receives the unchanged core result, or `nil` where the program does more.
+  public var plainResult: Operand? {
+    guard program.inputs.count == 1, program.instructions.isEmpty, program.outputs.count == 1,
+      case .core = program.inputs[0], program.outputs[0].dtype == program.inputs[0].lane.dtype
+    else { return nil }
+    return binding.results[0]
+  }
+}

@@ -1,0 +1,3 @@
+#ifndef COPENCL_H
+#define COPENCL_H
+#endif
