@@ -4,12 +4,13 @@ import PackageDescription
 /// One row per Swift module: its name and what it may import. `LayeringTests` holds the sources to it.
 let modules: [(name: String, dependencies: [Target.Dependency])] = [
   ("ApusDevice", []),
+  ("ApusFiles", []),
   ("ApusCPU", ["ApusDevice", "CSIMD", "COpenBLAS"]),
-  ("ApusGPU", ["ApusDevice", "Kernels", "COpenCL"]),
+  ("ApusGPU", ["ApusDevice", "ApusFiles", "Kernels", "COpenCL"]),
   ("ApusTensor", ["ApusDevice", "ApusCPU", "ApusGPU"]),
   ("ApusNN", ["ApusTensor"]),
-  ("ApusData", ["ApusTensor", "CZlib"]),
-  ("ApusTraining", ["ApusNN", "ApusData"]),
+  ("ApusData", ["ApusTensor", "ApusFiles", "CZlib"]),
+  ("ApusTraining", ["ApusNN", "ApusData", "ApusFiles"]),
   ("ApusModels", ["ApusNN", "ApusTraining"]),
   ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusModels"]),
 ]

@@ -1,0 +1,93 @@
+import Glibc
+
+/// An open file that closes itself.
+package final class FileDescriptor: Sendable {
+  package let path: String
+  package let number: Int32
+
+  init(path: String, number: Int32) {
+    self.path = path
+    self.number = number
+  }
+
+  deinit { close(number) }
+
+  /// Opens a regular file for reading. Directories, devices and pipes are refused, so that a name
+  /// that a user gives cannot block the process.
+  package convenience init(reading path: String) throws(FileError) {
+    let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard number >= 0 else { throw .current("open", path) }
+    var status = stat()
+    guard fstat(number, &status) == 0 else {
+      let error = FileError.current("stat", path)
+      close(number)
+      throw error
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      close(number)
+      throw FileError(operation: "open", path: path, code: 0, detail: "not a regular file")
+    }
+    self.init(path: path, number: number)
+  }
+
+  /// The size of the file in bytes.
+  package func byteCount() throws(FileError) -> Int {
+    var status = stat()
+    guard fstat(number, &status) == 0 else { throw .current("stat", path) }
+    return Int(status.st_size)
+  }
+
+  /// Fills `buffer` from `offset` on and returns how many bytes there were.
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int {
+    var done = 0
+    while done < buffer.count {
+      let count = pread(number, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+      if count == 0 { break }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw .current("read", path)
+      }
+      done += count
+    }
+    return done
+  }
+
+  /// The `count` bytes from `offset` on; fewer only where the file ends.
+  package func bytes(at offset: Int, count: Int) throws(FileError) -> [UInt8] {
+    var failure: FileError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      do throws(FileError) {
+        initialized = try read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
+      } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
+  /// Writes all bytes at the current position.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = Glibc.write(number, UnsafeRawBufferPointer(rebasing: rest).baseAddress!, rest.count)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw .current("write", path)
+      }
+      rest = rest.dropFirst(count)
+    }
+  }
+}
+
+extension FileDescriptor {
+  /// The whole of a regular file.
+  /// - Parameter limit: a larger file is an error, found before memory is asked for.
+  package static func contents(of path: String, limit: Int = .max) throws(FileError) -> [UInt8] {
+    let file = try FileDescriptor(reading: path)
+    let count = try file.byteCount()
+    guard count <= limit else {
+      let detail = "\(count) bytes, more than the limit of \(limit)"
+      throw FileError(operation: "read", path: path, code: EFBIG, detail: detail)
+    }
+    return try file.bytes(at: 0, count: count)
+  }
+}

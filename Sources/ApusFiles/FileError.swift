@@ -1,0 +1,37 @@
+import Glibc
+
+/// A call to the file system that failed.
+package struct FileError: Error, Hashable, Sendable {
+  /// What was being done: `open`, `read`, `write`, …
+  package var operation: String
+  package var path: String
+  /// The `errno` of the call, 0 when the file itself is the reason.
+  package var code: Int32
+  /// What is known beyond the code, for example the bytes needed.
+  package var detail: String?
+
+  package init(operation: String, path: String, code: Int32, detail: String? = nil) {
+    self.operation = operation
+    self.path = path
+    self.code = code
+    self.detail = detail
+  }
+
+  /// The failure that `errno` describes now.
+  static func current(_ operation: String, _ path: String, detail: String? = nil) -> FileError {
+    FileError(operation: operation, path: path, code: errno, detail: detail)
+  }
+
+  /// Whether the file does not exist.
+  package var isMissing: Bool { code == ENOENT || code == ENOTDIR }
+}
+
+extension FileError: CustomStringConvertible {
+  /// The reason alone, without the path.
+  package var reason: String {
+    let cause = code == 0 ? nil : String(cString: strerror(code))
+    return [cause, detail].compactMap(\.self).joined(separator: ": ")
+  }
+
+  package var description: String { "\(path): cannot \(operation): \(reason)" }
+}

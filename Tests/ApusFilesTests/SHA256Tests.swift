@@ -1,0 +1,33 @@
+import Testing
+
+@testable import ApusFiles
+
+struct SHA256Tests {
+  /// The examples of FIPS 180-4 and lengths around the padding's edges, from `sha256sum`.
+  @Test(arguments: [
+    ("", 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ("abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+    (
+      "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+    ),
+    ("a", 1_000_000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"),
+  ])
+  func knownDigest(text: String, count: Int, digest: String) {
+    #expect(SHA256.hexadecimal(of: String(repeating: text, count: count).utf8) == digest)
+  }
+
+  @Test func piecesDoNotMatter() {
+    let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    for count in [55, 56, 63, 64, 65, 119, 120, 128, 1000] {
+      let whole = SHA256.hexadecimal(of: bytes[..<count])
+      for piece in [1, 7, 63, 64, 65, 200] {
+        var hash = SHA256()
+        for start in stride(from: 0, to: count, by: piece) {
+          hash.update(bytes[start..<min(start + piece, count)])
+        }
+        #expect(hash.hexadecimal() == whole, "\(count) bytes in pieces of \(piece)")
+      }
+    }
+  }
+}
