@@ -1,3 +1,5 @@
+import Apus
+
 import Glibc
 
 /// The command `apus`.

@@ -21,6 +21,7 @@ enum ExitCode: Int32 {
     switch error {
     case is UsageError: self = .usage
     case let error as DataError: self.init(for: error)
+    case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
     case is OutputError: self = .inputOutput
     default: self = .failure
     }

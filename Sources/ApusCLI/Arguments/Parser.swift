@@ -1,3 +1,5 @@
+import Apus
+
 /// A command line that cannot be understood.
 struct UsageError: Error, CustomStringConvertible {
   /// The subcommand it was meant for, if that much is known.

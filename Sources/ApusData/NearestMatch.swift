@@ -1,5 +1,5 @@
 /// The word that someone who wrote `text` most likely meant; `nil` when none is near.
-func nearestMatch(to text: String, in words: [String]) -> String? {
+package func nearestMatch(to text: String, in words: [String]) -> String? {
   let scored = words.map { (word: $0, distance: editDistance(text.lowercased(), $0.lowercased())) }
   guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
   if best.distance <= max(1, (min(text.count, best.word.count) + 1) / 2) { return best.word }
@@ -7,7 +7,7 @@ func nearestMatch(to text: String, in words: [String]) -> String? {
 }
 
 /// The end of a message about an unknown word: what was probably meant, and what there is.
-func suggestion(for text: String, in words: [String]) -> String {
+package func suggestion(for text: String, in words: [String]) -> String {
   let known = words.count <= 12 ? "; known are " + words.joined(separator: ", ") : ""
   guard let match = nearestMatch(to: text, in: words) else { return known }
   return "; did you mean \(match)?" + (known.isEmpty ? "" : " (\(known.dropFirst(2)))")
