@@ -60,14 +60,14 @@ struct OpInputs: ~Copyable {
     others = list.count > 3 ? Array(list[3...]) : []
   }
 
-  var count: Int {
+  @inline(__always) var count: Int {
     if first == nil { return 0 }
     if second == nil { return 1 }
     if third == nil { return 2 }
     return 3 + others.count
   }
 
-  subscript(index: Int) -> Node {
+  @inline(__always) subscript(index: Int) -> Node {
     switch index {
     case 0: first!
     case 1: second!
