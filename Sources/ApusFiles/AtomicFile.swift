@@ -42,6 +42,15 @@ package final class AtomicFile {
     }
   }
 
+  /// Appends bytes to the new file.
+  package func write(_ bytes: [UInt8]) throws(FileError) {
+    var failure: FileError?
+    bytes.withUnsafeBytes { buffer in
+      do throws(FileError) { try write(buffer) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
   /// Flushes the new file and puts it in the place of the old one.
   package func commit() throws(FileError) {
     guard fsync(file.number) == 0 else { throw explained(.current("flush", path), needed: written) }
@@ -85,11 +94,7 @@ extension AtomicFile {
   package static func write(_ bytes: some Sequence<UInt8>, to path: String) throws(FileError) {
     let bytes = bytes as? [UInt8] ?? Array(bytes)
     let file = try AtomicFile(path: path, needed: bytes.count)
-    var failure: FileError?
-    bytes.withUnsafeBytes { buffer in
-      do throws(FileError) { try file.write(buffer) } catch { failure = error }
-    }
-    if let failure { throw failure }
+    try file.write(bytes)
     try file.commit()
   }
 

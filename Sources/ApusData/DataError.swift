@@ -1,0 +1,64 @@
+import ApusFiles
+
+/// What can be wrong with data, with the file, the place in it, and the way out.
+public enum DataError: Error, Hashable, Sendable {
+  /// The operating system refused: the file does not exist, may not be read, the disk is full, …
+  case inputOutput(path: String, operation: String, reason: String)
+  /// The files of a data set are not there. `remedy` says how to get them.
+  case missing(dataset: String, path: String, remedy: String)
+  /// The file is not what its format says.
+  case malformed(path: String, format: String, place: Place, reason: String, remedy: String)
+  /// A tensor or record is well-formed, but not what is asked for.
+  case unsupported(path: String, format: String, reason: String, remedy: String)
+  /// A source of data that no data set answers to.
+  case unknownSource(String, known: [String])
+
+  /// Where in a file something is.
+  public enum Place: Hashable, Sendable {
+    case file
+    /// A byte, counted from 0 in the stored file or, for compressed files, in what it holds.
+    case offset(Int)
+    /// The record or array element, counted from 0.
+    case record(Int)
+    /// The named part, for example a tensor.
+    case name(String)
+  }
+
+  package init(_ error: FileError) {
+    self = .inputOutput(path: error.path, operation: error.operation, reason: error.reason)
+  }
+}
+
+extension DataError.Place: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .file: ""
+    case .offset(let offset): "at byte \(offset)"
+    case .record(let record): "in record \(record)"
+    case .name(let name): "in \"\(name)\""
+    }
+  }
+}
+
+extension DataError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .inputOutput(let path, let operation, let reason):
+      return "\(path): cannot \(operation): \(reason)"
+    case .missing(let dataset, let path, let remedy):
+      return "the data set \(dataset) is not there (no \(path)); \(remedy)"
+    case .malformed(let path, let format, let place, let reason, let remedy):
+      let location = place == .file ? "" : " \(place)"
+      return "\(path): not a valid \(format) file\(location): \(reason); \(remedy)"
+    case .unsupported(let path, let format, let reason, let remedy):
+      return "\(path): cannot use this \(format) file: \(reason); \(remedy)"
+    case .unknownSource(let source, let known):
+      return "unknown data source \"\(source)\"; known are \(known.joined(separator: ", "))"
+    }
+  }
+}
+
+/// Turns errors of the file system into those of this module.
+func reportingFiles<R: ~Copyable>(_ body: () throws(FileError) -> R) throws(DataError) -> R {
+  do throws(FileError) { return try body() } catch { throw DataError(error) }
+}

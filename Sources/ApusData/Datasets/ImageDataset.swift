@@ -1,0 +1,90 @@
+/// Labelled images of one size, as they are stored: one byte a value.
+public struct ImageSet: Sendable {
+  public let channels: Int
+  public let height: Int
+  public let width: Int
+  /// `[count, channels, height, width]`, row-major.
+  public let pixels: [UInt8]
+  /// The class of each image.
+  public let labels: [Int32]
+
+  /// - Precondition: `pixels` holds `labels.count` images.
+  public init(channels: Int, height: Int, width: Int, pixels: [UInt8], labels: [Int32]) {
+    guard pixels.count == labels.count * channels * height * width else {
+      fatalError(
+        "ImageSet: \(pixels.count) values for \(labels.count) images of [\(channels), \(height), \(width)]")
+    }
+    self.channels = channels
+    self.height = height
+    self.width = width
+    self.pixels = pixels
+    self.labels = labels
+  }
+
+  /// The number of images.
+  public var count: Int { labels.count }
+  /// The number of values of one image.
+  public var imageByteCount: Int { channels * height * width }
+}
+
+/// Images to train on and others to test with.
+public struct ImageDataset: Sendable {
+  public let name: String
+  public let classNames: [String]
+  public let train: ImageSet
+  public let test: ImageSet
+  /// Of the training images; both sets are standardized with it.
+  public let statistics: PixelStatistics
+
+  public init(name: String, classNames: [String], train: ImageSet, test: ImageSet) {
+    self.name = name
+    self.classNames = classNames
+    self.train = train
+    self.test = test
+    statistics = PixelStatistics(of: train)
+  }
+}
+
+/// Mean and standard deviation of the pixels of each channel, scaled to 0...1.
+///
+/// `mean = Σ v / n`, `standardDeviation = √(Σ (v − mean)² / (n − 1))` with `v = pixel / 255`, over all images
+/// and positions, as `torch.std` computes it.
+public struct PixelStatistics: Hashable, Sendable {
+  public var mean: [Double]
+  public var standardDeviation: [Double]
+
+  public init(mean: [Double], standardDeviation: [Double]) {
+    self.mean = mean
+    self.standardDeviation = standardDeviation
+  }
+
+  public init(of images: ImageSet) {
+    let area = images.height * images.width
+    mean = []
+    standardDeviation = []
+    for channel in 0..<images.channels {
+      // A pixel has one of 256 values: sums over the histogram are exact.
+      let histogram = Self.histogram(images.pixels, from: channel * area, area, every: images.imageByteCount)
+      let count = Double(images.count * area)
+      let sum = histogram.enumerated().reduce(0) { $0 + $1.offset * $1.element }
+      let mean = Double(sum) / 255 / count
+      let squares = histogram.enumerated().reduce(0.0) {
+        let deviation = Double($1.offset) / 255 - mean
+        return $0 + deviation * deviation * Double($1.element)
+      }
+      self.mean.append(mean)
+      standardDeviation.append(count > 1 ? (squares / (count - 1)).squareRoot() : 0)
+    }
+  }
+
+  private static func histogram(
+    _ pixels: [UInt8], from start: Int, _ area: Int, every step: Int
+  ) -> [Int] {
+    // Four tables, because adding twice in a row to the same place waits for the first to be stored.
+    var tables = [Int](repeating: 0, count: 4 * 256)
+    for image in stride(from: start, to: pixels.count, by: step) {
+      for index in image..<image + area { tables[(index & 3) << 8 | Int(pixels[index])] += 1 }
+    }
+    return (0..<256).map { tables[$0] + tables[256 + $0] + tables[512 + $0] + tables[768 + $0] }
+  }
+}

@@ -1,0 +1,80 @@
+import ApusFiles
+
+/// Digits or anything else in the four files of MNIST (LeCun, Cortes, Burges, 1998), plain or `.gz`.
+enum MNIST {
+  /// Reads `{train,t10k}-{images-idx3,labels-idx1}-ubyte` from a directory.
+  /// - Parameter remedy: how to get the files, for the error when they are not there
+  static func load(
+    name: String, directory: String, classNames: [String], remedy: String
+  ) throws(DataError) -> ImageDataset {
+    let train = try images(name: name, directory, prefix: "train", classNames.count, remedy)
+    let test = try images(name: name, directory, prefix: "t10k", classNames.count, remedy)
+    guard (train.height, train.width) == (test.height, test.width) else {
+      throw .malformed(
+        path: directory, format: "MNIST", place: .file,
+        reason:
+          "training images are \(train.height)x\(train.width), test images \(test.height)x\(test.width)",
+        remedy: "take both from the same data set")
+    }
+    return ImageDataset(name: name, classNames: classNames, train: train, test: test)
+  }
+
+  private static func images(
+    name: String, _ directory: String, prefix: String, _ classCount: Int, _ remedy: String
+  ) throws(DataError) -> ImageSet {
+    let imagePath = try find("\(prefix)-images-idx3-ubyte", in: directory, name, remedy)
+    let labelPath = try find("\(prefix)-labels-idx1-ubyte", in: directory, name, remedy)
+    let images = try array(imagePath, rank: 3)
+    let labels = try array(labelPath, rank: 1)
+    guard images.extents[0] == labels.extents[0], !images.bytes.isEmpty else {
+      throw .malformed(
+        path: labelPath, format: "MNIST", place: .file,
+        reason: "\(labels.extents[0]) labels for images of sizes \(images.extents)",
+        remedy: "take images and labels from the same data set")
+    }
+    if let record = labels.bytes.firstIndex(where: { Int($0) >= classCount }) {
+      throw .malformed(
+        path: labelPath, format: "MNIST", place: .record(record),
+        reason: "label \(labels.bytes[record]), but there are \(classCount) classes", remedy: remedy)
+    }
+    return ImageSet(
+      channels: 1, height: images.extents[1], width: images.extents[2], pixels: images.bytes,
+      labels: labels.bytes.map(Int32.init))
+  }
+
+  private static func find(
+    _ file: String, in directory: String, _ name: String, _ remedy: String
+  ) throws(DataError) -> String {
+    // Some archives write a dot where others have a hyphen: train-images.idx3-ubyte.
+    let dotted = file.replacing("s-idx", with: "s.idx")
+    for candidate in [file + ".gz", file, dotted + ".gz", dotted]
+    where FileSystem.exists("\(directory)/\(candidate)") {
+      return "\(directory)/\(candidate)"
+    }
+    throw .missing(dataset: name, path: "\(directory)/\(file)[.gz]", remedy: remedy)
+  }
+
+  private static func array(_ path: String, rank: Int) throws(DataError) -> IDXArray {
+    let array = try IDXArray(path: path)
+    guard array.type == .uint8, array.extents.count == rank else {
+      throw .malformed(
+        path: path, format: "MNIST", place: .offset(2),
+        reason: "\(array.type) of rank \(array.extents.count), expected uint8 of rank \(rank)",
+        remedy: "check that images and labels are not exchanged")
+    }
+    return array
+  }
+}
+
+extension DatasetDescription {
+  static let mnist = DatasetDescription(
+    name: "mnist", argument: "DIR", summary: "images in the four MNIST files of a directory",
+    imageSize: [1, 28, 28], classNames: (0..<10).map(String.init),
+    defaultDirectory: nil
+  ) { description, directory throws(DataError) in
+    try MNIST.load(
+      name: "mnist", directory: directory ?? "", classNames: description.classNames,
+      remedy: "name a directory with train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, "
+        + "t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz")
+  }
+}

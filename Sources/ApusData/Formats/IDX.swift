@@ -1,0 +1,112 @@
+/// An array in the IDX format of the MNIST files (http://yann.lecun.com/exdb/mnist).
+///
+/// ```
+/// 0, 0, type, rank, rank × extent as big-endian uint32, elements in row-major order, big-endian
+/// ```
+public struct IDXArray: Hashable, Sendable {
+  /// The types of elements and the byte that stands for each in a file.
+  public enum ElementType: UInt8, Sendable {
+    case uint8 = 0x08
+    case int8 = 0x09
+    case int16 = 0x0b
+    case int32 = 0x0c
+    case float32 = 0x0d
+    case float64 = 0x0e
+
+    public var byteCount: Int {
+      switch self {
+      case .uint8, .int8: 1
+      case .int16: 2
+      case .int32, .float32: 4
+      case .float64: 8
+      }
+    }
+  }
+
+  public var type: ElementType
+  public var extents: [Int]
+  /// The elements in row-major order, in the byte order of this machine.
+  public var bytes: [UInt8]
+
+  public init(type: ElementType, extents: [Int], bytes: [UInt8]) {
+    self.type = type
+    self.extents = extents
+    self.bytes = bytes
+  }
+
+  /// Reads a file, plain or compressed by gzip.
+  ///
+  /// Nothing is taken on trust: the file must hold exactly the elements that its header promises, and no
+  /// more than one byte beyond them is ever inflated.
+  public init(path: String) throws(DataError) {
+    try self.init(ByteReader(path: path))
+  }
+
+  /// Reads an array from memory. `path` names the source in errors.
+  public init(parsing bytes: [UInt8], path: String = "memory") throws(DataError) {
+    try self.init(ByteReader(bytes, path: path))
+  }
+}
+
+extension IDXArray {
+  private init(_ reader: ByteReader) throws(DataError) {
+    let magic = try reader.read(4)
+    guard magic.count == 4, magic[0] == 0, magic[1] == 0 else {
+      let found = magic.map { String($0, radix: 16) }.joined(separator: " ")
+      throw IDXArray.failure(reader, 0, "the file must start with 0 0 TYPE RANK, not with \(found)")
+    }
+    guard let type = ElementType(rawValue: magic[2]) else {
+      throw IDXArray.failure(reader, 2, "unknown element type \(magic[2])")
+    }
+    let rank = Int(magic[3])
+    guard (1...8).contains(rank) else { throw IDXArray.failure(reader, 3, "rank \(rank) is not in 1...8") }
+    let sizes = try reader.read(4 * rank)
+    guard sizes.count == 4 * rank else {
+      throw IDXArray.failure(reader, reader.position, "the file ends inside the header")
+    }
+    let extents = (0..<rank).map { axis in
+      sizes[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) }
+    }
+    let bytes = try IDXArray.elements(reader, extents, type)
+    self.init(type: type, extents: extents, bytes: IDXArray.hostOrder(bytes, width: type.byteCount))
+  }
+
+  private static func elements(
+    _ reader: ByteReader, _ extents: [Int], _ type: ElementType
+  ) throws(DataError) -> [UInt8] {
+    var needed = type.byteCount
+    for extent in extents {
+      let (product, overflow) = needed.multipliedReportingOverflow(by: extent)
+      guard !overflow, product < Int.max / 2 else {
+        throw failure(reader, 4, "the sizes \(extents) are too large")
+      }
+      needed = product
+    }
+    let bytes = try reader.read(needed + 1)
+    guard bytes.count >= needed else {
+      throw failure(
+        reader, reader.position,
+        "the header promises \(needed) bytes of elements (\(extents)), there are \(bytes.count)")
+    }
+    guard bytes.count == needed else {
+      throw failure(
+        reader, reader.position - 1, "more than the \(needed) bytes that the header promises (\(extents))")
+    }
+    return bytes
+  }
+
+  private static func hostOrder(_ bytes: [UInt8], width: Int) -> [UInt8] {
+    guard width > 1, UInt16(1).littleEndian == 1 else { return bytes }
+    var result = bytes
+    for start in stride(from: 0, to: bytes.count, by: width) {
+      result[start..<start + width].reverse()
+    }
+    return result
+  }
+
+  private static func failure(_ reader: ByteReader, _ offset: Int, _ reason: String) -> DataError {
+    .malformed(
+      path: reader.path, format: "IDX", place: .offset(offset), reason: reason,
+      remedy: "copy or download the file again")
+  }
+}

@@ -1,0 +1,89 @@
+/// A JSON value (RFC 8259). Integers are kept exactly, objects keep the order of their keys.
+public enum JSON: Hashable, Sendable {
+  case null
+  case bool(Bool)
+  case integer(Int)
+  case number(Double)
+  case string(String)
+  case array([JSON])
+  case object(JSONObject)
+}
+
+/// The members of a JSON object, in order, each key once.
+public struct JSONObject: Hashable, Sendable {
+  public private(set) var keys: [String] = []
+  private var values: [String: JSON] = [:]
+
+  public init() {}
+
+  public var count: Int { keys.count }
+  public var isEmpty: Bool { keys.isEmpty }
+
+  /// The value of a key; setting one that is new appends it, setting `nil` removes the key.
+  public subscript(key: String) -> JSON? {
+    get { values[key] }
+    set {
+      let isNew = values.updateValue(newValue ?? .null, forKey: key) == nil
+      if newValue == nil {
+        values[key] = nil
+        keys.removeAll { $0 == key }
+      } else if isNew {
+        keys.append(key)
+      }
+    }
+  }
+}
+
+extension JSONObject: Sequence, ExpressibleByDictionaryLiteral {
+  public init(dictionaryLiteral members: (String, JSON)...) {
+    for (key, value) in members { self[key] = value }
+  }
+
+  public func makeIterator() -> some IteratorProtocol<(key: String, value: JSON)> {
+    keys.lazy.map { (key: $0, value: values[$0]!) }.makeIterator()
+  }
+}
+
+// MARK: - Building
+
+extension JSON: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+  ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral,
+  ExpressibleByNilLiteral
+{
+  public init(nilLiteral: ()) { self = .null }
+  public init(booleanLiteral value: Bool) { self = .bool(value) }
+  public init(integerLiteral value: Int) { self = .integer(value) }
+  public init(floatLiteral value: Double) { self = .number(value) }
+  public init(stringLiteral value: String) { self = .string(value) }
+  public init(arrayLiteral elements: JSON...) { self = .array(elements) }
+  public init(dictionaryLiteral members: (String, JSON)...) {
+    var object = JSONObject()
+    for (key, value) in members { object[key] = value }
+    self = .object(object)
+  }
+
+  /// The number that prints with as few digits as `value` needs in its own precision.
+  public init(_ value: Float) { self = .number(Double(value.description) ?? Double(value)) }
+}
+
+// MARK: - Reading
+
+extension JSON {
+  /// The member of an object; `nil` for other values.
+  public subscript(key: String) -> JSON? { object?[key] }
+
+  public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+  public var integer: Int? { if case .integer(let value) = self { value } else { nil } }
+  public var string: String? { if case .string(let value) = self { value } else { nil } }
+  public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
+  public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
+
+  /// An integer or floating-point number.
+  public var number: Double? {
+    switch self {
+    case .number(let value): value
+    case .integer(let value): Double(value)
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import ApusFiles
+
+extension Safetensors {
+  /// A file that is open for reading: its header is checked, its tensors are read when they are asked for.
+  public final class File: Sendable {
+    public let path: String
+    public let header: Header
+    private let file: FileDescriptor
+    private let dataOffset: Int
+
+    /// Opens a file and checks its header against its size; no tensor is read.
+    public init(path: String) throws(DataError) {
+      self.path = path
+      let file = try reportingFiles { () throws(FileError) in try FileDescriptor(reading: path) }
+      let size = try reportingFiles { () throws(FileError) in try file.byteCount() }
+      let prefix = try reportingFiles { () throws(FileError) in try file.bytes(at: 0, count: 8) }
+      let count = try Safetensors.headerByteCount(prefix, fileByteCount: size, path: path)
+      let text = try reportingFiles { () throws(FileError) in try file.bytes(at: 8, count: count) }
+      header = try Header(parsing: text, dataByteCount: size - 8 - count, path: path)
+      dataOffset = 8 + count
+      self.file = file
+    }
+
+    /// The bytes of a tensor, little-endian and in row-major order.
+    public func bytes(of entry: Entry) throws(DataError) -> [UInt8] {
+      let bytes = try reportingFiles { () throws(FileError) in
+        try file.bytes(at: dataOffset + entry.range.lowerBound, count: entry.range.count)
+      }
+      guard bytes.count == entry.range.count else {
+        throw .safetensors(path, .name(entry.name), "the file became shorter while it was read")
+      }
+      return bytes
+    }
+  }
+
+  /// The checked length of the header from the first 8 bytes of a file.
+  static func headerByteCount(
+    _ prefix: [UInt8], fileByteCount: Int, path: String
+  ) throws(DataError) -> Int {
+    guard prefix.count == 8 else {
+      throw .safetensors(path, .file, "\(fileByteCount) bytes are too few for a header")
+    }
+    let count = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard count <= maximumHeaderByteCount else {
+      throw .safetensors(
+        path, .offset(0), "a header of \(count) bytes is above the limit of \(maximumHeaderByteCount)")
+    }
+    guard Int(count) <= fileByteCount - 8 else {
+      throw .safetensors(
+        path, .offset(0), "the header should take \(count) bytes, the file has \(fileByteCount) in all")
+    }
+    return Int(count)
+  }
+
+  /// Reads the header of a file that is in memory, and says where its data start.
+  public static func header(
+    of bytes: [UInt8], path: String = "memory"
+  ) throws(DataError) -> (header: Header, dataOffset: Int) {
+    let count = try headerByteCount(Array(bytes.prefix(8)), fileByteCount: bytes.count, path: path)
+    let text = Array(bytes[8..<8 + count])
+    let header = try Header(parsing: text, dataByteCount: bytes.count - 8 - count, path: path)
+    return (header, 8 + count)
+  }
+}

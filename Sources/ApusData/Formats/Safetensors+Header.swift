@@ -1,0 +1,125 @@
+extension Safetensors {
+  /// The header of a file, checked as a whole: every byte behind it belongs to exactly one tensor.
+  public struct Header: Hashable, Sendable {
+    /// The tensors in the order in which they lie in the file.
+    public let entries: [Entry]
+    public let metadata: [String: String]
+    private let indices: [String: Int]
+
+    public init(entries: [Entry], metadata: [String: String] = [:]) {
+      self.entries = entries
+      self.metadata = metadata
+      indices = Dictionary(
+        entries.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    public subscript(name: String) -> Entry? { indices[name].map { entries[$0] } }
+  }
+}
+
+// MARK: - Parsing
+
+extension Safetensors.Header {
+  /// Reads the JSON of a header.
+  /// - Parameters:
+  ///   - bytes: the header without its length
+  ///   - dataByteCount: how many bytes follow it in the file
+  ///   - path: the name of the source in errors
+  public init(parsing bytes: [UInt8], dataByteCount: Int, path: String) throws(DataError) {
+    guard bytes.first == UInt8(ascii: "{") else {
+      throw .safetensors(path, .offset(8), "the header must start with {")
+    }
+    let json: JSON
+    do throws(JSONError) {
+      json = try JSON(parsing: bytes)
+    } catch {
+      throw .safetensors(path, .offset(8 + error.offset), error.reason)
+    }
+    var metadata: [String: String] = [:]
+    var entries: [Safetensors.Entry] = []
+    for (name, value) in json.object ?? [:] {
+      if name == "__metadata__" {
+        metadata = try Self.metadata(value, path: path)
+      } else {
+        entries.append(try Self.entry(name, value, path: path))
+      }
+    }
+    try Self.checkCoverage(&entries, dataByteCount: dataByteCount, path: path)
+    self.init(entries: entries, metadata: metadata)
+  }
+
+  private static func metadata(_ value: JSON, path: String) throws(DataError) -> [String: String] {
+    guard let members = value.object else {
+      throw .safetensors(path, .name("__metadata__"), "must be an object of strings")
+    }
+    var result: [String: String] = [:]
+    for (key, value) in members {
+      guard let text = value.string else {
+        throw .safetensors(path, .name("__metadata__"), "the value of \"\(key)\" must be a string")
+      }
+      result[key] = text
+    }
+    return result
+  }
+
+  private static func entry(
+    _ name: String, _ value: JSON, path: String
+  ) throws(DataError) -> Safetensors.Entry {
+    guard let typeName = value["dtype"]?.string else {
+      throw .safetensors(path, .name(name), "no string \"dtype\"")
+    }
+    guard let type = Safetensors.ElementType(rawValue: typeName) else {
+      throw .safetensors(path, .name(name), "unknown dtype \"\(typeName)\"")
+    }
+    guard let shape = sizes(value["shape"]) else {
+      throw .safetensors(path, .name(name), "\"shape\" must be an array of integers that are not negative")
+    }
+    guard let offsets = sizes(value["data_offsets"]), offsets.count == 2, offsets[0] <= offsets[1] else {
+      throw .safetensors(path, .name(name), "\"data_offsets\" must be [begin, end] with begin <= end")
+    }
+    guard let count = Safetensors.byteCount(shape, type) else {
+      throw .safetensors(path, .name(name), "shape \(shape) of \(typeName) has no size in whole bytes")
+    }
+    guard count == offsets[1] - offsets[0] else {
+      throw .safetensors(
+        path, .name(name),
+        "shape \(shape) of \(typeName) takes \(count) bytes, data_offsets \(offsets) give another number")
+    }
+    return Safetensors.Entry(name: name, type: type, shape: shape, range: offsets[0]..<offsets[1])
+  }
+
+  private static func sizes(_ value: JSON?) -> [Int]? {
+    guard let values = value?.array else { return nil }
+    let sizes = values.compactMap(\.integer)
+    return sizes.count == values.count && sizes.allSatisfy { $0 >= 0 } ? sizes : nil
+  }
+
+  /// Sorts the entries by their place and makes sure that they cover the data without holes and overlaps.
+  private static func checkCoverage(
+    _ entries: inout [Safetensors.Entry], dataByteCount: Int, path: String
+  ) throws(DataError) {
+    entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+    var end = 0
+    for entry in entries {
+      guard entry.range.lowerBound == end else {
+        let kind = entry.range.lowerBound > end ? "leaves a hole behind" : "overlaps"
+        throw .safetensors(
+          path, .name(entry.name),
+          "starts at byte \(entry.range.lowerBound) of the data and \(kind) the tensor that ends at \(end)")
+      }
+      end = entry.range.upperBound
+    }
+    guard end == dataByteCount else {
+      throw .safetensors(
+        path, .file, "the tensors take \(end) bytes, the file has \(dataByteCount) behind its header")
+    }
+  }
+}
+
+extension DataError {
+  static func safetensors(_ path: String, _ place: Place, _ reason: String) -> DataError {
+    .malformed(
+      path: path, format: "safetensors", place: place, reason: reason,
+      remedy: "write the file again or use another copy")
+  }
+}

@@ -1,0 +1,69 @@
+/// In which order the examples of a data set are visited, and how they are cut into minibatches.
+///
+/// The order is a function of the seed and the epoch alone: a run that is resumed in the middle of an
+/// epoch asks for the same batches as one that was never interrupted, and nothing but `(seed, epoch,
+/// batch)` has to be stored.
+public struct MinibatchOrder: Hashable, Sendable {
+  public let count: Int
+  public let batchSize: Int
+  public let seed: UInt64
+  /// Whether the examples are in a random order, another one in each epoch.
+  public let isShuffled: Bool
+  /// Whether a last batch that is smaller than the others is left out.
+  public let dropsLast: Bool
+
+  /// - Parameters:
+  ///   - count: the number of examples
+  ///   - batchSize: the number of examples in a batch; cut down to `count`
+  /// - Precondition: both are positive.
+  public init(count: Int, batchSize: Int, seed: UInt64, isShuffled: Bool = true, dropsLast: Bool = false) {
+    guard count > 0, batchSize > 0 else {
+      fatalError("MinibatchOrder: \(count) examples in batches of \(batchSize); both must be positive")
+    }
+    self.count = count
+    self.batchSize = min(batchSize, count)
+    self.seed = seed
+    self.isShuffled = isShuffled
+    self.dropsLast = dropsLast
+  }
+
+  /// The number of batches in each epoch.
+  public var batchesPerEpoch: Int {
+    dropsLast ? count / batchSize : (count + batchSize - 1) / batchSize
+  }
+
+  /// The order of one epoch.
+  public func epoch(_ epoch: Int) -> Epoch { Epoch(order: self, epoch: epoch) }
+
+  /// The batches of one epoch, each the indices of its examples.
+  public struct Epoch: RandomAccessCollection, Sendable {
+    /// All examples in the order of the epoch.
+    public let examples: [Int32]
+    private let batchSize: Int
+    public let endIndex: Int
+
+    init(order: MinibatchOrder, epoch: Int) {
+      batchSize = order.batchSize
+      endIndex = order.batchesPerEpoch
+      examples =
+        order.isShuffled
+        ? Self.permutation(order.count, seed: order.seed, epoch: epoch) : Array(0..<Int32(order.count))
+    }
+
+    public var startIndex: Int { 0 }
+
+    public subscript(batch: Int) -> ArraySlice<Int32> {
+      examples[batch * batchSize..<Swift.min((batch + 1) * batchSize, examples.count)]
+    }
+
+    /// The shuffle of Fisher and Yates, its random numbers taken by position.
+    private static func permutation(_ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
+      let random = CounterRandom(seed: seed, stream: UInt64(bitPattern: Int64(epoch)))
+      var order = Array(0..<Int32(count))
+      for last in stride(from: count - 1, to: 0, by: -1) {
+        order.swapAt(last, random.integer(below: last + 1, at: last))
+      }
+      return order
+    }
+  }
+}

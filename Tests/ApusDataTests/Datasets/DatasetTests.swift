@@ -1,0 +1,126 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusData
+
+struct DatasetTests {
+  @Test func fashionMNIST() throws {
+    let data = try ImageDataset.load("fashion-mnist")
+    #expect(data.train.count == 60_000 && data.test.count == 10_000)
+    #expect((data.train.channels, data.train.height, data.train.width) == (1, 28, 28))
+    #expect(data.train.labels.prefix(5) == [9, 0, 0, 3, 0])
+    #expect(data.test.labels.prefix(5) == [9, 2, 1, 1, 6])
+    #expect(data.classNames[9] == "ankle boot")
+    for set in [data.train, data.test] {
+      for label in 0..<10 { #expect(set.labels.count { $0 == label } == set.count / 10) }
+    }
+    // NumPy: x.mean(), x.std(ddof=1) of the training pixels / 255 in float64.
+    #expect(abs(data.statistics.mean[0] - 0.2860405969887955) < 1e-14)
+    #expect(abs(data.statistics.standardDeviation[0] - 0.35302424826730616) < 1e-14)
+  }
+
+  @Test func statisticsOfEachChannel() {
+    let images = ImageSet(
+      channels: 2, height: 1, width: 2, pixels: [0, 255, 51, 51, 255, 0, 51, 51], labels: [0, 1])
+    let statistics = PixelStatistics(of: images)
+    #expect(statistics.mean[0] == 0.5 && abs(statistics.mean[1] - 0.2) < 1e-15)
+    #expect(abs(statistics.standardDeviation[0] - (1.0 / 3).squareRoot()) < 1e-15)
+    #expect(statistics.standardDeviation[1] < 1e-15)
+  }
+
+  @Test func syntheticIsTheSameEachTime() throws {
+    let one = try ImageDataset.load("synthetic")
+    let other = try ImageDataset.load("synthetic")
+    #expect(one.train.pixels == other.train.pixels && one.train.labels == other.train.labels)
+    #expect(one.train.pixels[..<one.test.pixels.count] != one.test.pixels[...])
+    #expect(one.train.count == 10_000 && one.test.count == 2_000 && one.classNames.count == 10)
+  }
+
+  /// The nearest class mean is a weak classifier; it has to be well above chance and below perfect.
+  @Test func syntheticCanBeLearned() throws {
+    let data = try ImageDataset.load("synthetic")
+    let size = data.train.imageByteCount
+    var means = [[Float]](repeating: [Float](repeating: 0, count: size), count: 10)
+    var counts = [Float](repeating: 0, count: 10)
+    for (image, label) in data.train.labels.enumerated() {
+      counts[Int(label)] += 1
+      for index in 0..<size { means[Int(label)][index] += Float(data.train.pixels[image * size + index]) }
+    }
+    for label in 0..<10 { for index in 0..<size { means[label][index] /= counts[label] } }
+    let right = data.test.labels.indices.count { image in
+      let pixels = data.test.pixels[image * size..<(image + 1) * size]
+      let distances = means.map { mean in
+        zip(pixels, mean).reduce(Float(0)) { $0 + (Float($1.0) - $1.1) * (Float($1.0) - $1.1) }
+      }
+      return distances.firstIndex(of: distances.min()!)! == Int(data.test.labels[image])
+    }
+    #expect(right > 1200 && right < 2000, "\(right) of 2000")
+  }
+
+  @Test(arguments: ["nosuch", "mnist", "mnist:", "synthetic:3", "fashion-mnist:", ""])
+  func unknownSources(source: String) {
+    let error = #expect(throws: DataError.self) { try ImageDataset.load(source) }
+    #expect(error == .unknownSource(source, known: ["fashion-mnist", "mnist:DIR", "synthetic"]))
+  }
+}
+
+struct MNISTDirectoryTests {
+  private let images: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 10, 20, 30, 40]
+  private let labels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 2, 7, 3]
+
+  private func directory(
+    images: [UInt8]? = nil, labels: [UInt8]? = nil, testImages: [UInt8]? = nil
+  ) throws -> ScratchDirectory {
+    let scratch = try ScratchDirectory()
+    _ = try scratch.write(images ?? self.images, to: "train-images-idx3-ubyte")
+    _ = try scratch.write(gzipped(labels ?? self.labels), to: "train-labels-idx1-ubyte.gz")
+    _ = try scratch.write(testImages ?? self.images, to: "t10k-images.idx3-ubyte")
+    _ = try scratch.write(self.labels, to: "t10k-labels-idx1-ubyte")
+    return scratch
+  }
+
+  private func failure(_ scratch: ScratchDirectory) throws -> String {
+    let error = #expect(throws: DataError.self) { try ImageDataset.load("mnist:\(scratch.path)") }
+    return try #require(error).description
+  }
+
+  @Test func readsPlainAndCompressedFiles() throws {
+    let scratch = try directory()
+    let data = try ImageDataset.load("mnist:\(scratch.path)")
+    #expect(data.train.pixels == [10, 20, 30, 40] && data.train.labels == [7, 3])
+    #expect((data.test.height, data.test.width) == (1, 2))
+  }
+
+  @Test func aMissingFileIsNamed() throws {
+    let scratch = try directory()
+    try FileManager.default.removeItem(atPath: scratch.file("t10k-labels-idx1-ubyte"))
+    let text = try failure(scratch)
+    #expect(text.contains("t10k-labels-idx1-ubyte") && text.contains("name a directory with"))
+  }
+
+  @Test func countsMustAgree() throws {
+    let three: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 3]
+    #expect(try failure(directory(labels: three)).contains("3 labels for images of sizes [2, 1, 2]"))
+  }
+
+  @Test func labelsMustBeClasses() throws {
+    let text = try failure(directory(labels: [0, 0, 8, 1, 0, 0, 0, 2, 7, 10]))
+    #expect(text.contains("train-labels-idx1-ubyte.gz") && text.contains("in record 1: label 10"))
+  }
+
+  @Test func imagesAndLabelsMustNotBeExchanged() throws {
+    #expect(try failure(directory(images: labels)).contains("uint8 of rank 1, expected uint8 of rank 3"))
+  }
+
+  @Test func bothSetsHaveOneSize() throws {
+    let tall: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 10, 20, 30, 40]
+    #expect(try failure(directory(testImages: tall)).contains("1x2, test images 2x1"))
+  }
+
+  @Test func anEmptySetIsRefused() throws {
+    let noImages: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2]
+    let noLabels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 0]
+    #expect(try failure(directory(images: noImages, labels: noLabels)).contains("0 labels"))
+  }
+}
