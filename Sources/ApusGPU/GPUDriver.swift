@@ -69,9 +69,9 @@ struct LaunchLabel: Sendable, Hashable {
 }
 
 /// What the text of kernels depends on.
-struct KernelTarget: Sendable, Hashable {
+package struct KernelTarget: Sendable, Hashable {
   /// Shapes of kernels: long vectors in single work-items, or groups of work-items that share memory.
-  enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
+  package enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
 
   /// The file of `Kernels/prelude` that defines the dialect.
   var dialect: String

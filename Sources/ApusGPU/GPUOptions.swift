@@ -1,18 +1,28 @@
 import Glibc
 
 /// What the environment says of logging and resources. None of it changes a result.
-struct GPUOptions: Sendable {
+package struct GPUOptions: Sendable {
   /// `APUS_DEBUG=1`: one line a launch on stderr.
-  var logsLaunches = false
+  package var logsLaunches = false
   /// `APUS_KEEP_KERNELS=DIR`: where the text of every program is written.
-  var kernelDirectory: String?
+  package var kernelDirectory: String?
   /// `APUS_KERNEL_CLASS=cpu|gpu`: the shapes of kernels, instead of those that fit the device's type.
-  var kernelClass: KernelTarget.Class?
+  package var kernelClass: KernelTarget.Class?
   /// Where built programs are kept; `nil` keeps none.
-  var cacheDirectory: String?
+  package var cacheDirectory: String?
+
+  package init(
+    logsLaunches: Bool = false, kernelDirectory: String? = nil,
+    kernelClass: KernelTarget.Class? = nil, cacheDirectory: String? = nil
+  ) {
+    self.logsLaunches = logsLaunches
+    self.kernelDirectory = kernelDirectory
+    self.kernelClass = kernelClass
+    self.cacheDirectory = cacheDirectory
+  }
 
   /// The options of this process.
-  static var environment: GPUOptions {
+  package static var environment: GPUOptions {
     GPUOptions(
       logsLaunches: variable("APUS_DEBUG").map { $0 != "0" } ?? false,
       kernelDirectory: variable("APUS_KEEP_KERNELS"),

@@ -39,9 +39,9 @@ struct KernelBuilder {
   let target: KernelTarget
   /// The type of indices: 32 bits on GPUs, whose 64-bit division is slow, unless something is larger.
   let index: String
-  private(set) var slots: [Int] = []
+  /// Parameters, in order.
+  private(set) var pointers: [Pointer] = []
   private(set) var numbers: [Int64] = []
-  private var parameters: [String] = []
   private var preface = ""
   private var declarations = ""
   private var text = ""
@@ -49,6 +49,15 @@ struct KernelBuilder {
   private var serial = 0
   /// Where in the geometry the numbers begin.
   var origin = "at"
+  /// How many segments a kernel serves that chooses its memory by `segment`.
+  var segmentCount = 1
+
+  struct Pointer {
+    var type: String
+    var slot: Int
+    /// Whether all segments of a kernel use the same memory.
+    var isShared: Bool
+  }
 
   init(family: String, target: KernelTarget, isLarge: Bool) {
     self.family = family
@@ -56,12 +65,24 @@ struct KernelBuilder {
     index = target.kernelClass == .cpu || isLarge ? "i64" : "int"
   }
 
-  /// A pointer parameter bound to `slot`; returns its name.
-  mutating func pointer(_ type: String, slot: Int, isConstant: Bool = true) -> String {
-    let name = "p\(slots.count)"
-    parameters.append("GLOBAL \(isConstant ? "const " : "")\(type) *\(name)")
-    slots.append(slot)
+  /// A pointer parameter bound to `slot`; returns the name of a variable that holds it.
+  mutating func pointer(
+    _ type: String, slot: Int, isConstant: Bool = true, isShared: Bool = false
+  ) -> String {
+    let type = "GLOBAL \(isConstant ? "const " : "")\(type) *"
+    let name = "p\(pointers.count)"
+    pointers.append(Pointer(type: type, slot: slot, isShared: isShared))
+    if segmentCount > 1, !isShared {
+      let choice = (0..<segmentCount - 1).map { "segment == \($0) ? \(name)_\($0) : " }.joined()
+      begin("\(type)const \(name) = \(choice)\(name)_\(segmentCount - 1);")
+    }
     return name
+  }
+
+  /// The slot of memory that a kernel has bound before, or binds now.
+  mutating func sharedPointer(_ type: String, slot: Int, isConstant: Bool = true) -> String {
+    if let index = pointers.firstIndex(where: { $0.isShared && $0.slot == slot }) { return "p\(index)" }
+    return pointer(type, slot: slot, isConstant: isConstant, isShared: true)
   }
 
   /// A number that the kernel reads from the geometry; returns the name of a variable that holds it.
@@ -104,7 +125,11 @@ struct KernelBuilder {
   mutating func begin(_ code: String) { preface += "  \(code)\n" }
 
   var kernel: KernelText {
-    KernelText(family: family, parameters: parameters, body: preface + declarations + text)
+    let parameters = pointers.enumerated().flatMap { index, pointer in
+      segmentCount > 1 && !pointer.isShared
+        ? (0..<segmentCount).map { "\(pointer.type)p\(index)_\($0)" } : ["\(pointer.type)p\(index)"]
+    }
+    return KernelText(family: family, parameters: parameters, body: preface + declarations + text)
   }
 }
 

@@ -22,7 +22,9 @@ struct ProgramText {
   /// Parallel to `program.inputs`; `nil` for inputs that are not tensors.
   private var inputs: [Access?] = []
   private var results: [Access] = []
+  /// Registers of the inputs that are scalars, and the numbers of those that are core results.
   private var scalarRegisters: [String?] = []
+  private var coreNumbers: [Int] = []
   private var indexOffset: String?
   private let usesIndex: Bool
 
@@ -40,25 +42,31 @@ struct ProgramText {
     usesIndex = program.usesIndex
     var array = 0
     var bases: [String] = []
-    for (position, input) in program.inputs.enumerated() {
-      switch (input, bound.arguments[position]) {
+    for (input, argument) in zip(program.inputs, bound.arguments) {
+      var access: Access?
+      var scalar: String?
+      var core = 0
+      switch (input, argument) {
       case (.tensor(let dtype), .tensor(let place)):
-        let pointer = bound.pointer(dtype, place, isConstant: true, &builder)
+        let pointer = builder.pointer(dtype.storage, slot: place.slot)
         let stride = ColumnStride(columns.strides[array], extent: columns.extent, &builder)
-        inputs.append(Access(pointer: pointer, dtype: dtype, stride: stride))
-        scalarRegisters.append(nil)
+        access = Access(pointer: pointer, dtype: dtype, stride: stride)
         bases.append(builder.number(place.offset))
         array += 1
       case (.scalar(let lane), .scalar(let entry)):
-        inputs.append(nil)
-        scalarRegisters.append(bound.scalar(lane, entry, &builder))
-      default:
-        inputs.append(nil)
-        scalarRegisters.append(nil)
+        let bank = builder.sharedPointer("i64", slot: bound.bankSlot)
+        let number = builder.number(entry)
+        scalar = builder.unique("scalar")
+        builder.declare("const \(lane.vector) \(scalar!) = SCALAR_\(lane.suffix)(\(bank), \(number));")
+      case (.core, .core(let number)): core = number
+      default: fatalError("Program: input \(inputs.count) is \(input), its argument \(argument)")
       }
+      inputs.append(access)
+      scalarRegisters.append(scalar)
+      coreNumbers.append(core)
     }
     for (output, place) in zip(program.outputs, bound.results) {
-      let pointer = bound.pointer(output.dtype, place, isConstant: false, &builder)
+      let pointer = builder.pointer(output.dtype.storage, slot: place.slot, isConstant: false)
       let stride = ColumnStride(columns.strides[array], extent: columns.extent, &builder)
       results.append(Access(pointer: pointer, dtype: output.dtype, stride: stride))
       bases.append(builder.number(place.offset))
@@ -114,7 +122,7 @@ struct ProgramText {
   ) -> String {
     switch input {
     case .scalar: return scalarRegisters[position]!
-    case .core: return cores[position]
+    case .core: return cores[coreNumbers[position]]
     case .tensor:
       let access = inputs[position]!
       if let register = access.rowRegister { return register }
@@ -158,8 +166,10 @@ struct ProgramText {
       return "CHOOSE_\(instruction.result.suffix)(\(operands.joined(separator: ", ")))"
     case "convert":
       return "CONVERT_\(instruction.lane.suffix)_\(instruction.result.suffix)(\(operands[0]))"
+    case "unit_float":
+      return "row_unit_float_f32(\(operands[0]))"
     default:
-      return "\(instruction.function)_\(instruction.lane.suffix)(\(operands.joined(separator: ", ")))"
+      return "row_\(instruction.function)_\(instruction.lane.suffix)(\(operands.joined(separator: ", ")))"
     }
   }
 }

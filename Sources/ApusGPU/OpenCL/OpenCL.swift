@@ -14,9 +14,7 @@ public enum OpenCL {
     try open(index, options: GPUOptions.environment)
   }
 
-  static func open(
-    _ index: Int, options: GPUOptions
-  ) throws(DeviceError) -> GPUDevice<OpenCLDriver> {
+  package static func open(_ index: Int, options: GPUOptions) throws(DeviceError) -> any Device {
     let entries = try OpenCLEntry.all()
     guard entries.indices.contains(index) else {
       throw .unavailable(
