@@ -32,7 +32,8 @@ typedef ulong u64;
 #define CONVERT(type) JOIN(convert_, type)
 #define VLOAD(p) (*(p))
 #define VSTORE(v, p) (*(p) = (v))
-#define LANES(type) ((type)0)
+#define LANES_I 0
+#define LANES_L 0
 #define TRUTH32(m) ((m) != 0)
 #define TRUTH64(m) ((m) != 0)
 #define ANY32(m) ((m) != 0)
@@ -43,7 +44,8 @@ typedef ulong u64;
 #define CONVERT(type) JOIN(convert_, VECTOR(type))
 #define VLOAD(p) JOIN(vload, WIDTH)(0, p)
 #define VSTORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
-#define LANES(type) ((VECTOR(type))(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+#define LANES_I ((VI)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+#define LANES_L ((VL)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #define TRUTH32(m) ((m) & 1)
 #define TRUTH64(m) (CONVERT(int)(m) & 1)
 #define ANY32(m) any(m)

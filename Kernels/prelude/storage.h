@@ -8,7 +8,8 @@
 //   CONVERT_a_b(v)                     between lanes; float to integer truncates and saturates, NaN is 0
 //   CHOOSE_a(condition, x, y)          x where the VI condition is not 0
 //   CONSTANT_a(bits), NUMBER_a(first)  a number in all lanes; first, first + 1, …
-//   FIRST_a(v)                         the first lane
+//   FIRST_a(v), ROTATE_a(v, by)        the first lane; lane `by` in the first place
+//   HELD(count)                        which lanes hold elements
 
 #define SMALLER(a, b) ((a) < (b) ? (a) : (b))
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
@@ -114,8 +115,8 @@ DEFINE_STORAGE(float32, float, VF, VF, READ_SAME, WRITE_SAME)
 #define CONSTANT_i32(bits) ((VI)((int)(bits)))
 #define CONSTANT_i64(bits) ((VL)((i64)(bits)))
 #define CONSTANT_f32(bits) ((VF)(BITS_F(bits)))
-#define NUMBER_i32(first) ((VI)((int)(first)) + LANES(int))
-#define NUMBER_i64(first) ((VL)((i64)(first)) + LANES(i64))
+#define NUMBER_i32(first) ((VI)((int)(first)) + LANES_I)
+#define NUMBER_i64(first) ((VL)((i64)(first)) + LANES_L)
 
 #define CHOOSE_i32(c, x, y) (((c) != 0) ? (x) : (y))
 #define CHOOSE_f32(c, x, y) (((c) != 0) ? (x) : (y))
@@ -131,7 +132,28 @@ DEFINE_STORAGE(float32, float, VF, VF, READ_SAME, WRITE_SAME)
 INLINE VI CONVERT_f32_i32(VF v) { return I_SATURATED_F(SELECT_F(v == v, v, (VF)(0.0f))); }
 INLINE VL CONVERT_f32_i64(VF v) { return L_SATURATED_F(SELECT_F(v == v, v, (VF)(0.0f))); }
 
+// The lanes moved down by `by`, the lowest to the top; and one lane as a number.
+#define DEFINE_LANES(suffix, type, V)             \
+  INLINE V ROTATE_##suffix(V v, int by) {         \
+    type part[2 * WIDTH];                         \
+    VSTORE(v, part);                              \
+    VSTORE(v, part + WIDTH);                      \
+    return VLOAD(part + by);                      \
+  }                                               \
+  INLINE type FIRST_##suffix(V v) {               \
+    type part[WIDTH];                             \
+    VSTORE(v, part);                              \
+    return part[0];                               \
+  }
+DEFINE_LANES(i32, int, VI)
+DEFINE_LANES(i64, i64, VL)
+DEFINE_LANES(f32, float, VF)
+
+// 1 in the lanes below `count`, else 0.
+#define HELD(count) TRUTH32(LANES_I < (VI)(count))
+
 #if HAS_FLOAT64
+DEFINE_LANES(f64, double, VD)
 DEFINE_STORAGE(float64, double, VD, VD, READ_SAME, WRITE_SAME)
 #define SCALAR_f64(bank, entry) ((VD)(((GLOBAL const double *)(bank))[entry]))
 #define CONSTANT_f64(bits) ((VD)(BITS_D(bits)))

@@ -18,7 +18,8 @@ struct ProgramText {
 
   private let program: Program
   private let walk: BoundWalk
-  private let bases: [String]
+  /// The offsets that rows are counted from.
+  private var bases: [String]
   /// Parallel to `program.inputs`; `nil` for inputs that are not tensors.
   private var inputs: [Access?] = []
   private var results: [Access] = []
@@ -77,6 +78,14 @@ struct ProgramText {
     walk = BoundWalk(rows, &builder)
   }
 
+  /// How many arrays are walked: tensor arguments, results and, where it is asked for, the numbering.
+  var arrayCount: Int { bases.count }
+
+  /// Emits offsets at a position of an outer walk; rows are counted from there.
+  mutating func move(_ outer: BoundWalk, to position: String, _ builder: inout KernelBuilder) {
+    bases = outer.offsets(at: position, bases: bases, &builder)
+  }
+
   /// Emits what holds for a whole row.
   mutating func beginRow(_ row: String, _ builder: inout KernelBuilder) {
     var offsets = walk.offsets(at: row, bases: bases, &builder)[...]
@@ -93,12 +102,20 @@ struct ProgramText {
     indexOffset = offsets.first
   }
 
-  /// Emits the program for the `count` elements from column `column` on.
+  /// Emits the program for the `count` elements from column `column` on, with its stores.
   /// - Parameter cores: the registers of the results of the step that the program follows.
-  /// - Returns: the registers of the outputs, for programs whose results are not stored here.
-  @discardableResult
-  func emit(
-    column: String, count: String, cores: [String] = [], _ builder: inout KernelBuilder
+  func emit(column: String, count: String, cores: [String] = [], _ builder: inout KernelBuilder) {
+    let values = registers(
+      column: column, count: count, cores: cores, outputs: program.outputs, &builder)
+    for (register, access) in zip(values, results) {
+      store(register, access, column: column, count: count, &builder)
+    }
+  }
+
+  /// Emits the loads and instructions of the program and returns the registers of `outputs`.
+  func registers(
+    column: String, count: String, cores: [String] = [], outputs: [Program.Output],
+    _ builder: inout KernelBuilder
   ) -> [String] {
     var registers: [String] = []
     for (position, input) in program.inputs.enumerated() {
@@ -110,10 +127,7 @@ struct ProgramText {
       builder.line("const \(instruction.result.vector) \(name) = \(value);")
       registers.append(name)
     }
-    for (output, access) in zip(program.outputs, results) {
-      store(registers[output.register], access, column: column, count: count, &builder)
-    }
-    return program.outputs.map { registers[$0.register] }
+    return outputs.map { registers[$0.register] }
   }
 
   private func load(

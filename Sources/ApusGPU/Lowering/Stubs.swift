@@ -1,6 +1,5 @@
 import ApusDevice
 extension PlanLowering {
-  mutating func lower(_ step: Reduction) {}
   mutating func lower(_ step: Scan) {}
   mutating func lower(_ step: Matmul) {}
   mutating func lower(_ step: Convolution) {}

@@ -38,6 +38,19 @@ struct Walk {
     return (extent, last)
   }
 
+  /// Puts an axis inside all others.
+  mutating func append(_ axis: (extent: Int, strides: [Int])) {
+    extents.append(axis.extent)
+    for index in strides.indices { strides[index].append(axis.strides[index]) }
+  }
+
+  /// The walk of some of the arrays.
+  func keeping(_ arrays: Range<Int>) -> Walk {
+    var walk = self
+    walk.strides = Array(strides[arrays])
+    return walk
+  }
+
   /// The largest distance from the first element of any array.
   var reach: Int {
     strides.map { row in zip(row, extents).reduce(0) { $0 + abs($1.0) * max($1.1 - 1, 0) } }.max() ?? 0
