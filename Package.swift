@@ -40,7 +40,7 @@ let package = Package(
         name: "ApusBenchmarks", dependencies: ["Apus"], path: "Benchmarks/ApusBenchmarks",
         swiftSettings: swift),
       .executableTarget(
-        name: "ApusCLI", dependencies: ["Apus", "ApusBenchmarks"], swiftSettings: swift),
+        name: "ApusCLI", dependencies: ["Apus", "ApusFiles", "ApusBenchmarks"], swiftSettings: swift),
       .target(
         name: "ApusTestSupport", dependencies: ["Apus"], path: "Tests/ApusTestSupport",
         swiftSettings: swift),

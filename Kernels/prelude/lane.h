@@ -1,0 +1,135 @@
+// What a row of elementwise.def or reduce.def may use, for one lane. Follows the dialect and the other
+// preludes; pasted once for each lane, with LANE defined as LANE_F32, LANE_I32, LANE_I64 or (only where
+// HAS_FLOAT64 is 1) LANE_F64, always followed by the rows of that lane. It defines
+//   V  UV            a vector of the lane, and of its unsigned twin (integers only)
+//   UNSIGNED(a)      the bits of a V as UV
+//   FN(name)         a function of that lane in the preludes
+//   ROW(name)        the name of the function that the row `name` becomes
+//   SELECT(m, a, b)  a where the mask m is true, else b
+//   TRUTH(m)         a mask as VI holding 0 or 1
+//   WRAPPING(a, op, b)   a op b; integers wrap around
+//   LEAST GREATEST   the identities of max and min
+//   LANE_BITS        the width of an integer lane
+//   LANE_IS_FLOAT LANE_IS_INTEGER   0 or 1
+
+#define LANE_F32 1
+#define LANE_F64 2
+#define LANE_I32 3
+#define LANE_I64 4
+
+#undef V
+#undef UV
+#undef UNSIGNED
+#undef FN
+#undef ROW
+#undef SELECT
+#undef TRUTH
+#undef WRAPPING
+#undef LEAST
+#undef GREATEST
+#undef ANY_LANE
+#undef LANE_BITS
+#undef LANE_IS_FLOAT
+#undef LANE_IS_INTEGER
+
+#define SELECT(m, a, b) ((m) ? (V)(a) : (V)(b))
+
+#if LANE == LANE_F32
+#define V VF
+#define FN(name) WIDE(name##_f32)
+#define ROW(name) WIDE(row_##name##_f32)
+#define TRUTH(m) TRUTH32(m)
+#define LEAST -INFINITE_F
+#define GREATEST INFINITE_F
+#elif LANE == LANE_F64
+#define V VD
+#define FN(name) WIDE(name##_f64)
+#define ROW(name) WIDE(row_##name##_f64)
+#define TRUTH(m) TRUTH64(m)
+#define LEAST ((V)(-1.0) / (V)(0.0))
+#define GREATEST ((V)(1.0) / (V)(0.0))
+#elif LANE == LANE_I32
+#define V VI
+#define UV VU
+#define FN(name) WIDE(name##_i32)
+#define ROW(name) WIDE(row_##name##_i32)
+#define TRUTH(m) TRUTH32(m)
+#define ANY_LANE(m) ANY32(m)
+#define UNSIGNED(a) AS_U(a)
+#define WRAPPING(a, op, b) AS_I(AS_U(a) op AS_U(b))
+#define LANE_BITS 32
+#define LEAST (V)(-0x7fffffff - 1)
+#define GREATEST (V)(0x7fffffff)
+#elif LANE == LANE_I64
+#define V VL
+#define UV VW
+#define FN(name) WIDE(name##_i64)
+#define ROW(name) WIDE(row_##name##_i64)
+#define TRUTH(m) TRUTH64(m)
+#define ANY_LANE(m) ANY64(m)
+#define UNSIGNED(a) AS_W(a)
+#define WRAPPING(a, op, b) AS_L(AS_W(a) op AS_W(b))
+#define LANE_BITS 64
+#define LEAST (V)(-0x7fffffffffffffffL - 1)
+#define GREATEST (V)(0x7fffffffffffffffL)
+#endif
+
+#if LANE == LANE_F32 || LANE == LANE_F64
+#define LANE_IS_FLOAT 1
+#define LANE_IS_INTEGER 0
+#define WRAPPING(a, op, b) ((a) op (b))
+
+// The remainder with the sign of the divisor, as NumPy's.
+INLINE V FN(remainder)(V a, V b) {
+  V r = FN(fmod)(a, b);
+  V moved = SELECT((r < 0) != (b < 0), r + b, r);
+  return SELECT(r == 0, SELECT(b < 0, (V)(-0.0f), (V)(0.0f)), moved);
+}
+
+// ⌊a / b⌋ that agrees with the remainder, as NumPy's: a = b·floor_divide + remainder.
+INLINE V FN(floor_divide)(V a, V b) {
+  V r = FN(fmod)(a, b);
+  V q = (a - r) / b;
+  q = SELECT((r != 0) & ((r < 0) != (b < 0)), q - 1, q);
+  V whole = FN(floor)(q);
+  whole = SELECT(q - whole > (V)(0.5f), whole + 1, whole);
+  return SELECT(b == 0, a / b, SELECT(q == 0, a / b * 0, whole));
+}
+#else
+#define LANE_IS_FLOAT 0
+#define LANE_IS_INTEGER 1
+
+// The quotient cut toward zero; 0 for a divisor of 0, and the least number wraps around.
+INLINE V FN(divide)(V a, V b) {
+  V safe = SELECT((b == 0) | ((b == -1) & (a == LEAST)), (V)(1), b);
+  return SELECT(b == 0, (V)(0), a / safe);
+}
+
+// The remainder with the sign of the divisor; 0 for a divisor of 0.
+INLINE V FN(remainder)(V a, V b) {
+  V safe = SELECT((b == 0) | (b == -1), (V)(1), b);
+  V r = a - a / safe * safe;
+  return SELECT((r != 0) & ((r ^ b) < 0), r + b, r);
+}
+
+INLINE V FN(floor_divide)(V a, V b) {
+  V q = FN(divide)(a, b);
+  V r = FN(remainder)(a, b);
+  // The quotient was cut upward where the signs differ and something remains.
+  return SELECT((r != 0) & ((a ^ b) < 0), q - 1, q);
+}
+
+// By squaring; a negative exponent gives 0 but for the bases 1 and −1.
+INLINE V FN(pow)(V a, V b) {
+  V result = (V)(1);
+  V square = a;
+  UV rest = UNSIGNED(SELECT(b < 0, (V)(0), b));
+  while (ANY_LANE(rest != 0)) {
+    result = SELECT((rest & 1) != 0, WRAPPING(result, *, square), result);
+    square = WRAPPING(square, *, square);
+    rest = rest >> 1;
+  }
+  V inverse = SELECT(a == 1, (V)(1), SELECT(a == -1, SELECT((b & 1) != 0, (V)(-1), (V)(1)), (V)(0)));
+  return SELECT(b < 0, inverse, result);
+}
+#endif

@@ -1,0 +1,263 @@
+// The float32 functions behind the rows of elementwise.def, written once for C, OpenCL C and CUDA.
+//
+// This text follows a dialect, which defines
+//   WIDE(name)           the name a function gets: `name`, or `name##_16` where several widths coexist
+//   INLINE               the qualifiers of a function
+//   VF VI VU             vectors of float, int and unsigned int of one lane count, or scalars
+//   VL VW                vectors of signed and unsigned 64-bit integers
+//   VD, HAS_FLOAT64      a vector of double where HAS_FLOAT64 is 1 (else 0)
+//   AS_I(x) AS_F(x) AS_U(x)   the bits of a VF, VI or VU as VI, VF, VU
+//   AS_L(x) AS_W(x)      VW as VL, VL as VW
+//   TO_F(i) TO_I(x)      VI to VF, rounded to nearest even; VF to VI, in range, truncated
+//   MULTIPLY_HIGH(a, b)  the high words of the products of two VU
+//   FMA(a, b, c)         a·b + c of VF, fused where the machine does that
+//   EXACT_FMA(a, b, c)   a·b + c of VF without rounding the product
+//   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
+//   LIBM_FMOD(a, b)      fmod of VF
+//   LIBM1(name) LIBM2(name)   definitions of WIDE(name##_f64) of VD as the function of C's math.h
+//   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is what a comparison gives, -1 or 1
+//                        for true, as wide as what was compared
+//   TRUTH32(m) TRUTH64(m)   a mask as VI holding 0 or 1
+// A cast from a scalar, as in (VF)(1.0f), repeats it; `m ? a : b` chooses lane by lane.
+//
+// Contraction must be off: FMA stands where it is meant. No operation crosses lanes, so that all widths
+// give the same bits. The polynomials are minimax fits of the relative error; ApusCPUTests holds every
+// function to 2 ULP.
+
+#define SELECT_F(m, a, b) ((m) ? (VF)(a) : (VF)(b))
+#define SELECT_I(m, a, b) ((m) ? (VI)(a) : (VI)(b))
+#define ABSOLUTE_F(x) AS_F(AS_I(x) & 0x7fffffff)
+#define WITH_SIGN_OF(x, s) AS_F((AS_I(x) & 0x7fffffff) | (AS_I(s) & (VI)(-0x7fffffff - 1)))
+#define INFINITE_F AS_F((VI)(0x7f800000))
+#define NAN_F AS_F((VI)(0x7fc00000))
+// 1.5·2²³: adding and subtracting it rounds a small number to an integer.
+#define ROUNDER 12582912.0f
+#define EXPONENT_BITS (VI)(-0x00800000)
+
+// ---- Exponentials
+
+// exp(f + f_low)·2^i for |f| ≤ 0.35 and f_low below its last bit; over- and underflow round once.
+INLINE VF WIDE(exp_scaled)(VF f, VF f_low, VI i) {
+  VF p = FMA((VF)(1.39429001e-3f), f, (VF)(8.36903695e-3f));
+  p = FMA(p, f, (VF)(4.16663773e-2f));
+  p = FMA(p, f, (VF)(1.66665182e-1f));
+  p = FMA(p, f, (VF)(0.5f));
+  p = FMA(p * f, f, f_low);
+  p = (p + f) + 1.0f;
+  VI half_i = i >> 1;
+  VI rest = i - half_i;
+  return (p * AS_F((half_i + 127) << 23)) * AS_F((rest + 127) << 23);
+}
+
+// exp(high + low)·2^shift, where low is small.
+INLINE VF WIDE(exp_pair)(VF high, VF low, int shift) {
+  VF x = SELECT_F(high > 120.0f, (VF)(120.0f), high);
+  x = SELECT_F(x < -120.0f, (VF)(-120.0f), x);
+  VF t = FMA(x, (VF)(1.44269502f), (VF)(ROUNDER));
+  VF j = t - ROUNDER;
+  VI i = AS_I(t) - AS_I((VF)(ROUNDER)) + shift;
+  // The leading part of log 2 has 15 bits, so that its product with j is exact without fma too.
+  VF f = FMA(j, (VF)(-0x1.62e4p-1f), x);
+  VF f_low = FMA(j, (VF)(-0x1.7f7d1cp-20f), low);
+  VF sum = f + f_low;
+  return WIDE(exp_scaled)(sum, (f - sum) + f_low, i);
+}
+
+INLINE VF WIDE(exp_f32)(VF a) { return WIDE(exp_pair)(a, (VF)(0.0f), 0); }
+
+// 2^(high + low), where low is small.
+INLINE VF WIDE(exp2_pair)(VF high, VF low) {
+  VF x = SELECT_F(high > 200.0f, (VF)(200.0f), high);
+  x = SELECT_F(x < -200.0f, (VF)(-200.0f), x);
+  VF t = x + ROUNDER;
+  VI i = AS_I(t) - AS_I((VF)(ROUNDER));
+  VF f = x - (t - ROUNDER);
+  VF g = f * 0.693147182f;
+  VF g_low = EXACT_FMA(f, (VF)(0.693147182f), -g);
+  g_low = g_low + FMA(f, (VF)(-1.90465421e-9f), low * 0.693147182f);
+  VF sum = g + g_low;
+  return WIDE(exp_scaled)(sum, (g - sum) + g_low, i);
+}
+
+INLINE VF WIDE(exp2_f32)(VF a) { return WIDE(exp2_pair)(a, (VF)(0.0f)); }
+
+INLINE VF WIDE(expm1_f32)(VF a) {
+  VF x = SELECT_F(a > 89.0f, (VF)(89.0f), a);
+  x = SELECT_F(x < -30.0f, (VF)(-30.0f), x);
+  VF t = FMA(x, (VF)(1.44269502f), (VF)(ROUNDER));
+  VF j = t - ROUNDER;
+  VI i = AS_I(t) - AS_I((VF)(ROUNDER));
+  VF f = FMA(j, (VF)(-0x1.62e4p-1f), x);
+  f = FMA(j, (VF)(-0x1.7f7d1cp-20f), f);
+  VF p = FMA((VF)(1.97646907e-4f), f, (VF)(1.39327755e-3f));
+  p = FMA(p, f, (VF)(8.33354332e-3f));
+  p = FMA(p, f, (VF)(4.16664891e-2f));
+  p = FMA(p, f, (VF)(1.66666657e-1f));
+  p = FMA(p, f, (VF)(0.5f));
+  VF e = FMA(p * f, f, f);
+  // 2^i·e + (2^i − 1), at half scale so that 2^128 does not overflow early.
+  VF half_scale = AS_F((i + 126) << 23);
+  VF r = FMA(e, half_scale, half_scale - 0.5f);
+  r = SELECT_F(i == 0, e, r + r);
+  return SELECT_F(a == 0.0f, a, r);
+}
+
+INLINE VF WIDE(sigmoid_f32)(VF a) {
+  VF t = WIDE(exp_f32)(-ABSOLUTE_F(a));
+  return SELECT_F(a < 0.0f, t, (VF)(1.0f)) / (1.0f + t);
+}
+
+// ---- Logarithms
+
+// log(1 + f) − f for f in [−1/3, 1/3].
+INLINE VF WIDE(log_tail)(VF f) {
+  VF s = f * f;
+  VF p = FMA((VF)(-0.12885657f), f, (VF)(0.139868975f));
+  p = FMA(p, f, (VF)(-0.121857136f));
+  p = FMA(p, f, (VF)(0.140053064f));
+  p = FMA(p, f, (VF)(-0.166803762f));
+  p = FMA(p, f, (VF)(0.20010446f));
+  p = FMA(p, f, (VF)(-0.249998003f));
+  p = FMA(p, f, (VF)(0.333332151f));
+  return FMA(s * f, p, s * -0.5f);
+}
+
+// a = 2^i·m for positive a; m, in [least, 2·least), is returned. `least` is given by its bits.
+INLINE VF WIDE(split_exponent)(VF a, int least, VF *i) {
+  VI is_denormal = SELECT_I(a < 1.17549435e-38f, (VI)(1), (VI)(0));
+  VI bits = AS_I(a * SELECT_F(is_denormal != 0, (VF)(8388608.0f), (VF)(1.0f)));
+  VI e = (bits - least) & EXPONENT_BITS;
+  *i = TO_F((e >> 23) - is_denormal * 23);
+  return AS_F(bits - e);
+}
+
+// r, but for the edges of a logarithm: −∞ at 0, NaN below, ∞ at ∞.
+INLINE VF WIDE(log_edges)(VF a, VF r) {
+  r = SELECT_F(a < INFINITE_F, r, a + a);
+  r = SELECT_F(a < 0.0f, NAN_F, r);
+  return SELECT_F(a == 0.0f, -INFINITE_F, r);
+}
+
+INLINE VF WIDE(log_f32)(VF a) {
+  VF i;
+  VF f = WIDE(split_exponent)(a, 0x3f2aaaab, &i) - 1.0f;
+  VF low = FMA(i, (VF)(0x1.7f7d1cp-20f), WIDE(log_tail)(f));
+  VF whole = i * 0x1.62e4p-1f;
+  VF sum = whole + f;
+  return WIDE(log_edges)(a, sum + (((whole - sum) + f) + low));
+}
+
+// log(a)·(factor + factor_low), where the same times log 2 is (two + two_low) and i·two is exact.
+INLINE VF WIDE(log_times)(VF a, VF factor, VF factor_low, VF two, VF two_low) {
+  VF i;
+  VF f = WIDE(split_exponent)(a, 0x3f2aaaab, &i) - 1.0f;
+  VF low = FMA(WIDE(log_tail)(f), factor, FMA(f, factor_low, i * two_low));
+  VF high = f * factor;
+  low = low + EXACT_FMA(f, factor, -high);
+  VF whole = i * two;
+  VF sum = whole + high;
+  // |whole| is at least |high|, or it is 0: the rounding error of the sum is exact.
+  return WIDE(log_edges)(a, sum + (((whole - sum) + high) + low));
+}
+
+INLINE VF WIDE(log2_f32)(VF a) {
+  return WIDE(log_times)(a, (VF)(1.44269502f), (VF)(1.92596303e-8f), (VF)(1.0f), (VF)(0.0f));
+}
+
+INLINE VF WIDE(log10_f32)(VF a) {
+  return WIDE(log_times)(
+      a, (VF)(0.434294492f), (VF)(-1.010305e-8f), (VF)(0x1.344p-2f), (VF)(0x1.3509f8p-18f));
+}
+
+// log(1 + a + a_low) for a > −1, where a_low is small.
+INLINE VF WIDE(log1p_pair)(VF a, VF a_low) {
+  VI e = (AS_I(1.0f + a) - 0x3f2aaaab) & EXPONENT_BITS;
+  // 1 + f = 2^-i·(1 + a); products with powers of two are exact. Twice the scale is never denormal.
+  VF scale = AS_F((VI)(0x40000000) - e);
+  VF scaled = (a * 0.5f) * scale;
+  VF shifted = scale * 0.5f - 1.0f;
+  VF f = scaled + shifted;
+  VF first = SELECT_F(ABSOLUTE_F(scaled) < ABSOLUTE_F(shifted), shifted, scaled);
+  VF second = SELECT_F(ABSOLUTE_F(scaled) < ABSOLUTE_F(shifted), scaled, shifted);
+  VF f_low = ((first - f) + second) + (a_low * 0.5f) * scale;
+  VF i = TO_F(e >> 23);
+  // The derivative of log(1 + f) at f, to first order in f_low.
+  VF low = FMA(i, (VF)(0x1.7f7d1cp-20f), WIDE(log_tail)(f)) + f_low / (1.0f + f);
+  VF whole = i * 0x1.62e4p-1f;
+  VF sum = whole + f;
+  return sum + (((whole - sum) + f) + low);
+}
+
+INLINE VF WIDE(log1p_f32)(VF a) {
+  VF r = SELECT_F(ABSOLUTE_F(a) < 2.98023224e-8f, a, WIDE(log1p_pair)(a, (VF)(0.0f)));
+  r = SELECT_F(a < INFINITE_F, r, a + a);
+  r = SELECT_F(a < -1.0f, NAN_F, r);
+  return SELECT_F(a == -1.0f, -INFINITE_F, r);
+}
+
+// ---- Hyperbolic functions
+
+INLINE VF WIDE(tanh_f32)(VF a) {
+  VF t = ABSOLUTE_F(a);
+  VF s = a * a;
+  VF p = FMA((VF)(-5.69446804e-3f), s, (VF)(2.06298362e-2f));
+  p = FMA(p, s, (VF)(-5.37369177e-2f));
+  p = FMA(p, s, (VF)(0.133314088f));
+  p = FMA(p, s, (VF)(-0.333332807f));
+  VF near = FMA(p * s, t, t);
+  VF far = 1.0f - 2.0f / (1.0f + WIDE(exp_f32)(t + t));
+  return WITH_SIGN_OF(SELECT_F(t < 0.625f, near, far), a);
+}
+
+INLINE VF WIDE(sinh_f32)(VF a) {
+  VF t = ABSOLUTE_F(a);
+  VF s = a * a;
+  VF p = FMA((VF)(2.78221319e-6f), s, (VF)(1.98428956e-4f));
+  p = FMA(p, s, (VF)(8.33331048e-3f));
+  p = FMA(p, s, (VF)(0.166666672f));
+  VF near = FMA(p * s, t, t);
+  VF e = WIDE(exp_pair)(t, (VF)(0.0f), -1);
+  return WITH_SIGN_OF(SELECT_F(t < 1.0f, near, e - 0.25f / e), a);
+}
+
+INLINE VF WIDE(cosh_f32)(VF a) {
+  VF e = WIDE(exp_pair)(ABSOLUTE_F(a), (VF)(0.0f), -1);
+  return e + 0.25f / e;
+}
+
+// log1p(t + extra) for nonnegative numbers, with the rounding error of the sum.
+INLINE VF WIDE(log1p_sum)(VF t, VF extra) {
+  VF sum = t + extra;
+  VF low = SELECT_F(t > extra, (t - sum) + extra, (extra - sum) + t);
+  return WIDE(log1p_pair)(sum, low);
+}
+
+// asinh t = log1p(t + t² / (1 + √(1 + t²)))
+INLINE VF WIDE(asinh_f32)(VF a) {
+  VF t = ABSOLUTE_F(a);
+  VF s = t * t;
+  VF r = WIDE(log1p_sum)(t, s / (1.0f + SQUARE_ROOT(1.0f + s)));
+  r = SELECT_F(t < 1e9f, r, WIDE(log_f32)(t) + 0.693147182f);
+  return WITH_SIGN_OF(SELECT_F(t < 1e-4f, t, r), a);
+}
+
+// acosh(1 + t) = log1p(t + √(2t + t²))
+INLINE VF WIDE(acosh_f32)(VF a) {
+  VF t = a - 1.0f;
+  VF r = WIDE(log1p_sum)(t, SQUARE_ROOT(FMA(t, t, t + t)));
+  r = SELECT_F(a < 1e9f, r, WIDE(log_f32)(a) + 0.693147182f);
+  return SELECT_F(a < 1.0f, NAN_F, r);
+}
+
+// atanh t = ½ log1p(2t / (1 − t)), with the rounding errors of the quotient as a correction.
+INLINE VF WIDE(atanh_f32)(VF a) {
+  VF t = ABSOLUTE_F(a);
+  VF d = 1.0f - t;
+  VF q = (t + t) / d;
+  VF q_low = (EXACT_FMA(-q, d, t + t) - q * ((1.0f - d) - t)) / d;
+  VF r = 0.5f * WIDE(log1p_pair)(q, q_low);
+  r = SELECT_F(t < 1e-3f, FMA(t * t * 0.333333343f, t, t), r);
+  r = SELECT_F(t == 1.0f, INFINITE_F, r);
+  r = SELECT_F(t > 1.0f, NAN_F, r);
+  return WITH_SIGN_OF(r, a);
+}

@@ -1,0 +1,210 @@
+// The error function, powers, rounding and the float64 functions. Follows trigonometry.h.
+
+// ---- The error function
+
+// erf(a) for |a| ≤ 0.93.
+INLINE VF WIDE(erf_near)(VF a) {
+  VF s = a * a;
+  VF p = FMA((VF)(7.99664922e-5f), s, (VF)(-8.04976968e-4f));
+  p = FMA(p, s, (VF)(5.19240508e-3f));
+  p = FMA(p, s, (VF)(-2.68557314e-2f));
+  p = FMA(p, s, (VF)(0.112836257f));
+  p = FMA(p, s, (VF)(-0.376126289f));
+  p = FMA(p, s, (VF)(0.128379166f));
+  return FMA(p, a, a);
+}
+
+INLINE VF WIDE(erf_f32)(VF a) {
+  VF t = ABSOLUTE_F(a);
+  // log erfc(t) / t
+  VF q = FMA((VF)(-5.29464933e-6f), t, (VF)(4.9914539e-5f));
+  q = FMA(q, t, (VF)(2.75543625e-5f));
+  q = FMA(q, t, (VF)(-2.86941673e-3f));
+  q = FMA(q, t, (VF)(2.25760434e-2f));
+  q = FMA(q, t, (VF)(-0.105169855f));
+  q = FMA(q, t, (VF)(-0.635672987f));
+  q = FMA(q, t, (VF)(-1.12854147f));
+  VF far = 1.0f - WIDE(exp_f32)(q * t);
+  return SELECT_F(t > 0.93f, WITH_SIGN_OF(far, a), WIDE(erf_near)(a));
+}
+
+// (1 + 2a)·exp(a²)·erfc(a) − 1 is a polynomial in q = (a − 2)/(a + 2) (after Shepherd and Laframboise,
+// Math. Comp. 36, 1981).
+INLINE VF WIDE(erfc_f32)(VF a) {
+  VF t = ABSOLUTE_F(a);
+  t = SELECT_F(t > 12.0f, (VF)(12.0f), t);
+  VF d = t + 2.0f;
+  VF q = (t - 2.0f) / d;
+  q = q + EXACT_FMA(-q, t, FMA(q + 1.0f, (VF)(-2.0f), t)) / d;
+  VF p = FMA((VF)(5.75499726e-5f), q, (VF)(-2.99134816e-4f));
+  p = FMA(p, q, (VF)(-1.24781311e-3f));
+  p = FMA(p, q, (VF)(1.21199957e-3f));
+  p = FMA(p, q, (VF)(8.61534942e-3f));
+  p = FMA(p, q, (VF)(-8.02562665e-3f));
+  p = FMA(p, q, (VF)(-5.41969389e-2f));
+  p = FMA(p, q, (VF)(0.164050981f));
+  p = FMA(p, q, (VF)(-0.166032165f));
+  p = FMA(p, q, (VF)(-9.27638263e-2f));
+  p = FMA(p, q, (VF)(0.276978403f));
+  // (1 + p)/(1 + 2t)·exp(−t²): what the quotient and the square lost goes into the exponent.
+  VF divisor = FMA((VF)(2.0f), t, (VF)(1.0f));
+  VF quotient = (1.0f + p) / divisor;
+  VF lost = FMA(EXACT_FMA(-quotient, t, (VF)(0.5f)), (VF)(2.0f), p - quotient);
+  VF s = t * t;
+  VF low = lost / (1.0f + p) - EXACT_FMA(t, t, -s);
+  VF r = quotient * WIDE(exp_pair)(-s, low, 0);
+  r = SELECT_F(a < 0.0f, 2.0f - r, r);
+  r = SELECT_F(t < 0.4f, 1.0f - WIDE(erf_near)(a), r);
+  return SELECT_F(a == a, r, a);
+}
+
+// Polynomials in a² near 0, in w = −log(1 − a²) in the middle and in √w in the tails (the scheme of
+// Giles, GPU Computing Gems 2, 2011).
+INLINE VF WIDE(erfinv_f32)(VF a) {
+  VF t = ABSOLUTE_F(a);
+  VF s = a * a;
+  VF near = FMA((VF)(0.380097389f), s, (VF)(-0.423265249f));
+  near = FMA(near, s, (VF)(0.31336081f));
+  near = FMA(near, s, (VF)(-0.0343824141f));
+  near = FMA(near, s, (VF)(0.0804550201f));
+  near = FMA(near, s, (VF)(0.0850206167f));
+  near = FMA(near, s, (VF)(0.127630964f));
+  near = FMA(near, s, (VF)(0.232012272f));
+  near = FMA(near, s, (VF)(-0.11377307f));
+  VF w = -WIDE(log_f32)((1.0f - t) * (1.0f + t));
+  VF x = w - 2.5f;
+  VF middle = FMA((VF)(-7.6262312e-09f), x, (VF)(2.04282227e-08f));
+  middle = FMA(middle, x, (VF)(4.56063191e-07f));
+  middle = FMA(middle, x, (VF)(-3.43952229e-06f));
+  middle = FMA(middle, x, (VF)(-4.93417474e-06f));
+  middle = FMA(middle, x, (VF)(0.000218284855f));
+  middle = FMA(middle, x, (VF)(-0.00125277287f));
+  middle = FMA(middle, x, (VF)(-0.00417733844f));
+  middle = FMA(middle, x, (VF)(0.246640295f));
+  middle = FMA(middle, x, (VF)(0.00140935334f));
+  VF y = SQUARE_ROOT(w) - 3.0f;
+  VF tail = FMA((VF)(0.000114086513f), y, (VF)(-0.000306776492f));
+  tail = FMA(tail, y, (VF)(-5.57184394e-05f));
+  tail = FMA(tail, y, (VF)(0.00148103794f));
+  tail = FMA(tail, y, (VF)(-0.00359683903f));
+  tail = FMA(tail, y, (VF)(0.00568899978f));
+  tail = FMA(tail, y, (VF)(-0.00763772428f));
+  tail = FMA(tail, y, (VF)(0.00944489148f));
+  tail = FMA(tail, y, (VF)(1.00167501f));
+  tail = FMA(tail, y, (VF)(2.83297682f));
+  VF r = SELECT_F(w < 5.0f, t + FMA(middle, t, 0.5f * t), tail * t);
+  r = SELECT_F(t < 0.64f, FMA(near, t, t), r);
+  r = SELECT_F(t == 1.0f, INFINITE_F, r);
+  return WITH_SIGN_OF(SELECT_F(t > 1.0f, NAN_F, r), a);
+}
+
+// ---- Powers
+
+// log2 of positive a as a sum of two floats, good to some 2^-33: with q = (m − 1)/(m + 1),
+// log m = 2 atanh q = 2q + 2q³·(1/3 + q²/5 + …).
+INLINE VF WIDE(log2_pair)(VF a, VF *low) {
+  VF i;
+  VF m = WIDE(split_exponent)(a, 0x3f3504f3, &i);
+  VF n = m - 1.0f;
+  VF d = m + 1.0f;
+  VF q = n / d;
+  VF q_low = (EXACT_FMA(-q, d, n) - q * (m - (d - 1.0f))) / d;
+  VF s = q * q;
+  VF s_low = EXACT_FMA(q, q, -s) + 2.0f * q * q_low;
+  VF w = FMA((VF)(0.117099479f), s, (VF)(0.142735422f));
+  w = FMA(w, s, (VF)(0.200000763f)) * s;
+  VF z = w + 0.333333343f;
+  VF z_low = ((0.333333343f - z) + w) - 9.93410776e-9f;
+  VF u = s * q;
+  VF u_low = EXACT_FMA(s, q, -u) + FMA(s, q_low, s_low * q);
+  VF v = u * z;
+  VF v_low = EXACT_FMA(u, z, -v) + FMA(u, z_low, u_low * z);
+  VF l = q + v;
+  VF l_low = ((q - l) + v) + (q_low + v_low);
+  VF g = l * 2.88539004f;
+  VF g_low = EXACT_FMA(l, (VF)(2.88539004f), -g) + FMA(l, (VF)(3.85192607e-8f), l_low * 2.88539004f);
+  VF sum = i + g;
+  *low = ((i - sum) + g) + g_low;
+  return sum;
+}
+
+INLINE VF WIDE(pow_f32)(VF a, VF b) {
+  VF t = ABSOLUTE_F(a);
+  VF low;
+  VF high = WIDE(log2_pair)(t, &low);
+  VF p = b * high;
+  VF p_low = FMA(b, low, EXACT_FMA(b, high, -p));
+  VF r = WIDE(exp2_pair)(p, SELECT_F(ABSOLUTE_F(p) < 200.0f, p_low, (VF)(0.0f)));
+  r = SELECT_F(t == 0.0f, SELECT_F(b < 0.0f, INFINITE_F, (VF)(0.0f)), r);
+  r = SELECT_F(t == INFINITE_F, SELECT_F(b < 0.0f, (VF)(0.0f), INFINITE_F), r);
+  r = SELECT_F(t == 1.0f, (VF)(1.0f), r);
+  VF half_b = b * 0.5f;
+  VI is_whole = TRUNCATE(b) == b;
+  VI is_odd = is_whole & (TRUNCATE(half_b) != half_b);
+  r = SELECT_F((AS_I(a) < 0) & is_odd, -r, r);
+  r = SELECT_F((a < 0.0f) & (t < INFINITE_F) & (TRUNCATE(b) != b), NAN_F, r);
+  r = SELECT_F((a != a) | (b != b), a + b, r);
+  return SELECT_F((a == 1.0f) | (b == 0.0f), (VF)(1.0f), r);
+}
+
+// ---- Rounding and storage
+
+INLINE VF WIDE(floor_f32)(VF a) { return FLOOR(a); }
+INLINE VF WIDE(ceil_f32)(VF a) { return CEIL(a); }
+INLINE VF WIDE(rint_f32)(VF a) { return ROUND(a); }
+INLINE VF WIDE(trunc_f32)(VF a) { return TRUNCATE(a); }
+INLINE VF WIDE(sqrt_f32)(VF a) { return SQUARE_ROOT(a); }
+INLINE VF WIDE(fabs_f32)(VF a) { return ABSOLUTE_F(a); }
+INLINE VF WIDE(fmod_f32)(VF a, VF b) { return LIBM_FMOD(a, b); }
+
+// The float16 nearest to a (ties to even), as a float32.
+INLINE VF WIDE(round_float16)(VF a) {
+  VI bits = AS_I(a) & 0x7fffffff;
+  VI rounded = (bits + 0x0fff + ((bits >> 13) & 1)) & (VI)(~0x1fff);
+  rounded = SELECT_I(rounded >= 0x47800000, (VI)(0x7f800000), rounded);
+  // Below 2^-14 the unit is 2^-24, that of numbers just above ½.
+  VF tiny = (AS_F(bits) + 0.5f) - 0.5f;
+  VF r = SELECT_F(bits < 0x38800000, tiny, AS_F(rounded));
+  return SELECT_F(a == a, WITH_SIGN_OF(r, a), a);
+}
+
+// The bfloat16 nearest to a (ties to even), as a float32.
+INLINE VF WIDE(round_bfloat16)(VF a) {
+  VI bits = AS_I(a);
+  VI rounded = AS_I(AS_U(bits) + 0x7fffu + AS_U((bits >> 16) & 1)) & (VI)(~0xffff);
+  return SELECT_F(a == a, AS_F(rounded), a);
+}
+
+// The upper 24 of 32 random bits as a number in [0, 1).
+INLINE VF WIDE(unit_float)(VI bits) { return TO_F(AS_I(AS_U(bits) >> 8)) * 0x1p-24f; }
+
+// ---- float64
+
+#if HAS_FLOAT64
+LIBM1(exp) LIBM1(exp2) LIBM1(expm1) LIBM1(log) LIBM1(log2) LIBM1(log10) LIBM1(log1p)
+LIBM1(sin) LIBM1(cos) LIBM1(tan) LIBM1(asin) LIBM1(acos) LIBM1(atan)
+LIBM1(sinh) LIBM1(cosh) LIBM1(tanh) LIBM1(asinh) LIBM1(acosh) LIBM1(atanh)
+LIBM1(erf) LIBM1(erfc) LIBM1(floor) LIBM1(ceil) LIBM1(rint) LIBM1(trunc) LIBM1(sqrt) LIBM1(fabs)
+LIBM2(pow) LIBM2(atan2) LIBM2(fmod)
+
+INLINE VD WIDE(sigmoid_f64)(VD a) {
+  VD t = WIDE(exp_f64)(-WIDE(fabs_f64)(a));
+  return (a < 0.0 ? t : (VD)(1.0)) / (1.0 + t);
+}
+
+// Winitzki's approximation and three steps of Halley's method on erf, or on erfc in the tails.
+INLINE VD WIDE(erfinv_f64)(VD a) {
+  VD t = WIDE(fabs_f64)(a);
+  VD u = WIDE(log_f64)((1.0 - t) * (1.0 + t));
+  VD c = 4.3307467508 + 0.5 * u;
+  VD y = WIDE(sqrt_f64)(WIDE(sqrt_f64)(c * c - u * 6.8027210884) - c);
+  for (int step = 0; step < 3; step += 1) {
+    VD e = t < 0.5 ? WIDE(erf_f64)(y) - t : (1.0 - t) - WIDE(erfc_f64)(y);
+    VD d = e / (1.1283791670955126 * WIDE(exp_f64)(-y * y));
+    y = y - d / (1.0 + y * d);
+  }
+  y = t < 1e-9 ? t * 0.88622692545275801 : y;
+  y = t < 1.0 ? y : t == 1.0 ? (VD)(1.0) / (VD)(0.0) : (VD)(0.0) / (VD)(0.0);
+  return a < 0.0 ? -y : (a == 0.0 ? a : y);
+}
+#endif

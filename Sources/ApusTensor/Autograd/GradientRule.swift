@@ -1,0 +1,31 @@
+import ApusDevice
+
+/// How gradients flow through an operation.
+enum GradientRule: Sendable {
+  /// The result does not depend smoothly on any input (comparisons, indices, random bits).
+  case notDifferentiable
+  /// The gradients of the inputs from that of the result, in terms of operations. `nil` for inputs that
+  /// have none. A gradient may have the broadcast shape of the result; it is summed to the input's.
+  case rule(@Sendable (GradientInput) -> [Tensor?])
+
+  /// The rule of a function of one input: `(g, x, y)` to the gradient of `x`.
+  static func unary(_ rule: @escaping @Sendable (Tensor, Tensor, Tensor) -> Tensor) -> GradientRule {
+    .rule { context in [rule(context.gradient, context.input(0), context.output)] }
+  }
+}
+
+/// What a gradient rule may use.
+struct GradientInput {
+  let node: Node
+  /// The gradient of the result.
+  let gradient: Tensor
+  /// Bit `i`: input `i` leads to what is differentiated (inputs from 63 on share a bit).
+  let neededMask: UInt64
+
+  func isNeeded(_ index: Int) -> Bool { neededMask >> UInt64(min(index, 63)) & 1 == 1 }
+
+  func input(_ index: Int) -> Tensor { Tensor(node: node.input(index)) }
+  var inputCount: Int { node.inputCount }
+  var output: Tensor { Tensor(node: node) }
+  var attributes: Attributes { node.attributes }
+}

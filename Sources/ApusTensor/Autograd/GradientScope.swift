@@ -1,0 +1,46 @@
+import Synchronization
+
+/// A stretch of code whose graph is differentiated at its end: values read inside keep their edges,
+/// so that gradients still flow through them. When the outermost scope ends they are cut.
+final class GradientScope: Sendable {
+  @TaskLocal static var taskLocal: GradientScope?
+  private static let active = Atomic<Int>(0)
+  private let kept = Mutex<[Node]>([])
+
+  /// The innermost scope of the task. Outside of any scope this costs one load.
+  static var current: GradientScope? {
+    active.load(ordering: .relaxed) == 0 ? nil : taskLocal
+  }
+
+  func keep(_ node: Node) { kept.withLock { $0.append(node) } }
+
+  /// Runs `body` in a scope; an inner scope is part of the outer one.
+  static func run<R>(_ body: () throws -> R) rethrows -> R {
+    if taskLocal != nil { return try body() }
+    let scope = GradientScope()
+    active.add(1, ordering: .relaxed)
+    defer {
+      active.subtract(1, ordering: .relaxed)
+      for node in scope.kept.withLock({ $0 }) { node.cutEdges() }
+    }
+    return try $taskLocal.withValue(scope, operation: body)
+  }
+}
+
+/// Marks the nodes of a checkpointed sub-graph, which are computed again for the gradient and must not
+/// be merged with those of the first time.
+enum CheckpointRegion {
+  @TaskLocal static var taskLocal: UInt32 = 0
+  private static let active = Atomic<Int>(0)
+  private static let count = Atomic<UInt32>(0)
+
+  static var current: UInt32 { active.load(ordering: .relaxed) == 0 ? 0 : taskLocal }
+
+  /// Runs `body`; nodes that it builds belong to a region of their own.
+  static func run<R>(_ body: () throws -> R) rethrows -> R {
+    active.add(1, ordering: .relaxed)
+    defer { active.subtract(1, ordering: .relaxed) }
+    let region = count.add(1, ordering: .relaxed).newValue
+    return try $taskLocal.withValue(region, operation: body)
+  }
+}

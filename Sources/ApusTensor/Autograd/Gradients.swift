@@ -1,0 +1,115 @@
+import ApusDevice
+
+/// The gradients of `output` with respect to `inputs`: for each input `x`, `Σ ∂output/∂x` over the elements
+/// of `output`, in the shape and type of `x`.
+///
+/// The gradients are ordinary tensors and can be differentiated again. Values that were read in between
+/// keep their place in the graph inside `recordingGradients`.
+///
+/// - Parameter seed: the gradient of `output` itself, ones when left out.
+/// - Returns: one gradient for each input; zeros where `output` does not depend on it.
+public func gradients(
+  of output: Tensor, withRespectTo inputs: [Tensor], seed: Tensor? = nil
+) -> [Tensor] {
+  let seed = seed ?? Tensor(repeating: 1, shape: output.shape, dtype: output.dtype, device: output.device)
+  var pass = BackwardPass(output.node, inputs.map(\.node))
+  let found = pass.run(seed)
+  return zip(inputs, found).map { input, gradient in
+    gradient ?? Tensor(repeating: 0, shape: input.shape, dtype: input.dtype, device: input.device)
+  }
+}
+
+/// Runs `body` so that values read inside stay differentiable: their edges are kept to its end.
+public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
+  try GradientScope.run(body)
+}
+
+/// Reverse-mode differentiation over the pending graph.
+struct BackwardPass {
+  /// What the output depends on, inputs first.
+  private var order: [Node] = []
+  /// The places in `order` of the inputs of each node, one after the other.
+  private var edges: [Int32] = []
+  private var firstEdge: [Int32] = []
+  /// Whether a node depends on a target (and can be differentiated).
+  private var isNeeded: [Bool] = []
+  /// The place of each target in `order`, −1 for those that were not reached.
+  private var targets: [Int] = []
+  private var cotangents: [Tensor?] = []
+
+  init(_ output: Node, _ targetNodes: [Node]) {
+    do throws(DeviceError) {
+      try output.device.withEvaluator { evaluator throws(DeviceError) in
+        collect(output, targetNodes, epoch: evaluator.nextEpoch())
+      }
+    } catch {}
+    isNeeded = Array(repeating: false, count: order.count)
+    for target in targets where target >= 0 { isNeeded[target] = true }
+    for (index, node) in order.enumerated() where !isNeeded[index] {
+      guard case .rule = node.op.gradient, node.dtype.isFloatingPoint else { continue }
+      isNeeded[index] = edgeRange(index).contains { isNeeded[Int(edges[$0])] }
+    }
+  }
+
+  private func edgeRange(_ index: Int) -> Range<Int> {
+    let end = index + 1 < firstEdge.count ? Int(firstEdge[index + 1]) : edges.count
+    return Int(firstEdge[index])..<end
+  }
+
+  /// Orders the graph; the scratch fields of nodes are used under the device's lock.
+  private mutating func collect(_ output: Node, _ targetNodes: [Node], epoch: UInt32) {
+    var stack: [(node: Unmanaged<Node>, next: Int)] = [(Unmanaged.passUnretained(output), 0)]
+    output.mark = epoch
+    while !stack.isEmpty {
+      let (unmanaged, next) = stack[stack.count - 1]
+      let input = unmanaged._withUnsafeGuaranteedRef { next < $0.inputCount ? $0.edge(next) : nil }
+      if let input {
+        stack[stack.count - 1].next = next + 1
+        let isNew = input._withUnsafeGuaranteedRef { node -> Bool in
+          if node.mark == epoch { return false }
+          node.mark = epoch
+          return true
+        }
+        if isNew { stack.append((input, 0)) }
+        continue
+      }
+      stack.removeLast()
+      let node = unmanaged.takeUnretainedValue()
+      node.position = Int32(truncatingIfNeeded: order.count)
+      firstEdge.append(Int32(truncatingIfNeeded: edges.count))
+      for index in 0..<node.inputCount { edges.append(node.edge(index)._withUnsafeGuaranteedRef(\.position)) }
+      order.append(node)
+    }
+    targets = targetNodes.map { $0.mark == epoch ? Int($0.position) : -1 }
+  }
+
+  mutating func run(_ seed: Tensor) -> [Tensor?] {
+    cotangents = Array(repeating: nil, count: order.count)
+    if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
+    for index in order.indices.reversed() {
+      let node = order[index]
+      guard let gradient = cotangents[index], case .rule(let rule) = node.op.gradient, node.hasEdges
+      else { continue }
+      let range = edgeRange(index)
+      var mask: UInt64 = 0
+      for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
+      if mask == 0 { continue }
+      let context = GradientInput(node: node, gradient: gradient, neededMask: mask)
+      for (input, contribution) in rule(context).enumerated() {
+        guard let contribution else { continue }
+        let place = Int(edges[range.lowerBound + input])
+        if isNeeded[place] { add(contribution, at: place) }
+      }
+    }
+    return targets.map { $0 < 0 ? nil : cotangents[$0] }
+  }
+
+  /// Adds a contribution, summed over the axes that were broadcast and in the type of the node.
+  private mutating func add(_ contribution: Tensor, at index: Int) {
+    let node = order[index]
+    var value = contribution
+    if value.shape != node.shape { value = value.summed(to: node.shape) }
+    if value.dtype != node.dtype { value = value.cast(to: node.dtype) }
+    cotangents[index] = cotangents[index].map { $0 + value } ?? value
+  }
+}

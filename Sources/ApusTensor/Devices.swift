@@ -1,0 +1,60 @@
+import ApusCPU
+import ApusDevice
+import ApusGPU
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+// The only place that names backends.
+extension ComputeDevice {
+  private static let opened = Mutex<[String: ComputeDevice]>([:])
+
+  /// The device of a name: `cpu`, `opencl`, `opencl:N`, or `auto`.
+  ///
+  /// A device is opened once per process. `auto` takes a discrete OpenCL GPU, else the CPU.
+  /// - Throws: `DeviceError.unavailable` when there is no such device; nothing falls back silently.
+  public static func named(_ name: String) throws(DeviceError) -> ComputeDevice {
+    if name == "auto" { return try automatic().device }
+    let identifier = name == "opencl" ? "opencl:0" : name
+    if let device = opened.withLock({ $0[identifier] }) { return device }
+    let backend: any Device
+    if identifier == "cpu" {
+      backend = try CPUDevice.open()
+    } else if identifier.hasPrefix("opencl:"), let index = Int(identifier.dropFirst(7)) {
+      backend = try OpenCL.open(index)
+    } else {
+      throw .unavailable(device: name, reason: "the devices are auto, cpu, opencl and opencl:N")
+    }
+    return opened.withLock { devices in
+      if let device = devices[identifier] { return device }
+      let device = ComputeDevice(backend: backend)
+      devices[identifier] = device
+      return device
+    }
+  }
+
+  /// The device that `auto` takes, and why.
+  public static func automatic() throws(DeviceError) -> (device: ComputeDevice, reason: String) {
+    if let gpu = (try? OpenCL.devices())?.first(where: \.isDiscreteGPU) {
+      return (try named(gpu.identifier), "a discrete OpenCL GPU")
+    }
+    return (try named("cpu"), "no discrete GPU was found")
+  }
+
+  /// Everything that can be opened, and why the rest cannot.
+  public static func available() -> (devices: [DeviceInfo], problems: [DeviceError]) {
+    var devices: [DeviceInfo] = []
+    var problems: [DeviceError] = []
+    do throws(DeviceError) { devices.append(try named("cpu").info) } catch { problems.append(error) }
+    do throws(DeviceError) { devices += try OpenCL.devices() } catch { problems.append(error) }
+    return (devices, problems)
+  }
+
+  /// The process's default device: that of `APUS_DEVICE`, else the CPU.
+  static let defaultDevice: ComputeDevice = {
+    let name = getenv("APUS_DEVICE").map { String(cString: $0) } ?? "cpu"
+    do throws(DeviceError) { return try named(name) } catch { fatalError("APUS_DEVICE: \(error)") }
+  }()
+}

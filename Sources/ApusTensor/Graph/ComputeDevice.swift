@@ -1,0 +1,63 @@
+import ApusDevice
+import Synchronization
+
+/// A device that tensors live on and are computed on.
+///
+/// New tensors go to the device of the innermost `withDevice`, else to the process's default device.
+public final class ComputeDevice: @unchecked Sendable {
+  let backend: any Device
+  /// Touched under `lock` alone.
+  private var evaluator: Evaluator
+  private let lock = Mutex(())
+
+  /// Everything the device says of itself.
+  public var info: DeviceInfo { backend.info }
+
+  /// The name that `--device` takes, for example `opencl:0`.
+  public var name: String { backend.info.identifier }
+
+  /// Device memory in use, at its peak, and kept for reuse.
+  public var memory: MemoryStatistics { backend.memory }
+
+  /// The number of plans prepared so far. A training loop prepares a plan or two, then reuses them.
+  public var preparedPlanCount: Int { lock.withLock { _ in evaluator.plans.preparedCount } }
+
+  /// The number of steps of the plan that ran last.
+  public var lastPlanStepCount: Int { lock.withLock { _ in evaluator.plans.lastStepCount } }
+
+  /// Devices live as long as the process: nodes refer to them without counting.
+  private static let all = Mutex<[ComputeDevice]>([])
+
+  /// A device for a backend: one of the house, or one that a test brings.
+  package init(backend: any Device) {
+    self.backend = backend
+    evaluator = Evaluator(backend: backend)
+    ComputeDevice.all.withLock { $0.append(self) }
+  }
+
+  /// Runs `body` with exclusive use of the device's graph.
+  func withEvaluator<R>(_ body: (inout Evaluator) throws(DeviceError) -> R) throws(DeviceError) -> R {
+    try lock.withLock { _ throws(DeviceError) in try body(&evaluator) }
+  }
+
+  /// Waits for all work on the device.
+  public func synchronize() throws(DeviceError) { try backend.synchronize() }
+
+  /// Gives memory that is kept for reuse back to the system.
+  public func releaseUnusedMemory() { backend.releaseUnusedMemory() }
+
+  @TaskLocal static var taskLocal: ComputeDevice?
+
+  /// The device that new tensors go to.
+  public static var current: ComputeDevice { taskLocal ?? defaultDevice }
+}
+
+extension ComputeDevice: Hashable {
+  public static func == (left: ComputeDevice, right: ComputeDevice) -> Bool { left === right }
+  public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}
+
+/// Runs `body`; tensors that it creates go to `device`.
+public func withDevice<R>(_ device: ComputeDevice, _ body: () throws -> R) rethrows -> R {
+  try ComputeDevice.$taskLocal.withValue(device, operation: body)
+}

@@ -1,0 +1,207 @@
+import ApusDevice
+
+/// Runs pending graphs of one device: orders them, finds or makes the plan, binds and runs it.
+///
+/// This is the hot path of a training step; the arrays are kept to avoid allocation.
+struct Evaluator: ~Copyable {
+  let backend: any Device
+  var plans: PlanCache
+
+  private var epoch: UInt32 = 0
+  /// Nodes reached, inputs first.
+  private var order: [Unmanaged<Node>] = []
+  private var stack: [(node: Unmanaged<Node>, next: Int)] = []
+  private var key = PlanKey()
+  private var inputs: [Buffer] = []
+  private var inputNodes: [Unmanaged<Node>] = []
+  private var donatable: [Bool] = []
+  private var outputNodes: [Unmanaged<Node>] = []
+  private var scalars: [Scalar] = []
+  /// Values to compute with the next plan although nothing that is asked for needs them.
+  private var attached: [Node] = []
+
+  init(backend: any Device) {
+    self.backend = backend
+    plans = PlanCache()
+  }
+
+  /// Computes `node` with the next evaluation, whatever that is for.
+  mutating func attach(_ node: Node) { attached.append(node) }
+
+  /// Gives every root a value.
+  mutating func evaluate(_ roots: [Node]) throws(DeviceError) {
+    let extra = attached
+    attached.removeAll(keepingCapacity: true)
+    begin()
+    for root in roots where !root.isMaterialized { visit(root) }
+    for root in extra where !root.isMaterialized && root.handleCount.load(ordering: .relaxed) > 0 {
+      visit(root)
+    }
+    guard !order.isEmpty else {
+      for root in roots { if let failure = root.failure { throw failure } }
+      return
+    }
+    for root in roots where root.mark == epoch { root.edges = -1_000_000 }
+    try writeKey()
+    if let entry = plans.entry(for: key) {
+      try run(entry)
+    } else {
+      let graph = snapshot()
+      try run(plans.prepare(graph, for: key, backend: backend))
+    }
+    finish()
+  }
+
+  private mutating func begin() {
+    epoch &+= 1
+    order.removeAll(keepingCapacity: true)
+    inputs.removeAll(keepingCapacity: true)
+    inputNodes.removeAll(keepingCapacity: true)
+    donatable.removeAll(keepingCapacity: true)
+    outputNodes.removeAll(keepingCapacity: true)
+    scalars.removeAll(keepingCapacity: true)
+  }
+
+  /// Appends what `root` depends on to `order`, inputs before their users, and counts edges.
+  private mutating func visit(_ root: Node) {
+    guard root.mark != epoch else { return }
+    enter(Unmanaged.passUnretained(root))
+    while !stack.isEmpty {
+      let (unmanaged, next) = stack[stack.count - 1]
+      let input = unmanaged._withUnsafeGuaranteedRef { node -> Unmanaged<Node>? in
+        if !node.isMaterialized, next < node.inputCount { return node.edge(next) }
+        node.position = Int32(truncatingIfNeeded: order.count)
+        return nil
+      }
+      if let input {
+        stack[stack.count - 1].next = next + 1
+        let isNew = input._withUnsafeGuaranteedRef { node -> Bool in
+          guard node.mark != epoch else {
+            node.edges += 1
+            return false
+          }
+          return true
+        }
+        if isNew {
+          enter(input)
+          input._withUnsafeGuaranteedRef { $0.edges = 1 }
+        }
+      } else {
+        stack.removeLast()
+        order.append(unmanaged)
+      }
+    }
+  }
+
+  private mutating func enter(_ node: Unmanaged<Node>) {
+    node._withUnsafeGuaranteedRef {
+      $0.mark = epoch
+      $0.edges = 0
+    }
+    stack.append((node, 0))
+  }
+
+  /// Writes the structure of `order` as words and collects inputs, numbers and outputs.
+  private mutating func writeKey() throws(DeviceError) {
+    key.begin()
+    // Inside a gradient scope inputs are needed once more, to compute gradients from.
+    let mayDonate = GradientScope.current == nil
+    for unmanaged in order {
+      if let failure = unmanaged._withUnsafeGuaranteedRef({ bind($0, unmanaged, mayDonate) }) {
+        throw failure
+      }
+    }
+    key.finish()
+  }
+
+  /// Writes one node to the key; returns why an input has no value.
+  private mutating func bind(
+    _ node: Node, _ unmanaged: Unmanaged<Node>, _ mayDonate: Bool
+  ) -> DeviceError? {
+    if node.isMaterialized {
+      guard node.failure == nil, let buffer = node.buffer else { return node.failure }
+      let isDonatable =
+        mayDonate && node.handleCount.load(ordering: .relaxed) == 0
+        && node.consumerCount.load(ordering: .relaxed) == node.edges
+      inputs.append(buffer)
+      inputNodes.append(unmanaged)
+      donatable.append(isDonatable)
+      key.append(node, isOutput: isDonatable, isInput: true)
+      return nil
+    }
+    // Someone outside of this evaluation still refers to the value: it has to be kept.
+    let isOutput =
+      node.edges < 0 || node.handleCount.load(ordering: .relaxed) > 0
+      || node.consumerCount.load(ordering: .relaxed) > node.edges
+    let isNumber = node.op === Op.scalar
+    if isNumber { scalars.append(node.attributes.number) }
+    let kept = isOutput && (!isNumber || node.edges < 0)
+    if kept { outputNodes.append(unmanaged) }
+    key.append(node, isOutput: kept, isInput: false)
+    return nil
+  }
+
+  /// Starts a traversal of its own: no node is marked with the epoch it returns.
+  mutating func nextEpoch() -> UInt32 {
+    epoch &+= 1
+    return epoch
+  }
+
+  /// The graph as plain data, for the planner.
+  private func snapshot() -> GraphSnapshot {
+    var result = GraphSnapshot()
+    for unmanaged in order {
+      let node = unmanaged._withUnsafeGuaranteedRef { $0 }
+      result.append(node, isOutput: outputNodes.contains { $0.toOpaque() == unmanaged.toOpaque() })
+    }
+    result.donatable = donatable
+    return result
+  }
+
+  private mutating func run(_ entry: PlanCache.Entry) throws(DeviceError) {
+    var outputs: [Buffer] = []
+    outputs.reserveCapacity(entry.outputs.count)
+    for output in entry.outputs {
+      if let input = output.donatedInput {
+        outputs.append(inputs[input])
+      } else {
+        outputs.append(try backend.allocate(byteCount: output.byteCount))
+      }
+    }
+    do throws(DeviceError) {
+      try backend.run(entry.executable, inputs: inputs, outputs: outputs, scalars: scalars)
+    } catch {
+      // The plan may have overwritten what was donated to it.
+      for output in entry.outputs {
+        guard let input = output.donatedInput else { continue }
+        inputNodes[input]._withUnsafeGuaranteedRef { $0.failure = error }
+      }
+      throw error
+    }
+    for (index, unmanaged) in outputNodes.enumerated() {
+      unmanaged._withUnsafeGuaranteedRef { $0.buffer = outputs[index] }
+    }
+    inputs.removeAll(keepingCapacity: true)
+    for output in entry.outputs {
+      guard let input = output.donatedInput else { continue }
+      inputNodes[input]._withUnsafeGuaranteedRef { $0.buffer = nil }
+    }
+  }
+
+  /// Lets go of the evaluated graph, inputs first so that nothing is released recursively.
+  private mutating func finish() {
+    let scope = GradientScope.current
+    for unmanaged in order {
+      // A node that is not kept but still has users elsewhere cannot exist: it became an output.
+      unmanaged._withUnsafeGuaranteedRef { node in
+        guard node.hasEdges else { return }
+        if let scope {
+          scope.keep(node)
+        } else {
+          node.cutEdges()
+        }
+      }
+    }
+    order.removeAll(keepingCapacity: true)
+  }
+}

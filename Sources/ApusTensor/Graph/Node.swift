@@ -1,0 +1,143 @@
+import ApusDevice
+import Synchronization
+
+/// A node of the lazy graph: an operation on other nodes, or a materialized value.
+///
+/// `op`, `shape`, `dtype` and `attributes` never change. Edges, buffer and scratch fields belong to the
+/// evaluation lock of the node's device; they are also written while only one thread knows the node.
+final class Node: @unchecked Sendable {
+  unowned(unsafe) let op: Op
+  unowned(unsafe) let device: ComputeDevice
+  let shape: Shape
+  let dtype: DType
+  let attributes: Attributes
+  /// Nodes of different checkpointed regions are never merged; 0 is outside of all.
+  let region: UInt32
+
+  // Inputs, owned: retained and released by hand, so that traversals do not count references.
+  private var first: Unmanaged<Node>?
+  private var second: Unmanaged<Node>?
+  private var third: Unmanaged<Node>?
+  private var others: [Unmanaged<Node>]
+
+  /// The value, once there is one.
+  var buffer: Buffer?
+  /// Why there is no value: an upload that failed, reported when the value is used.
+  var failure: DeviceError?
+
+  /// Tensors that refer to the node.
+  let handleCount = Atomic<Int32>(0)
+  /// Edges from pending nodes to this one.
+  let consumerCount = Atomic<Int32>(0)
+
+  // Scratch of one traversal.
+  var mark: UInt32 = 0
+  var position: Int32 = 0
+  var edges: Int32 = 0
+
+  init(
+    op: Op, inputs: borrowing OpInputs, attributes: Attributes, type: TensorType,
+    device: ComputeDevice
+  ) {
+    self.op = op
+    self.device = device
+    shape = type.shape
+    dtype = type.dtype
+    self.attributes = attributes
+    region = CheckpointRegion.current
+    first = inputs.first.map(Node.connect)
+    second = inputs.second.map(Node.connect)
+    third = inputs.third.map(Node.connect)
+    others = inputs.others.isEmpty ? [] : inputs.others.map(Node.connect)
+  }
+
+  private static func connect(_ node: Node) -> Unmanaged<Node> {
+    node.consumerCount.add(1, ordering: .relaxed)
+    return .passRetained(node)
+  }
+
+  /// A materialized value.
+  init(buffer: Buffer?, failure: DeviceError? = nil, type: TensorType, device: ComputeDevice) {
+    op = .leaf
+    self.device = device
+    shape = type.shape
+    dtype = type.dtype
+    attributes = .none
+    region = 0
+    others = []
+    self.buffer = buffer
+    self.failure = failure
+  }
+
+  var inputCount: Int {
+    if first == nil { return 0 }
+    if second == nil { return 1 }
+    if third == nil { return 2 }
+    return 3 + others.count
+  }
+
+  /// Input `index`, without counting a reference.
+  @inline(__always) func edge(_ index: Int) -> Unmanaged<Node> {
+    switch index {
+    case 0: first.unsafelyUnwrapped
+    case 1: second.unsafelyUnwrapped
+    case 2: third.unsafelyUnwrapped
+    default: others[index - 3]
+    }
+  }
+
+  func input(_ index: Int) -> Node { edge(index).takeUnretainedValue() }
+
+  /// Whether the node has a value, and so is an input of whatever uses it.
+  var isMaterialized: Bool { buffer != nil || failure != nil }
+
+  var hasEdges: Bool { first != nil }
+
+  /// Lets go of the inputs. What they alone held is released without recursion: a chain of a million
+  /// pending nodes would overflow the stack if each released the next.
+  func cutEdges() {
+    guard first != nil else { return }
+    if second == nil, let only = first {
+      // The usual case in a step: the input lives on, and no list is needed.
+      first = nil
+      Node.disconnect(only)
+      return
+    }
+    var pending: [Unmanaged<Node>] = []
+    moveInputs(to: &pending)
+    while let next = pending.popLast() { Node.disconnect(next, &pending) }
+  }
+
+  private static func disconnect(_ edge: Unmanaged<Node>) {
+    var pending: [Unmanaged<Node>] = []
+    disconnect(edge, &pending)
+    while let next = pending.popLast() { disconnect(next, &pending) }
+  }
+
+  /// Gives up one edge; the edges of a node that dies with it go to `pending`.
+  private static func disconnect(_ edge: Unmanaged<Node>, _ pending: inout [Unmanaged<Node>]) {
+    var node = edge.takeRetainedValue()
+    node.consumerCount.subtract(1, ordering: .relaxed)
+    if node.first != nil, isKnownUniquelyReferenced(&node) { node.moveInputs(to: &pending) }
+  }
+
+  private func moveInputs(to list: inout [Unmanaged<Node>]) {
+    if let edge = first { list.append(edge) }
+    if let edge = second { list.append(edge) }
+    if let edge = third { list.append(edge) }
+    list.append(contentsOf: others)
+    first = nil
+    second = nil
+    third = nil
+    others = []
+  }
+
+  deinit { cutEdges() }
+}
+
+extension Op {
+  /// A value that is already on the device.
+  static let leaf: Op = Op(
+    name: "value", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+    gradient: .notDifferentiable, lower: .leaf)
+}

@@ -1,0 +1,175 @@
+import ApusDevice
+import Synchronization
+
+/// A primitive operation: its name, shape rule, gradient rule and lowering. There is one static
+/// instance for each operation, declared beside the methods that build it; nodes refer to it by
+/// identity.
+final class Op: Sendable {
+  /// A small number that identifies the operation in plan keys.
+  let id: UInt16
+  let name: String
+  /// Checks the inputs and gives the type of the result.
+  let shape: @Sendable (borrowing OpInputs, Attributes) throws(ShapeError) -> TensorType
+  let gradient: GradientRule
+  let lower: Lowering
+
+  private static let count = Atomic<UInt16>(0)
+
+  init(
+    name: String,
+    shape: @escaping @Sendable (borrowing OpInputs, Attributes) throws(ShapeError) -> TensorType,
+    gradient: GradientRule, lower: Lowering
+  ) {
+    id = Op.count.add(1, ordering: .relaxed).newValue
+    self.name = name
+    self.shape = shape
+    self.gradient = gradient
+    self.lower = lower
+  }
+}
+
+/// The shape and element type of a tensor.
+struct TensorType: Hashable, Sendable {
+  var shape: Shape
+  var dtype: DType
+
+  init(_ shape: Shape, _ dtype: DType) {
+    self.shape = shape
+    self.dtype = dtype
+  }
+}
+
+/// The inputs of an operation: up to three are held in line.
+struct OpInputs: ~Copyable {
+  var first: Node?
+  var second: Node?
+  var third: Node?
+  var others: [Node]
+
+  init(_ first: Node? = nil, _ second: Node? = nil, _ third: Node? = nil) {
+    self.first = first
+    self.second = second
+    self.third = third
+    others = []
+  }
+
+  init(list: [Node]) {
+    first = list.count > 0 ? list[0] : nil
+    second = list.count > 1 ? list[1] : nil
+    third = list.count > 2 ? list[2] : nil
+    others = list.count > 3 ? Array(list[3...]) : []
+  }
+
+  @inline(__always) var count: Int {
+    if first == nil { return 0 }
+    if second == nil { return 1 }
+    if third == nil { return 2 }
+    return 3 + others.count
+  }
+
+  /// The shape of input `index`; reading it this way counts no reference.
+  @inline(__always) func shape(_ index: Int) -> Shape {
+    switch index {
+    case 0: first.unsafelyUnwrapped.shape
+    case 1: second.unsafelyUnwrapped.shape
+    case 2: third.unsafelyUnwrapped.shape
+    default: others[index - 3].shape
+    }
+  }
+
+  /// The element type of input `index`.
+  @inline(__always) func dtype(_ index: Int) -> DType {
+    switch index {
+    case 0: first.unsafelyUnwrapped.dtype
+    case 1: second.unsafelyUnwrapped.dtype
+    case 2: third.unsafelyUnwrapped.dtype
+    default: others[index - 3].dtype
+    }
+  }
+
+  @inline(__always) subscript(index: Int) -> Node {
+    switch index {
+    case 0: first!
+    case 1: second!
+    case 2: third!
+    default: others[index - 3]
+    }
+  }
+}
+
+/// The parameters of an operation that are part of its identity (axes, strides, sizes).
+enum Attributes: Sendable {
+  case none
+  case integers([Int])
+  case shape(ShapeBox)
+  case number(Scalar)
+  case convolution(ConvolutionBox)
+  case pooling(PoolingBox)
+  case custom(CustomRule)
+}
+
+/// A shape on the heap: only operations that carry one pay for its size.
+final class ShapeBox: Sendable {
+  let shape: Shape
+  init(_ shape: Shape) { self.shape = shape }
+}
+
+extension Attributes {
+  var integers: [Int] {
+    if case .integers(let values) = self { return values }
+    return []
+  }
+
+  var shape: Shape {
+    if case .shape(let box) = self { return box.shape }
+    return Shape()
+  }
+
+  var number: Scalar {
+    if case .number(let value) = self { return value }
+    return .float(0)
+  }
+}
+
+/// How an operation becomes part of a plan.
+enum Lowering: Sendable {
+  /// A materialized value, an input of the plan.
+  case leaf
+  /// A number that may differ from run to run.
+  case scalar
+  /// A number that is part of the plan.
+  case constant
+  /// Instructions: registers of the inputs in, register of the result out.
+  case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
+  /// Another layout of the same elements.
+  case view(@Sendable (GraphNode) -> ViewTransform)
+  /// A row of `Kernels/reduce.def`; the reduced axes are the integer attributes.
+  case reduction(String)
+  /// A step of its own, with an optional epilogue.
+  case step(StepLowering)
+}
+
+/// The lowering of an operation that is a step of its own.
+struct StepLowering: Sendable {
+  /// Whether input `index` may be read with the layout; otherwise it is copied first.
+  var accepts: @Sendable (_ index: Int, _ layout: Layout) -> Bool = { _, layout in layout.isIdentity }
+  /// Whether inputs that are numbers are taken from the scalar bank.
+  var readsNumbers = false
+  /// The shape of the epilogue's domain, or `nil` when the step takes no epilogue.
+  var epilogueDomain: (@Sendable (GraphNode) -> Shape)?
+  /// The step, from the operands of the inputs and the place of the result.
+  var build: @Sendable (GraphNode, StepOperands) -> Step
+}
+
+/// What a step of its own is built from.
+struct StepOperands {
+  var inputs: [Operand]
+  /// Scalar bank entries of inputs that are numbers (parallel to `inputs`, −1 elsewhere).
+  var scalars: [Int]
+  /// The element types of the inputs.
+  var dtypes: [DType]
+  /// Present where `epilogueDomain` is.
+  var epilogue: Epilogue?
+  /// The value that holds the result where there is no epilogue.
+  var result: Int
+}

@@ -1,0 +1,50 @@
+import ApusDevice
+
+/// Prepared plans by their keys. At most `capacity` are kept; the one unused for longest goes first.
+struct PlanCache: ~Copyable {
+  final class Entry {
+    let executable: any Executable
+    let outputs: [Plan.Output]
+    let stepCount: Int
+    var lastUse: UInt64 = 0
+
+    init(executable: any Executable, outputs: [Plan.Output], stepCount: Int) {
+      self.executable = executable
+      self.outputs = outputs
+      self.stepCount = stepCount
+    }
+  }
+
+  private(set) var preparedCount = 0
+  private(set) var lastStepCount = 0
+  private var entries: [PlanKey: Entry] = [:]
+  private var clock: UInt64 = 0
+  private let capacity = 256
+
+  /// The prepared plan for `key`, if there is one.
+  mutating func entry(for key: PlanKey) -> Entry? {
+    guard let entry = entries[key] else { return nil }
+    clock += 1
+    entry.lastUse = clock
+    lastStepCount = entry.stepCount
+    return entry
+  }
+
+  /// Plans a graph, prepares the plan and keeps it.
+  mutating func prepare(
+    _ graph: GraphSnapshot, for key: PlanKey, backend: any Device
+  ) throws(DeviceError) -> Entry {
+    let plan = Planner(graph, info: backend.info).plan()
+    let entry = Entry(
+      executable: try backend.prepare(plan), outputs: plan.outputs, stepCount: plan.steps.count)
+    clock += 1
+    entry.lastUse = clock
+    if entries.count >= capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+      entries[oldest.key] = nil
+    }
+    entries[key] = entry
+    preparedCount += 1
+    lastStepCount = entry.stepCount
+    return entry
+  }
+}

@@ -1,0 +1,75 @@
+import ApusDevice
+
+/// The identity of a graph as a list of words: structure, shapes, element types, which values are
+/// wanted and which inputs may be overwritten. Numbers that change from run to run are not in it.
+struct PlanKey: Hashable, Sendable {
+  private(set) var words: [UInt64] = []
+  private var digest: UInt64 = 0
+
+  mutating func begin() {
+    words.removeAll(keepingCapacity: true)
+    regions.removeAll(keepingCapacity: true)
+  }
+
+  /// Regions in order of appearance: their numbers differ from step to step, their pattern does not.
+  private var regions: [UInt32] = []
+
+  mutating func append(_ node: Node, isOutput: Bool, isInput: Bool) {
+    let inputCount = isInput ? 0 : node.inputCount
+    var head = UInt64(isInput ? Op.leaf.id : node.op.id)
+    head |= UInt64(node.dtype.rawValue) << 16
+    head |= UInt64(node.shape.rank) << 24
+    head |= (isOutput ? 1 : 0) << 28
+    if node.region != 0 { head |= UInt64(ordinal(of: node.region)) << 32 }
+    words.append(head)
+    for axis in 0..<node.shape.rank { words.append(UInt64(truncatingIfNeeded: node.shape[axis])) }
+    guard !isInput else { return }
+    words.append(UInt64(truncatingIfNeeded: inputCount))
+    for index in 0..<inputCount {
+      words.append(UInt64(truncatingIfNeeded: node.edge(index)._withUnsafeGuaranteedRef(\.position)))
+    }
+    if node.op !== Op.scalar { node.attributes.append(to: &words) }
+  }
+
+  private mutating func ordinal(of region: UInt32) -> Int {
+    if let index = regions.lastIndex(of: region) { return index + 1 }
+    regions.append(region)
+    return regions.count
+  }
+
+  /// Computes the hash, once.
+  mutating func finish() {
+    var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
+    for word in words {
+      hash = (hash ^ word) &* 0xFF51_AFD7_ED55_8CCD
+      hash ^= hash >> 32
+    }
+    digest = hash
+  }
+
+  static func == (left: PlanKey, right: PlanKey) -> Bool {
+    left.digest == right.digest && left.words == right.words
+  }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+}
+
+extension Attributes {
+  /// Writes the attributes so that different ones give different words.
+  func append(to words: inout [UInt64]) {
+    switch self {
+    case .none: break
+    case .integers(let values):
+      words.append(UInt64(values.count))
+      for value in values { words.append(UInt64(bitPattern: Int64(value))) }
+    case .shape(let box):
+      // The result's shape, which the node writes itself.
+      words.append(UInt64(box.shape.rank))
+    case .number(.float(let value)): words.append(value.bitPattern)
+    case .number(.integer(let value)): words.append(UInt64(bitPattern: value))
+    case .convolution(let box): box.append(to: &words)
+    case .pooling(let box): box.append(to: &words)
+    case .custom(let rule): words.append(UInt64(UInt(bitPattern: ObjectIdentifier(rule).hashValue)))
+    }
+  }
+}

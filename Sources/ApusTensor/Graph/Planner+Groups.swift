@@ -1,0 +1,271 @@
+import ApusDevice
+
+/// Nodes that become one step: an optional seed (a reduction or a step of its own) with what runs ahead
+/// of it and behind it, or elementwise operations alone.
+struct Group {
+  /// The shape of the nodes behind the seed, or of all where there is none.
+  var shape: Shape
+  /// The reduction or other step.
+  var seed: Int?
+  /// Elementwise nodes ahead of a reduction.
+  var prologue: [Int] = []
+  /// Elementwise nodes, inputs first. Groups without a seed may have several segments: the same program
+  /// on independent values.
+  var segments: [[Int]] = [[]]
+  var isOpen = true
+  /// Groups whose results are read. `true`: in a way that needs them in memory.
+  var dependencies: [Int: Bool] = [:]
+  /// Positions of the first and last node in topological order.
+  var first: Int
+  var last: Int
+
+  var nodes: [Int] { prologue + (seed.map { [$0] } ?? []) + segments.joined() }
+}
+
+extension Planner {
+  static let maximumMembers = 48
+  static let maximumArguments = 20
+
+  /// Assigns every node that computes something to a group.
+  mutating func formGroups() {
+    indexUsers()
+    groupOf = Array(repeating: -1, count: nodes.count)
+    for (position, node) in topologicalOrder().enumerated() {
+      switch nodes[node].kind {
+      case .leaf, .scalar, .constant, .view: continue
+      case .elementwise:
+        if isUniform(node) && !isOutput[node] && nodes[node].op !== Op.materialize { continue }
+        place(node, at: position)
+      case .reduction: startReduction(node, at: position)
+      case .step: _ = startGroup(node, at: position, seed: true)
+      }
+    }
+    mergeEqualPrograms()
+  }
+
+  /// The groups that `node` reads from, and whether it needs their results in memory.
+  private func dependencies(of node: Int) -> [Int: Bool] {
+    var result: [Int: Bool] = [:]
+    for input in nodes[node].inputs where !isUniform(input) || groupOf[input] >= 0 {
+      var source = input
+      var needsMemory = nodes[input].shape != nodes[node].shape
+      if case .view = nodes[input].kind {
+        source = nodes[input].inputs[0]
+        needsMemory = true
+      }
+      if case .step = nodes[node].kind { needsMemory = true }
+      let group = groupOf[source]
+      if group >= 0 { result[group] = needsMemory || result[group] ?? false }
+    }
+    return result
+  }
+
+  private mutating func startGroup(_ node: Int, at position: Int, seed: Bool) -> Int {
+    var group = Group(shape: nodes[node].shape, first: position, last: position)
+    if seed { group.seed = node } else { group.segments = [[node]] }
+    if case .step(let lowering) = nodes[node].kind { group.isOpen = lowering.epilogueDomain != nil }
+    group.dependencies = dependencies(of: node)
+    groups.append(group)
+    groupOf[node] = groups.count - 1
+    return groups.count - 1
+  }
+
+  // MARK: - Elementwise
+
+  private mutating func place(_ node: Int, at position: Int) {
+    let read = dependencies(of: node)
+    var candidates = read.keys.filter { group in
+      groups[group].isOpen && groups[group].shape == nodes[node].shape
+        && groups[group].segments[0].count < Planner.maximumMembers && canJoin(node, group, read)
+    }
+    // A step of its own first: what joins it costs no pass over memory.
+    candidates.sort { (groups[$0].seed == nil ? 1 : 0, $0) < (groups[$1].seed == nil ? 1 : 0, $1) }
+    guard let target = candidates.first else {
+      _ = startGroup(node, at: position, seed: false)
+      return
+    }
+    for other in candidates.dropFirst() where groups[other].seed == nil && canMerge(target, other) {
+      merge(other, into: target)
+    }
+    groups[target].segments[0].append(node)
+    groups[target].last = position
+    groupOf[node] = target
+    for (group, needsMemory) in dependencies(of: node) where group != target {
+      groups[target].dependencies[group] = needsMemory || groups[target].dependencies[group] ?? false
+    }
+  }
+
+  private func canJoin(_ node: Int, _ target: Int, _ read: [Int: Bool]) -> Bool {
+    for (group, needsMemory) in read {
+      if group == target {
+        if needsMemory { return false }
+      } else if reaches(group, target) {
+        return false
+      }
+    }
+    guard argumentCount(groups[target].segments[0] + [node]) <= Planner.maximumArguments else {
+      return false
+    }
+    guard let seed = groups[target].seed, case .step(let lowering) = nodes[seed].kind,
+      let domain = lowering.epilogueDomain?(nodes[seed])
+    else { return true }
+    return nodes[node].inputs.allSatisfy { input in
+      isUniform(input) || layout(of: input, over: nodes[node].shape).reshaped(to: domain) != nil
+    }
+  }
+
+  /// The number of different arrays that elementwise nodes read from outside.
+  private func argumentCount(_ members: [Int]) -> Int {
+    let inside = Set(members)
+    var outside = Set<Int>()
+    for member in members {
+      for input in nodes[member].inputs where !inside.contains(input) && !isUniform(input) {
+        outside.insert(input)
+      }
+    }
+    return outside.count
+  }
+
+  /// Whether the two groups can be one: no way leads from one to the other through a third or through
+  /// memory.
+  private func canMerge(_ one: Int, _ other: Int) -> Bool {
+    for (from, to) in [(one, other), (other, one)] {
+      for (group, needsMemory) in groups[from].dependencies {
+        if group == to {
+          if needsMemory { return false }
+        } else if reaches(group, to) {
+          return false
+        }
+      }
+    }
+    return argumentCount(groups[one].segments[0] + groups[other].segments[0]) <= Planner.maximumArguments
+  }
+
+  /// Whether `group` needs the results of `target`, directly or through others.
+  private func reaches(_ group: Int, _ target: Int) -> Bool {
+    if group == target { return true }
+    let limit = groups[target].first
+    var seen: Set<Int> = [group]
+    var stack = [group]
+    while let current = stack.popLast() {
+      guard groups[current].last > limit else { continue }
+      for next in groups[current].dependencies.keys {
+        if next == target { return true }
+        if seen.insert(next).inserted { stack.append(next) }
+      }
+    }
+    return false
+  }
+
+  /// Moves the nodes of one group to another. `segment` keeps them apart as a segment of their own.
+  private mutating func merge(_ source: Int, into target: Int, asSegment: Bool = false) {
+    for node in groups[source].nodes { groupOf[node] = target }
+    if asSegment {
+      groups[target].segments += groups[source].segments
+    } else {
+      groups[target].segments[0] = inTopologicalOrder(
+        groups[target].segments[0] + groups[source].segments[0])
+    }
+    groups[target].first = min(groups[target].first, groups[source].first)
+    groups[target].last = max(groups[target].last, groups[source].last)
+    for (group, needsMemory) in groups[source].dependencies {
+      groups[target].dependencies[group] = needsMemory || groups[target].dependencies[group] ?? false
+    }
+    groups[target].dependencies[target] = nil
+    groups[target].dependencies[source] = nil
+    groups[source].segments = [[]]
+    groups[source].dependencies = [:]
+    for index in groups.indices {
+      if let needsMemory = groups[index].dependencies.removeValue(forKey: source), index != target {
+        groups[index].dependencies[target] = needsMemory || groups[index].dependencies[target] ?? false
+      }
+    }
+  }
+
+  private func inTopologicalOrder(_ members: [Int]) -> [Int] {
+    let inside = Set(members)
+    var placed = Set<Int>()
+    var order: [Int] = []
+    func place(_ node: Int) {
+      guard inside.contains(node), placed.insert(node).inserted else { return }
+      for input in nodes[node].inputs { place(input) }
+      order.append(node)
+    }
+    for member in members { place(member) }
+    return order
+  }
+
+  // MARK: - Reductions
+
+  /// A reduction takes over the elementwise group that it alone reads.
+  private mutating func startReduction(_ node: Int, at position: Int) {
+    let input = nodes[node].inputs[0]
+    let group = groupOf[input]
+    guard group >= 0, groups[group].seed == nil, groups[group].shape == nodes[input].shape,
+      groups[group].segments[0].allSatisfy({ member in
+        !isOutput[member] && users[member].allSatisfy { $0 == node || groupOf[$0] == group }
+      })
+    else {
+      _ = startGroup(node, at: position, seed: true)
+      return
+    }
+    groups[group].prologue = groups[group].segments[0]
+    groups[group].segments = [[]]
+    groups[group].seed = node
+    groups[group].shape = nodes[node].shape
+    groups[group].last = position
+    groupOf[node] = group
+  }
+
+  // MARK: - Equal programs
+
+  /// Elementwise groups that run the same program on independent values become one step.
+  private mutating func mergeEqualPrograms() {
+    var byProgram: [Program: [Int]] = [:]
+    var programs: [Program] = []
+    for group in groups.indices where groups[group].seed == nil && !groups[group].segments[0].isEmpty {
+      let program = elementwise(groups[group].segments[0]).program
+      if byProgram[program] == nil { programs.append(program) }
+      byProgram[program, default: []].append(group)
+    }
+    for program in programs {
+      var targets: [Int] = []
+      for group in byProgram[program]! {
+        if let target = targets.first(where: { isIndependent($0, group) }) {
+          merge(group, into: target, asSegment: true)
+        } else {
+          targets.append(group)
+        }
+      }
+    }
+  }
+
+  private func isIndependent(_ one: Int, _ other: Int) -> Bool {
+    groups[one].segments.count < 1024 && !reaches(one, other) && !reaches(other, one)
+  }
+
+  /// The groups, what they read first.
+  func scheduledGroups() -> [Int] {
+    var order: [Int] = []
+    var seen = Set<Int>()
+    let roots = groups.indices.filter { !groups[$0].nodes.isEmpty }.sorted { groups[$0].last < groups[$1].last }
+    for root in roots where seen.insert(root).inserted {
+      var stack: [(group: Int, rest: [Int])] = [(root, sortedDependencies(root))]
+      while let (group, rest) = stack.last {
+        if let next = rest.last {
+          stack[stack.count - 1].rest.removeLast()
+          if seen.insert(next).inserted { stack.append((next, sortedDependencies(next))) }
+        } else {
+          stack.removeLast()
+          order.append(group)
+        }
+      }
+    }
+    return order
+  }
+
+  /// Dependencies, the one to compute first at the end.
+  private func sortedDependencies(_ group: Int) -> [Int] {
+    groups[group].dependencies.keys.sorted { groups[$0].last > groups[$1].last }
+  }
+}

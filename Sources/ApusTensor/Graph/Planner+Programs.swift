@@ -1,0 +1,158 @@
+import ApusDevice
+
+extension Planner {
+  /// Where a node's elements lie, spread over `shape`. The value's number is the node's for now.
+  func layout(of node: Int, over shape: Shape) -> Layout {
+    var layout = Layout(contiguous: nodes[node].shape)
+    if case .view(let transforms) = nodes[node].kind {
+      layout = transforms.layout(over: nodes[nodes[node].inputs[0]].shape)!
+    }
+    return layout.shape == shape ? layout : layout.broadcast(to: shape)
+  }
+
+  /// A read of a node's memory. A view reads what it is a view of.
+  func operand(_ node: Int, over shape: Shape) -> Operand {
+    var value = node
+    if case .view = nodes[node].kind { value = nodes[node].inputs[0] }
+    return Operand(value: value, layout: layout(of: node, over: shape))
+  }
+
+  /// The step of a group; values are numbered by node.
+  func step(of group: Group) -> Step {
+    guard let seed = group.seed else {
+      let parts = group.segments.map { elementwise($0) }
+      return .elementwise(Elementwise(program: parts[0].program, segments: parts.map(\.binding)))
+    }
+    let node = nodes[seed]
+    switch node.kind {
+    case .reduction(let reducer): return .reduction(reduction(seed, reducer, group))
+    case .step(let lowering):
+      let inputs = node.inputs.map { input -> Operand in
+        if case .scalar = nodes[input].kind { return Operand(value: -1, layout: Layout(contiguous: [])) }
+        return operand(input, over: nodes[input].shape)
+      }
+      let numbers = node.inputs.map { input -> Int in
+        if case .scalar(let slot) = nodes[input].kind { return slot }
+        return -1
+      }
+      let epilogue = lowering.epilogueDomain.map { domain in
+        self.epilogue(of: seed, members: group.segments[0], domain: domain(node))
+      }
+      return lowering.build(
+        node,
+        StepOperands(
+          inputs: inputs, scalars: numbers, dtypes: node.inputs.map { nodes[$0].dtype },
+          epilogue: epilogue, result: seed))
+    default: fatalError("planner: \(node.op.name) is not a step")
+    }
+  }
+
+  /// The program of elementwise nodes of one shape.
+  func elementwise(_ members: [Int]) -> (program: Program, binding: Binding) {
+    var builder = ProgramBuilder()
+    var registers: [Int: Int] = [:]
+    let shape = nodes[members[0]].shape
+    emit(members, &builder, &registers)
+    let stored = stored(members, inside: Set(members))
+    return (
+      builder.program(storing: stored.map { (registers[$0]!, nodes[$0].dtype) }),
+      Binding(
+        domain: shape, arguments: builder.arguments,
+        results: stored.map { Operand(value: $0, layout: Layout(contiguous: shape)) })
+    )
+  }
+
+  /// What follows a seed: its result and the members behind it, over the step's own domain.
+  private func epilogue(of seed: Int, members: [Int], domain: Shape) -> Epilogue {
+    var builder = ProgramBuilder()
+    let lane = nodes[seed].dtype.lane
+    let core = builder.input(.core(lane), .core(0))
+    var registers = [seed: builder.narrow(core, to: nodes[seed].dtype)]
+    emit(members, &builder, &registers)
+    let stored = stored([seed] + members, inside: Set([seed] + members))
+    return Epilogue(
+      program: builder.program(storing: stored.map { (registers[$0]!, nodes[$0].dtype) }),
+      binding: Binding(
+        domain: domain,
+        arguments: builder.arguments.map { argument in
+          guard case .tensor(let operand) = argument else { return argument }
+          return .tensor(Operand(value: operand.value, layout: operand.layout.reshaped(to: domain)!))
+        },
+        results: stored.map { Operand(value: $0, layout: Layout(contiguous: domain)) }))
+  }
+
+  private func reduction(_ seed: Int, _ reducer: String, _ group: Group) -> Reduction {
+    let input = nodes[seed].inputs[0]
+    let domain = nodes[input].shape
+    let axes = Array(nodes[seed].attributes.integers.dropFirst())
+    var builder = ProgramBuilder()
+    var registers: [Int: Int] = [:]
+    emit(group.prologue, &builder, &registers)
+    let register = self.register(of: input, for: domain, &builder, &registers)
+    let lane = nodes[input].dtype.lane
+    var kept = domain
+    for axis in axes { kept[axis] = 1 }
+    return Reduction(
+      domain: domain, axes: axes, prologue: builder.program(storing: [(register, lane.dtype)]),
+      arguments: builder.arguments, reducers: [reducer],
+      epilogue: epilogue(of: seed, members: group.segments[0], domain: kept))
+  }
+
+  // MARK: - Registers
+
+  /// Members whose values are read elsewhere.
+  private func stored(_ members: [Int], inside: Set<Int>) -> [Int] {
+    members.filter { member in
+      isOutput[member] || nodes[member].op === Op.materialize
+        || users[member].contains { !inside.contains($0) && !(isUniform(member) && isComputedInline($0)) }
+    }
+  }
+
+  /// Whether a user of a number computes it again instead of reading it.
+  private func isComputedInline(_ user: Int) -> Bool {
+    if case .step = nodes[user].kind { return false }
+    return true
+  }
+
+  private func emit(_ members: [Int], _ builder: inout ProgramBuilder, _ registers: inout [Int: Int]) {
+    for member in members {
+      registers[member] = instructions(of: member, over: nodes[member].shape, &builder, &registers)
+    }
+  }
+
+  private func instructions(
+    of node: Int, over shape: Shape, _ builder: inout ProgramBuilder, _ registers: inout [Int: Int]
+  ) -> Int {
+    guard case .elementwise(let emit) = nodes[node].kind else {
+      fatalError("planner: \(nodes[node].op.name) is not elementwise")
+    }
+    var inputs: [Int] = []
+    for input in nodes[node].inputs {
+      inputs.append(register(of: input, for: shape, &builder, &registers))
+    }
+    return emit(&builder, nodes[node], inputs)
+  }
+
+  /// The register of an input: computed in the same program, a number, or loaded from memory.
+  private func register(
+    of input: Int, for shape: Shape, _ builder: inout ProgramBuilder, _ registers: inout [Int: Int]
+  ) -> Int {
+    if let register = registers[input] { return register }
+    let node = nodes[input]
+    var result: Int
+    switch node.kind {
+    case .scalar(let slot):
+      result = builder.narrow(
+        builder.input(.scalar(node.dtype.lane), .scalar(slot)), to: node.dtype)
+    case .constant(let value): result = builder.constant(value, node.dtype)
+    case .view where isUniform(input):
+      result = register(of: node.inputs[0], for: shape, &builder, &registers)
+    case .elementwise where isUniform(input) && node.op !== Op.materialize:
+      result = instructions(of: input, over: shape, &builder, &registers)
+    default:
+      return builder.input(.tensor(node.dtype), .tensor(operand(input, over: shape)))
+    }
+    registers[input] = result
+    return result
+  }
+}

@@ -1,0 +1,115 @@
+import ApusDevice
+
+extension Planner {
+  /// Makes every view a chain of layout changes on a value that lies in memory.
+  ///
+  /// A view of an elementwise result that nothing else uses becomes the same operation on views of its
+  /// inputs, so that elementwise chains are not cut by reshapes and transposes.
+  mutating func moveViews() {
+    flattenViews()
+    indexUsers()
+    var work = topologicalOrder()
+    while let index = work.popLast() {
+      guard case .view(let transforms) = nodes[index].kind else { continue }
+      let base = nodes[index].inputs[0]
+      guard case .elementwise = nodes[base].kind, canMove(transforms, through: base) else { continue }
+      work.append(contentsOf: move(transforms, of: index, through: base))
+    }
+    splitUnreadableViews()
+  }
+
+  /// Views of views become one view.
+  private mutating func flattenViews() {
+    for index in topologicalOrder() {
+      guard case .view(let transforms) = nodes[index].kind else { continue }
+      let base = nodes[index].inputs[0]
+      guard case .view(let earlier) = nodes[base].kind else { continue }
+      nodes[index].kind = .view(earlier + transforms)
+      nodes[index].inputs[0] = nodes[base].inputs[0]
+    }
+  }
+
+  private func canMove(_ transforms: [ViewTransform], through base: Int) -> Bool {
+    guard users[base].count == 1, !isOutput[base], nodes[base].op !== Op.index else { return false }
+    let isUniformBase = isUniform(base)
+    guard let view = transforms.layout(over: nodes[base].shape) else { return false }
+    // What grows is computed before it is repeated.
+    guard isUniformBase || view.shape.elementCount <= nodes[base].shape.elementCount else {
+      return false
+    }
+    return nodes[base].inputs.allSatisfy { input in
+      isUniform(input) || chain(transforms, of: input, through: base) != nil
+    }
+  }
+
+  /// The layout changes from the memory of `input` to what `transforms` shows of `base`, or `nil` when
+  /// strides cannot describe them.
+  private func chain(_ transforms: [ViewTransform], of input: Int, through base: Int) -> [ViewTransform]? {
+    var result: [ViewTransform] = []
+    var source = input
+    if case .view(let earlier) = nodes[input].kind {
+      result = earlier
+      source = nodes[input].inputs[0]
+    }
+    if nodes[input].shape != nodes[base].shape { result.append(.broadcast(nodes[base].shape)) }
+    result += transforms
+    return result.layout(over: nodes[source].shape) == nil ? nil : result
+  }
+
+  /// Makes view `index` the operation of `base` on views of its inputs; returns the new views.
+  private mutating func move(_ transforms: [ViewTransform], of index: Int, through base: Int) -> [Int] {
+    var added: [Int] = []
+    let operation = nodes[base]
+    let inputs = operation.inputs.map { input -> Int in
+      guard !isUniform(input), let chain = chain(transforms, of: input, through: base) else {
+        return input
+      }
+      var source = input
+      if case .view = nodes[input].kind { source = nodes[input].inputs[0] }
+      var view = nodes[input]
+      view.op = .reshape
+      view.shape = nodes[index].shape
+      view.inputs = [source]
+      view.kind = .view(chain)
+      let position = append(view)
+      added.append(position)
+      return position
+    }
+    for (input, replacement) in zip(operation.inputs, inputs) {
+      guard let edge = users[input].firstIndex(of: base) else { continue }
+      users[input][edge] = replacement == input ? index : replacement
+      if replacement != input { users[replacement] = [index] }
+    }
+    users[base] = []
+    nodes[index].op = operation.op
+    nodes[index].attributes = operation.attributes
+    nodes[index].inputTypes = operation.inputTypes
+    nodes[index].inputs = inputs
+    nodes[index].kind = operation.kind
+    return added
+  }
+
+  /// Where strides cannot describe a chain of layout changes, its first part is copied.
+  private mutating func splitUnreadableViews() {
+    for index in topologicalOrder() { splitView(index) }
+  }
+
+  private mutating func splitView(_ index: Int) {
+    guard case .view(let transforms) = nodes[index].kind else { return }
+    var layout = Layout(contiguous: nodes[nodes[index].inputs[0]].shape)
+    for (position, transform) in transforms.enumerated() {
+      if let next = transform.applied(to: layout) {
+        layout = next
+        continue
+      }
+      var prefix = nodes[index]
+      prefix.kind = .view(Array(transforms[..<position]))
+      prefix.shape = layout.shape
+      nodes[index].inputs = [appendCopy(of: append(prefix))]
+      nodes[index].kind = .view(Array(transforms[position...]))
+      // What is left is applied to contiguous memory; it may need another cut.
+      splitView(index)
+      return
+    }
+  }
+}

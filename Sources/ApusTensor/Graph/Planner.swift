@@ -1,0 +1,213 @@
+import ApusDevice
+
+/// Turns a graph into a plan: merges equal nodes, moves views to where values are read, groups
+/// elementwise operations around the steps they can share memory passes with, orders the groups and
+/// plans memory.
+struct Planner {
+  var nodes: [GraphNode]
+  /// The nodes of the plan's outputs. An output is always a node of a group, never a view.
+  var outputs: [Int]
+  let donatable: [Bool]
+  let inputCount: Int
+  let scalars: [Lane]
+  let info: DeviceInfo
+
+  /// Users of each node, once for each edge.
+  var users: [[Int]] = []
+  var isOutput: [Bool] = []
+  /// How many operations on numbers lie behind a node that is the same number everywhere; −1 for others.
+  private var uniformDepth: [Int] = []
+  var groups: [Group] = []
+  /// The group that computes a node, −1 for leaves, numbers, views and inlined uniform values.
+  var groupOf: [Int] = []
+
+  init(_ graph: GraphSnapshot, info: DeviceInfo) {
+    nodes = graph.nodes
+    outputs = graph.outputs
+    donatable = graph.donatable
+    inputCount = graph.inputCount
+    scalars = graph.scalars
+    self.info = info
+    for index in nodes.indices { uniformDepth.append(depth(of: nodes[index])) }
+  }
+
+  consuming func plan() -> Plan {
+    mergeEqualNodes()
+    materializeOutputs()
+    moveViews()
+    copyUnreadableInputs()
+    formGroups()
+    let order = scheduledGroups()
+    var memory = MemoryPlanner(planner: self)
+    return memory.plan(order)
+  }
+
+  // MARK: - The graph
+
+  /// Brings `users` and `isOutput` up to date after a change. Only what outputs need is counted.
+  mutating func indexUsers() {
+    users = Array(repeating: [], count: nodes.count)
+    isOutput = Array(repeating: false, count: nodes.count)
+    for output in outputs { isOutput[output] = true }
+    var seen = isOutput
+    var stack = outputs
+    while let node = stack.popLast() {
+      for input in nodes[node].inputs {
+        users[input].append(node)
+        if !seen[input] {
+          seen[input] = true
+          stack.append(input)
+        }
+      }
+    }
+  }
+
+  /// The nodes that outputs need, inputs before users.
+  func topologicalOrder() -> [Int] {
+    var order: [Int] = []
+    var seen = Array(repeating: false, count: nodes.count)
+    for root in outputs where !seen[root] {
+      var stack: [(node: Int, next: Int)] = [(root, 0)]
+      seen[root] = true
+      while let (node, next) = stack.last {
+        if next < nodes[node].inputs.count {
+          stack[stack.count - 1].next += 1
+          let input = nodes[node].inputs[next]
+          if !seen[input] {
+            seen[input] = true
+            stack.append((input, 0))
+          }
+        } else {
+          stack.removeLast()
+          order.append(node)
+        }
+      }
+    }
+    return order
+  }
+
+  /// Adds a node.
+  mutating func append(_ node: GraphNode) -> Int {
+    nodes.append(node)
+    uniformDepth.append(depth(of: node))
+    if users.count == nodes.count - 1 {
+      users.append([])
+      isOutput.append(false)
+    }
+    return nodes.count - 1
+  }
+
+  /// Adds an elementwise node that copies `source`.
+  mutating func appendCopy(of source: Int, as op: Op = .copy) -> Int {
+    let node = nodes[source]
+    return append(
+      GraphNode(
+        op: op, attributes: .none, shape: node.shape, dtype: node.dtype, inputs: [source],
+        inputTypes: [node.type], region: node.region,
+        kind: .elementwise { _, _, registers in registers[0] }))
+  }
+
+  /// Whether the node is the same number everywhere: it is then computed where it is used.
+  func isUniform(_ node: Int) -> Bool { uniformDepth[node] >= 0 }
+
+  private func depth(of node: GraphNode) -> Int {
+    switch node.kind {
+    case .scalar, .constant: return 0
+    case .leaf, .reduction, .step: return -1
+    case .view, .elementwise:
+      guard node.op !== Op.index else { return -1 }
+      var depth = 0
+      for input in node.inputs {
+        guard uniformDepth[input] >= 0 else { return -1 }
+        depth = max(depth, uniformDepth[input])
+      }
+      // Long chains of numbers are computed once, like anything else.
+      return depth < 32 ? depth + 1 : -1
+    }
+  }
+
+  // MARK: - First passes
+
+  /// Merges nodes with the same operation on the same inputs.
+  private mutating func mergeEqualNodes() {
+    struct Identity: Hashable {
+      var words: [UInt64]
+      var inputs: [Int]
+      var type: TensorType
+    }
+    var replacement = Array(nodes.indices)
+    var known: [Identity: Int] = [:]
+    let kept = Set(outputs)
+    for index in nodes.indices {
+      nodes[index].inputs = nodes[index].inputs.map { replacement[$0] }
+      switch nodes[index].kind {
+      case .leaf, .scalar: continue
+      default: break
+      }
+      var words = [UInt64(nodes[index].op.id), UInt64(nodes[index].region)]
+      nodes[index].attributes.append(to: &words)
+      let identity = Identity(words: words, inputs: nodes[index].inputs, type: nodes[index].type)
+      if let first = known[identity], !kept.contains(index) {
+        replacement[index] = first
+      } else if known[identity] == nil {
+        known[identity] = index
+      }
+    }
+  }
+
+  /// Outputs that no step would compute (views, numbers) are copied.
+  private mutating func materializeOutputs() {
+    for position in outputs.indices {
+      switch nodes[outputs[position]].kind {
+      case .leaf, .scalar, .constant, .view:
+        outputs[position] = appendCopy(of: outputs[position])
+      case .elementwise, .reduction, .step: break
+      }
+    }
+  }
+
+  /// Steps of their own that cannot read an input as it lies get a copy of it.
+  private mutating func copyUnreadableInputs() {
+    var copies: [Int: Int] = [:]
+    for index in topologicalOrder() {
+      guard case .step(let lowering) = nodes[index].kind else { continue }
+      for position in nodes[index].inputs.indices {
+        let input = nodes[index].inputs[position]
+        let isReadable: Bool
+        switch nodes[input].kind {
+        case .view(let transforms):
+          let base = nodes[nodes[input].inputs[0]]
+          if isUniform(input) {
+            isReadable = false
+          } else if let layout = transforms.layout(over: base.shape) {
+            isReadable = lowering.accepts(position, layout)
+          } else {
+            isReadable = false
+          }
+        case .scalar: isReadable = lowering.readsNumbers
+        case .constant: isReadable = false
+        case .elementwise: isReadable = !isUniform(input) || isOutputNode(input)
+        case .leaf, .reduction, .step: isReadable = true
+        }
+        guard !isReadable else { continue }
+        let copy = copies[input] ?? appendCopy(of: input, as: .materialize)
+        copies[input] = copy
+        nodes[index].inputs[position] = copy
+      }
+    }
+  }
+
+  private func isOutputNode(_ node: Int) -> Bool { outputs.contains(node) }
+}
+
+extension Op {
+  /// A copy that the planner inserts.
+  static let copy: Op = Op(
+    name: "copy", shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
+    gradient: .notDifferentiable, lower: .elementwise { _, _, registers in registers[0] })
+
+  /// A number that has to lie in memory because a step reads it from there.
+  static let materialize: Op = Op(
+    name: "fill", shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
+    gradient: .notDifferentiable, lower: .elementwise { _, _, registers in registers[0] })
+}

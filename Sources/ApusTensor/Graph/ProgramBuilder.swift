@@ -1,0 +1,80 @@
+import ApusDevice
+
+/// Writes an elementwise program. Registers are numbered as they come (inputs below zero) and
+/// renumbered at the end; equal instructions are written once.
+struct ProgramBuilder {
+  private var inputs: [Program.Input] = []
+  private(set) var arguments: [Argument] = []
+  private var instructions: [Instruction] = []
+  private var known: [Instruction: Int] = [:]
+  private var knownArguments: [Argument: Int] = [:]
+
+  var instructionCount: Int { instructions.count }
+  var inputCount: Int { inputs.count }
+
+  /// The register of an input; the same argument is loaded once.
+  mutating func input(_ kind: Program.Input, _ argument: Argument) -> Int {
+    if let register = knownArguments[argument] { return register }
+    inputs.append(kind)
+    arguments.append(argument)
+    knownArguments[argument] = -inputs.count
+    return -inputs.count
+  }
+
+  /// The register of an instruction's result.
+  mutating func emit(
+    _ function: String, lane: Lane, result: Lane? = nil, _ operands: [Int], immediate: Scalar? = nil
+  ) -> Int {
+    let instruction = Instruction(
+      function, lane: lane, result: result, operands: operands, immediate: immediate)
+    if let register = known[instruction] { return register }
+    instructions.append(instruction)
+    known[instruction] = instructions.count - 1
+    return instructions.count - 1
+  }
+
+  /// The register of a number.
+  mutating func constant(_ value: Scalar, _ dtype: DType) -> Int {
+    let register = emit("constant", lane: dtype.lane, [], immediate: value)
+    return narrow(register, to: dtype)
+  }
+
+  /// Rounds or wraps a value of the lane of `dtype` to what `dtype` can hold.
+  mutating func narrow(_ register: Int, to dtype: DType) -> Int {
+    switch dtype {
+    case .float16: emit("round_float16", lane: .float32, [register])
+    case .bfloat16: emit("round_bfloat16", lane: .float32, [register])
+    case .int8: emit("wrap_int8", lane: .int32, [register])
+    case .uint8: emit("wrap_uint8", lane: .int32, [register])
+    default: register
+    }
+  }
+
+  /// Converts a value of type `source` to type `target`; a number becomes `bool` by being nonzero.
+  mutating func cast(_ register: Int, from source: DType, to target: DType) -> Int {
+    guard source != target else { return register }
+    if target == .bool {
+      let zero = constant(.integer(0), source.lane.dtype)
+      return emit("not_equal", lane: source.lane, result: .int32, [register, zero])
+    }
+    var result = register
+    if source.lane != target.lane {
+      result = emit("convert", lane: source.lane, result: target.lane, [register])
+    }
+    let keeps = source == .bool || (source == .int8 || source == .uint8) && target.isFloatingPoint
+    return keeps ? result : narrow(result, to: target)
+  }
+
+  /// The program that stores the given registers.
+  func program(storing outputs: [(register: Int, dtype: DType)]) -> Program {
+    func number(_ register: Int) -> Int { register < 0 ? -register - 1 : inputs.count + register }
+    return Program(
+      inputs: inputs,
+      instructions: instructions.map { instruction in
+        var result = instruction
+        result.operands = instruction.operands.map(number)
+        return result
+      },
+      outputs: outputs.map { Program.Output(register: number($0.register), dtype: $0.dtype) })
+  }
+}

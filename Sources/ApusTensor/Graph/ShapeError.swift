@@ -1,0 +1,42 @@
+import ApusDevice
+
+/// A shape, element type or axis that an operation cannot take: a programmer's error, found on the
+/// line that builds the operation.
+public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The operation, for example `matmul`.
+  public let operation: String
+  /// The broken rule and the shapes or types that break it.
+  public let reason: String
+
+  public init(_ operation: String, _ reason: String) {
+    self.operation = operation
+    self.reason = reason
+  }
+
+  public var description: String { "\(operation): \(reason)" }
+}
+
+/// Runs `body` and returns the first shape error that it makes, or its result.
+///
+/// Inside, a wrong shape does not stop the process: the operation gives a placeholder, and building
+/// goes on to its end. Sizes that come from a file or an option are checked this way.
+public func checkingShapes<R>(_ body: () throws -> R) throws -> R {
+  let record = ShapeRecord()
+  let result = try ShapeRecord.$current.withValue(record, operation: body)
+  if let error = record.error { throw error }
+  return result
+}
+
+/// Where shape errors go inside `checkingShapes`.
+final class ShapeRecord: @unchecked Sendable {
+  @TaskLocal static var current: ShapeRecord?
+  var error: ShapeError?
+}
+
+extension ShapeError {
+  /// Records the error inside `checkingShapes`, stops the process elsewhere.
+  func report() {
+    guard let record = ShapeRecord.current else { fatalError(description) }
+    if record.error == nil { record.error = self }
+  }
+}

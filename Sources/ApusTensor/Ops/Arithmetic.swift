@@ -1,0 +1,129 @@
+import ApusDevice
+
+extension Op {
+  static let add = binary("add", gradient: .rule { c in [c.gradient, c.gradient] })
+  static let subtract = binary(
+    "subtract", gradient: .rule { c in [c.gradient, c.isNeeded(1) ? -c.gradient : nil] })
+  static let multiply = binary(
+    "multiply",
+    gradient: .rule { c in
+      [
+        c.isNeeded(0) ? c.gradient * c.input(1) : nil,
+        c.isNeeded(1) ? c.gradient * c.input(0) : nil,
+      ]
+    })
+  static let divide = binary(
+    "divide",
+    gradient: .rule { c in
+      [
+        c.isNeeded(0) ? c.gradient / c.input(1) : nil,
+        c.isNeeded(1) ? -(c.gradient * c.output / c.input(1)) : nil,
+      ]
+    })
+  static let power = binary(
+    "power",
+    gradient: .rule { c in
+      let (x, p) = (c.input(0), c.input(1))
+      return [
+        // p · x^(p−1), and 0 where p is 0 even at x = 0.
+        c.isNeeded(0)
+          ? p.equal(to: 0).select(Tensor.number(0, dtype: x.dtype, device: x.device), c.gradient * p * x.power(p - 1))
+          : nil,
+        // y · log x, and 0 where x is not positive.
+        c.isNeeded(1)
+          ? x.greater(than: 0).select(
+            c.gradient * c.output * x.log(), Tensor.number(0, dtype: x.dtype, device: x.device))
+          : nil,
+      ]
+    })
+  static let minimum = binary("minimum", gradient: extremumRule { x, y in x.less(than: y) })
+  static let maximum = binary("maximum", gradient: extremumRule { x, y in x.greater(than: y) })
+  static let atan2 = binary(
+    "atan2",
+    gradient: .rule { c in
+      let (y, x) = (c.input(0), c.input(1))
+      let scale = c.gradient / (x * x + y * y)
+      return [scale * x, -(scale * y)]
+    })
+  static let remainder = binary(
+    "remainder",
+    gradient: .rule { c in
+      [c.gradient, c.isNeeded(1) ? -(c.gradient * (c.input(0) / c.input(1)).floor()) : nil]
+    })
+  static let fmod = binary(
+    "fmod",
+    gradient: .rule { c in
+      [c.gradient, c.isNeeded(1) ? -(c.gradient * (c.input(0) / c.input(1)).truncated()) : nil]
+    })
+  static let floorDivide = binary(
+    "floorDivide", row: "floor_divide", gradient: .rule { _ in [nil, nil] })
+
+  /// The gradient goes to the operand that was taken, half to each where both are equal.
+  private static func extremumRule(
+    _ isFirst: @escaping @Sendable (Tensor, Tensor) -> Tensor
+  ) -> GradientRule {
+    .rule { c in
+      let (x, y, g) = (c.input(0), c.input(1), c.gradient)
+      let zero = Tensor.number(0, dtype: g.dtype, device: g.device)
+      let tie = x.equal(to: y).select(g * 0.5, zero)
+      return [
+        c.isNeeded(0) ? isFirst(x, y).select(g, tie) : nil,
+        c.isNeeded(1) ? isFirst(y, x).select(g, tie) : nil,
+      ]
+    }
+  }
+}
+
+extension Tensor {
+  public static func + (left: Tensor, right: Tensor) -> Tensor { arithmetic(.add, left, right) }
+  public static func - (left: Tensor, right: Tensor) -> Tensor { arithmetic(.subtract, left, right) }
+  public static func * (left: Tensor, right: Tensor) -> Tensor { arithmetic(.multiply, left, right) }
+
+  /// The quotient; integers are divided as `float32` numbers.
+  public static func / (left: Tensor, right: Tensor) -> Tensor {
+    binary(.divide, left.floating, right.floating)
+  }
+
+  public static func + (left: Tensor, right: Double) -> Tensor { left + left.literal(right) }
+  public static func + (left: Double, right: Tensor) -> Tensor { right.literal(left) + right }
+  public static func - (left: Tensor, right: Double) -> Tensor { left - left.literal(right) }
+  public static func - (left: Double, right: Tensor) -> Tensor { right.literal(left) - right }
+  public static func * (left: Tensor, right: Double) -> Tensor { left * left.literal(right) }
+  public static func * (left: Double, right: Tensor) -> Tensor { right.literal(left) * right }
+  public static func / (left: Tensor, right: Double) -> Tensor { left / left.literal(right) }
+  public static func / (left: Double, right: Tensor) -> Tensor { right.literal(left) / right }
+
+  public static func += (left: inout Tensor, right: Tensor) { left = left + right }
+  public static func -= (left: inout Tensor, right: Tensor) { left = left - right }
+  public static func *= (left: inout Tensor, right: Tensor) { left = left * right }
+  public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
+
+  /// `xᵖ`. A negative number to a fraction is NaN.
+  public func power(_ exponent: Tensor) -> Tensor { Tensor.arithmetic(.power, self, exponent) }
+  /// `xᵖ`.
+  public func power(_ exponent: Double) -> Tensor { power(literal(exponent)) }
+
+  /// The smaller of both, NaN where one is NaN. At a tie each gets half of the gradient.
+  public func minimum(_ other: Tensor) -> Tensor { Tensor.binary(.minimum, self, other) }
+  /// The larger of both, NaN where one is NaN. At a tie each gets half of the gradient.
+  public func maximum(_ other: Tensor) -> Tensor { Tensor.binary(.maximum, self, other) }
+
+  /// The values moved into `lower … upper`. The gradient is 0 outside, and at a bound half.
+  public func clamped(lower: Double? = nil, upper: Double? = nil) -> Tensor {
+    var result = self
+    if let lower { result = result.maximum(literal(lower)) }
+    if let upper { result = result.minimum(literal(upper)) }
+    return result
+  }
+
+  /// The angle of the point `(x, self)`, in `−π … π`.
+  public func atan2(_ x: Tensor) -> Tensor { Tensor.binary(.atan2, floating, x.floating) }
+  /// The remainder of floored division, with the sign of the divisor (NumPy's `%`).
+  public func remainder(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.remainder, self, divisor) }
+  /// The remainder of truncated division, with the sign of the dividend (C's `fmod`).
+  public func fmod(_ divisor: Tensor) -> Tensor { Tensor.binary(.fmod, floating, divisor.floating) }
+  /// The quotient rounded down. The gradient is 0.
+  public func floorDivided(by divisor: Tensor) -> Tensor {
+    Tensor.arithmetic(.floorDivide, self, divisor)
+  }
+}

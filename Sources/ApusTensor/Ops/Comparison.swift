@@ -1,0 +1,113 @@
+import ApusDevice
+
+extension Op {
+  static let equal = predicate("equal", row: "equal")
+  static let notEqual = predicate("notEqual", row: "not_equal")
+  static let less = predicate("less", row: "less")
+  static let lessOrEqual = predicate("lessOrEqual", row: "less_equal")
+  static let greater = predicate("greater", row: "greater")
+  static let greaterOrEqual = predicate("greaterOrEqual", row: "greater_equal")
+  static let isNaN = predicate("isNaN", row: "is_nan")
+  static let isFinite = predicate("isFinite", row: "is_finite")
+  static let isInfinite = predicate("isInfinite", row: "is_infinite")
+  static let logicalAnd = predicate("logicalAnd", row: "logical_and")
+  static let logicalOr = predicate("logicalOr", row: "logical_or")
+  static let logicalXor = predicate("logicalXor", row: "logical_xor")
+  static let logicalNot = predicate("logicalNot", row: "logical_not")
+  static let bitAnd = binary("bitAnd", row: "bit_and", gradient: .notDifferentiable)
+  static let bitOr = binary("bitOr", row: "bit_or", gradient: .notDifferentiable)
+  static let bitXor = binary("bitXor", row: "bit_xor", gradient: .notDifferentiable)
+  static let shiftLeft = binary("shiftLeft", row: "shift_left", gradient: .notDifferentiable)
+  static let shiftRight = binary("shiftRight", row: "shift_right", gradient: .notDifferentiable)
+  static let bitNot = function("bitNot", row: "bit_not", gradient: .notDifferentiable)
+
+  /// Inputs: condition (`bool`), the value where it holds, the value elsewhere.
+  static let select: Op = Op(
+    name: "select",
+    shape: { inputs, _ throws(ShapeError) in
+      guard inputs[0].dtype == .bool else {
+        throw ShapeError("select", "the condition is \(inputs[0].dtype), not bool")
+      }
+      guard inputs[1].dtype == inputs[2].dtype else {
+        throw ShapeError("select", "element types \(inputs[1].dtype) and \(inputs[2].dtype) differ")
+      }
+      return TensorType(try Shape.broadcast("select", inputs), inputs[1].dtype)
+    },
+    gradient: .rule { c in
+      let zero = Tensor.number(0, dtype: c.gradient.dtype, device: c.gradient.device)
+      return [
+        nil,
+        c.isNeeded(1) ? c.input(0).select(c.gradient, zero) : nil,
+        c.isNeeded(2) ? c.input(0).select(zero, c.gradient) : nil,
+      ]
+    },
+    lower: .elementwise { builder, node, registers in
+      builder.emit("select", lane: node.dtype.lane, registers)
+    })
+
+  /// Inputs: any type; the result's type is in the attributes.
+  static let cast: Op = Op(
+    name: "cast",
+    shape: { inputs, attributes throws(ShapeError) in
+      TensorType(inputs[0].shape, DType(rawValue: UInt8(attributes.integers[0]))!)
+    },
+    gradient: .rule { c in [c.gradient.cast(to: c.input(0).dtype)] },
+    lower: .elementwise { builder, node, registers in
+      builder.cast(registers[0], from: node.inputTypes[0].dtype, to: node.dtype)
+    })
+}
+
+extension Tensor {
+  /// The values as another type. Floating-point numbers are rounded to nearest even on the way to a
+  /// narrower one, cut toward zero on the way to integers (NaN gives 0; what does not fit is clamped to
+  /// `int32` or `int64`, then wrapped to 8 bits); `bool` is "not 0".
+  public func cast(to dtype: DType) -> Tensor {
+    if dtype == self.dtype { return self }
+    return Tensor(.cast, OpInputs(node), .integers([Int(dtype.rawValue)]))
+  }
+
+  /// Where the values are equal. Comparisons give `bool`; NaN is equal to nothing.
+  public func equal(to other: Tensor) -> Tensor { Tensor.binary(.equal, self, other) }
+  public func notEqual(to other: Tensor) -> Tensor { Tensor.binary(.notEqual, self, other) }
+  public func less(than other: Tensor) -> Tensor { Tensor.binary(.less, self, other) }
+  public func lessOrEqual(to other: Tensor) -> Tensor { Tensor.binary(.lessOrEqual, self, other) }
+  public func greater(than other: Tensor) -> Tensor { Tensor.binary(.greater, self, other) }
+  public func greaterOrEqual(to other: Tensor) -> Tensor { Tensor.binary(.greaterOrEqual, self, other) }
+
+  public func equal(to other: Double) -> Tensor { equal(to: literal(other)) }
+  public func notEqual(to other: Double) -> Tensor { notEqual(to: literal(other)) }
+  public func less(than other: Double) -> Tensor { less(than: literal(other)) }
+  public func lessOrEqual(to other: Double) -> Tensor { lessOrEqual(to: literal(other)) }
+  public func greater(than other: Double) -> Tensor { greater(than: literal(other)) }
+  public func greaterOrEqual(to other: Double) -> Tensor { greaterOrEqual(to: literal(other)) }
+
+  /// Where the value is NaN.
+  public func isNaN() -> Tensor { apply(.isNaN) }
+  /// Where the value is neither infinite nor NaN.
+  public func isFinite() -> Tensor { apply(.isFinite) }
+  /// Where the value is infinite.
+  public func isInfinite() -> Tensor { apply(.isInfinite) }
+
+  /// Logic on "is not 0"; the results are `bool`.
+  public func logicalAnd(_ other: Tensor) -> Tensor { Tensor.binary(.logicalAnd, truth, other.truth) }
+  public func logicalOr(_ other: Tensor) -> Tensor { Tensor.binary(.logicalOr, truth, other.truth) }
+  public func logicalXor(_ other: Tensor) -> Tensor { Tensor.binary(.logicalXor, truth, other.truth) }
+  public func logicalNot() -> Tensor { Tensor(.logicalNot, OpInputs(truth.node)) }
+
+  private var truth: Tensor { cast(to: .bool) }
+
+  /// Bitwise operations on integers. `shiftedRight` fills with zeros.
+  public func bitAnd(_ other: Tensor) -> Tensor { Tensor.binary(.bitAnd, self, other) }
+  public func bitOr(_ other: Tensor) -> Tensor { Tensor.binary(.bitOr, self, other) }
+  public func bitXor(_ other: Tensor) -> Tensor { Tensor.binary(.bitXor, self, other) }
+  public func bitNot() -> Tensor { Tensor(.bitNot, OpInputs(node)) }
+  public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.binary(.shiftLeft, self, bits) }
+  public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.binary(.shiftRight, self, bits) }
+
+  /// For a `bool` condition: `then` where it holds, `other` elsewhere; all three are broadcast.
+  public func select(_ then: Tensor, _ other: Tensor) -> Tensor {
+    let dtype = DType.promoted(then.dtype, other.dtype)
+    return Tensor(
+      .select, OpInputs(truth.node, then.cast(to: dtype).node, other.cast(to: dtype).node))
+  }
+}

@@ -1,0 +1,161 @@
+import ApusDevice
+
+/// The pass and sizes of a convolution node, on the heap.
+final class ConvolutionBox: Sendable {
+  let pass: Convolution.Pass
+  let geometry: ConvolutionGeometry
+  /// The result's shape, with as many spatial axes as the operation has.
+  let shape: Shape
+
+  init(pass: Convolution.Pass, geometry: ConvolutionGeometry, shape: Shape) {
+    self.pass = pass
+    self.geometry = geometry
+    self.shape = shape
+  }
+
+  func append(to words: inout [UInt64]) {
+    let g = geometry
+    let pass: Int =
+      switch pass {
+      case .output: 0
+      case .inputGradient: 1
+      case .weightGradient: 2
+      }
+    for number in [pass, g.batch, g.groups, g.inputChannels, g.outputChannels] {
+      words.append(UInt64(number))
+    }
+    for triple in [g.input, g.kernel, g.output, g.stride, g.padding, g.dilation] {
+      for axis in 0..<3 { words.append(UInt64(bitPattern: Int64(triple[axis]))) }
+    }
+  }
+}
+
+extension Op {
+  private static func convolutionPass(
+    _ name: String, gradient: @escaping @Sendable (GradientInput, ConvolutionBox) -> [Tensor?]
+  ) -> Op {
+    Op(
+      name: name,
+      shape: { inputs, attributes throws(ShapeError) in
+        guard case .convolution(let box) = attributes else { fatalError("\(name): no sizes") }
+        return TensorType(box.shape, try DType.common(name, inputs))
+      },
+      gradient: .rule { c in
+        guard case .convolution(let box) = c.attributes else { fatalError("\(name): no sizes") }
+        return gradient(c, box)
+      },
+      lower: .step(
+        StepLowering(
+          epilogueDomain: { node in
+            guard case .convolution(let box) = node.attributes else { fatalError("\(name): no sizes") }
+            return box.resultShape
+          },
+          build: { node, operands in
+            guard case .convolution(let box) = node.attributes else { fatalError("\(name): no sizes") }
+            return .convolution(
+              Convolution(
+                pass: box.pass, geometry: box.geometry, left: operands.inputs[0].value,
+                right: operands.inputs[1].value, dtype: node.dtype, epilogue: operands.epilogue!))
+          })))
+  }
+
+  /// `y` of `x` and `w`.
+  static let convolution: Op = convolutionPass("convolution") { c, box in
+    let (x, w, g) = (c.input(0), c.input(1), c.gradient)
+    return [
+      c.isNeeded(0) ? Tensor.convolutionPass(.convolutionInputGradient, box, .inputGradient, g, w, like: x) : nil,
+      c.isNeeded(1) ? Tensor.convolutionPass(.convolutionWeightGradient, box, .weightGradient, x, g, like: w) : nil,
+    ]
+  }
+
+  /// The gradient of `x`, of that of `y` and `w`: the transposed convolution.
+  static let convolutionInputGradient: Op = convolutionPass("convolutionInputGradient") { c, box in
+    let (y, w, g) = (c.input(0), c.input(1), c.gradient)
+    return [
+      c.isNeeded(0) ? Tensor.convolutionPass(.convolution, box, .output, g, w, like: y) : nil,
+      c.isNeeded(1) ? Tensor.convolutionPass(.convolutionWeightGradient, box, .weightGradient, g, y, like: w) : nil,
+    ]
+  }
+
+  /// The gradient of `w`, of `x` and the gradient of `y`.
+  static let convolutionWeightGradient: Op = convolutionPass("convolutionWeightGradient") { c, box in
+    let (x, y, g) = (c.input(0), c.input(1), c.gradient)
+    return [
+      c.isNeeded(0) ? Tensor.convolutionPass(.convolutionInputGradient, box, .inputGradient, y, g, like: x) : nil,
+      c.isNeeded(1) ? Tensor.convolutionPass(.convolution, box, .output, x, g, like: y) : nil,
+    ]
+  }
+}
+
+extension ConvolutionBox {
+  /// The result's shape with all three spatial axes.
+  var resultShape: Shape {
+    let g = geometry
+    switch pass {
+    case .output: return [g.batch, g.outputChannels, g.output.x, g.output.y, g.output.z]
+    case .inputGradient: return [g.batch, g.inputChannels, g.input.x, g.input.y, g.input.z]
+    case .weightGradient:
+      return [g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]
+    }
+  }
+}
+
+extension Tensor {
+  fileprivate static func convolutionPass(
+    _ op: Op, _ box: ConvolutionBox, _ pass: Convolution.Pass, _ left: Tensor, _ right: Tensor,
+    like target: Tensor
+  ) -> Tensor {
+    let sizes = ConvolutionBox(pass: pass, geometry: box.geometry, shape: target.shape)
+    return Tensor(op, OpInputs(left.node, right.node), .convolution(sizes))
+  }
+
+  /// The convolution (cross-correlation) of rank 1 to 3:
+  /// `y[n, k, o] = Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · w[k, c, r]`.
+  ///
+  /// - Parameters:
+  ///   - weight: `[outputChannels, inputChannels / groups, kernel…]`.
+  ///   - stride: one number for each spatial axis, or one for all; likewise `padding` and `dilation`.
+  ///   - padding: zeros before and after each spatial axis.
+  /// - Returns: `[batch, outputChannels, ⌊(in + before + after − dilation·(kernel−1) − 1) / stride⌋ + 1…]`
+  ///   for `self: [batch, inputChannels, spatial…]`.
+  public func convolved(
+    with weight: Tensor, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
+    dilation: [Int] = [1], groups: Int = 1
+  ) -> Tensor {
+    do throws(ShapeError) {
+      let box = try ConvolutionBox.forward(
+        shape, weight.shape, stride: stride, padding: padding, dilation: dilation, groups: groups)
+      let dtype = DType.promoted(dtype, weight.dtype)
+      return Tensor(
+        .convolution, OpInputs(cast(to: dtype).node, weight.cast(to: dtype).node), .convolution(box))
+    } catch {
+      error.report()
+      return self
+    }
+  }
+
+  /// The transposed convolution of rank 1 to 3: the gradient of a convolution with respect to its input.
+  ///
+  /// - Parameters:
+  ///   - weight: `[inputChannels, outputChannels / groups, kernel…]`, as in PyTorch.
+  ///   - outputPadding: elements added behind each spatial axis of the result.
+  /// - Returns: `[batch, outputChannels, (in − 1)·stride − before − after + dilation·(kernel−1) +
+  ///   outputPadding + 1…]` for `self: [batch, inputChannels, spatial…]`.
+  public func transposeConvolved(
+    with weight: Tensor, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
+    outputPadding: [Int] = [0], dilation: [Int] = [1], groups: Int = 1
+  ) -> Tensor {
+    do throws(ShapeError) {
+      let box = try ConvolutionBox.transposed(
+        shape, weight.shape, stride: stride, padding: padding, outputPadding: outputPadding,
+        dilation: dilation, groups: groups)
+      let dtype = DType.promoted(dtype, weight.dtype)
+      return Tensor(
+        .convolutionInputGradient, OpInputs(cast(to: dtype).node, weight.cast(to: dtype).node),
+        .convolution(box))
+    } catch {
+      error.report()
+      return self
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import ApusDevice
+
+/// The sliding window of a convolution or pooling along up to three axes, leading ones filled with 1.
+struct Window {
+  var stride: SIMD3<Int>
+  var before: SIMD3<Int>
+  var after: SIMD3<Int>
+  var dilation: SIMD3<Int>
+
+  init(
+    _ name: String, rank: Int, stride: [Int], padding: [(before: Int, after: Int)], dilation: [Int]
+  ) throws(ShapeError) {
+    self.stride = try Window.spread(name, "stride", stride, rank, fill: 1)
+    before = try Window.spread(name, "padding", padding.map(\.before), rank, fill: 0)
+    after = try Window.spread(name, "padding", padding.map(\.after), rank, fill: 0)
+    self.dilation = try Window.spread(name, "dilation", dilation, rank, fill: 1)
+    for axis in 0..<3 where self.stride[axis] < 1 || self.dilation[axis] < 1 {
+      throw ShapeError(name, "stride \(stride) and dilation \(dilation) must be at least 1")
+    }
+    for axis in 0..<3 where before[axis] < 0 || after[axis] < 0 {
+      throw ShapeError(name, "padding \(padding) must not be negative")
+    }
+  }
+
+  /// One number for each of three axes from one for all or one for each of `rank` axes.
+  static func spread(
+    _ name: String, _ what: String, _ values: [Int], _ rank: Int, fill: Int
+  ) throws(ShapeError) -> SIMD3<Int> {
+    guard values.count == 1 || values.count == rank else {
+      throw ShapeError(name, "\(what) \(values) needs one number or \(rank)")
+    }
+    var result = SIMD3(repeating: fill)
+    for axis in 0..<rank { result[3 - rank + axis] = values.count == 1 ? values[0] : values[axis] }
+    return result
+  }
+
+  /// The spatial axes of `shape` (those behind the first two) as three.
+  static func spatial(_ shape: Shape) -> SIMD3<Int> {
+    var result = SIMD3(repeating: 1)
+    let rank = shape.rank - 2
+    for axis in 0..<rank { result[3 - rank + axis] = shape[2 + axis] }
+    return result
+  }
+
+  /// The number of windows along each axis.
+  func outputs(
+    _ name: String, input: SIMD3<Int>, kernel: SIMD3<Int>, roundsUp: Bool = false
+  ) throws(ShapeError) -> SIMD3<Int> {
+    var result = SIMD3(repeating: 1)
+    for axis in 0..<3 {
+      let span = dilation[axis] * (kernel[axis] - 1) + 1
+      let room = input[axis] + before[axis] + after[axis] - span
+      guard room >= 0, kernel[axis] > 0 else {
+        throw ShapeError(
+          name,
+          "a window of \(span) does not fit in \(input[axis]) elements with \(before[axis]) and \(after[axis]) of padding"
+        )
+      }
+      result[axis] = room / stride[axis] + 1
+      if roundsUp, room % stride[axis] != 0,
+        result[axis] * stride[axis] < input[axis] + before[axis]
+      {
+        result[axis] += 1
+      }
+    }
+    return result
+  }
+}
+
+extension ConvolutionBox {
+  /// The last `rank` of three extents behind two leading ones.
+  static func shape(_ first: Int, _ second: Int, _ spatial: SIMD3<Int>, rank: Int) -> Shape {
+    var shape: Shape = [first, second]
+    for axis in (3 - rank)..<3 { shape.append(spatial[axis]) }
+    return shape
+  }
+
+  private static func checkRanks(_ name: String, _ x: Shape, _ w: Shape) throws(ShapeError) {
+    guard (3...5).contains(x.rank), w.rank == x.rank else {
+      throw ShapeError(
+        name, "input \(x) must be [batch, channels, 1 to 3 spatial axes] and weight \(w) of the same rank")
+    }
+  }
+
+  static func forward(
+    _ x: Shape, _ w: Shape, stride: [Int], padding: [(before: Int, after: Int)], dilation: [Int],
+    groups: Int
+  ) throws(ShapeError) -> ConvolutionBox {
+    try checkRanks("convolution", x, w)
+    guard groups > 0, x[1] == w[1] * groups, w[0] % groups == 0 else {
+      throw ShapeError(
+        "convolution",
+        "input \(x) has \(x[1]) channels, weight \(w) in \(groups) group(s) takes \(w[1] * groups)")
+    }
+    let rank = x.rank - 2
+    let window = try Window(
+      "convolution", rank: rank, stride: stride, padding: padding, dilation: dilation)
+    let (input, kernel) = (Window.spatial(x), Window.spatial(w))
+    let output = try window.outputs("convolution", input: input, kernel: kernel)
+    return ConvolutionBox(
+      pass: .output,
+      geometry: ConvolutionGeometry(
+        batch: x[0], groups: groups, inputChannels: x[1], outputChannels: w[0], input: input,
+        kernel: kernel, output: output, stride: window.stride, padding: window.before,
+        dilation: window.dilation),
+      shape: shape(x[0], w[0], output, rank: rank))
+  }
+
+  static func transposed(
+    _ y: Shape, _ w: Shape, stride: [Int], padding: [(before: Int, after: Int)],
+    outputPadding: [Int], dilation: [Int], groups: Int
+  ) throws(ShapeError) -> ConvolutionBox {
+    let name = "transposedConvolution"
+    try checkRanks(name, y, w)
+    guard groups > 0, y[1] == w[0], w[0] % groups == 0 else {
+      throw ShapeError(name, "input \(y) has \(y[1]) channels, weight \(w) takes \(w[0]) in \(groups) group(s)")
+    }
+    let rank = y.rank - 2
+    let window = try Window(name, rank: rank, stride: stride, padding: padding, dilation: dilation)
+    let extra = try Window.spread(name, "outputPadding", outputPadding, rank, fill: 0)
+    let (output, kernel) = (Window.spatial(y), Window.spatial(w))
+    var input = SIMD3(repeating: 1)
+    for axis in 0..<3 {
+      input[axis] =
+        (output[axis] - 1) * window.stride[axis] - window.before[axis] - window.after[axis]
+        + window.dilation[axis] * (kernel[axis] - 1) + 1 + extra[axis]
+      guard input[axis] > 0, extra[axis] >= 0, extra[axis] < max(window.stride[axis], window.dilation[axis])
+      else {
+        throw ShapeError(
+          name,
+          "input \(y) with weight \(w) gives \(input[axis]) elements; outputPadding \(outputPadding) must be below stride or dilation"
+        )
+      }
+    }
+    let channels = w[1] * groups
+    return ConvolutionBox(
+      pass: .inputGradient,
+      geometry: ConvolutionGeometry(
+        batch: y[0], groups: groups, inputChannels: channels, outputChannels: y[1], input: input,
+        kernel: kernel, output: output, stride: window.stride, padding: window.before,
+        dilation: window.dilation),
+      shape: shape(y[0], channels, input, rank: rank))
+  }
+}

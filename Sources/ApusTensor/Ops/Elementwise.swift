@@ -1,0 +1,115 @@
+import ApusDevice
+
+// Each function: its operation with the gradient rule, then the method. Formulas are those of the rows of
+// `Kernels/elementwise.def`; `g` is the gradient of the result `y` of `x`.
+
+extension Op {
+  static let exp = function("exp", gradient: .unary { g, _, y in g * y })
+  static let exp2 = function("exp2", gradient: .unary { g, _, y in g * y * 0.6931471805599453 })
+  static let expm1 = function("expm1", gradient: .unary { g, _, y in g * (y + 1) })
+  static let log = function("log", gradient: .unary { g, x, _ in g / x })
+  static let log2 = function("log2", gradient: .unary { g, x, _ in g / (x * 0.6931471805599453) })
+  static let log10 = function("log10", gradient: .unary { g, x, _ in g / (x * 2.302585092994046) })
+  static let log1p = function("log1p", gradient: .unary { g, x, _ in g / (x + 1) })
+  static let sqrt = function("sqrt", gradient: .unary { g, _, y in g / (y * 2) })
+  static let rsqrt = function("rsqrt", gradient: .unary { g, _, y in g * y * y * y * -0.5 })
+  static let reciprocal = function("reciprocal", gradient: .unary { g, _, y in -(g * y * y) })
+  static let sin = function("sin", gradient: .unary { g, x, _ in g * x.cos() })
+  static let cos = function("cos", gradient: .unary { g, x, _ in -(g * x.sin()) })
+  static let tan = function("tan", gradient: .unary { g, _, y in g * (y * y + 1) })
+  static let asin = function("asin", gradient: .unary { g, x, _ in g * (1 - x * x).rsqrt() })
+  static let acos = function("acos", gradient: .unary { g, x, _ in -(g * (1 - x * x).rsqrt()) })
+  static let atan = function("atan", gradient: .unary { g, x, _ in g / (x * x + 1) })
+  static let sinh = function("sinh", gradient: .unary { g, x, _ in g * x.cosh() })
+  static let cosh = function("cosh", gradient: .unary { g, x, _ in g * x.sinh() })
+  static let tanh = function("tanh", gradient: .unary { g, _, y in g * (1 - y * y) })
+  static let asinh = function("asinh", gradient: .unary { g, x, _ in g * (x * x + 1).rsqrt() })
+  static let acosh = function("acosh", gradient: .unary { g, x, _ in g * (x * x - 1).rsqrt() })
+  static let atanh = function("atanh", gradient: .unary { g, x, _ in g / (1 - x * x) })
+  static let erf = function(
+    "erf", gradient: .unary { g, x, _ in g * (-(x * x)).exp() * 1.1283791670955126 })
+  static let erfc = function(
+    "erfc", gradient: .unary { g, x, _ in g * (-(x * x)).exp() * -1.1283791670955126 })
+  static let erfinv = function(
+    "erfinv", gradient: .unary { g, _, y in g * (y * y).exp() * 0.886226925452758 })
+  static let sigmoid = function("sigmoid", gradient: .unary { g, _, y in g * y * (1 - y) })
+  static let negate = function("negate", gradient: .unary { g, _, _ in -g })
+  static let absolute = function("absolute", gradient: .unary { g, x, _ in g * x.sign() })
+  // Constant almost everywhere: no gradient flows.
+  static let sign = function("sign", gradient: .rule { _ in [nil] })
+  static let floor = function("floor", gradient: .rule { _ in [nil] })
+  static let ceil = function("ceil", gradient: .rule { _ in [nil] })
+  static let round = function("round", gradient: .rule { _ in [nil] })
+  static let truncate = function("truncate", gradient: .rule { _ in [nil] })
+}
+
+extension Tensor {
+  /// `eˣ`.
+  public func exp() -> Tensor { apply(.exp) }
+  /// `2ˣ`.
+  public func exp2() -> Tensor { apply(.exp2) }
+  /// `eˣ − 1`, exact near 0.
+  public func expm1() -> Tensor { apply(.expm1) }
+  /// The natural logarithm; NaN below 0, −∞ at 0.
+  public func log() -> Tensor { apply(.log) }
+  /// The logarithm to base 2.
+  public func log2() -> Tensor { apply(.log2) }
+  /// The logarithm to base 10.
+  public func log10() -> Tensor { apply(.log10) }
+  /// `log(1 + x)`, exact near 0.
+  public func log1p() -> Tensor { apply(.log1p) }
+  /// The square root; NaN below 0.
+  public func sqrt() -> Tensor { apply(.sqrt) }
+  /// `1 / √x`.
+  public func rsqrt() -> Tensor { apply(.rsqrt) }
+  /// `1 / x`.
+  public func reciprocal() -> Tensor { apply(.reciprocal) }
+  /// The sine of an angle in radians.
+  public func sin() -> Tensor { apply(.sin) }
+  /// The cosine of an angle in radians.
+  public func cos() -> Tensor { apply(.cos) }
+  /// The tangent of an angle in radians.
+  public func tan() -> Tensor { apply(.tan) }
+  /// The inverse sine, in `−π/2 … π/2`.
+  public func asin() -> Tensor { apply(.asin) }
+  /// The inverse cosine, in `0 … π`.
+  public func acos() -> Tensor { apply(.acos) }
+  /// The inverse tangent, in `−π/2 … π/2`.
+  public func atan() -> Tensor { apply(.atan) }
+  /// The hyperbolic sine.
+  public func sinh() -> Tensor { apply(.sinh) }
+  /// The hyperbolic cosine.
+  public func cosh() -> Tensor { apply(.cosh) }
+  /// The hyperbolic tangent.
+  public func tanh() -> Tensor { apply(.tanh) }
+  /// The inverse hyperbolic sine.
+  public func asinh() -> Tensor { apply(.asinh) }
+  /// The inverse hyperbolic cosine.
+  public func acosh() -> Tensor { apply(.acosh) }
+  /// The inverse hyperbolic tangent.
+  public func atanh() -> Tensor { apply(.atanh) }
+  /// The error function `2/√π ∫₀ˣ exp(−t²) dt`.
+  public func erf() -> Tensor { apply(.erf) }
+  /// `1 − erf(x)`, exact for large `x`.
+  public func erfc() -> Tensor { apply(.erfc) }
+  /// The inverse of `erf`, on `−1 … 1`.
+  public func erfinv() -> Tensor { apply(.erfinv) }
+  /// `1 / (1 + e⁻ˣ)`.
+  public func sigmoid() -> Tensor { apply(.sigmoid) }
+  /// `|x|`; the gradient at 0 is 0.
+  public func abs() -> Tensor { Tensor(.absolute, OpInputs(node)) }
+  /// −1, 0 or 1; NaN stays NaN. The gradient is 0.
+  public func sign() -> Tensor { Tensor(.sign, OpInputs(node)) }
+  /// The largest integer not above `x`. The gradient is 0.
+  public func floor() -> Tensor { dtype.isFloatingPoint ? apply(.floor) : self }
+  /// The smallest integer not below `x`. The gradient is 0.
+  public func ceil() -> Tensor { dtype.isFloatingPoint ? apply(.ceil) : self }
+  /// The nearest integer, halves to the even one. The gradient is 0.
+  public func rounded() -> Tensor { dtype.isFloatingPoint ? apply(.round) : self }
+  /// The integer part. The gradient is 0.
+  public func truncated() -> Tensor { dtype.isFloatingPoint ? apply(.truncate) : self }
+  /// `−x`.
+  public static prefix func - (x: Tensor) -> Tensor { Tensor(.negate, OpInputs(x.node)) }
+  /// `x · x`.
+  public func squared() -> Tensor { self * self }
+}

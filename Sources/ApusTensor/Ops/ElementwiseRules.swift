@@ -1,0 +1,143 @@
+import ApusDevice
+
+extension Op {
+  /// A function of floating-point numbers; integers and `bool` are converted to `float32` by the method.
+  static func function(_ name: String, row: String? = nil, gradient: GradientRule) -> Op {
+    let row = row ?? name
+    return Op(
+      name: name,
+      shape: { inputs, _ throws(ShapeError) in TensorType(inputs.shape(0), inputs.dtype(0)) },
+      gradient: gradient,
+      lower: .elementwise { builder, node, registers in
+        let result = builder.emit(row, lane: node.dtype.lane, registers)
+        return builder.narrow(result, to: node.dtype)
+      })
+  }
+
+  /// A function of two numbers of one type, broadcast against each other.
+  static func binary(_ name: String, row: String? = nil, gradient: GradientRule) -> Op {
+    let row = row ?? name
+    return Op(
+      name: name,
+      shape: { inputs, _ throws(ShapeError) in
+        TensorType(try Shape.broadcast(name, inputs), try DType.common(name, inputs))
+      },
+      gradient: gradient,
+      lower: .elementwise { builder, node, registers in
+        let result = builder.emit(row, lane: node.dtype.lane, registers)
+        return builder.narrow(result, to: node.dtype)
+      })
+  }
+
+  /// A comparison or test, with `bool` results.
+  static func predicate(_ name: String, row: String) -> Op {
+    Op(
+      name: name,
+      shape: { inputs, _ throws(ShapeError) in
+        _ = try DType.common(name, inputs)
+        return TensorType(try Shape.broadcast(name, inputs), .bool)
+      },
+      gradient: .notDifferentiable,
+      lower: .elementwise { builder, node, registers in
+        builder.emit(row, lane: node.inputTypes[0].dtype.lane, result: .int32, registers)
+      })
+  }
+}
+
+extension Shape {
+  /// The shape that all inputs are repeated to, by NumPy's rule.
+  static func broadcast(_ name: String, _ inputs: borrowing OpInputs) throws(ShapeError) -> Shape {
+    if inputs.second == nil { return inputs.shape(0) }
+    if inputs.third == nil, inputs.shape(0) == inputs.shape(1) { return inputs.shape(0) }
+    var result = inputs.shape(0)
+    for index in 1..<inputs.count where inputs.shape(index) != result {
+      guard let next = result.broadcast(with: inputs.shape(index)) else {
+        throw ShapeError(
+          name, "shapes \(result) and \(inputs.shape(index)) do not broadcast: extents must be equal or 1")
+      }
+      result = next
+    }
+    return result
+  }
+
+  /// The shape that both are repeated to: aligned at the right, extents equal or 1. `nil` where there is none.
+  public func broadcast(with other: Shape) -> Shape? {
+    if rank == 0 { return other }
+    if other.rank == 0 { return self }
+    let (long, short) = rank >= other.rank ? (self, other) : (other, self)
+    var result = long
+    let lead = long.rank - short.rank
+    for axis in 0..<short.rank where long[axis + lead] != short[axis] {
+      if long[axis + lead] == 1 {
+        result[axis + lead] = short[axis]
+      } else if short[axis] != 1 {
+        return nil
+      }
+    }
+    return result
+  }
+}
+
+extension DType {
+  /// The one type of all inputs; methods have promoted them.
+  static func common(_ name: String, _ inputs: borrowing OpInputs) throws(ShapeError) -> DType {
+    let first = inputs.dtype(0)
+    for index in 1..<max(inputs.count, 1) where inputs.dtype(index) != first {
+      throw ShapeError(name, "element types \(first) and \(inputs.dtype(index)) differ")
+    }
+    return first
+  }
+
+  /// The type that holds the values of both, by PyTorch's rule: floating-point before integer before
+  /// `bool`, then the wider one; `float16` with `bfloat16` gives `float32`, `uint8` with `int8` gives `int32`.
+  public static func promoted(_ left: DType, _ right: DType) -> DType {
+    if left == right { return left }
+    if left.isFloatingPoint || right.isFloatingPoint {
+      guard left.isFloatingPoint else { return right }
+      guard right.isFloatingPoint else { return left }
+      if left.byteCount == 2 && right.byteCount == 2 { return .float32 }
+      return left.byteCount > right.byteCount ? left : right
+    }
+    if left == .bool { return right }
+    if right == .bool { return left }
+    if left.byteCount == 1 && right.byteCount == 1 { return .int32 }
+    return left.byteCount > right.byteCount ? left : right
+  }
+}
+
+extension Tensor {
+  /// Builds a binary operation after promotion to a common type.
+  static func binary(_ op: Op, _ left: Tensor, _ right: Tensor) -> Tensor {
+    if left.dtype == right.dtype { return Tensor(op, OpInputs(left.node, right.node)) }
+    let dtype = DType.promoted(left.dtype, right.dtype)
+    return Tensor(op, OpInputs(left.cast(to: dtype).node, right.cast(to: dtype).node))
+  }
+
+  /// Builds a binary operation of arithmetic: `bool` operands count as `int32`.
+  static func arithmetic(_ op: Op, _ left: Tensor, _ right: Tensor) -> Tensor {
+    if left.dtype == .bool && right.dtype == .bool {
+      return binary(op, left.cast(to: .int32), right.cast(to: .int32))
+    }
+    return binary(op, left, right)
+  }
+
+  /// Builds a function of floating-point numbers.
+  func apply(_ op: Op) -> Tensor { Tensor(op, OpInputs(floating.node)) }
+
+  /// The tensor, or its values as `float32` where they are integers or `bool`.
+  var floating: Tensor { dtype.isFloatingPoint ? self : cast(to: .float32) }
+
+  /// A number of this tensor's type that is part of the plan.
+  func constant(_ value: Double) -> Tensor {
+    Tensor(repeating: value, shape: [], dtype: dtype, device: device)
+  }
+
+  /// A number beside this tensor: of its type, but `float32` where an integer tensor meets a fraction.
+  func literal(_ value: Double) -> Tensor {
+    var type = dtype
+    if !type.isFloatingPoint {
+      if value.rounded(.towardZero) != value { type = .float32 } else if type == .bool { type = .int32 }
+    }
+    return .number(value, dtype: type, device: device)
+  }
+}

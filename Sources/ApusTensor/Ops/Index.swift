@@ -1,0 +1,185 @@
+import ApusDevice
+
+extension Op {
+  /// The row-major number of each element. Attributes: the shape.
+  static let index: Op = Op(
+    name: "index",
+    shape: { _, attributes throws(ShapeError) in TensorType(attributes.shape, .int64) },
+    gradient: .notDifferentiable,
+    lower: .elementwise { builder, _, _ in builder.emit("index", lane: .int64, []) })
+
+  /// Inputs: source and integer indices. Attributes: axis, and whether the indices have the source's rank
+  /// (1, as in `torch.gather`) or replace the axis (0, as in `torch.index_select` with indices of any
+  /// rank).
+  static let gather: Op = Op(
+    name: "gather",
+    shape: { inputs, attributes throws(ShapeError) in
+      let axis = attributes.integers[0]
+      let (source, indices) = (inputs[0].shape, inputs[1].shape)
+      try checkIndices("gather", inputs[1])
+      if attributes.integers[1] == 1 {
+        var expected = source
+        if indices.rank == source.rank { expected[axis] = indices[axis] }
+        guard indices == expected else {
+          throw ShapeError("gather", "indices \(indices) must have the shape of \(source) but for axis \(axis)")
+        }
+        return TensorType(indices, inputs[0].dtype)
+      }
+      return TensorType(Shape(source[..<axis] + Array(indices) + source[(axis + 1)...]), inputs[0].dtype)
+    },
+    gradient: .rule { c in
+      [
+        Tensor(
+          .scatterAdd, OpInputs(c.gradient.node, c.node.input(1)),
+          .integers(c.attributes.integers + [c.node.input(0).shape[c.attributes.integers[0]]])), nil,
+      ]
+    },
+    lower: .step(
+      StepLowering(
+        accepts: { _, layout in layout.isIdentity },
+        build: { node, operands in
+          let parts = IndexParts(node.attributes.integers, operands.inputs[0].layout.shape, operands.inputs[1])
+          return .gather(
+            Gather(
+              outer: parts.outer, extent: parts.extent, count: parts.count, inner: parts.inner,
+              dtype: node.dtype, source: operands.inputs[0].value, indices: parts.indices,
+              result: operands.result))
+        })))
+
+  /// Inputs: values as `gather` gives them, and indices. Attributes: those of `gather`, then the extent of
+  /// the axis.
+  static let scatterAdd: Op = Op(
+    name: "scatterAdd",
+    shape: { inputs, attributes throws(ShapeError) in
+      let (axis, isElementwise, extent) = (
+        attributes.integers[0], attributes.integers[1], attributes.integers[2]
+      )
+      try checkIndices("scatterAdd", inputs[1])
+      let (values, indices) = (inputs[0].shape, inputs[1].shape)
+      if isElementwise == 1 {
+        guard values == indices else {
+          throw ShapeError("scatterAdd", "values \(values) and indices \(indices) must have one shape")
+        }
+        var result = values
+        result[axis] = extent
+        return TensorType(result, inputs[0].dtype)
+      }
+      return TensorType(
+        Shape(values[..<axis] + [extent] + values[(axis + indices.rank)...]), inputs[0].dtype)
+    },
+    gradient: .rule { c in
+      [
+        Tensor(
+          .gather, OpInputs(c.gradient.node, c.node.input(1)),
+          .integers(Array(c.attributes.integers.prefix(2)))), nil,
+      ]
+    },
+    lower: .step(
+      StepLowering(
+        accepts: { _, layout in layout.isIdentity },
+        build: { node, operands in
+          let parts = IndexParts(node.attributes.integers, node.shape, operands.inputs[1])
+          return .scatterAdd(
+            ScatterAdd(
+              outer: parts.outer, extent: parts.extent, count: parts.count, inner: parts.inner,
+              dtype: node.dtype, source: operands.inputs[0].value, indices: parts.indices,
+              result: operands.result))
+        })))
+
+  private static func checkIndices(_ name: String, _ node: Node) throws(ShapeError) {
+    guard node.dtype == .int32 || node.dtype == .int64 else {
+      throw ShapeError(name, "indices are \(node.dtype), not int32 or int64")
+    }
+  }
+}
+
+/// The sizes of a gather or scatter as `[outer, extent or count, inner]`.
+private struct IndexParts {
+  var outer: Int
+  var extent: Int
+  var count: Int
+  var inner: Int
+  var indices: Operand
+
+  /// - Parameter full: the shape with the indexed axis.
+  init(_ attributes: [Int], _ full: Shape, _ indices: Operand) {
+    let axis = attributes[0]
+    extent = full[axis]
+    outer = full[..<axis].reduce(1, *)
+    inner = full[(axis + 1)...].reduce(1, *)
+    let isElementwise = attributes[1] == 1
+    count = isElementwise ? indices.layout.shape[axis] : indices.layout.shape.elementCount
+    // Elementwise indices have the sizes of all other axes; others serve every row and column.
+    let shape: Shape = [outer, count, inner]
+    let strides: Shape = isElementwise ? shape.contiguousStrides : [0, 1, 0]
+    self.indices = Operand(value: indices.value, layout: Layout(shape: shape, strides: strides))
+  }
+}
+
+extension Tensor {
+  /// For each index along `axis` the slice at that place: axis `axis` is replaced by the axes of
+  /// `indices`. An embedding looks rows up with axis 0. Negative indices count from the end.
+  ///
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
+  public func gathering(_ indices: Tensor, alongAxis axis: Int = 0) -> Tensor {
+    let axis = checkedAxis(axis, "gather")
+    return Tensor(.gather, OpInputs(node, wrapped(indices, axis).node), .integers([axis, 0]))
+  }
+
+  /// For each element of `indices` the element of the same place, but for `axis`, where the index says
+  /// (`torch.gather`): `y[i, j] = x[i, indices[i, j]]` for axis 1. Negative indices count from the end.
+  public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {
+    let axis = checkedAxis(axis, "gather")
+    var source = self
+    for other in 0..<Swift.min(rank, indices.rank)
+    where other != axis && indices.shape[other] < shape[other] {
+      source = source.slice(other, from: 0, count: indices.shape[other])
+    }
+    return Tensor(.gather, OpInputs(source.node, wrapped(indices, axis).node), .integers([axis, 1]))
+  }
+
+  /// This tensor with `values` added at the places `indices` of `axis`; several for one place add up, in
+  /// order. Shapes are those of `takingAlong`.
+  public func scatterAdding(_ values: Tensor, at indices: Tensor, axis: Int) -> Tensor {
+    let axis = checkedAxis(axis, "scatterAdd")
+    return self
+      + Tensor(
+        .scatterAdd, OpInputs(values.cast(to: dtype).node, wrapped(indices, axis).node),
+        .integers([axis, 1, shape[axis]]))
+  }
+
+  private func wrapped(_ indices: Tensor, _ axis: Int) -> Tensor {
+    let list = indices.dtype.isInteger && indices.dtype.byteCount >= 4 ? indices : indices.cast(to: .int64)
+    return list.less(than: 0).select(list + list.constant(Double(shape[axis])), list)
+  }
+
+  /// The place of each element along `axis`, as `int64`.
+  public static func indices(
+    _ shape: Shape, alongAxis axis: Int, device: ComputeDevice = .current
+  ) -> Tensor {
+    let number = Tensor(.index, OpInputs(), .shape(ShapeBox(shape)), device: device)
+    let inner = shape[(axis + 1)...].reduce(1, *)
+    let outer = inner == 1 ? number : Tensor.arithmetic(.floorDivide, number, number.constant(Double(inner)))
+    return axis == 0 ? outer : outer.remainder(outer.constant(Double(shape[axis])))
+  }
+
+  /// `start, start + step, …` below `end`, of rank 1.
+  public static func range(
+    from start: Double = 0, to end: Double, step: Double = 1, dtype: DType = .int64,
+    device: ComputeDevice = .current
+  ) -> Tensor {
+    let count = Swift.max(0, Int(((end - start) / step).rounded(.up)))
+    let wide: DType = dtype.isFloatingPoint ? (dtype == .float64 ? .float64 : .float32) : .int64
+    let place = indices([count], alongAxis: 0, device: device).cast(to: wide)
+    return (place * place.constant(step) + place.constant(start)).cast(to: dtype)
+  }
+
+  /// A new last axis of `classes` places, 1 where the index points and 0 elsewhere (all 0 for an index
+  /// outside).
+  public func oneHot(_ classes: Int, dtype: DType = .float32) -> Tensor {
+    var full = shape
+    full.append(classes)
+    let places = Tensor.indices(full, alongAxis: rank, device: device)
+    return expandingAxis(at: rank).cast(to: .int64).equal(to: places).cast(to: dtype)
+  }
+}

@@ -1,0 +1,133 @@
+import ApusDevice
+
+extension Op {
+  /// Inputs: tensors that differ in one axis only. Attributes: the axis.
+  static let concatenate: Op = Op(
+    name: "concatenate",
+    shape: { inputs, attributes throws(ShapeError) in
+      let axis = attributes.integers[0]
+      var shape = inputs[0].shape
+      for index in 1..<max(inputs.count, 1) {
+        var other = inputs[index].shape
+        guard other.rank == shape.rank else {
+          throw ShapeError("concatenate", "ranks of \(shape) and \(other) differ")
+        }
+        let extent = other[axis]
+        other[axis] = shape[axis]
+        guard other == shape else {
+          throw ShapeError(
+            "concatenate", "\(inputs[0].shape) and \(inputs[index].shape) differ in more than axis \(axis)")
+        }
+        shape[axis] += extent
+      }
+      return TensorType(shape, try DType.common("concatenate", inputs))
+    },
+    gradient: .rule { c in
+      let axis = c.attributes.integers[0]
+      var start = 0
+      return (0..<c.inputCount).map { index in
+        let extent = c.node.input(index).shape[axis]
+        defer { start += extent }
+        return c.isNeeded(index) ? c.gradient.slice(axis, from: start, count: extent) : nil
+      }
+    },
+    lower: .step(
+      StepLowering(
+        accepts: { _, _ in true },
+        build: { node, operands in
+          let axis = node.attributes.integers[0]
+          var start = 0
+          let strides = node.shape.contiguousStrides
+          let pieces = operands.inputs.map { source in
+            defer { start += source.layout.shape[axis] }
+            return StridedCopy.Piece(
+              source: source,
+              place: Layout(shape: source.layout.shape, strides: strides, offset: start * strides[axis]))
+          }
+          return .copy(
+            StridedCopy(dtype: node.dtype, fill: nil, pieces: pieces, result: operands.result))
+        })))
+
+  /// One input, laid into an array of the attributes' fill bits, starts, steps and extents.
+  static let embed: Op = Op(
+    name: "embed",
+    shape: { inputs, attributes throws(ShapeError) in
+      let (starts, steps, extents) = sliceParts(Array(attributes.integers.dropFirst()))
+      let shape = inputs[0].shape
+      for axis in 0..<shape.rank where shape[axis] > 0 {
+        let last = starts[axis] + (shape[axis] - 1) * steps[axis]
+        guard (0..<extents[axis]).contains(starts[axis]), (0..<extents[axis]).contains(last) else {
+          throw ShapeError("pad", "\(shape) at \(starts) does not fit in \(extents)")
+        }
+      }
+      return TensorType(Shape(extents), inputs[0].dtype)
+    },
+    gradient: .rule { c in
+      let (starts, steps, _) = sliceParts(Array(c.attributes.integers.dropFirst()))
+      return [c.gradient.sliced(start: starts, step: steps, extent: Array(c.node.input(0).shape))]
+    },
+    lower: .step(
+      StepLowering(
+        accepts: { _, _ in true },
+        build: { node, operands in
+          let (starts, steps, _) = sliceParts(Array(node.attributes.integers.dropFirst()))
+          let fill = Double(bitPattern: UInt64(bitPattern: Int64(node.attributes.integers[0])))
+          let place = Layout(contiguous: node.shape).sliced(
+            start: starts, step: steps, shape: operands.inputs[0].layout.shape)
+          let piece = StridedCopy.Piece(source: operands.inputs[0], place: place)
+          return .copy(
+            StridedCopy(
+              dtype: node.dtype, fill: node.dtype.isFloatingPoint ? .float(fill) : .integer(Int64(fill)),
+              pieces: [piece], result: operands.result))
+        })))
+}
+
+extension Tensor {
+  /// The tensors one after the other along `axis`; types are promoted.
+  public static func concatenated(_ tensors: [Tensor], alongAxis axis: Int = 0) -> Tensor {
+    guard let first = tensors.first else {
+      ShapeError("concatenate", "there is no tensor to concatenate").report()
+      return .zeros([])
+    }
+    if tensors.count == 1 { return first }
+    let dtype = tensors.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) }
+    let axis = first.checkedAxis(axis, "concatenate")
+    return Tensor(
+      .concatenate, OpInputs(list: tensors.map { $0.cast(to: dtype).node }), .integers([axis]))
+  }
+
+  /// Tensors of one shape along a new axis.
+  public static func stacked(_ tensors: [Tensor], alongAxis axis: Int = 0) -> Tensor {
+    concatenated(tensors.map { $0.expandingAxis(at: axis) }, alongAxis: axis)
+  }
+
+  /// The tensor laid into an array of `value`.
+  func embedded(in shape: Shape, start: [Int], step: [Int], value: Double = 0) -> Tensor {
+    Tensor(
+      .embed, OpInputs(node),
+      .integers([Int(Int64(bitPattern: value.bitPattern))] + start + step + Array(shape)))
+  }
+
+  /// The tensor with `before` and `after` elements of `value` around each axis.
+  public func padded(by amounts: [(before: Int, after: Int)], value: Double = 0) -> Tensor {
+    guard amounts.count == rank else {
+      ShapeError("pad", "\(amounts.count) amounts do not match the axes of \(shape)").report()
+      return self
+    }
+    let target = Shape((0..<rank).map { amounts[$0].before + shape[$0] + amounts[$0].after })
+    return embedded(
+      in: target, start: amounts.map(\.before), step: Array(repeating: 1, count: rank), value: value)
+  }
+
+  /// `count` elements of axis `axis`, from `start` on, each `step` apart.
+  public func slice(_ axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {
+    let axis = checkedAxis(axis, "slice")
+    var starts = Array(repeating: 0, count: rank)
+    var steps = Array(repeating: 1, count: rank)
+    var extents = Array(shape)
+    starts[axis] = start
+    steps[axis] = step
+    extents[axis] = count
+    return sliced(start: starts, step: steps, extent: extents)
+  }
+}

@@ -1,0 +1,167 @@
+import ApusDevice
+
+extension Op {
+  /// Attributes: the new shape.
+  static let reshape: Op = Op(
+    name: "reshape",
+    shape: { inputs, attributes throws(ShapeError) in
+      let target = attributes.shape
+      guard target.elementCount == inputs[0].shape.elementCount else {
+        throw ShapeError(
+          "reshape",
+          "\(inputs[0].shape) has \(inputs[0].shape.elementCount) elements, \(target) has \(target.elementCount)")
+      }
+      return TensorType(target, inputs[0].dtype)
+    },
+    gradient: .rule { c in [c.gradient.reshaped(to: c.input(0).shape)] },
+    lower: .view { .reshape($0.shape) })
+
+  /// Attributes: for each axis of the result, the axis of the input.
+  static let transpose: Op = Op(
+    name: "transpose",
+    shape: { inputs, attributes throws(ShapeError) in
+      let permutation = attributes.integers
+      guard permutation.sorted() == Array(0..<inputs[0].shape.rank) else {
+        throw ShapeError("transpose", "\(permutation) is not an order of the axes of \(inputs[0].shape)")
+      }
+      return TensorType(Shape(permutation.map { inputs[0].shape[$0] }), inputs[0].dtype)
+    },
+    gradient: .rule { c in
+      var inverse = c.attributes.integers
+      for (axis, source) in c.attributes.integers.enumerated() { inverse[source] = axis }
+      return [c.gradient.transposed(inverse)]
+    },
+    lower: .view { .transpose($0.attributes.integers) })
+
+  /// Attributes: the new shape.
+  static let broadcast: Op = Op(
+    name: "broadcast",
+    shape: { inputs, attributes throws(ShapeError) in
+      guard inputs[0].shape.broadcast(with: attributes.shape) == attributes.shape else {
+        throw ShapeError("broadcast", "\(inputs[0].shape) does not broadcast to \(attributes.shape)")
+      }
+      return TensorType(attributes.shape, inputs[0].dtype)
+    },
+    gradient: .rule { c in [c.gradient] },
+    lower: .view { .broadcast($0.shape) })
+
+  /// Attributes: start, step and extent of each axis.
+  static let slice: Op = Op(
+    name: "slice",
+    shape: { inputs, attributes throws(ShapeError) in
+      let rank = inputs[0].shape.rank
+      let (starts, steps, extents) = sliceParts(attributes.integers)
+      for axis in 0..<rank where extents[axis] > 0 {
+        let last = starts[axis] + (extents[axis] - 1) * steps[axis]
+        guard (0..<inputs[0].shape[axis]).contains(starts[axis]), (0..<inputs[0].shape[axis]).contains(last)
+        else {
+          throw ShapeError(
+            "slice", "elements \(starts[axis]) to \(last) of axis \(axis) are outside of \(inputs[0].shape)")
+        }
+      }
+      return TensorType(Shape(extents), inputs[0].dtype)
+    },
+    gradient: .rule { c in
+      let (starts, steps, _) = sliceParts(c.attributes.integers)
+      return [c.gradient.embedded(in: c.input(0).shape, start: starts, step: steps)]
+    },
+    lower: .view { node in
+      let (starts, steps, _) = sliceParts(node.attributes.integers)
+      return .slice(start: starts, step: steps, shape: node.shape)
+    })
+
+  static func sliceParts(_ integers: [Int]) -> (start: [Int], step: [Int], extent: [Int]) {
+    let rank = integers.count / 3
+    return (
+      Array(integers[..<rank]), Array(integers[rank..<2 * rank]), Array(integers[(2 * rank)...])
+    )
+  }
+}
+
+extension Tensor {
+  /// The same elements in row-major order under another shape; one extent may be −1 and is worked out.
+  public func reshaped(to shape: Shape) -> Tensor {
+    var target = shape
+    if let free = shape.firstIndex(of: -1) {
+      let known = shape.enumerated().reduce(1) { $1.offset == free ? $0 : $0 * $1.element }
+      target[free] = known == 0 ? 0 : elementCount / known
+    }
+    if target == self.shape { return self }
+    return Tensor(.reshape, OpInputs(node), .shape(ShapeBox(target)))
+  }
+
+  /// The axes in another order: axis `i` of the result is axis `permutation[i]`. Negative axes count
+  /// from the end.
+  public func transposed(_ permutation: [Int]) -> Tensor {
+    let axes = permutation.map { $0 < 0 ? $0 + rank : $0 }
+    if axes == Array(0..<rank) { return self }
+    return Tensor(.transpose, OpInputs(node), .integers(axes))
+  }
+
+  /// The last two axes exchanged: the transpose of a matrix.
+  public func transposed() -> Tensor {
+    guard rank >= 2 else {
+      ShapeError("transpose", "\(shape) has no two axes to exchange").report()
+      return self
+    }
+    return transposed(Array(0..<rank - 2) + [rank - 1, rank - 2])
+  }
+
+  /// The elements repeated along axes of extent 1 and new leading axes.
+  public func broadcast(to shape: Shape) -> Tensor {
+    if shape == self.shape { return self }
+    return Tensor(.broadcast, OpInputs(node), .shape(ShapeBox(shape)))
+  }
+
+  /// The sum over the axes that broadcasting to this shape has repeated: the inverse of `broadcast` for
+  /// gradients.
+  func summed(to target: Shape) -> Tensor {
+    let lead = rank - target.rank
+    var axes = Array(0..<lead)
+    for axis in 0..<target.rank where target[axis] == 1 && shape[axis + lead] != 1 {
+      axes.append(axis + lead)
+    }
+    let sum = axes.isEmpty ? self : sum(axes, keepingAxes: true)
+    return sum.reshaped(to: target)
+  }
+
+  /// Elements `start + i · step` of each axis, `extent` of them.
+  func sliced(start: [Int], step: [Int], extent: [Int]) -> Tensor {
+    Tensor(.slice, OpInputs(node), .integers(start + step + extent))
+  }
+
+  /// An axis number with negative ones counted from the end.
+  func checkedAxis(_ axis: Int, _ operation: String) -> Int {
+    guard (-rank..<rank).contains(axis) else {
+      ShapeError(operation, "axis \(axis) is not an axis of \(shape)").report()
+      return 0
+    }
+    return axis < 0 ? axis + rank : axis
+  }
+
+  /// A new axis of extent 1 ahead of axis `axis`.
+  public func expandingAxis(at axis: Int) -> Tensor {
+    guard (-rank - 1...rank).contains(axis) else {
+      ShapeError("expandingAxis", "\(axis) is not a place between the axes of \(shape)").report()
+      return self
+    }
+    return reshaped(to: shape.inserting(1, at: axis < 0 ? axis + rank + 1 : axis))
+  }
+
+  /// The axis `axis`, of extent 1, removed.
+  public func squeezingAxis(at axis: Int) -> Tensor {
+    let axis = checkedAxis(axis, "squeezingAxis")
+    guard shape[axis] == 1 else {
+      ShapeError("squeezingAxis", "axis \(axis) of \(shape) is not 1").report()
+      return self
+    }
+    return reshaped(to: shape.removing(axis))
+  }
+
+  /// The axes from `axis` on merged into one.
+  public func flattened(from axis: Int = 0) -> Tensor {
+    var target = Shape(shape[..<axis])
+    target.append(shape[axis...].reduce(1, *))
+    return reshaped(to: target)
+  }
+}

@@ -1,0 +1,80 @@
+import ApusDevice
+
+extension Op {
+  /// Inputs `[…, m, k]` and `[…, k, n]`, leading axes broadcast; result `[…, m, n]`.
+  static let matmul: Op = Op(
+    name: "matmul",
+    shape: { inputs, _ throws(ShapeError) in
+      let (a, b) = (inputs[0].shape, inputs[1].shape)
+      guard a.rank >= 2, b.rank >= 2, a[a.rank - 1] == b[b.rank - 2] else {
+        throw ShapeError(
+          "matmul", "the last axis of \(a) must equal the last but one of \(b)")
+      }
+      let batch = Shape(a.dropLast(2)).broadcast(with: Shape(b.dropLast(2)))
+      guard var shape = batch else {
+        throw ShapeError("matmul", "the leading axes of \(a) and \(b) do not broadcast")
+      }
+      shape.append(a[a.rank - 2])
+      shape.append(b[b.rank - 1])
+      return TensorType(shape, try DType.common("matmul", inputs))
+    },
+    gradient: .rule { c in
+      let (a, b, g) = (c.input(0), c.input(1), c.gradient)
+      return [
+        c.isNeeded(0) ? g.matmul(b.transposed()) : nil,
+        c.isNeeded(1) ? a.transposedProduct(g, like: b) : nil,
+      ]
+    },
+    lower: .step(
+      StepLowering(
+        accepts: { _, layout in isMatrix(layout) },
+        epilogueDomain: { $0.shape },
+        build: { node, operands in
+          let shape = node.shape
+          let batch = Shape(shape.dropLast(2))
+          func spread(_ operand: Operand) -> Operand {
+            let layout = operand.layout
+            let target = Shape(Array(batch) + layout.shape.suffix(2))
+            return Operand(value: operand.value, layout: layout.broadcast(to: target))
+          }
+          let (a, b) = (spread(operands.inputs[0]), spread(operands.inputs[1]))
+          return .matmul(
+            Matmul(
+              batch: batch, m: shape[shape.rank - 2], n: shape[shape.rank - 1],
+              k: a.layout.shape[shape.rank - 1], a: a, b: b, dtype: operands.dtypes[0],
+              epilogue: operands.epilogue!))
+        })))
+
+  /// Whether one of the last two strides is 1 and the other at least the extent it skips.
+  private static func isMatrix(_ layout: Layout) -> Bool {
+    let rank = layout.shape.rank
+    let (rows, columns) = (layout.shape[rank - 2], layout.shape[rank - 1])
+    let (down, across) = (layout.strides[rank - 2], layout.strides[rank - 1])
+    return across == 1 && down >= max(columns, 1) || down == 1 && across >= max(rows, 1)
+  }
+}
+
+extension Tensor {
+  /// The matrix product. `[m, k] · [k, n]` gives `[m, n]`; leading axes are batches and broadcast; a
+  /// vector counts as a row on the left and as a column on the right. Types are promoted.
+  public func matmul(_ other: Tensor) -> Tensor {
+    guard rank > 0, other.rank > 0 else {
+      ShapeError("matmul", "\(shape) and \(other.shape) must have at least one axis").report()
+      return self
+    }
+    if rank == 1 { return expandingAxis(at: 0).matmul(other).squeezingAxis(at: other.rank == 1 ? 0 : -2) }
+    if other.rank == 1 { return matmul(other.expandingAxis(at: 1)).squeezingAxis(at: -1) }
+    let dtype = DType.promoted(self.dtype, other.dtype)
+    let type = dtype == .bool ? .int32 : dtype
+    return Tensor(.matmul, OpInputs(cast(to: type).node, other.cast(to: type).node))
+  }
+
+  /// `selfᵀ · gradient`, summed over the batches that `target` does not have.
+  fileprivate func transposedProduct(_ gradient: Tensor, like target: Tensor) -> Tensor {
+    guard target.rank == 2, rank > 2 else { return transposed().matmul(gradient) }
+    // One product over all rows instead of one for each batch.
+    let batch = Shape(gradient.shape.dropLast(2))
+    let rows = broadcast(to: Shape(Array(batch) + shape.suffix(2))).reshaped(to: [-1, shape[rank - 1]])
+    return rows.transposed().matmul(gradient.reshaped(to: [-1, gradient.shape[gradient.rank - 1]]))
+  }
+}

@@ -1,0 +1,173 @@
+import ApusDevice
+
+/// The kind, pass and sizes of a pooling node, on the heap.
+final class PoolingBox: Sendable {
+  let kind: Pooling.Kind
+  let pass: Pooling.Pass
+  let countsPadding: Bool
+  let planes: Int
+  let input: SIMD3<Int>
+  let window: SIMD3<Int>
+  let output: SIMD3<Int>
+  let stride: SIMD3<Int>
+  let padding: SIMD3<Int>
+  let dilation: SIMD3<Int>
+  /// The shapes of `x` and `y` with as many spatial axes as the operation has.
+  let inputShape: Shape
+  let outputShape: Shape
+
+  init(
+    kind: Pooling.Kind, pass: Pooling.Pass, countsPadding: Bool, planes: Int, input: SIMD3<Int>,
+    window: SIMD3<Int>, output: SIMD3<Int>, stride: SIMD3<Int>, padding: SIMD3<Int>,
+    dilation: SIMD3<Int>, inputShape: Shape, outputShape: Shape
+  ) {
+    self.kind = kind
+    self.pass = pass
+    self.countsPadding = countsPadding
+    self.planes = planes
+    self.input = input
+    self.window = window
+    self.output = output
+    self.stride = stride
+    self.padding = padding
+    self.dilation = dilation
+    self.inputShape = inputShape
+    self.outputShape = outputShape
+  }
+
+  /// The same windows in another pass.
+  func with(_ pass: Pooling.Pass) -> PoolingBox {
+    PoolingBox(
+      kind: kind, pass: pass, countsPadding: countsPadding, planes: planes, input: input,
+      window: window, output: output, stride: stride, padding: padding, dilation: dilation,
+      inputShape: inputShape, outputShape: outputShape)
+  }
+
+  var resultShape: Shape { pass == .backward ? inputShape : outputShape }
+
+  func append(to words: inout [UInt64]) {
+    let kindNumber = kind == .maximum ? 0 : 1
+    let passNumber = pass == .forward ? 0 : pass == .backward ? 1 : 2
+    words.append(UInt64(kindNumber | passNumber << 2 | (countsPadding ? 16 : 0)))
+    words.append(UInt64(planes))
+    for triple in [input, window, output, stride, padding, dilation] {
+      for axis in 0..<3 { words.append(UInt64(triple[axis])) }
+    }
+  }
+}
+
+extension Op {
+  private static func poolingPass(
+    _ name: String, gradient: @escaping @Sendable (GradientInput, PoolingBox) -> [Tensor?]
+  ) -> Op {
+    Op(
+      name: name,
+      shape: { inputs, attributes throws(ShapeError) in
+        guard case .pooling(let box) = attributes else { fatalError("\(name): no sizes") }
+        return TensorType(box.resultShape, try DType.common(name, inputs))
+      },
+      gradient: .rule { c in
+        guard case .pooling(let box) = c.attributes else { fatalError("\(name): no sizes") }
+        return gradient(c, box)
+      },
+      lower: .step(
+        StepLowering(
+          epilogueDomain: { node in
+            guard case .pooling(let box) = node.attributes else { fatalError("\(name): no sizes") }
+            let extents = box.pass == .backward ? box.input : box.output
+            return [box.planes, extents.x, extents.y, extents.z]
+          },
+          build: { node, operands in
+            guard case .pooling(let box) = node.attributes else { fatalError("\(name): no sizes") }
+            return .pooling(
+              Pooling(
+                kind: box.kind, pass: box.pass, countsPadding: box.countsPadding, planes: box.planes,
+                input: box.input, window: box.window, output: box.output, stride: box.stride,
+                padding: box.padding, dilation: box.dilation, left: operands.inputs[0].value,
+                right: operands.inputs.count > 1 ? operands.inputs[1].value : nil,
+                dtype: node.dtype, epilogue: operands.epilogue!))
+          })))
+  }
+
+  /// `y` of `x`.
+  static let maxPool: Op = poolingPass("maxPool") { c, box in
+    [Tensor(.maxPoolGradient, OpInputs(c.node.input(0), c.gradient.node), .pooling(box.with(.backward)))]
+  }
+
+  /// The gradient of `x`, of `x` and the gradient of `y`. It does not depend smoothly on `x`.
+  static let maxPoolGradient: Op = poolingPass("maxPoolGradient") { c, box in
+    [nil, Tensor(.maxPoolSelect, OpInputs(c.node.input(0), c.gradient.node), .pooling(box.with(.select)))]
+  }
+
+  /// The values of a second tensor at the places of the maxima of the first.
+  static let maxPoolSelect: Op = poolingPass("maxPoolSelect") { c, box in
+    [nil, Tensor(.maxPoolGradient, OpInputs(c.node.input(0), c.gradient.node), .pooling(box.with(.backward)))]
+  }
+
+  static let averagePool: Op = poolingPass("averagePool") { c, box in
+    [Tensor(.averagePoolGradient, OpInputs(c.gradient.node), .pooling(box.with(.backward)))]
+  }
+
+  static let averagePoolGradient: Op = poolingPass("averagePoolGradient") { c, box in
+    [Tensor(.averagePool, OpInputs(c.gradient.node), .pooling(box.with(.forward)))]
+  }
+}
+
+extension Tensor {
+  /// The largest element of each window; reads outside of the input are not taken. The gradient goes to
+  /// the first maximum in row-major order.
+  ///
+  /// - Parameters:
+  ///   - window: the extents of the window, one number for each spatial axis.
+  ///   - stride: the distance of windows, the window's extents when left out.
+  ///   - padding: elements before and after each axis, at most half of the window.
+  ///   - roundsUp: whether a window may reach beyond the end (PyTorch's `ceil_mode`).
+  /// - Returns: `[batch, channels, ⌊(in + before + after − dilation·(window−1) − 1) / stride⌋ + 1…]` for
+  ///   `self: [batch, channels, spatial…]`.
+  public func maxPooled(
+    _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
+    dilation: [Int] = [1], roundsUp: Bool = false
+  ) -> Tensor {
+    pooled(.maxPool, .maximum, window, stride, padding, dilation, roundsUp, countsPadding: true)
+  }
+
+  /// The mean of each window.
+  ///
+  /// - Parameter countsPadding: whether padding counts as zeros (PyTorch's default) or not at all.
+  /// - Returns: as `maxPooled`.
+  public func averagePooled(
+    _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
+    roundsUp: Bool = false, countsPadding: Bool = true
+  ) -> Tensor {
+    pooled(.averagePool, .average, window, stride, padding, [1], roundsUp, countsPadding: countsPadding)
+  }
+
+  private func pooled(
+    _ op: Op, _ kind: Pooling.Kind, _ window: [Int], _ stride: [Int]?,
+    _ padding: [(before: Int, after: Int)], _ dilation: [Int], _ roundsUp: Bool, countsPadding: Bool
+  ) -> Tensor {
+    do throws(ShapeError) {
+      guard (3...5).contains(rank) else {
+        throw ShapeError(op.name, "\(shape) must be [batch, channels, 1 to 3 spatial axes]")
+      }
+      let spatialRank = rank - 2
+      let size = try Window.spread(op.name, "window", window, spatialRank, fill: 1)
+      let slide = try Window(
+        op.name, rank: spatialRank, stride: stride ?? window, padding: padding, dilation: dilation)
+      for axis in 0..<3 where slide.before[axis] * 2 > size[axis] || slide.after[axis] * 2 > size[axis] {
+        throw ShapeError(op.name, "padding \(padding) is above half of the window \(window)")
+      }
+      let input = Window.spatial(shape)
+      let output = try slide.outputs(op.name, input: input, kernel: size, roundsUp: roundsUp)
+      let box = PoolingBox(
+        kind: kind, pass: .forward, countsPadding: countsPadding, planes: shape[0] * shape[1],
+        input: input, window: size, output: output, stride: slide.stride, padding: slide.before,
+        dilation: slide.dilation, inputShape: shape,
+        outputShape: ConvolutionBox.shape(shape[0], shape[1], output, rank: spatialRank))
+      return Tensor(op, OpInputs(node), .pooling(box))
+    } catch {
+      error.report()
+      return self
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import ApusDevice
+
+extension Op {
+  /// Attributes: whether axes are kept (0 or 1), then the reduced axes, ascending.
+  private static func reduction(
+    _ name: String, reducer: String, dtype: DType? = nil, gradient: GradientRule
+  ) -> Op {
+    Op(
+      name: name,
+      shape: { inputs, attributes throws(ShapeError) in
+        let shape = inputs[0].shape
+        var result = Shape()
+        for axis in 0..<shape.rank {
+          if !attributes.integers.dropFirst().contains(axis) {
+            result.append(shape[axis])
+          } else if attributes.integers[0] == 1 {
+            result.append(1)
+          }
+        }
+        return TensorType(result, dtype ?? inputs[0].dtype)
+      },
+      gradient: gradient, lower: .reduction(reducer))
+  }
+
+  static let sum = reduction("sum", reducer: "sum", gradient: .rule { c in [c.kept(c.gradient)] })
+  static let product = reduction(
+    "product", reducer: "product",
+    gradient: .rule { c in [c.input(0).productOfOthers(c.reducedAxes) * c.kept(c.gradient)] })
+  static let reduceMin = reduction("min", reducer: "min", gradient: .rule { c in [c.extremum()] })
+  static let reduceMax = reduction("max", reducer: "max", gradient: .rule { c in [c.extremum()] })
+  static let any = reduction("any", reducer: "any", gradient: .notDifferentiable)
+  static let all = reduction("all", reducer: "all", gradient: .notDifferentiable)
+  static let argmin = reduction("argmin", reducer: "argmin", dtype: .int64, gradient: .notDifferentiable)
+  static let argmax = reduction("argmax", reducer: "argmax", dtype: .int64, gradient: .notDifferentiable)
+}
+
+extension GradientInput {
+  fileprivate var reducedAxes: [Int] { Array(attributes.integers.dropFirst()) }
+
+  /// A tensor of the result's shape with the reduced axes back in place, broadcast to the input.
+  fileprivate func kept(_ tensor: Tensor) -> Tensor {
+    var shape = node.input(0).shape
+    for axis in reducedAxes { shape[axis] = 1 }
+    return tensor.reshaped(to: shape).broadcast(to: node.input(0).shape)
+  }
+
+  /// The gradient goes in equal parts to all elements that equal the extreme one.
+  fileprivate func extremum() -> Tensor {
+    let hit = input(0).equal(to: kept(output)).cast(to: gradient.dtype)
+    return hit / kept(hit.sum(reducedAxes)) * kept(gradient)
+  }
+}
+
+extension Tensor {
+  private func reduce(_ op: Op, _ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
+    var list: [Int] = []
+    for axis in axes ?? Array(0..<rank) {
+      let axis = checkedAxis(axis, op.name)
+      guard !list.contains(axis) else {
+        ShapeError(op.name, "axis \(axis) of \(shape) is named twice").report()
+        return self
+      }
+      list.append(axis)
+    }
+    return Tensor(op, OpInputs(node), .integers([keepingAxes ? 1 : 0] + list.sorted()))
+  }
+
+  /// The sum over `axes` (all when left out); integers and `bool` are summed as `int64`.
+  public func sum(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    let source = dtype.isFloatingPoint ? self : cast(to: .int64)
+    return source.reduce(.sum, axes, keepingAxes)
+  }
+
+  /// The product over `axes`; integers and `bool` as `int64`.
+  public func product(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    let source = dtype.isFloatingPoint ? self : cast(to: .int64)
+    return source.reduce(.product, axes, keepingAxes)
+  }
+
+  /// The mean over `axes`; NaN over no elements.
+  public func mean(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    wide { source in
+      let sum = source.sum(axes, keepingAxes: keepingAxes)
+      return sum / source.constant(Double(elementCount) / Double(Swift.max(sum.elementCount, 1)))
+    }
+  }
+
+  /// The smallest element; NaN where there is one. Equal ones share the gradient.
+  public func min(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    checkedNotEmpty(axes, "min").reduce(.reduceMin, axes, keepingAxes)
+  }
+
+  /// The largest element; NaN where there is one. Equal ones share the gradient.
+  public func max(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    checkedNotEmpty(axes, "max").reduce(.reduceMax, axes, keepingAxes)
+  }
+
+  /// The place (`int64`) of the first smallest element along `axis`, or in the flattened tensor.
+  public func argmin(_ axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
+    checkedNotEmpty(axis.map { [$0] }, "argmin").reduce(.argmin, axis.map { [$0] }, keepingAxes)
+  }
+
+  /// The place (`int64`) of the first largest element along `axis`, or in the flattened tensor.
+  public func argmax(_ axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
+    checkedNotEmpty(axis.map { [$0] }, "argmax").reduce(.argmax, axis.map { [$0] }, keepingAxes)
+  }
+
+  /// Whether any element is not 0; false over no elements.
+  public func any(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    cast(to: .bool).reduce(.any, axes, keepingAxes)
+  }
+
+  /// Whether no element is 0; true over no elements.
+  public func all(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    cast(to: .bool).reduce(.all, axes, keepingAxes)
+  }
+
+  /// `Σ (x − mean)² / (n − correction)`; a correction of 1 gives the unbiased estimate.
+  public func variance(_ axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
+    wide { source in
+      let centered = source - source.mean(axes, keepingAxes: true)
+      let sum = centered.squared().sum(axes, keepingAxes: keepingAxes)
+      let count = Double(elementCount) / Double(Swift.max(sum.elementCount, 1)) - correction
+      return sum / source.constant(Swift.max(count, 0))
+    }
+  }
+
+  /// `log Σ eˣ`, without overflow.
+  public func logSumExp(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    wide { $0.logSumExpInLane(axes, keepingAxes) }
+  }
+
+  private func logSumExpInLane(_ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
+    // An infinite maximum would give ∞ − ∞.
+    let peak = max(axes, keepingAxes: true).stopGradient()
+    let shift = peak.isFinite().select(peak, peak.literal(0))
+    let sum = (self - shift).exp().sum(axes, keepingAxes: true).log() + shift
+    return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
+  }
+
+  /// Runs `body` in `float32` for the two narrow types, whose sums would overflow or lose digits.
+  private func wide(_ body: (Tensor) -> Tensor) -> Tensor {
+    guard dtype == .float16 || dtype == .bfloat16 else { return body(floating) }
+    return body(cast(to: .float32)).cast(to: dtype)
+  }
+
+  /// For each element the product of the others it is reduced with, right also where some are 0.
+  fileprivate func productOfOthers(_ axes: [Int]) -> Tensor {
+    let isZero = equal(to: 0)
+    let zeros = isZero.sum(axes, keepingAxes: true)
+    let others = isZero.select(literal(1), self).product(axes, keepingAxes: true)
+    let withoutZero = zeros.equal(to: 0).select(others / isZero.select(literal(1), self), literal(0))
+    return isZero.logicalAnd(zeros.equal(to: 1)).select(others.broadcast(to: shape), withoutZero)
+  }
+
+  private func checkedNotEmpty(_ axes: [Int]?, _ operation: String) -> Tensor {
+    for axis in axes ?? Array(0..<rank) where shape[checkedAxis(axis, operation)] == 0 {
+      ShapeError(operation, "axis \(axis) of \(shape) is empty: there is no extreme element").report()
+      return Tensor(repeating: 0, shape: Shape(repeating: 1, count: rank), dtype: dtype, device: device)
+    }
+    return self
+  }
+}

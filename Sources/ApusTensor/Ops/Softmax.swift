@@ -1,0 +1,30 @@
+import ApusDevice
+
+extension Tensor {
+  /// `xᵢ − log Σⱼ eˣʲ` along `axis`, without overflow.
+  public func logSoftmax(axis: Int = -1) -> Tensor {
+    let axis = checkedAxis(axis, "logSoftmax")
+    return softmaxed("logSoftmax", axis) { x in
+      let shifted = x - x.max([axis], keepingAxes: true).stopGradient()
+      return shifted - shifted.exp().sum([axis], keepingAxes: true).log()
+    }
+  }
+
+  /// `eˣⁱ / Σⱼ eˣʲ` along `axis`, without overflow.
+  public func softmax(axis: Int = -1) -> Tensor {
+    let axis = checkedAxis(axis, "softmax")
+    return softmaxed("softmax", axis) { x in
+      let numerator = (x - x.max([axis], keepingAxes: true).stopGradient()).exp()
+      return numerator / numerator.sum([axis], keepingAxes: true)
+    }
+  }
+
+  private func softmaxed(_ name: String, _ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
+    guard shape[axis] > 0 else {
+      ShapeError(name, "axis \(axis) of \(shape) is empty").report()
+      return self
+    }
+    guard dtype == .float16 || dtype == .bfloat16 else { return body(floating) }
+    return body(cast(to: .float32)).cast(to: dtype)
+  }
+}

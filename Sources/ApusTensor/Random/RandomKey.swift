@@ -1,0 +1,114 @@
+import ApusDevice
+
+/// Where random numbers come from: Philox4x32-10 counts through blocks of a stream, so that equal keys give
+/// equal numbers on every device and nothing is kept on one.
+public struct RandomKey: Hashable, Sendable, Codable {
+  public var seed: UInt64
+  /// The next draw. Each draw of a tensor takes one number, whatever its size.
+  public var counter: UInt64
+
+  public init(seed: UInt64, counter: UInt64 = 0) {
+    self.seed = seed
+    self.counter = counter
+  }
+
+  /// A key of its own for part `index` of a computation.
+  public func stream(_ index: UInt64) -> RandomKey {
+    // SplitMix64's finalizer (Steele et al., 2014) spreads neighbouring indices over all seeds.
+    var z = seed &+ (index &+ 1) &* 0x9E37_79B9_7F4A_7C15
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return RandomKey(seed: z ^ (z >> 31))
+  }
+
+  /// The number of the next draw.
+  mutating func next() -> UInt64 {
+    defer { counter &+= 1 }
+    return counter
+  }
+}
+
+extension Op {
+  /// Inputs: seed and counter, numbers of type `int64`. Attributes: the shape.
+  static let randomBits: Op = Op(
+    name: "randomBits",
+    shape: { _, attributes throws(ShapeError) in TensorType(attributes.shape, .int32) },
+    gradient: .notDifferentiable,
+    lower: .step(
+      StepLowering(
+        readsNumbers: true,
+        build: { node, operands in
+          .random(
+            RandomBits(
+              count: node.shape.elementCount, seed: operands.scalars[0], counter: operands.scalars[1],
+              result: operands.result))
+        })))
+
+  /// 24 of 32 random bits as a number in 0 ..< 1.
+  static let unitFloat: Op = Op(
+    name: "unitFloat",
+    shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, .float32) },
+    gradient: .notDifferentiable,
+    lower: .elementwise { builder, _, registers in
+      builder.emit("unit_float", lane: .int32, result: .float32, registers)
+    })
+}
+
+extension RandomKey {
+  /// Random 32-bit words, as `int32`.
+  mutating func bits(_ shape: Shape, device: ComputeDevice) -> Tensor {
+    let counter = next()
+    let seed = Tensor.number(
+      .integer(Int64(bitPattern: seed)), dtype: .int64, device: device)
+    let place = Tensor.number(.integer(Int64(bitPattern: counter)), dtype: .int64, device: device)
+    return Tensor(.randomBits, OpInputs(seed.node, place.node), .shape(ShapeBox(shape)), device: device)
+  }
+
+  /// Numbers in `0 ..< 1`, multiples of 2⁻²⁴.
+  mutating func unit(_ shape: Shape, device: ComputeDevice) -> Tensor {
+    Tensor(.unitFloat, OpInputs(bits(shape, device: device).node))
+  }
+}
+
+extension Tensor {
+  /// Uniform random numbers in `lower ..< upper`.
+  public static func uniform(
+    _ shape: Shape, lower: Double = 0, upper: Double = 1, key: inout RandomKey,
+    dtype: DType = .float32, device: ComputeDevice = .current
+  ) -> Tensor {
+    let unit = key.unit(shape, device: device)
+    return (unit * (upper - lower) + lower).cast(to: dtype)
+  }
+
+  /// Normal random numbers, by Box and Muller's transform (1958).
+  public static func normal(
+    _ shape: Shape, mean: Double = 0, deviation: Double = 1, key: inout RandomKey,
+    dtype: DType = .float32, device: ComputeDevice = .current
+  ) -> Tensor {
+    // 1 − u is in (0, 1], so that the logarithm is finite.
+    let radius = ((1 - key.unit(shape, device: device)).log() * -2).sqrt()
+    let angle = key.unit(shape, device: device) * 6.283185307179586
+    return (radius * angle.cos() * deviation + mean).cast(to: dtype)
+  }
+
+  /// Normal random numbers cut to `mean + deviation · (lower … upper)`, by the inverse distribution
+  /// function.
+  public static func truncatedNormal(
+    _ shape: Shape, mean: Double = 0, deviation: Double = 1, lower: Double = -2, upper: Double = 2,
+    key: inout RandomKey, dtype: DType = .float32, device: ComputeDevice = .current
+  ) -> Tensor {
+    let root = 1.4142135623730951
+    let low = Tensor.number(lower / root, dtype: .float32, device: device).erf()
+    let high = Tensor.number(upper / root, dtype: .float32, device: device).erf()
+    let place = low + (high - low) * key.unit(shape, device: device)
+    let normal = (place.erfinv() * root).clamped(lower: lower, upper: upper)
+    return (normal * deviation + mean).cast(to: dtype)
+  }
+
+  /// `true` with probability `probability`.
+  public static func bernoulli(
+    _ shape: Shape, probability: Double, key: inout RandomKey, device: ComputeDevice = .current
+  ) -> Tensor {
+    key.unit(shape, device: device).less(than: probability)
+  }
+}

@@ -1,0 +1,104 @@
+import ApusDevice
+
+/// Computes the values of `tensors`, those of one device in one plan.
+public func eval(_ tensors: [Tensor]) throws(DeviceError) {
+  var rest = tensors.filter { !$0.node.isMaterialized || $0.node.failure != nil }
+  while let device = rest.first?.device {
+    let roots = rest.filter { $0.device === device }.map(\.node)
+    rest.removeAll { $0.device === device }
+    try device.withEvaluator { evaluator throws(DeviceError) in try evaluator.evaluate(roots) }
+  }
+}
+
+extension Tensor {
+  /// Computes the value, if it is not there yet.
+  @discardableResult public func evaluated() throws(DeviceError) -> Tensor {
+    try eval([self])
+    return self
+  }
+
+  /// Whether the value is there (or on its way on the device), so that no graph hangs on the tensor.
+  public var isEvaluated: Bool { node.isMaterialized }
+
+  /// Starts copying the value to the host; `Reading.array()` waits for it. Work that is given to the
+  /// device in between is not waited for.
+  public func startReading() throws(DeviceError) -> Reading {
+    try eval([self])
+    if let failure = node.failure { throw failure }
+    let download = try device.backend.startDownload(
+      node.buffer!, byteCount: elementCount * dtype.byteCount)
+    return Reading(download: download, shape: shape, dtype: dtype)
+  }
+
+  /// Passes the elements' bytes on, row-major.
+  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) throws(DeviceError) -> R {
+    try startReading().download.wait(body)
+  }
+
+  /// The elements in row-major order, converted to `Element`.
+  public func array<Element: TensorElement>(
+    of type: Element.Type = Float.self
+  ) throws(DeviceError) -> [Element] {
+    let source = dtype == Element.dtype ? self : cast(to: Element.dtype)
+    return try source.startReading().array(of: type)
+  }
+
+  /// The one element, as a `Double`.
+  /// - Precondition: the tensor has one element.
+  public func scalar() throws(DeviceError) -> Double {
+    if elementCount != 1 {
+      ShapeError("scalar", "a tensor of shape \(shape) is not one number").report()
+      return 0
+    }
+    return try startReading().scalar()
+  }
+}
+
+/// A value on its way to the host.
+public struct Reading: Sendable {
+  let download: any Download
+  public let shape: Shape
+  public let dtype: DType
+
+  /// The elements in row-major order.
+  /// - Precondition: `Element` is the Swift type of `dtype`.
+  public func array<Element: TensorElement>(of type: Element.Type = Float.self) throws(DeviceError) -> [Element] {
+    precondition(Element.dtype == dtype)
+    return try download.wait { bytes in
+      [Element](unsafeUninitializedCapacity: shape.elementCount) { target, count in
+        UnsafeMutableRawBufferPointer(target).copyMemory(from: bytes)
+        count = shape.elementCount
+      }
+    }
+  }
+
+  /// The first element as a `Double`.
+  public func scalar() throws(DeviceError) -> Double {
+    try download.wait { bytes in
+      switch dtype {
+      case .bool, .uint8: Double(bytes.load(as: UInt8.self))
+      case .int8: Double(bytes.load(as: Int8.self))
+      case .int32: Double(bytes.load(as: Int32.self))
+      case .int64: Double(bytes.load(as: Int64.self))
+      case .float16: Double(Float(halfBits: bytes.load(as: UInt16.self)))
+      case .bfloat16: Double(Float(bitPattern: UInt32(bytes.load(as: UInt16.self)) << 16))
+      case .float32: Double(bytes.load(as: Float.self))
+      case .float64: bytes.load(as: Double.self)
+      }
+    }
+  }
+}
+
+extension Float {
+  /// The value of an IEEE 754 half-precision number.
+  init(halfBits bits: UInt16) {
+    let sign: Float = bits >> 15 == 0 ? 1 : -1
+    let exponent = Int(bits >> 10 & 0x1F)
+    let fraction = Float(bits & 0x3FF)
+    switch exponent {
+    case 0: self = sign * fraction * 0x1p-24
+    case 31: self = bits & 0x3FF == 0 ? sign * .infinity : .nan
+    default: self = sign * (1024 + fraction) * Float(sign: .plus, exponent: exponent - 25, significand: 1)
+    }
+  }
+}

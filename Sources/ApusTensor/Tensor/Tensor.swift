@@ -1,0 +1,85 @@
+import ApusDevice
+import Synchronization
+
+/// A multi-dimensional array of numbers, computed when its value is needed.
+///
+/// A tensor is a value: no operation changes an existing one. Operations build a graph; `array()`,
+/// `scalar()`, `eval(_:)` or an optimizer's update runs it on the tensor's device, as one plan with
+/// fused steps.
+public struct Tensor: Sendable {
+  let handle: Handle
+
+  /// Counts the tensors that refer to a node, so that evaluation knows which values are still wanted.
+  final class Handle: Sendable {
+    let node: Node
+
+    init(_ node: Node) {
+      self.node = node
+      node.handleCount.add(1, ordering: .relaxed)
+    }
+
+    deinit { node.handleCount.subtract(1, ordering: .relaxed) }
+  }
+
+  @inline(__always) var node: Node { handle.node }
+
+  init(node: Node) { handle = Handle(node) }
+
+  /// The extents, outermost first.
+  public var shape: Shape { node.shape }
+
+  /// The element type.
+  public var dtype: DType { node.dtype }
+
+  /// The number of axes.
+  public var rank: Int { node.shape.rank }
+
+  /// The number of elements.
+  public var elementCount: Int { node.shape.elementCount }
+
+  /// The device the tensor lives on.
+  public var device: ComputeDevice { node.device }
+
+  /// Builds an operation. A broken shape rule stops the process here, or is recorded by
+  /// `checkingShapes`.
+  init(
+    _ op: Op, _ inputs: consuming OpInputs, _ attributes: Attributes = .none,
+    device: ComputeDevice? = nil
+  ) {
+    let device = device ?? inputs.first?.device ?? ComputeDevice.current
+    var type: TensorType
+    do throws(ShapeError) {
+      try Tensor.checkDevices(op, inputs, device)
+      type = try op.shape(inputs, attributes)
+    } catch {
+      error.report()
+      type = TensorType(inputs.first?.shape ?? Shape(), inputs.first?.dtype ?? .float32)
+      self.init(
+        node: Node(op: .constant, inputs: OpInputs(), attributes: .number(.float(0)), type: type, device: device))
+      return
+    }
+    self.init(
+      node: Node(op: op, inputs: inputs, attributes: attributes, type: type, device: device))
+  }
+
+  private static func checkDevices(
+    _ op: Op, _ inputs: borrowing OpInputs, _ device: ComputeDevice
+  ) throws(ShapeError) {
+    if inputs.second == nil { return }
+    let key = Unmanaged.passUnretained(device).toOpaque()
+    for index in 1..<inputs.count {
+      let other = inputs[index].device
+      if Unmanaged.passUnretained(other).toOpaque() != key {
+        throw ShapeError(
+          op.name, "inputs are on \(device.name) and \(other.name); use moved(to:) to copy one")
+      }
+    }
+  }
+}
+
+// The names of the contract that users of tensors need.
+public typealias Shape = ApusDevice.Shape
+public typealias DType = ApusDevice.DType
+public typealias DeviceError = ApusDevice.DeviceError
+public typealias DeviceInfo = ApusDevice.DeviceInfo
+public typealias MemoryStatistics = ApusDevice.MemoryStatistics

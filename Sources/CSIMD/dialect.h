@@ -1,0 +1,95 @@
+// The C dialect of Kernels/prelude: 16 lanes on every instruction set, so that reductions have the same
+// order everywhere. An isa_*.c file defines CSIMD_HAS_FMA as 0 or 1 before it includes this.
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+// Vectors pass between inlined functions only, so that no calling convention is involved.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+typedef float VF __attribute__((ext_vector_type(16)));
+typedef int32_t VI __attribute__((ext_vector_type(16)));
+typedef uint32_t VU __attribute__((ext_vector_type(16)));
+typedef double VD __attribute__((ext_vector_type(16)));
+typedef int64_t VL __attribute__((ext_vector_type(16)));
+typedef uint64_t VW __attribute__((ext_vector_type(16)));
+
+#define LANES 16
+#define WIDE(name) name
+#define INLINE static inline __attribute__((always_inline, unused))
+#define HAS_FLOAT64 1
+
+#define AS_I(x) ((VI)(x))
+#define AS_F(x) ((VF)(x))
+#define AS_U(x) ((VU)(x))
+#define AS_L(x) ((VL)(x))
+#define AS_W(x) ((VW)(x))
+#define TO_F(x) __builtin_convertvector(x, VF)
+#define TO_I(x) __builtin_convertvector(x, VI)
+#define ANY32(m) (__builtin_reduce_or(m) != 0)
+#define ANY64(m) (__builtin_reduce_or(m) != 0)
+#define TRUTH32(m) ((m) & 1)
+#define TRUTH64(m) __builtin_convertvector((m) & 1, VI)
+
+INLINE VU multiply_high(VU a, VU b) {
+  VW product = __builtin_convertvector(a, VW) * __builtin_convertvector(b, VW);
+  return __builtin_convertvector(product >> 32, VU);
+}
+#define MULTIPLY_HIGH(a, b) multiply_high(a, b)
+
+#define LIBM1(name)                                      \
+  INLINE VD name##_f64(VD a) {                           \
+    VD r;                                                \
+    for (int i = 0; i < LANES; i += 1) r[i] = name(a[i]); \
+    return r;                                            \
+  }
+#define LIBM2(name)                                            \
+  INLINE VD name##_f64(VD a, VD b) {                           \
+    VD r;                                                      \
+    for (int i = 0; i < LANES; i += 1) r[i] = name(a[i], b[i]); \
+    return r;                                                  \
+  }
+INLINE VF libm_fmod(VF a, VF b) {
+  VF r;
+  for (int i = 0; i < LANES; i += 1) r[i] = fmodf(a[i], b[i]);
+  return r;
+}
+#define LIBM_FMOD(a, b) libm_fmod(a, b)
+
+#if CSIMD_HAS_FMA
+#define FMA(a, b, c) __builtin_elementwise_fma((VF)(a), (VF)(b), (VF)(c))
+#define EXACT_FMA(a, b, c) FMA(a, b, c)
+#define FLOOR(x) __builtin_elementwise_floor(x)
+#define CEIL(x) __builtin_elementwise_ceil(x)
+#define ROUND(x) __builtin_elementwise_roundeven(x)
+#define TRUNCATE(x) __builtin_elementwise_trunc(x)
+#else
+// fma and the roundings are calls to libm on such a machine.
+#define FMA(a, b, c) ((VF)(a) * (VF)(b) + (VF)(c))
+INLINE VF exact_fma(VF a, VF b, VF c) {
+  VD product = __builtin_convertvector(a, VD) * __builtin_convertvector(b, VD);
+  return __builtin_convertvector(product + __builtin_convertvector(c, VD), VF);
+}
+#define EXACT_FMA(a, b, c) exact_fma((VF)(a), (VF)(b), (VF)(c))
+INLINE VF with_sign(VF x, VF s) { return AS_F((AS_I(x) & 0x7fffffff) | (AS_I(s) & INT32_MIN)); }
+INLINE VF round_even(VF x) {
+  VF t = AS_F(AS_I(x) & 0x7fffffff);
+  return t < 8388608.0f ? with_sign((t + 8388608.0f) - 8388608.0f, x) : x;
+}
+INLINE VF floor_steps(VF x) {
+  VF r = round_even(x);
+  return with_sign(r > x ? r - 1.0f : r, x);
+}
+#define ROUND(x) round_even(x)
+#define FLOOR(x) floor_steps(x)
+#define CEIL(x) (-floor_steps(-(x)))
+#define TRUNCATE(x) with_sign(floor_steps(AS_F(AS_I(x) & 0x7fffffff)), x)
+#endif
+#define SQUARE_ROOT(x) __builtin_elementwise_sqrt(x)
+
+#include "../../Kernels/prelude/math.h"
+#include "../../Kernels/prelude/trigonometry.h"
+#include "../../Kernels/prelude/special.h"

@@ -1,0 +1,133 @@
+import Foundation
+import Testing
+
+/// What each module may import, and nothing else: the house of the design, bottom up.
+private let law: [String: Set<String>] = [
+  "ApusDevice": [],
+  "ApusFiles": [],
+  "ApusCPU": ["ApusDevice", "CSIMD", "COpenBLAS"],
+  "ApusGPU": ["ApusDevice", "ApusFiles", "Kernels", "COpenCL", "CCUDA"],
+  "ApusTensor": ["ApusDevice", "ApusCPU", "ApusGPU"],
+  "ApusNN": ["ApusTensor"],
+  "ApusData": ["ApusTensor", "ApusFiles", "CZlib"],
+  "ApusTraining": ["ApusTensor", "ApusNN", "ApusData", "ApusFiles"],
+  "ApusModels": ["ApusTensor", "ApusNN", "ApusData", "ApusTraining"],
+  "ApusONNX": ["ApusTensor", "ApusNN", "ApusFiles"],
+  "Apus": ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusModels", "ApusONNX"],
+  "ApusBenchmarks": ["Apus"],
+  "ApusCLI": ["Apus", "ApusBenchmarks", "ApusFiles"],
+]
+
+/// Parts of the toolchain that any module may import. Full Foundation is not among them: it would make a
+/// static binary 60 MB larger.
+private let system: Set<String> = ["Glibc", "FoundationEssentials", "Synchronization"]
+
+/// A source file of the package.
+private struct Source {
+  let path: String
+  let lines: [Substring]
+
+  /// The module of the file: `Sources/<module>/…`, `Benchmarks/<module>/…`.
+  var module: String { String(path.split(separator: "/")[1]) }
+
+  /// The names of the modules that the file imports, of `import struct A.B` only `A`.
+  var imports: [String] {
+    lines.compactMap { line in
+      let words = line.split(whereSeparator: \.isWhitespace)
+      let keyword = words.firstIndex(of: "import")
+      guard let keyword, words[..<keyword].allSatisfy({ isModifier($0) }), keyword + 1 < words.count else {
+        return nil
+      }
+      let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "func", "var", "let", "typealias"]
+      let name = kinds.contains(words[keyword + 1]) ? words[keyword + 2] : words[keyword + 1]
+      return name.split(separator: ".").first.map(String.init)
+    }
+  }
+
+  private func isModifier(_ word: Substring) -> Bool {
+    word.hasPrefix("@") || ["public", "package", "internal", "private", "fileprivate"].contains(word)
+  }
+}
+
+private let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  .deletingLastPathComponent()
+
+/// The files below these folders whose names end in one of these ways.
+private func sources(_ folders: [String], _ endings: [String]) throws -> [Source] {
+  var result: [Source] = []
+  for folder in folders {
+    let base = root.appending(path: folder)
+    let names = FileManager.default.enumerator(atPath: base.path)?.compactMap { $0 as? String } ?? []
+    for name in names.sorted() where endings.contains(where: { name.hasSuffix($0) }) {
+      let text = try String(contentsOf: base.appending(path: name), encoding: .utf8)
+      result.append(
+        Source(
+          path: "\(folder)/\(name)", lines: text.split(separator: "\n", omittingEmptySubsequences: false)))
+    }
+  }
+  return result
+}
+
+struct LayeringTests {
+  @Test func importsFollowTheLaw() throws {
+    let files = try sources(["Sources", "Benchmarks"], [".swift"])
+    #expect(Set(files.map(\.module)).isSuperset(of: ["ApusDevice", "ApusTensor", "ApusCLI"]))
+    for file in files {
+      let allowed = try #require(law[file.module], "\(file.path): a module that the law does not know")
+      for name in file.imports where !allowed.contains(name) && !system.contains(name) {
+        Issue.record("\(file.path): \(file.module) must not import \(name)")
+      }
+    }
+  }
+
+  /// The law itself has no cycles, and the names it allows are modules or C targets.
+  @Test func theLawHasAnOrder() {
+    var placed: Set<String> = ["CSIMD", "COpenBLAS", "Kernels", "COpenCL", "CCUDA", "CZlib"]
+    var open = Set(law.keys)
+    while let next = open.first(where: { law[$0]!.isSubset(of: placed) }) {
+      placed.insert(next)
+      open.remove(next)
+    }
+    #expect(open.isEmpty, "these import each other, or something unknown: \(open.sorted())")
+  }
+
+  /// Above the GPU module nobody knows a vendor: neither its functions nor its types.
+  @Test func vendorSymbolsStayInTheirModule() throws {
+    let prefixes = [
+      "cl_", "CL_", "clEnqueue", "clCreate", "clGet", "cuLaunch", "cuMem", "CU_", "nvrtc", "cblas_",
+    ]
+    let owners: Set<String> = ["ApusGPU", "ApusCPU", "COpenCL", "CCUDA", "COpenBLAS", "CSIMD"]
+    for file in try sources(["Sources", "Benchmarks"], [".swift"]) where !owners.contains(file.module) {
+      for (number, line) in file.lines.enumerated() {
+        // Text between quotes may speak of a vendor: messages, options, peers.
+        let code = line.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
+          .filter { $0.offset % 2 == 0 }.map(\.element).joined(separator: " ")
+        let words = code.split { !$0.isLetter && !$0.isNumber && $0 != "_" }
+        guard !code.trimmingPrefix(while: \.isWhitespace).hasPrefix("//") else { continue }
+        for word in words where prefixes.contains(where: { word.hasPrefix($0) }) {
+          Issue.record("\(file.path):\(number + 1): \(word) is a vendor's symbol")
+        }
+      }
+    }
+  }
+
+  @Test func filesAreNotTooLong() throws {
+    for file in try sources(["Sources", "Benchmarks", "Tests"], [".swift", ".c", ".h"])
+    where file.lines.count > 501 {
+      Issue.record("\(file.path): \(file.lines.count - 1) lines, the limit is 500")
+    }
+    for file in try sources(["Kernels"], [".cl"]) where file.lines.count > 251 {
+      Issue.record("\(file.path): \(file.lines.count - 1) lines, the limit is 250")
+    }
+  }
+
+  @Test func theReaderOfImportsSeesThemAll() {
+    let file = Source(
+      path: "Sources/X/a.swift",
+      lines: [
+        "import A", "@_exported import B", "@testable import C // why", "  import struct D.E", "// import F",
+        "let text = \"import G\"", "public import H", "import",
+      ])
+    #expect(file.imports == ["A", "B", "C", "D", "H"])
+  }
+}
