@@ -224,7 +224,8 @@ private struct ReductionEmitter {
       builder.line("const \(index) part = (\(index))GROUP_ID() / \(count);")
       builder.line("const \(index) item = (\(index))GROUP_ID() - part * \(count);")
       return Frame(
-        loop: "for (\(index) unit = item * \(numbers[1]); unit < SMALLER((item + 1) * \(numbers[1]), \(numbers[0])); unit += 1)",
+        loop:
+          "for (\(index) unit = item * \(numbers[1]); unit < SMALLER((item + 1) * \(numbers[1]), \(numbers[0])); unit += 1)",
         blocksPerRow: numbers[2], columns: numbers[3], block: numbers[4], groups: items * shape.parts)
     }
     let isGroup = shape.isAlong
@@ -267,7 +268,8 @@ private struct ReductionEmitter {
     }
     // Long rows are cut into parts themselves, else the rows are dealt out.
     let cutsRows = shape.parts > 1 && shape.reduced.count < shape.parts
-    let size = cutsRows
+    let size =
+      cutsRows
       ? (shape.inner.extent / shape.parts + width) / width * width : shape.inner.extent
     let piece = cutsRows ? builder.number(size) : ""
     let rows = cutsRows ? "0; outer < \(total)" : range(total, &builder)
