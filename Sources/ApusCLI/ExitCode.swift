@@ -21,6 +21,9 @@ enum ExitCode: Int32 {
     switch error {
     case is UsageError: self = .usage
     case let error as DataError: self.init(for: error)
+    case let error as DeviceError: self.init(for: error)
+    case is ModelError: self = .usage
+    case is ShapeError: self = .data
     case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
     case is OutputError: self = .inputOutput
     default: self = .failure
@@ -32,6 +35,13 @@ enum ExitCode: Int32 {
     case .unknownSource: self = .usage
     case .malformed, .unsupported: self = .data
     case .inputOutput, .missing: self = .inputOutput
+    }
+  }
+
+  private init(for error: DeviceError) {
+    switch error {
+    case .unavailable, .lost, .unsupported: self = .device
+    case .outOfMemory, .buildFailed, .launchFailed, .indexOutOfRange: self = .failure
     }
   }
 }

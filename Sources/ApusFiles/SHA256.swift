@@ -79,37 +79,45 @@ extension SHA256 {
 
   /// Runs the compression function over a whole number of 64-byte blocks.
   private mutating func compress(_ blocks: UnsafeRawBufferPointer) {
-    var schedule = InlineArray<64, UInt32>(repeating: 0)
-    for start in stride(from: 0, to: blocks.count, by: 64) {
-      for index in 0..<16 {
-        let word = blocks.loadUnaligned(fromByteOffset: start + 4 * index, as: UInt32.self)
-        schedule[index] = UInt32(bigEndian: word)
+    // An array of fixed size would be copied, at a third of the whole time.
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { schedule in
+      for start in stride(from: 0, to: blocks.count, by: 64) {
+        for index in 0..<16 {
+          let word = blocks.loadUnaligned(fromByteOffset: start &+ 4 &* index, as: UInt32.self)
+          schedule[index] = UInt32(bigEndian: word)
+        }
+        for index in 16..<64 {
+          let early = schedule[index &- 15]
+          let late = schedule[index &- 2]
+          let sigma0 = rotated(early, 7) ^ rotated(early, 18) ^ (early >> 3)
+          let sigma1 = rotated(late, 17) ^ rotated(late, 19) ^ (late >> 10)
+          schedule[index] = schedule[index &- 16] &+ sigma0 &+ schedule[index &- 7] &+ sigma1
+        }
+        mix(schedule.baseAddress!)
       }
-      for index in 16..<64 {
-        let early = schedule[index - 15]
-        let late = schedule[index - 2]
-        let sigma0 = rotated(early, 7) ^ rotated(early, 18) ^ (early >> 3)
-        let sigma1 = rotated(late, 17) ^ rotated(late, 19) ^ (late >> 10)
-        schedule[index] = schedule[index - 16] &+ sigma0 &+ schedule[index - 7] &+ sigma1
-      }
-      mix(schedule)
     }
   }
 
-  private mutating func mix(_ schedule: InlineArray<64, UInt32>) {
+  private mutating func mix(_ schedule: UnsafeMutablePointer<UInt32>) {
     var (a, b, c, d) = (state[0], state[1], state[2], state[3])
     var (e, f, g, h) = (state[4], state[5], state[6], state[7])
     for index in 0..<64 {
       let sum1 = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)
       let choice = (e & f) ^ (~e & g)
-      let first = h &+ sum1 &+ choice &+ roundConstants[index] &+ schedule[index]
+      let first = h &+ sum1 &+ choice &+ roundConstants[unchecked: index] &+ schedule[index]
       let sum0 = rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)
       let majority = (a & b) ^ (a & c) ^ (b & c)
       (h, g, f, e) = (g, f, e, d &+ first)
       (d, c, b, a) = (c, b, a, first &+ sum0 &+ majority)
     }
-    let words: InlineArray<8, UInt32> = [a, b, c, d, e, f, g, h]
-    for index in 0..<8 { state[index] &+= words[index] }
+    state[0] &+= a
+    state[1] &+= b
+    state[2] &+= c
+    state[3] &+= d
+    state[4] &+= e
+    state[5] &+= f
+    state[6] &+= g
+    state[7] &+= h
   }
 }
 

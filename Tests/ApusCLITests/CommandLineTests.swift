@@ -50,16 +50,45 @@ struct CommandLineTests {
     #expect(result.status == 74)
     #expect(result.errors.contains("standard output: cannot write: No space left on device"))
   }
+}
 
-  @Test func datasetsAsTextAndAsJSON() throws {
-    let text = try Invocation("datasets")
-    #expect(text.status == 0 && text.lines.contains { $0.hasPrefix("fashion-mnist") && $0.contains("yes") })
-    let json = try Invocation("datasets", "--json")
-    let objects = try json.lines.map {
+struct ListingTests {
+  private func objects(_ arguments: String...) throws -> [[String: Any]] {
+    try Invocation(arguments).lines.map {
       try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
     }
-    #expect(objects.map { $0["source"] as? String } == ["fashion-mnist", "mnist:DIR", "synthetic"])
-    #expect(objects.allSatisfy { ($0["classes"] as? [String])?.count == 10 })
+  }
+
+  /// The numbers of parameters are PyTorch's for the same layers.
+  @Test func modelsAsTextAndAsJSON() throws {
+    let models = try objects("models", "--json")
+    #expect(models.map { $0["name"] as? String } == ["mlp", "lenet5"])
+    #expect(models.map { $0["parameters"] as? Int } == [235_146, 61_706])
+    #expect(models.allSatisfy { $0["input_size"] as? [Int] == [1, 28, 28] })
+    let text = try Invocation("models")
+    #expect(text.status == 0 && text.lines.contains { $0.hasPrefix("lenet5") && $0.contains("61,706") })
+  }
+
+  /// What cannot be used is listed with the reason; the command fails only when nothing can be used.
+  @Test func devicesAsTextAndAsJSON() throws {
+    let devices = try objects("devices", "--json")
+    #expect(!devices.isEmpty)
+    for device in devices {
+      let isAvailable = try #require(device["available"] as? Bool)
+      #expect(isAvailable ? device["memory_bytes"] is Int : device["reason"] is String)
+    }
+    let text = try Invocation("devices")
+    let isAnyAvailable = devices.contains { $0["available"] as? Bool == true }
+    #expect(text.status == (isAnyAvailable ? 0 : 69))
+    #expect(text.output.hasPrefix("DEVICE"))
+  }
+
+  @Test func datasetsAsTextAndAsJSON() throws {
+    let datasets = try objects("datasets", "--json")
+    #expect(datasets.map { $0["source"] as? String } == ["fashion-mnist", "mnist:DIR", "synthetic"])
+    #expect(datasets.allSatisfy { ($0["classes"] as? [String])?.count == 10 })
+    let text = try Invocation("datasets")
+    #expect(text.status == 0 && text.lines.contains { $0.hasPrefix("fashion-mnist") && $0.contains("yes") })
   }
 }
 

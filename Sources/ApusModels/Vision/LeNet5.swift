@@ -1,25 +1,15 @@
-import ApusNN
-import ApusTensor
-
-/// LeNet-5 (LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document recognition", 1998) as it
-/// is written today: ReLU, max pooling, and full connections between the convolutions.
-///
-/// - Parameter input: `[channels, height, width]`; 28 by 28 in the original after padding.
-public func lenet5(input: [Int] = [1, 28, 28], classes: Int = 10) -> Sequential {
-  // The first convolution keeps the size, the pools halve it, the second convolution takes 4 away.
-  let places = input.dropFirst().map { max(($0 / 2 - 4) / 2, 0) }.reduce(1, *)
-  return Sequential {
-    Conv2d(input[0], 6, kernel: 5, padding: 2)
-    ReLU()
-    MaxPool2d(2)
-    Conv2d(6, 16, kernel: 5)
-    ReLU()
-    MaxPool2d(2)
-    Flatten()
-    Linear(16 * places, 120)
-    ReLU()
-    Linear(120, 84)
-    ReLU()
-    Linear(84, classes)
-  }
+extension ModelDescription {
+  /// LeNet-5 (LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document recognition",
+  /// 1998) as it is built today: ReLU for tanh, maximum for trained averages, a dense output.
+  static let lenet5 = ModelDescription(
+    name: "lenet5", summary: "LeNet-5, two convolutions and three dense layers",
+    layers: LayerList([
+      .convolution(.init(filters: 6, kernel: .init(5, 5), padding: .init(2, 2))), .activation(.relu),
+      .pooling(.init(kind: .maximum, window: .init(2, 2), stride: .init(2, 2))),
+      .convolution(.init(filters: 16, kernel: .init(5, 5))), .activation(.relu),
+      .pooling(.init(kind: .maximum, window: .init(2, 2), stride: .init(2, 2))),
+      .flatten, .dense(units: 120, hasBias: true), .activation(.relu), .dense(units: 84, hasBias: true),
+      .activation(.relu), .dense(units: 10, hasBias: true),
+    ]),
+    inputSize: [1, 28, 28], recipe: Recipe())
 }
