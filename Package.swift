@@ -46,7 +46,7 @@ let package = Package(
         name: "ApusTestSupport", dependencies: ["Apus"], path: "Tests/ApusTestSupport",
         swiftSettings: swift),
     ]
-    + (modules.map(\.name) + ["ApusCLI"]).map {
+    + (modules.map(\.name) + ["ApusBenchmarks", "ApusCLI"]).map {
       .testTarget(
         name: $0 + "Tests", dependencies: [.target(name: $0), "ApusTestSupport"],
         path: "Tests/\($0)Tests", swiftSettings: swift)
