@@ -56,8 +56,7 @@ private func checkShapes(_ logits: Tensor, _ targets: Tensor) {
 
 /// Where the class of axis 1 is the target: `bool`, in the shape of the logits.
 private func isTarget(_ targets: Tensor, _ shape: Shape) -> Tensor {
-  var column: Shape = [shape[1]]
-  for _ in 2..<shape.rank { column.append(1) }
-  let classes = Tensor.indices([shape[1]], alongAxis: 0, device: targets.device)
-  return classes.reshaped(to: column).equal(to: targets.expandingAxis(at: 1).cast(to: .int64))
+  let dtype: DType = targets.dtype == .int32 && shape.elementCount <= Int(Int32.max) ? .int32 : .int64
+  return Tensor.indices(shape, alongAxis: 1, dtype: dtype, device: targets.device)
+    .equal(to: targets.expandingAxis(at: 1).cast(to: dtype))
 }
