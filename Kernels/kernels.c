@@ -1,4 +1,55 @@
 #include "kernels.h"
-#include <stddef.h>
 
-const char *apus_kernel_text(const char *name) { return NULL; }
+#include <stddef.h>
+#include <string.h>
+
+// The embedded files, each ended by a zero.
+static const char elementwise_def[] = {
+#embed "elementwise.def" suffix(, 0)
+};
+static const char reduce_def[] = {
+#embed "reduce.def" suffix(, 0)
+};
+static const char prelude_opencl[] = {
+#embed "prelude/opencl.h" suffix(, 0)
+};
+static const char prelude_math[] = {
+#embed "prelude/math.h" suffix(, 0)
+};
+static const char prelude_trigonometry[] = {
+#embed "prelude/trigonometry.h" suffix(, 0)
+};
+static const char prelude_special[] = {
+#embed "prelude/special.h" suffix(, 0)
+};
+static const char prelude_lane[] = {
+#embed "prelude/lane.h" suffix(, 0)
+};
+static const char prelude_storage[] = {
+#embed "prelude/storage.h" suffix(, 0)
+};
+static const char prelude_rows[] = {
+#embed "prelude/rows.h" suffix(, 0)
+};
+
+static const struct {
+  const char *name;
+  const char *text;
+} files[] = {
+    {"elementwise.def", elementwise_def},
+    {"reduce.def", reduce_def},
+    {"prelude/opencl.h", prelude_opencl},
+    {"prelude/math.h", prelude_math},
+    {"prelude/trigonometry.h", prelude_trigonometry},
+    {"prelude/special.h", prelude_special},
+    {"prelude/lane.h", prelude_lane},
+    {"prelude/storage.h", prelude_storage},
+    {"prelude/rows.h", prelude_rows},
+};
+
+const char *apus_kernel_text(const char *name) {
+  for (size_t index = 0; index < sizeof files / sizeof files[0]; index += 1) {
+    if (strcmp(files[index].name, name) == 0) return files[index].text;
+  }
+  return NULL;
+}

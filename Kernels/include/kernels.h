@@ -2,6 +2,6 @@
 #define APUS_KERNELS_H
 
 /// The text of a GPU kernel file by its name ("prelude/math.h", "matmul/tiled.cl"), or NULL.
-const char *apus_kernel_text(const char *name);
+const char *_Nullable apus_kernel_text(const char *_Nonnull name);
 
 #endif

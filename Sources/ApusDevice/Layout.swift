@@ -28,6 +28,12 @@ public struct Layout: Hashable, Sendable {
     return true
   }
 
+  /// Whether both put every element at the same place: strides of axes of extent 1 do not matter.
+  public func coincides(with other: Layout) -> Bool {
+    guard shape == other.shape, offset == other.offset else { return false }
+    return (0..<shape.rank).allSatisfy { shape[$0] == 1 || strides[$0] == other.strides[$0] }
+  }
+
   /// Whether the layout is contiguous and starts at element 0.
   public var isIdentity: Bool { offset == 0 && isContiguous }
 }

@@ -33,22 +33,13 @@ package final class AtomicFile {
   deinit { if !isDone { unlink(temporary) } }
 
   /// Appends bytes to the new file.
-  package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+  package func write(_ bytes: [UInt8]) throws(FileError) {
     do throws(FileError) {
       try file.write(bytes)
       written += bytes.count
     } catch {
       throw explained(error, needed: written + bytes.count)
     }
-  }
-
-  /// Appends bytes to the new file.
-  package func write(_ bytes: [UInt8]) throws(FileError) {
-    var failure: FileError?
-    bytes.withUnsafeBytes { buffer in
-      do throws(FileError) { try write(buffer) } catch { failure = error }
-    }
-    if let failure { throw failure }
   }
 
   /// Flushes the new file and puts it in the place of the old one.

@@ -5,7 +5,8 @@ package final class FileDescriptor: Sendable {
   package let path: String
   package let number: Int32
 
-  init(path: String, number: Int32) {
+  /// Takes over an open file; `path` names it in errors.
+  package init(path: String, number: Int32) {
     self.path = path
     self.number = number
   }
@@ -75,6 +76,15 @@ package final class FileDescriptor: Sendable {
       }
       rest = rest.dropFirst(count)
     }
+  }
+
+  /// Writes all bytes at the current position.
+  package func write(_ bytes: [UInt8]) throws(FileError) {
+    var failure: FileError?
+    bytes.withUnsafeBytes { buffer in
+      do throws(FileError) { try write(buffer) } catch { failure = error }
+    }
+    if let failure { throw failure }
   }
 }
 

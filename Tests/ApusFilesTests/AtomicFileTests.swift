@@ -23,7 +23,7 @@ struct AtomicFileTests {
     try AtomicFile.write(Array("old".utf8), to: path)
     do {
       let file = try AtomicFile(path: path)
-      try [1, 2, 3].withUnsafeBytes { try file.write($0) }
+      try file.write([1, 2, 3])
       #expect(try FileSystem.entries(of: scratch.path).count == 2)
     }
     #expect(try FileSystem.entries(of: scratch.path) == ["data"])

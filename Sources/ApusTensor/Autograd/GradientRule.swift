@@ -19,8 +19,10 @@ struct GradientInput {
   let node: Node
   /// The gradient of the result.
   let gradient: Tensor
-  /// Which inputs lead to what is differentiated.
-  let isNeeded: (Int) -> Bool
+  /// Bit `i`: input `i` leads to what is differentiated (inputs from 63 on share a bit).
+  let neededMask: UInt64
+
+  func isNeeded(_ index: Int) -> Bool { neededMask >> UInt64(min(index, 63)) & 1 == 1 }
 
   func input(_ index: Int) -> Tensor { Tensor(node: node.input(index)) }
   var inputCount: Int { node.inputCount }

@@ -26,69 +26,82 @@ public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
 
 /// Reverse-mode differentiation over the pending graph.
 struct BackwardPass {
-  /// Nodes between the inputs and the output, inputs first.
+  /// What the output depends on, inputs first.
   private var order: [Node] = []
-  private var targets: [Node]
+  /// The places in `order` of the inputs of each node, one after the other.
+  private var edges: [Int32] = []
+  private var firstEdge: [Int32] = []
+  /// Whether a node depends on a target (and can be differentiated).
+  private var isNeeded: [Bool] = []
+  /// The place of each target in `order`, −1 for those that were not reached.
+  private var targets: [Int] = []
   private var cotangents: [Tensor?] = []
-  private var position: [ObjectIdentifier: Int] = [:]
 
-  init(_ output: Node, _ targets: [Node]) {
-    self.targets = targets
-    collect(output)
+  init(_ output: Node, _ targetNodes: [Node]) {
+    do throws(DeviceError) {
+      try output.device.withEvaluator { evaluator throws(DeviceError) in
+        collect(output, targetNodes, epoch: evaluator.nextEpoch())
+      }
+    } catch {}
+    isNeeded = Array(repeating: false, count: order.count)
+    for target in targets where target >= 0 { isNeeded[target] = true }
+    for (index, node) in order.enumerated() where !isNeeded[index] {
+      guard case .rule = node.op.gradient, node.dtype.isFloatingPoint else { continue }
+      isNeeded[index] = edgeRange(index).contains { isNeeded[Int(edges[$0])] }
+    }
   }
 
-  /// Whether a target was reached.
-  func reaches(_ node: Node) -> Bool { position[ObjectIdentifier(node)] != nil }
+  private func edgeRange(_ index: Int) -> Range<Int> {
+    let end = index + 1 < firstEdge.count ? Int(firstEdge[index + 1]) : edges.count
+    return Int(firstEdge[index])..<end
+  }
 
-  /// Finds the nodes that depend on a target.
-  private mutating func collect(_ output: Node) {
-    let isTarget = Set(targets.map(ObjectIdentifier.init))
-    var depends: [ObjectIdentifier: Bool] = [:]
-    var stack: [(node: Node, next: Int)] = [(output, 0)]
-    depends[ObjectIdentifier(output)] = false
-    while let (node, next) = stack.last {
-      if next < node.inputCount {
+  /// Orders the graph; the scratch fields of nodes are used under the device's lock.
+  private mutating func collect(_ output: Node, _ targetNodes: [Node], epoch: UInt32) {
+    var stack: [(node: Unmanaged<Node>, next: Int)] = [(Unmanaged.passUnretained(output), 0)]
+    output.mark = epoch
+    while !stack.isEmpty {
+      let (unmanaged, next) = stack[stack.count - 1]
+      let input = unmanaged._withUnsafeGuaranteedRef { next < $0.inputCount ? $0.edge(next) : nil }
+      if let input {
         stack[stack.count - 1].next = next + 1
-        let input = node.input(next)
-        if depends.updateValue(depends[ObjectIdentifier(input)] ?? false, forKey: ObjectIdentifier(input)) == nil {
-          stack.append((input, 0))
+        let isNew = input._withUnsafeGuaranteedRef { node -> Bool in
+          if node.mark == epoch { return false }
+          node.mark = epoch
+          return true
         }
+        if isNew { stack.append((input, 0)) }
         continue
       }
       stack.removeLast()
-      let identifier = ObjectIdentifier(node)
-      var isNeeded = isTarget.contains(identifier)
-      if case .rule = node.op.gradient, node.dtype.isFloatingPoint {
-        for index in 0..<node.inputCount where !isNeeded {
-          isNeeded = depends[ObjectIdentifier(node.input(index))]!
-        }
-      }
-      depends[identifier] = isNeeded
-      if isNeeded {
-        position[identifier] = order.count
-        order.append(node)
-      }
+      let node = unmanaged.takeUnretainedValue()
+      node.position = Int32(truncatingIfNeeded: order.count)
+      firstEdge.append(Int32(truncatingIfNeeded: edges.count))
+      for index in 0..<node.inputCount { edges.append(node.edge(index)._withUnsafeGuaranteedRef(\.position)) }
+      order.append(node)
     }
+    targets = targetNodes.map { $0.mark == epoch ? Int($0.position) : -1 }
   }
 
   mutating func run(_ seed: Tensor) -> [Tensor?] {
     cotangents = Array(repeating: nil, count: order.count)
-    if let last = order.indices.last { cotangents[last] = seed }
+    if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
     for index in order.indices.reversed() {
       let node = order[index]
-      guard let gradient = cotangents[index], case .rule(let rule) = node.op.gradient,
-        node.inputCount > 0
+      guard let gradient = cotangents[index], case .rule(let rule) = node.op.gradient, node.hasEdges
       else { continue }
-      let positions = position
-      let context = GradientInput(node: node, gradient: gradient) { input in
-        positions[ObjectIdentifier(node.input(input))] != nil
-      }
+      let range = edgeRange(index)
+      var mask: UInt64 = 0
+      for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
+      if mask == 0 { continue }
+      let context = GradientInput(node: node, gradient: gradient, neededMask: mask)
       for (input, contribution) in rule(context).enumerated() {
-        guard let contribution, let place = position[ObjectIdentifier(node.input(input))] else { continue }
-        add(contribution, at: place)
+        guard let contribution else { continue }
+        let place = Int(edges[range.lowerBound + input])
+        if isNeeded[place] { add(contribution, at: place) }
       }
     }
-    return targets.map { target in position[ObjectIdentifier(target)].flatMap { cotangents[$0] } }
+    return targets.map { $0 < 0 ? nil : cotangents[$0] }
   }
 
   /// Adds a contribution, summed over the axes that were broadcast and in the type of the node.

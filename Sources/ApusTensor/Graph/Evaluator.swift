@@ -19,6 +19,7 @@ struct Evaluator: ~Copyable {
   private var scalars: [Scalar] = []
   /// Values to compute with the next plan although nothing that is asked for needs them.
   private var attached: [Node] = []
+  private var attachedLimit = 64
 
   init(backend: any Device) {
     self.backend = backend
@@ -26,7 +27,14 @@ struct Evaluator: ~Copyable {
   }
 
   /// Computes `node` with the next evaluation, whatever that is for.
-  mutating func attach(_ node: Node) { attached.append(node) }
+  mutating func attach(_ node: Node) {
+    if attached.count >= attachedLimit {
+      // Values that nobody refers to any more are let go, or a loop that never evaluates would pile them up.
+      attached.removeAll { $0.isMaterialized || $0.handleCount.load(ordering: .relaxed) == 0 }
+      attachedLimit = max(64, 2 * attached.count)
+    }
+    attached.append(node)
+  }
 
   /// Gives every root a value.
   mutating func evaluate(_ roots: [Node]) throws(DeviceError) {
@@ -65,26 +73,40 @@ struct Evaluator: ~Copyable {
   /// Appends what `root` depends on to `order`, inputs before their users, and counts edges.
   private mutating func visit(_ root: Node) {
     guard root.mark != epoch else { return }
-    enter(root)
-    while let (unmanaged, next) = stack.last {
-      let node = unmanaged._withUnsafeGuaranteedRef { $0 }
-      if !node.isMaterialized, next < node.inputCount {
+    enter(Unmanaged.passUnretained(root))
+    while !stack.isEmpty {
+      let (unmanaged, next) = stack[stack.count - 1]
+      let input = unmanaged._withUnsafeGuaranteedRef { node -> Unmanaged<Node>? in
+        if !node.isMaterialized, next < node.inputCount { return node.edge(next) }
+        node.position = Int32(truncatingIfNeeded: order.count)
+        return nil
+      }
+      if let input {
         stack[stack.count - 1].next = next + 1
-        let input = node.input(next)
-        if input.mark != epoch { enter(input) }
-        input.edges += 1
+        let isNew = input._withUnsafeGuaranteedRef { node -> Bool in
+          guard node.mark != epoch else {
+            node.edges += 1
+            return false
+          }
+          return true
+        }
+        if isNew {
+          enter(input)
+          input._withUnsafeGuaranteedRef { $0.edges = 1 }
+        }
       } else {
         stack.removeLast()
-        node.position = Int32(truncatingIfNeeded: order.count)
         order.append(unmanaged)
       }
     }
   }
 
-  private mutating func enter(_ node: Node) {
-    node.mark = epoch
-    node.edges = 0
-    stack.append((Unmanaged.passUnretained(node), 0))
+  private mutating func enter(_ node: Unmanaged<Node>) {
+    node._withUnsafeGuaranteedRef {
+      $0.mark = epoch
+      $0.edges = 0
+    }
+    stack.append((node, 0))
   }
 
   /// Writes the structure of `order` as words and collects inputs, numbers and outputs.
@@ -93,29 +115,44 @@ struct Evaluator: ~Copyable {
     // Inside a gradient scope inputs are needed once more, to compute gradients from.
     let mayDonate = GradientScope.current == nil
     for unmanaged in order {
-      let node = unmanaged._withUnsafeGuaranteedRef { $0 }
-      if node.isMaterialized {
-        if let failure = node.failure { throw failure }
-        let isDonatable =
-          mayDonate && node.handleCount.load(ordering: .relaxed) == 0
-          && node.consumerCount.load(ordering: .relaxed) == node.edges
-        inputs.append(node.buffer!)
-        inputNodes.append(unmanaged)
-        donatable.append(isDonatable)
-        key.append(node, isOutput: isDonatable, isInput: true)
-      } else {
-        // Someone outside of this evaluation still refers to the value: it has to be kept.
-        let isOutput =
-          node.edges < 0 || node.handleCount.load(ordering: .relaxed) > 0
-          || node.consumerCount.load(ordering: .relaxed) > node.edges
-        let isNumber = node.op === Op.scalar
-        if isNumber { scalars.append(node.attributes.number) }
-        let kept = isOutput && (!isNumber || node.edges < 0)
-        if kept { outputNodes.append(unmanaged) }
-        key.append(node, isOutput: kept, isInput: false)
+      if let failure = unmanaged._withUnsafeGuaranteedRef({ bind($0, unmanaged, mayDonate) }) {
+        throw failure
       }
     }
     key.finish()
+  }
+
+  /// Writes one node to the key; returns why an input has no value.
+  private mutating func bind(
+    _ node: Node, _ unmanaged: Unmanaged<Node>, _ mayDonate: Bool
+  ) -> DeviceError? {
+    if node.isMaterialized {
+      guard node.failure == nil, let buffer = node.buffer else { return node.failure }
+      let isDonatable =
+        mayDonate && node.handleCount.load(ordering: .relaxed) == 0
+        && node.consumerCount.load(ordering: .relaxed) == node.edges
+      inputs.append(buffer)
+      inputNodes.append(unmanaged)
+      donatable.append(isDonatable)
+      key.append(node, isOutput: isDonatable, isInput: true)
+      return nil
+    }
+    // Someone outside of this evaluation still refers to the value: it has to be kept.
+    let isOutput =
+      node.edges < 0 || node.handleCount.load(ordering: .relaxed) > 0
+      || node.consumerCount.load(ordering: .relaxed) > node.edges
+    let isNumber = node.op === Op.scalar
+    if isNumber { scalars.append(node.attributes.number) }
+    let kept = isOutput && (!isNumber || node.edges < 0)
+    if kept { outputNodes.append(unmanaged) }
+    key.append(node, isOutput: kept, isInput: false)
+    return nil
+  }
+
+  /// Starts a traversal of its own: no node is marked with the epoch it returns.
+  mutating func nextEpoch() -> UInt32 {
+    epoch &+= 1
+    return epoch
   }
 
   /// The graph as plain data, for the planner.
@@ -163,13 +200,14 @@ struct Evaluator: ~Copyable {
   private mutating func finish() {
     let scope = GradientScope.current
     for unmanaged in order {
-      let node = unmanaged._withUnsafeGuaranteedRef { $0 }
-      guard node.hasEdges else { continue }
       // A node that is not kept but still has users elsewhere cannot exist: it became an output.
-      if let scope {
-        scope.keep(node)
-      } else {
-        node.cutEdges()
+      unmanaged._withUnsafeGuaranteedRef { node in
+        guard node.hasEdges else { return }
+        if let scope {
+          scope.keep(node)
+        } else {
+          node.cutEdges()
+        }
       }
     }
     order.removeAll(keepingCapacity: true)

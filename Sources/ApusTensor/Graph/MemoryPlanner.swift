@@ -76,17 +76,17 @@ struct MemoryPlanner {
     guard let last = lastUse[input] else { return true }
     guard last <= position else { return false }
     if last < position { return true }
-    guard case .elementwise(let step) = steps[position] else { return false }
-    return step.segments.allSatisfy { segment in
-      let reads = segment.arguments.compactMap { argument -> Operand? in
+    // In the step that writes the output: only reads of the same place, by the same program.
+    return steps[position].bindings.allSatisfy { binding in
+      let reads = binding.arguments.compactMap { argument -> Operand? in
         guard case .tensor(let operand) = argument, operand.value == input else { return nil }
         return operand
       }
       if reads.isEmpty { return true }
-      return segment.results.contains { result in
-        result.value == node && reads.allSatisfy { $0.layout == result.layout }
+      return binding.results.contains { result in
+        result.value == node && reads.allSatisfy { $0.layout.coincides(with: result.layout) }
       }
-    }
+    } && !steps[position].coreReads.contains(input)
   }
 
   // MARK: - Scratch

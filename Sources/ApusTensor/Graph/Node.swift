@@ -14,10 +14,11 @@ final class Node: @unchecked Sendable {
   /// Nodes of different checkpointed regions are never merged; 0 is outside of all.
   let region: UInt32
 
-  private(set) var first: Node?
-  private(set) var second: Node?
-  private(set) var third: Node?
-  private(set) var others: [Node]
+  // Inputs, owned: retained and released by hand, so that traversals do not count references.
+  private var first: Unmanaged<Node>?
+  private var second: Unmanaged<Node>?
+  private var third: Unmanaged<Node>?
+  private var others: [Unmanaged<Node>]
 
   /// The value, once there is one.
   var buffer: Buffer?
@@ -44,14 +45,15 @@ final class Node: @unchecked Sendable {
     dtype = type.dtype
     self.attributes = attributes
     region = CheckpointRegion.current
-    first = inputs.first
-    second = inputs.second
-    third = inputs.third
-    others = inputs.others
-    first?.consumerCount.add(1, ordering: .relaxed)
-    second?.consumerCount.add(1, ordering: .relaxed)
-    third?.consumerCount.add(1, ordering: .relaxed)
-    for other in others { other.consumerCount.add(1, ordering: .relaxed) }
+    first = inputs.first.map(Node.connect)
+    second = inputs.second.map(Node.connect)
+    third = inputs.third.map(Node.connect)
+    others = inputs.others.isEmpty ? [] : inputs.others.map(Node.connect)
+  }
+
+  private static func connect(_ node: Node) -> Unmanaged<Node> {
+    node.consumerCount.add(1, ordering: .relaxed)
+    return .passRetained(node)
   }
 
   /// A materialized value.
@@ -74,32 +76,55 @@ final class Node: @unchecked Sendable {
     return 3 + others.count
   }
 
-  func input(_ index: Int) -> Node {
+  /// Input `index`, without counting a reference.
+  @inline(__always) func edge(_ index: Int) -> Unmanaged<Node> {
     switch index {
-    case 0: first!
-    case 1: second!
-    case 2: third!
+    case 0: first.unsafelyUnwrapped
+    case 1: second.unsafelyUnwrapped
+    case 2: third.unsafelyUnwrapped
     default: others[index - 3]
     }
   }
+
+  func input(_ index: Int) -> Node { edge(index).takeUnretainedValue() }
 
   /// Whether the node has a value, and so is an input of whatever uses it.
   var isMaterialized: Bool { buffer != nil || failure != nil }
 
   var hasEdges: Bool { first != nil }
 
-  /// Lets go of the inputs. What they alone held is released without recursion.
+  /// Lets go of the inputs. What they alone held is released without recursion: a chain of a million
+  /// pending nodes would overflow the stack if each released the next.
   func cutEdges() {
     guard first != nil else { return }
-    var pending: [Node] = []
+    if second == nil, let only = first {
+      // The usual case in a step: the input lives on, and no list is needed.
+      first = nil
+      Node.disconnect(only)
+      return
+    }
+    var pending: [Unmanaged<Node>] = []
     moveInputs(to: &pending)
-    Node.release(&pending)
+    while let next = pending.popLast() { Node.disconnect(next, &pending) }
   }
 
-  private func moveInputs(to list: inout [Node]) {
-    if let node = first { list.append(node) }
-    if let node = second { list.append(node) }
-    if let node = third { list.append(node) }
+  private static func disconnect(_ edge: Unmanaged<Node>) {
+    var pending: [Unmanaged<Node>] = []
+    disconnect(edge, &pending)
+    while let next = pending.popLast() { disconnect(next, &pending) }
+  }
+
+  /// Gives up one edge; the edges of a node that dies with it go to `pending`.
+  private static func disconnect(_ edge: Unmanaged<Node>, _ pending: inout [Unmanaged<Node>]) {
+    var node = edge.takeRetainedValue()
+    node.consumerCount.subtract(1, ordering: .relaxed)
+    if node.first != nil, isKnownUniquelyReferenced(&node) { node.moveInputs(to: &pending) }
+  }
+
+  private func moveInputs(to list: inout [Unmanaged<Node>]) {
+    if let edge = first { list.append(edge) }
+    if let edge = second { list.append(edge) }
+    if let edge = third { list.append(edge) }
     list.append(contentsOf: others)
     first = nil
     second = nil
@@ -107,21 +132,7 @@ final class Node: @unchecked Sendable {
     others = []
   }
 
-  /// Releases nodes, and what only they hold, one after the other: a chain of a million pending
-  /// nodes would overflow the stack if each released the next.
-  private static func release(_ pending: inout [Node]) {
-    while var node = pending.popLast() {
-      node.consumerCount.subtract(1, ordering: .relaxed)
-      if isKnownUniquelyReferenced(&node), node.first != nil { node.moveInputs(to: &pending) }
-    }
-  }
-
-  deinit {
-    guard first != nil else { return }
-    var pending: [Node] = []
-    moveInputs(to: &pending)
-    Node.release(&pending)
-  }
+  deinit { cutEdges() }
 }
 
 extension Op {

@@ -60,14 +60,34 @@ struct OpInputs: ~Copyable {
     others = list.count > 3 ? Array(list[3...]) : []
   }
 
-  var count: Int {
+  @inline(__always) var count: Int {
     if first == nil { return 0 }
     if second == nil { return 1 }
     if third == nil { return 2 }
     return 3 + others.count
   }
 
-  subscript(index: Int) -> Node {
+  /// The shape of input `index`; reading it this way counts no reference.
+  @inline(__always) func shape(_ index: Int) -> Shape {
+    switch index {
+    case 0: first.unsafelyUnwrapped.shape
+    case 1: second.unsafelyUnwrapped.shape
+    case 2: third.unsafelyUnwrapped.shape
+    default: others[index - 3].shape
+    }
+  }
+
+  /// The element type of input `index`.
+  @inline(__always) func dtype(_ index: Int) -> DType {
+    switch index {
+    case 0: first.unsafelyUnwrapped.dtype
+    case 1: second.unsafelyUnwrapped.dtype
+    case 2: third.unsafelyUnwrapped.dtype
+    default: others[index - 3].dtype
+    }
+  }
+
+  @inline(__always) subscript(index: Int) -> Node {
     switch index {
     case 0: first!
     case 1: second!

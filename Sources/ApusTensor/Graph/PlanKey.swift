@@ -25,7 +25,9 @@ struct PlanKey: Hashable, Sendable {
     for axis in 0..<node.shape.rank { words.append(UInt64(truncatingIfNeeded: node.shape[axis])) }
     guard !isInput else { return }
     words.append(UInt64(truncatingIfNeeded: inputCount))
-    for index in 0..<inputCount { words.append(UInt64(truncatingIfNeeded: node.input(index).position)) }
+    for index in 0..<inputCount {
+      words.append(UInt64(truncatingIfNeeded: node.edge(index)._withUnsafeGuaranteedRef(\.position)))
+    }
     if node.op !== Op.scalar { node.attributes.append(to: &words) }
   }
 

@@ -6,7 +6,7 @@ extension Op {
     let row = row ?? name
     return Op(
       name: name,
-      shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
+      shape: { inputs, _ throws(ShapeError) in TensorType(inputs.shape(0), inputs.dtype(0)) },
       gradient: gradient,
       lower: .elementwise { builder, node, registers in
         let result = builder.emit(row, lane: node.dtype.lane, registers)
@@ -47,12 +47,13 @@ extension Op {
 extension Shape {
   /// The shape that all inputs are repeated to, by NumPy's rule.
   static func broadcast(_ name: String, _ inputs: borrowing OpInputs) throws(ShapeError) -> Shape {
-    var result = inputs[0].shape
-    for index in 1..<Swift.max(inputs.count, 1) where inputs[index].shape != result {
-      guard let next = result.broadcast(with: inputs[index].shape) else {
+    if inputs.second == nil { return inputs.shape(0) }
+    if inputs.third == nil, inputs.shape(0) == inputs.shape(1) { return inputs.shape(0) }
+    var result = inputs.shape(0)
+    for index in 1..<inputs.count where inputs.shape(index) != result {
+      guard let next = result.broadcast(with: inputs.shape(index)) else {
         throw ShapeError(
-          name,
-          "shapes \(result) and \(inputs[index].shape) do not broadcast: extents must be equal or 1")
+          name, "shapes \(result) and \(inputs.shape(index)) do not broadcast: extents must be equal or 1")
       }
       result = next
     }
@@ -61,6 +62,8 @@ extension Shape {
 
   /// The shape that both are repeated to: aligned at the right, extents equal or 1. `nil` where there is none.
   public func broadcast(with other: Shape) -> Shape? {
+    if rank == 0 { return other }
+    if other.rank == 0 { return self }
     let (long, short) = rank >= other.rank ? (self, other) : (other, self)
     var result = long
     let lead = long.rank - short.rank
@@ -78,10 +81,11 @@ extension Shape {
 extension DType {
   /// The one type of all inputs; methods have promoted them.
   static func common(_ name: String, _ inputs: borrowing OpInputs) throws(ShapeError) -> DType {
-    for index in 1..<max(inputs.count, 1) where inputs[index].dtype != inputs[0].dtype {
-      throw ShapeError(name, "element types \(inputs[0].dtype) and \(inputs[index].dtype) differ")
+    let first = inputs.dtype(0)
+    for index in 1..<max(inputs.count, 1) where inputs.dtype(index) != first {
+      throw ShapeError(name, "element types \(first) and \(inputs.dtype(index)) differ")
     }
-    return inputs[0].dtype
+    return first
   }
 
   /// The type that holds the values of both, by PyTorch's rule: floating-point before integer before

@@ -65,10 +65,14 @@ public struct Tensor: Sendable {
   private static func checkDevices(
     _ op: Op, _ inputs: borrowing OpInputs, _ device: ComputeDevice
   ) throws(ShapeError) {
-    for index in 1..<Swift.max(inputs.count, 1) where inputs[index].device !== device {
-      throw ShapeError(
-        op.name,
-        "inputs are on \(device.name) and \(inputs[index].device.name); use moved(to:) to copy one")
+    if inputs.second == nil { return }
+    let key = Unmanaged.passUnretained(device).toOpaque()
+    for index in 1..<inputs.count {
+      let other = inputs[index].device
+      if Unmanaged.passUnretained(other).toOpaque() != key {
+        throw ShapeError(
+          op.name, "inputs are on \(device.name) and \(other.name); use moved(to:) to copy one")
+      }
     }
   }
 }

@@ -1,0 +1,111 @@
+// The dialect of kernels, for OpenCL C 1.2. WIDTH, the lanes of a register, is 1 or 16; HAS_FLOAT64 is 0
+// or 1. prelude/math.h and prelude/storage.h say what else a dialect has to define.
+#pragma OPENCL FP_CONTRACT OFF
+#if HAS_FLOAT64 && defined(cl_khr_fp64)
+#pragma OPENCL EXTENSION cl_khr_fp64 : enable
+#endif
+
+#define KERNEL __kernel
+#define GLOBAL __global
+#define INLINE static inline
+#define WIDE(name) name
+#define LOCAL_ARRAY(type, name, count) __local type name[count]
+#define LOCAL_PTR(type) __local type *
+#define CONSTANT_TABLE __constant
+#define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
+#define GROUP_ID() get_group_id(0)
+#define LOCAL_ID() ((int)get_local_id(0))
+#define UNROLL _Pragma("unroll")
+
+typedef char i8;
+typedef uchar u8;
+typedef ushort u16;
+typedef uint u32;
+typedef long i64;
+typedef ulong u64;
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+#if WIDTH == 1
+#define VECTOR(type) type
+#define CONVERT(type) JOIN(convert_, type)
+#define VLOAD(p) (*(p))
+#define VSTORE(v, p) (*(p) = (v))
+#define LANES_I 0
+#define LANES_L 0
+#define TRUTH32(m) ((m) != 0)
+#define TRUTH64(m) ((m) != 0)
+#define ANY32(m) ((m) != 0)
+#define ANY64(m) ((m) != 0)
+#define MASK64(m) ((m) != 0)
+#else
+#define VECTOR(type) JOIN(type, WIDTH)
+#define CONVERT(type) JOIN(convert_, VECTOR(type))
+#define VLOAD(p) JOIN(vload, WIDTH)(0, p)
+#define VSTORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+#define LANES_I ((VI)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+#define LANES_L ((VL)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+#define TRUTH32(m) ((m) & 1)
+#define TRUTH64(m) (CONVERT(int)(m) & 1)
+#define ANY32(m) any(m)
+#define ANY64(m) any(m)
+#define MASK64(m) (CONVERT(long)(m) != 0)
+#endif
+
+typedef VECTOR(float) VF;
+typedef VECTOR(int) VI;
+typedef VECTOR(uint) VU;
+typedef VECTOR(long) VL;
+typedef VECTOR(ulong) VW;
+typedef VECTOR(char) V_i8;
+typedef VECTOR(uchar) V_u8;
+typedef VECTOR(ushort) V_u16;
+
+#define AS_I(x) JOIN(as_, VECTOR(int))(x)
+#define AS_U(x) JOIN(as_, VECTOR(uint))(x)
+#define AS_F(x) JOIN(as_, VECTOR(float))(x)
+#define AS_L(x) JOIN(as_, VECTOR(long))(x)
+#define AS_W(x) JOIN(as_, VECTOR(ulong))(x)
+#define TO_F(x) CONVERT(float)(x)
+#define TO_I(x) CONVERT(int)(x)
+#define BITS_F(x) as_float((uint)(x))
+#define BITS_D(x) as_double((ulong)(x))
+
+#define FMA(a, b, c) fma(a, b, c)
+#define EXACT_FMA(a, b, c) fma(a, b, c)
+#define MULTIPLY_HIGH(a, b) mul_hi(a, b)
+#define SQUARE_ROOT(x) sqrt(x)
+#define ROUND(x) rint(x)
+#define FLOOR(x) floor(x)
+#define CEIL(x) ceil(x)
+#define TRUNCATE(x) trunc(x)
+#define LIBM_FMOD(a, b) fmod(a, b)
+
+// Conversions between element types; out of range they wrap.
+#define I_FROM_i8(x) CONVERT(int)(x)
+#define I_FROM_u8(x) CONVERT(int)(x)
+#define I_FROM_u16(x) CONVERT(int)(x)
+#define i8_FROM_I(x) CONVERT(char)(x)
+#define u8_FROM_I(x) CONVERT(uchar)(x)
+#define u16_FROM_I(x) CONVERT(ushort)(x)
+#define I_FROM_L(x) CONVERT(int)(x)
+#define L_FROM_I(x) CONVERT(long)(x)
+#define F_FROM_L(x) CONVERT(float)(x)
+// Truncating; the result is the nearest integer where the number is not in range.
+#define I_SATURATED_F(x) JOIN(CONVERT(int), _sat)(x)
+#define L_SATURATED_F(x) JOIN(CONVERT(long), _sat)(x)
+
+#if HAS_FLOAT64
+typedef VECTOR(double) VD;
+#define D_FROM_F(x) CONVERT(double)(x)
+#define D_FROM_I(x) CONVERT(double)(x)
+#define D_FROM_L(x) CONVERT(double)(x)
+#define F_FROM_D(x) CONVERT(float)(x)
+#define I_SATURATED_D(x) JOIN(CONVERT(int), _sat)(x)
+#define L_SATURATED_D(x) JOIN(CONVERT(long), _sat)(x)
+#define LIBM1(name) \
+  INLINE VD WIDE(name##_f64)(VD a) { return name(a); }
+#define LIBM2(name) \
+  INLINE VD WIDE(name##_f64)(VD a, VD b) { return name(a, b); }
+#endif

@@ -1,0 +1,168 @@
+// Loads, stores and conversions of the element types, for any dialect. Follows prelude/math.h.
+//
+// A register holds WIDTH elements; `count` says how many of them exist, WIDTH but at the end of a row.
+//   LOAD_t(p, at, count)               elements at, at + 1, …
+//   GATHER_t(p, at, stride, count)     elements at, at + stride, …
+//   SPLAT_t(p, at)                     one element in all lanes
+//   STORE_t, SCATTER_t(…, v)           the opposite
+//   CONVERT_a_b(v)                     between lanes; float to integer truncates and saturates, NaN is 0
+//   CHOOSE_a(condition, x, y)          x where the VI condition is not 0
+//   CONSTANT_a(bits), NUMBER_a(first)  a number in all lanes; first, first + 1, …
+//   FIRST_a(v), ROTATE_a(v, by)        the first lane; lane `by` in the first place
+//   HELD(count)                        which lanes hold elements
+
+#define SMALLER(a, b) ((a) < (b) ? (a) : (b))
+#define LARGER(a, b) ((a) > (b) ? (a) : (b))
+
+// ---- 16-bit floats, by their bits
+
+INLINE VF float_from_half(VI bits) {
+  VI h = bits & 0x7fff;
+  VI sign = (bits & 0x8000) << 16;
+  VF tiny = TO_F(h) * 0x1p-24f;
+  VI wide = (h << 13) + SELECT_I(h >= 0x7c00, (VI)(0x70000000), (VI)(0x38000000));
+  return AS_F(AS_I(SELECT_F(h < 0x400, tiny, AS_F(wide))) | sign);
+}
+
+INLINE VI half_from_float(VF a) {
+  VI bits = AS_I(a) & 0x7fffffff;
+  VI sign = (AS_I(a) >> 16) & 0x8000;
+  VI r = ((bits + 0xfff + ((bits >> 13) & 1)) >> 13) - 0x1c000;
+  r = SELECT_I(bits >= 0x477ff000, (VI)(0x7c00), r);
+  // Just above ½ the unit of a float is 2^-24, the smallest half.
+  r = SELECT_I(bits < 0x38800000, AS_I(AS_F(bits) + 0.5f) - 0x3f000000, r);
+  r = SELECT_I(bits > 0x7f800000, (VI)(0x7e00), r);
+  return r | sign;
+}
+
+INLINE VF float_from_brain(VI bits) { return AS_F(bits << 16); }
+
+INLINE VI brain_from_float(VF a) {
+  VI bits = AS_I(a);
+  VI r = (AS_I(AS_U(bits) + 0x7fffu + AS_U((bits >> 16) & 1)) >> 16) & 0xffff;
+  return SELECT_I((bits & 0x7fffffff) > 0x7f800000, ((bits >> 16) & 0x8000) | 0x7fc0, r);
+}
+
+// ---- Memory
+
+#define READ_SAME(v) (v)
+#define READ_i8(v) I_FROM_i8(v)
+#define READ_u8(v) I_FROM_u8(v)
+#define READ_HALF(v) float_from_half(I_FROM_u16(v))
+#define READ_BRAIN(v) float_from_brain(I_FROM_u16(v))
+#define WRITE_SAME(v) (v)
+#define WRITE_i8(v) i8_FROM_I(v)
+#define WRITE_u8(v) u8_FROM_I(v)
+#define WRITE_BOOL(v) u8_FROM_I(TRUTH32((v) != 0))
+#define WRITE_HALF(v) u16_FROM_I(half_from_float(v))
+#define WRITE_BRAIN(v) u16_FROM_I(brain_from_float(v))
+
+#define DEFINE_STORAGE(name, type, wide, V, READ, WRITE)                                            \
+  INLINE V LOAD_##name(GLOBAL const type *p, i64 at, int count) {                                   \
+    type part[WIDTH];                                                                               \
+    wide v;                                                                                         \
+    if (count == WIDTH) {                                                                           \
+      v = VLOAD(p + at);                                                                            \
+    } else {                                                                                        \
+      for (int lane = 0; lane < WIDTH; lane += 1) part[lane] = p[at + (lane < count ? lane : 0)];    \
+      v = VLOAD(part);                                                                              \
+    }                                                                                               \
+    return READ(v);                                                                                 \
+  }                                                                                                 \
+  INLINE V GATHER_##name(GLOBAL const type *p, i64 at, i64 stride, int count) {                     \
+    type part[WIDTH];                                                                               \
+    for (int lane = 0; lane < WIDTH; lane += 1) part[lane] = p[at + (lane < count ? lane : 0) * stride]; \
+    wide v = VLOAD(part);                                                                           \
+    return READ(v);                                                                                 \
+  }                                                                                                 \
+  INLINE V SPLAT_##name(GLOBAL const type *p, i64 at) {                                             \
+    wide v = (wide)(p[at]);                                                                         \
+    return READ(v);                                                                                 \
+  }                                                                                                 \
+  INLINE void STORE_##name(GLOBAL type *p, i64 at, int count, V value) {                            \
+    wide v = WRITE(value);                                                                          \
+    if (count == WIDTH) {                                                                           \
+      VSTORE(v, p + at);                                                                            \
+    } else {                                                                                        \
+      type part[WIDTH];                                                                             \
+      VSTORE(v, part);                                                                              \
+      for (int lane = 0; lane < count; lane += 1) p[at + lane] = part[lane];                        \
+    }                                                                                               \
+  }                                                                                                 \
+  INLINE void SCATTER_##name(GLOBAL type *p, i64 at, i64 stride, int count, V value) {              \
+    wide v = WRITE(value);                                                                          \
+    type part[WIDTH];                                                                               \
+    VSTORE(v, part);                                                                                \
+    for (int lane = 0; lane < count; lane += 1) p[at + lane * stride] = part[lane];                 \
+  }
+
+DEFINE_STORAGE(bool, u8, V_u8, VI, READ_u8, WRITE_BOOL)
+DEFINE_STORAGE(uint8, u8, V_u8, VI, READ_u8, WRITE_u8)
+DEFINE_STORAGE(int8, i8, V_i8, VI, READ_i8, WRITE_i8)
+DEFINE_STORAGE(int32, int, VI, VI, READ_SAME, WRITE_SAME)
+DEFINE_STORAGE(int64, i64, VL, VL, READ_SAME, WRITE_SAME)
+DEFINE_STORAGE(float16, u16, V_u16, VF, READ_HALF, WRITE_HALF)
+DEFINE_STORAGE(bfloat16, u16, V_u16, VF, READ_BRAIN, WRITE_BRAIN)
+DEFINE_STORAGE(float32, float, VF, VF, READ_SAME, WRITE_SAME)
+
+// The plan's scalar bank has 8 bytes an entry.
+#define SCALAR_i32(bank, entry) ((VI)(((GLOBAL const int *)(bank))[2 * (entry)]))
+#define SCALAR_i64(bank, entry) ((VL)((bank)[entry]))
+#define SCALAR_f32(bank, entry) ((VF)(((GLOBAL const float *)(bank))[2 * (entry)]))
+
+// ---- Registers
+
+#define CONSTANT_i32(bits) ((VI)((int)(bits)))
+#define CONSTANT_i64(bits) ((VL)((i64)(bits)))
+#define CONSTANT_f32(bits) ((VF)(BITS_F(bits)))
+#define NUMBER_i32(first) ((VI)((int)(first)) + LANES_I)
+#define NUMBER_i64(first) ((VL)((i64)(first)) + LANES_L)
+
+#define CHOOSE_i32(c, x, y) (((c) != 0) ? (x) : (y))
+#define CHOOSE_f32(c, x, y) (((c) != 0) ? (x) : (y))
+#define CHOOSE_i64(c, x, y) (MASK64(c) ? (x) : (y))
+
+#define CONVERT_i32_i32(v) (v)
+#define CONVERT_i32_i64(v) L_FROM_I(v)
+#define CONVERT_i32_f32(v) TO_F(v)
+#define CONVERT_i64_i32(v) I_FROM_L(v)
+#define CONVERT_i64_i64(v) (v)
+#define CONVERT_i64_f32(v) F_FROM_L(v)
+#define CONVERT_f32_f32(v) (v)
+INLINE VI CONVERT_f32_i32(VF v) { return I_SATURATED_F(SELECT_F(v == v, v, (VF)(0.0f))); }
+INLINE VL CONVERT_f32_i64(VF v) { return L_SATURATED_F(SELECT_F(v == v, v, (VF)(0.0f))); }
+
+// The lanes moved down by `by`, the lowest to the top; and one lane as a number.
+#define DEFINE_LANES(suffix, type, V)             \
+  INLINE V ROTATE_##suffix(V v, int by) {         \
+    type part[2 * WIDTH];                         \
+    VSTORE(v, part);                              \
+    VSTORE(v, part + WIDTH);                      \
+    return VLOAD(part + by);                      \
+  }                                               \
+  INLINE type FIRST_##suffix(V v) {               \
+    type part[WIDTH];                             \
+    VSTORE(v, part);                              \
+    return part[0];                               \
+  }
+DEFINE_LANES(i32, int, VI)
+DEFINE_LANES(i64, i64, VL)
+DEFINE_LANES(f32, float, VF)
+
+// 1 in the lanes below `count`, else 0.
+#define HELD(count) TRUTH32(LANES_I < (VI)(count))
+
+#if HAS_FLOAT64
+DEFINE_LANES(f64, double, VD)
+DEFINE_STORAGE(float64, double, VD, VD, READ_SAME, WRITE_SAME)
+#define SCALAR_f64(bank, entry) ((VD)(((GLOBAL const double *)(bank))[entry]))
+#define CONSTANT_f64(bits) ((VD)(BITS_D(bits)))
+#define CHOOSE_f64(c, x, y) (MASK64(c) ? (x) : (y))
+#define CONVERT_f64_f64(v) (v)
+#define CONVERT_i32_f64(v) D_FROM_I(v)
+#define CONVERT_i64_f64(v) D_FROM_L(v)
+#define CONVERT_f32_f64(v) D_FROM_F(v)
+#define CONVERT_f64_f32(v) F_FROM_D(v)
+INLINE VI CONVERT_f64_i32(VD v) { return I_SATURATED_D(v == v ? v : (VD)(0.0)); }
+INLINE VL CONVERT_f64_i64(VD v) { return L_SATURATED_D(v == v ? v : (VD)(0.0)); }
+#endif

@@ -1,0 +1,59 @@
+import Apus
+
+import Glibc
+
+/// The command `apus`.
+@main
+enum ApusCommand {
+  static let version = "0.1.0"
+
+  static let commands: [any Command.Type] = [
+    DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self, BenchCommand.self, CompletionsCommand.self,
+  ]
+
+  static func main() {
+    do {
+      try run(Array(CommandLine.arguments.dropFirst()))
+    } catch {
+      Diagnostics.write(String(describing: error))
+      exit(ExitCode(for: error).rawValue)
+    }
+  }
+
+  private static func run(_ words: [String]) throws {
+    guard let first = words.first else {
+      throw UsageError(command: nil, message: "a command is missing" + listing)
+    }
+    switch first {
+    case "--help", "-h":
+      try StandardOutput.write(line: Help.overview(commands))
+    case "--version":
+      try StandardOutput.write(line: "apus \(version)")
+    case "help":
+      guard words.count > 1 else { return try StandardOutput.write(line: Help.overview(commands)) }
+      try StandardOutput.write(line: Help.page(find(words[1])))
+    default:
+      let command = try find(first)
+      let rest = Array(words.dropFirst())
+      let options = rest.prefix { $0 != "--" }
+      if options.contains("--help") || options.contains("-h") {
+        return try StandardOutput.write(line: Help.page(command))
+      }
+      try command.run(Arguments(parsing: rest, for: command))
+    }
+  }
+
+  private static func find(_ name: String) throws(UsageError) -> any Command.Type {
+    if let command = commands.first(where: { $0.name == name }) { return command }
+    guard !name.hasPrefix("-") else {
+      let match = nearestMatch(to: name, in: ["--help", "--version"])
+      throw UsageError(
+        command: nil, message: "unknown option \(name)" + (match.map { "; did you mean \($0)?" } ?? ""))
+    }
+    throw UsageError(
+      command: nil,
+      message: "unknown command \"\(name)\"" + suggestion(for: name, in: commands.map { $0.name }))
+  }
+
+  private static var listing: String { "; known are " + commands.map { $0.name }.joined(separator: ", ") }
+}

@@ -1,0 +1,93 @@
+import Apus
+
+/// A command line that cannot be understood.
+struct UsageError: Error, CustomStringConvertible {
+  /// The subcommand it was meant for, if that much is known.
+  var command: String?
+  var message: String
+
+  var description: String {
+    let name = ["apus", command].compactMap(\.self).joined(separator: " ")
+    return "\(name): \(message)\nsee: \(name) --help"
+  }
+}
+
+extension Arguments {
+  /// Reads the arguments behind a command's name.
+  ///
+  /// Options and arguments may be mixed; `--` ends the options. A value follows its option as the next word
+  /// or behind an equals sign.
+  init(parsing words: [String], for command: any Command.Type) throws(UsageError) {
+    self.init()
+    var parser = Parser(
+      command: command.name, options: command.declarations.filter { !$0.isArgument },
+      arguments: command.declarations.filter(\.isArgument), rest: words[...])
+    try parser.run(into: &self)
+  }
+}
+
+private struct Parser {
+  let command: String
+  let options: [Declaration]
+  var arguments: [Declaration]
+  var rest: ArraySlice<String>
+
+  mutating func run(into result: inout Arguments) throws(UsageError) {
+    var areOptionsOver = false
+    while let word = rest.popFirst() {
+      if !areOptionsOver, word == "--" {
+        areOptionsOver = true
+      } else if !areOptionsOver, word.hasPrefix("-"), word != "-" {
+        try option(word, into: &result)
+      } else {
+        try argument(word, into: &result)
+      }
+    }
+    if let missing = arguments.first(where: { $0.role == .requiredArgument && !result.contains($0) }) {
+      throw failure("\(missing.placeholder) is missing (\(missing.help))")
+    }
+  }
+
+  private mutating func option(_ word: String, into result: inout Arguments) throws(UsageError) {
+    let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    let known = options.map { "--\($0.name)" }
+    guard let index = known.firstIndex(of: String(parts[0])) else {
+      let match = nearestMatch(to: String(parts[0]), in: known)
+      throw failure("unknown option \(parts[0])" + (match.map { "; did you mean \($0)?" } ?? ""))
+    }
+    let declaration = options[index]
+    guard declaration.repeats || !result.contains(declaration) else {
+      throw failure("--\(declaration.name) is given twice")
+    }
+    if declaration.role == .flag {
+      guard parts.count == 1 else { throw failure("--\(declaration.name) takes no value") }
+      result.append(true, for: declaration)
+    } else if parts.count > 1 {
+      result.append(try value(String(parts[1]), of: declaration), for: declaration)
+    } else {
+      guard let next = rest.first, !next.hasPrefix("--") else {
+        throw failure("--\(declaration.name) needs a value: \(declaration.expectation)")
+      }
+      rest.removeFirst()
+      result.append(try value(next, of: declaration), for: declaration)
+    }
+  }
+
+  private mutating func argument(_ word: String, into result: inout Arguments) throws(UsageError) {
+    guard let declaration = arguments.first(where: { $0.repeats || !result.contains($0) }) else {
+      throw failure("unexpected argument \"\(word)\"")
+    }
+    result.append(try value(word, of: declaration), for: declaration)
+  }
+
+  private func value(_ text: String, of declaration: Declaration) throws(UsageError) -> any Sendable {
+    if let value = declaration.parse(text) { return value }
+    let subject = declaration.isArgument ? declaration.placeholder : "--\(declaration.name)"
+    if case .words(let words) = declaration.completion {
+      throw failure("unknown \(subject) \"\(text)\"" + suggestion(for: text, in: words))
+    }
+    throw failure("\(subject): \"\(text)\" is not \(declaration.expectation)")
+  }
+
+  private func failure(_ message: String) -> UsageError { UsageError(command: command, message: message) }
+}

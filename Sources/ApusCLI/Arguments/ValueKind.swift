@@ -1,0 +1,80 @@
+/// What an option or argument takes: how it is called in help, what it accepts, and what a shell offers.
+struct ValueKind<Value: Sendable>: Sendable {
+  /// The placeholder in help: `N`, `FILE`, …
+  let placeholder: String
+  /// What is accepted, to end the sentence "expected …".
+  let expectation: String
+  let completion: Completion
+  /// The value that a text stands for, or `nil`.
+  let parse: @Sendable (String) -> Value?
+
+  init(
+    _ placeholder: String, expectation: String, completion: Completion = .none,
+    parse: @escaping @Sendable (String) -> Value?
+  ) {
+    self.placeholder = placeholder
+    self.expectation = expectation
+    self.completion = completion
+    self.parse = parse
+  }
+}
+
+/// What a shell offers for a value.
+enum Completion: Sendable {
+  case none
+  case files
+  case directories
+  /// One of a few words.
+  case words([String])
+}
+
+extension ValueKind<Int> {
+  static let positiveInteger = ValueKind("N", expectation: "an integer above 0") { text in
+    Int(text).flatMap { $0 > 0 ? $0 : nil }
+  }
+}
+
+extension ValueKind<UInt64> {
+  static let seed = ValueKind("N", expectation: "an integer of 0 or more") { UInt64($0) }
+}
+
+extension ValueKind<Double> {
+  static let positiveNumber = ValueKind("X", expectation: "a number above 0") { text in
+    Double(text).flatMap { $0 > 0 && $0.isFinite ? $0 : nil }
+  }
+
+  static let nonNegativeNumber = ValueKind("X", expectation: "a number of 0 or more") { text in
+    Double(text).flatMap { $0 >= 0 && $0.isFinite ? $0 : nil }
+  }
+}
+
+extension ValueKind<String> {
+  static func text(_ placeholder: String) -> ValueKind {
+    ValueKind(placeholder, expectation: "a text that is not empty") { $0.isEmpty ? nil : $0 }
+  }
+
+  static let file = ValueKind("FILE", expectation: "a file name", completion: .files) {
+    $0.isEmpty ? nil : $0
+  }
+
+  static let directory = ValueKind("DIR", expectation: "a directory", completion: .directories) {
+    $0.isEmpty ? nil : $0
+  }
+
+  /// One of some words.
+  static func choice(_ placeholder: String, of words: [String]) -> ValueKind {
+    ValueKind(
+      placeholder, expectation: "one of " + words.joined(separator: ", "), completion: .words(words)
+    ) { words.contains($0) ? $0 : nil }
+  }
+}
+
+extension ValueKind<[String]> {
+  /// Words with commas between.
+  static func list(_ placeholder: String) -> ValueKind {
+    ValueKind("\(placeholder)[,…]", expectation: "a list with commas between") { text in
+      let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      return words.contains("") ? nil : words
+    }
+  }
+}

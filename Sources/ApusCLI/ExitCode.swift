@@ -1,0 +1,48 @@
+import Apus
+
+/// How the command ends: a contract that scripts rely on.
+enum ExitCode: Int32 {
+  case success = 0
+  /// The run itself failed: it diverged, ran out of memory, a kernel did not build.
+  case failure = 1
+  /// The command line cannot be understood (`EX_USAGE`).
+  case usage = 64
+  /// Bad data or a bad model (`EX_DATAERR`).
+  case data = 65
+  /// The device is not there, or was lost (`EX_UNAVAILABLE`).
+  case device = 69
+  /// A file could not be read or written (`EX_IOERR`).
+  case inputOutput = 74
+  case interrupted = 130
+  case terminated = 143
+
+  /// The one place that says which error ends the command in which way.
+  init(for error: any Error) {
+    switch error {
+    case is UsageError: self = .usage
+    case let error as DataError: self.init(for: error)
+    case let error as DeviceError: self.init(for: error)
+    case is ModelError: self = .usage
+    case is ShapeError: self = .data
+    case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
+    case is OutputError: self = .inputOutput
+    case let error as ChildFailure: self = ExitCode(rawValue: error.status) ?? .failure
+    default: self = .failure
+    }
+  }
+
+  private init(for error: DataError) {
+    switch error {
+    case .unknownSource: self = .usage
+    case .malformed, .unsupported: self = .data
+    case .inputOutput, .missing: self = .inputOutput
+    }
+  }
+
+  private init(for error: DeviceError) {
+    switch error {
+    case .unavailable, .lost, .unsupported: self = .device
+    case .outOfMemory, .buildFailed, .launchFailed, .indexOutOfRange: self = .failure
+    }
+  }
+}

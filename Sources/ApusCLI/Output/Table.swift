@@ -1,0 +1,19 @@
+/// Columns of text, the last one as wide as it likes.
+struct Table {
+  private var rows: [[String]] = []
+
+  init(_ titles: String...) { rows = [titles] }
+
+  mutating func append(_ cells: String...) { rows.append(cells) }
+
+  var text: String {
+    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      row.indices.map { column in
+        let isLast = column == row.count - 1
+        return row[column]
+          + (isLast ? "" : String(repeating: " ", count: widths[column] - row[column].count + 2))
+      }.joined()
+    }.joined(separator: "\n")
+  }
+}

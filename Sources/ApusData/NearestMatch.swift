@@ -1,0 +1,31 @@
+/// The word that someone who wrote `text` most likely meant; `nil` when none is near.
+package func nearestMatch(to text: String, in words: [String]) -> String? {
+  let scored = words.map { (word: $0, distance: editDistance(text.lowercased(), $0.lowercased())) }
+  guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
+  if best.distance <= max(1, (min(text.count, best.word.count) + 1) / 2) { return best.word }
+  return words.first { text.count >= 2 && $0.hasPrefix(text) }
+}
+
+/// The end of a message about an unknown word: what was probably meant, and what there is.
+package func suggestion(for text: String, in words: [String]) -> String {
+  let known = words.count <= 12 ? "; known are " + words.joined(separator: ", ") : ""
+  guard let match = nearestMatch(to: text, in: words) else { return known }
+  return "; did you mean \(match)?" + (known.isEmpty ? "" : " (\(known.dropFirst(2)))")
+}
+
+/// How many letters have to be inserted, removed, replaced or swapped with their neighbour (optimal string
+/// alignment).
+private func editDistance(_ one: String, _ other: String) -> Int {
+  let (a, b) = (Array(one), Array(other))
+  var rows = [[Int]](repeating: Array(0...b.count), count: a.count + 1)
+  for i in 0...a.count { rows[i][0] = i }
+  for i in stride(from: 1, through: a.count, by: 1) {
+    for j in stride(from: 1, through: b.count, by: 1) {
+      let replaced = rows[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)
+      var best = min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, replaced)
+      if i > 1, j > 1, a[i - 1] == b[j - 2], a[i - 2] == b[j - 1] { best = min(best, rows[i - 2][j - 2] + 1) }
+      rows[i][j] = best
+    }
+  }
+  return rows[a.count][b.count]
+}

@@ -1,0 +1,119 @@
+import ApusDevice
+
+/// A device that lowers plans to kernels and runs them through a driver.
+final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
+  let driver: Driver
+  let options: GPUOptions
+  let pool: MemoryPool<Driver>
+  let programs: ProgramLibrary<Driver>
+  let scratch: ScratchArena<Driver>
+  let faults: FaultRegister<Driver>
+  /// Held while work is handed to the driver.
+  let lock = Lock()
+
+  var info: DeviceInfo { driver.info }
+  var memory: MemoryStatistics { pool.statistics }
+
+  init(driver: Driver, options: GPUOptions) throws(DeviceError) {
+    self.driver = driver
+    self.options = options
+    pool = MemoryPool(driver: driver)
+    scratch = ScratchArena(pool: pool)
+    programs = ProgramLibrary(driver: driver, options: options)
+    faults = try FaultRegister(driver: driver, pool: pool)
+  }
+
+  func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
+    GPUBuffer(byteCount: byteCount, block: try pool.take(byteCount), pool: pool)
+  }
+
+  func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {
+    precondition(source.count <= buffer.byteCount, "upload: more bytes than the buffer holds")
+    lock.lock()
+    defer { lock.unlock() }
+    try driver.copyIn(source, to: block(of: buffer).memory)
+  }
+
+  func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download {
+    precondition(byteCount <= buffer.byteCount, "startDownload: more bytes than the buffer holds")
+    lock.lock()
+    defer { lock.unlock() }
+    let check = try faults.startCheck()
+    let download = GPUDownload(device: self, buffer: buffer, byteCount: byteCount, check: check)
+    if byteCount > 0 { try download.start(block(of: buffer).memory) }
+    return download
+  }
+
+  func synchronize() throws(DeviceError) {
+    lock.lock()
+    defer { lock.unlock() }
+    let check = try faults.startCheck()
+    try driver.synchronize()
+    try faults.finish(check)
+    programs.storeUsed()
+  }
+
+  func releaseUnusedMemory() {
+    lock.lock()
+    defer { lock.unlock() }
+    scratch.release()
+    pool.flush()
+  }
+
+  func block(of buffer: Buffer) -> MemoryPool<Driver>.Block {
+    guard let buffer = buffer as? GPUBuffer<Driver> else {
+      fatalError("device \(info.identifier) was given a buffer of another device")
+    }
+    return buffer.block
+  }
+}
+
+/// Bytes on their way to the host.
+final class GPUDownload<Driver: GPUDriver>: Download, @unchecked Sendable {
+  private let device: GPUDevice<Driver>
+  /// Kept until the copy is done.
+  private let buffer: Buffer
+  private let bytes: UnsafeMutableRawBufferPointer
+  private let byteCount: Int
+  private var transfer: Driver.Transfer?
+  private var check: FaultRegister<Driver>.Check?
+  private let lock = Lock()
+
+  init(
+    device: GPUDevice<Driver>, buffer: Buffer, byteCount: Int, check: FaultRegister<Driver>.Check?
+  ) {
+    self.device = device
+    self.buffer = buffer
+    self.check = check
+    self.byteCount = byteCount
+    bytes = .allocate(byteCount: max(byteCount, 1), alignment: 64)
+  }
+
+  deinit {
+    // The copy writes to `bytes` until it is complete.
+    if let transfer { try? device.driver.wait(transfer) }
+    bytes.deallocate()
+  }
+
+  func start(_ memory: Driver.Memory) throws(DeviceError) {
+    transfer = try device.driver.copyOut(
+      memory, to: UnsafeMutableRawBufferPointer(rebasing: bytes[..<byteCount]))
+  }
+
+  func wait<R>(_ body: (UnsafeRawBufferPointer) -> R) throws(DeviceError) -> R {
+    lock.lock()
+    defer { lock.unlock() }
+    if let transfer {
+      self.transfer = nil
+      try device.driver.wait(transfer)
+      device.programs.storeUsed()
+    }
+    if let check {
+      self.check = nil
+      device.lock.lock()
+      defer { device.lock.unlock() }
+      try device.faults.finish(check)
+    }
+    return body(UnsafeRawBufferPointer(rebasing: bytes[..<byteCount]))
+  }
+}

@@ -1,0 +1,83 @@
+import ApusDevice
+
+/// A GPU programming interface as the device needs it: bytes, programs and launches. A driver knows no
+/// tensors and no operations.
+///
+/// Work is in order: everything takes effect after what was called before it. Calls come from one
+/// thread at a time, but for `wait`, `synchronize` and `free`, which may come from any.
+protocol GPUDriver: AnyObject, Sendable {
+  /// A block of device memory.
+  associatedtype Memory: Sendable
+  /// A built program.
+  associatedtype Module: Sendable
+  /// Launches with their arguments bound.
+  associatedtype Recording: AnyObject
+  /// A copy to the host under way.
+  associatedtype Transfer: Sendable
+
+  var info: DeviceInfo { get }
+  var target: KernelTarget { get }
+  /// Device, driver and platform with their versions: what a built program depends on beside its text.
+  var fingerprint: [String] { get }
+
+  func allocate(byteCount: Int) throws(DeviceError) -> Memory
+  func free(_ memory: Memory)
+
+  /// Copies host bytes to the start of a block; the source may be reused on return.
+  func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError)
+  /// Starts copying the start of a block to `target`, which must stay valid until `wait` returned.
+  func copyOut(_ memory: Memory, to target: UnsafeMutableRawBufferPointer) throws(DeviceError) -> Transfer
+  func wait(_ transfer: Transfer) throws(DeviceError)
+
+  /// Builds a program of the text of one or more kernels; `name` is for messages.
+  func compile(_ text: String, name: String) throws(DeviceError) -> Module
+  /// A program from what `binary` returned in an earlier process, or `nil` where the driver refuses it.
+  func load(_ binary: [UInt8]) -> Module?
+  func binary(of module: Module) -> [UInt8]?
+
+  /// Prepares launches to be run in order, many times.
+  func record(_ launches: [Launch<Module>]) throws(DeviceError) -> Recording
+  /// Starts the launches of a recording with `memories[slot]` in the place of each slot.
+  func replay(_ recording: Recording, memories: [Memory]) throws(DeviceError)
+
+  func synchronize() throws(DeviceError)
+}
+
+/// One kernel launch. A kernel's parameters are blocks of memory, then one `int`: where in the plan's
+/// geometry its numbers begin.
+struct Launch<Module: Sendable>: Sendable {
+  var module: Module
+  var kernel: String
+  /// Places in the table of memories that `replay` is given, parallel to the kernel's pointers.
+  var slots: [Int]
+  var geometryOffset: Int32
+  var groups: Int
+  var localSize: Int
+  var label: LaunchLabel
+}
+
+/// What a launch does, for `APUS_DEBUG` and for errors.
+struct LaunchLabel: Sendable, Hashable {
+  /// The operations the step came from.
+  var operation: String
+  /// Family, shape and variant.
+  var detail: String
+  /// Floating-point operations, 0 where memory is what counts.
+  var flops: Double
+  /// Bytes read and written at least.
+  var bytes: Double
+}
+
+/// What the text of kernels depends on.
+package struct KernelTarget: Sendable, Hashable {
+  /// Shapes of kernels: long vectors in single work-items, or groups of work-items that share memory.
+  package enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
+
+  /// The file of `Kernels/prelude` that defines the dialect.
+  var dialect: String
+  var kernelClass: Class
+  var supportsFloat64: Bool
+
+  /// Elements that a work-item holds in one register.
+  var width: Int { kernelClass == .cpu ? 16 : 1 }
+}

@@ -1,0 +1,23 @@
+import Kernels
+
+/// The text ahead of the kernels of every program: the dialect, the functions on registers and the rows
+/// of the `.def` files.
+enum KernelPrelude {
+  static func text(for target: KernelTarget) -> String {
+    let float64 = target.supportsFloat64 ? 1 : 0
+    var text = "#define WIDTH \(target.width)\n#define HAS_FLOAT64 \(float64)\n"
+    let files = [target.dialect] + ["math", "trigonometry", "special", "storage", "rows"].map { "prelude/\($0).h" }
+    for name in files { text += file(name) }
+    for lane in ["F32", "I32", "I64"] + (target.supportsFloat64 ? ["F64"] : []) {
+      text += "#undef LANE\n#define LANE LANE_\(lane)\n"
+      for name in ["prelude/lane.h", "elementwise.def", "reduce.def"] { text += file(name) }
+    }
+    return text
+  }
+
+  /// The text of a file of `Kernels/`.
+  static func file(_ name: String) -> String {
+    guard let text = apus_kernel_text(name) else { fatalError("Kernels/ has no \(name)") }
+    return String(cString: text)
+  }
+}

@@ -1,0 +1,102 @@
+import ApusDevice
+
+/// The running results of a reduction's reducers, in registers.
+struct Accumulators {
+  private struct Item {
+    var reducer: String
+    var lane: Lane
+    var value: String
+    /// The place of the value, for `argmin` and `argmax`.
+    var place: String?
+  }
+
+  private var items: [Item]
+
+  /// The reducers of `step`, over the outputs of its prologue.
+  init(_ step: Reduction) {
+    items = zip(step.reducers, step.prologue.outputs).enumerated().map { index, pair in
+      let isPlace = pair.0.hasPrefix("arg")
+      return Item(
+        reducer: pair.0, lane: step.prologue.lane(of: pair.1.register), value: "sum\(index)",
+        place: isPlace ? "place\(index)" : nil)
+    }
+  }
+
+  /// The registers that an epilogue takes as core results.
+  var cores: [String] { items.map { $0.place ?? $0.value } }
+
+  /// All registers with their lanes, in a fixed order.
+  var registers: [(name: String, lane: Lane)] {
+    items.flatMap { item in
+      [(name: item.value, lane: item.lane)] + (item.place.map { [(name: $0, lane: Lane.int64)] } ?? [])
+    }
+  }
+
+  /// Declares the registers with the identities.
+  func declare(_ builder: inout KernelBuilder) {
+    for item in items {
+      // A place starts behind all others, with the value that any element is at least as good as.
+      let identity = item.place == nil ? item.reducer : String(item.reducer.dropFirst(3))
+      builder.line("\(item.lane.vector) \(item.value) = identity_\(identity)_\(item.lane.suffix)();")
+      if let place = item.place { builder.line("VL \(place) = CONSTANT_i64(0x7fffffffffffffff);") }
+    }
+  }
+
+  /// Takes registers in: one element a lane, the first one at number `place`.
+  /// - Parameters:
+  ///   - places: an expression for the places, as VL.
+  ///   - count: how many lanes hold elements; `nil` where all lanes are accumulated apart.
+  func add(
+    _ registers: [String], places: String, count: String? = nil, _ builder: inout KernelBuilder
+  ) {
+    for (item, register) in zip(items, registers) {
+      let suffix = item.lane.suffix
+      guard let place = item.place else {
+        var element = register
+        if let count, builder.target.width > 1 {
+          element = builder.unique("e")
+          builder.line("\(item.lane.vector) \(element) = \(register);")
+          builder.line(
+            "if (\(count) < WIDTH) \(element) = CHOOSE_\(suffix)(HELD(\(count)), \(register), "
+              + "identity_\(item.reducer)_\(suffix)());")
+        }
+        builder.line("\(item.value) = reduce_\(item.reducer)_\(suffix)(\(item.value), \(element));")
+        continue
+      }
+      let take = builder.unique("take")
+      let held = count.map { " & HELD(\($0))" } ?? ""
+      builder.line(
+        "const VI \(take) = (better_\(item.reducer)_\(suffix)(\(register), \(item.value)) | "
+          + "(same_\(item.reducer)_\(suffix)(\(register), \(item.value)) & "
+          + "TRUTH64(\(places) < \(place))))\(builder.target.width > 1 ? held : "");")
+      builder.line("\(item.value) = CHOOSE_\(suffix)(\(take), \(register), \(item.value));")
+      builder.line("\(place) = CHOOSE_i64(\(take), \(places), \(place));")
+    }
+  }
+
+  /// Takes in the same registers of another set of results, whose names `other` gives.
+  func merge(_ other: (String) -> String, _ builder: inout KernelBuilder) {
+    for item in items {
+      add(one: item, value: other(item.value), place: item.place.map(other), &builder)
+    }
+  }
+
+  private func add(one item: Item, value: String, place: String?, _ builder: inout KernelBuilder) {
+    var single = self
+    single.items = [item]
+    single.add([value], places: place ?? "", &builder)
+  }
+
+  /// Combines the lanes of each register in a tree; the result is in the first lane.
+  func fold(_ builder: inout KernelBuilder) {
+    guard builder.target.width > 1 else { return }
+    builder.block("for (int span = WIDTH / 2; span > 0; span /= 2)") { builder in
+      for register in registers {
+        builder.line(
+          "const \(register.lane.vector) other_\(register.name) = "
+            + "ROTATE_\(register.lane.suffix)(\(register.name), span);")
+      }
+      merge({ "other_\($0)" }, &builder)
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import ApusDevice
+
+extension PlanLowering {
+  /// A segment as a kernel walks it.
+  private struct Segment {
+    var bound: BoundProgram
+    var rows: Walk
+    var columns: (extent: Int, strides: [Int])
+    var elementCount: Int
+
+    /// What the text of a kernel depends on.
+    var signature: [Int] {
+      [rows.rank] + columns.strides.map { $0 == 0 ? 0 : $0 == 1 || columns.extent == 1 ? 1 : 2 }
+    }
+
+    /// Whether indices need more than 32 bits.
+    var isLarge: Bool {
+      let step = columns.strides.map(abs).max() ?? 0
+      return elementCount + bound.maximumOffset + rows.reach + step * columns.extent >= 1 << 30
+    }
+  }
+
+  /// The most segments of one launch; kernels of several segments are always of this size, so that all
+  /// optimizers of one kind share a kernel.
+  private static let segmentLimit = 8
+  /// The most pointers of one kernel: some devices take 1 KiB of arguments.
+  private static let pointerLimit = 100
+  /// Elements that a group of work-items, or on a CPU one work-item, takes on.
+  private var elementsPerGroup: Int { isCPU ? 8192 : 1024 }
+
+  mutating func lower(_ step: Elementwise) {
+    var groups: [[Int]: [Segment]] = [:]
+    var order: [[Int]] = []
+    for binding in step.segments where binding.domain.elementCount > 0 {
+      let bound = bind(step.program, binding)
+      var rows = Walk(bound.layouts, shape: binding.domain, axes: 0..<binding.domain.rank)
+      let columns = rows.removeLast()
+      let segment = Segment(
+        bound: bound, rows: rows, columns: columns, elementCount: binding.domain.elementCount)
+      if groups[segment.signature] == nil { order.append(segment.signature) }
+      groups[segment.signature, default: []].append(segment)
+    }
+    for signature in order {
+      let segments = groups[signature]!
+      let pointers = max(segments[0].bound.layouts.count, 1)
+      let size = segments.count == 1 ? 1 : max(1, min(Self.segmentLimit, Self.pointerLimit / pointers))
+      for start in stride(from: 0, to: segments.count, by: size) {
+        launch(step.program, Array(segments[start..<min(start + size, segments.count)]), size: size)
+      }
+    }
+  }
+
+  /// One launch over segments of the same structure, by a kernel for `size` of them.
+  private mutating func launch(_ program: Program, _ segments: [Segment], size: Int) {
+    let isLarge = segments.contains(where: \.isLarge)
+    var starts: [Int64] = []
+    var offsets: [Int64] = []
+    var numbers: [Int64] = []
+    var groups = 0
+    var builders: [KernelBuilder] = []
+    for segment in segments {
+      starts.append(Int64(groups))
+      offsets.append(Int64(2 * size + numbers.count))
+      var builder = KernelBuilder(family: "elementwise", target: target, isLarge: isLarge)
+      beginSegments(size, &builder)
+      groups += emit(program, segment, size: size, &builder)
+      numbers += builder.numbers
+      builders.append(builder)
+    }
+    let pad = size - segments.count
+    let header =
+      size == 1
+      ? []
+      : starts + Array(repeating: Int64.max, count: pad) + offsets + Array(repeating: 0, count: pad)
+    let bound = builders[0].pointers.enumerated().flatMap { index, pointer in
+      pointer.isShared || size == 1
+        ? [pointer.slot]
+        : (0..<size).map { builders[min($0, builders.count - 1)].pointers[index].slot }
+    }
+    let bytes = segments.reduce(0.0) { $0 + Double($1.elementCount) * Double(program.bytesPerElement) }
+    let count = segments.reduce(0) { $0 + $1.elementCount }
+    launch(
+      builders[0], slots: bound, numbers: header + numbers, groups: groups, localSize: isCPU ? 1 : 256,
+      detail: "elementwise \(count) in \(segments.count), \(program.instructions.count) instructions",
+      flops: 0, bytes: bytes)
+  }
+
+  /// Finds the segment that a group of work-items belongs to.
+  private func beginSegments(_ size: Int, _ builder: inout KernelBuilder) {
+    guard size > 1 else { return builder.begin("const i64 start = 0;") }
+    builder.segmentCount = size
+    builder.origin = "from"
+    builder.begin("int segment = 0;")
+    builder.begin(
+      "while (segment < \(size - 1) && (i64)GROUP_ID() >= geometry[at + segment + 1]) segment += 1;")
+    builder.begin("const i64 start = geometry[at + segment];")
+    builder.begin("const int from = at + (int)geometry[at + \(size) + segment];")
+  }
+
+  /// Emits the kernel for one segment; returns how many groups it needs.
+  private func emit(
+    _ program: Program, _ segment: Segment, size: Int, _ builder: inout KernelBuilder
+  ) -> Int {
+    var text = ProgramText(
+      program, segment.bound, rows: segment.rows, columns: segment.columns, &builder)
+    return isCPU
+      ? emitVectors(&text, segment, &builder) : emitElements(&text, segment, &builder)
+  }
+
+  /// A work-item takes a run of units; a unit is a row or, where rows are long, a piece of one.
+  private func emitVectors(
+    _ text: inout ProgramText, _ segment: Segment, _ builder: inout KernelBuilder
+  ) -> Int {
+    let extent = segment.columns.extent
+    let pieces = (extent + elementsPerGroup - 1) / elementsPerGroup
+    let piece = (extent + pieces * width - 1) / (pieces * width) * width
+    let units = segment.rows.count * pieces
+    let unitsPerGroup = max(1, elementsPerGroup / piece)
+    let names = [extent, pieces, piece, units, unitsPerGroup].map { builder.number($0) }
+    let index = builder.index
+    builder.line("\(index) unit = ((\(index))GROUP_ID() - start) * \(names[4]);")
+    builder.line("const \(index) stop = SMALLER(unit + \(names[4]), \(names[3]));")
+    builder.block("for (; unit < stop; unit += 1)") { builder in
+      builder.line("const \(index) row = \(names[1]) == 1 ? unit : unit / \(names[1]);")
+      builder.line("const \(index) first = (unit - row * \(names[1])) * \(names[2]);")
+      builder.line("const \(index) end = SMALLER(first + \(names[2]), \(names[0]));")
+      text.beginRow("row", &builder)
+      builder.block("for (\(index) column = first; column < end; column += WIDTH)") { builder in
+        builder.line("const int count = (int)SMALLER(end - column, (\(index))WIDTH);")
+        text.emit(column: "column", count: "count", &builder)
+      }
+    }
+    return (units + unitsPerGroup - 1) / unitsPerGroup
+  }
+
+  /// A group takes `elementsPerGroup` neighbours, each work-item every 256th of them.
+  private func emitElements(
+    _ text: inout ProgramText, _ segment: Segment, _ builder: inout KernelBuilder
+  ) -> Int {
+    let total = builder.number(segment.elementCount)
+    let extent = builder.number(segment.columns.extent)
+    let index = builder.index
+    builder.line(
+      "\(index) element = (\(index))(GROUP_ID() - start) * \(elementsPerGroup) + (\(index))LOCAL_ID();")
+    builder.block("for (int turn = 0; turn < \(elementsPerGroup / 256); turn += 1, element += 256)") {
+      builder in
+      builder.line("if (element >= \(total)) return;")
+      if segment.rows.rank == 0 {
+        text.beginRow("0", &builder)
+        builder.line("const \(index) column = element;")
+      } else {
+        builder.line("const \(index) row = element / \(extent);")
+        builder.line("const \(index) column = element - row * \(extent);")
+        text.beginRow("row", &builder)
+      }
+      text.emit(column: "column", count: "1", &builder)
+    }
+    return (segment.elementCount + elementsPerGroup - 1) / elementsPerGroup
+  }
+}
+
+extension Program {
+  /// Bytes that are read and written for an element.
+  var bytesPerElement: Int {
+    inputs.reduce(0) {
+      guard case .tensor(let dtype) = $1 else { return $0 }
+      return $0 + dtype.byteCount
+    } + outputs.reduce(0) { $0 + $1.dtype.byteCount }
+  }
+}
+
+extension BoundProgram {
+  var maximumOffset: Int {
+    let offsets = arguments.map { argument in
+      if case .tensor(let place) = argument { place.offset } else { 0 }
+    }
+    return (offsets + results.map(\.offset)).max() ?? 0
+  }
+}

@@ -1,0 +1,144 @@
+import ApusDevice
+
+/// The memories of one run, as the slots of a table.
+struct SlotTable: Sendable {
+  var inputs: Int
+  var outputs: Int
+  var slabs: Int
+
+  init(_ plan: Plan) {
+    inputs = plan.inputCount
+    outputs = plan.outputs.count
+    slabs = plan.slabs.count
+  }
+
+  /// What a plan needs beside its values while a step runs.
+  var workspace: Int { inputs + outputs + slabs }
+  /// The scalar bank: 8 bytes an entry, in the entry's lane.
+  var bank: Int { workspace + 1 }
+  /// The numbers that launches read: extents, strides and offsets, as `int64`.
+  var geometry: Int { workspace + 2 }
+  var fault: Int { workspace + 3 }
+  var count: Int { workspace + 4 }
+
+  func slot(of storage: Plan.Value.Storage) -> Int {
+    switch storage {
+    case .input(let index): index
+    case .output(let index): inputs + index
+    case .scratch(let slab, _): inputs + outputs + slab
+    }
+  }
+}
+
+/// Builds the text of one kernel together with the arguments of one launch of it.
+///
+/// Only structure goes into the text; extents, strides and offsets are numbers that the kernel reads
+/// from the plan's geometry, so that launches of different shapes share a kernel.
+struct KernelBuilder {
+  let family: String
+  let target: KernelTarget
+  /// The type of indices: 32 bits on GPUs, whose 64-bit division is slow, unless something is larger.
+  let index: String
+  /// Parameters, in order.
+  private(set) var pointers: [Pointer] = []
+  private(set) var numbers: [Int64] = []
+  private var preface = ""
+  private var declarations = ""
+  private var text = ""
+  private var indentation = 1
+  private var serial = 0
+  /// Where in the geometry the numbers begin.
+  var origin = "at"
+  /// How many segments a kernel serves that chooses its memory by `segment`.
+  var segmentCount = 1
+
+  struct Pointer {
+    var type: String
+    var slot: Int
+    /// Whether all segments of a kernel use the same memory.
+    var isShared: Bool
+  }
+
+  init(family: String, target: KernelTarget, isLarge: Bool) {
+    self.family = family
+    self.target = target
+    index = target.kernelClass == .cpu || isLarge ? "i64" : "int"
+  }
+
+  /// A pointer parameter bound to `slot`; returns the name of a variable that holds it.
+  mutating func pointer(
+    _ type: String, slot: Int, isConstant: Bool = true, isShared: Bool = false
+  ) -> String {
+    let type = "GLOBAL \(isConstant ? "const " : "")\(type) *"
+    let name = "p\(pointers.count)"
+    pointers.append(Pointer(type: type, slot: slot, isShared: isShared))
+    if segmentCount > 1, !isShared {
+      let choice = (0..<segmentCount - 1).map { "segment == \($0) ? \(name)_\($0) : " }.joined()
+      begin("\(type)const \(name) = \(choice)\(name)_\(segmentCount - 1);")
+    }
+    return name
+  }
+
+  /// The slot of memory that a kernel has bound before, or binds now.
+  mutating func sharedPointer(_ type: String, slot: Int, isConstant: Bool = true) -> String {
+    if let index = pointers.firstIndex(where: { $0.isShared && $0.slot == slot }) { return "p\(index)" }
+    return pointer(type, slot: slot, isConstant: isConstant, isShared: true)
+  }
+
+  /// A number that the kernel reads from the geometry; returns the name of a variable that holds it.
+  mutating func number(_ value: Int) -> String {
+    let name = "n\(numbers.count)"
+    declarations += "  const \(index) \(name) = (\(index))geometry[\(origin) + \(numbers.count)];\n"
+    numbers.append(Int64(value))
+    return name
+  }
+
+  /// A name that no other variable of the kernel has.
+  mutating func unique(_ stem: String) -> String {
+    serial += 1
+    return "\(stem)\(serial)"
+  }
+
+  /// Appends a line of the body.
+  mutating func line(_ code: String) {
+    text += String(repeating: "  ", count: indentation) + code + "\n"
+  }
+
+  /// Appends lines of fixed text.
+  mutating func lines(_ code: String) {
+    for part in code.split(separator: "\n") { line(String(part)) }
+  }
+
+  /// Appends `header {`, the lines that `body` adds, and `}`.
+  mutating func block(_ header: String, _ body: (inout KernelBuilder) -> Void) {
+    line(header + " {")
+    indentation += 1
+    body(&self)
+    indentation -= 1
+    line("}")
+  }
+
+  /// Appends a line behind the declarations of the numbers and ahead of the body.
+  mutating func declare(_ code: String) { declarations += "  \(code)\n" }
+
+  /// Appends a line ahead of everything else.
+  mutating func begin(_ code: String) { preface += "  \(code)\n" }
+
+  var kernel: KernelText {
+    let parameters = pointers.enumerated().flatMap { index, pointer in
+      segmentCount > 1 && !pointer.isShared
+        ? (0..<segmentCount).map { "\(pointer.type)p\(index)_\($0)" } : ["\(pointer.type)p\(index)"]
+    }
+    return KernelText(family: family, parameters: parameters, body: preface + declarations + text)
+  }
+}
+
+/// A launch before its kernel is built.
+struct LoweredLaunch: Sendable {
+  var kernel: KernelText
+  var slots: [Int]
+  var geometryOffset: Int
+  var groups: Int
+  var localSize: Int
+  var label: LaunchLabel
+}

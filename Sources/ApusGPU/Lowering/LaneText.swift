@@ -1,0 +1,66 @@
+import ApusDevice
+
+/// How lanes and element types are spelled in kernel text.
+extension Lane {
+  /// The type of a register: a vector of the kernel class's width.
+  var vector: String {
+    switch self {
+    case .int32: "VI"
+    case .int64: "VL"
+    case .float32: "VF"
+    case .float64: "VD"
+    }
+  }
+
+  /// The type of one number.
+  var scalar: String {
+    switch self {
+    case .int32: "int"
+    case .int64: "i64"
+    case .float32: "float"
+    case .float64: "double"
+    }
+  }
+
+  /// The ending of functions on this lane.
+  var suffix: String {
+    switch self {
+    case .int32: "i32"
+    case .int64: "i64"
+    case .float32: "f32"
+    case .float64: "f64"
+    }
+  }
+}
+
+extension DType {
+  /// The type of an element in memory.
+  var storage: String {
+    switch self {
+    case .bool, .uint8: "u8"
+    case .int8: "i8"
+    case .float16, .bfloat16: "u16"
+    case .int32: "int"
+    case .int64: "i64"
+    case .float32: "float"
+    case .float64: "double"
+    }
+  }
+}
+
+extension Scalar {
+  /// The bits of the number as a value of `lane`, sign- or zero-extended.
+  func bits(_ lane: Lane) -> UInt64 {
+    switch lane {
+    case .int32: UInt64(UInt32(bitPattern: Int32(truncatingIfNeeded: integer)))
+    case .int64: UInt64(bitPattern: integer)
+    case .float32: UInt64(Float(double).bitPattern)
+    case .float64: double.bitPattern
+    }
+  }
+
+  /// The number as a register of `lane`, by its bits, so that no spelling rounds it.
+  func text(_ lane: Lane) -> String {
+    "CONSTANT_\(lane.suffix)(0x\(String(bits(lane), radix: 16)))"
+  }
+}

@@ -1,0 +1,132 @@
+import ApusDevice
+
+/// Where an array begins: a slot and an offset in elements.
+struct Place: Sendable {
+  var slot: Int
+  var offset: Int
+}
+
+/// A program's arguments and results as places in memory, with their layouts over the domain.
+struct BoundProgram {
+  enum Argument {
+    case tensor(Place)
+    case scalar(Int)
+    case core(Int)
+  }
+
+  var arguments: [Argument]
+  var results: [Place]
+  var bankSlot: Int
+  /// The layouts of the tensors among the arguments, then of the results, then, where the program asks
+  /// for it, of the numbering of the domain. Their offsets are in the places.
+  var layouts: [Layout]
+}
+
+/// Turns the steps of a plan into kernels, launches and the numbers that they read. One extension a
+/// family of steps.
+struct PlanLowering {
+  let plan: Plan
+  let target: KernelTarget
+  let slots: SlotTable
+  /// The number that a kernel leaves where an index of an operation is out of range.
+  let faultNumber: (String) -> Int
+  private(set) var launches: [LoweredLaunch] = []
+  private(set) var geometry: [Int64] = []
+  private(set) var workspaceByteCount = 0
+  private(set) var canFault = false
+  private var operation = ""
+
+  init(_ plan: Plan, target: KernelTarget, faultNumber: @escaping (String) -> Int) {
+    self.plan = plan
+    self.target = target
+    self.faultNumber = faultNumber
+    slots = SlotTable(plan)
+  }
+
+  /// Lowers all steps.
+  /// - Throws: `DeviceError.unsupported` where a step needs `float64` and the device has none.
+  mutating func run(device: String) throws(DeviceError) {
+    if !target.supportsFloat64, plan.values.contains(where: { $0.dtype == .float64 }) {
+      throw .unsupported(device: device, feature: "float64")
+    }
+    for planned in plan.steps {
+      operation = planned.names.joined(separator: "+")
+      switch planned.step {
+      case .elementwise(let step): lower(step)
+      case .reduction(let step): lower(step)
+      case .copy(let step): lower(step)
+      default: throw .unsupported(device: device, feature: "this step")
+      }
+    }
+  }
+
+  var isCPU: Bool { target.kernelClass == .cpu }
+  var width: Int { target.width }
+
+  // MARK: - Places
+
+  func place(_ operand: Operand) -> Place {
+    var place = place(value: operand.value)
+    place.offset += operand.layout.offset
+    return place
+  }
+
+  func place(value index: Int) -> Place {
+    let value = plan.values[index]
+    let slot = slots.slot(of: value.storage)
+    guard case .scratch(_, let byteOffset) = value.storage else { return Place(slot: slot, offset: 0) }
+    return Place(slot: slot, offset: byteOffset / value.dtype.byteCount)
+  }
+
+  func bind(_ program: Program, _ binding: Binding) -> BoundProgram {
+    var layouts: [Layout] = []
+    let arguments = binding.arguments.map { argument -> BoundProgram.Argument in
+      switch argument {
+      case .tensor(let operand):
+        layouts.append(operand.layout)
+        return .tensor(place(operand))
+      case .scalar(let entry): return .scalar(entry)
+      case .core(let number): return .core(number)
+      }
+    }
+    layouts += binding.results.map(\.layout)
+    if program.usesIndex { layouts.append(Layout(contiguous: binding.domain)) }
+    return BoundProgram(
+      arguments: arguments, results: binding.results.map(place), bankSlot: slots.bank, layouts: layouts)
+  }
+
+  // MARK: - Launches
+
+  /// Reserves workspace from `byteOffset` on; it is only valid within the step.
+  mutating func needWorkspace(_ byteCount: Int) {
+    workspaceByteCount = max(workspaceByteCount, byteCount)
+  }
+
+  mutating func noteFault() -> Int {
+    canFault = true
+    return faultNumber(operation)
+  }
+
+  /// Adds a launch of the kernel that `builder` holds.
+  mutating func launch(
+    _ builder: KernelBuilder, groups: Int, localSize: Int = 1, detail: String, flops: Double = 0,
+    bytes: Double = 0
+  ) {
+    launch(
+      builder, slots: builder.pointers.map(\.slot), numbers: builder.numbers, groups: groups,
+      localSize: localSize, detail: detail, flops: flops, bytes: bytes)
+  }
+
+  mutating func launch(
+    _ builder: KernelBuilder, slots bound: [Int], numbers: [Int64], groups: Int, localSize: Int,
+    detail: String, flops: Double, bytes: Double
+  ) {
+    guard groups > 0 else { return }
+    launches.append(
+      LoweredLaunch(
+        kernel: builder.kernel, slots: bound + [slots.geometry], geometryOffset: geometry.count,
+        groups: groups, localSize: localSize,
+        label: LaunchLabel(operation: operation, detail: detail, flops: flops, bytes: bytes)))
+    geometry += numbers
+  }
+}

@@ -1,0 +1,201 @@
+import ApusDevice
+
+/// Emits an elementwise program into a kernel: its loads, instructions and stores for the elements that
+/// one work-item holds at a time.
+///
+/// A kernel walks rows and columns. The emitter is told when a row begins (offsets are computed and what
+/// does not change along the row is loaded) and then runs the program at each column.
+struct ProgramText {
+  private struct Access {
+    var pointer: String
+    var dtype: DType
+    var stride: ColumnStride
+    /// The offset of the row.
+    var offset = ""
+    /// The register, where it is the same for the whole row.
+    var rowRegister: String?
+  }
+
+  private let program: Program
+  private let walk: BoundWalk
+  /// The offsets that rows are counted from.
+  private var bases: [String]
+  /// Parallel to `program.inputs`; `nil` for inputs that are not tensors.
+  private var inputs: [Access?] = []
+  private var results: [Access] = []
+  /// Registers of the inputs that are scalars, and the numbers of those that are core results.
+  private var scalarRegisters: [String?] = []
+  private var coreNumbers: [Int] = []
+  private var indexOffset: String?
+  private let usesIndex: Bool
+
+  /// Binds the tensors and scalars of a program as parameters of the kernel.
+  ///
+  /// - Parameters:
+  ///   - rows: the walk over the axes that rows number, of `binding.tensors` and, where the program
+  ///     asks for the element's number, of the domain itself.
+  ///   - columns: the strides of the same arrays along the columns.
+  init(
+    _ program: Program, _ bound: BoundProgram, rows: Walk, columns: (extent: Int, strides: [Int]),
+    _ builder: inout KernelBuilder
+  ) {
+    self.program = program
+    usesIndex = program.usesIndex
+    var array = 0
+    var bases: [String] = []
+    for (input, argument) in zip(program.inputs, bound.arguments) {
+      var access: Access?
+      var scalar: String?
+      var core = 0
+      switch (input, argument) {
+      case (.tensor(let dtype), .tensor(let place)):
+        let pointer = builder.pointer(dtype.storage, slot: place.slot)
+        let stride = ColumnStride(columns.strides[array], extent: columns.extent, &builder)
+        access = Access(pointer: pointer, dtype: dtype, stride: stride)
+        bases.append(builder.number(place.offset))
+        array += 1
+      case (.scalar(let lane), .scalar(let entry)):
+        let bank = builder.sharedPointer("i64", slot: bound.bankSlot)
+        let number = builder.number(entry)
+        scalar = builder.unique("scalar")
+        builder.declare("const \(lane.vector) \(scalar!) = SCALAR_\(lane.suffix)(\(bank), \(number));")
+      case (.core, .core(let number)): core = number
+      default: fatalError("Program: input \(inputs.count) is \(input), its argument \(argument)")
+      }
+      inputs.append(access)
+      scalarRegisters.append(scalar)
+      coreNumbers.append(core)
+    }
+    for (output, place) in zip(program.outputs, bound.results) {
+      let pointer = builder.pointer(output.dtype.storage, slot: place.slot, isConstant: false)
+      let stride = ColumnStride(columns.strides[array], extent: columns.extent, &builder)
+      results.append(Access(pointer: pointer, dtype: output.dtype, stride: stride))
+      bases.append(builder.number(place.offset))
+      array += 1
+    }
+    if usesIndex { bases.append("0") }
+    self.bases = bases
+    walk = BoundWalk(rows, &builder)
+  }
+
+  /// How many arrays are walked: tensor arguments, results and, where it is asked for, the numbering.
+  var arrayCount: Int { bases.count }
+
+  /// Emits offsets at a position of an outer walk; rows are counted from there.
+  mutating func move(_ outer: BoundWalk, to position: String, _ builder: inout KernelBuilder) {
+    bases = outer.offsets(at: position, bases: bases, &builder)
+  }
+
+  /// Emits what holds for a whole row.
+  mutating func beginRow(_ row: String, _ builder: inout KernelBuilder) {
+    var offsets = walk.offsets(at: row, bases: bases, &builder)[...]
+    for index in inputs.indices where inputs[index] != nil {
+      inputs[index]!.offset = offsets.removeFirst()
+      let access = inputs[index]!
+      guard case .zero = access.stride else { continue }
+      let name = builder.unique("row")
+      builder.line(
+        "const \(access.dtype.lane.vector) \(name) = SPLAT_\(access.dtype)(\(access.pointer), \(access.offset));")
+      inputs[index]!.rowRegister = name
+    }
+    for index in results.indices { results[index].offset = offsets.removeFirst() }
+    indexOffset = offsets.first
+  }
+
+  /// Emits the program for the `count` elements from column `column` on, with its stores.
+  /// - Parameter cores: the registers of the results of the step that the program follows.
+  func emit(column: String, count: String, cores: [String] = [], _ builder: inout KernelBuilder) {
+    let values = registers(
+      column: column, count: count, cores: cores, outputs: program.outputs, &builder)
+    for (register, access) in zip(values, results) {
+      store(register, access, column: column, count: count, &builder)
+    }
+  }
+
+  /// Emits the loads and instructions of the program and returns the registers of `outputs`.
+  func registers(
+    column: String, count: String, cores: [String] = [], outputs: [Program.Output],
+    _ builder: inout KernelBuilder
+  ) -> [String] {
+    var registers: [String] = []
+    for (position, input) in program.inputs.enumerated() {
+      registers.append(load(position, input, column: column, count: count, cores: cores, &builder))
+    }
+    for instruction in program.instructions {
+      let name = builder.unique("r")
+      let value = text(of: instruction, registers, column: column)
+      builder.line("const \(instruction.result.vector) \(name) = \(value);")
+      registers.append(name)
+    }
+    return outputs.map { registers[$0.register] }
+  }
+
+  private func load(
+    _ position: Int, _ input: Program.Input, column: String, count: String, cores: [String],
+    _ builder: inout KernelBuilder
+  ) -> String {
+    switch input {
+    case .scalar: return scalarRegisters[position]!
+    case .core: return cores[coreNumbers[position]]
+    case .tensor:
+      let access = inputs[position]!
+      if let register = access.rowRegister { return register }
+      let name = builder.unique("r")
+      let type = access.dtype.lane.vector
+      switch access.stride {
+      case .other(let stride):
+        builder.line(
+          "const \(type) \(name) = GATHER_\(access.dtype)(\(access.pointer), "
+            + "\(access.offset) + \(column) * \(stride), \(stride), \(count));")
+      case .unit, .zero:
+        builder.line(
+          "const \(type) \(name) = LOAD_\(access.dtype)(\(access.pointer), \(access.offset) + \(column), \(count));")
+      }
+      return name
+    }
+  }
+
+  private func store(
+    _ register: String, _ access: Access, column: String, count: String, _ builder: inout KernelBuilder
+  ) {
+    switch access.stride {
+    case .other(let stride):
+      builder.line(
+        "SCATTER_\(access.dtype)(\(access.pointer), \(access.offset) + \(column) * \(stride), \(stride), "
+          + "\(count), \(register));")
+    case .unit, .zero:
+      builder.line(
+        "STORE_\(access.dtype)(\(access.pointer), \(access.offset) + \(column), \(count), \(register));")
+    }
+  }
+
+  private func text(of instruction: Instruction, _ registers: [String], column: String) -> String {
+    let operands = instruction.operands.map { registers[$0] }
+    switch instruction.function {
+    case "constant":
+      return (instruction.immediate ?? .integer(0)).text(instruction.result)
+    case "index":
+      return "NUMBER_\(instruction.result.suffix)(\(indexOffset ?? "0") + \(column))"
+    case "select":
+      return "CHOOSE_\(instruction.result.suffix)(\(operands.joined(separator: ", ")))"
+    case "convert":
+      return "CONVERT_\(instruction.lane.suffix)_\(instruction.result.suffix)(\(operands[0]))"
+    case "unit_float":
+      return "row_unit_float_f32(\(operands[0]))"
+    default:
+      return "row_\(instruction.function)_\(instruction.lane.suffix)(\(operands.joined(separator: ", ")))"
+    }
+  }
+}
+
+extension Program {
+  /// Whether an instruction asks for the number of the element.
+  var usesIndex: Bool { instructions.contains { $0.function == "index" } }
+
+  /// Whether anything in the program is of lane `float64`.
+  var usesFloat64: Bool {
+    inputs.contains { $0.lane == .float64 }
+      || instructions.contains { $0.lane == .float64 || $0.result == .float64 }
+      || outputs.contains { $0.dtype == .float64 }
+  }
+}

@@ -1,0 +1,381 @@
+import ApusDevice
+
+/// How a reduction is cut up. Everything follows from the shape.
+private struct ReductionShape {
+  /// All kept axes, of the prologue's arrays and the epilogue's together.
+  var kept: Walk
+  /// The kept axes but the innermost, and the innermost.
+  var rows: Walk
+  var columns: (extent: Int, strides: [Int])
+  /// The reduced axes; of a reduction along the innermost axis without that one.
+  var reduced: Walk
+  /// The innermost reduced axis of a reduction along the innermost axis.
+  var inner: (extent: Int, strides: [Int])
+  /// Whether the innermost axis is reduced: a kernel then walks along it, else across it.
+  var isAlong: Bool
+  /// How many parts the reduced elements are cut into.
+  var parts = 1
+  /// How many arrays the prologue walks; the epilogue's follow.
+  var prologueCount: Int
+
+  var outputCount: Int { rows.count * columns.extent }
+  var reducedCount: Int { reduced.count * inner.extent }
+
+  init(_ step: Reduction, prologue: [Layout], epilogue: [Layout]) {
+    let keptAxes = (0..<step.domain.rank).filter { !step.axes.contains($0) }
+    // An epilogue walks the kept axes only.
+    kept = Walk(prologue + epilogue, shape: step.domain, axes: keptAxes)
+    rows = kept
+    columns = rows.removeLast()
+    reduced = Walk(prologue, shape: step.domain, axes: step.axes)
+    let last = (0..<step.domain.rank).last { step.domain[$0] != 1 }
+    isAlong = last.map(step.axes.contains) ?? true
+    inner = (1, prologue.map { _ in 0 })
+    if isAlong { inner = reduced.removeLast() }
+    prologueCount = prologue.count
+  }
+
+  func prologueWalk(_ walk: Walk) -> Walk { walk.keeping(0..<prologueCount) }
+  func epilogueWalk(_ walk: Walk) -> Walk { walk.keeping(prologueCount..<walk.strides.count) }
+
+  var prologueColumns: (extent: Int, strides: [Int]) {
+    (columns.extent, Array(columns.strides[..<prologueCount]))
+  }
+  var epilogueColumns: (extent: Int, strides: [Int]) {
+    (columns.extent, Array(columns.strides[prologueCount...]))
+  }
+}
+
+extension PlanLowering {
+  mutating func lower(_ step: Reduction) {
+    let prologueBinding = Binding(domain: step.domain, arguments: step.arguments, results: [])
+    var prologue = step.prologue
+    prologue.outputs = []
+    let prologueBound = bind(prologue, prologueBinding)
+    let epilogueBound = bind(step.epilogue.program, step.epilogue.binding)
+    var shape = ReductionShape(step, prologue: prologueBound.layouts, epilogue: epilogueBound.layouts)
+    guard shape.outputCount > 0 else { return }
+    let isSerial = !isCPU && shape.isAlong && shape.reducedCount <= 64
+    if isSerial { shape.walkAcross() }
+    shape.parts = parts(of: shape)
+    let emitter = ReductionEmitter(
+      step: step, prologue: prologueBound, epilogue: epilogueBound, shape: shape,
+      isLarge: step.domain.elementCount + prologueBound.maximumOffset + shape.kept.reach
+        + shape.reduced.reach >= 1 << 30,
+      target: target, workspace: slots.workspace)
+    let detail =
+      "reduction \(step.reducers.joined(separator: ",")) \(shape.outputCount) of \(shape.reducedCount)"
+      + (shape.parts > 1 ? " in \(shape.parts) parts" : "")
+    let bytes = Double(step.domain.elementCount) * Double(step.prologue.bytesPerElement)
+    let (first, groups) = emitter.accumulate()
+    launch(first, groups: groups, localSize: isCPU ? 1 : 256, detail: detail, bytes: bytes)
+    guard shape.parts > 1 else { return }
+    needWorkspace(emitter.workspaceByteCount)
+    let (second, combineGroups) = emitter.combine()
+    launch(
+      second, groups: combineGroups, localSize: isCPU ? 1 : 256, detail: detail + ", their sum",
+      bytes: Double(emitter.workspaceByteCount))
+  }
+
+  /// Few results of many elements are worth a second launch.
+  private func parts(of shape: ReductionShape) -> Int {
+    let total = shape.outputCount * shape.reducedCount
+    let limit = shape.isAlong ? shape.reducedCount / 1024 : shape.reduced.count / 16
+    if isCPU {
+      let items =
+        shape.isAlong ? shape.outputCount : shape.rows.count * ((shape.columns.extent + width - 1) / width)
+      guard items < 4, total >= 1 << 16 else { return 1 }
+      return max(1, min(16, total >> 14, limit))
+    }
+    let items = shape.isAlong ? shape.outputCount * 256 : shape.outputCount
+    guard items < 1 << 15, shape.reducedCount >= 1 << 9 else { return 1 }
+    return max(1, min(64, (1 << 16) / items, limit))
+  }
+}
+
+extension ReductionShape {
+  /// Treats the innermost reduced axis as any other: each work-item then reduces all by itself.
+  fileprivate mutating func walkAcross() {
+    reduced.append(inner)
+    inner = (1, inner.strides.map { _ in 0 })
+    isAlong = false
+  }
+}
+
+/// Emits the kernels of one reduction.
+private struct ReductionEmitter {
+  let step: Reduction
+  let prologue: BoundProgram
+  let epilogue: BoundProgram
+  let shape: ReductionShape
+  let isLarge: Bool
+  let target: KernelTarget
+  let workspace: Int
+
+  private var isCPU: Bool { target.kernelClass == .cpu }
+  private var width: Int { target.width }
+  private var accumulators: Accumulators { Accumulators(step) }
+
+  /// Outputs that one work-item or group holds at a time.
+  private var block: Int {
+    if !isCPU { return 1 }
+    if !shape.isAlong { return width }
+    return max(1, min(width, shape.outputCount / 8, shape.columns.extent))
+  }
+  private var blocksPerRow: Int { (shape.columns.extent + block - 1) / block }
+  private var blocks: Int { shape.rows.count * blocksPerRow }
+  /// Blocks that one work-item takes on, so that it has enough to do.
+  private var blocksPerItem: Int {
+    isCPU ? max(1, min(8192 / max(1, block * shape.reducedCount), (blocks + 7) / 8)) : 1
+  }
+
+  var workspaceByteCount: Int {
+    accumulators.registers.count * shape.parts * shape.outputCount * 8
+  }
+
+  private func newBuilder(_ family: String) -> KernelBuilder {
+    KernelBuilder(family: family, target: target, isLarge: isLarge)
+  }
+
+  // MARK: - The kernels
+
+  /// The kernel that reduces, to the results or to parts of them.
+  func accumulate() -> (KernelBuilder, groups: Int) {
+    var builder = newBuilder(shape.isAlong ? "reduction_along" : "reduction_across")
+    let index = builder.index
+    var program = step.prologue
+    program.outputs = []
+    var text = ProgramText(
+      program, prologue, rows: shape.reduced,
+      columns: shape.isAlong ? shape.inner : shape.prologueColumns, &builder)
+    let outer = BoundWalk(shape.prologueWalk(shape.isAlong ? shape.kept : shape.rows), &builder)
+    let frame = openFrame(&builder)
+    let total = builder.number(shape.reduced.count)
+    let inner = builder.number(shape.inner.extent)
+    if isCPU || !shape.isAlong {
+      builder.block(frame.loop) { builder in
+        emitBlock(frame, &builder)
+        if shape.isAlong {
+          vectorsAlong(&text, outer, total: total, inner: inner, &builder)
+        } else {
+          text.move(outer, to: "row", &builder)
+          accumulators.declare(&builder)
+          builder.block("for (\(index) outer = \(range(total, &builder)); outer += 1)") { builder in
+            text.beginRow("outer", &builder)
+            let registers = emit(text, column: "column", count: "count", &builder)
+            accumulators.add(registers, places: "(VL)((i64)outer)", &builder)
+          }
+        }
+        finish(&builder)
+      }
+      return (builder, frame.groups)
+    }
+    groupAlong(&text, outer, frame, total: total, inner: inner, &builder)
+    return (builder, frame.groups)
+  }
+
+  /// The kernel that combines the parts.
+  func combine() -> (KernelBuilder, groups: Int) {
+    var builder = newBuilder("reduction_parts")
+    var whole = self.shape
+    whole.parts = 1
+    whole.isAlong = false
+    let emitter = ReductionEmitter(
+      step: step, prologue: prologue, epilogue: epilogue, shape: whole, isLarge: isLarge, target: target,
+      workspace: workspace)
+    let frame = emitter.openFrame(&builder)
+    let parts = builder.number(shape.parts)
+    let places = partPlaces(&builder)
+    builder.block(frame.loop) { builder in
+      emitter.emitBlock(frame, &builder)
+      accumulators.declare(&builder)
+      builder.block("for (\(builder.index) part = 0; part < \(parts); part += 1)") { builder in
+        for (register, place) in zip(accumulators.registers, places) {
+          builder.line(
+            "const \(register.lane.vector) other_\(register.name) = LOAD_\(register.lane.dtype)("
+              + "\(place.pointer), \(place.offset), count);")
+        }
+        accumulators.merge({ "other_\($0)" }, &builder)
+      }
+      emitter.finish(&builder)
+    }
+    return (builder, frame.groups)
+  }
+
+  // MARK: - Blocks of results
+
+  /// How work-items are given blocks of results.
+  struct Frame {
+    var loop: String
+    var blocksPerRow: String
+    var columns: String
+    var block: String
+    var groups: Int
+  }
+
+  private func openFrame(_ builder: inout KernelBuilder) -> Frame {
+    let numbers = [blocks, blocksPerItem, blocksPerRow, shape.columns.extent, block].map {
+      builder.number($0)
+    }
+    let index = builder.index
+    let items = (blocks + blocksPerItem - 1) / blocksPerItem
+    if isCPU {
+      let count = builder.number(items)
+      builder.line("const \(index) part = (\(index))GROUP_ID() / \(count);")
+      builder.line("const \(index) item = (\(index))GROUP_ID() - part * \(count);")
+      return Frame(
+        loop:
+          "for (\(index) unit = item * \(numbers[1]); unit < SMALLER((item + 1) * \(numbers[1]), \(numbers[0])); unit += 1)",
+        blocksPerRow: numbers[2], columns: numbers[3], block: numbers[4], groups: items * shape.parts)
+    }
+    let isGroup = shape.isAlong
+    let groups = isGroup ? blocks : (blocks + 255) / 256
+    let count = builder.number(groups)
+    builder.line("const \(index) part = (\(index))GROUP_ID() / \(count);")
+    builder.line("const \(index) item = (\(index))GROUP_ID() - part * \(count);")
+    builder.line("const \(index) unit = \(isGroup ? "item" : "item * 256 + LOCAL_ID()");")
+    return Frame(
+      loop: "if (unit < \(numbers[0]))", blocksPerRow: numbers[2], columns: numbers[3], block: numbers[4],
+      groups: groups * shape.parts)
+  }
+
+  /// Emits the row, the first column and the number of columns of block `unit`.
+  private func emitBlock(_ frame: Frame, _ builder: inout KernelBuilder) {
+    let index = builder.index
+    builder.line("const \(index) row = unit / \(frame.blocksPerRow);")
+    builder.line("const \(index) column = (unit - row * \(frame.blocksPerRow)) * \(frame.block);")
+    builder.line("const int count = (int)SMALLER(\(frame.columns) - column, \(frame.block));")
+    builder.line("const \(index) output = row * \(frame.columns) + column;")
+  }
+
+  /// The start and the condition of a loop over the reduced rows that belong to this part.
+  private func range(_ total: String, _ builder: inout KernelBuilder) -> String {
+    guard shape.parts > 1 else { return "0; outer < \(total)" }
+    let size = builder.number((shape.reduced.count + shape.parts - 1) / shape.parts)
+    return "part * \(size); outer < SMALLER((part + 1) * \(size), \(total))"
+  }
+
+  // MARK: - Along the innermost axis
+
+  /// One result after the other, each in a vector whose lanes are combined at the end.
+  private func vectorsAlong(
+    _ text: inout ProgramText, _ outer: BoundWalk, total: String, inner: String,
+    _ builder: inout KernelBuilder
+  ) {
+    let index = builder.index
+    for register in accumulators.registers {
+      builder.line("\(register.lane.scalar) all_\(register.name)[WIDTH];")
+    }
+    // Long rows are cut into parts themselves, else the rows are dealt out.
+    let cutsRows = shape.parts > 1 && shape.reduced.count < shape.parts
+    let size =
+      cutsRows
+      ? (shape.inner.extent / shape.parts + width) / width * width : shape.inner.extent
+    let piece = cutsRows ? builder.number(size) : ""
+    let rows = cutsRows ? "0; outer < \(total)" : range(total, &builder)
+    let columns =
+      cutsRows ? "part * \(piece); along < SMALLER((part + 1) * \(piece), \(inner))" : "0; along < \(inner)"
+    let end = cutsRows ? "SMALLER((part + 1) * \(piece), \(inner))" : inner
+    builder.block("for (int one = 0; one < count; one += 1)") { builder in
+      var text = text
+      text.move(outer, to: "(output + one)", &builder)
+      accumulators.declare(&builder)
+      builder.block("for (\(index) outer = \(rows); outer += 1)") { builder in
+        text.beginRow("outer", &builder)
+        builder.block("for (\(index) along = \(columns); along += WIDTH)") { builder in
+          builder.line("const int held = (int)SMALLER(\(end) - along, (\(index))WIDTH);")
+          let registers = emit(text, column: "along", count: "held", &builder)
+          accumulators.add(
+            registers, places: "(NUMBER_i64(outer * \(inner) + along))", count: "held", &builder)
+        }
+      }
+      accumulators.fold(&builder)
+      for register in accumulators.registers {
+        builder.line("all_\(register.name)[one] = FIRST_\(register.lane.suffix)(\(register.name));")
+      }
+    }
+    for register in accumulators.registers {
+      builder.line("for (int one = count; one < WIDTH; one += 1) all_\(register.name)[one] = 0;")
+      builder.line("const \(register.lane.vector) \(register.name) = VLOAD(all_\(register.name));")
+    }
+  }
+
+  /// A group of work-items for one result, combined in a tree in shared memory.
+  private func groupAlong(
+    _ text: inout ProgramText, _ outer: BoundWalk, _ frame: Frame, total: String, inner: String,
+    _ builder: inout KernelBuilder
+  ) {
+    let index = builder.index
+    for register in accumulators.registers {
+      builder.begin("LOCAL_ARRAY(\(register.lane.scalar), all_\(register.name), 256);")
+    }
+    builder.line("const int lid = LOCAL_ID();")
+    emitBlock(frame, &builder)
+    text.move(outer, to: "output", &builder)
+    accumulators.declare(&builder)
+    let elements = shape.reduced.count * shape.inner.extent
+    let size = builder.number((elements + shape.parts - 1) / shape.parts)
+    builder.line("const \(index) end = SMALLER((part + 1) * \(size), \(total) * \(inner));")
+    builder.block("for (\(index) place = part * \(size) + lid; place < end; place += 256)") { builder in
+      builder.line("const \(index) outer = place / \(inner);")
+      builder.line("const \(index) along = place - outer * \(inner);")
+      text.beginRow("outer", &builder)
+      let registers = emit(text, column: "along", count: "1", &builder)
+      accumulators.add(registers, places: "(VL)((i64)place)", &builder)
+    }
+    for register in accumulators.registers {
+      builder.line("all_\(register.name)[lid] = \(register.name);")
+    }
+    builder.line("BARRIER();")
+    builder.block("for (int span = 128; span > 0; span /= 2)") { builder in
+      builder.block("if (lid < span)") { builder in
+        for register in accumulators.registers {
+          builder.line("const \(register.lane.vector) other_\(register.name) = all_\(register.name)[lid + span];")
+        }
+        accumulators.merge({ "other_\($0)" }, &builder)
+        for register in accumulators.registers {
+          builder.line("all_\(register.name)[lid] = \(register.name);")
+        }
+      }
+      builder.line("BARRIER();")
+    }
+    builder.block("if (lid == 0)") { builder in finish(&builder) }
+  }
+
+  // MARK: - Ends
+
+  private func emit(
+    _ text: ProgramText, column: String, count: String, _ builder: inout KernelBuilder
+  ) -> [String] {
+    text.registers(column: column, count: count, outputs: step.prologue.outputs, &builder)
+  }
+
+  /// Emits what becomes of the accumulators of a block: the epilogue, or a store of the part.
+  private func finish(_ builder: inout KernelBuilder) {
+    guard shape.parts == 1 else {
+      for (register, place) in zip(accumulators.registers, partPlaces(&builder)) {
+        builder.line(
+          "STORE_\(register.lane.dtype)(\(place.pointer), \(place.offset), count, \(register.name));")
+      }
+      return
+    }
+    var text = ProgramText(
+      step.epilogue.program, epilogue, rows: shape.epilogueWalk(shape.rows),
+      columns: shape.epilogueColumns, &builder)
+    text.beginRow("row", &builder)
+    text.emit(column: "column", count: "count", cores: accumulators.cores, &builder)
+  }
+
+  /// Where the parts of each register lie in the workspace: `[register][part][output]`.
+  private func partPlaces(_ builder: inout KernelBuilder) -> [(pointer: String, offset: String)] {
+    let count = builder.number(shape.outputCount)
+    let size = shape.parts * shape.outputCount
+    return accumulators.registers.enumerated().map { index, register in
+      let pointer = builder.sharedPointer("i64", slot: workspace, isConstant: false)
+      let base = builder.number(size * index)
+      return (
+        "((GLOBAL \(register.lane.scalar) *)(\(pointer) + \(base)))", "part * \(count) + output"
+      )
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import ApusDevice
+import Glibc
+
+/// A mutual exclusion lock without a value.
+final class Lock: @unchecked Sendable {
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+
+  init() { pthread_mutex_init(mutex, nil) }
+
+  deinit {
+    pthread_mutex_destroy(mutex)
+    mutex.deallocate()
+  }
+
+  func lock() { pthread_mutex_lock(mutex) }
+  func unlock() { pthread_mutex_unlock(mutex) }
+}
+
+/// Device memory that is kept for reuse by size.
+///
+/// A block may be handed out again while work that used it is still under way: the device's queue is
+/// in order, so whatever its next owner starts runs later.
+final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
+  struct Block: Sendable {
+    var memory: Driver.Memory
+    var capacity: Int
+  }
+
+  private let driver: Driver
+  private let lock = Lock()
+  private var free: [Int: [Driver.Memory]] = [:]
+  private var counts = MemoryStatistics()
+
+  init(driver: Driver) { self.driver = driver }
+
+  deinit { flush() }
+
+  var statistics: MemoryStatistics {
+    lock.lock()
+    defer { lock.unlock() }
+    return counts
+  }
+
+  /// The size of the blocks that serve a request: eight sizes between two powers of two, so that at
+  /// most an eighth is wasted and different shapes share blocks.
+  private func capacity(for byteCount: Int) -> Int {
+    let least = max(byteCount, 256)
+    let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))
+    let rounded = (least + step - 1) / step * step
+    return rounded > driver.info.maximumAllocationByteCount ? least : rounded
+  }
+
+  /// A block of at least `byteCount` bytes.
+  /// - Throws: `DeviceError.outOfMemory` when it does not fit even after unused blocks were released.
+  func take(_ byteCount: Int) throws(DeviceError) -> Block {
+    lock.lock()
+    defer { lock.unlock() }
+    let capacity = capacity(for: byteCount)
+    if let memory = free[capacity]?.popLast() {
+      counts.pooled -= capacity
+      return used(Block(memory: memory, capacity: capacity))
+    }
+    if counts.used + counts.pooled + capacity > driver.info.memoryByteCount { flushLocked() }
+    guard capacity <= driver.info.maximumAllocationByteCount,
+      counts.used + capacity <= driver.info.memoryByteCount
+    else { throw outOfMemory(byteCount) }
+    if let memory = try? driver.allocate(byteCount: capacity) {
+      return used(Block(memory: memory, capacity: capacity))
+    }
+    flushLocked()
+    do throws(DeviceError) {
+      return used(Block(memory: try driver.allocate(byteCount: capacity), capacity: capacity))
+    } catch {
+      if case .outOfMemory = error { throw outOfMemory(byteCount) }
+      throw error
+    }
+  }
+
+  func give(_ block: Block) {
+    lock.lock()
+    defer { lock.unlock() }
+    counts.used -= block.capacity
+    counts.pooled += block.capacity
+    free[block.capacity, default: []].append(block.memory)
+  }
+
+  /// Releases all blocks that nobody uses.
+  func flush() {
+    lock.lock()
+    defer { lock.unlock() }
+    flushLocked()
+  }
+
+  private func flushLocked() {
+    for memories in free.values { for memory in memories { driver.free(memory) } }
+    free = [:]
+    counts.pooled = 0
+  }
+
+  private func used(_ block: Block) -> Block {
+    counts.used += block.capacity
+    counts.peak = max(counts.peak, counts.used)
+    return block
+  }
+
+  private func outOfMemory(_ byteCount: Int) -> DeviceError {
+    let isLarge = byteCount > driver.info.maximumAllocationByteCount
+    return .outOfMemory(
+      device: driver.info.identifier, requested: byteCount, used: counts.used,
+      available: isLarge ? driver.info.maximumAllocationByteCount : driver.info.memoryByteCount)
+  }
+}
+
+/// A buffer that returns its block to the pool.
+final class GPUBuffer<Driver: GPUDriver>: Buffer, @unchecked Sendable {
+  let block: MemoryPool<Driver>.Block
+  private let pool: MemoryPool<Driver>
+
+  init(byteCount: Int, block: MemoryPool<Driver>.Block, pool: MemoryPool<Driver>) {
+    self.block = block
+    self.pool = pool
+    super.init(byteCount: byteCount)
+  }
+
+  deinit { pool.give(block) }
+}
+
+/// The scratch memory of all plans of a device. One run at a time uses it, in the order of the queue,
+/// so plans share it and it is as large as the largest of them needs.
+final class ScratchArena<Driver: GPUDriver>: @unchecked Sendable {
+  private let pool: MemoryPool<Driver>
+  private var blocks: [MemoryPool<Driver>.Block?] = []
+
+  init(pool: MemoryPool<Driver>) { self.pool = pool }
+
+  /// Makes slab `i` at least `sizes[i]` bytes large.
+  func reserve(_ sizes: [Int]) throws(DeviceError) {
+    while blocks.count < sizes.count { blocks.append(nil) }
+    for (index, size) in sizes.enumerated() where size > 0 && size > blocks[index]?.capacity ?? 0 {
+      if let block = blocks[index] { pool.give(block) }
+      blocks[index] = nil
+      blocks[index] = try pool.take(size)
+    }
+  }
+
+  func memory(_ index: Int) -> Driver.Memory? { blocks[index]?.memory }
+
+  /// Returns everything to the pool; the next run reserves again what it needs.
+  func release() {
+    for block in blocks { if let block { pool.give(block) } }
+    blocks = []
+  }
+}

@@ -1,0 +1,71 @@
+import ApusDevice
+import COpenCL
+
+extension OpenCLDriver {
+  /// No option that lets the compiler change a result: contraction is off in the text.
+  static let buildOptions = "-cl-std=CL1.2"
+
+  func compile(_ text: String, name: String) throws(DeviceError) -> Module {
+    var status: cl_int = 0
+    let program = text.withCString { pointer in
+      var source: UnsafePointer<CChar>? = pointer
+      return api.clCreateProgramWithSource(context, 1, &source, nil, &status)
+    }
+    guard let program else {
+      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "building \(name)")
+    }
+    let module = Module(program: program, api: entry.api)
+    let result = build(program)
+    guard result == CL_SUCCESS else {
+      throw .buildFailed(
+        device: info.identifier, kernel: name,
+        log: buildLog(program) + "\n(OpenCL \(OpenCLStatus(code: result).name), status \(result))")
+    }
+    return module
+  }
+
+  func load(_ binary: [UInt8]) -> Module? {
+    var device: cl_device_id? = entry.device
+    var size = binary.count
+    var status: cl_int = 0
+    var entryStatus: cl_int = 0
+    let program = binary.withUnsafeBufferPointer { bytes in
+      var pointer = bytes.baseAddress
+      return api.clCreateProgramWithBinary(context, 1, &device, &size, &pointer, &entryStatus, &status)
+    }
+    guard let program else { return nil }
+    let module = Module(program: program, api: entry.api)
+    return status == CL_SUCCESS && entryStatus == CL_SUCCESS && build(program) == CL_SUCCESS ? module : nil
+  }
+
+  func binary(of module: Module) -> [UInt8]? {
+    var size = 0
+    let sizes = cl_program_info(CL_PROGRAM_BINARY_SIZES)
+    guard
+      api.clGetProgramInfo(module.program, sizes, MemoryLayout<Int>.size, &size, nil) == CL_SUCCESS, size > 0
+    else { return nil }
+    var bytes = [UInt8](repeating: 0, count: size)
+    let status = bytes.withUnsafeMutableBufferPointer { buffer in
+      var pointer = buffer.baseAddress
+      return api.clGetProgramInfo(
+        module.program, cl_program_info(CL_PROGRAM_BINARIES), MemoryLayout.size(ofValue: pointer), &pointer, nil)
+    }
+    return status == CL_SUCCESS ? bytes : nil
+  }
+
+  private func build(_ program: cl_program) -> cl_int {
+    var device: cl_device_id? = entry.device
+    return api.clBuildProgram(program, 1, &device, Self.buildOptions, nil, nil)
+  }
+
+  private func buildLog(_ program: cl_program) -> String {
+    var size = 0
+    let property = cl_program_build_info(CL_PROGRAM_BUILD_LOG)
+    guard
+      api.clGetProgramBuildInfo(program, entry.device, property, 0, nil, &size) == CL_SUCCESS, size > 0
+    else { return "no log" }
+    var bytes = [UInt8](repeating: 0, count: size)
+    _ = api.clGetProgramBuildInfo(program, entry.device, property, size, &bytes, nil)
+    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  }
+}

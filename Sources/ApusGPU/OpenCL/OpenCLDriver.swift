@@ -1,0 +1,96 @@
+import ApusDevice
+import COpenCL
+
+/// OpenCL 1.2 with one context and one in-order queue.
+final class OpenCLDriver: GPUDriver, @unchecked Sendable {
+  struct Memory: @unchecked Sendable, Equatable {
+    let object: cl_mem
+  }
+
+  /// A program; released with the last reference.
+  final class Module: @unchecked Sendable {
+    let program: cl_program
+    private let api: OpenCLFunctions
+
+    init(program: cl_program, api: OpenCLFunctions) {
+      self.program = program
+      self.api = api
+    }
+
+    deinit { _ = api.functions.clReleaseProgram(program) }
+  }
+
+  let info: DeviceInfo
+  let target: KernelTarget
+  let fingerprint: [String]
+  let entry: OpenCLEntry
+  let api: COpenCLFunctions
+  let options: GPUOptions
+  let context: cl_context
+  let queue: cl_command_queue
+  var staging: StagingBlocks
+
+  init(_ entry: OpenCLEntry, options: GPUOptions) throws(DeviceError) {
+    self.entry = entry
+    self.options = options
+    api = entry.api.functions
+    info = entry.info
+    target = KernelTarget(
+      dialect: "prelude/opencl.h", kernelClass: options.kernelClass ?? (entry.isCPU ? .cpu : .gpu),
+      supportsFloat64: info.supportsFloat64)
+    fingerprint = [
+      entry.platformText(CL_PLATFORM_NAME), entry.platformText(CL_PLATFORM_VERSION), info.name, info.vendor,
+      entry.text(CL_DEVICE_VERSION), entry.text(CL_DRIVER_VERSION), Self.buildOptions,
+    ]
+    var status: cl_int = 0
+    var device: cl_device_id? = entry.device
+    guard let context = api.clCreateContext(nil, 1, &device, nil, nil, &status) else {
+      throw .unavailable(device: info.identifier, reason: "no context: \(OpenCLStatus(code: status).name)")
+    }
+    let properties = options.logsLaunches ? cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE) : 0
+    guard let queue = api.clCreateCommandQueue(context, entry.device, properties, &status) else {
+      _ = api.clReleaseContext(context)
+      throw .unavailable(device: info.identifier, reason: "no queue: \(OpenCLStatus(code: status).name)")
+    }
+    self.context = context
+    self.queue = queue
+    staging = StagingBlocks(entry.api)
+  }
+
+  deinit {
+    _ = api.clFinish(queue)
+    staging.releaseAll()
+    _ = api.clReleaseCommandQueue(queue)
+    _ = api.clReleaseContext(context)
+  }
+
+  /// Throws the error that a failed call stands for.
+  func check(_ status: cl_int, _ activity: @autoclosure () -> String) throws(DeviceError) {
+    guard status != CL_SUCCESS else { return }
+    throw OpenCLStatus(code: status).error(device: info.identifier, activity: activity())
+  }
+
+  func synchronize() throws(DeviceError) {
+    try check(api.clFinish(queue), "waiting for the queue")
+  }
+}
+
+// MARK: - Memory
+
+extension OpenCLDriver {
+  func allocate(byteCount: Int) throws(DeviceError) -> Memory {
+    var status: cl_int = 0
+    guard
+      let object = api.clCreateBuffer(context, cl_mem_flags(CL_MEM_READ_WRITE), byteCount, nil, &status)
+    else {
+      if OpenCLStatus(code: status).isOutOfMemory {
+        throw .outOfMemory(
+          device: info.identifier, requested: byteCount, used: 0, available: info.memoryByteCount)
+      }
+      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "allocating memory")
+    }
+    return Memory(object: object)
+  }
+
+  func free(_ memory: Memory) { _ = api.clReleaseMemObject(memory.object) }
+}

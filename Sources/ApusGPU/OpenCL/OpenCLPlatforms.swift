@@ -1,0 +1,117 @@
+import ApusDevice
+import COpenCL
+
+/// The entry points of the OpenCL loader.
+struct OpenCLFunctions: @unchecked Sendable {
+  let table: UnsafePointer<COpenCLFunctions>
+
+  /// The loader of this process, or the reason why there is none.
+  static func open() throws(DeviceError) -> OpenCLFunctions {
+    guard let table = copencl_functions() else {
+      throw .unavailable(
+        device: "opencl",
+        reason: "no OpenCL loader (\(String(cString: copencl_failure()))); install one and a platform, "
+          + "for example: apt install ocl-icd-libopencl1 pocl-opencl-icd")
+    }
+    return OpenCLFunctions(table: table)
+  }
+
+  var functions: COpenCLFunctions { table.pointee }
+}
+
+/// One device of one platform, not yet opened.
+struct OpenCLEntry: @unchecked Sendable {
+  let platform: cl_platform_id
+  let device: cl_device_id
+  let index: Int
+  let api: OpenCLFunctions
+
+  /// Every device of every platform, in the order the loader names them.
+  /// - Throws: `DeviceError.unavailable` when there is no loader, no platform or no device.
+  static func all() throws(DeviceError) -> [OpenCLEntry] {
+    let api = try OpenCLFunctions.open()
+    var entries: [OpenCLEntry] = []
+    for platform in platforms(api) {
+      for device in devices(of: platform, api) {
+        entries.append(OpenCLEntry(platform: platform, device: device, index: entries.count, api: api))
+      }
+    }
+    guard !entries.isEmpty else {
+      throw .unavailable(
+        device: "opencl",
+        reason: "the OpenCL loader finds no platform with a device (OCL_ICD_VENDORS, /etc/OpenCL/vendors); "
+          + "install one, for example: apt install pocl-opencl-icd")
+    }
+    return entries
+  }
+
+  private static func platforms(_ api: OpenCLFunctions) -> [cl_platform_id] {
+    var count: cl_uint = 0
+    guard api.functions.clGetPlatformIDs(0, nil, &count) == CL_SUCCESS, count > 0 else { return [] }
+    var identifiers = [cl_platform_id?](repeating: nil, count: Int(count))
+    guard api.functions.clGetPlatformIDs(count, &identifiers, nil) == CL_SUCCESS else { return [] }
+    return identifiers.compactMap(\.self)
+  }
+
+  private static func devices(of platform: cl_platform_id, _ api: OpenCLFunctions) -> [cl_device_id] {
+    let all = cl_device_type(0xFFFF_FFFF)
+    var count: cl_uint = 0
+    guard api.functions.clGetDeviceIDs(platform, all, 0, nil, &count) == CL_SUCCESS, count > 0 else {
+      return []
+    }
+    var identifiers = [cl_device_id?](repeating: nil, count: Int(count))
+    guard api.functions.clGetDeviceIDs(platform, all, count, &identifiers, nil) == CL_SUCCESS else { return [] }
+    return identifiers.compactMap(\.self)
+  }
+}
+
+// MARK: - Properties
+
+extension OpenCLEntry {
+  var identifier: String { "opencl:\(index)" }
+
+  func text(_ property: Int32) -> String {
+    var size = 0
+    guard api.functions.clGetDeviceInfo(device, cl_device_info(property), 0, nil, &size) == CL_SUCCESS, size > 0
+    else { return "" }
+    var bytes = [UInt8](repeating: 0, count: size)
+    _ = api.functions.clGetDeviceInfo(device, cl_device_info(property), size, &bytes, nil)
+    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  }
+
+  func platformText(_ property: Int32) -> String {
+    var size = 0
+    let property = cl_platform_info(property)
+    guard api.functions.clGetPlatformInfo(platform, property, 0, nil, &size) == CL_SUCCESS, size > 0
+    else { return "" }
+    var bytes = [UInt8](repeating: 0, count: size)
+    _ = api.functions.clGetPlatformInfo(platform, property, size, &bytes, nil)
+    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  }
+
+  func number<T: FixedWidthInteger>(_ property: Int32, _ type: T.Type) -> Int {
+    var value: T = 0
+    let size = MemoryLayout<T>.size
+    guard api.functions.clGetDeviceInfo(device, cl_device_info(property), size, &value, nil) == CL_SUCCESS
+    else { return 0 }
+    return Int(clamping: value)
+  }
+
+  private var type: Int { number(CL_DEVICE_TYPE, cl_device_type.self) }
+  var isCPU: Bool { type & Int(CL_DEVICE_TYPE_CPU) != 0 }
+
+  var info: DeviceInfo {
+    let isGPU = type & Int(CL_DEVICE_TYPE_GPU) != 0
+    let isUnified = number(CL_DEVICE_HOST_UNIFIED_MEMORY, cl_bool.self) != 0
+    // The alignment is reported in bits.
+    let alignment = max(64, number(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint.self) / 8)
+    return DeviceInfo(
+      kind: .opencl, identifier: identifier, name: text(CL_DEVICE_NAME), vendor: text(CL_DEVICE_VENDOR),
+      driver: "\(platformText(CL_PLATFORM_NAME)), \(text(CL_DEVICE_VERSION)), \(text(CL_DRIVER_VERSION))",
+      isDiscreteGPU: isGPU && !isUnified,
+      computeUnits: number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self),
+      memoryByteCount: number(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong.self),
+      maximumAllocationByteCount: number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self),
+      alignment: alignment, supportsFloat64: number(CL_DEVICE_DOUBLE_FP_CONFIG, cl_ulong.self) != 0)
+  }
+}

@@ -1,0 +1,134 @@
+import ApusDevice
+import ApusFiles
+import Kernels
+
+/// The text of one kernel. Equal texts have equal names.
+struct KernelText: Hashable, Sendable {
+  var name: String
+  var text: String
+
+  /// A kernel of `family` from its parameters and body; the name is made of the family and a digest.
+  init(family: String, parameters: [String], body: String) {
+    let list = (parameters + ["GLOBAL const i64 *geometry", "int at"]).joined(separator: ", ")
+    let rest = "(\(list)) {\n\(body)}\n"
+    name = "\(family)_\(String(SHA256.hexadecimal(of: Array(rest.utf8)).prefix(10)))"
+    text = "KERNEL void \(name)" + rest
+  }
+}
+
+/// The built programs of a device, in this process and on disk.
+///
+/// Kernels are found by their text, so that plans of the same structure share them. What a plan lacks
+/// is built as one program: a build costs the same whatever it holds.
+final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
+  private final class Program {
+    let module: Driver.Module
+    let key: String
+    /// Whether kernels ran for the first time since the program was last stored. Some drivers finish
+    /// building a kernel at its first launch.
+    var isChanged = true
+    var storedSize = 0
+
+    init(module: Driver.Module, key: String) {
+      self.module = module
+      self.key = key
+    }
+  }
+
+  private let driver: Driver
+  private let options: GPUOptions
+  private let store: ProgramStore?
+  private let lock = Lock()
+  private var programs: [KernelText: Program] = [:]
+  private var pending: [Program] = []
+  private(set) var buildCount = 0
+
+  init(driver: Driver, options: GPUOptions) {
+    self.driver = driver
+    self.options = options
+    store = options.cacheDirectory.flatMap(ProgramStore.init(directory:))
+  }
+
+  /// The modules that hold the given kernels.
+  /// - Throws: `DeviceError.buildFailed` with the name of the first kernel that does not build alone.
+  func modules(for kernels: [KernelText]) throws(DeviceError) -> [Driver.Module] {
+    lock.lock()
+    defer { lock.unlock() }
+    var missing: [KernelText] = []
+    var seen: Set<KernelText> = []
+    for kernel in kernels where programs[kernel] == nil && seen.insert(kernel).inserted {
+      missing.append(kernel)
+    }
+    if !missing.isEmpty {
+      missing.sort { $0.name < $1.name }
+      let program = try build(missing)
+      for kernel in missing { programs[kernel] = program }
+    }
+    return kernels.map { programs[$0]!.module }
+  }
+
+  /// Notes that kernels were started that may not have run before.
+  func noteFirstRun(of kernels: [KernelText]) {
+    lock.lock()
+    defer { lock.unlock() }
+    for kernel in kernels {
+      guard let program = programs[kernel], !pending.contains(where: { $0 === program }) else { continue }
+      pending.append(program)
+    }
+  }
+
+  /// Writes programs whose kernels ran for the first time to the disk.
+  func storeUsed() {
+    lock.lock()
+    defer { lock.unlock() }
+    guard !pending.isEmpty else { return }
+    for program in pending {
+      guard let store, let binary = driver.binary(of: program.module), binary.count != program.storedSize
+      else { continue }
+      store.write(binary, key: program.key)
+      program.storedSize = binary.count
+    }
+    pending = []
+  }
+
+  private func build(_ kernels: [KernelText]) throws(DeviceError) -> Program {
+    let text = KernelPrelude.text(for: driver.target) + kernels.map(\.text).joined(separator: "\n")
+    let key = ProgramStore.key(of: driver.fingerprint + [text])
+    keep(text, key: key)
+    if let binary = store?.read(key: key), let module = driver.load(binary) {
+      let program = Program(module: module, key: key)
+      program.storedSize = binary.count
+      return program
+    }
+    buildCount += 1
+    do throws(DeviceError) {
+      let label = kernels.count == 1 ? kernels[0].name : "\(kernels.count) kernels"
+      return Program(module: try driver.compile(text, name: label), key: key)
+    } catch {
+      throw culprit(of: error, kernels)
+    }
+  }
+
+  /// The error of the first kernel that fails on its own.
+  private func culprit(of error: DeviceError, _ kernels: [KernelText]) -> DeviceError {
+    guard kernels.count > 1 else { return error }
+    for kernel in kernels {
+      do throws(DeviceError) {
+        _ = try driver.compile(KernelPrelude.text(for: driver.target) + kernel.text, name: kernel.name)
+      } catch { return error }
+    }
+    return error
+  }
+
+  /// Writes the text for a reader where `APUS_KEEP_KERNELS` asks for it.
+  private func keep(_ text: String, key: String) {
+    guard let directory = options.kernelDirectory else { return }
+    do throws(FileError) {
+      try FileSystem.createDirectory(directory)
+      let kind = driver.target.dialect.contains("cuda") ? "cu" : "cl"
+      try AtomicFile.write(Array(text.utf8), to: "\(directory)/\(key.prefix(16)).\(kind)")
+    } catch {
+      warn("APUS_KEEP_KERNELS: \(error)")
+    }
+  }
+}

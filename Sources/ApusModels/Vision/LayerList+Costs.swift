@@ -1,0 +1,24 @@
+extension LayerList.Stage {
+  /// The number of trained values: kernels, weights, biases; scale and shift of a batch normalization.
+  public var parameterCount: Int {
+    switch layer {
+    case .convolution(let convolution):
+      let kernel = convolution.kernel.height * convolution.kernel.width * input[0] / convolution.groups
+      return convolution.filters * (kernel + (convolution.hasBias ? 1 : 0))
+    case .dense(let units, let hasBias): return units * (input[0] + (hasBias ? 1 : 0))
+    case .batchNorm: return 2 * input[0]
+    default: return 0
+    }
+  }
+
+  /// The multiplications, each with its addition, that one example takes in convolutions and dense layers.
+  public var multiplyAddCount: Int {
+    switch layer {
+    case .convolution(let convolution):
+      let kernel = convolution.kernel.height * convolution.kernel.width * input[0] / convolution.groups
+      return kernel * output.reduce(1, *)
+    case .dense(let units, _): return units * input[0]
+    default: return 0
+    }
+  }
+}

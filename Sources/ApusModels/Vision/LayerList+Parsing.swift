@@ -1,0 +1,150 @@
+import ApusData
+
+extension LayerList {
+  /// Reads a list in the grammar of the type; upper and lower case are the same.
+  public init(parsing text: String) throws(LayerListError) {
+    layers = []
+    for (index, part) in text.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
+      let words = part.split(whereSeparator: \.isWhitespace).map { $0.lowercased() }
+      var parser = LayerParser(position: index + 1, words: words)
+      layers.append(try parser.layer())
+    }
+  }
+
+  /// The first words of all layers.
+  static let layerNames =
+    ["conv", "pool", "avgpool", "globalpool", "dense", "flatten", "batchnorm", "dropout"]
+    + Activation.allCases.map(\.rawValue)
+}
+
+/// Reads one layer, word by word.
+private struct LayerParser {
+  /// No extent is larger; what is written is multiplied later and must not overflow unseen.
+  static let largest = 1 << 24
+
+  let position: Int
+  let words: [String]
+  var next = 0
+
+  init(position: Int, words: [String]) {
+    self.position = position
+    self.words = words
+  }
+
+  func failure(_ reason: String) -> LayerListError {
+    LayerListError(kind: .grammar, position: position, layer: words.joined(separator: " "), reason: reason)
+  }
+
+  mutating func layer() throws(LayerListError) -> LayerList.Layer {
+    guard let name = word() else { throw failure("a layer is missing between the commas") }
+    let layer = try layer(name)
+    if let extra = word() { throw failure("\"\(extra)\" is not understood here") }
+    return layer
+  }
+
+  private mutating func layer(_ name: String) throws(LayerListError) -> LayerList.Layer {
+    switch name {
+    case "conv": return .convolution(try convolution())
+    case "pool": return .pooling(try pooling(.maximum))
+    case "avgpool": return .pooling(try pooling(.average))
+    case "globalpool": return .globalPooling
+    case "flatten": return .flatten
+    case "batchnorm": return .batchNorm
+    case "dense":
+      let units = try integer("the number of units")
+      return .dense(units: units, hasBias: try options(["no-bias"]).isEmpty)
+    case "dropout":
+      guard let text = word() else { throw failure("the rate is missing") }
+      guard let rate = Double(text), rate >= 0, rate < 1 else {
+        throw failure("the rate \"\(text)\" is not a number from 0 to below 1")
+      }
+      return .dropout(rate: rate)
+    default:
+      if let function = LayerList.Activation(rawValue: name) { return .activation(function) }
+      let match = nearestMatch(to: name, in: LayerList.layerNames).map { "; did you mean \($0)?" } ?? ""
+      throw failure("unknown layer \"\(name)\"\(match)")
+    }
+  }
+
+  private mutating func convolution() throws(LayerListError) -> LayerList.Convolution {
+    var layer = LayerList.Convolution(
+      filters: try integer("the number of filters"), kernel: try size("the kernel size"))
+    for (option, value) in try options(["stride", "pad", "dilation", "groups", "no-bias"]) {
+      switch option {
+      case "stride": layer.stride = value
+      case "dilation": layer.dilation = value
+      case "groups": layer.groups = value.height
+      case "no-bias": layer.hasBias = false
+      default: layer.padding = value.height < 0 ? nil : value
+      }
+    }
+    return layer
+  }
+
+  private mutating func pooling(_ kind: LayerList.Pooling.Kind) throws(LayerListError) -> LayerList.Pooling {
+    let window = try size("the window size")
+    var layer = LayerList.Pooling(kind: kind, window: window, stride: window)
+    for (option, value) in try options(["stride", "pad"]) {
+      if option == "stride" { layer.stride = value } else { layer.padding = value }
+    }
+    return layer
+  }
+}
+
+// MARK: - Words
+
+extension LayerParser {
+  private mutating func word() -> String? {
+    guard next < words.count else { return nil }
+    next += 1
+    return words[next - 1]
+  }
+
+  /// What follows the fixed words of a layer: names, each once, with their sizes. `pad same` gives a size of
+  /// −1, a plain number gives it twice.
+  private mutating func options(
+    _ known: [String]
+  ) throws(LayerListError) -> [(name: String, value: LayerList.Size)] {
+    var result: [(name: String, value: LayerList.Size)] = []
+    while let name = word() {
+      guard known.contains(name) else {
+        let match = nearestMatch(to: name, in: known).map { "; did you mean \($0)?" } ?? ""
+        throw failure("\"\(name)\" is not understood here\(match)")
+      }
+      guard !result.contains(where: { $0.name == name }) else { throw failure("\(name) is given twice") }
+      let value: LayerList.Size
+      switch name {
+      case "no-bias": value = .init(1, 1)
+      case "groups":
+        let count = try integer("the number of groups")
+        value = .init(count, count)
+      case "pad" where next < words.count && words[next] == "same" && known.contains("dilation"):
+        next += 1
+        value = .init(-1, -1)
+      default: value = try size("the size of \(name)", from: name == "pad" ? 0 : 1)
+      }
+      result.append((name, value))
+    }
+    return result
+  }
+
+  private mutating func integer(_ what: String) throws(LayerListError) -> Int {
+    guard let text = word() else { throw failure("\(what) is missing") }
+    return try integer(text, what, from: 1)
+  }
+
+  private func integer(_ text: String, _ what: String, from lowest: Int) throws(LayerListError) -> Int {
+    guard let value = Int(text), (lowest...Self.largest).contains(value) else {
+      throw failure("\(what), \"\(text)\", is not an integer from \(lowest) to \(Self.largest)")
+    }
+    return value
+  }
+
+  private mutating func size(_ what: String, from lowest: Int = 1) throws(LayerListError) -> LayerList.Size {
+    guard let text = word() else { throw failure("\(what) is missing") }
+    let parts = text.split(separator: "x", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count <= 2 else { throw failure("\(what), \"\(text)\", is neither N nor HEIGHTxWIDTH") }
+    let height = try integer(parts[0], what, from: lowest)
+    return .init(height, parts.count == 2 ? try integer(parts[1], what, from: lowest) : height)
+  }
+}

@@ -1,0 +1,119 @@
+extension LayerList {
+  /// A layer in its place: what goes in and what comes out.
+  public struct Stage: Hashable, Sendable {
+    public var layer: Layer
+    /// `[channels, height, width]`, or `[features]` once flattened; without the batch.
+    public var input: [Int]
+    public var output: [Int]
+  }
+
+  /// Fits the layers to an input.
+  ///
+  /// A dense layer takes flat features: where none was written, a `flatten` is put ahead of it.
+  /// - Parameter input: `[channels, height, width]` or `[features]`
+  public func stages(for input: [Int]) throws(LayerListError) -> [Stage] {
+    var stages: [Stage] = []
+    var shape = input
+    for (index, layer) in layers.enumerated() {
+      let fit = LayerFit(position: index + 1, layer: layer)
+      if case .dense = layer, shape.count == 3 {
+        let flat = try fit.output(of: .flatten, shape)
+        stages.append(Stage(layer: .flatten, input: shape, output: flat))
+        shape = flat
+      }
+      let output = try fit.output(of: layer, shape)
+      stages.append(Stage(layer: layer, input: shape, output: output))
+      shape = output
+    }
+    return stages
+  }
+}
+
+/// The shape rules, with errors that name the layer.
+private struct LayerFit {
+  let position: Int
+  let layer: LayerList.Layer
+
+  func failure(_ reason: String) -> LayerListError {
+    LayerListError(kind: .fit, position: position, layer: layer.description, reason: reason)
+  }
+
+  func output(of layer: LayerList.Layer, _ shape: [Int]) throws(LayerListError) -> [Int] {
+    switch layer {
+    case .convolution(let layer): return try convolution(layer, shape)
+    case .pooling(let layer): return try pooling(layer, shape)
+    case .globalPooling: return [try image(shape)[0]]
+    case .dense(let units, _):
+      _ = try product([units, shape.reduce(1, *)])
+      return [units]
+    case .flatten: return [try product(shape)]
+    case .batchNorm, .dropout, .activation: return shape
+    }
+  }
+
+  private func convolution(_ layer: LayerList.Convolution, _ shape: [Int]) throws(LayerListError) -> [Int] {
+    let channels = try image(shape)[0]
+    guard channels % layer.groups == 0, layer.filters % layer.groups == 0 else {
+      throw failure("\(layer.groups) groups divide not both \(channels) channels and \(layer.filters) filters")
+    }
+    let padding = layer.resolvedPadding
+    if layer.padding == nil {
+      let (tall, wide) = (
+        layer.dilation.height * (layer.kernel.height - 1), layer.dilation.width * (layer.kernel.width - 1)
+      )
+      guard tall % 2 == 0, wide % 2 == 0, layer.stride == .init(1, 1) else {
+        throw failure("pad same needs an odd kernel and stride 1")
+      }
+    }
+    let height = try extent(
+      shape[1], "height", layer.kernel.height, layer.stride.height, padding.height, layer.dilation.height)
+    let width = try extent(
+      shape[2], "width", layer.kernel.width, layer.stride.width, padding.width, layer.dilation.width)
+    _ = try product([layer.filters, channels / layer.groups, layer.kernel.height, layer.kernel.width])
+    _ = try product([layer.filters, height, width])
+    return [layer.filters, height, width]
+  }
+
+  private func pooling(_ layer: LayerList.Pooling, _ shape: [Int]) throws(LayerListError) -> [Int] {
+    let channels = try image(shape)[0]
+    guard 2 * layer.padding.height <= layer.window.height, 2 * layer.padding.width <= layer.window.width else {
+      throw failure("the padding is more than half of the window")
+    }
+    return [
+      channels,
+      try extent(shape[1], "height", layer.window.height, layer.stride.height, layer.padding.height, 1),
+      try extent(shape[2], "width", layer.window.width, layer.stride.width, layer.padding.width, 1),
+    ]
+  }
+
+  private func image(_ shape: [Int]) throws(LayerListError) -> [Int] {
+    guard shape.count == 3 else {
+      throw failure("needs images [channels, height, width], but its input is \(shape)")
+    }
+    return shape
+  }
+
+  /// `⌊(extent + 2 · padding − dilation · (kernel − 1) − 1) / stride⌋ + 1`
+  private func extent(
+    _ extent: Int, _ name: String, _ kernel: Int, _ stride: Int, _ padding: Int, _ dilation: Int
+  ) throws(LayerListError) -> Int {
+    let (padded, covered) = (extent + 2 * padding, dilation * (kernel - 1) + 1)
+    guard covered <= padded else {
+      throw failure("covers a \(name) of \(covered), but its input has \(padded) (padding included)")
+    }
+    return (padded - covered) / stride + 1
+  }
+
+  /// The product of extents, refused when no memory could hold as many elements.
+  private func product(_ extents: [Int]) throws(LayerListError) -> Int {
+    var product = 1
+    for extent in extents {
+      let (next, overflow) = product.multipliedReportingOverflow(by: extent)
+      guard !overflow, next <= 1 << 40 else {
+        throw failure("a tensor of \(extents.map(String.init).joined(separator: " x ")) elements is too large")
+      }
+      product = next
+    }
+    return product
+  }
+}

@@ -1,0 +1,129 @@
+/// A chain of layers as it is written on a command line:
+/// `conv 6 5x5 pad 2, relu, pool 2, conv 16 5x5, relu, pool 2, flatten, dense 120, relu, dense 10`.
+///
+/// ```
+/// list  = layer { "," layer }
+/// layer = "conv" FILTERS SIZE { "stride" SIZE | "pad" SIZE | "pad" "same" | "dilation" SIZE
+///                             | "groups" N | "no-bias" }
+///       | ("pool" | "avgpool") SIZE { "stride" SIZE | "pad" SIZE }
+///       | "globalpool" | "dense" UNITS { "no-bias" } | "flatten" | "batchnorm" | "dropout" RATE
+///       | "relu" | "tanh" | "sigmoid" | …
+/// SIZE  = N | HEIGHT "x" WIDTH
+/// ```
+/// This is the description alone: it knows shapes, no tensors. `stages(for:)` fits it to an input.
+public struct LayerList: Hashable, Sendable {
+  /// Height and width.
+  public struct Size: Hashable, Sendable {
+    public var height: Int
+    public var width: Int
+
+    public init(_ height: Int, _ width: Int) {
+      self.height = height
+      self.width = width
+    }
+  }
+
+  public struct Convolution: Hashable, Sendable {
+    public var filters: Int
+    public var kernel: Size
+    public var stride = Size(1, 1)
+    /// Zeros on each side; `nil` for as many as keep height and width.
+    public var padding: Size? = Size(0, 0)
+    public var dilation = Size(1, 1)
+    public var groups = 1
+    public var hasBias = true
+
+    /// The zeros on each side, with `nil` resolved: `dilation · (kernel − 1) / 2`.
+    public var resolvedPadding: Size {
+      padding
+        ?? Size(dilation.height * (kernel.height - 1) / 2, dilation.width * (kernel.width - 1) / 2)
+    }
+  }
+
+  public struct Pooling: Hashable, Sendable {
+    public enum Kind: Hashable, Sendable { case maximum, average }
+
+    public var kind: Kind
+    public var window: Size
+    public var stride: Size
+    public var padding = Size(0, 0)
+  }
+
+  /// Functions of single elements, by the name they are written with.
+  public enum Activation: String, Hashable, Sendable, CaseIterable {
+    case relu, sigmoid, tanh, gelu, silu, elu, selu, softplus
+    case leakyRelu = "leaky-relu"
+  }
+
+  public enum Layer: Hashable, Sendable {
+    case convolution(Convolution)
+    case pooling(Pooling)
+    /// The mean over height and width.
+    case globalPooling
+    case dense(units: Int, hasBias: Bool)
+    case flatten
+    case batchNorm
+    case dropout(rate: Double)
+    case activation(Activation)
+  }
+
+  public var layers: [Layer]
+
+  public init(_ layers: [Layer]) { self.layers = layers }
+}
+
+/// A layer list that cannot be read, or that does not fit.
+public struct LayerListError: Error, Hashable, Sendable {
+  public enum Kind: Hashable, Sendable {
+    /// The text is not a layer list.
+    case grammar
+    /// The layers do not fit each other or the input.
+    case fit
+  }
+
+  public var kind: Kind
+  /// Which layer, counted from 1.
+  public var position: Int
+  /// The layer as it is written.
+  public var layer: String
+  public var reason: String
+}
+
+extension LayerListError: CustomStringConvertible {
+  public var description: String { "layer \(position) (\(layer)): \(reason)" }
+}
+
+// MARK: - Text
+
+extension LayerList: CustomStringConvertible {
+  /// The list in the same grammar, defaults left out: parsing it gives an equal list.
+  public var description: String { layers.map(\.description).joined(separator: ", ") }
+}
+
+extension LayerList.Size: CustomStringConvertible {
+  public var description: String { height == width ? "\(height)" : "\(height)x\(width)" }
+}
+
+extension LayerList.Layer: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .convolution(let layer):
+      var words = "conv \(layer.filters) \(layer.kernel.height)x\(layer.kernel.width)"
+      if layer.stride != .init(1, 1) { words += " stride \(layer.stride)" }
+      if layer.padding != .init(0, 0) { words += " pad \(layer.padding?.description ?? "same")" }
+      if layer.dilation != .init(1, 1) { words += " dilation \(layer.dilation)" }
+      if layer.groups != 1 { words += " groups \(layer.groups)" }
+      return layer.hasBias ? words : words + " no-bias"
+    case .pooling(let layer):
+      var words = (layer.kind == .maximum ? "pool " : "avgpool ") + layer.window.description
+      if layer.stride != layer.window { words += " stride \(layer.stride)" }
+      return layer.padding == .init(0, 0) ? words : words + " pad \(layer.padding)"
+    case .globalPooling: return "globalpool"
+    case .dense(let units, let hasBias): return "dense \(units)" + (hasBias ? "" : " no-bias")
+    case .flatten: return "flatten"
+    case .batchNorm: return "batchnorm"
+    case .dropout(let rate): return "dropout \(rate)"
+    case .activation(let function): return function.rawValue
+    }
+  }
+}

@@ -1,0 +1,15 @@
+extension ModelDescription {
+  /// LeNet-5 (LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document recognition",
+  /// 1998) as it is built today: ReLU for tanh, maximum for trained averages, a dense output.
+  static let lenet5 = ModelDescription(
+    name: "lenet5", summary: "LeNet-5, two convolutions and three dense layers",
+    layers: LayerList([
+      .convolution(.init(filters: 6, kernel: .init(5, 5), padding: .init(2, 2))), .activation(.relu),
+      .pooling(.init(kind: .maximum, window: .init(2, 2), stride: .init(2, 2))),
+      .convolution(.init(filters: 16, kernel: .init(5, 5))), .activation(.relu),
+      .pooling(.init(kind: .maximum, window: .init(2, 2), stride: .init(2, 2))),
+      .flatten, .dense(units: 120, hasBias: true), .activation(.relu), .dense(units: 84, hasBias: true),
+      .activation(.relu), .dense(units: 10, hasBias: true),
+    ]),
+    inputSize: [1, 28, 28], recipe: Recipe())
+}

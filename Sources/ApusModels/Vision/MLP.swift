@@ -1,0 +1,10 @@
+extension ModelDescription {
+  /// A multi-layer perceptron, 784-256-128-10.
+  static let mlp = ModelDescription(
+    name: "mlp", summary: "multi-layer perceptron 784-256-128-10",
+    layers: LayerList([
+      .flatten, .dense(units: 256, hasBias: true), .activation(.relu), .dense(units: 128, hasBias: true),
+      .activation(.relu), .dense(units: 10, hasBias: true),
+    ]),
+    inputSize: [1, 28, 28], recipe: Recipe())
+}

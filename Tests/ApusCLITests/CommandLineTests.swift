@@ -1,0 +1,133 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+struct CommandLineTests {
+  @Test func versionAndHelpGoToStandardOutput() throws {
+    let version = try Invocation("--version")
+    #expect(version.status == 0 && version.output.hasPrefix("apus ") && version.errors.isEmpty)
+    for arguments in [["--help"], ["-h"], ["help"]] {
+      let help = try Invocation(arguments)
+      #expect(help.status == 0 && help.output.contains("usage: apus COMMAND") && help.errors.isEmpty)
+    }
+  }
+
+  /// Every command of the overview explains itself, in both spellings.
+  @Test func everyCommandHasAPage() throws {
+    let overview = try Invocation("--help").lines
+    let names = overview.filter { $0.hasPrefix("  ") }.compactMap { $0.split(separator: " ").first }
+    #expect(names.contains("datasets") && names.contains("completions"))
+    for name in names {
+      let page = try Invocation(String(name), "--help")
+      #expect(page.status == 0 && page.errors.isEmpty)
+      #expect(page.output.contains("usage: apus \(name)") && page.output.contains("--help"))
+      #expect(try Invocation("help", String(name)).output == page.output)
+    }
+  }
+
+  @Test(arguments: [
+    ([], "a command is missing"),
+    (["dataset"], "unknown command \"dataset\"; did you mean datasets?"),
+    (["help", "dataset"], "unknown command \"dataset\"; did you mean datasets?"),
+    (["--versoin"], "unknown option --versoin; did you mean --version?"),
+    (["datasets", "--jsno"], "unknown option --jsno; did you mean --json?"),
+    (["datasets", "--json=1"], "--json takes no value"),
+    (["datasets", "--json", "--json"], "--json is given twice"),
+    (["datasets", "more"], "unexpected argument \"more\""),
+    (["completions"], "SHELL is missing"),
+    (["completions", "zhs"], "unknown SHELL \"zhs\"; did you mean zsh?"),
+    (["completions", "--", "--json"], "unknown SHELL \"--json\""),
+    (["bench", "gem"], "unknown KIND \"gem\"; did you mean gemm?"),
+    (["bench", "gemm", "--problem", "2x2"], "\"2x2\" is not a matrix product MxNxK"),
+    (["bench", "conv", "--transpose", "NT"], "--transpose T is not for conv"),
+    (["bench", "ops", "--problem", "expp"], "unknown operation \"expp\"; did you mean exp?"),
+    (["bench", "step", "lenet5-b128-sdg"], "unknown workload \"lenet5-b128-sdg\"; did you mean lenet5-b128-sgd?"),
+    (["bench", "gemm", "--device", "gpu"], "unknown --device \"gpu\""),
+  ])
+  func usageErrors(arguments: [String], message: String) throws {
+    let result = try Invocation(arguments)
+    #expect(result.status == 64)
+    #expect(result.output.isEmpty)
+    #expect(result.errors.contains(message) && result.errors.contains("see: apus"), "\(result.errors)")
+  }
+
+  @Test func resultsThatCannotBeWrittenAreAnError() throws {
+    let result = try Invocation("datasets", output: "/dev/full")
+    #expect(result.status == 74)
+    #expect(result.errors.contains("standard output: cannot write: No space left on device"))
+  }
+}
+
+struct ListingTests {
+  private func objects(_ arguments: String...) throws -> [[String: Any]] {
+    try Invocation(arguments).lines.map {
+      try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+    }
+  }
+
+  /// The numbers of parameters are PyTorch's for the same layers.
+  @Test func modelsAsTextAndAsJSON() throws {
+    let models = try objects("models", "--json")
+    #expect(models.map { $0["name"] as? String } == ["mlp", "lenet5"])
+    #expect(models.map { $0["parameters"] as? Int } == [235_146, 61_706])
+    #expect(models.allSatisfy { $0["input_size"] as? [Int] == [1, 28, 28] })
+    let text = try Invocation("models")
+    #expect(text.status == 0 && text.lines.contains { $0.hasPrefix("lenet5") && $0.contains("61,706") })
+  }
+
+  /// What cannot be used is listed with the reason; the command fails only when nothing can be used.
+  @Test func devicesAsTextAndAsJSON() throws {
+    let devices = try objects("devices", "--json")
+    #expect(!devices.isEmpty)
+    for device in devices {
+      let isAvailable = try #require(device["available"] as? Bool)
+      #expect(isAvailable ? device["memory_bytes"] is Int : device["reason"] is String)
+    }
+    let text = try Invocation("devices")
+    let isAnyAvailable = devices.contains { $0["available"] as? Bool == true }
+    #expect(text.status == (isAnyAvailable ? 0 : 69))
+    #expect(text.output.hasPrefix("DEVICE"))
+  }
+
+  @Test func datasetsAsTextAndAsJSON() throws {
+    let datasets = try objects("datasets", "--json")
+    #expect(datasets.map { $0["source"] as? String } == ["fashion-mnist", "mnist:DIR", "synthetic"])
+    #expect(datasets.allSatisfy { ($0["classes"] as? [String])?.count == 10 })
+    let text = try Invocation("datasets")
+    #expect(text.status == 0 && text.lines.contains { $0.hasPrefix("fashion-mnist") && $0.contains("yes") })
+  }
+}
+
+struct CompletionTests {
+  /// Bash runs its script and is asked what it would offer.
+  @Test(arguments: [
+    ("apus ''", "datasets"), ("apus comp", "completions"), ("apus datasets --", "--json"),
+    ("apus completions ''", "fish"), ("apus help data", "datasets"),
+  ])
+  func bashOffers(line: String, word: String) throws {
+    let scratch = try ScratchDirectory()
+    let script = try scratch.write(Array(Invocation("completions", "bash").output.utf8), to: "apus.bash")
+    let process = Process()
+    process.executableURL = URL(filePath: "/bin/bash")
+    process.arguments = [
+      "-c",
+      "set -u; . '\(script)'; COMP_WORDS=(\(line)); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _apus; "
+        + "printf '%s\\n' \"${COMPREPLY[@]}\"",
+    ]
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    #expect(text.split(separator: "\n").contains(Substring(word)), "\(line): \(text)")
+  }
+
+  @Test(arguments: ["bash", "zsh", "fish"])
+  func everyOptionIsInEveryScript(shell: String) throws {
+    let script = try Invocation("completions", shell).output
+    #expect(script.contains("datasets") && script.contains("completions") && script.contains("json"))
+    // Single quotes are balanced: none of the help texts ends one.
+    #expect(script.replacingOccurrences(of: "'\\''", with: "").count { $0 == "'" } % 2 == 0)
+  }
+}

@@ -1,0 +1,59 @@
+import Foundation
+
+/// One run of the built command.
+struct Invocation {
+  let status: Int32
+  let output: String
+  let errors: String
+
+  /// The lines of the output.
+  var lines: [Substring] { output.split(separator: "\n") }
+
+  /// Runs `apus` with nothing on its standard input.
+  init(_ arguments: [String], environment: [String: String] = [:], output path: String? = nil) throws {
+    let process = Process()
+    process.executableURL = Self.executable
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = try path.map { try FileHandle(forWritingTo: URL(filePath: $0)) } ?? output
+    process.standardError = errors
+    try process.run()
+    // Both pipes are read at once: a full one would stop the command.
+    let reader = Reader(errors.fileHandleForReading)
+    let text = path == nil ? output.fileHandleForReading.readDataToEndOfFile() : Data()
+    self.output = String(decoding: text, as: UTF8.self)
+    self.errors = String(decoding: reader.finish(), as: UTF8.self)
+    process.waitUntilExit()
+    status = process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
+  }
+
+  init(_ arguments: String..., environment: [String: String] = [:], output path: String? = nil) throws {
+    try self.init(arguments, environment: environment, output: path)
+  }
+
+  /// The command lies beside the program that runs the tests.
+  private static var executable: URL {
+    URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+      .appending(path: "apus")
+  }
+
+  /// Reads a pipe to its end on another thread.
+  private final class Reader: @unchecked Sendable {
+    private var data = Data()
+    private let done = DispatchSemaphore(value: 0)
+
+    init(_ handle: FileHandle) {
+      Thread.detachNewThread { [self] in
+        data = handle.readDataToEndOfFile()
+        done.signal()
+      }
+    }
+
+    func finish() -> Data {
+      done.wait()
+      return data
+    }
+  }
+}

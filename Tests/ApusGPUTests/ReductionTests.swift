@@ -1,0 +1,142 @@
+import ApusDevice
+import ApusGPU
+import Testing
+
+@Suite struct ReductionTests {
+  struct Case: CustomTestStringConvertible {
+    var shape: [Int]
+    var axes: [Int]
+    var permutation: [Int]?
+    var testDescription: String { "\(shape) over \(axes), order \(permutation ?? [])" }
+  }
+
+  static let cases = [
+    Case(shape: [1], axes: [0]), Case(shape: [5, 7], axes: [1]), Case(shape: [5, 7], axes: [0]),
+    Case(shape: [5, 7], axes: [0, 1]), Case(shape: [3, 4, 50], axes: [1]),
+    Case(shape: [3, 40, 21], axes: [0, 2]), Case(shape: [64, 6, 81], axes: [0, 2]),
+    Case(shape: [3, 4, 70], axes: [1, 2], permutation: [2, 0, 1]),
+    Case(shape: [200_000], axes: [0]), Case(shape: [3000, 70], axes: [0]),
+    Case(shape: [2, 90_000], axes: [1]), Case(shape: [9, 0, 3], axes: [1]), Case(shape: [12], axes: []),
+    Case(shape: [130, 10], axes: [1], permutation: [1, 0]),
+  ]
+
+  /// The row-major positions of the elements of each result.
+  private func groups(_ shape: [Int], _ axes: [Int]) -> [[Int]] {
+    let kept = shape.indices.filter { !axes.contains($0) }
+    var groups = [[Int]](repeating: [], count: kept.reduce(1) { $0 * shape[$1] })
+    for position in 0..<shape.reduce(1, *) {
+      var rest = position
+      var index = [Int](repeating: 0, count: shape.count)
+      for axis in shape.indices.reversed() {
+        index[axis] = rest % shape[axis]
+        rest /= shape[axis]
+      }
+      groups[kept.reduce(0) { $0 * shape[$1] + index[$1] }].append(position)
+    }
+    return groups
+  }
+
+  /// Runs sum of squares, max, argmin and any at once, with an epilogue that doubles the first.
+  @Test(arguments: cases) func severalAtOnce(_ item: Case) throws {
+    let shape = Shape(item.shape)
+    var numbers = Numbers(seed: UInt64(shape.elementCount))
+    let x = numbers.array(shape.elementCount)
+    let kept = Shape(item.shape.indices.map { item.axes.contains($0) ? 1 : item.shape[$0] })
+    // The elements lie in memory in another order of axes.
+    let order = item.permutation ?? Array(item.shape.indices)
+    let memory = Shape(order.map { item.shape[$0] })
+    var inverse = order
+    for (place, axis) in order.enumerated() { inverse[axis] = place }
+    let layout = Layout(contiguous: memory).transposed(inverse)
+    var stored = x
+    for position in x.indices {
+      var rest = position
+      var offset = 0
+      for axis in item.shape.indices.reversed() {
+        offset += rest % item.shape[axis] * layout.strides[axis]
+        rest /= item.shape[axis]
+      }
+      stored[offset] = x[position]
+    }
+    let groups = groups(item.shape, item.axes)
+    for (kernelClass, device) in Harness.devices {
+      var builder = PlanBuilder()
+      let input = builder.input(stored, .float32)
+      let count = kept.elementCount
+      let results = [DType.float32, .float32, .int64, .bool].map { dtype in
+        Operand(value: builder.output(count, dtype), layout: Layout(contiguous: kept))
+      }
+      let prologue = Program(
+        inputs: [.tensor(.float32)],
+        instructions: [
+          Instruction("multiply", lane: .float32, operands: [0, 0]),
+          Instruction("constant", lane: .float32, operands: [], immediate: .float(1.875)),
+          Instruction("greater", lane: .float32, result: .int32, operands: [0, 2]),
+        ],
+        outputs: [
+          Program.Output(register: 1, dtype: .float32), Program.Output(register: 0, dtype: .float32),
+          Program.Output(register: 0, dtype: .float32), Program.Output(register: 3, dtype: .bool),
+        ])
+      let epilogue = Program(
+        inputs: [.core(.float32), .core(.float32), .core(.int64), .core(.int32)],
+        instructions: [Instruction("add", lane: .float32, operands: [0, 0])],
+        outputs: [
+          Program.Output(register: 4, dtype: .float32), Program.Output(register: 1, dtype: .float32),
+          Program.Output(register: 2, dtype: .int64), Program.Output(register: 3, dtype: .bool),
+        ])
+      builder.step(
+        .reduction(
+          Reduction(
+            domain: shape, axes: item.axes, prologue: prologue,
+            arguments: [.tensor(Operand(value: input, layout: layout))],
+            reducers: ["sum", "max", "argmin", "any"],
+            epilogue: Epilogue(
+              program: epilogue,
+              binding: Binding(domain: kept, arguments: (0..<4).map(Argument.core), results: results)))))
+      let outputs = try builder.run(on: device)
+      for (index, group) in groups.enumerated() {
+        let values = group.map { x[$0] }
+        let sum = values.reduce(0) { $0 + $1 * $1 }
+        let tolerance = 8 * Double(values.count).squareRoot() * 0x1p-24
+        #expect(abs(outputs[0][index] - 2 * sum) <= tolerance * sum, "\(kernelClass) \(index)")
+        #expect(outputs[1][index] == values.max() ?? -.infinity, "\(kernelClass) \(index)")
+        if let least = values.min() {
+          #expect(outputs[2][index] == Double(values.firstIndex(of: least)!), "\(kernelClass) \(index)")
+        }
+        #expect(outputs[3][index] == (values.contains { $0 > 1.875 } ? 1 : 0), "\(kernelClass) \(index)")
+      }
+    }
+  }
+
+  @Test func notANumberWins() throws {
+    for (_, device) in Harness.devices {
+      var builder = PlanBuilder()
+      let input = builder.input([1, .nan, -3, .nan, 5, 2], .float32)
+      let shape: Shape = [1, 6]
+      let results = [DType.float32, .int64].map {
+        Operand(value: builder.output(1, $0), layout: Layout(contiguous: [1, 1]))
+      }
+      builder.step(
+        .reduction(
+          Reduction(
+            domain: shape, axes: [1],
+            prologue: Program(
+              inputs: [.tensor(.float32)],
+              outputs: [
+                Program.Output(register: 0, dtype: .float32), Program.Output(register: 0, dtype: .float32),
+              ]),
+            arguments: [.tensor(Operand(value: input, layout: Layout(contiguous: shape)))],
+            reducers: ["min", "argmax"],
+            epilogue: Epilogue(
+              program: Program(
+                inputs: [.core(.float32), .core(.int64)],
+                outputs: [
+                  Program.Output(register: 0, dtype: .float32), Program.Output(register: 1, dtype: .int64),
+                ]),
+              binding: Binding(domain: [1, 1], arguments: [.core(0), .core(1)], results: results)))))
+      let outputs = try builder.run(on: device)
+      #expect(outputs[0][0].isNaN)
+      #expect(outputs[1] == [1])
+    }
+  }
+}

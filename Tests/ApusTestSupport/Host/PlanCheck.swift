@@ -1,0 +1,187 @@
+import ApusDevice
+
+extension Plan {
+  /// What is wrong with the plan, or `nil`: values outside of their memory, reads of values that are not
+  /// (or no longer) there, results that overwrite what the same step still reads.
+  public var problem: String? {
+    var check = PlanCheck(self)
+    return check.firstProblem()
+  }
+}
+
+/// Follows a plan step by step and knows which values are intact.
+private struct PlanCheck {
+  private let plan: Plan
+  private var isIntact: [Bool]
+
+  init(_ plan: Plan) {
+    self.plan = plan
+    isIntact = plan.values.map {
+      if case .input = $0.storage { return true }
+      return false
+    }
+  }
+
+  mutating func firstProblem() -> String? {
+    for (index, value) in plan.values.enumerated() {
+      let place = place(of: value)
+      let size = sizes(of: value)
+      if place.bytes.lowerBound < 0 || place.bytes.upperBound > size {
+        return "value \(index) takes bytes \(place.bytes) of \(size)"
+      }
+    }
+    for (position, planned) in plan.steps.enumerated() {
+      if let problem = problem(of: planned.step) {
+        return "step \(position) (\(planned.names.joined(separator: " "))): \(problem)"
+      }
+    }
+    for index in plan.outputs.indices {
+      let isWritten = plan.values.indices.contains {
+        isIntact[$0] && plan.values[$0].storage == .output(index)
+      }
+      if !isWritten { return "output \(index) is not written" }
+    }
+    return nil
+  }
+
+  // MARK: - Memory
+
+  private enum Block: Hashable {
+    case input(Int)
+    case output(Int)
+    case slab(Int)
+  }
+
+  private func place(of value: Plan.Value) -> (block: Block, bytes: Range<Int>) {
+    switch value.storage {
+    case .input(let index): return (.input(index), 0..<value.byteCount)
+    case .output(let index):
+      if let input = plan.outputs[index].donatedInput { return (.input(input), 0..<value.byteCount) }
+      return (.output(index), 0..<value.byteCount)
+    case .scratch(let slab, let offset): return (.slab(slab), offset..<offset + value.byteCount)
+    }
+  }
+
+  /// The bytes of the block that a value lies in. An input's size is its values' own.
+  private func sizes(of value: Plan.Value) -> Int {
+    switch value.storage {
+    case .input: value.byteCount
+    case .output(let index): plan.outputs[index].byteCount
+    case .scratch(let slab, _): plan.slabs[slab]
+    }
+  }
+
+  private func overlap(_ one: Int, _ other: Int) -> Bool {
+    let (first, second) = (place(of: plan.values[one]), place(of: plan.values[other]))
+    return first.block == second.block && first.bytes.overlaps(second.bytes)
+  }
+
+  // MARK: - Steps
+
+  private mutating func problem(of step: Step) -> String? {
+    let accesses = StepAccesses(step)
+    if let mismatch = accesses.mismatch { return mismatch }
+    for read in accesses.reads {
+      let count = plan.values[read.value].elementCount
+      if !read.stays(inside: count) { return "reads outside of value \(read.value) of \(count) elements" }
+      if !isIntact[read.value] { return "reads value \(read.value), which is not there" }
+    }
+    for write in accesses.writes {
+      let count = plan.values[write.value].elementCount
+      if !write.stays(inside: count) { return "writes outside of value \(write.value) of \(count) elements" }
+      if case .input = plan.values[write.value].storage { return "writes input value \(write.value)" }
+      for read in accesses.reads where overlap(write.value, read.value) {
+        let isInPlace =
+          write.segment >= 0 && write.segment == read.segment
+          && (read.layout.map { write.layout?.coincides(with: $0) ?? false } ?? false)
+          && place(of: plan.values[write.value]).bytes.lowerBound == place(of: plan.values[read.value]).bytes.lowerBound
+          && plan.values[write.value].dtype.byteCount == plan.values[read.value].dtype.byteCount
+        if !isInPlace { return "writes value \(write.value) over value \(read.value), which it reads" }
+      }
+      for other in accesses.writes where other.value != write.value && overlap(write.value, other.value) {
+        return "writes values \(write.value) and \(other.value) to one place"
+      }
+    }
+    for write in accesses.writes {
+      for value in plan.values.indices where value != write.value && overlap(value, write.value) {
+        isIntact[value] = false
+      }
+      isIntact[write.value] = true
+    }
+    return nil
+  }
+}
+
+/// What a step reads and writes.
+struct StepAccesses {
+  struct Access {
+    var value: Int
+    /// `nil` for all of the value, in order.
+    var layout: Layout?
+    /// The program that reads or writes element by element: the segment of an elementwise step (segments may
+    /// run at the same time), 0 for an epilogue, −1 for what a step reads in an order of its own.
+    var segment = -1
+
+    func stays(inside count: Int) -> Bool {
+      guard let layout, layout.shape.elementCount > 0 else { return true }
+      var (lowest, highest) = (layout.offset, layout.offset)
+      for axis in 0..<layout.shape.rank {
+        let reach = (layout.shape[axis] - 1) * layout.strides[axis]
+        lowest += min(reach, 0)
+        highest += max(reach, 0)
+      }
+      return lowest >= 0 && highest < count
+    }
+  }
+
+  var reads: [Access] = []
+  var writes: [Access] = []
+  /// A layout that does not fit the domain it is read or written over.
+  private(set) var mismatch: String?
+
+  init(_ step: Step) {
+    switch step {
+    case .elementwise(let step):
+      for (index, segment) in step.segments.enumerated() { add(segment, segment: index) }
+    case .reduction(let step):
+      add(step.arguments, over: step.domain, segment: -1)
+      add(step.epilogue.binding)
+    case .scan(let step): (reads, writes) = ([Access(value: step.source)], [Access(value: step.result)])
+    case .matmul(let step):
+      reads = [Access(value: step.a.value, layout: step.a.layout), Access(value: step.b.value, layout: step.b.layout)]
+      add(step.epilogue.binding)
+    case .convolution(let step):
+      reads = [Access(value: step.left), Access(value: step.right)]
+      add(step.epilogue.binding)
+    case .pooling(let step):
+      reads = [Access(value: step.left)] + (step.right.map { [Access(value: $0)] } ?? [])
+      add(step.epilogue.binding)
+    case .copy(let step):
+      reads = step.pieces.map { Access(value: $0.source.value, layout: $0.source.layout) }
+      writes = [Access(value: step.result)] + step.pieces.map { Access(value: step.result, layout: $0.place) }
+    case .gather(let step):
+      reads = [Access(value: step.source), Access(value: step.indices.value, layout: step.indices.layout)]
+      writes = [Access(value: step.result)]
+    case .scatterAdd(let step):
+      reads = [Access(value: step.source), Access(value: step.indices.value, layout: step.indices.layout)]
+      writes = [Access(value: step.result)]
+    case .random(let step): writes = [Access(value: step.result)]
+    case .sort(let step): (reads, writes) = ([Access(value: step.source)], [Access(value: step.result)])
+    }
+  }
+
+  private mutating func add(_ arguments: [Argument], over domain: Shape, segment: Int) {
+    for case .tensor(let operand) in arguments {
+      if operand.layout.shape != domain { mismatch = "reads \(operand.layout.shape) over \(domain)" }
+      reads.append(Access(value: operand.value, layout: operand.layout, segment: segment))
+    }
+  }
+
+  private mutating func add(_ binding: Binding, segment: Int = 0) {
+    add(binding.arguments, over: binding.domain, segment: segment)
+    for result in binding.results {
+      if result.layout.shape != binding.domain { mismatch = "writes \(result.layout.shape) over \(binding.domain)" }
+      writes.append(Access(value: result.value, layout: result.layout, segment: segment))
+    }
+  }
+}

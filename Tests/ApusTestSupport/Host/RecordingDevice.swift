@@ -1,0 +1,56 @@
+import Apus
+import ApusDevice
+import Synchronization
+
+/// A device that checks and records plans and computes nothing: what a graph becomes, and how often it is
+/// planned, can be tested without a backend.
+public final class RecordingDevice: HostDevice, @unchecked Sendable {
+  /// One run of a plan.
+  public struct Run: Sendable {
+    public let plan: Plan
+    public let scalars: [Scalar]
+  }
+
+  private let recorded = Mutex<(plans: [Plan], runs: [Run])>(([], []))
+
+  public init(maximumAllocationByteCount: Int = 1 << 30) {
+    super.init(name: "recording", maximumAllocationByteCount: maximumAllocationByteCount)
+  }
+
+  /// Everything that was prepared, in order.
+  public var plans: [Plan] { recorded.withLock { $0.plans } }
+
+  /// Every run, in order.
+  public var runs: [Run] { recorded.withLock { $0.runs } }
+
+  /// The steps of the plan that ran last.
+  public var lastSteps: [Step] { runs.last?.plan.steps.map(\.step) ?? [] }
+
+  override public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
+    if let problem = plan.problem {
+      throw .buildFailed(device: info.identifier, kernel: "plan", log: problem)
+    }
+    recorded.withLock { $0.plans.append(plan) }
+    return Recorded(plan)
+  }
+
+  override public func run(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
+  ) throws(DeviceError) {
+    let plan = (executable as! Recorded).plan
+    precondition(inputs.count == plan.inputCount && outputs.count == plan.outputs.count)
+    precondition(scalars.count == plan.scalars.count)
+    recorded.withLock { $0.runs.append(Run(plan: plan, scalars: scalars)) }
+  }
+
+  private final class Recorded: Executable {
+    let plan: Plan
+    init(_ plan: Plan) { self.plan = plan }
+  }
+}
+
+/// Runs `body` on a new device that records; values that are read inside are meaningless.
+public func recordingPlans(_ body: (RecordingDevice) throws -> Void) rethrows {
+  let device = RecordingDevice()
+  try withDevice(ComputeDevice(backend: device)) { try body(device) }
+}

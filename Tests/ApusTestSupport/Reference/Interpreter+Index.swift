@@ -1,0 +1,76 @@
+import ApusDevice
+
+extension Interpreter {
+  func run(_ step: StridedCopy) {
+    let result = arrays[step.result]
+    if let fill = step.fill {
+      for element in 0..<result.count { result[element] = step.dtype.rounded(step.dtype.lane.holding(fill)) }
+    }
+    for piece in step.pieces {
+      let (source, target) = (Places(piece.source.layout), Places(piece.place))
+      for element in 0..<piece.place.shape.elementCount {
+        result[target[element]] = arrays[piece.source.value][source[element]]
+      }
+    }
+  }
+
+  func run(_ step: Gather) throws(DeviceError) {
+    let (source, result) = (arrays[step.source], arrays[step.result])
+    try forEachIndex(step.indices, step.outer, step.count, step.inner, extent: step.extent) { element, place in
+      result[element] = source[place]
+    }
+  }
+
+  func run(_ step: ScatterAdd) throws(DeviceError) {
+    let (source, result) = (arrays[step.source], arrays[step.result])
+    // Rounded once, like every sum here.
+    var sums = Array(
+      repeating: Combined("sum", Program.Output(register: 0, dtype: step.dtype.lane.dtype)), count: result.count)
+    try forEachIndex(step.indices, step.outer, step.count, step.inner, extent: step.extent) { element, place in
+      sums[place].add(source[element], number: 0)
+    }
+    for element in 0..<result.count { result[element] = step.dtype.rounded(sums[element].result) }
+  }
+
+  /// Calls `body` with each element of `[outer, count, inner]` and its place in `[outer, extent, inner]`.
+  private func forEachIndex(
+    _ indices: Operand, _ outer: Int, _ count: Int, _ inner: Int, extent: Int, _ body: (Int, Int) -> Void
+  ) throws(DeviceError) {
+    let places = Places(indices.layout)
+    for element in 0..<outer * count * inner {
+      let index = Int(arrays[indices.value][places[element]].integer)
+      guard (0..<extent).contains(index) else {
+        throw .indexOutOfRange(device: device, operation: names.joined(separator: " "))
+      }
+      body(element, (element / inner / count * extent + index) * inner + element % inner)
+    }
+  }
+
+  func run(_ step: RandomBits) {
+    let seed = UInt64(bitPattern: scalars[step.seed].integer)
+    let counter = UInt64(bitPattern: scalars[step.counter].integer)
+    for element in 0..<step.count {
+      let block = UInt64(element / 4)
+      let words = philox(
+        SIMD4(low(block), high(block), low(counter), high(counter)), key: SIMD2(low(seed), high(seed)))
+      arrays[step.result][element] = .integer(Int64(Int32(bitPattern: words[element % 4])))
+    }
+  }
+
+  private func low(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) }
+  private func high(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word >> 32) }
+}
+
+/// Philox4x32-10 (Salmon et al., 2011, section 3.3).
+public func philox(_ counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
+  var (c, k) = (counter, key)
+  for _ in 0..<10 {
+    let first = UInt64(c[0]) * 0xD251_1F53
+    let second = UInt64(c[2]) * 0xCD9E_8D57
+    c = SIMD4(
+      UInt32(second >> 32) ^ c[1] ^ k[0], UInt32(truncatingIfNeeded: second),
+      UInt32(first >> 32) ^ c[3] ^ k[1], UInt32(truncatingIfNeeded: first))
+    k = k &+ SIMD2(0x9E37_79B9, 0xBB67_AE85)
+  }
+  return c
+}

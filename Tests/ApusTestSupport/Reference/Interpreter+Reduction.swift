@@ -1,0 +1,153 @@
+import ApusDevice
+
+extension Interpreter {
+  func run(_ step: Reduction) {
+    let arguments = arguments(step.arguments, over: step.domain)
+    var kept = step.domain
+    for axis in step.axes { kept[axis] = 1 }
+    // Where each element of the domain is combined to, and its number among those that meet there.
+    var target = Layout(contiguous: kept)
+    var number = Layout(shape: step.domain, strides: Shape(repeating: 0, count: step.domain.rank))
+    target.shape = step.domain
+    var stride = 1
+    for axis in step.axes.reversed() {
+      target.strides[axis] = 0
+      number.strides[axis] = stride
+      stride *= step.domain[axis]
+    }
+    let (targets, numbers) = (Places(target), Places(number))
+    var combined = step.reducers.indices.map { index in
+      Array(repeating: Combined(step.reducers[index], step.prologue.outputs[index]), count: kept.elementCount)
+    }
+    for element in 0..<step.domain.elementCount {
+      let values = evaluate(step.prologue, arguments.map { $0(element) }, element: element)
+      for index in combined.indices {
+        combined[index][targets[element]].add(values[index], number: Int64(numbers[element]))
+      }
+    }
+    run(step.epilogue.program, step.epilogue.binding, cores: combined.map { $0.map(\.result) })
+  }
+
+  func run(_ step: Scan) {
+    for outer in 0..<step.outer {
+      for inner in 0..<step.inner {
+        var combined = Combined(
+          step.combine, Program.Output(register: 0, dtype: step.dtype.lane.dtype))
+        for place in 0..<step.extent {
+          let along = step.isReversed ? step.extent - 1 - place : place
+          let element = (outer * step.extent + along) * step.inner + inner
+          combined.add(arrays[step.source][element], number: 0)
+          arrays[step.result][element] = step.dtype.rounded(combined.result)
+        }
+      }
+    }
+  }
+
+  func run(_ step: Sort) {
+    for row in 0..<step.rows {
+      func value(_ place: Int) -> Scalar { arrays[step.source][row * step.columns + place] }
+      func precedes(_ a: Scalar, _ b: Scalar) -> Bool {
+        switch (a, b) {
+        case (.integer(let a), .integer(let b)): return step.isDescending ? a > b : a < b
+        default:
+          if a.double.isNaN || b.double.isNaN {
+            return step.isDescending ? a.double.isNaN && !b.double.isNaN : !a.double.isNaN && b.double.isNaN
+          }
+          return step.isDescending ? a.double > b.double : a.double < b.double
+        }
+      }
+      // The standard library's sort is stable, but does not promise it.
+      let order = (0..<step.columns).sorted { left, right in
+        let (a, b) = (value(left), value(right))
+        return precedes(a, b) || !precedes(b, a) && left < right
+      }
+      for (place, source) in order.enumerated() {
+        arrays[step.result][row * step.columns + place] = .integer(Int64(source))
+      }
+    }
+  }
+}
+
+extension DType {
+  /// A value of the type's lane, rounded or wrapped to the type.
+  func rounded(_ value: Scalar) -> Scalar {
+    switch self {
+    case .float16: .float(Rounding.float16.rounded(Double(Float(value.double))))
+    case .bfloat16: .float(Rounding.bfloat16.rounded(Double(Float(value.double))))
+    case .int8: .integer(Int64(Int8(truncatingIfNeeded: value.integer)))
+    case .uint8: .integer(Int64(UInt8(truncatingIfNeeded: value.integer)))
+    default: lane.holding(value)
+    }
+  }
+}
+
+/// What has been combined so far by a row of `Kernels/reduce.def`.
+struct Combined {
+  private let reducer: String
+  private let lane: Lane
+  private var value: Scalar
+  private var place: Int64?
+
+  init(_ reducer: String, _ output: Program.Output) {
+    self.reducer = reducer
+    lane = output.dtype.lane
+    let isFloat = lane.isFloatingPoint
+    let (least, greatest) = lane == .int32 ? (Int64(Int32.min), Int64(Int32.max)) : (Int64.min, .max)
+    switch reducer {
+    case "sum", "any": value = isFloat ? .float(0) : .integer(0)
+    case "product", "all": value = isFloat ? .float(1) : .integer(1)
+    case "min": value = isFloat ? .float(.infinity) : .integer(greatest)
+    case "max": value = isFloat ? .float(-.infinity) : .integer(least)
+    default: value = .integer(0)
+    }
+  }
+
+  var result: Scalar {
+    if reducer == "argmin" || reducer == "argmax" { return .integer(place ?? 0) }
+    return lane.holding(value)
+  }
+
+  mutating func add(_ next: Scalar, number: Int64) {
+    if reducer == "argmin" || reducer == "argmax" {
+      guard place == nil || isBetter(next, than: value) else { return }
+      (value, place) = (next, number)
+      return
+    }
+    switch (value, next) {
+    case (.float(let a), .float(let b)): value = .float(combine(a, b))
+    case (.integer(let a), .integer(let b)): value = .integer(combine(a, b))
+    default: fatalError("\(reducer) of mixed lanes")
+    }
+  }
+
+  private func isBetter(_ a: Scalar, than b: Scalar) -> Bool {
+    switch (a, b) {
+    case (.integer(let a), .integer(let b)): return reducer == "argmin" ? a < b : a > b
+    default:
+      if a.double.isNaN || b.double.isNaN { return a.double.isNaN && !b.double.isNaN }
+      return reducer == "argmin" ? a.double < b.double : a.double > b.double
+    }
+  }
+
+  private func combine(_ a: Double, _ b: Double) -> Double {
+    switch reducer {
+    case "sum": return a + b
+    case "product": return a * b
+    case "min": return a.isNaN || b.isNaN ? .nan : min(a, b)
+    case "max": return a.isNaN || b.isNaN ? .nan : max(a, b)
+    default: fatalError("no reducer \(reducer) for floating-point numbers")
+    }
+  }
+
+  private func combine(_ a: Int64, _ b: Int64) -> Int64 {
+    switch reducer {
+    case "sum": return a &+ b
+    case "product": return a &* b
+    case "min": return min(a, b)
+    case "max": return max(a, b)
+    case "any": return a != 0 || b != 0 ? 1 : 0
+    case "all": return a != 0 && b != 0 ? 1 : 0
+    default: fatalError("no reducer \(reducer) for integers")
+    }
+  }
+}

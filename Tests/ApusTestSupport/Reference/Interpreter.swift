@@ -1,0 +1,99 @@
+import ApusDevice
+
+/// Runs steps on host arrays, one element after the other.
+struct Interpreter {
+  let device: String
+  let arrays: [HostArray]
+  let scalars: [Scalar]
+  /// The operations of the step that is run, for errors.
+  var names: [String] = []
+
+  func run(_ step: Step) throws(DeviceError) {
+    switch step {
+    case .elementwise(let step): for segment in step.segments { run(step.program, segment, cores: []) }
+    case .reduction(let step): run(step)
+    case .scan(let step): run(step)
+    case .matmul(let step): run(step)
+    case .convolution(let step): run(step)
+    case .pooling(let step): run(step)
+    case .copy(let step): run(step)
+    case .gather(let step): try run(step)
+    case .scatterAdd(let step): try run(step)
+    case .random(let step): run(step)
+    case .sort(let step): run(step)
+    }
+  }
+
+  // MARK: - Programs
+
+  /// Runs a program over its domain. `cores[i][e]` is core result `i` of element `e`.
+  func run(_ program: Program, _ binding: Binding, cores: [[Scalar]]) {
+    let arguments = arguments(binding.arguments, over: binding.domain, cores)
+    let places = binding.results.map { Places($0.layout) }
+    for element in 0..<binding.domain.elementCount {
+      let outputs = evaluate(program, arguments.map { $0(element) }, element: element)
+      for (index, output) in outputs.enumerated() {
+        arrays[binding.results[index].value][places[index][element]] = output
+      }
+    }
+  }
+
+  /// How each input of a program is read.
+  func arguments(
+    _ arguments: [Argument], over domain: Shape, _ cores: [[Scalar]] = []
+  ) -> [(Int) -> Scalar] {
+    arguments.map { argument in
+      switch argument {
+      case .tensor(let operand):
+        let places = Places(operand.layout)
+        let array = arrays[operand.value]
+        return { array[places[$0]] }
+      case .scalar(let index):
+        let value = scalars[index]
+        return { _ in value }
+      case .core(let index):
+        let values = cores[index]
+        return { values[$0] }
+      }
+    }
+  }
+
+  /// The outputs of a program for one element.
+  func evaluate(_ program: Program, _ inputs: [Scalar], element: Int) -> [Scalar] {
+    var registers = zip(program.inputs, inputs).map { $0.lane.holding($1) }
+    for instruction in program.instructions {
+      let operands = instruction.operands.map { registers[$0] }
+      registers.append(instruction.result.holding(instruction.value(of: operands, element: element)))
+    }
+    return program.outputs.map { registers[$0.register] }
+  }
+}
+
+/// The places of the elements of a layout, in row-major order.
+struct Places {
+  private let places: [Int]
+
+  init(_ layout: Layout) {
+    var list = [layout.offset]
+    for axis in 0..<layout.shape.rank {
+      list = list.flatMap { start in (0..<layout.shape[axis]).map { start + $0 * layout.strides[axis] } }
+    }
+    places = list
+  }
+
+  subscript(element: Int) -> Int { places[element] }
+}
+
+extension Lane {
+  var isFloatingPoint: Bool { self == .float32 || self == .float64 }
+
+  /// The value rounded or wrapped to what a register of the lane holds.
+  func holding(_ value: Scalar) -> Scalar {
+    switch self {
+    case .float32: .float(Double(Float(value.double)))
+    case .float64: .float(value.double)
+    case .int32: .integer(Int64(Int32(truncatingIfNeeded: value.integer)))
+    case .int64: .integer(value.integer)
+    }
+  }
+}

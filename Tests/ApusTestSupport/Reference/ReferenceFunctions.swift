@@ -1,0 +1,168 @@
+import ApusDevice
+import Foundation
+
+extension Instruction {
+  /// The result before it is rounded to the lane `result`.
+  func value(of operands: [Scalar], element: Int) -> Scalar {
+    switch function {
+    case "constant": return immediate!
+    case "index": return .integer(Int64(element))
+    case "select": return operands[0].integer != 0 ? operands[1] : operands[2]
+    case "convert": return converted(operands[0])
+    case "unit_float":
+      return .float(Double(UInt32(truncatingIfNeeded: operands[0].integer) >> 8) * 0x1p-24)
+    default: break
+    }
+    if lane.isFloatingPoint {
+      let numbers = operands.map(\.double)
+      if let test = Reference.test(function, numbers) { return .integer(test ? 1 : 0) }
+      return .float(Reference.float(function, numbers))
+    }
+    let numbers = operands.map(\.integer)
+    if let test = Reference.test(function, numbers) { return .integer(test ? 1 : 0) }
+    return .integer(Reference.integer(function, numbers, bits: lane == .int32 ? 32 : 64))
+  }
+
+  private func converted(_ value: Scalar) -> Scalar {
+    guard lane.isFloatingPoint, !result.isFloatingPoint else {
+      // Integers to narrower integers wrap; everything else is rounded by the register.
+      if case .integer(let integer) = value, result.isFloatingPoint { return .float(Double(integer)) }
+      return value
+    }
+    let bounds = result == .int32 ? (Int64(Int32.min), Int64(Int32.max)) : (Int64.min, Int64.max)
+    return .integer(min(max(value.integer, bounds.0), bounds.1))
+  }
+}
+
+/// The rows of `Kernels/elementwise.def`, in `Double` and `Int64`.
+enum Reference {
+  static func test(_ name: String, _ x: [Double]) -> Bool? {
+    switch name {
+    case "is_nan": x[0].isNaN
+    case "is_finite": x[0].isFinite
+    case "is_infinite": x[0].isInfinite
+    default: comparison(name, x)
+    }
+  }
+
+  static func test(_ name: String, _ x: [Int64]) -> Bool? {
+    switch name {
+    case "logical_and": x[0] != 0 && x[1] != 0
+    case "logical_or": x[0] != 0 || x[1] != 0
+    case "logical_xor": (x[0] != 0) != (x[1] != 0)
+    case "logical_not": x[0] == 0
+    default: comparison(name, x)
+    }
+  }
+
+  private static func comparison<T: Comparable>(_ name: String, _ x: [T]) -> Bool? {
+    switch name {
+    case "equal": x[0] == x[1]
+    case "not_equal": x[0] != x[1]
+    case "less": x[0] < x[1]
+    case "less_equal": x[0] <= x[1]
+    case "greater": x[0] > x[1]
+    case "greater_equal": x[0] >= x[1]
+    default: nil
+    }
+  }
+
+  static func float(_ name: String, _ x: [Double]) -> Double {
+    if x.count == 2 { return float(name, x[0], x[1]) }
+    guard let function = functions[name] else { fatalError("no row \(name) for floating-point numbers") }
+    return function(x[0])
+  }
+
+  private static let functions: [String: @Sendable (Double) -> Double] = [
+    "negate": { -$0 }, "absolute": { abs($0) }, "sqrt": { $0.squareRoot() },
+    "sign": { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 },
+    "rsqrt": { 1 / $0.squareRoot() }, "reciprocal": { 1 / $0 },
+    "exp": { exp($0) }, "exp2": { exp2($0) }, "expm1": { expm1($0) },
+    "log": { log($0) }, "log2": { log2($0) }, "log10": { log10($0) }, "log1p": { log1p($0) },
+    "sin": { sin($0) }, "cos": { cos($0) }, "tan": { tan($0) },
+    "asin": { asin($0) }, "acos": { acos($0) }, "atan": { atan($0) },
+    "sinh": { sinh($0) }, "cosh": { cosh($0) }, "tanh": { tanh($0) },
+    "asinh": { asinh($0) }, "acosh": { acosh($0) }, "atanh": { atanh($0) },
+    "erf": { erf($0) }, "erfc": { erfc($0) }, "erfinv": { inverseErrorFunction($0) },
+    "sigmoid": { 1 / (1 + exp(-$0)) },
+    "floor": { $0.rounded(.down) }, "ceil": { $0.rounded(.up) },
+    "round": { $0.rounded(.toNearestOrEven) }, "truncate": { $0.rounded(.towardZero) },
+    "round_float16": { Rounding.float16.rounded($0) },
+    "round_bfloat16": { Rounding.bfloat16.rounded($0) },
+  ]
+
+  private static func float(_ name: String, _ a: Double, _ b: Double) -> Double {
+    switch name {
+    case "add": return a + b
+    case "subtract": return a - b
+    case "multiply": return a * b
+    case "divide": return a / b
+    case "power": return pow(a, b)
+    case "atan2": return atan2(a, b)
+    case "fmod": return fmod(a, b)
+    case "minimum": return a < b || a.isNaN ? a : b
+    case "maximum": return a > b || a.isNaN ? a : b
+    case "remainder":
+      let rest = fmod(a, b)
+      if rest == 0 { return b < 0 ? -0.0 : 0 }
+      return (rest < 0) != (b < 0) ? rest + b : rest
+    case "floor_divide": return (a / b).rounded(.down)
+    default: fatalError("no row \(name) for two floating-point numbers")
+    }
+  }
+
+  static func integer(_ name: String, _ x: [Int64], bits: Int) -> Int64 {
+    let a = x[0]
+    let b = x.count > 1 ? x[1] : 0
+    let least = bits == 32 ? Int64(Int32.min) : .min
+    switch name {
+    case "add": return a &+ b
+    case "subtract": return a &- b
+    case "multiply": return a &* b
+    case "minimum": return min(a, b)
+    case "maximum": return max(a, b)
+    case "negate": return 0 &- a
+    case "absolute": return a < 0 ? 0 &- a : a
+    case "sign": return a.signum()
+    case "divide": return b == 0 ? 0 : a == least && b == -1 ? a : a / b
+    case "remainder":
+      guard b != 0, b != -1 else { return 0 }
+      return a % b != 0 && (a % b < 0) != (b < 0) ? a % b + b : a % b
+    case "floor_divide":
+      guard b != 0 else { return 0 }
+      if a == least && b == -1 { return a }
+      return a % b != 0 && (a < 0) != (b < 0) ? a / b - 1 : a / b
+    case "power":
+      if b < 0 { return a == 1 ? 1 : a == -1 ? (b & 1 == 1 ? -1 : 1) : 0 }
+      return (0..<min(b, 4096)).reduce(1) { result, _ in result &* a }
+    case "bit_and": return a & b
+    case "bit_or": return a | b
+    case "bit_xor": return a ^ b
+    case "bit_not": return ~a
+    case "shift_left": return b < 0 || b >= bits ? 0 : a << b
+    case "shift_right":
+      if b < 0 || b >= bits { return 0 }
+      return bits == 32
+        ? Int64(UInt32(truncatingIfNeeded: a) >> UInt32(b)) : Int64(bitPattern: UInt64(bitPattern: a) >> UInt64(b))
+    case "wrap_int8": return Int64(Int8(truncatingIfNeeded: a))
+    case "wrap_uint8": return Int64(UInt8(truncatingIfNeeded: a))
+    default: fatalError("no row \(name) for integers")
+    }
+  }
+
+  /// Newton's method on `erf`, or on `erfc` in the tails where `erf` has lost its digits.
+  static func inverseErrorFunction(_ y: Double) -> Double {
+    guard y.magnitude < 1 else { return y.magnitude == 1 ? y * .infinity : .nan }
+    if y == 0 { return y }
+    // Winitzki's approximation is good to 2e-3.
+    let logarithm = log((1 - y) * (1 + y))
+    let half = 2 / (Double.pi * 0.147) + logarithm / 2
+    var x = ((half * half - logarithm / 0.147).squareRoot() - half).squareRoot()
+    let target = y.magnitude
+    for _ in 0..<4 {
+      let error = target < 0.5 ? erf(x) - target : (1 - target) - erfc(x)
+      x -= error / (2 / Double.pi.squareRoot() * exp(-x * x))
+    }
+    return y < 0 ? -x : x
+  }
+}
