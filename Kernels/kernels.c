@@ -31,6 +31,15 @@ static const char prelude_storage[] = {
 static const char prelude_rows[] = {
 #embed "prelude/rows.h" suffix(, 0)
 };
+static const char matmul_pack[] = {
+#embed "matmul/pack.cl" suffix(, 0)
+};
+static const char matmul_vector[] = {
+#embed "matmul/vector.cl" suffix(, 0)
+};
+static const char matmul_tiled[] = {
+#embed "matmul/tiled.cl" suffix(, 0)
+};
 
 static const struct {
   const char *name;
@@ -45,6 +54,9 @@ static const struct {
     {"prelude/lane.h", prelude_lane},
     {"prelude/storage.h", prelude_storage},
     {"prelude/rows.h", prelude_rows},
+    {"matmul/pack.cl", matmul_pack},
+    {"matmul/vector.cl", matmul_vector},
+    {"matmul/tiled.cl", matmul_tiled},
 };
 
 const char *apus_kernel_text(const char *name) {

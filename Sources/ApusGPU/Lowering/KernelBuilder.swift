@@ -44,7 +44,7 @@ struct KernelBuilder {
   private(set) var numbers: [Int64] = []
   private var preface = ""
   private var declarations = ""
-  private var text = ""
+  var text = ""
   private var indentation = 1
   private var serial = 0
   /// Where in the geometry the numbers begin.
