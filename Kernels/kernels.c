@@ -40,6 +40,18 @@ static const char matmul_vector[] = {
 static const char matmul_tiled[] = {
 #embed "matmul/tiled.cl" suffix(, 0)
 };
+static const char convolution_image[] = {
+#embed "convolution/image.cl" suffix(, 0)
+};
+static const char convolution_weights[] = {
+#embed "convolution/weights.cl" suffix(, 0)
+};
+static const char convolution_vector[] = {
+#embed "convolution/vector.cl" suffix(, 0)
+};
+static const char convolution_gradient[] = {
+#embed "convolution/gradient.cl" suffix(, 0)
+};
 
 static const struct {
   const char *name;
@@ -57,6 +69,10 @@ static const struct {
     {"matmul/pack.cl", matmul_pack},
     {"matmul/vector.cl", matmul_vector},
     {"matmul/tiled.cl", matmul_tiled},
+    {"convolution/image.cl", convolution_image},
+    {"convolution/weights.cl", convolution_weights},
+    {"convolution/vector.cl", convolution_vector},
+    {"convolution/gradient.cl", convolution_gradient},
 };
 
 const char *apus_kernel_text(const char *name) {

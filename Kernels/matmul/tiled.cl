@@ -1,6 +1,7 @@
-// A product by tiles of $tile × $tile results: a group of $items work-items brings $step columns of A and
-// rows of B to shared memory, then each work-item adds to 8 × 8 results, $tile / 8 apart so that
-// neighbours read neighbours.
+// A product by tiles of $tile × $tile results: a group of $items work-items brings $step columns of the
+// left matrix and rows of the right one to shared memory, then each work-item adds to 8 × 8 results,
+// $tile / 8 apart so that neighbours read neighbours. Where the elements come from and what becomes of a
+// result is given: a convolution is the product of matrices that are never written down.
 //
 //   group → (batch, tile row, tile column)      work-item → (x, y) in the tile
 $index rest = GROUP_ID();
@@ -12,26 +13,32 @@ $BATCH
 const int lid = LOCAL_ID();
 const int x = lid % ($tile / 8);
 const int y = lid / ($tile / 8);
-const $index firstRow = tileRow * $tile;
-const $index firstColumn = tileColumn * $tile;
 $T sums[8][8];
 UNROLL for (int i = 0; i < 8; i += 1) {
   UNROLL for (int j = 0; j < 8; j += 1) sums[i][j] = 0;
 }
-for ($index start = 0; start < $depth; start += $step) {
+for ($index start = $begin; start < $end; start += $step) {
   for (int element = lid; element < $tile * $step; element += $items) {
-    const int m = $leftRow;
+    const int i = $leftRow;
     const int k = $leftDepth;
-    const $index row = firstRow + m;
-    left[k * ($tile + 1) + m] =
-        row < $rows && start + k < $depth ? LOAD_$dtype($A, $leftOffset + row * $rowStride + (start + k) * $kStride, 1) : ($T)0;
+    const $index row = tileRow * $tile + i;
+    const $index depth = start + k;
+    $V value = 0;
+    if (row < $rows && depth < $end) {
+      $LEFT
+    }
+    left[k * ($tile + 1) + i] = value;
   }
   for (int element = lid; element < $tile * $step; element += $items) {
-    const int n = $rightColumn;
+    const int j = $rightColumn;
     const int k = $rightDepth;
-    const $index column = firstColumn + n;
-    right[k * ($tile + 1) + n] =
-        column < $columns && start + k < $depth ? LOAD_$dtype($B, $rightOffset + (start + k) * $bStride + column * $columnStride, 1) : ($T)0;
+    const $index column = tileColumn * $tile + j;
+    const $index depth = start + k;
+    $V value = 0;
+    if (column < $columns && depth < $end) {
+      $RIGHT
+    }
+    right[k * ($tile + 1) + j] = value;
   }
   BARRIER();
   for (int k = 0; k < $step; k += 1) {
@@ -51,11 +58,11 @@ UNROLL for (int i = 0; i < 8; i += 1) {
   UNROLL for (int j = 0; j < 8; j += 1) results[i * 8 + j] = sums[i][j];
 }
 for (int place = 0; place < 64; place += 1) {
-  const $index row = firstRow + y + (place / 8) * ($tile / 8);
-  const $index column = firstColumn + x + (place % 8) * ($tile / 8);
-  if (row >= $rows || column >= $columns) continue;
-  const $index output = batch * $rows + row;
+  const $index tiledRow = tileRow * $tile + y + (place / 8) * ($tile / 8);
+  const $index tiledColumn = tileColumn * $tile + x + (place % 8) * ($tile / 8);
+  if (tiledRow >= $rows || tiledColumn >= $columns) continue;
   const $V core = results[place];
+  $PLACE
   $ROW
   $EPILOGUE
 }

@@ -93,6 +93,13 @@ struct KernelBuilder {
     return name
   }
 
+  /// A list of numbers; returns where it begins, counted from `at`.
+  mutating func table(_ values: [Int]) -> String {
+    let start = number(numbers.count + 1)
+    numbers += values.map(Int64.init)
+    return start
+  }
+
   /// A name that no other variable of the kernel has.
   mutating func unique(_ stem: String) -> String {
     serial += 1

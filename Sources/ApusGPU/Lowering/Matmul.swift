@@ -204,40 +204,51 @@ extension PlanLowering {
 
     var builder = KernelBuilder(family: "matmul_tiled", target: target, isLarge: isLarge)
     var template = KernelTemplate("matmul/tiled.cl")
-    template["A"] = builder.pointer(step.dtype.storage, slot: left.slot)
-    template["B"] = builder.pointer(step.dtype.storage, slot: right.slot)
+    let a = builder.pointer(step.dtype.storage, slot: left.slot)
+    let b = builder.pointer(step.dtype.storage, slot: right.slot)
     for name in ["left", "right"] {
       builder.begin("LOCAL_ARRAY(\(lane.scalar), \(name), \(depthStep * (tile + 1)));")
     }
     template["T"] = lane.scalar
     template["V"] = lane.vector
     template["lane"] = lane.suffix
-    template["dtype"] = step.dtype.description
     template["index"] = builder.index
     template["tile"] = String(tile)
     template["items"] = String(items)
     template["step"] = String(depthStep)
     template["rows"] = builder.number(step.m)
     template["columns"] = builder.number(step.n)
-    template["depth"] = builder.number(step.k)
+    template["begin"] = "0"
+    template["end"] = builder.number(step.k)
     template["tileRows"] = builder.number(tileRows)
     template["tileColumns"] = builder.number(tileColumns)
-    template["rowStride"] = builder.number(left.rowStride)
-    template["kStride"] = builder.number(left.columnStride)
-    template["bStride"] = builder.number(right.rowStride)
-    template["columnStride"] = builder.number(right.columnStride)
+    template["PLACE"] = """
+      const \(builder.index) output = batch * \(template["rows"]!) + tiledRow;
+      const \(builder.index) column = tiledColumn;
+      """
     // Neighbouring work-items read along the axis of stride 1.
     let alongDepth = ("element % \(depthStep)", "element / \(depthStep)")
     let acrossDepth = ("element / \(tile)", "element % \(tile)")
     (template["leftDepth"], template["leftRow"]) = left.columnStride == 1 ? alongDepth : acrossDepth
     (template["rightDepth"], template["rightColumn"]) = right.rowStride == 1 ? alongDepth : acrossDepth
     batchOffsets(left, right, step.batch, &template, &builder)
+    template["LEFT"] = load(step.dtype, a, template["leftOffset"]!, "row", "depth", left, &builder)
+    template["RIGHT"] = load(step.dtype, b, template["rightOffset"]!, "depth", "column", right, &builder)
     builder.begin("const int count = 1;")
     epilogue(step, &template, &builder)
     builder.append(template)
     launch(
       builder, groups: step.batch.elementCount * tileRows * tileColumns, localSize: items,
       detail: detail(step), flops: flops(step), bytes: bytes(step))
+  }
+
+  /// The assignment of an element of a matrix to `value`.
+  private func load(
+    _ dtype: DType, _ pointer: String, _ offset: String, _ row: String, _ column: String,
+    _ matrix: Matrix, _ builder: inout KernelBuilder
+  ) -> String {
+    let strides = [builder.number(matrix.rowStride), builder.number(matrix.columnStride)]
+    return "value = LOAD_\(dtype)(\(pointer), \(offset) + \(row) * \(strides[0]) + \(column) * \(strides[1]), 1);"
   }
 }
 
