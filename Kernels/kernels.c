@@ -31,6 +31,27 @@ static const char prelude_storage[] = {
 static const char prelude_rows[] = {
 #embed "prelude/rows.h" suffix(, 0)
 };
+static const char matmul_pack[] = {
+#embed "matmul/pack.cl" suffix(, 0)
+};
+static const char matmul_vector[] = {
+#embed "matmul/vector.cl" suffix(, 0)
+};
+static const char matmul_tiled[] = {
+#embed "matmul/tiled.cl" suffix(, 0)
+};
+static const char convolution_image[] = {
+#embed "convolution/image.cl" suffix(, 0)
+};
+static const char convolution_weights[] = {
+#embed "convolution/weights.cl" suffix(, 0)
+};
+static const char convolution_vector[] = {
+#embed "convolution/vector.cl" suffix(, 0)
+};
+static const char convolution_gradient[] = {
+#embed "convolution/gradient.cl" suffix(, 0)
+};
 
 static const struct {
   const char *name;
@@ -45,6 +66,13 @@ static const struct {
     {"prelude/lane.h", prelude_lane},
     {"prelude/storage.h", prelude_storage},
     {"prelude/rows.h", prelude_rows},
+    {"matmul/pack.cl", matmul_pack},
+    {"matmul/vector.cl", matmul_vector},
+    {"matmul/tiled.cl", matmul_tiled},
+    {"convolution/image.cl", convolution_image},
+    {"convolution/weights.cl", convolution_weights},
+    {"convolution/vector.cl", convolution_vector},
+    {"convolution/gradient.cl", convolution_gradient},
 };
 
 const char *apus_kernel_text(const char *name) {
