@@ -52,6 +52,18 @@ static const char convolution_vector[] = {
 static const char convolution_gradient[] = {
 #embed "convolution/gradient.cl" suffix(, 0)
 };
+static const char pooling_window[] = {
+#embed "pooling/window.cl" suffix(, 0)
+};
+static const char pooling_tap[] = {
+#embed "pooling/tap.cl" suffix(, 0)
+};
+static const char pooling_scatter[] = {
+#embed "pooling/scatter.cl" suffix(, 0)
+};
+static const char pooling_gather[] = {
+#embed "pooling/gather.cl" suffix(, 0)
+};
 
 static const struct {
   const char *name;
@@ -73,6 +85,10 @@ static const struct {
     {"convolution/weights.cl", convolution_weights},
     {"convolution/vector.cl", convolution_vector},
     {"convolution/gradient.cl", convolution_gradient},
+    {"pooling/window.cl", pooling_window},
+    {"pooling/tap.cl", pooling_tap},
+    {"pooling/scatter.cl", pooling_scatter},
+    {"pooling/gather.cl", pooling_gather},
 };
 
 const char *apus_kernel_text(const char *name) {

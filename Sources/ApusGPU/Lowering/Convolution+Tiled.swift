@@ -163,7 +163,9 @@ extension PlanLowering {
   }
 
   /// Lines that take a row-major number apart; `extents` are those of all coordinates but the first.
-  static func takingApart(_ number: String, _ names: [String], _ extents: [Int], _ index: String) -> String {
+  static func takingApart(
+    _ number: String, _ names: [String], _ extents: [some CustomStringConvertible], _ index: String
+  ) -> String {
     var lines: [String] = []
     var rest = number
     for (name, extent) in zip(names.dropFirst(), extents).reversed() {

@@ -12,6 +12,13 @@ struct KernelTemplate {
     set { values[name] = newValue }
   }
 
+  /// The same values for another file.
+  func with(file: String) -> KernelTemplate {
+    var template = KernelTemplate(file)
+    template.values = values
+    return template
+  }
+
   /// The text with everything filled in, without the comments.
   var text: String {
     var result = ""
