@@ -4,7 +4,7 @@ import PackageDescription
 /// One row per Swift module: its name and what it may import. `LayeringTests` holds the sources to it.
 let modules: [(name: String, dependencies: [Target.Dependency])] = [
   ("ApusDevice", []),
-  ("ApusFiles", []),
+  ("ApusFiles", ["CSHA256"]),
   ("ApusCPU", ["ApusDevice", "CSIMD", "COpenBLAS"]),
   ("ApusGPU", ["ApusDevice", "ApusFiles", "Kernels", "COpenCL"]),
   ("ApusTensor", ["ApusDevice", "ApusCPU", "ApusGPU"]),
@@ -29,6 +29,7 @@ let package = Package(
     .target(name: "Kernels", path: "Kernels"),
     .target(name: "CSIMD", dependencies: ["Kernels"]),
     .target(name: "COpenCL"),
+    .target(name: "CSHA256"),
   ]
     + modules.map {
       .target(
@@ -45,7 +46,7 @@ let package = Package(
         name: "ApusTestSupport", dependencies: ["Apus"], path: "Tests/ApusTestSupport",
         swiftSettings: swift),
     ]
-    + (modules.map(\.name) + ["ApusCLI"]).map {
+    + (modules.map(\.name) + ["ApusBenchmarks", "ApusCLI"]).map {
       .testTarget(
         name: $0 + "Tests", dependencies: [.target(name: $0), "ApusTestSupport"],
         path: "Tests/\($0)Tests", swiftSettings: swift)

@@ -8,7 +8,7 @@ enum ApusCommand {
   static let version = "0.1.0"
 
   static let commands: [any Command.Type] = [
-    DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self, CompletionsCommand.self,
+    DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self, BenchCommand.self, CompletionsCommand.self,
   ]
 
   static func main() {

@@ -26,6 +26,7 @@ enum ExitCode: Int32 {
     case is ShapeError: self = .data
     case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
     case is OutputError: self = .inputOutput
+    case let error as ChildFailure: self = ExitCode(rawValue: error.status) ?? .failure
     default: self = .failure
     }
   }

@@ -1,1 +1,59 @@
 #include "csimd.h"
+
+#include <string.h>
+
+extern const csimd_table csimd_baseline;
+#if defined(__x86_64__)
+extern const csimd_table csimd_avx512;
+extern const csimd_table csimd_avx2;
+
+static int can_run(const csimd_table *table) {
+  __builtin_cpu_init();
+  int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  if (table == &csimd_avx2) return avx2;
+  if (table == &csimd_avx512)
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  return 1;
+}
+
+static const csimd_table *const tables[] = {&csimd_avx512, &csimd_avx2, &csimd_baseline};
+#else
+static int can_run(const csimd_table *table) { return 1; }
+static const csimd_table *const tables[] = {&csimd_baseline};
+#endif
+
+const csimd_table *csimd_open(const char *name) {
+  for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i += 1) {
+    if (name && strcmp(name, tables[i]->name) != 0) continue;
+    if (can_run(tables[i])) return tables[i];
+  }
+  return NULL;
+}
+
+csimd_loop csimd_find(const csimd_table *table, const char *row, int lane) {
+  for (size_t i = 0; i < table->row_count[lane]; i += 1)
+    if (strcmp(table->rows[lane][i].name, row) == 0) return table->rows[lane][i].loop;
+  return NULL;
+}
+
+const csimd_reducer *csimd_find_reducer(const csimd_table *table, const char *row, int lane) {
+  for (size_t i = 0; i < table->reducer_count[lane]; i += 1)
+    if (strcmp(table->reducers[lane][i].name, row) == 0) return &table->reducers[lane][i];
+  return NULL;
+}
+
+void csimd_splat(void *result, int lane, double floating, int64_t integer) {
+  for (int i = 0; i < 16; i += 1) {
+    switch (lane) {
+      case CSIMD_I32: ((int32_t *)result)[i] = (int32_t)integer; break;
+      case CSIMD_I64: ((int64_t *)result)[i] = integer; break;
+      case CSIMD_F32: ((float *)result)[i] = (float)floating; break;
+      default: ((double *)result)[i] = floating; break;
+    }
+  }
+}
+
+csimd_loop csimd_find_conversion(const csimd_table *table, int from, int to) { return table->convert[from][to]; }
+csimd_load csimd_find_load(const csimd_table *table, int dtype) { return table->load[dtype]; }
+csimd_store csimd_find_store(const csimd_table *table, int dtype) { return table->store[dtype]; }

@@ -37,6 +37,12 @@ struct CommandLineTests {
     (["completions"], "SHELL is missing"),
     (["completions", "zhs"], "unknown SHELL \"zhs\"; did you mean zsh?"),
     (["completions", "--", "--json"], "unknown SHELL \"--json\""),
+    (["bench", "gem"], "unknown KIND \"gem\"; did you mean gemm?"),
+    (["bench", "gemm", "--problem", "2x2"], "\"2x2\" is not a matrix product MxNxK"),
+    (["bench", "conv", "--transpose", "NT"], "--transpose T is not for conv"),
+    (["bench", "ops", "--problem", "expp"], "unknown operation \"expp\"; did you mean exp?"),
+    (["bench", "step", "lenet5-b128-sdg"], "unknown workload \"lenet5-b128-sdg\"; did you mean lenet5-b128-sgd?"),
+    (["bench", "gemm", "--device", "gpu"], "unknown --device \"gpu\""),
   ])
   func usageErrors(arguments: [String], message: String) throws {
     let result = try Invocation(arguments)

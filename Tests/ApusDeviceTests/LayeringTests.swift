@@ -4,7 +4,7 @@ import Testing
 /// What each module may import, and nothing else: the house of the design, bottom up.
 private let law: [String: Set<String>] = [
   "ApusDevice": [],
-  "ApusFiles": [],
+  "ApusFiles": ["CSHA256"],
   "ApusCPU": ["ApusDevice", "CSIMD", "COpenBLAS"],
   "ApusGPU": ["ApusDevice", "ApusFiles", "Kernels", "COpenCL", "CCUDA"],
   "ApusTensor": ["ApusDevice", "ApusCPU", "ApusGPU"],
@@ -82,7 +82,7 @@ struct LayeringTests {
 
   /// The law itself has no cycles, and the names it allows are modules or C targets.
   @Test func theLawHasAnOrder() {
-    var placed: Set<String> = ["CSIMD", "COpenBLAS", "Kernels", "COpenCL", "CCUDA", "CZlib"]
+    var placed: Set<String> = ["CSIMD", "COpenBLAS", "Kernels", "COpenCL", "CCUDA", "CSHA256", "CZlib"]
     var open = Set(law.keys)
     while let next = open.first(where: { law[$0]!.isSubset(of: placed) }) {
       placed.insert(next)

@@ -30,4 +30,23 @@ struct SHA256Tests {
       }
     }
   }
+
+  /// The instructions and the portable loop agree, over one block and over many.
+  @Test(.enabled(if: SHA256.hasInstructions, "this processor has no instructions for SHA-256"))
+  func instructionsGiveTheSameDigest() {
+    let bytes = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* $0 &+ $0 >> 7) }
+    for count in [0, 1, 64, 127, 128, 1000, 5000] {
+      var portable = SHA256(usesInstructions: false)
+      var fast = SHA256(usesInstructions: true)
+      portable.update(bytes[..<count])
+      fast.update(bytes[..<count])
+      #expect(portable.hexadecimal() == fast.hexadecimal(), "\(count) bytes")
+    }
+  }
+
+  @Test func thePortableLoopKnowsTheDigestOfTheStandard() {
+    var hash = SHA256(usesInstructions: false)
+    hash.update("abc".utf8)
+    #expect(hash.hexadecimal() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+  }
 }

@@ -38,7 +38,7 @@ enum Help {
   }
 
   /// Two columns, the second one wrapped.
-  private static func rows(_ rows: [(String, String)]) -> String {
+  static func rows(_ rows: [(String, String)]) -> String {
     let width = min(28, (rows.map(\.0.count).max() ?? 0) + 2)
     return rows.map { label, help in
       let lines = wrapped(help, width: 96 - width)

@@ -68,3 +68,13 @@ extension ValueKind<String> {
     ) { words.contains($0) ? $0 : nil }
   }
 }
+
+extension ValueKind<[String]> {
+  /// Words with commas between.
+  static func list(_ placeholder: String) -> ValueKind {
+    ValueKind("\(placeholder)[,…]", expectation: "a list with commas between") { text in
+      let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      return words.contains("") ? nil : words
+    }
+  }
+}

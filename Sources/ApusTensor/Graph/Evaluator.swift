@@ -19,6 +19,7 @@ struct Evaluator: ~Copyable {
   private var scalars: [Scalar] = []
   /// Values to compute with the next plan although nothing that is asked for needs them.
   private var attached: [Node] = []
+  private var attachedLimit = 64
 
   init(backend: any Device) {
     self.backend = backend
@@ -26,7 +27,14 @@ struct Evaluator: ~Copyable {
   }
 
   /// Computes `node` with the next evaluation, whatever that is for.
-  mutating func attach(_ node: Node) { attached.append(node) }
+  mutating func attach(_ node: Node) {
+    if attached.count >= attachedLimit {
+      // Values that nobody refers to any more are let go, or a loop that never evaluates would pile them up.
+      attached.removeAll { $0.isMaterialized || $0.handleCount.load(ordering: .relaxed) == 0 }
+      attachedLimit = max(64, 2 * attached.count)
+    }
+    attached.append(node)
+  }
 
   /// Gives every root a value.
   mutating func evaluate(_ roots: [Node]) throws(DeviceError) {

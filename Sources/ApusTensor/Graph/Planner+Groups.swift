@@ -15,8 +15,7 @@ struct Group {
   var isOpen = true
   /// Groups whose results are read. `true`: in a way that needs them in memory.
   var dependencies: [Int: Bool] = [:]
-  /// Positions of the first and last node in topological order.
-  var first: Int
+  /// The position of the last node in topological order.
   var last: Int
 
   var nodes: [Int] { prologue + (seed.map { [$0] } ?? []) + segments.joined() }
@@ -61,7 +60,7 @@ extension Planner {
   }
 
   private mutating func startGroup(_ node: Int, at position: Int, seed: Bool) -> Int {
-    var group = Group(shape: nodes[node].shape, first: position, last: position)
+    var group = Group(shape: nodes[node].shape, last: position)
     if seed { group.seed = node } else { group.segments = [[node]] }
     if case .step(let lowering) = nodes[node].kind { group.isOpen = lowering.epilogueDomain != nil }
     group.dependencies = dependencies(of: node)
@@ -144,14 +143,14 @@ extension Planner {
   /// Whether `group` needs the results of `target`, directly or through others.
   private func reaches(_ group: Int, _ target: Int) -> Bool {
     if group == target { return true }
-    let limit = groups[target].first
-    var seen: Set<Int> = [group]
+    var seen = Array(repeating: false, count: groups.count)
+    seen[group] = true
     var stack = [group]
     while let current = stack.popLast() {
-      guard groups[current].last > limit else { continue }
-      for next in groups[current].dependencies.keys {
+      for next in groups[current].dependencies.keys where !seen[next] {
         if next == target { return true }
-        if seen.insert(next).inserted { stack.append(next) }
+        seen[next] = true
+        stack.append(next)
       }
     }
     return false
@@ -166,7 +165,6 @@ extension Planner {
       groups[target].segments[0] = inTopologicalOrder(
         groups[target].segments[0] + groups[source].segments[0])
     }
-    groups[target].first = min(groups[target].first, groups[source].first)
     groups[target].last = max(groups[target].last, groups[source].last)
     for (group, needsMemory) in groups[source].dependencies {
       groups[target].dependencies[group] = needsMemory || groups[target].dependencies[group] ?? false

@@ -8,6 +8,7 @@ extension Planner {
   mutating func moveViews() {
     flattenViews()
     indexUsers()
+    absorbTransposes()
     var work = topologicalOrder()
     while let index = work.popLast() {
       guard case .view(let transforms) = nodes[index].kind else { continue }
@@ -27,6 +28,45 @@ extension Planner {
       nodes[index].kind = .view(earlier + transforms)
       nodes[index].inputs[0] = nodes[base].inputs[0]
     }
+  }
+
+  /// A transposed product that nothing else uses is a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`: what follows it
+  /// can then be its epilogue. Gradients of the weights of dense layers are such.
+  private mutating func absorbTransposes() {
+    for index in topologicalOrder() {
+      guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,
+        case .transpose(let permutation) = transforms[0]
+      else { continue }
+      let base = nodes[index].inputs[0]
+      let rank = permutation.count
+      guard nodes[base].op === Op.matmul, users[base].count == 1, !isOutput[base], rank >= 2,
+        permutation == Array(0..<rank - 2) + [rank - 1, rank - 2]
+      else { continue }
+      let product = nodes[base]
+      let factors = product.inputs.reversed().map { transposedView(of: $0) }
+      nodes[index].op = product.op
+      nodes[index].attributes = product.attributes
+      nodes[index].inputTypes = product.inputTypes.reversed()
+      nodes[index].inputs = Array(factors)
+      nodes[index].kind = product.kind
+      indexUsers()
+    }
+  }
+
+  /// A view of a matrix with its last two axes exchanged.
+  private mutating func transposedView(of input: Int) -> Int {
+    var view = nodes[input]
+    let rank = view.shape.rank
+    let exchange = ViewTransform.transpose(Array(0..<rank - 2) + [rank - 1, rank - 2])
+    if case .view(let transforms) = view.kind {
+      view.kind = .view(transforms + [exchange])
+    } else {
+      view.kind = .view([exchange])
+      view.inputs = [input]
+    }
+    view.op = .transpose
+    (view.shape[rank - 2], view.shape[rank - 1]) = (view.shape[rank - 1], view.shape[rank - 2])
+    return append(view)
   }
 
   private func canMove(_ transforms: [ViewTransform], through base: Int) -> Bool {

@@ -35,7 +35,7 @@ final class ShapeRecord: @unchecked Sendable {
 
 extension ShapeError {
   /// Records the error inside `checkingShapes`, stops the process elsewhere.
-  func report() {
+  package func report() {
     guard let record = ShapeRecord.current else { fatalError(description) }
     if record.error == nil { record.error = self }
   }

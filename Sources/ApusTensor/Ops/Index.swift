@@ -1,12 +1,14 @@
 import ApusDevice
 
 extension Op {
-  /// The row-major number of each element. Attributes: the shape.
+  /// The row-major number of each element. Attributes: the element type's number, then the shape.
   static let index: Op = Op(
     name: "index",
-    shape: { _, attributes throws(ShapeError) in TensorType(attributes.shape, .int64) },
+    shape: { _, attributes throws(ShapeError) in
+      TensorType(Shape(attributes.integers.dropFirst()), DType(rawValue: UInt8(attributes.integers[0]))!)
+    },
     gradient: .notDifferentiable,
-    lower: .elementwise { builder, _, _ in builder.emit("index", lane: .int64, []) })
+    lower: .elementwise { builder, node, _ in builder.emit("index", lane: node.dtype.lane, []) })
 
   /// Inputs: source and integer indices. Attributes: axis, and whether the indices have the source's rank
   /// (1, as in `torch.gather`) or replace the axis (0, as in `torch.index_select` with indices of any
@@ -153,11 +155,16 @@ extension Tensor {
     return list.less(than: 0).select(list + list.constant(Double(shape[axis])), list)
   }
 
-  /// The place of each element along `axis`, as `int64`.
+  /// The place of each element along `axis`, as `int64`, or as `int32` for at most 2³¹ elements.
   public static func indices(
-    _ shape: Shape, alongAxis axis: Int, device: ComputeDevice = .current
+    _ shape: Shape, alongAxis axis: Int, dtype: DType = .int64, device: ComputeDevice = .current
   ) -> Tensor {
-    let number = Tensor(.index, OpInputs(), .shape(ShapeBox(shape)), device: device)
+    let isSmall = dtype == .int32 && shape.elementCount <= Int(Int32.max)
+    guard isSmall || dtype == .int64 else {
+      ShapeError("indices", "\(dtype) cannot number the elements of \(shape)").report()
+      return Tensor(repeating: 0, shape: shape, dtype: dtype, device: device)
+    }
+    let number = Tensor(.index, OpInputs(), .integers([Int(dtype.rawValue)] + Array(shape)), device: device)
     let inner = shape[(axis + 1)...].reduce(1, *)
     let outer = inner == 1 ? number : Tensor.arithmetic(.floorDivide, number, number.constant(Double(inner)))
     return axis == 0 ? outer : outer.remainder(outer.constant(Double(shape[axis])))

@@ -25,7 +25,7 @@ extension Op {
   static let sum = reduction("sum", reducer: "sum", gradient: .rule { c in [c.kept(c.gradient)] })
   static let product = reduction(
     "product", reducer: "product",
-    gradient: .rule { c in [c.input(0).productOfOthers(c.reducedAxes) * c.kept(c.gradient)] })
+    gradient: .rule { c in [c.input(0).productOfOthers(over: c.reducedAxes) * c.kept(c.gradient)] })
   static let reduceMin = reduction("min", reducer: "min", gradient: .rule { c in [c.extremum()] })
   static let reduceMax = reduction("max", reducer: "max", gradient: .rule { c in [c.extremum()] })
   static let any = reduction("any", reducer: "any", gradient: .notDifferentiable)
@@ -125,6 +125,13 @@ extension Tensor {
     }
   }
 
+  /// The square root of the variance.
+  public func standardDeviation(
+    _ axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false
+  ) -> Tensor {
+    wide { $0.variance(axes, correction: correction, keepingAxes: keepingAxes).sqrt() }
+  }
+
   /// `log Σ eˣ`, without overflow.
   public func logSumExp(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     wide { $0.logSumExpInLane(axes, keepingAxes) }
@@ -145,12 +152,14 @@ extension Tensor {
   }
 
   /// For each element the product of the others it is reduced with, right also where some are 0.
-  fileprivate func productOfOthers(_ axes: [Int]) -> Tensor {
-    let isZero = equal(to: 0)
-    let zeros = isZero.sum(axes, keepingAxes: true)
-    let others = isZero.select(literal(1), self).product(axes, keepingAxes: true)
-    let withoutZero = zeros.equal(to: 0).select(others / isZero.select(literal(1), self), literal(0))
-    return isZero.logicalAnd(zeros.equal(to: 1)).select(others.broadcast(to: shape), withoutZero)
+  fileprivate func productOfOthers(over axes: [Int]) -> Tensor {
+    // The reduced axes come last, as one.
+    let order = (0..<rank).filter { !axes.contains($0) } + axes
+    let kept = Shape(order.dropLast(axes.count).map { shape[$0] } + [axes.reduce(1) { $0 * shape[$1] }])
+    var inverse = order
+    for (place, axis) in order.enumerated() { inverse[axis] = place }
+    return transposed(order).reshaped(to: kept).productOfOthers(kept.rank - 1)
+      .reshaped(to: Shape(order.map { shape[$0] })).transposed(inverse)
   }
 
   private func checkedNotEmpty(_ axes: [Int]?, _ operation: String) -> Tensor {

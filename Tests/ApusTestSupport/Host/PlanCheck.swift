@@ -92,7 +92,8 @@ private struct PlanCheck {
       if case .input = plan.values[write.value].storage { return "writes input value \(write.value)" }
       for read in accesses.reads where overlap(write.value, read.value) {
         let isInPlace =
-          accesses.isElementwise && write.segment == read.segment && write.layout == read.layout
+          write.segment >= 0 && write.segment == read.segment
+          && (read.layout.map { write.layout?.coincides(with: $0) ?? false } ?? false)
           && place(of: plan.values[write.value]).bytes.lowerBound == place(of: plan.values[read.value]).bytes.lowerBound
           && plan.values[write.value].dtype.byteCount == plan.values[read.value].dtype.byteCount
         if !isInPlace { return "writes value \(write.value) over value \(read.value), which it reads" }
@@ -117,8 +118,9 @@ struct StepAccesses {
     var value: Int
     /// `nil` for all of the value, in order.
     var layout: Layout?
-    /// The segment of an elementwise step; segments may run at the same time.
-    var segment = 0
+    /// The program that reads or writes element by element: the segment of an elementwise step (segments may
+    /// run at the same time), 0 for an epilogue, −1 for what a step reads in an order of its own.
+    var segment = -1
 
     func stays(inside count: Int) -> Bool {
       guard let layout, layout.shape.elementCount > 0 else { return true }
@@ -134,18 +136,15 @@ struct StepAccesses {
 
   var reads: [Access] = []
   var writes: [Access] = []
-  /// Whether element `i` of a result depends on elements `i` of what is read alone.
-  var isElementwise = false
   /// A layout that does not fit the domain it is read or written over.
   private(set) var mismatch: String?
 
   init(_ step: Step) {
     switch step {
     case .elementwise(let step):
-      isElementwise = true
       for (index, segment) in step.segments.enumerated() { add(segment, segment: index) }
     case .reduction(let step):
-      add(step.arguments, over: step.domain)
+      add(step.arguments, over: step.domain, segment: -1)
       add(step.epilogue.binding)
     case .scan(let step): (reads, writes) = ([Access(value: step.source)], [Access(value: step.result)])
     case .matmul(let step):
@@ -171,7 +170,7 @@ struct StepAccesses {
     }
   }
 
-  private mutating func add(_ arguments: [Argument], over domain: Shape, segment: Int = 0) {
+  private mutating func add(_ arguments: [Argument], over domain: Shape, segment: Int) {
     for case .tensor(let operand) in arguments {
       if operand.layout.shape != domain { mismatch = "reads \(operand.layout.shape) over \(domain)" }
       reads.append(Access(value: operand.value, layout: operand.layout, segment: segment))

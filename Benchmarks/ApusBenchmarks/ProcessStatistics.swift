@@ -1,0 +1,36 @@
+import Glibc
+
+/// What the system says of this process.
+enum ProcessStatistics {
+  /// Milliseconds since the process was started, to the clock tick (10 ms). Field 22 of `/proc/self/stat` is the
+  /// start, in ticks since the machine was.
+  static var age: Double? {
+    // The second field is the program's name in parentheses, which may hold anything.
+    guard let text = contents(of: "/proc/self/stat"), let end = text.lastIndex(of: ")") else { return nil }
+    let fields = text[end...].split(separator: " ")
+    guard fields.count > 20, let ticks = Double(fields[20]) else { return nil }
+    var now = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &now)
+    return Double(now.tv_sec) * 1e3 + Double(now.tv_nsec) / 1e6 - ticks * 1e3 / Double(sysconf(Int32(_SC_CLK_TCK)))
+  }
+
+  /// Bytes of memory the process holds now.
+  static var residentByteCount: Int? { status("VmRSS:") }
+
+  /// The most bytes it ever held.
+  static var peakByteCount: Int? { status("VmHWM:") }
+
+  private static func status(_ key: String) -> Int? {
+    guard let text = contents(of: "/proc/self/status") else { return nil }
+    let line = text.split(separator: "\n").first { $0.hasPrefix(key) }
+    return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
+  }
+
+  private static func contents(of path: String) -> String? {
+    guard let file = fopen(path, "r") else { return nil }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 16_384)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes[..<count], as: UTF8.self)
+  }
+}

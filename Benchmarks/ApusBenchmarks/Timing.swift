@@ -1,0 +1,45 @@
+import Apus
+import Glibc
+
+/// Milliseconds for one execution, over several runs.
+public struct Timing: Hashable, Sendable {
+  public var median: Double
+  public var minimum: Double
+  public var runs: Int
+
+  /// - Precondition: there is at least one sample.
+  init(samples: [Double]) {
+    let sorted = samples.sorted()
+    let middle = sorted.count / 2
+    median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    minimum = sorted[0]
+    runs = sorted.count
+  }
+
+  /// Times `body` on a device: a few warm-up executions, then runs of as many as take a while. The clock is read
+  /// only when the device has no work left.
+  ///
+  /// - Parameters:
+  ///   - runs: how many samples are taken, each the mean of the executions of a run.
+  ///   - span: how many milliseconds a run takes at least, unless one execution takes longer.
+  public static func measure(
+    on device: ComputeDevice, runs: Int, span: Double = 50, _ body: () throws -> Void
+  ) throws -> Timing {
+    func run(_ count: Int) throws -> Double {
+      let start = milliseconds()
+      for _ in 0..<count { try body() }
+      try device.synchronize()
+      return (milliseconds() - start) / Double(count)
+    }
+    for _ in 0..<3 { _ = try run(1) }
+    let count = Int(span / Swift.max(try run(1), span / 100_000)) + 1
+    return Timing(samples: try (0..<runs).map { _ in try run(count) })
+  }
+}
+
+/// Milliseconds on a clock that never goes back.
+private func milliseconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
+}

@@ -1,0 +1,84 @@
+import Apus
+
+/// How fast an operation moves its inputs and its result.
+public struct OpBandwidth: Workload {
+  public let name: String
+  private let operation: String
+  private let size: Int
+  private let inputs: @Sendable (_ size: Int) -> [Shape]
+  private let body: @Sendable ([Tensor]) -> Tensor
+
+  /// All operations, each over a matrix that stays in a core's cache and over one that no cache holds.
+  public static var all: [OpBandwidth] {
+    [256, 4096].flatMap { size in
+      operations.map { name, inputs, body in
+        OpBandwidth(name: "\(name)-\(size)x\(size)", operation: name, size: size, inputs: inputs, body: body)
+      }
+    }
+  }
+
+  public static var operationNames: [String] { operations.map(\.name) }
+
+  /// Those of a name: an operation with its size, or an operation of both sizes.
+  public static func find(_ name: String) throws(ProblemError) -> [OpBandwidth] {
+    let found = all.filter { $0.name == name || $0.operation == name }
+    guard found.isEmpty else { return found }
+    throw ProblemError(
+      description: "unknown operation \"\(name)\"" + suggestion(for: name, in: operationNames))
+  }
+
+  public func run(on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void) throws {
+    let tensors = try randomTensors(inputs(size), on: device)
+    let timing = try Timing.measure(on: device, runs: runs) { try body(tensors).evaluated() }
+    var line = Measurement("ops", problem: name, device: device, timing: timing)
+    line.work = .bytes((tensors + [body(tensors)]).reduce(0) { $0 + $1.elementCount * $1.dtype.byteCount })
+    try report(line)
+  }
+}
+
+extension OpBandwidth {
+  private typealias Row = (
+    name: String, inputs: @Sendable (Int) -> [Shape], body: @Sendable ([Tensor]) -> Tensor
+  )
+
+  private static func unary(_ name: String, _ body: @escaping @Sendable (Tensor) -> Tensor) -> Row {
+    (name, { [[$0, $0]] }, { body($0[0]) })
+  }
+
+  private static func binary(
+    _ name: String, _ body: @escaping @Sendable (Tensor, Tensor) -> Tensor
+  ) -> Row {
+    (name, { [[$0, $0], [$0, $0]] }, { body($0[0], $0[1]) })
+  }
+
+  private static let operations: [Row] = [
+    unary("negate") { -$0 },
+    unary("relu") { $0.relu() },
+    unary("rsqrt") { $0.rsqrt() },
+    unary("exp") { $0.exp() },
+    unary("log") { $0.log() },
+    unary("tanh") { $0.tanh() },
+    unary("sigmoid") { $0.sigmoid() },
+    unary("sin") { $0.sin() },
+    unary("erf") { $0.erf() },
+    unary("gelu") { $0.gelu() },
+    unary("to-float16") { $0.cast(to: .float16) },
+    binary("add") { $0 + $1 },
+    binary("multiply") { $0 * $1 },
+    binary("divide") { $0 / $1 },
+    binary("less") { $0.less(than: $1) },
+    ("add-row", { [[$0, $0], [$0]] }, { $0[0] + $0[1] }),
+    ("add-column", { [[$0, $0], [$0, 1]] }, { $0[0] + $0[1] }),
+    ("fused-chain", { Array(repeating: [$0, $0], count: 3) }, { (($0[0] * $0[1] + $0[2]).tanh() * $0[0]).relu() }),
+    unary("transpose") { $0.transposed() + 0 },
+    binary("concatenate") { .concatenated([$0, $1], alongAxis: 1) },
+    unary("sum") { $0.sum() },
+    unary("sum-rows") { $0.sum([1]) },
+    unary("sum-columns") { $0.sum([0]) },
+    unary("max-rows") { $0.max([1]) },
+    unary("argmax-rows") { $0.argmax(1) },
+    unary("variance-rows") { $0.variance([1]) },
+    unary("log-sum-exp-rows") { $0.logSumExp([1]) },
+    unary("softmax-rows") { $0.softmax() },
+  ]
+}

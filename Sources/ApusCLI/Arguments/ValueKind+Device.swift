@@ -1,0 +1,35 @@
+import Apus
+import Glibc
+
+extension ValueKind<String> {
+  /// The name of a device. Whether there is such a device shows when it is opened.
+  static let device = ValueKind(
+    "D", expectation: "one of auto, cpu, opencl, opencl:N", completion: .words(["auto", "cpu", "opencl"])
+  ) { text in
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    switch (parts[0], parts.count) {
+    case ("auto", 1), ("cpu", 1), ("opencl", 1): return text
+    case ("opencl", 2): return Int(parts[1]).flatMap { $0 >= 0 ? text : nil }
+    default: return nil
+    }
+  }
+}
+
+extension ComputeDevice {
+  /// The device for a command: that of `--device`, else that of `APUS_DEVICE`, else the one that `auto` takes. What
+  /// `auto` took is said, with the reason.
+  static func chosen(by option: String?) throws -> ComputeDevice {
+    var name = option ?? "auto"
+    if option == nil, let text = getenv("APUS_DEVICE").map({ String(cString: $0) }), !text.isEmpty {
+      guard let value = ValueKind.device.parse(text) else {
+        throw UsageError(
+          command: nil, message: "APUS_DEVICE: \"\(text)\" is not \(ValueKind.device.expectation)")
+      }
+      name = value
+    }
+    guard name == "auto" else { return try named(name) }
+    let (device, reason) = try automatic()
+    Diagnostics.write("device \(device.name): \(reason)")
+    return device
+  }
+}

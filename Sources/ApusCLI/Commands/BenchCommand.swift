@@ -1,0 +1,123 @@
+import Apus
+import ApusBenchmarks
+
+enum BenchCommand: Command {
+  static let name = "bench"
+  static let summary = "measure matrix products, convolutions, operations and training steps"
+
+  static let kind = Argument(
+    .choice("KIND", of: ["gemm", "conv", "ops", "step", "all"]), help: "what is measured")
+  static let steps = Argument(
+    .list("WORKLOAD"), isRequired: false, help: "with step: the workloads, with commas between (default: all)")
+  static let problems = Option(
+    "problem", .list("P"), repeats: true,
+    help: "with gemm: MxNxK; with conv: sizes such as N32C64H32W32K64R3S3P1U1D1G1; with ops: operations; "
+      + "several with commas between (default: a set of usual ones)")
+  static let transpose = Option(
+    "transpose", .choice("T", of: Gemm.Transpose.allCases.map(\.rawValue)),
+    help: "with gemm: which of the two matrices is stored transposed, NN, NT or TN (default: each in turn)")
+  static let pass = Option(
+    "pass", .choice("PASS", of: Conv.Pass.allCases.map(\.rawValue) + ["all"]),
+    help: "with conv: forward, input or weight for one of the gradients, or all (default: all)")
+  static let device = Option("device", .device, help: "auto, cpu, opencl or opencl:N (default: auto)")
+  static let runs = Option("runs", .positiveInteger, help: "how many runs the median is of (default: 7)")
+  static let json = Flag("json", help: "print one JSON object a line")
+
+  static let declarations = [
+    kind.declaration, steps.declaration, problems.declaration, transpose.declaration, pass.declaration,
+    device.declaration, runs.declaration, json.declaration,
+  ]
+
+  static let discussion = """
+    Rates are those of the fastest run. The first step counts from the start of the process to the first loss;
+    workloads of step get a process each.
+
+    \(Help.rows([
+      ("workloads", TrainingStep.all.map(\.name).joined(separator: ", ")),
+      ("operations", OpBandwidth.operationNames.joined(separator: ", ")),
+    ]))
+    """
+
+  static func run(_ arguments: Arguments) throws {
+    let workloads = try workloads(arguments)
+    let table = arguments[json] ? nil : try BenchTable()
+    var device: ComputeDevice?
+    for workload in workloads {
+      if workload is TrainingStep, workloads.count > 1 {
+        for line in try ChildProcess.output(of: alone(workload, arguments)) { try write(line, to: table) }
+      } else {
+        let chosen = try device ?? .chosen(by: arguments[self.device])
+        device = chosen
+        try workload.run(on: chosen, runs: arguments[runs] ?? 7) { try write($0.json, to: table) }
+      }
+    }
+  }
+
+  private static func write(_ line: JSONObject, to table: BenchTable?) throws {
+    if let table { try table.write(line) } else { try StandardOutput.write(.object(line)) }
+  }
+
+  /// The command line that measures one workload in a process of its own.
+  private static func alone(_ workload: any Workload, _ arguments: Arguments) -> [String] {
+    var words = [name, "step", workload.name, "--json"]
+    if let device = arguments[device] { words += ["--device", device] }
+    if let runs = arguments[runs] { words += ["--runs", String(runs)] }
+    return words
+  }
+}
+
+// MARK: - What is measured
+
+extension BenchCommand {
+  private static func workloads(_ arguments: Arguments) throws -> [any Workload] {
+    let kind = arguments[kind]!
+    let allowed: [String: [Declaration]] = [
+      "gemm": [problems.declaration, transpose.declaration], "conv": [problems.declaration, pass.declaration],
+      "ops": [problems.declaration], "step": [steps.declaration],
+    ]
+    for declaration in [problems.declaration, transpose.declaration, pass.declaration, steps.declaration]
+    where arguments.contains(declaration) {
+      guard allowed[kind, default: []].contains(where: { $0.name == declaration.name }) else {
+        throw UsageError(command: name, message: "\(declaration.label) is not for \(kind)")
+      }
+    }
+    do {
+      switch kind {
+      case "gemm": return try products(arguments)
+      case "conv": return try convolutions(arguments)
+      case "ops": return try operations(arguments)
+      case "step": return try trainingSteps(arguments)
+      default:
+        return try products(arguments) + convolutions(arguments) + operations(arguments) + trainingSteps(arguments)
+      }
+    } catch let error as ProblemError {
+      throw UsageError(command: name, message: error.description)
+    }
+  }
+
+  private static func products(_ arguments: Arguments) throws -> [any Workload] {
+    let transposes = arguments[transpose].flatMap(Gemm.Transpose.init(rawValue:)).map { [$0] }
+    return try names(arguments, Gemm.standardNames).map {
+      try Gemm($0, transposes: transposes ?? Gemm.Transpose.allCases)
+    }
+  }
+
+  private static func convolutions(_ arguments: Arguments) throws -> [any Workload] {
+    let passes = arguments[pass].flatMap(Conv.Pass.init(rawValue:)).map { [$0] }
+    return try names(arguments, Conv.standardNames).map { try Conv($0, passes: passes ?? Conv.Pass.allCases) }
+  }
+
+  private static func operations(_ arguments: Arguments) throws -> [any Workload] {
+    let given = arguments.all(problems).joined()
+    return given.isEmpty ? OpBandwidth.all : try given.flatMap { try OpBandwidth.find($0) }
+  }
+
+  private static func trainingSteps(_ arguments: Arguments) throws -> [any Workload] {
+    try (arguments[steps] ?? TrainingStep.all.map(\.name)).map { try TrainingStep.find($0) }
+  }
+
+  private static func names(_ arguments: Arguments, _ standard: [String]) -> [String] {
+    let given = Array(arguments.all(problems).joined())
+    return given.isEmpty ? standard : given
+  }
+}

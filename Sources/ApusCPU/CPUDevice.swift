@@ -1,0 +1,127 @@
+import ApusDevice
+import COpenBLAS
+import CSIMD
+import Synchronization
+
+/// The processor as a device: a thread pool, loops for its instruction set, and OpenBLAS.
+///
+/// Work is done when `run` returns. Results do not depend on the number of threads.
+public final class CPUDevice: Device, @unchecked Sendable {
+  public let info: DeviceInfo
+  let pool: ThreadPool
+  let allocator: Allocator
+  let loops: UnsafePointer<csimd_table>
+  private let workspaces: Workspaces
+  /// Held while a plan runs: the pool has one job at a time.
+  private let turn = Mutex(())
+
+  /// The device of this process.
+  ///
+  /// `APUS_THREADS` sets the number of threads (all cores this process may use), `APUS_SIMD` the
+  /// instruction set: `avx512`, `avx2` or `baseline` (the best the machine has).
+  /// - Throws: `DeviceError.unavailable` for a value that is unknown or that the machine cannot serve.
+  public static func open() throws(DeviceError) -> CPUDevice {
+    try CPUDevice(
+      threads: HostSystem.environment("APUS_THREADS"), simd: HostSystem.environment("APUS_SIMD"))
+  }
+
+  convenience init(threads: String?, simd: String?) throws(DeviceError) {
+    var threadCount = csimd_available_cores()
+    if let threads {
+      guard let count = Int(threads), (1...1024).contains(count) else {
+        throw .unavailable(
+          device: "cpu", reason: "APUS_THREADS is '\(threads)'; it takes a number from 1 to 1024")
+      }
+      threadCount = count
+    }
+    try self.init(threadCount: threadCount, simd: simd, memoryLimit: HostSystem.memoryByteCount)
+  }
+
+  init(threadCount: Int, simd: String?, memoryLimit: Int) throws(DeviceError) {
+    guard let loops = csimd_open(simd) else {
+      let names: [String] = ["avx512", "avx2", "baseline"]
+      let known = names.filter { csimd_open($0) != nil }
+      throw .unavailable(
+        device: "cpu",
+        reason: "APUS_SIMD is '\(simd ?? "")'; this machine has \(known.joined(separator: ", "))")
+    }
+    // Our pool runs many calls at once; a call's bits change with the number of its own threads.
+    openblas_set_num_threads(1)
+    self.loops = loops
+    pool = try ThreadPool(threadCount: threadCount)
+    allocator = Allocator(limit: memoryLimit)
+    workspaces = Workspaces(count: threadCount)
+    info = DeviceInfo(
+      kind: .cpu, identifier: "cpu", name: HostSystem.processorName ?? "processor", vendor: "host",
+      driver: String(cString: loops.pointee.name), isDiscreteGPU: false, computeUnits: threadCount,
+      memoryByteCount: memoryLimit, maximumAllocationByteCount: memoryLimit,
+      alignment: Allocator.alignment, supportsFloat64: true)
+  }
+
+  public func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
+    try CPUBuffer(byteCount: byteCount, allocator: allocator)
+  }
+
+  public func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {
+    guard let start = source.baseAddress, source.count > 0 else { return }
+    address(of: buffer).copyMemory(from: start, byteCount: source.count)
+  }
+
+  public func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download {
+    let copy = try CPUBuffer(byteCount: byteCount, allocator: allocator)
+    copy.pointer.copyMemory(from: address(of: buffer), byteCount: byteCount)
+    return CPUDownload(copy)
+  }
+
+  public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
+    let executable = try CPUExecutable(plan, loops: loops)
+    let (own, shared) = (executable.workspaceByteCount, executable.sharedByteCount)
+    let requested = own * pool.threadCount + shared
+    let fits = requested <= info.memoryByteCount && turn.withLock { _ in workspaces.reserve(own, shared: shared) }
+    guard fits else {
+      throw .outOfMemory(
+        device: "cpu", requested: requested, used: memory.used, available: info.memoryByteCount)
+    }
+    return executable
+  }
+
+  public func run(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
+  ) throws(DeviceError) {
+    guard let executable = executable as? CPUExecutable else {
+      throw .launchFailed(device: "cpu", kernel: "plan", reason: "it was prepared by another device")
+    }
+    var slabs: [CPUBuffer] = []
+    for byteCount in executable.plan.slabs {
+      slabs.append(try CPUBuffer(byteCount: byteCount, allocator: allocator))
+    }
+    let failure: DeviceError? = turn.withLock { _ in
+      executable.run(
+        inputs: inputs, outputs: outputs, slabs: slabs, scalars: scalars, pool: pool,
+        workspaces: workspaces)
+    }
+    if let failure { throw failure }
+  }
+
+  public func synchronize() throws(DeviceError) {}
+
+  public var memory: MemoryStatistics { allocator.statistics }
+
+  public func releaseUnusedMemory() { allocator.releaseUnused() }
+}
+
+/// The address of a buffer of this device.
+func address(of buffer: Buffer) -> UnsafeMutableRawPointer {
+  unsafeDowncast(buffer, to: CPUBuffer.self).pointer
+}
+
+/// Bytes copied when the download started.
+private final class CPUDownload: Download {
+  private let buffer: CPUBuffer
+
+  init(_ buffer: CPUBuffer) { self.buffer = buffer }
+
+  func wait<R>(_ body: (UnsafeRawBufferPointer) -> R) throws(DeviceError) -> R {
+    body(UnsafeRawBufferPointer(start: buffer.pointer, count: buffer.byteCount))
+  }
+}

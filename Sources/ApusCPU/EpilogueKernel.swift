@@ -1,0 +1,80 @@
+import ApusDevice
+import CSIMD
+
+/// What happens to the core results of a step: stored as they are, or taken through a program.
+final class EpilogueKernel {
+  /// The program; `nil` where the one core result is stored as it is, contiguously.
+  let kernel: Kernel?
+  /// Where an unchanged core result goes: a value, and the first element in it.
+  private let plain: (value: Int, offset: Int)?
+  /// A value of the core's size that the epilogue overwrites and does not read: the core result may be
+  /// computed there.
+  private let room: (value: Int, offset: Int)?
+  private let coreByteCount: Int
+  let count: Int
+
+  var workspaceByteCount: Int { kernel?.workspaceByteCount ?? 0 }
+  /// Whether the core result can be computed in its place in memory.
+  var hasPlace: Bool { plain != nil || room != nil }
+
+  /// - Parameter lanes: the lanes of the core results.
+  init(_ epilogue: Epilogue, lanes: [Lane], _ builder: StepBuilder) throws(DeviceError) {
+    let domain = epilogue.binding.domain
+    count = domain.elementCount
+    coreByteCount = lanes.first?.byteCount ?? 4
+    if let result = epilogue.plainResult, result.layout.isContiguous {
+      kernel = nil
+      plain = (result.value, result.layout.offset)
+      room = nil
+      return
+    }
+    kernel = try Kernel(
+      epilogue.program, domain: domain, arguments: epilogue.binding.arguments,
+      results: epilogue.binding.results, builder)
+    plain = nil
+    room = lanes.count == 1 ? Self.findRoom(epilogue, lane: lanes[0], builder) : nil
+  }
+
+  private static func findRoom(
+    _ epilogue: Epilogue, lane: Lane, _ builder: StepBuilder
+  ) -> (value: Int, offset: Int)? {
+    for result in epilogue.binding.results where result.layout.isContiguous {
+      guard builder.plan.values[result.value].dtype == lane.dtype else { continue }
+      let isRead = epilogue.binding.arguments.contains { argument in
+        guard case .tensor(let operand) = argument else { return false }
+        return builder.mayAlias(operand.value, result.value)
+      }
+      if !isRead { return (result.value, result.layout.offset) }
+    }
+    return nil
+  }
+
+  /// The address where element 0 of the core result is to be computed, or `nil`.
+  func place(_ frame: RunFrame) -> UnsafeMutableRawPointer? {
+    guard let target = plain ?? room else { return nil }
+    return frame.values[target.value]! + target.offset * coreByteCount
+  }
+
+  /// Runs the program on elements `range`, with one core result whose element `range.lowerBound` is at
+  /// `core`.
+  func run(
+    _ range: Range<Int>, core: UnsafeMutableRawPointer, _ frame: RunFrame,
+    workspace: UnsafeMutableRawPointer
+  ) {
+    guard let kernel else { return }
+    withUnsafePointer(to: Optional(core)) { pointer in
+      kernel.run(range, frame, workspace: workspace, cores: pointer, coreStart: range.lowerBound)
+    }
+  }
+
+  /// Runs the program on everything, cut into tasks.
+  func run(_ context: borrowing RunContext, cores: UnsafePointer<UnsafeMutableRawPointer?>) {
+    guard let kernel else { return }
+    let (frame, workspaces) = (context.frame, context.workspaces)
+    let grain = kernel.isSmall ? count : kernel.grain
+    context.pool.run((count + grain - 1) / max(1, grain)) { index, worker in
+      let range = (index * grain)..<min((index + 1) * grain, count)
+      kernel.run(range, frame, workspace: workspaces[worker], cores: cores)
+    }
+  }
+}

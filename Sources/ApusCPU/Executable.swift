@@ -1,0 +1,137 @@
+import ApusDevice
+import CSIMD
+import Glibc
+
+/// A plan as a list of resolved steps.
+final class CPUExecutable: Executable, @unchecked Sendable {
+  let plan: Plan
+  /// Bytes that each worker, and all together, need for the steps' temporary values.
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let steps: [any CPUStep]
+  /// The address of each value, and the scalars repeated over 16 lanes: set at the start of a run.
+  private let frame: RunFrame
+
+  init(_ plan: Plan, loops: UnsafePointer<csimd_table>) throws(DeviceError) {
+    self.plan = plan
+    let builder = StepBuilder(plan: plan, loops: loops)
+    var steps: [any CPUStep] = []
+    for planned in plan.steps { steps.append(try builder.build(planned)) }
+    self.steps = steps
+    workspaceByteCount = steps.map(\.workspaceByteCount).max() ?? 0
+    sharedByteCount = steps.map(\.sharedByteCount).max() ?? 0
+    frame = RunFrame(valueCount: plan.values.count, scalarCount: plan.scalars.count)
+  }
+
+  /// Runs the steps in order. Calls do not overlap.
+  func run(
+    inputs: [Buffer], outputs: [Buffer], slabs: [CPUBuffer], scalars: [Scalar], pool: ThreadPool,
+    workspaces: Workspaces
+  ) -> DeviceError? {
+    for (index, value) in plan.values.enumerated() {
+      frame.values[index] =
+        switch value.storage {
+        case .input(let number): address(of: inputs[number])
+        case .output(let number): address(of: outputs[number])
+        case .scratch(let slab, let byteOffset): slabs[slab].pointer + byteOffset
+        }
+    }
+    for (index, lane) in plan.scalars.enumerated() {
+      csimd_splat(
+        frame.scalars + index * Int(CSIMD_SPLAT_BYTES), Int32(lane.rawValue), scalars[index].double,
+        scalars[index].integer)
+    }
+    let context = RunContext(frame: frame, pool: pool, workspaces: workspaces)
+    for step in steps {
+      do { try step.run(context) } catch { return error }
+    }
+    return nil
+  }
+}
+
+/// One resolved step.
+protocol CPUStep: AnyObject {
+  /// Bytes of temporary memory that each worker needs.
+  var workspaceByteCount: Int { get }
+  /// Bytes of temporary memory that the workers share.
+  var sharedByteCount: Int { get }
+  func run(_ context: borrowing RunContext) throws(DeviceError)
+}
+
+extension CPUStep {
+  var workspaceByteCount: Int { 0 }
+  var sharedByteCount: Int { 0 }
+}
+
+/// Addresses that last for one run.
+final class RunFrame {
+  let values: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  let scalars: UnsafeMutableRawPointer
+
+  init(valueCount: Int, scalarCount: Int) {
+    values = .allocate(capacity: max(1, valueCount))
+    values.initialize(repeating: nil, count: max(1, valueCount))
+    scalars = .allocate(byteCount: max(1, scalarCount) * Int(CSIMD_SPLAT_BYTES), alignment: 64)
+  }
+
+  deinit {
+    values.deallocate()
+    scalars.deallocate()
+  }
+}
+
+/// What a step runs with.
+struct RunContext: ~Copyable {
+  let frame: RunFrame
+  let pool: ThreadPool
+  let workspaces: Workspaces
+
+  /// Temporary memory that the workers share.
+  var shared: UnsafeMutableRawPointer { workspaces.shared }
+
+  func address(_ value: Int) -> UnsafeMutableRawPointer { frame.values[value]! }
+
+  func pointer<T>(_ value: Int, as type: T.Type) -> UnsafeMutablePointer<T> {
+    frame.values[value]!.assumingMemoryBound(to: type)
+  }
+}
+
+/// Temporary memory: a piece for each worker, and one for all.
+final class Workspaces {
+  private var pieces: [UnsafeMutableRawPointer?]
+  private var pieceByteCount = 0
+  private var sharedByteCount = 0
+  private var sharedPiece: UnsafeMutableRawPointer?
+
+  init(count: Int) { pieces = Array(repeating: nil, count: count) }
+
+  deinit {
+    for piece in pieces { free(piece) }
+    free(sharedPiece)
+  }
+
+  subscript(worker: Int) -> UnsafeMutableRawPointer { pieces[worker]! }
+  var shared: UnsafeMutableRawPointer { sharedPiece! }
+
+  /// Makes the pieces at least this large; `false` where memory is lacking. Nothing may be running.
+  func reserve(_ byteCount: Int, shared: Int) -> Bool {
+    if byteCount > pieceByteCount || pieces[0] == nil {
+      pieceByteCount = 0
+      for index in pieces.indices { Self.replace(&pieces[index], byteCount) }
+      guard !pieces.contains(nil) else { return false }
+      pieceByteCount = byteCount
+    }
+    if shared > sharedByteCount || sharedPiece == nil {
+      sharedByteCount = 0
+      Self.replace(&sharedPiece, shared)
+      guard sharedPiece != nil else { return false }
+      sharedByteCount = shared
+    }
+    return true
+  }
+
+  private static func replace(_ piece: inout UnsafeMutableRawPointer?, _ byteCount: Int) {
+    free(piece)
+    piece = aligned_alloc(4096, (byteCount + 8191) & ~4095)
+  }
+}

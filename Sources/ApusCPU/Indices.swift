@@ -1,0 +1,55 @@
+import ApusDevice
+import CSIMD
+
+/// The `int32` or `int64` indices of a gather or scatter, over `[outer, count, inner]`.
+struct IndexReader {
+  let value: Int
+  let isWide: Bool
+  let layout: Layout
+  /// Entries the indexed axis has.
+  let extent: Int
+
+  init(_ operand: Operand, extent: Int, _ builder: StepBuilder) {
+    value = operand.value
+    isWide = builder.plan.values[operand.value].dtype == .int64
+    layout = operand.layout
+    self.extent = extent
+  }
+
+  /// Whether one index serves all elements of a row.
+  var servesRows: Bool { layout.shape[2] <= 1 || layout.strides[2] == 0 }
+
+  /// The position of the index of `[outer, place, 0]`.
+  func position(_ outer: Int, _ place: Int) -> Int {
+    layout.offset + outer * layout.strides[0] + place * layout.strides[1]
+  }
+
+  /// The index at a position, or `nil` where it is outside of the axis.
+  @inline(__always)
+  func read(_ base: UnsafeMutableRawPointer, _ position: Int) -> Int? {
+    let index =
+      isWide
+      ? Int(base.assumingMemoryBound(to: Int64.self)[position])
+      : Int(base.assumingMemoryBound(to: Int32.self)[position])
+    return index >= 0 && index < extent ? index : nil
+  }
+}
+
+/// Notes from several workers that something went wrong.
+final class FailureFlags {
+  private let flags: UnsafeMutablePointer<Bool>
+  private static let spacing = 64
+  private let count: Int
+
+  init(workers: Int) {
+    count = workers
+    flags = .allocate(capacity: workers * Self.spacing)
+    flags.initialize(repeating: false, count: workers * Self.spacing)
+  }
+
+  deinit { flags.deallocate() }
+
+  func raise(_ worker: Int) { flags[worker * Self.spacing] = true }
+
+  var isRaised: Bool { (0..<count).contains { flags[$0 * Self.spacing] } }
+}

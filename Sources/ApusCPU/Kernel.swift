@@ -1,0 +1,97 @@
+import ApusDevice
+import CSIMD
+
+/// A program over one domain with everything resolved, for `csimd_run`.
+final class Kernel {
+  let raw: UnsafeMutablePointer<csimd_kernel>
+  /// The elements of the domain.
+  let count: Int
+  /// A measure of the work of one element: loads, stores and instructions.
+  let weight: Int
+  /// Bytes of workspace a run needs.
+  var workspaceByteCount: Int { Int(raw.pointee.workspace_bytes) + Self.frameByteCount }
+
+  private static let frameByteCount = Int(CSIMD_MAXIMUM_REGISTERS) * MemoryLayout<csimd_operand>.stride
+  private let splats: [UnsafeMutableRawPointer]
+
+  /// - Parameters:
+  ///   - results: where outputs are stored; `nil` where a sink takes them.
+  ///   - indexLayout: the numbers that an `index` instruction gives, as a layout over the domain; `nil`
+  ///     for the row-major numbers of the domain.
+  init(
+    _ program: Program, domain: Shape, arguments: [Argument], results: [Operand]?,
+    indexLayout: Layout? = nil, _ builder: StepBuilder
+  ) throws(DeviceError) {
+    var lowering = KernelLowering(builder: builder, program: program, domain: domain)
+    try lowering.lower(arguments: arguments, results: results, indexLayout: indexLayout)
+    count = domain.elementCount
+    weight =
+      lowering.instructions.count * 2 + lowering.arguments.count + lowering.outputs.count + 1
+    splats = lowering.splats
+    raw = .allocate(capacity: 1)
+    raw.initialize(
+      to: csimd_kernel(
+        table: builder.loops, argument_count: Int32(lowering.arguments.count),
+        instruction_count: Int32(lowering.instructions.count),
+        output_count: Int32(lowering.outputs.count), arguments: Self.copy(lowering.arguments),
+        instructions: Self.copy(lowering.instructions), outputs: Self.copy(lowering.outputs),
+        block: Int64(lowering.block), row: Int64(lowering.row),
+        workspace_bytes: lowering.slots.byteCount))
+  }
+
+  deinit {
+    raw.pointee.arguments.deallocate()
+    raw.pointee.instructions.deallocate()
+    raw.pointee.outputs.deallocate()
+    raw.deallocate()
+    for splat in splats { splat.deallocate() }
+  }
+
+  private static func copy<T>(_ array: [T]) -> UnsafeMutablePointer<T> {
+    let result = UnsafeMutablePointer<T>.allocate(capacity: max(1, array.count))
+    result.initialize(from: array, count: array.count)
+    return result
+  }
+
+  /// Runs elements `range` of the domain on one thread.
+  func run(
+    _ range: Range<Int>, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
+    cores: UnsafePointer<UnsafeMutableRawPointer?>? = nil, coreStart: Int = 0
+  ) {
+    var raw = self.frame(frame, workspace: workspace)
+    raw.cores = cores
+    raw.core_start = Int64(coreStart)
+    csimd_run(self.raw, &raw, Int64(range.lowerBound), Int64(range.upperBound), nil, nil)
+  }
+
+  /// What C needs to know of a run.
+  func frame(_ frame: RunFrame, workspace: UnsafeMutableRawPointer) -> csimd_frame {
+    csimd_frame(
+      values: UnsafePointer(frame.values),
+      scalars: UnsafePointer(frame.scalars.assumingMemoryBound(to: CChar.self)), cores: nil,
+      core_start: 0, shifts: nil, workspace: workspace.assumingMemoryBound(to: CChar.self))
+  }
+
+  /// Elements of a task: enough to be worth handing out.
+  var grain: Int { max(1024, 65536 / weight / 1024 * 1024) }
+  /// Whether the whole domain is too little work to hand out.
+  var isSmall: Bool { count * weight <= 65536 }
+}
+
+/// Places in the workspace, reused when what they hold is no longer needed.
+struct KernelSlots {
+  private(set) var byteCount = 0
+  private var free: [Int] = []
+  let size: Int
+
+  /// A cache line more than a power of two, so that slots do not compete for the same places in a cache.
+  init(block: Int, laneByteCount: Int) { size = block * laneByteCount + 192 }
+
+  mutating func take() -> Int {
+    if let slot = free.popLast() { return slot }
+    byteCount += size
+    return byteCount - size
+  }
+
+  mutating func give(_ slot: Int) { free.append(slot) }
+}

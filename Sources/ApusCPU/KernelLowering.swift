@@ -1,0 +1,249 @@
+import ApusDevice
+import CSIMD
+
+/// The translation of a program into a `csimd_kernel`.
+struct KernelLowering {
+  let builder: StepBuilder
+  let program: Program
+  let domain: Shape
+  var arguments: [csimd_argument] = []
+  var instructions: [csimd_instruction] = []
+  var outputs: [csimd_output] = []
+  var splats: [UnsafeMutableRawPointer] = []
+  var slots: KernelSlots
+  let block: Int
+  var row = 0
+
+  private enum Kind {
+    static let tensor = Int32(CSIMD_TENSOR)
+    static let scalar = Int32(CSIMD_SCALAR)
+    static let core = Int32(CSIMD_CORE)
+    static let index = Int32(CSIMD_INDEX)
+    static let constant = Int32(CSIMD_CONSTANT)
+  }
+
+  /// The kernel's register for each register of the program: constants and indices become arguments.
+  private var registers: [Int] = []
+  private var isUniform: [Bool] = []
+
+  init(builder: StepBuilder, program: Program, domain: Shape) {
+    self.builder = builder
+    self.program = program
+    self.domain = domain
+    let lanes = program.inputs.map(\.lane) + program.instructions.map(\.result)
+    let laneByteCount = lanes.map(\.byteCount).max() ?? 8
+    // Some eight registers live at a time; they are to stay in a first-level cache of 32 KiB.
+    block = laneByteCount == 4 && lanes.count <= 16 ? 1024 : 512
+    slots = KernelSlots(block: block, laneByteCount: laneByteCount)
+  }
+
+  mutating func lower(
+    arguments inputs: [Argument], results: [Operand]?, indexLayout: Layout?
+  ) throws(DeviceError) {
+    guard program.inputs.count + program.instructions.count < Int(CSIMD_MAXIMUM_REGISTERS) / 2,
+      program.outputs.count <= 16
+    else {
+      throw .unsupported(device: "cpu", feature: "a fused program of so many instructions")
+    }
+    addArguments(inputs, indexLayout)
+    try addInstructions()
+    addOutputs(results)
+    chooseDirectOutputs(results != nil)
+    restrictInPlaceArguments()
+    assignSlots()
+    chooseRow(inputs, results ?? [])
+  }
+
+  // MARK: - Registers
+
+  private mutating func addArguments(_ inputs: [Argument], _ indexLayout: Layout?) {
+    for (input, argument) in zip(program.inputs, inputs) {
+      var raw = csimd_argument()
+      raw.lane = Int32(input.lane.rawValue)
+      switch argument {
+      case .tensor(let operand):
+        let dtype = builder.plan.values[operand.value].dtype
+        raw.kind = Kind.tensor
+        raw.index = Int32(operand.value)
+        raw.dtype = Int32(dtype.rawValue)
+        raw.layout = operand.layout.raw
+        raw.in_place = dtype.isLane ? 1 : 0
+      case .scalar(let index):
+        raw.kind = Kind.scalar
+        raw.index = Int32(index)
+      case .core(let index):
+        raw.kind = Kind.core
+        raw.index = Int32(index)
+      }
+      add(raw, isUniform: raw.kind == Kind.scalar || (raw.kind == Kind.tensor && raw.layout.isRepeated))
+    }
+    registers = Array(arguments.indices)
+    for instruction in program.instructions {
+      var raw = csimd_argument()
+      raw.lane = Int32(instruction.result.rawValue)
+      if instruction.function == "constant" {
+        raw.kind = Kind.constant
+        raw.splat = UnsafeRawPointer(splat(instruction.immediate ?? .integer(0), instruction.result))
+      } else if instruction.function == "index" {
+        raw.kind = Kind.index
+        raw.layout = (indexLayout ?? Layout(contiguous: domain)).raw
+      } else {
+        registers.append(-1)
+        continue
+      }
+      registers.append(arguments.count)
+      add(raw, isUniform: raw.kind == Kind.constant)
+    }
+  }
+
+  private mutating func add(_ argument: csimd_argument, isUniform uniform: Bool) {
+    arguments.append(argument)
+    isUniform.append(uniform)
+  }
+
+  private mutating func splat(_ value: Scalar, _ lane: Lane) -> UnsafeMutableRawPointer {
+    let result = UnsafeMutableRawPointer.allocate(byteCount: Int(CSIMD_SPLAT_BYTES), alignment: 64)
+    csimd_splat(result, Int32(lane.rawValue), value.double, value.integer)
+    splats.append(result)
+    return result
+  }
+
+  private mutating func addInstructions() throws(DeviceError) {
+    for (number, instruction) in program.instructions.enumerated() {
+      let register = program.inputs.count + number
+      guard registers[register] < 0 else { continue }
+      var raw = csimd_instruction()
+      raw.output = -1
+      raw.loop = try loop(instruction)
+      raw.operand_count = Int32(instruction.operands.count)
+      let operands = instruction.operands.map { Int32(registers[$0]) } + [0, 0, 0]
+      raw.operands = (operands[0], operands[1], operands[2])
+      let uniform = instruction.operands.allSatisfy { isUniform[registers[$0]] }
+      raw.is_uniform = uniform ? 1 : 0
+      registers[register] = arguments.count + instructions.count
+      instructions.append(raw)
+      isUniform.append(uniform)
+    }
+  }
+
+  private func loop(_ instruction: Instruction) throws(DeviceError) -> csimd_loop {
+    let table = builder.loops.pointee
+    switch instruction.function {
+    case "select":
+      let loops = [table.select.0, table.select.1, table.select.2, table.select.3]
+      return loops[Int(instruction.result.rawValue)]!
+    case "convert":
+      return csimd_find_conversion(
+        builder.loops, Int32(instruction.lane.rawValue), Int32(instruction.result.rawValue))
+    default:
+      // A row that takes another lane than it gives stands under the lane it gives, but for tests.
+      let lane = instruction.function == "unit_float" ? instruction.result : instruction.lane
+      return try builder.row(instruction.function, lane)
+    }
+  }
+
+  private mutating func addOutputs(_ results: [Operand]?) {
+    for (number, output) in program.outputs.enumerated() {
+      var raw = csimd_output()
+      raw.reg = Int32(registers[output.register])
+      raw.lane = Int32(program.lane(of: output.register).rawValue)
+      raw.dtype = Int32(output.dtype.rawValue)
+      if let results {
+        raw.value = Int32(results[number].value)
+        raw.layout = results[number].layout.raw
+      }
+      outputs.append(raw)
+    }
+  }
+
+  // MARK: - Aliasing
+
+  /// Lets an instruction write an output at once, where nothing read later can be overwritten by it.
+  private mutating func chooseDirectOutputs(_ hasResults: Bool) {
+    guard hasResults else { return }
+    for number in outputs.indices {
+      let output = outputs[number]
+      let index = Int(output.reg) - arguments.count
+      let dtype = program.outputs[number].dtype
+      guard index >= 0, instructions[index].is_uniform == 0, instructions[index].output < 0,
+        dtype.isLane, output.layout.isContiguous || domain.elementCount == 1
+      else { continue }
+      let isSafe = arguments.indices.allSatisfy { argument in
+        guard arguments[argument].kind == Kind.tensor, arguments[argument].in_place != 0,
+          builder.mayAlias(Int(arguments[argument].index), Int(output.value))
+        else { return true }
+        return lastUse(of: argument) <= index
+      }
+      guard isSafe, domain.elementCount > 1 else { continue }
+      outputs[number].is_direct = 1
+      instructions[index].output = Int32(number)
+    }
+  }
+
+  /// Stores follow each other at the end of a block: an array that one output overwrites must not be the
+  /// register of another.
+  private mutating func restrictInPlaceArguments() {
+    for argument in arguments.indices where arguments[argument].in_place != 0 {
+      let isStored = outputs.contains { $0.reg == argument }
+      let isOverwritten = outputs.contains {
+        builder.mayAlias(Int(arguments[argument].index), Int($0.value))
+      }
+      if isStored && isOverwritten { arguments[argument].in_place = 0 }
+    }
+  }
+
+  /// The last instruction that reads a register; `instructions.count` where an output does.
+  private func lastUse(of register: Int) -> Int {
+    if outputs.contains(where: { $0.reg == register }) { return instructions.count }
+    return instructions.lastIndex { instruction in
+      let operands = [instruction.operands.0, instruction.operands.1, instruction.operands.2]
+      return operands.prefix(Int(instruction.operand_count)).contains(Int32(register))
+    } ?? -1
+  }
+
+  // MARK: - Places
+
+  private mutating func assignSlots() {
+    let uses = (0..<(arguments.count + instructions.count)).map { lastUse(of: $0) }
+    for index in instructions.indices where instructions[index].is_uniform != 0 {
+      instructions[index].slot = slots.take()
+    }
+    for index in outputs.indices { outputs[index].slot = index == 0 ? slots.take() : outputs[0].slot }
+    var held: [Int: Int] = [:]
+    for index in arguments.indices where [Kind.tensor, Kind.index].contains(arguments[index].kind) {
+      arguments[index].slot = slots.take()
+      if !isUniform[index] { held[index] = arguments[index].slot }
+    }
+    for index in instructions.indices where instructions[index].is_uniform == 0 {
+      let ending = held.keys.filter { uses[$0] == index }.sorted()
+      // The result may take the place of another result of the same size. An argument's place may hold
+      // one number repeated, which is read again and again.
+      let size = laneByteCount(arguments.count + index)
+      var rest: [Int] = []
+      for register in ending {
+        let isResult = register >= arguments.count
+        if isResult && laneByteCount(register) == size { slots.give(held[register]!) } else { rest.append(register) }
+      }
+      instructions[index].slot = slots.take()
+      for register in rest { slots.give(held[register]!) }
+      for register in ending { held[register] = nil }
+      held[arguments.count + index] = instructions[index].slot
+    }
+  }
+
+  private func laneByteCount(_ register: Int) -> Int {
+    if register < arguments.count { return Int(csimd_lane_bytes(arguments[register].lane)) }
+    let original = registers.firstIndex(of: register)!
+    return program.lane(of: original).byteCount
+  }
+
+  /// With long rows, blocks end where they do: then broadcast operands need no copies.
+  private mutating func chooseRow(_ inputs: [Argument], _ results: [Operand]) {
+    let layouts = inputs.compactMap { argument -> Layout? in
+      guard case .tensor(let operand) = argument else { return nil }
+      return operand.layout
+    }
+    let (shape, _) = Layout.collapsed(domain, layouts + results.map(\.layout))
+    if shape.rank > 1, shape[shape.rank - 1] >= 256 { row = shape[shape.rank - 1] }
+  }
+}

@@ -1,0 +1,154 @@
+import ApusDevice
+import COpenBLAS
+import CSIMD
+
+/// A batched matrix product. Tiles of rows (of columns where there are few rows) are tasks; the epilogue
+/// runs on a tile right after its product.
+final class MatmulStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let shape: MatmulShape
+  private let a: MatmulOperand
+  private let b: MatmulOperand
+  private let lane: Lane
+  private let epilogue: EpilogueKernel
+  private let tileByteCount: Int
+  private let multiplyIntegers: csimd_integer_matmul?
+
+  init(_ step: Matmul, _ builder: StepBuilder) throws(DeviceError) {
+    lane = step.dtype.lane
+    epilogue = try EpilogueKernel(step.epilogue, lanes: [lane], builder)
+    shape = MatmulShape(step, needsTile: !epilogue.hasPlace)
+    // The product of integers reads plain rows.
+    let isFloat = step.dtype.isFloatingPoint
+    a = MatmulOperand(step.a, rows: step.m, columns: step.k, step, keepsOrder: isFloat, builder, at: 0)
+    b = MatmulOperand(
+      step.b, rows: step.k, columns: step.n, step, keepsOrder: isFloat, builder, at: a.sharedByteCount)
+    multiplyIntegers =
+      lane == .int32
+      ? builder.loops.pointee.integer_matmul.0
+      : lane == .int64 ? builder.loops.pointee.integer_matmul.1 : nil
+    tileByteCount =
+      epilogue.hasPlace ? 0 : (shape.rowGrain * shape.columnGrain * lane.byteCount + 63) & ~63
+    workspaceByteCount = tileByteCount + epilogue.workspaceByteCount
+    sharedByteCount = a.sharedByteCount + b.sharedByteCount
+  }
+
+  func run(_ context: borrowing RunContext) {
+    guard shape.batchCount * shape.m * shape.n > 0 else { return }
+    a.convert(context)
+    b.convert(context)
+    let (frame, workspaces) = (context.frame, context.workspaces)
+    let (aBase, bBase) = (a.base(context), b.base(context))
+    let place = epilogue.place(frame)
+    let size = lane.byteCount
+    context.pool.run(shape.taskCount) { index, worker in
+      let tile = shape.tile(index)
+      let workspace = workspaces[worker]
+      let first = (tile.batch * shape.m + tile.rows.lowerBound) * shape.n + tile.columns.lowerBound
+      let target = place.map { $0 + first * size } ?? workspace
+      multiply(
+        tile, aBase + a.position(tile.batch, row: tile.rows.lowerBound, column: 0) * size,
+        bBase + b.position(tile.batch, row: 0, column: tile.columns.lowerBound) * size, target,
+        stride: place == nil ? tile.columns.count : shape.n)
+      finish(tile, first, target, isPlaced: place != nil, frame, workspace + tileByteCount)
+    }
+  }
+
+  /// The epilogue over a tile: at once where its rows are whole, else row by row.
+  private func finish(
+    _ tile: MatmulShape.Tile, _ first: Int, _ core: UnsafeMutableRawPointer, isPlaced: Bool,
+    _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
+  ) {
+    guard epilogue.kernel != nil else { return }
+    if tile.columns.count == shape.n {
+      let range = first..<(first + tile.rows.count * shape.n)
+      epilogue.run(range, core: core, frame, workspace: workspace)
+      return
+    }
+    let stride = (isPlaced ? shape.n : tile.columns.count) * lane.byteCount
+    for row in 0..<tile.rows.count {
+      let start = first + row * shape.n
+      epilogue.run(
+        start..<(start + tile.columns.count), core: core + row * stride, frame, workspace: workspace)
+    }
+  }
+
+  private func multiply(
+    _ tile: MatmulShape.Tile, _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer,
+    _ c: UnsafeMutableRawPointer, stride: Int
+  ) {
+    let (m, n, k) = (Int32(tile.rows.count), Int32(tile.columns.count), Int32(shape.k))
+    guard shape.k > 0 else {
+      for row in 0..<tile.rows.count {
+        (c + row * stride * lane.byteCount).initializeMemory(
+          as: UInt8.self, repeating: 0, count: tile.columns.count * lane.byteCount)
+      }
+      return
+    }
+    switch lane {
+    case .float32:
+      cblas_sgemm(
+        CblasRowMajor, self.a.transpose, self.b.transpose, m, n, k, 1,
+        a.assumingMemoryBound(to: Float.self), Int32(self.a.leading),
+        b.assumingMemoryBound(to: Float.self), Int32(self.b.leading), 0,
+        c.assumingMemoryBound(to: Float.self), Int32(stride))
+    case .float64:
+      cblas_dgemm(
+        CblasRowMajor, self.a.transpose, self.b.transpose, m, n, k, 1,
+        a.assumingMemoryBound(to: Double.self), Int32(self.a.leading),
+        b.assumingMemoryBound(to: Double.self), Int32(self.b.leading), 0,
+        c.assumingMemoryBound(to: Double.self), Int32(stride))
+    case .int32, .int64:
+      multiplyIntegers!(
+        tile.rows.count, tile.columns.count, shape.k, a, self.a.leading, b, self.b.leading, c, stride)
+    }
+  }
+}
+
+/// How a product is cut, by its shape alone.
+struct MatmulShape {
+  struct Tile {
+    var batch: Int
+    var rows: Range<Int>
+    var columns: Range<Int>
+  }
+
+  let batchCount: Int
+  let m: Int
+  let n: Int
+  let k: Int
+  let rowGrain: Int
+  let columnGrain: Int
+
+  /// Multiply-adds of a task: some 50 µs of one core.
+  private static let taskWork = 2_000_000
+
+  init(_ step: Matmul, needsTile: Bool) {
+    batchCount = step.batch.elementCount
+    (m, n, k) = (step.m, step.n, step.k)
+    let perRow = max(1, n * max(1, k))
+    let perColumn = max(1, m * max(1, k))
+    var (rows, columns) = (max(1, m), max(1, n))
+    if m >= 64 || m >= n {
+      rows = min(m, max(32, (Self.taskWork / perRow + 15) / 16 * 16))
+    } else {
+      columns = min(n, max(64, (Self.taskWork / perColumn + 15) / 16 * 16))
+    }
+    // A tile that waits for its epilogue should lie in a second-level cache.
+    if needsTile, rows * columns > 65536 { rows = max(1, min(rows, 65536 / columns)) }
+    (rowGrain, columnGrain) = (max(1, rows), max(1, columns))
+  }
+
+  private var rowTiles: Int { (m + rowGrain - 1) / rowGrain }
+  private var columnTiles: Int { (n + columnGrain - 1) / columnGrain }
+  var taskCount: Int { batchCount * rowTiles * columnTiles }
+
+  func tile(_ index: Int) -> Tile {
+    let (rest, column) = index.quotientAndRemainder(dividingBy: columnTiles)
+    let (batch, row) = rest.quotientAndRemainder(dividingBy: rowTiles)
+    return Tile(
+      batch: batch, rows: (row * rowGrain)..<min((row + 1) * rowGrain, m),
+      columns: (column * columnGrain)..<min((column + 1) * columnGrain, n))
+  }
+}

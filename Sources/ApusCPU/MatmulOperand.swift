@@ -1,0 +1,95 @@
+import ApusDevice
+import COpenBLAS
+import CSIMD
+
+/// One factor of a product: read in place, or converted to its lane in shared memory first.
+struct MatmulOperand {
+  /// The distance of rows (of columns where it is transposed).
+  let leading: Int
+  let transpose: CBLAS_TRANSPOSE
+  let sharedByteCount: Int
+  private let operand: Operand
+  private let batch: Shape
+  private let rows: Int
+  private let columns: Int
+  private let isConverted: Bool
+  private let isTransposed: Bool
+  private let load: csimd_load
+  private let dtype: DType
+  private let sharedOffset: Int
+  /// Whether all products of the batch read the same matrix.
+  private let isRepeated: Bool
+
+  /// - Parameters:
+  ///   - keepsOrder: whether a transposed matrix may stay so.
+  ///   - sharedOffset: where in the shared memory a converted matrix goes.
+  init(
+    _ operand: Operand, rows: Int, columns: Int, _ step: Matmul, keepsOrder: Bool,
+    _ builder: StepBuilder, at sharedOffset: Int
+  ) {
+    self.operand = operand
+    (self.rows, self.columns) = (rows, columns)
+    let batch = step.batch
+    self.batch = batch
+    dtype = step.dtype
+    self.sharedOffset = sharedOffset
+    load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
+    let strides = operand.layout.strides
+    let (rowStride, columnStride) = (strides[batch.rank], strides[batch.rank + 1])
+    isTransposed = columnStride != 1 && columns > 1 && !(rows > 1 && rowStride != 1)
+    isConverted = !step.dtype.isLane || (!keepsOrder && isTransposed)
+    isRepeated = (0..<batch.rank).allSatisfy { batch[$0] == 1 || strides[$0] == 0 }
+    let staysTransposed = isTransposed && keepsOrder
+    transpose = staysTransposed ? CblasTrans : CblasNoTrans
+    let width = staysTransposed ? rows : columns
+    let natural = staysTransposed ? columnStride : rowStride
+    let lines = staysTransposed ? columns : rows
+    leading = max(1, isConverted || lines <= 1 ? width : natural)
+    let copies = isRepeated ? 1 : batch.elementCount
+    sharedByteCount = isConverted ? (copies * rows * columns * step.dtype.lane.byteCount + 63) & ~63 : 0
+  }
+
+  /// Where the elements lie that `position` counts.
+  func base(_ context: borrowing RunContext) -> UnsafeMutableRawPointer {
+    isConverted ? context.shared + sharedOffset : context.address(operand.value)
+  }
+
+  /// The position of an element, in elements of the lane.
+  func position(_ index: Int, row: Int, column: Int) -> Int {
+    let inside = transpose == CblasTrans ? column * leading + row : row * leading + column
+    if isConverted { return (isRepeated ? 0 : index) * rows * columns + inside }
+    return origin(index) + inside
+  }
+
+  /// The position of the first element of a matrix of the batch, in the operand's value.
+  private func origin(_ index: Int) -> Int {
+    var (rest, result) = (index, operand.layout.offset)
+    for axis in (0..<batch.rank).reversed() {
+      result += rest % batch[axis] * operand.layout.strides[axis]
+      rest /= batch[axis]
+    }
+    return result
+  }
+
+  /// Fills the shared memory, line by line.
+  func convert(_ context: borrowing RunContext) {
+    guard isConverted else { return }
+    let source = context.address(operand.value)
+    let target = context.shared + sharedOffset
+    let isTransposed = transpose == CblasTrans
+    let (lines, width) = isTransposed ? (columns, rows) : (rows, columns)
+    let strides = operand.layout.strides
+    let lineStride = strides[batch.rank + (isTransposed ? 1 : 0)]
+    let elementStride = strides[batch.rank + (isTransposed ? 0 : 1)]
+    let copies = isRepeated ? 1 : batch.elementCount
+    let grain = max(1, 16384 / max(1, width))
+    context.pool.run((copies * lines + grain - 1) / grain) { task, _ in
+      for line in (task * grain)..<min((task + 1) * grain, copies * lines) {
+        let start = origin(line / lines) + line % lines * lineStride
+        load(
+          width, target + line * width * dtype.lane.byteCount, source + start * dtype.byteCount,
+          elementStride)
+      }
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import ApusDevice
+import CSIMD
+
+/// A reduction, either by rows (each result takes in its elements one after the other) or by columns
+/// (each reduced position is taken in by all results side by side).
+///
+/// Long reductions are cut into parts of a fixed length, whose running values are merged in order.
+final class ReductionStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let shape: ReductionShape
+  private let table: ReductionTable
+  private let epilogue: EpilogueKernel
+  /// The addresses of the core results, and where they lie in the shared memory.
+  private let cores: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  private let coreOffsets: [Int]
+  private let partsOffset: Int
+
+  init(_ step: Reduction, _ builder: StepBuilder) throws(DeviceError) {
+    table = try ReductionTable(step, byRows: ReductionShape.prefersRows(step), builder)
+    epilogue = try EpilogueKernel(step.epilogue, lanes: table.resultLanes, builder)
+    shape = ReductionShape(step, weight: table.kernel.weight + 2 * table.count)
+    var offset = 0
+    var offsets: [Int] = []
+    for lane in table.resultLanes {
+      offsets.append(offset)
+      if !epilogue.hasPlace { offset += (shape.keptCount * lane.byteCount + 63) & ~63 }
+    }
+    coreOffsets = offsets
+    partsOffset = offset
+    sharedByteCount =
+      offset
+      + (shape.byRows
+        ? shape.partCount == 1 ? 0 : shape.keptCount * shape.partCount * table.stateByteCount
+        : shape.partCount * table.columnByteCount(shape.keptCount))
+    workspaceByteCount =
+      max(table.kernel.workspaceByteCount + table.stateByteCount, epilogue.workspaceByteCount)
+    cores = .allocate(capacity: max(1, table.count))
+    cores.initialize(repeating: nil, count: max(1, table.count))
+  }
+
+  deinit { cores.deallocate() }
+
+  func run(_ context: borrowing RunContext) {
+    guard shape.keptCount > 0 else { return }
+    for index in 0..<table.count { cores[index] = context.shared + coreOffsets[index] }
+    if let place = epilogue.place(context.frame) { cores[0] = place }
+    if shape.byRows { runRows(context) } else { runColumns(context) }
+    epilogue.run(context, cores: cores)
+  }
+
+  private func runRows(_ context: borrowing RunContext) {
+    let (frame, workspaces) = (context.frame, context.workspaces)
+    let stateByteCount = table.stateByteCount
+    if shape.partCount == 1 {
+      context.pool.run(shape.blockCount) { index, worker in
+        let kept = shape.kept(index)
+        let workspace = workspaces[worker]
+        var raw = table.kernel.frame(frame, workspace: workspace + stateByteCount)
+        csimd_reduce_rows(
+          table.raw, &raw, kept.lower, kept.upper, 0, Int64(shape.reducedCount), workspace, cores, 0)
+      }
+      return
+    }
+    let states = context.shared + partsOffset
+    context.pool.run(shape.keptCount * shape.partCount) { index, worker in
+      let (position, part) = (Int64(index / shape.partCount), shape.part(index % shape.partCount))
+      var raw = table.kernel.frame(frame, workspace: workspaces[worker])
+      csimd_reduce_rows(
+        table.raw, &raw, position, position + 1, part.lower, part.upper, states + index * stateByteCount,
+        cores, 1)
+    }
+    csimd_merge_rows(table.raw, states, Int64(shape.keptCount), Int64(shape.partCount), cores)
+  }
+
+  private func runColumns(_ context: borrowing RunContext) {
+    let (frame, workspaces) = (context.frame, context.workspaces)
+    let columns = context.shared + partsOffset
+    let stride = table.columnByteCount(shape.keptCount)
+    context.pool.run(shape.blockCount * shape.partCount) { index, worker in
+      let number = index % shape.partCount
+      let (kept, part) = (shape.kept(index / shape.partCount), shape.part(number))
+      var raw = table.kernel.frame(frame, workspace: workspaces[worker])
+      csimd_reduce_columns(
+        table.raw, &raw, kept.lower, kept.upper, part.lower, part.upper, columns + number * stride,
+        Int64(shape.keptCount))
+    }
+    let partCount = shape.partCount
+    context.pool.run(shape.blockCount) { index, _ in
+      let kept = shape.kept(index)
+      csimd_merge_columns(
+        table.raw, columns, Int64(stride), Int64(partCount), kept.lower, kept.upper,
+        Int64(shape.keptCount), cores)
+    }
+  }
+}
+
+/// How a reduction is cut: by its shape alone.
+struct ReductionShape {
+  let keptCount: Int
+  let reducedCount: Int
+  let byRows: Bool
+  /// Results of a task, and reduced positions of a part.
+  private let keptGrain: Int
+  private let partLength: Int
+
+  init(_ step: Reduction, weight: Int) {
+    reducedCount = step.axes.reduce(1) { $0 * step.domain[$1] }
+    keptCount = step.epilogue.binding.domain.elementCount
+    byRows = Self.prefersRows(step)
+    let task = 65536 / weight
+    if byRows {
+      partLength = max(8192, task)
+      keptGrain = max(1, task / max(1, min(reducedCount, partLength)))
+    } else {
+      keptGrain = max(64, min(1024, task / max(1, min(reducedCount, 256)) / 64 * 64))
+      // Parts only where the results alone do not make enough tasks.
+      let isWide = keptCount >= 16 * keptGrain
+      partLength = isWide ? max(1, reducedCount) : max(16, task / max(1, min(keptCount, keptGrain)))
+    }
+  }
+
+  var partCount: Int { max(1, (reducedCount + partLength - 1) / partLength) }
+  var blockCount: Int { (keptCount + keptGrain - 1) / keptGrain }
+
+  func kept(_ block: Int) -> (lower: Int64, upper: Int64) {
+    (Int64(block * keptGrain), Int64(min((block + 1) * keptGrain, keptCount)))
+  }
+
+  func part(_ number: Int) -> (lower: Int64, upper: Int64) {
+    (Int64(number * partLength), Int64(min((number + 1) * partLength, reducedCount)))
+  }
+
+  /// Rows, where the innermost axes are reduced and not short.
+  static func prefersRows(_ step: Reduction) -> Bool {
+    let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
+    guard let inner = axes.last, axes.contains(where: { !step.axes.contains($0) }) else { return true }
+    guard step.axes.contains(inner) else { return step.domain[inner] < 16 }
+    var length = 1
+    for axis in axes.reversed() {
+      guard step.axes.contains(axis) else { break }
+      length *= step.domain[axis]
+    }
+    return length >= 64 || step.epilogue.binding.domain.elementCount < 64
+  }
+}

@@ -1,0 +1,93 @@
+import ApusDevice
+import CSIMD
+
+/// A reduction as C sees it: the kernel over the inner axes, the reducers, and how the outer axes move
+/// the kernel's arguments.
+final class ReductionTable {
+  let kernel: Kernel
+  let raw: UnsafeMutablePointer<csimd_reduction>
+  let count: Int
+  /// The lanes of the results: of argmin and argmax `int64`.
+  let resultLanes: [Lane]
+  private let lanes: [Lane]
+
+  init(_ step: Reduction, byRows: Bool, _ builder: StepBuilder) throws(DeviceError) {
+    let kept = (0..<step.domain.rank).filter { !step.axes.contains($0) }
+    let (inner, outer) = byRows ? (step.axes, kept) : (kept, step.axes)
+    let numbers = Layout(contiguous: step.domain)
+    kernel = try Kernel(
+      step.prologue, domain: step.domain.selecting(inner),
+      arguments: step.arguments.map { $0.selecting(inner) }, results: nil,
+      indexLayout: numbers.selecting(inner), builder)
+    lanes = step.prologue.outputs.map { step.prologue.lane(of: $0.register) }
+    count = lanes.count
+    var reducers: [UnsafePointer<csimd_reducer>?] = []
+    for (name, lane) in zip(step.reducers, lanes) { reducers.append(try builder.reducer(name, lane)) }
+    resultLanes = zip(reducers, lanes).map { $0!.pointee.is_index != 0 ? .int64 : $1 }
+    raw = .allocate(capacity: 1)
+    raw.initialize(
+      to: csimd_reduction(
+        kernel: kernel.raw, reducer_count: Int32(count), reducers: Self.copy(reducers),
+        number_bytes: Self.copy(lanes.map { Int32($0.byteCount) }),
+        result_bytes: Self.copy(resultLanes.map { Int32($0.byteCount) }),
+        outer: Self.copy(kernel.movement(step.arguments, numbers, axes: outer))))
+  }
+
+  deinit {
+    UnsafeMutablePointer(mutating: raw.pointee.reducers!).deallocate()
+    UnsafeMutablePointer(mutating: raw.pointee.number_bytes!).deallocate()
+    UnsafeMutablePointer(mutating: raw.pointee.result_bytes!).deallocate()
+    UnsafeMutablePointer(mutating: raw.pointee.outer!).deallocate()
+    raw.deallocate()
+  }
+
+  /// Bytes of the running values of one result.
+  var stateByteCount: Int { count * Int(CSIMD_STATE_BYTES) }
+
+  /// Bytes of the running values of `keptCount` results by columns: for each reducer the numbers, then
+  /// the places.
+  func columnByteCount(_ keptCount: Int) -> Int { count * 16 * keptCount }
+
+  private static func copy<T>(_ array: [T]) -> UnsafePointer<T> {
+    let result = UnsafeMutablePointer<T>.allocate(capacity: max(1, array.count))
+    result.initialize(from: array, count: array.count)
+    return UnsafePointer(result)
+  }
+}
+
+extension Kernel {
+  /// For each argument of the kernel, where the outer axes move it. What is not a tensor stays.
+  func movement(_ inputs: [Argument], _ numbers: Layout, axes: [Int]) -> [csimd_layout] {
+    let still = Layout(
+      shape: numbers.shape.selecting(axes), strides: Shape(repeating: 0, count: axes.count))
+    return (0..<Int(raw.pointee.argument_count)).map { (index: Int) -> csimd_layout in
+      if index >= inputs.count {
+        let isIndex = raw.pointee.arguments[index].kind == Int32(CSIMD_INDEX)
+        return isIndex ? numbers.selecting(axes).raw : still.raw
+      }
+      guard case .tensor(let operand) = inputs[index] else { return still.raw }
+      var layout = operand.layout.selecting(axes)
+      layout.offset = 0
+      return layout.raw
+    }
+  }
+}
+
+extension Argument {
+  /// The argument over some axes of its domain, in that order.
+  func selecting(_ axes: [Int]) -> Argument {
+    guard case .tensor(let operand) = self else { return self }
+    return .tensor(Operand(value: operand.value, layout: operand.layout.selecting(axes)))
+  }
+}
+
+extension Shape {
+  func selecting(_ axes: [Int]) -> Shape { Shape(axes.map { self[$0] }) }
+}
+
+extension Layout {
+  /// The layout over some axes, at the first position of the others.
+  func selecting(_ axes: [Int]) -> Layout {
+    Layout(shape: shape.selecting(axes), strides: strides.selecting(axes), offset: offset)
+  }
+}

@@ -1,0 +1,115 @@
+import ApusDevice
+import CSIMD
+
+/// `result[o, indices[o, j, i], i] += source[o, j, i]`, in ascending order of `j`.
+///
+/// A task owns some rows of the result: it walks over all indices and adds what falls to it, so that the
+/// order does not depend on the tasks.
+final class ScatterAddStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let step: ScatterAdd
+  private let indices: IndexReader
+  private let names: [String]
+  private let add: csimd_loop
+  private let load: csimd_load
+  private let store: csimd_store
+  private let lane: Lane
+  private let partCount: Int
+
+  init(_ step: ScatterAdd, _ builder: StepBuilder, names: [String]) throws(DeviceError) {
+    self.step = step
+    self.names = names
+    lane = step.dtype.lane
+    indices = IndexReader(step.indices, extent: step.extent, builder)
+    add = try builder.row("add", lane)
+    load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
+    store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
+    // Each part reads all indices once more.
+    partCount = max(1, min(step.extent, min(16, step.count * step.inner / 16384)))
+    workspaceByteCount = step.inner * lane.byteCount + 64
+    // Narrow types are summed in their lane.
+    sharedByteCount =
+      step.dtype.isLane ? 0 : step.outer * step.extent * step.inner * lane.byteCount
+  }
+
+  func run(_ context: borrowing RunContext) throws(DeviceError) {
+    guard step.outer * step.extent * step.inner > 0 else {
+      if step.count * step.outer * step.inner > 0 { throw failure }
+      return
+    }
+    let failures = FailureFlags(workers: context.pool.threadCount)
+    let result = context.address(step.result)
+    let sums = step.dtype.isLane ? result : context.shared
+    let (source, base) = (context.address(step.source), context.address(indices.value))
+    let workspaces = context.workspaces
+    context.pool.run(step.outer * partCount) { task, worker in
+      let (outer, part) = task.quotientAndRemainder(dividingBy: partCount)
+      let rows = (part * step.extent / partCount)..<((part + 1) * step.extent / partCount)
+      let first = (outer * step.extent + rows.lowerBound) * step.inner
+      (sums + first * lane.byteCount).initializeMemory(
+        as: UInt8.self, repeating: 0, count: rows.count * step.inner * lane.byteCount)
+      if !accumulate(outer, rows, source, base, sums, workspaces[worker]) { failures.raise(worker) }
+      if !step.dtype.isLane {
+        store(
+          rows.count * step.inner, result + first * step.dtype.byteCount, 1,
+          sums + first * lane.byteCount)
+      }
+    }
+    if failures.isRaised { throw failure }
+  }
+
+  private var failure: DeviceError {
+    .indexOutOfRange(device: "cpu", operation: names.joined(separator: ", "))
+  }
+
+  /// Adds the source's rows that go to `rows`; `false` where an index is outside of the axis.
+  private func accumulate(
+    _ outer: Int, _ rows: Range<Int>, _ source: UnsafeMutableRawPointer,
+    _ base: UnsafeMutableRawPointer, _ sums: UnsafeMutableRawPointer, _ row: UnsafeMutableRawPointer
+  ) -> Bool {
+    var isFine = true
+    let size = lane.byteCount
+    for place in 0..<step.count {
+      let from = source + (outer * step.count + place) * step.inner * step.dtype.byteCount
+      if indices.servesRows {
+        guard let index = indices.read(base, indices.position(outer, place)) else {
+          isFine = false
+          continue
+        }
+        guard rows.contains(index) else { continue }
+        load(step.inner, row, from, 1)
+        addRow(sums + (outer * step.extent + index) * step.inner * size, row, step.inner)
+      } else {
+        load(step.inner, row, from, 1)
+        for i in 0..<step.inner {
+          let position = indices.position(outer, place) + i * indices.layout.strides[2]
+          guard let index = indices.read(base, position) else {
+            isFine = false
+            continue
+          }
+          guard rows.contains(index) else { continue }
+          addRow(sums + ((outer * step.extent + index) * step.inner + i) * size, row + i * size, 1)
+        }
+      }
+    }
+    return isFine
+  }
+
+  private func addRow(_ sum: UnsafeMutableRawPointer, _ row: UnsafeMutableRawPointer, _ count: Int) {
+    if count == 1 {
+      switch lane {
+      case .float32: sum.assumingMemoryBound(to: Float.self).pointee += row.load(as: Float.self)
+      case .float64: sum.assumingMemoryBound(to: Double.self).pointee += row.load(as: Double.self)
+      case .int32: sum.assumingMemoryBound(to: Int32.self).pointee &+= row.load(as: Int32.self)
+      case .int64: sum.assumingMemoryBound(to: Int64.self).pointee &+= row.load(as: Int64.self)
+      }
+      return
+    }
+    withUnsafeTemporaryAllocation(of: csimd_operand.self, capacity: 2) { operands in
+      operands[0] = csimd_operand(data: sum, step: 1)
+      operands[1] = csimd_operand(data: row, step: 1)
+      add(count, sum, operands.baseAddress)
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import ApusDevice
+import CSIMD
+
+/// The stable order of each row, by a radix sort of keys that order as the numbers do.
+final class SortStep: CPUStep {
+  let workspaceByteCount: Int
+  private let step: Sort
+  private let load: csimd_load
+
+  init(_ step: Sort, _ builder: StepBuilder) {
+    self.step = step
+    load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
+    // Keys and places, each twice.
+    workspaceByteCount = step.columns * 32 + 64
+  }
+
+  func run(_ context: borrowing RunContext) {
+    guard step.columns > 0 else { return }
+    let (source, result) = (context.address(step.source), context.pointer(step.result, as: Int64.self))
+    let workspaces = context.workspaces
+    let grain = max(1, 4096 / step.columns)
+    let rowByteCount = step.columns * step.dtype.byteCount
+    context.pool.run((step.rows + grain - 1) / grain) { task, worker in
+      let workspace = workspaces[worker].assumingMemoryBound(to: UInt64.self)
+      for row in (task * grain)..<min((task + 1) * grain, step.rows) {
+        load(step.columns, workspace, source + row * rowByteCount, 1)
+        csimd_sort(
+          Int32(step.dtype.lane.rawValue), step.isDescending ? 1 : 0, step.columns, workspace,
+          result + row * step.columns)
+      }
+    }
+  }
+}

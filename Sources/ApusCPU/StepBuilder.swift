@@ -1,0 +1,77 @@
+import ApusDevice
+import CSIMD
+
+/// Resolves the steps of one plan.
+struct StepBuilder {
+  let plan: Plan
+  let loops: UnsafePointer<csimd_table>
+
+  func build(_ planned: Plan.PlannedStep) throws(DeviceError) -> any CPUStep {
+    switch planned.step {
+    case .elementwise(let step): try ElementwiseStep(step, self)
+    case .reduction(let step): try ReductionStep(step, self)
+    case .matmul(let step): try MatmulStep(step, self)
+    case .copy(let step): try CopyStep(step, self)
+    case .random(let step): RandomStep(step, self)
+    case .gather(let step): GatherStep(step, self, names: planned.names)
+    case .scatterAdd(let step): try ScatterAddStep(step, self, names: planned.names)
+    case .scan(let step): try ScanStep(step, self)
+    case .sort(let step): SortStep(step, self)
+    case .pooling, .convolution: throw .unsupported(device: "cpu", feature: "convolutions yet")
+    }
+  }
+
+  func row(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {
+    guard let loop = csimd_find(loops, name, Int32(lane.rawValue)) else {
+      throw .buildFailed(device: "cpu", kernel: name, log: "there is no row \(name) on \(lane)")
+    }
+    return loop
+  }
+
+  func reducer(_ name: String, _ lane: Lane) throws(DeviceError) -> UnsafePointer<csimd_reducer> {
+    guard let reducer = csimd_find_reducer(loops, name, Int32(lane.rawValue)) else {
+      throw .buildFailed(device: "cpu", kernel: name, log: "there is no reduction \(name) on \(lane)")
+    }
+    return reducer
+  }
+
+  /// Whether two values may share memory.
+  func mayAlias(_ left: Int, _ right: Int) -> Bool {
+    if left == right { return true }
+    let (a, b) = (plan.values[left], plan.values[right])
+    switch (a.storage, b.storage) {
+    case (.input(let x), .input(let y)), (.output(let x), .output(let y)): return x == y
+    case (.input(let x), .output(let y)), (.output(let y), .input(let x)):
+      return plan.outputs[y].donatedInput == x
+    case (.scratch(let slabA, let startA), .scratch(let slabB, let startB)):
+      return slabA == slabB && startA < startB + b.byteCount && startB < startA + a.byteCount
+    default: return false
+    }
+  }
+}
+
+extension Lane {
+  var byteCount: Int { dtype.byteCount }
+}
+
+extension DType {
+  /// Whether values are stored as their lane, so that registers can lie in the array.
+  var isLane: Bool { lane.dtype == self }
+}
+
+extension Layout {
+  var raw: csimd_layout {
+    var result = csimd_layout()
+    let extents = shape.map { Int64($0) }
+    let steps = strides.map { Int64($0) }
+    csimd_set_layout(&result, Int32(shape.rank), extents, steps, Int64(offset))
+    return result
+  }
+}
+
+extension csimd_layout {
+  /// Whether element i lies at `offset + i`.
+  var isContiguous: Bool { rank == 1 && strides.0 == 1 }
+  /// Whether all elements are the same one.
+  var isRepeated: Bool { rank == 0 }
+}

@@ -1,0 +1,40 @@
+import ApusDevice
+import CSIMD
+
+/// Threads that share the numbered tasks of one job, the calling thread among them.
+///
+/// How work is cut into tasks never depends on the number of threads, so that results do not either.
+final class ThreadPool: @unchecked Sendable {
+  let threadCount: Int
+  private let pool: OpaquePointer
+
+  init(threadCount: Int) throws(DeviceError) {
+    guard let pool = csimd_pool_open(threadCount) else {
+      throw .unavailable(
+        device: "cpu",
+        reason: "\(threadCount) threads could not be started; set APUS_THREADS to a smaller number")
+    }
+    self.threadCount = threadCount
+    self.pool = pool
+  }
+
+  deinit { csimd_pool_close(pool) }
+
+  /// Calls `body` with each index below `count` and the number of the worker that runs it.
+  func run(_ count: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
+    guard count > 1 else {
+      if count == 1 { body(0, 0) }
+      return
+    }
+    withoutActuallyEscaping(body) { escaping in
+      var stored = escaping
+      withUnsafeMutablePointer(to: &stored) { pointer in
+        csimd_pool_run(
+          pool, count,
+          { context, index, worker in
+            context!.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(index, worker)
+          }, pointer)
+      }
+    }
+  }
+}

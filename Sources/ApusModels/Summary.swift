@@ -1,0 +1,108 @@
+import ApusNN
+import ApusTensor
+
+/// What a model consists of: its layers with their output shapes, parameters, operations and memory.
+public struct ModelSummary: Sendable {
+  /// A layer.
+  public struct Row: Hashable, Sendable {
+    /// The layer's place, the prefix of its keys.
+    public var path: String
+    public var type: String
+    /// Without the batch.
+    public var output: [Int]
+    public var parameterCount: Int
+    /// Multiply-accumulate operations for one example.
+    public var multiplyAccumulates: Int
+  }
+
+  public var rows: [Row]
+  /// `[…]` of one example.
+  public var input: [Int]
+  public var output: [Int]
+  /// Trained numbers, each shared one once.
+  public var trainableCount: Int
+  public var frozenCount: Int
+  /// Numbers of running statistics.
+  public var statisticCount: Int
+  /// Multiply-accumulate operations for one example.
+  public var multiplyAccumulates: Int
+  /// Bytes of the outputs of all layers for one example; layers that only change the shape take none.
+  public var activationByteCount: Int
+
+  /// Runs a model on placeholders; nothing is computed.
+  ///
+  /// - Parameter input: the extents of one example.
+  /// - Throws: `ShapeError` when the layers do not fit each other or the input.
+  public init(of model: any Layer, input: [Int]) throws {
+    let x = Tensor.zeros(Shape([1] + input))
+    let (records, output) = try checkingShapes {
+      withMode(.inference) { LayerTrace.run(model, x) }
+    }
+    rows = []
+    activationByteCount = 0
+    for record in records where !record.isContainer {
+      rows.append(Row(record))
+      if !(record.layer is Flatten) {
+        activationByteCount += record.output.elementCount * record.output.dtype.byteCount
+      }
+    }
+    self.input = input
+    self.output = Array(output.shape.dropFirst())
+    let state = model.state
+    func count(_ isIncluded: (ModelState.Entry) -> Bool) -> Int {
+      state.entries.filter(isIncluded).reduce(0) { $0 + $1.shape.elementCount }
+    }
+    trainableCount = count { $0.parameter?.isTrainable == true }
+    frozenCount = count { $0.parameter?.isTrainable == false }
+    statisticCount = count { $0.parameter == nil }
+    multiplyAccumulates = output.multiplyAccumulates(since: x)
+  }
+}
+
+extension ModelSummary.Row {
+  fileprivate init(_ record: LayerTrace.Record) {
+    path = record.path
+    type = Swift.type(of: record.layer).typeName
+    output = Array(record.output.shape.dropFirst())
+    parameterCount = record.layer.parameters.reduce(0) { $0 + $1.shape.elementCount }
+    multiplyAccumulates = record.output.multiplyAccumulates(since: record.input)
+  }
+}
+
+extension ModelSummary: CustomStringConvertible {
+  /// A table with a line for each layer, then the sums.
+  public var description: String {
+    var lines = [["layer", "type", "output", "parameters", "MACs"]]
+    for row in rows {
+      lines.append([
+        row.path, row.type, "\(row.output)", grouped(row.parameterCount), grouped(row.multiplyAccumulates),
+      ])
+    }
+    let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+    let table = lines.map { cells in
+      cells.enumerated().map { column, cell in
+        let space = String(repeating: " ", count: widths[column] - cell.count)
+        return column < 3 ? cell + space : space + cell
+      }.joined(separator: "  ")
+    }
+    let frozen = frozenCount > 0 ? ", \(grouped(frozenCount)) frozen" : ""
+    let statistics = statisticCount > 0 ? ", \(grouped(statisticCount)) in statistics" : ""
+    return
+      (table + [
+        "input \(input), output \(output)",
+        "\(grouped(trainableCount)) parameters\(frozen)\(statistics)",
+        "\(grouped(multiplyAccumulates)) multiply-accumulates and \(grouped(activationByteCount)) bytes of "
+          + "activations for one example",
+      ]).joined(separator: "\n")
+  }
+
+  /// Digits in groups of three.
+  private func grouped(_ number: Int) -> String {
+    var result = ""
+    for (index, digit) in String(number).reversed().enumerated() {
+      if index > 0, index % 3 == 0 { result.append(",") }
+      result.append(digit)
+    }
+    return String(result.reversed())
+  }
+}

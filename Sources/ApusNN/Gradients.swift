@@ -1,0 +1,79 @@
+import ApusTensor
+
+/// The gradients of a loss, one for each of some parameters.
+public struct Gradients: Sendable {
+  public let parameters: [Parameter]
+  /// Parallel to `parameters`; `nil` for frozen ones and those that the loss does not depend on.
+  public internal(set) var tensors: [Tensor?]
+
+  /// The gradient of a parameter.
+  public subscript(parameter: Parameter) -> Tensor? {
+    parameters.firstIndex { $0 === parameter }.flatMap { tensors[$0] }
+  }
+
+  /// The square root of the sum of all squares.
+  public var norm: Tensor {
+    let squares = tensors.compactMap { $0?.squared().sum() }
+    guard let first = squares.first else { return .zeros([]) }
+    return squares.dropFirst().reduce(first, +).sqrt()
+  }
+
+  /// Scaled down to a norm of at most `limit`: `g · min(1, limit / (‖g‖ + 10⁻⁶))` (Pascanu, Mikolov, Bengio,
+  /// 2013; as `torch.nn.utils.clip_grad_norm_`).
+  public consuming func clipped(toNorm limit: Double) -> Gradients {
+    let scale = (Tensor.number(limit, device: norm.device) / (norm + 1e-6)).clamped(upper: 1)
+    for index in tensors.indices {
+      guard let gradient = tensors[index] else { continue }
+      tensors[index] = gradient * scale.cast(to: gradient.dtype)
+    }
+    return self
+  }
+}
+
+/// Computes a loss and its gradients with respect to parameters.
+///
+/// Nothing is evaluated here: the loss is, together with the update, when an optimizer takes the gradients.
+///
+/// - Parameters:
+///   - parameters: frozen ones get no gradient.
+///   - loss: builds the loss, a tensor of one element.
+public func valueAndGradients(
+  of parameters: [Parameter], _ loss: () throws -> Tensor
+) rethrows -> (value: Tensor, gradients: Gradients) {
+  let result = try recordingGradients {
+    let value = try loss()
+    return (value: value, gradients: differentiate(value, parameters))
+  }
+  result.value.evaluateWithNext()
+  return result
+}
+
+/// As `valueAndGradients(of:_:)`, for a closure that also returns something else, for example the outputs of the
+/// model. Tensors among it (`Tensor`, `[Tensor]`) are evaluated together with the loss.
+public func valueAndGradients<Auxiliary>(
+  of parameters: [Parameter], _ loss: () throws -> (Tensor, Auxiliary)
+) rethrows -> (value: Tensor, gradients: Gradients, auxiliary: Auxiliary) {
+  let result = try recordingGradients {
+    let (value, auxiliary) = try loss()
+    return (value: value, gradients: differentiate(value, parameters), auxiliary: auxiliary)
+  }
+  result.value.evaluateWithNext()
+  if let tensor = result.auxiliary as? Tensor { tensor.evaluateWithNext() }
+  if let tensors = result.auxiliary as? [Tensor] { for tensor in tensors { tensor.evaluateWithNext() } }
+  return result
+}
+
+private func differentiate(_ loss: Tensor, _ parameters: [Parameter]) -> Gradients {
+  guard loss.elementCount == 1 else {
+    fatalError("the loss has shape \(loss.shape), not one element; take its mean() or sum()")
+  }
+  var targets: [Tensor] = []
+  targets.reserveCapacity(parameters.count)
+  for parameter in parameters where parameter.isTrainable { targets.append(parameter.value) }
+  var found = partialGradients(of: loss, withRespectTo: targets)
+  if targets.count < parameters.count {
+    var rest = found[...]
+    found = parameters.map { $0.isTrainable ? rest.removeFirst() : nil }
+  }
+  return Gradients(parameters: parameters, tensors: found)
+}

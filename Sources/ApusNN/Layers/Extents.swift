@@ -1,0 +1,47 @@
+/// Sizes along the spatial axes: one number for all, or one for each.
+public struct Extents: Hashable, Sendable, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral {
+  public var values: [Int]
+
+  public init(_ value: Int) { values = [value] }
+  public init(_ values: [Int]) { self.values = values }
+  public init(integerLiteral value: Int) { values = [value] }
+  public init(arrayLiteral elements: Int...) { values = elements }
+
+  /// One number for each of `rank` axes.
+  /// - Precondition: there are 1 or `rank`.
+  func spread(_ rank: Int, _ name: String) -> [Int] {
+    guard values.count == 1 || values.count == rank else {
+      fatalError("\(name): \(values) must be one number or \(rank)")
+    }
+    return values.count == rank ? values : Array(repeating: values[0], count: rank)
+  }
+}
+
+/// Elements around the spatial axes.
+public enum Padding: Hashable, Sendable, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral {
+  /// As many before as after: one number for all axes, or one for each.
+  case each(Extents)
+  /// For each axis as many as it takes for the output to have the size of the input, at stride 1; where the
+  /// number is odd the larger part comes last.
+  case same
+  /// Different ones before and after each axis.
+  case sides(before: [Int], after: [Int])
+
+  public init(integerLiteral value: Int) { self = .each(Extents(value)) }
+  public init(arrayLiteral elements: Int...) { self = .each(Extents(elements)) }
+
+  /// The elements before and after each of `rank` axes.
+  func amounts(_ rank: Int, kernel: [Int], dilation: [Int], _ name: String) -> [(before: Int, after: Int)] {
+    switch self {
+    case .each(let extents): return extents.spread(rank, name).map { ($0, $0) }
+    case .same:
+      return zip(kernel, dilation).map { size, step in
+        let total = step * (size - 1)
+        return (total / 2, total - total / 2)
+      }
+    case .sides(let before, let after):
+      return Array(zip(Extents(before).spread(rank, name), Extents(after).spread(rank, name)))
+        .map { (before: $0.0, after: $0.1) }
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import ApusTensor
+import Synchronization
+
+/// Records the layers that run, with what goes in and out: the ground of summaries.
+package final class LayerTrace: Sendable {
+  package struct Record: Sendable {
+    /// The keys on the way to the layer, joined by dots.
+    package var path: String
+    package var layer: any Layer
+    package var input: Tensor
+    package var output: Tensor
+    /// Whether the layer consists of others, which are recorded before it.
+    package var isContainer: Bool
+  }
+
+  private struct State {
+    var prefix: [String] = []
+    var records: [Record] = []
+  }
+
+  private let state = Mutex(State())
+  @TaskLocal private static var taskLocal: LayerTrace?
+  private static let active = Atomic<Int>(0)
+
+  /// The trace of the task. Without any in the process this costs one load.
+  static var current: LayerTrace? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
+
+  /// Runs a layer and records it.
+  func record(_ key: String, _ layer: any Layer, _ input: Tensor) -> Tensor {
+    let start = state.withLock { state in
+      state.prefix.append(key)
+      return state.records.count
+    }
+    let output = layer(input)
+    state.withLock { state in
+      let path = state.prefix.joined(separator: ".")
+      let isContainer = state.records.count > start
+      state.records.append(
+        Record(path: path, layer: layer, input: input, output: output, isContainer: isContainer))
+      state.prefix.removeLast()
+    }
+    return output
+  }
+
+  /// Runs a layer and returns a record of each layer in it that ran, inner ones first, and its output. A layer
+  /// that is no container is recorded itself.
+  package static func run(_ layer: any Layer, _ input: Tensor) -> (records: [Record], output: Tensor) {
+    let trace = LayerTrace()
+    active.add(1, ordering: .relaxed)
+    defer { active.subtract(1, ordering: .relaxed) }
+    let output = $taskLocal.withValue(trace) { layer(input) }
+    let records = trace.state.withLock { $0.records }
+    if !records.isEmpty { return (records, output) }
+    return ([Record(path: "", layer: layer, input: input, output: output, isContainer: false)], output)
+  }
+}

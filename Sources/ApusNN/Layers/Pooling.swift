@@ -1,0 +1,78 @@
+import ApusTensor
+
+/// The largest element of each window: `[batch, channels, spatial…]` to the same with fewer places.
+public struct MaxPool<let rank: Int>: Layer {
+  private let window: [Int]
+  private let stride: [Int]
+  private let padding: [(before: Int, after: Int)]
+  private let roundsUp: Bool
+
+  /// - Parameters:
+  ///   - stride: the distance of windows, the window's extents when left out.
+  ///   - padding: at most half of the window; what lies there is never taken.
+  ///   - roundsUp: whether a window may reach beyond the end.
+  public init(_ window: Extents, stride: Extents? = nil, padding: Padding = 0, roundsUp: Bool = false) {
+    let name = Self.typeName
+    self.window = window.spread(rank, name)
+    self.stride = (stride ?? window).spread(rank, name)
+    self.padding = padding.amounts(
+      rank, kernel: self.window, dilation: Array(repeating: 1, count: rank), name)
+    self.roundsUp = roundsUp
+  }
+
+  public static var typeName: String { "MaxPool\(rank)d" }
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    x.maxPooled(window, stride: stride, padding: padding, roundsUp: roundsUp)
+  }
+}
+
+/// The mean of each window: `[batch, channels, spatial…]` to the same with fewer places.
+public struct AvgPool<let rank: Int>: Layer {
+  private let window: [Int]
+  private let stride: [Int]
+  private let padding: [(before: Int, after: Int)]
+  private let roundsUp: Bool
+  private let countsPadding: Bool
+
+  /// - Parameters:
+  ///   - stride: the distance of windows, the window's extents when left out.
+  ///   - countsPadding: whether padding counts as zeros, or not at all.
+  ///   - roundsUp: whether a window may reach beyond the end.
+  public init(
+    _ window: Extents, stride: Extents? = nil, padding: Padding = 0, roundsUp: Bool = false,
+    countsPadding: Bool = true
+  ) {
+    let name = Self.typeName
+    self.window = window.spread(rank, name)
+    self.stride = (stride ?? window).spread(rank, name)
+    self.padding = padding.amounts(
+      rank, kernel: self.window, dilation: Array(repeating: 1, count: rank), name)
+    self.roundsUp = roundsUp
+    self.countsPadding = countsPadding
+  }
+
+  public static var typeName: String { "AvgPool\(rank)d" }
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    x.averagePooled(
+      window, stride: stride, padding: padding, roundsUp: roundsUp, countsPadding: countsPadding)
+  }
+}
+
+/// The mean over all spatial axes: `[batch, channels, spatial…]` to `[batch, channels]`.
+public struct GlobalAveragePool: Layer {
+  public init() {}
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.mean(Array(2..<Swift.max(x.rank, 2))) }
+}
+
+public typealias MaxPool1d = MaxPool<1>
+public typealias MaxPool2d = MaxPool<2>
+public typealias MaxPool3d = MaxPool<3>
+public typealias AvgPool1d = AvgPool<1>
+public typealias AvgPool2d = AvgPool<2>
+public typealias AvgPool3d = AvgPool<3>

@@ -1,0 +1,62 @@
+import ApusTensor
+
+/// The cross-entropy of logits with class indices: `log Σⱼ exp(xⱼ) − x_t`.
+///
+/// The gradient of the logits of an example is `softmax(x) − onehot(t)`.
+///
+/// - Parameters:
+///   - logits: `[batch, classes]` or `[batch, classes, places…]`, not normalized.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`.
+///   - ignoring: a target that counts as nothing, and not in the mean.
+///   - smoothing: the share `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
+/// - Returns: one number, or with `reduction: .none` the shape of `targets`.
+public func crossEntropy(
+  _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
+  smoothing: Double = 0
+) -> Tensor {
+  checkShapes(logits, targets)
+  let x = logits.dtype == .float64 ? logits : logits.cast(to: .float32)
+  let shifted = x - x.max([1], keepingAxes: true).stopGradient()
+  let logSum = shifted.exp().sum([1]).log()
+  let picked = isTarget(targets, logits.shape).select(shifted, Tensor.number(0, dtype: x.dtype, device: x.device))
+    .sum([1])
+  var losses = logSum - picked
+  if smoothing > 0 {
+    losses = losses * (1 - smoothing) + (logSum - shifted.mean([1])) * smoothing
+  }
+  guard let ignoring else { return reduction(losses) }
+  let counts = targets.notEqual(to: Double(ignoring))
+  losses = counts.select(losses, Tensor.number(0, dtype: x.dtype, device: x.device))
+  guard case .mean = reduction else { return reduction(losses) }
+  return losses.sum() / counts.cast(to: x.dtype).sum()
+}
+
+/// The cross-entropy of logits with distributions: `−Σⱼ pⱼ log softmax(x)ⱼ`.
+///
+/// - Parameters:
+///   - logits: `[batch, classes]` or `[batch, classes, places…]`, not normalized.
+///   - probabilities: the same shape; along axis 1 they add up to 1.
+/// - Returns: one number, or with `reduction: .none` the shape of `logits` without axis 1.
+public func crossEntropy(
+  _ logits: Tensor, probabilities: Tensor, reduction: LossReduction = .mean
+) -> Tensor {
+  reduction(-(probabilities * logits.logSoftmax(axis: 1)).sum([1]))
+}
+
+private func checkShapes(_ logits: Tensor, _ targets: Tensor) {
+  guard logits.rank >= 2, targets.shape == logits.shape.removing(1), targets.dtype.isInteger else {
+    ShapeError(
+      "crossEntropy",
+      "\(targets.dtype) targets \(targets.shape) do not fit logits \(logits.shape), which are "
+        + "[batch, classes, places…]; integers [batch, places…] do"
+    ).report()
+    return
+  }
+}
+
+/// Where the class of axis 1 is the target: `bool`, in the shape of the logits.
+private func isTarget(_ targets: Tensor, _ shape: Shape) -> Tensor {
+  let dtype: DType = targets.dtype == .int32 && shape.elementCount <= Int(Int32.max) ? .int32 : .int64
+  return Tensor.indices(shape, alongAxis: 1, dtype: dtype, device: targets.device)
+    .equal(to: targets.expandingAxis(at: 1).cast(to: dtype))
+}

@@ -1,0 +1,78 @@
+import ApusTensor
+
+/// The parameters and statistics of a model under their keys, each once: a shared parameter is listed under
+/// the first of its keys.
+///
+/// Taking it reflects over the model: do so once, not in every step.
+public struct ModelState: Sendable {
+  /// A parameter or statistic.
+  public struct Entry: Sendable {
+    public let key: String
+    /// The parameter, or `nil` for a statistic.
+    public let parameter: Parameter?
+    let cell: TensorCell
+
+    public var value: Tensor { cell.value }
+    public var shape: Shape { cell.shape }
+    public var dtype: DType { cell.dtype }
+
+    /// Replaces the value.
+    /// - Precondition: it has the shape and type of the old one.
+    public func assign(_ value: Tensor) { cell.assign(value) }
+  }
+
+  /// All, in the order in which they are declared.
+  public private(set) var entries: [Entry] = []
+  /// Further keys of shared values, with the keys they are listed under.
+  public private(set) var aliases: [String: String] = [:]
+
+  public init(of model: any Module) {
+    var listed: [ObjectIdentifier: String] = [:]
+    var path: [ObjectIdentifier] = []
+    collect(model, prefix: "", &listed, &path)
+  }
+
+  /// The trained and frozen parameters.
+  public var parameters: [Parameter] { entries.compactMap(\.parameter) }
+
+  private mutating func collect(
+    _ module: any Module, prefix: String, _ listed: inout [ObjectIdentifier: String],
+    _ path: inout [ObjectIdentifier]
+  ) {
+    // A module that holds itself, directly or through others, is gone through once.
+    let identity = type(of: module) is AnyClass ? ObjectIdentifier(module as AnyObject) : nil
+    if let identity {
+      guard !path.contains(identity) else { return }
+      path.append(identity)
+    }
+    defer { if identity != nil { path.removeLast() } }
+    for member in module.members {
+      switch member {
+      case .parameter(let key, let parameter):
+        add(Entry(key: prefix + key, parameter: parameter, cell: parameter.cell), &listed)
+      case .statistic(let key, let statistic):
+        add(Entry(key: prefix + key, parameter: nil, cell: statistic.cell), &listed)
+      case .module(let key, let module):
+        collect(module, prefix: "\(prefix)\(key).", &listed, &path)
+      }
+    }
+  }
+
+  private mutating func add(_ entry: Entry, _ listed: inout [ObjectIdentifier: String]) {
+    let identity = ObjectIdentifier(entry.cell)
+    if let first = listed[identity] {
+      aliases[entry.key] = first
+    } else {
+      listed[identity] = entry.key
+      entries.append(entry)
+    }
+  }
+}
+
+extension Module {
+  /// Parameters and statistics under their keys.
+  public var state: ModelState { ModelState(of: self) }
+
+  /// The parameters, each once, in the order in which they are declared.
+  public var parameters: [Parameter] { state.parameters }
+}

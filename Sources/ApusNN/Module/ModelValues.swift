@@ -1,0 +1,52 @@
+import ApusTensor
+
+/// The values of a model's parameters and statistics at one time: unlike the model itself a value, that can be
+/// kept, averaged, differentiated with respect to and used again.
+public struct ModelValues: Sendable {
+  private let state: ModelState
+  /// One for each of `keys`.
+  public private(set) var tensors: [Tensor]
+
+  init(_ state: ModelState) {
+    self.state = state
+    tensors = state.entries.map(\.value)
+  }
+
+  /// The keys, in the order in which they are declared.
+  public var keys: [String] { state.entries.map(\.key) }
+
+  /// The value under a key.
+  public subscript(key: String) -> Tensor? {
+    state.entries.firstIndex { $0.key == key }.map { tensors[$0] }
+  }
+
+  /// Each value changed by `transform`, which is also given the place of the value.
+  /// - Precondition: shapes and types stay as they are.
+  public func mapped(_ transform: (_ index: Int, _ value: Tensor) throws -> Tensor) rethrows -> ModelValues {
+    var result = self
+    for index in tensors.indices { result.tensors[index] = try transform(index, tensors[index]) }
+    return result
+  }
+
+  /// Makes these the values of the model they were taken from.
+  public func store() {
+    for (entry, tensor) in zip(state.entries, tensors) { entry.assign(tensor) }
+  }
+
+  fileprivate var byCell: [ObjectIdentifier: Tensor] {
+    Dictionary(
+      zip(state.entries.map { ObjectIdentifier($0.cell) }, tensors), uniquingKeysWith: { first, _ in first })
+  }
+}
+
+extension Module {
+  /// The present values of parameters and statistics.
+  public var values: ModelValues { ModelValues(state) }
+}
+
+/// Runs `body`, in which the model that `values` were taken from has these values.
+///
+/// Statistics that are assigned inside are seen inside, and given up at the end.
+public func withValues<R>(_ values: ModelValues, _ body: () throws -> R) rethrows -> R {
+  try Substitution.run(values.byCell, body)
+}

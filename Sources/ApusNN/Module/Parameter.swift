@@ -1,0 +1,69 @@
+import ApusTensor
+import Synchronization
+
+/// A trained value of a model.
+///
+/// A parameter is a reference: layers that hold the same one share their weights, gradients and optimizer
+/// state are found by it, and setting `isTrainable` freezes it wherever it is used.
+public final class Parameter: Sendable {
+  let cell: TensorCell
+  private let trainable: Atomic<Bool>
+
+  /// A parameter that starts as `value`.
+  public init(_ value: Tensor, isTrainable: Bool = true) {
+    cell = TensorCell(value)
+    trainable = Atomic(isTrainable)
+  }
+
+  /// The value; inside `withValues` the one given there.
+  /// - Precondition: a new value has the shape and type of the old one.
+  public var value: Tensor {
+    get { cell.value }
+    set { cell.assign(newValue) }
+  }
+
+  public var shape: Shape { cell.shape }
+  public var dtype: DType { cell.dtype }
+
+  /// Whether gradients are computed and optimizers change the value.
+  public var isTrainable: Bool {
+    get { trainable.load(ordering: .relaxed) }
+    set { trainable.store(newValue, ordering: .relaxed) }
+  }
+}
+
+extension Parameter: Hashable {
+  public static func == (left: Parameter, right: Parameter) -> Bool { left === right }
+  public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}
+
+/// A running value of a model that is not trained, such as the mean of a batch norm (PyTorch's buffer).
+public final class Statistic: Sendable {
+  let cell: TensorCell
+
+  /// A statistic that starts as `value`.
+  public init(_ value: Tensor) { cell = TensorCell(value) }
+
+  /// The value; inside `withValues` the one given there.
+  ///
+  /// A value that is assigned is computed in the plan of the step, without a gradient. Assignments of a
+  /// checkpointed function count once: those of its second run are ignored.
+  /// - Precondition: a new value has the shape and type of the old one.
+  public var value: Tensor {
+    get { cell.value }
+    set {
+      guard !isRecomputing else { return }
+      let value = isRecordingGradients ? newValue.stopGradient() : newValue
+      cell.assign(value)
+      value.evaluateWithNext()
+    }
+  }
+
+  public var shape: Shape { cell.shape }
+  public var dtype: DType { cell.dtype }
+}
+
+extension Statistic: Hashable {
+  public static func == (left: Statistic, right: Statistic) -> Bool { left === right }
+  public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}

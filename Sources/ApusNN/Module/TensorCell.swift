@@ -1,0 +1,75 @@
+import ApusTensor
+import Synchronization
+
+/// The place of a value that changes: what `Parameter` and `Statistic` are made of.
+///
+/// `withValues` lets code see other values for a while, without a change to the cell.
+final class TensorCell: Sendable {
+  private let stored: Mutex<Tensor>
+  let shape: Shape
+  let dtype: DType
+
+  init(_ value: Tensor) {
+    stored = Mutex(value)
+    shape = value.shape
+    dtype = value.dtype
+  }
+
+  /// The value that code in this task sees.
+  var value: Tensor { Substitution.current?[self] ?? stored.withLock { $0 } }
+
+  /// The value itself, whatever `withValues` says.
+  var storedValue: Tensor {
+    get { stored.withLock { $0 } }
+    set {
+      check(newValue)
+      stored.withLock { $0 = newValue }
+    }
+  }
+
+  /// Assigns what code in this task sees.
+  func assign(_ newValue: Tensor) {
+    check(newValue)
+    if let substitution = Substitution.current, substitution[self] != nil {
+      substitution[self] = newValue
+    } else {
+      stored.withLock { $0 = newValue }
+    }
+  }
+
+  private func check(_ newValue: Tensor) {
+    guard newValue.shape == shape, newValue.dtype == dtype else {
+      fatalError(
+        "a \(dtype) value of shape \(shape) cannot become a \(newValue.dtype) value of shape \(newValue.shape)")
+    }
+  }
+}
+
+/// Values that stand in for those of cells.
+final class Substitution: Sendable {
+  @TaskLocal private static var taskLocal: Substitution?
+  private static let active = Atomic<Int>(0)
+  private let tensors: Mutex<[ObjectIdentifier: Tensor]>
+  private let outer: Substitution?
+
+  /// The innermost substitution of the task. Outside of any this costs one load.
+  static var current: Substitution? {
+    active.load(ordering: .relaxed) == 0 ? nil : taskLocal
+  }
+
+  init(_ tensors: [ObjectIdentifier: Tensor], outer: Substitution?) {
+    self.tensors = Mutex(tensors)
+    self.outer = outer
+  }
+
+  subscript(cell: TensorCell) -> Tensor? {
+    get { tensors.withLock { $0[ObjectIdentifier(cell)] } ?? outer?[cell] }
+    set { tensors.withLock { $0[ObjectIdentifier(cell)] = newValue } }
+  }
+
+  static func run<R>(_ tensors: [ObjectIdentifier: Tensor], _ body: () throws -> R) rethrows -> R {
+    active.add(1, ordering: .relaxed)
+    defer { active.subtract(1, ordering: .relaxed) }
+    return try $taskLocal.withValue(Substitution(tensors, outer: taskLocal), operation: body)
+  }
+}

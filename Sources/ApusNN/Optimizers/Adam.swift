@@ -1,0 +1,64 @@
+import ApusTensor
+
+/// Adam (Kingma, Ba, 2015), as `torch.optim.Adam` and, with `isDecoupled`, `torch.optim.AdamW` (Loshchilov,
+/// Hutter, 2019):
+/// ```
+/// g ← g + weightDecay · w                  or, decoupled, w ← w − rate · weightDecay · w
+/// m ← m + (1 − β₁) · (g − m)
+/// v ← β₂ · v + (1 − β₂) · g²
+/// w ← w − rate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
+/// ```
+public struct Adam: UpdateRule {
+  public static let name = "adam"
+  public var learningRate: Double
+  public var beta1: Double
+  public var beta2: Double
+  public var epsilon: Double
+  public var weightDecay: Double
+  /// Whether the weight decay is apart from the gradient.
+  public var isDecoupled: Bool
+
+  public init(
+    learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+    weightDecay: Double = 0, isDecoupled: Bool = false
+  ) {
+    self.learningRate = learningRate
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+    self.isDecoupled = isDecoupled
+  }
+
+  public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] }
+
+  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    // The corrections change from step to step: they are numbers, as is everything that a user may change.
+    let correction1 = 1 - power(beta1, step)
+    let correction2 = 1 - power(beta2, step)
+    let stepSize = number(rate / correction1)
+    let root = number(1 / correction2.squareRoot())
+    let (share1, share2, keep2, small) = (number(1 - beta1), number(1 - beta2), number(beta2), number(epsilon))
+    let decay = weightDecay == 0 ? nil : number(isDecoupled ? 1 - rate * weightDecay : weightDecay)
+    return { [isDecoupled] value, gradient, state in
+      var (value, gradient) = (value, gradient)
+      if let decay {
+        if isDecoupled { value = value * decay } else { gradient = gradient + value * decay }
+      }
+      state[0] = state[0] + (gradient - state[0]) * share1
+      state[1] = state[1] * keep2 + gradient * gradient * share2
+      return value - state[0] / (state[1].sqrt() * root + small) * stepSize
+    }
+  }
+
+  /// `base` to an integer power, by squaring: the same bits on every machine.
+  private func power(_ base: Double, _ exponent: Int) -> Double {
+    var (result, factor, rest) = (1.0, base, exponent)
+    while rest > 0 {
+      if rest & 1 == 1 { result *= factor }
+      factor *= factor
+      rest >>= 1
+    }
+    return result
+  }
+}

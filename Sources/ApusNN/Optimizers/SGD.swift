@@ -1,0 +1,42 @@
+import ApusTensor
+
+/// Gradient descent with momentum, as `torch.optim.SGD`:
+/// ```
+/// g ← g + weightDecay · w
+/// m ← momentum · m + g
+/// w ← w − rate · (nesterov ? g + momentum · m : m)
+/// ```
+public struct SGD: UpdateRule {
+  public static let name = "sgd"
+  public var learningRate: Double
+  public var momentum: Double
+  /// Whether the step looks ahead (Sutskever et al., 2013).
+  public var isNesterov: Bool
+  public var weightDecay: Double
+
+  public init(
+    learningRate: Double, momentum: Double = 0, isNesterov: Bool = false, weightDecay: Double = 0
+  ) {
+    self.learningRate = learningRate
+    self.momentum = momentum
+    self.isNesterov = isNesterov
+    self.weightDecay = weightDecay
+  }
+
+  public var stateNames: [String] { momentum == 0 ? [] : ["momentum_buffer"] }
+
+  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let rate = number(rate)
+    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    let friction = momentum == 0 ? nil : number(momentum)
+    return { [isNesterov] value, gradient, state in
+      var direction = gradient
+      if let decay { direction = direction + value * decay }
+      if let friction {
+        state[0] = state[0] * friction + direction
+        direction = isNesterov ? direction + state[0] * friction : state[0]
+      }
+      return value - direction * rate
+    }
+  }
+}

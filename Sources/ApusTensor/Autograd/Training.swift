@@ -1,0 +1,33 @@
+import ApusDevice
+
+// What layers and training loops need of the graph.
+
+/// Whether code runs inside `recordingGradients`, so that what it builds may be differentiated.
+public var isRecordingGradients: Bool { GradientScope.current != nil }
+
+/// Whether code runs inside a checkpointed function for the second time, to give gradients.
+public var isRecomputing: Bool { CheckpointRegion.current != 0 }
+
+extension Tensor {
+  /// Computes the value in the plan of whatever is evaluated next on the device, if it is still referred
+  /// to by then: a loss or a statistic rides along with the update of the parameters.
+  public func evaluateWithNext() {
+    guard !isEvaluated else { return }
+    device.attach(self)
+  }
+}
+
+extension ComputeDevice {
+  fileprivate func attach(_ tensor: Tensor) {
+    do throws(DeviceError) {
+      try withEvaluator { evaluator throws(DeviceError) in evaluator.attach(tensor.node) }
+    } catch { fatalError("attaching does not fail: \(error)") }
+  }
+}
+
+/// As `gradients(of:withRespectTo:)`, with `nil` for tensors that `output` does not depend on.
+package func partialGradients(of output: Tensor, withRespectTo inputs: [Tensor]) -> [Tensor?] {
+  let seed = Tensor(repeating: 1, shape: output.shape, dtype: output.dtype, device: output.device)
+  var pass = BackwardPass(output.node, inputs.map(\.node))
+  return pass.run(seed)
+}

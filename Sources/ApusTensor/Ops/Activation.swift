@@ -1,0 +1,175 @@
+import ApusDevice
+
+// Activations whose value takes several instructions. Inside one operation nothing is rounded to a narrow
+// type; `g` is the gradient of the result `y` of `x`.
+
+extension Op {
+  static let relu = activation("relu", gradient: .unary { g, _, y in y.greater(than: 0).select(g, g.zero) }) {
+    $0.emit("maximum", $1, $0.number(0))
+  }
+
+  /// Attributes: the slope below 0.
+  static let leakyRelu = activation(
+    "leakyRelu",
+    gradient: .rule { c in
+      let slope = c.attributes.number.double
+      return [c.input(0).greater(than: 0).select(c.gradient, c.gradient * c.gradient.constant(slope))]
+    }
+  ) { code, x in
+    code.select(code.test("greater", x, code.number(0)), x, code.emit("multiply", x, code.number(code.attribute)))
+  }
+
+  /// Attributes: the negative limit α.
+  static let elu = activation(
+    "elu",
+    gradient: .rule { c in
+      // α·eˣ = y + α below 0.
+      let alpha = c.gradient.constant(c.attributes.number.double)
+      return [c.input(0).greater(than: 0).select(c.gradient, c.gradient * (c.output + alpha))]
+    }
+  ) { code, x in
+    let below = code.emit("multiply", code.emit("expm1", x), code.number(code.attribute))
+    return code.select(code.test("greater", x, code.number(0)), x, below)
+  }
+
+  static let softplus = activation("softplus", gradient: .unary { g, x, _ in g * x.sigmoid() }) { code, x in
+    // log(1 + eˣ) = max(x, 0) + log1p(e^−|x|) does not overflow.
+    let decay = code.emit("exp", code.emit("negate", code.emit("absolute", x)))
+    return code.emit("add", code.emit("maximum", x, code.number(0)), code.emit("log1p", decay))
+  }
+
+  static let silu = activation(
+    "silu",
+    gradient: .unary { g, x, y in
+      // (x·s)′ = s + y·(1 − s)
+      let s = x.sigmoid()
+      return g * (s + y * (1 - s))
+    }
+  ) { code, x in code.emit("multiply", x, code.emit("sigmoid", x)) }
+
+  static let gelu = activation(
+    "gelu",
+    gradient: .unary { g, x, _ in
+      // Φ(x) + x·φ(x)
+      let distribution = (x * -0.7071067811865476).erfc() * 0.5
+      let density = (x * x * -0.5).exp() * 0.3989422804014327
+      return g * (distribution + x * density)
+    }
+  ) { code, x in
+    // Φ(x) = erfc(−x/√2)/2 keeps its digits where it is small.
+    let tail = code.emit("erfc", code.emit("multiply", x, code.number(-0.7071067811865476)))
+    return code.emit("multiply", code.emit("multiply", x, code.number(0.5)), tail)
+  }
+
+  static let geluTanh = activation(
+    "geluTanh",
+    gradient: .unary { g, x, _ in
+      let square = x * x
+      let t = (x * (square * 0.044715 + 1) * 0.7978845608028654).tanh()
+      let slope = (square * 0.134145 + 1) * 0.7978845608028654
+      return g * ((t + 1) * 0.5 + x * (1 - t * t) * slope * 0.5)
+    }
+  ) { code, x in
+    let cubic = code.emit(
+      "add", code.emit("multiply", code.emit("multiply", x, x), code.number(0.044715)), code.number(1))
+    let inner = code.emit("multiply", code.emit("multiply", x, cubic), code.number(0.7978845608028654))
+    let factor = code.emit("add", code.emit("tanh", inner), code.number(1))
+    return code.emit("multiply", code.emit("multiply", x, code.number(0.5)), factor)
+  }
+
+  private static func activation(
+    _ name: String, gradient: GradientRule,
+    _ body: @escaping @Sendable (inout ActivationCode, Int) -> Int
+  ) -> Op {
+    Op(
+      name: name,
+      shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
+      gradient: gradient,
+      lower: .elementwise { builder, node, registers in
+        var code = ActivationCode(builder: builder, node: node)
+        let result = body(&code, registers[0])
+        builder = code.builder
+        return builder.narrow(result, to: node.dtype)
+      })
+  }
+}
+
+/// Instructions in the lane of one node.
+private struct ActivationCode {
+  var builder: ProgramBuilder
+  let node: GraphNode
+
+  private var lane: Lane { node.dtype.lane }
+  var attribute: Double { node.attributes.number.double }
+
+  mutating func emit(_ function: String, _ operands: Int...) -> Int {
+    builder.emit(function, lane: lane, operands)
+  }
+
+  mutating func test(_ function: String, _ operands: Int...) -> Int {
+    builder.emit(function, lane: lane, result: .int32, operands)
+  }
+
+  mutating func select(_ condition: Int, _ then: Int, _ other: Int) -> Int {
+    builder.emit("select", lane: lane, [condition, then, other])
+  }
+
+  mutating func number(_ value: Double) -> Int {
+    builder.emit(
+      "constant", lane: lane, [],
+      immediate: lane == .float32 || lane == .float64 ? .float(value) : .integer(Int64(value)))
+  }
+}
+
+extension Tensor {
+  /// A zero of the tensor's type.
+  fileprivate var zero: Tensor { constant(0) }
+
+  /// `max(x, 0)`; NaN stays. The gradient at 0 is 0.
+  public func relu() -> Tensor { Tensor(.relu, OpInputs(node)) }
+
+  /// `x` above 0, `slope · x` elsewhere. The gradient at 0 is `slope`.
+  public func leakyRelu(slope: Double = 0.01) -> Tensor {
+    Tensor(.leakyRelu, OpInputs(floating.node), .number(.float(slope)))
+  }
+
+  /// `x` above 0, `alpha · (eˣ − 1)` elsewhere.
+  public func elu(alpha: Double = 1) -> Tensor {
+    Tensor(.elu, OpInputs(floating.node), .number(.float(alpha)))
+  }
+
+  /// Self-normalizing ELU (Klambauer et al., 2017).
+  public func selu() -> Tensor { elu(alpha: 1.6732632423543772) * 1.0507009873554805 }
+
+  /// `log(1 + eˣ)`, without overflow.
+  public func softplus() -> Tensor { apply(.softplus) }
+
+  /// `log(1 / (1 + e⁻ˣ))`, without underflow.
+  public func logSigmoid() -> Tensor { -(-self).softplus() }
+
+  /// `x · sigmoid(x)`, also called Swish.
+  public func silu() -> Tensor { apply(.silu) }
+
+  /// `x · Φ(x)`, where `Φ` is the normal distribution function (Hendrycks and Gimpel, 2016).
+  ///
+  /// - Parameter isApproximate: whether to use `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`.
+  public func gelu(isApproximate: Bool = false) -> Tensor { apply(isApproximate ? .geluTanh : .gelu) }
+
+  /// `x · tanh(softplus(x))` (Misra, 2019).
+  public func mish() -> Tensor { self * softplus().tanh() }
+
+  /// `x / (1 + |x|)`.
+  public func softsign() -> Tensor { self / (abs() + 1) }
+
+  /// `x` cut to `0 … 6`. The gradient at both bounds is half.
+  public func relu6() -> Tensor { clamped(lower: 0, upper: 6) }
+
+  /// `x` cut to `−1 … 1`.
+  public func hardTanh() -> Tensor { clamped(lower: -1, upper: 1) }
+
+  /// `relu6(x + 3) / 6`.
+  public func hardSigmoid() -> Tensor { (floating + 3).relu6() * (1.0 / 6) }
+
+  /// `x · hardSigmoid(x)` (Howard et al., 2019).
+  public func hardSwish() -> Tensor { self * hardSigmoid() }
+}

@@ -1,0 +1,82 @@
+import ApusDevice
+
+extension Tensor {
+  /// The means of `output[i]` windows along each spatial axis: window `i` holds elements
+  /// `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
+  ///
+  /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.
+  public func adaptiveAveragePooled(_ output: [Int]) -> Tensor {
+    guard let sizes = adaptiveSizes(output, "adaptiveAveragePool") else { return self }
+    if sizes.allSatisfy({ $0 == 1 }) { return mean(Array(2..<rank), keepingAxes: true) }
+    if let window = evenWindows(sizes) { return averagePooled(window) }
+    // A mean over a box is the mean of means along each axis; a matrix holds the weights of one axis.
+    var result = self
+    for (index, count) in sizes.enumerated() where count != shape[index + 2] {
+      let weights = adaptiveWeights(shape[index + 2], count)
+      result = result.onLastAxis(index + 2) { $0.matmul(weights) }
+    }
+    return result
+  }
+
+  /// The largest elements of the windows of `adaptiveAveragePooled`. Equal ones share the gradient where
+  /// windows differ in size.
+  public func adaptiveMaxPooled(_ output: [Int]) -> Tensor {
+    guard let sizes = adaptiveSizes(output, "adaptiveMaxPool") else { return self }
+    if let window = evenWindows(sizes) { return maxPooled(window) }
+    var result = self
+    for (index, count) in sizes.enumerated() where count != shape[index + 2] {
+      let (axis, extent) = (index + 2, shape[index + 2])
+      let (start, end) = adaptiveBounds(extent, count)
+      let longest = (0..<count).map { (($0 + 1) * extent + count - 1) / count - $0 * extent / count }.max()!
+      // Short windows name their last element again.
+      let offsets = Tensor.indices([count, longest], alongAxis: 1, device: device)
+      let places = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)
+      result = result.gathering(places, alongAxis: axis).max([axis + 1])
+    }
+    return result
+  }
+
+  private func adaptiveSizes(_ output: [Int], _ name: String) -> [Int]? {
+    guard (3...5).contains(rank), output.count == 1 || output.count == rank - 2,
+      output.allSatisfy({ $0 > 0 }), shape.dropFirst(2).allSatisfy({ $0 > 0 })
+    else {
+      ShapeError(name, "\(output) windows do not fit \(shape), [batch, channels, 1 to 3 spatial axes]").report()
+      return nil
+    }
+    return output.count == 1 ? Array(repeating: output[0], count: rank - 2) : output
+  }
+
+  /// The window of an ordinary pooling, where every axis divides evenly.
+  private func evenWindows(_ sizes: [Int]) -> [Int]? {
+    let extents = Array(shape.dropFirst(2))
+    guard zip(extents, sizes).allSatisfy({ $0 % $1 == 0 }) else { return nil }
+    return zip(extents, sizes).map { $0 / $1 }
+  }
+
+  /// `start` and `end` of each window, `int64` of rank 1.
+  private func adaptiveBounds(_ extent: Int, _ count: Int) -> (start: Tensor, end: Tensor) {
+    let window = Tensor.indices([count], alongAxis: 0, device: device)
+    let divisor = window.constant(Double(count))
+    return (
+      (window * Double(extent)).floorDivided(by: divisor),
+      ((window + 1) * Double(extent) + Double(count - 1)).floorDivided(by: divisor)
+    )
+  }
+
+  /// `[extent, count]`: one over the size of window `j` in column `j`, where the row is in the window.
+  private func adaptiveWeights(_ extent: Int, _ count: Int) -> Tensor {
+    let (start, end) = adaptiveBounds(extent, count)
+    let place = Tensor.indices([extent, count], alongAxis: 0, device: device)
+    let isInside = place.greaterOrEqual(to: start).logicalAnd(place.less(than: end))
+    let type = dtype.isFloatingPoint ? dtype : .float32
+    return isInside.cast(to: type) / (end - start).cast(to: type)
+  }
+
+  /// Runs `body` with axis `axis` moved to the end, and moves it back.
+  func onLastAxis(_ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
+    if axis == rank - 1 { return body(self) }
+    var order = Array(0..<rank)
+    order.swapAt(axis, rank - 1)
+    return body(transposed(order)).transposed(order)
+  }
+}

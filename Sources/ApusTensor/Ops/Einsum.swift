@@ -1,0 +1,165 @@
+import ApusDevice
+
+/// A parsed Einstein summation: the labels of each operand's axes and of the result's.
+///
+/// An ellipsis stands for axes that broadcast; they get labels of their own (`"0"`, `"1"`, … from the last
+/// one on).
+private struct Equation {
+  var operands: [[Character]]
+  var result: [Character]
+
+  init(_ text: String, _ shapes: [Shape]) throws(ShapeError) {
+    let sides = text.filter { $0 != " " }.split(separator: "->", omittingEmptySubsequences: false)
+    let terms = sides[0].split(separator: ",", omittingEmptySubsequences: false)
+    guard sides.count <= 2, terms.count == shapes.count else {
+      throw ShapeError("einsum", "“\(text)” does not name \(shapes.count) operands")
+    }
+    operands = []
+    var ellipsis: [Character] = []
+    for (term, shape) in zip(terms, shapes) {
+      let labels = try Equation.labels(term, rank: shape.rank)
+      operands.append(labels)
+      let extra = labels.filter(\.isNumber)
+      if extra.count > ellipsis.count { ellipsis = extra }
+    }
+    if sides.count == 2 {
+      result = try Equation.labels(sides[1], ellipsis: ellipsis)
+    } else {
+      // Without an arrow the labels that occur once are kept, in alphabetical order.
+      let all = operands.joined().filter(\.isLetter)
+      result = ellipsis + Set(all).filter { label in all.count { $0 == label } == 1 }.sorted()
+    }
+    for (place, label) in result.enumerated() {
+      guard operands.contains(where: { $0.contains(label) }), !result[..<place].contains(label) else {
+        throw ShapeError("einsum", "“\(label)” of the result must name one axis of the operands")
+      }
+    }
+  }
+
+  private static func labels(
+    _ term: Substring, rank: Int? = nil, ellipsis: [Character] = []
+  ) throws(ShapeError) -> [Character] {
+    guard let dots = term.firstRange(of: "...") else {
+      let labels = Array(term)
+      guard labels.allSatisfy(\.isLetter), labels.count == rank ?? labels.count else {
+        throw ShapeError("einsum", "“\(term)” does not label \(rank ?? 0) axes with letters")
+      }
+      return labels
+    }
+    let (before, after) = (Array(term[..<dots.lowerBound]), Array(term[dots.upperBound...]))
+    let count = rank.map { $0 - before.count - after.count } ?? ellipsis.count
+    guard count >= 0, (before + after).allSatisfy(\.isLetter) else {
+      throw ShapeError("einsum", "“\(term)” labels more axes than \(rank ?? 0)")
+    }
+    return before + (0..<count).reversed().map { Character("\($0)") } + after
+  }
+}
+
+/// A tensor with a label for each axis.
+private struct Labelled {
+  var tensor: Tensor
+  var labels: [Character]
+
+  /// The axes in the order of `target`, with axes of extent 1 for labels that are not there.
+  func ordered(_ target: [Character]) -> Tensor {
+    let present = target.filter(labels.contains)
+    let moved = tensor.transposed(present.map { labels.firstIndex(of: $0)! })
+    return moved.reshaped(to: Shape(target.map { label in labels.firstIndex(of: label).map { tensor.shape[$0] } ?? 1 }))
+  }
+
+  /// Axes with one label become one, their diagonal.
+  func withoutRepeats() throws(ShapeError) -> Labelled {
+    var result = self
+    while let (first, second) = result.repeatedPair() {
+      let rank = result.tensor.rank
+      guard result.tensor.shape[first] == result.tensor.shape[second] else {
+        throw ShapeError("einsum", "axes “\(result.labels[first])” of \(result.tensor.shape) differ")
+      }
+      let order = (0..<rank).filter { $0 != first && $0 != second } + [first, second]
+      let labels = order.dropLast().map { result.labels[$0] }
+      result = Labelled(tensor: result.tensor.transposed(order).diagonal(), labels: labels)
+    }
+    return result
+  }
+
+  private func repeatedPair() -> (Int, Int)? {
+    for (place, label) in labels.enumerated() {
+      if let other = labels[..<place].firstIndex(of: label) { return (other, place) }
+    }
+    return nil
+  }
+
+  /// The sum over axes whose labels nothing else needs.
+  func summed(keeping needed: Set<Character>) -> Labelled {
+    let axes = labels.indices.filter { !needed.contains(labels[$0]) }
+    guard !axes.isEmpty else { return self }
+    return Labelled(tensor: tensor.sum(axes), labels: labels.filter(needed.contains))
+  }
+
+  /// The product of both, summed over shared labels that nothing else needs: one batched matmul.
+  func contracted(with other: Labelled, keeping needed: Set<Character>) throws(ShapeError) -> Labelled {
+    let extents = try sharedExtents(with: other)
+    let (left, right) = (summed(keeping: needed.union(other.labels)), other.summed(keeping: needed.union(labels)))
+    let shared = left.labels.filter(right.labels.contains)
+    let contracted = shared.filter { !needed.contains($0) }
+    let batch = shared.filter(needed.contains)
+    let rows = left.labels.filter { !shared.contains($0) }
+    let columns = right.labels.filter { !shared.contains($0) }
+    let labels = batch + rows + columns
+    if contracted.isEmpty || left.isBroadcast(contracted, extents) || right.isBroadcast(contracted, extents) {
+      let product = left.ordered(labels + contracted) * right.ordered(labels + contracted)
+      return Labelled(tensor: product, labels: labels + contracted).summed(keeping: Set(labels))
+    }
+    func count(_ list: [Character]) -> Int { list.reduce(1) { $0 * extents[$1]! } }
+    let a = left.ordered(batch + rows + contracted), b = right.ordered(batch + contracted + columns)
+    let product = a.reshaped(to: Shape(a.shape.prefix(batch.count) + [count(rows), count(contracted)]))
+      .matmul(b.reshaped(to: Shape(b.shape.prefix(batch.count) + [count(contracted), count(columns)])))
+    return Labelled(tensor: product.reshaped(to: Shape(labels.map { extents[$0]! })), labels: labels)
+  }
+
+  private func isBroadcast(_ list: [Character], _ extents: [Character: Int]) -> Bool {
+    list.contains { tensor.shape[labels.firstIndex(of: $0)!] != extents[$0]! }
+  }
+
+  /// The extents of all labels; axes of an ellipsis may be 1 on one side.
+  private func sharedExtents(with other: Labelled) throws(ShapeError) -> [Character: Int] {
+    var extents = Dictionary(zip(labels, tensor.shape), uniquingKeysWith: { $1 })
+    for (label, extent) in zip(other.labels, other.tensor.shape) {
+      let known = extents[label] ?? extent
+      guard known == extent || label.isNumber && (known == 1 || extent == 1) else {
+        throw ShapeError("einsum", "“\(label)” is \(known) in one operand and \(extent) in another")
+      }
+      extents[label] = known == 1 ? extent : known
+    }
+    return extents
+  }
+}
+
+extension Tensor {
+  /// Einstein's summation: products of the operands' elements, summed over labels that the result lacks, as
+  /// in NumPy: `"ij,jk->ik"` is the matrix product, `"bii->b"` the traces, `"...ij->...ji"` the transposes.
+  ///
+  /// Operands are contracted from left to right, each time by one batched matrix product.
+  ///
+  /// - Parameter equation: one letter for each axis, operands separated by commas; `...` for axes that
+  ///   broadcast. Without `->` the result has the labels that occur once, in alphabetical order.
+  public static func einsum(_ equation: String, _ operands: [Tensor]) -> Tensor {
+    do throws(ShapeError) {
+      let parsed = try Equation(equation, operands.map(\.shape))
+      var rest: [Labelled] = []
+      for (tensor, labels) in zip(operands, parsed.operands) {
+        rest.append(try Labelled(tensor: tensor, labels: labels).withoutRepeats())
+      }
+      var result = rest.removeFirst()
+      while !rest.isEmpty {
+        let next = rest.removeFirst()
+        let needed = Set(parsed.result).union(rest.flatMap(\.labels))
+        result = try result.contracted(with: next, keeping: needed)
+      }
+      return result.summed(keeping: Set(parsed.result)).ordered(parsed.result)
+    } catch {
+      error.report()
+      return operands.first ?? .zeros([])
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import ApusDevice
+
+extension Tensor {
+  /// Parts of the given extents along `axis`, one after the other.
+  public func split(into extents: [Int], alongAxis axis: Int = 0) -> [Tensor] {
+    let axis = checkedAxis(axis, "split")
+    guard extents.reduce(0, +) == shape[axis], extents.allSatisfy({ $0 >= 0 }) else {
+      ShapeError("split", "extents \(extents) do not add up to axis \(axis) of \(shape)").report()
+      return extents.map { _ in self }
+    }
+    var start = 0
+    return extents.map { extent in
+      defer { start += extent }
+      return slice(axis, from: start, count: extent)
+    }
+  }
+
+  /// `count` parts of one extent along `axis`.
+  public func split(_ count: Int, alongAxis axis: Int = 0) -> [Tensor] {
+    let axis = checkedAxis(axis, "split")
+    guard count > 0, shape[axis] % count == 0 else {
+      ShapeError("split", "axis \(axis) of \(shape) does not split into \(count) equal parts").report()
+      return Array(repeating: self, count: Swift.max(count, 0))
+    }
+    return split(into: Array(repeating: shape[axis] / count, count: count), alongAxis: axis)
+  }
+
+  /// The elements in reverse order along each of `axes`.
+  public func flipped(_ axes: [Int]) -> Tensor {
+    var start = Array(repeating: 0, count: rank)
+    var step = Array(repeating: 1, count: rank)
+    for axis in axes.map({ checkedAxis($0, "flip") }) {
+      start[axis] = Swift.max(shape[axis] - 1, 0)
+      step[axis] = -1
+    }
+    return sliced(start: start, step: step, extent: Array(shape))
+  }
+
+  /// The tensor moved by `amounts` along `axes`; what leaves at one end comes back at the other.
+  public func rolled(by amounts: [Int], alongAxes axes: [Int]) -> Tensor {
+    guard amounts.count == axes.count else {
+      ShapeError("roll", "\(amounts.count) amounts for \(axes.count) axes").report()
+      return self
+    }
+    var result = self
+    for (amount, axis) in zip(amounts, axes) {
+      let axis = checkedAxis(axis, "roll")
+      guard shape[axis] > 0 else { continue }
+      let cut = ((-amount) % shape[axis] + shape[axis]) % shape[axis]
+      guard cut > 0 else { continue }
+      let parts = result.split(into: [cut, shape[axis] - cut], alongAxis: axis)
+      result = .concatenated([parts[1], parts[0]], alongAxis: axis)
+    }
+    return result
+  }
+
+  /// The tensor repeated as a whole, `counts[axis]` times along each axis.
+  public func tiled(_ counts: [Int]) -> Tensor {
+    guard counts.count == rank, counts.allSatisfy({ $0 >= 0 }) else {
+      ShapeError("tile", "counts \(counts) do not match the axes of \(shape)").report()
+      return self
+    }
+    var result = self
+    for (axis, count) in counts.enumerated() where count != 1 { result = result.repeated(count, axis, each: false) }
+    return result
+  }
+
+  /// Each element repeated `count` times in a row along `axis`.
+  public func repeated(_ count: Int, alongAxis axis: Int) -> Tensor {
+    guard count >= 0 else {
+      ShapeError("repeat", "count \(count) is negative").report()
+      return self
+    }
+    return count == 1 ? self : repeated(count, checkedAxis(axis, "repeat"), each: true)
+  }
+
+  private func repeated(_ count: Int, _ axis: Int, each: Bool) -> Tensor {
+    // Leading and trailing axes are merged, so that no rank is too high for the extra axis.
+    let outer = shape[..<axis].reduce(1, *)
+    let inner = shape[(axis + 1)...].reduce(1, *)
+    var target = shape
+    target[axis] *= count
+    let merged: Shape = each ? [outer, shape[axis], 1, inner] : [outer, 1, shape[axis], inner]
+    let spread: Shape = each ? [outer, shape[axis], count, inner] : [outer, count, shape[axis], inner]
+    return reshaped(to: merged).broadcast(to: spread).reshaped(to: target)
+  }
+
+  /// The lower triangle of the last two axes, zeros above diagonal `diagonal` (0 is the main one, positive
+  /// numbers are above it).
+  public func tril(_ diagonal: Int = 0) -> Tensor { triangle(diagonal, "tril") { $0.lessOrEqual(to: $1) } }
+
+  /// The upper triangle of the last two axes, zeros below diagonal `diagonal`.
+  public func triu(_ diagonal: Int = 0) -> Tensor { triangle(diagonal, "triu") { $0.greaterOrEqual(to: $1) } }
+
+  private func triangle(_ diagonal: Int, _ name: String, _ keeps: (Tensor, Tensor) -> Tensor) -> Tensor {
+    guard rank >= 2 else {
+      ShapeError(name, "\(shape) has no rows and columns").report()
+      return self
+    }
+    let matrix = Shape(shape.suffix(2))
+    let row = Tensor.indices(matrix, alongAxis: 0, device: device)
+    let column = Tensor.indices(matrix, alongAxis: 1, device: device)
+    return keeps(column - row, row.constant(Double(diagonal))).select(self, constant(0))
+  }
+
+  /// The diagonal of the last two axes: `y[…, i] = x[…, i, i + offset]`.
+  public func diagonal(_ offset: Int = 0) -> Tensor {
+    guard rank >= 2 else {
+      ShapeError("diagonal", "\(shape) has no rows and columns").report()
+      return self
+    }
+    let (rows, columns) = (shape[rank - 2], shape[rank - 1])
+    let first = offset >= 0 ? offset : -offset * columns
+    let count = Swift.max(0, Swift.min(rows + Swift.min(offset, 0), columns - Swift.max(offset, 0)))
+    let flat = reshaped(to: Shape(shape.dropLast(2) + [rows * columns]))
+    return flat.slice(rank - 2, from: count == 0 ? 0 : first, count: count, step: columns + 1)
+  }
+
+  /// The sum of the diagonal of the last two axes.
+  public func trace() -> Tensor { diagonal().sum([-1]) }
+
+  /// Matrices with the last axis as their diagonal and zeros elsewhere.
+  public func diagonalMatrix() -> Tensor {
+    guard rank >= 1 else {
+      ShapeError("diagonalMatrix", "\(shape) has no axis").report()
+      return self
+    }
+    let count = shape[rank - 1]
+    var flat = shape
+    flat[rank - 1] = count * count
+    var start = Array(repeating: 0, count: rank)
+    var step = Array(repeating: 1, count: rank)
+    (start[rank - 1], step[rank - 1]) = (0, count + 1)
+    return embedded(in: flat, start: start, step: step).reshaped(to: Shape(shape + [count]))
+  }
+}

@@ -1,0 +1,76 @@
+import ApusDevice
+
+/// How a resized tensor gets its elements.
+public enum Interpolation: String, Hashable, Sendable, CaseIterable {
+  /// The element at `⌊i · in / out⌋`.
+  case nearest
+  /// Between the two neighbours along each axis (linear, bilinear, trilinear).
+  case linear
+}
+
+extension Tensor {
+  /// The spatial axes stretched or shrunk to other extents, without a low-pass filter (PyTorch's
+  /// `interpolate`).
+  ///
+  /// - Parameters:
+  ///   - size: the new extents, one for each spatial axis.
+  ///   - alignsCorners: for `.linear`, whether the first and last elements keep their values; otherwise
+  ///     element `i` lies at `(i + ½) · in / out − ½`.
+  /// - Returns: `[batch, channels, size…]` for `self: [batch, channels, spatial…]`.
+  public func resized(
+    to size: [Int], by interpolation: Interpolation = .linear, alignsCorners: Bool = false
+  ) -> Tensor {
+    guard (3...5).contains(rank), size.count == rank - 2, size.allSatisfy({ $0 > 0 }),
+      shape.dropFirst(2).allSatisfy({ $0 > 0 })
+    else {
+      ShapeError("resize", "\(size) does not fit \(shape), [batch, channels, 1 to 3 spatial axes]").report()
+      return self
+    }
+    var result = self
+    for (index, count) in size.enumerated() where count != shape[index + 2] {
+      switch interpolation {
+      case .nearest: result = result.nearest(index + 2, count)
+      case .linear: result = result.linear(index + 2, count, alignsCorners)
+      }
+    }
+    return result
+  }
+
+  private func nearest(_ axis: Int, _ count: Int) -> Tensor {
+    let extent = shape[axis]
+    if count % extent == 0 { return repeated(count / extent, alongAxis: axis) }
+    if extent % count == 0 { return slice(axis, from: 0, count: count, step: extent / count) }
+    let place = Tensor.indices([count], alongAxis: 0, device: device)
+    return gathering((place * Double(extent)).floorDivided(by: place.constant(Double(count))), alongAxis: axis)
+  }
+
+  private func linear(_ axis: Int, _ count: Int, _ alignsCorners: Bool) -> Tensor {
+    let extent = shape[axis]
+    if extent == 1 { return broadcast(to: shape.replacing(axis, with: count)) }
+    let type: DType = dtype == .float64 ? .float64 : .float32
+    let number = Tensor.indices([count], alongAxis: 0, device: device).cast(to: type)
+    var place: Tensor
+    if alignsCorners {
+      place = number * number.constant(count == 1 ? 0 : Double(extent - 1) / Double(count - 1))
+    } else {
+      place = ((number + 0.5) * number.constant(Double(extent) / Double(count)) - 0.5).maximum(number.constant(0))
+    }
+    let low = place.floor().minimum(number.constant(Double(extent - 1)))
+    let high = (low + 1).minimum(number.constant(Double(extent - 1)))
+    var along = Shape(repeating: 1, count: rank)
+    along[axis] = count
+    let weight = (place - low).cast(to: dtype.isFloatingPoint ? dtype : .float32).reshaped(to: along)
+    let (left, right) = (
+      gathering(low.cast(to: .int64), alongAxis: axis), gathering(high.cast(to: .int64), alongAxis: axis)
+    )
+    return left.lerp(to: right, weight)
+  }
+}
+
+extension Shape {
+  fileprivate func replacing(_ axis: Int, with extent: Int) -> Shape {
+    var result = self
+    result[axis] = extent
+    return result
+  }
+}

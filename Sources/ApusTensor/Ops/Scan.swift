@@ -1,0 +1,97 @@
+import ApusDevice
+
+extension Op {
+  /// Attributes: axis, and whether it runs from the end (0 or 1).
+  static let cumulativeSum: Op = scan(
+    "cumulativeSum", combine: "sum",
+    gradient: .rule { c in
+      // The sum of the gradients of all later elements.
+      [c.gradient.scanned(.cumulativeSum, c.scanAxis, isReversed: !c.isReversedScan)]
+    })
+
+  static let cumulativeProduct: Op = scan(
+    "cumulativeProduct", combine: "product",
+    gradient: .rule { c in
+      let (axis, isReversed) = (c.scanAxis, c.isReversedScan)
+      // ∂yⱼ/∂xᵢ = (Π_{k<i} x_k)·(Π_{i<k≤j} x_k): no division, so that zeros need no special case in any
+      // derivative. The first factor is the result one place earlier.
+      let before = c.output.shifted(1, axis, isReversed, fill: 1)
+      let after = c.gradient.weightedTails(c.input(0), axis, isReversed)
+      return [before * after]
+    })
+
+  private static func scan(_ name: String, combine: String, gradient: GradientRule) -> Op {
+    Op(
+      name: name,
+      shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
+      gradient: gradient,
+      lower: .step(
+        StepLowering(build: { node, operands in
+          let axis = node.attributes.integers[0]
+          return .scan(
+            Scan(
+              outer: node.shape[..<axis].reduce(1, *), extent: node.shape[axis],
+              inner: node.shape[(axis + 1)...].reduce(1, *), combine: combine,
+              isReversed: node.attributes.integers[1] == 1, dtype: node.dtype,
+              source: operands.inputs[0].value, result: operands.result))
+        })))
+  }
+}
+
+extension GradientInput {
+  fileprivate var scanAxis: Int { attributes.integers[0] }
+  fileprivate var isReversedScan: Bool { attributes.integers[1] == 1 }
+}
+
+extension Tensor {
+  /// The running sum along `axis`, with the element itself; integers and `bool` as `int64`.
+  ///
+  /// - Parameter isReversed: whether it runs from the end to the start.
+  public func cumulativeSum(_ axis: Int, isReversed: Bool = false) -> Tensor {
+    let source = dtype.isFloatingPoint ? self : cast(to: .int64)
+    return source.scanned(.cumulativeSum, checkedAxis(axis, "cumulativeSum"), isReversed: isReversed)
+  }
+
+  /// The running product along `axis`, with the element itself; integers and `bool` as `int64`. Derivatives
+  /// are right also where elements are 0; each takes log₂ n rounds.
+  public func cumulativeProduct(_ axis: Int, isReversed: Bool = false) -> Tensor {
+    let source = dtype.isFloatingPoint ? self : cast(to: .int64)
+    return source.scanned(.cumulativeProduct, checkedAxis(axis, "cumulativeProduct"), isReversed: isReversed)
+  }
+
+  fileprivate func scanned(_ op: Op, _ axis: Int, isReversed: Bool) -> Tensor {
+    Tensor(op, OpInputs(node), .integers([axis, isReversed ? 1 : 0]))
+  }
+
+  /// The elements moved `distance` places in the direction of a scan, with `fill` in the places that come free.
+  fileprivate func shifted(_ distance: Int, _ axis: Int, _ isReversed: Bool, fill: Double) -> Tensor {
+    let forward = isReversed ? -distance : distance
+    let kept = Swift.max(shape[axis] - Swift.abs(forward), 0)
+    var amounts = Array(repeating: (before: 0, after: 0), count: rank)
+    amounts[axis] = forward > 0 ? (shape[axis] - kept, 0) : (0, shape[axis] - kept)
+    return slice(axis, from: forward > 0 ? 0 : shape[axis] - kept, count: kept).padded(by: amounts, value: fill)
+  }
+
+  /// `sᵢ = Σ_{j≥i} gⱼ · Π_{i<k≤j} x_k`, the solution of `sᵢ = gᵢ + xᵢ₊₁·sᵢ₊₁`, where self is `g`.
+  ///
+  /// By doubling (Hillis and Steele, 1986): after round m, `s` covers 2ᵐ terms and `factor` is the product of
+  /// the next 2ᵐ elements.
+  fileprivate func weightedTails(_ x: Tensor, _ axis: Int, _ isReversed: Bool) -> Tensor {
+    var sum = self
+    var factor = x.shifted(-1, axis, isReversed, fill: 0)
+    var distance = 1
+    while distance < shape[axis] {
+      sum = sum + factor * sum.shifted(-distance, axis, isReversed, fill: 0)
+      factor = factor * factor.shifted(-distance, axis, isReversed, fill: 0)
+      distance *= 2
+    }
+    return sum
+  }
+
+  /// For each element the product of all others along `axis`, without a division.
+  func productOfOthers(_ axis: Int) -> Tensor {
+    let before = scanned(.cumulativeProduct, axis, isReversed: false).shifted(1, axis, false, fill: 1)
+    let after = scanned(.cumulativeProduct, axis, isReversed: true).shifted(1, axis, true, fill: 1)
+    return before * after
+  }
+}

@@ -1,0 +1,56 @@
+import ApusDevice
+
+extension Op {
+  /// The order of the last axis. Attributes: whether it descends (0 or 1).
+  static let argsort: Op = Op(
+    name: "argsort",
+    shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, .int64) },
+    gradient: .notDifferentiable,
+    lower: .step(
+      StepLowering(build: { node, operands in
+        let columns = node.shape[node.shape.rank - 1]
+        return .sort(
+          Sort(
+            rows: node.shape.dropLast().reduce(1, *), columns: columns,
+            isDescending: node.attributes.integers[0] == 1, dtype: node.inputTypes[0].dtype,
+            source: operands.inputs[0].value, result: operands.result))
+      })))
+}
+
+extension Tensor {
+  /// The places (`int64`) of the elements along `axis` in sorted order; equal elements keep theirs. NaN is
+  /// larger than any number.
+  public func argsort(_ axis: Int = -1, isDescending: Bool = false) -> Tensor {
+    guard rank > 0 else { return Tensor(repeating: 0, shape: [], dtype: .int64, device: device) }
+    let axis = checkedAxis(axis, "argsort")
+    if axis == rank - 1 { return Tensor(.argsort, OpInputs(node), .integers([isDescending ? 1 : 0])) }
+    var order = Array(0..<rank)
+    order.swapAt(axis, rank - 1)
+    return transposed(order).argsort(isDescending: isDescending).transposed(order)
+  }
+
+  /// The elements along `axis` in order. The gradient goes to where each came from.
+  public func sorted(_ axis: Int = -1, isDescending: Bool = false) -> Tensor {
+    guard rank > 0 else { return self }
+    return taking(argsort(axis, isDescending: isDescending), checkedAxis(axis, "sort"))
+  }
+
+  /// The `count` largest (or smallest) elements along `axis`, the most extreme first, and their places
+  /// (`int64`).
+  public func topK(
+    _ count: Int, axis: Int = -1, isLargest: Bool = true
+  ) -> (values: Tensor, indices: Tensor) {
+    let axis = checkedAxis(axis, "topK")
+    guard rank > 0, (0...shape[axis]).contains(count) else {
+      ShapeError("topK", "\(shape) does not have \(count) elements along axis \(axis)").report()
+      return (self, self)
+    }
+    let indices = argsort(axis, isDescending: isLargest).slice(axis, from: 0, count: count)
+    return (taking(indices, axis), indices)
+  }
+
+  /// `takingAlong` for indices that are known to be in range.
+  private func taking(_ indices: Tensor, _ axis: Int) -> Tensor {
+    Tensor(.gather, OpInputs(node, indices.node), .integers([axis, 1]))
+  }
+}

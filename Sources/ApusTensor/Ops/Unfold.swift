@@ -1,0 +1,48 @@
+import ApusDevice
+
+extension Op {
+  /// Overlapping windows become a new last axis. Attributes: axis, size, step.
+  static let unfold: Op = Op(
+    name: "unfold",
+    shape: { inputs, attributes throws(ShapeError) in
+      let (axis, size, step) = (attributes.integers[0], attributes.integers[1], attributes.integers[2])
+      var shape = inputs[0].shape
+      guard size > 0, step > 0, size <= shape[axis] else {
+        throw ShapeError("unfold", "windows of \(size), \(step) apart, do not fit in axis \(axis) of \(shape)")
+      }
+      guard shape.rank < Shape.maximumRank else {
+        throw ShapeError("unfold", "\(shape) has no room for another axis")
+      }
+      shape[axis] = (shape[axis] - size) / step + 1
+      shape.append(size)
+      return TensorType(shape, inputs[0].dtype)
+    },
+    gradient: .rule { c in
+      let (axis, size, step) = (c.attributes.integers[0], c.attributes.integers[1], c.attributes.integers[2])
+      let windows: Shape = [c.node.shape[axis], size]
+      let device = c.gradient.device
+      // Element `j` of window `i` came from place `i · step + j`.
+      let places =
+        Tensor.indices(windows, alongAxis: 0, device: device) * Double(step)
+        + Tensor.indices(windows, alongAxis: 1, device: device)
+      var order = Array(0..<c.gradient.rank - 1)
+      order.insert(c.gradient.rank - 1, at: axis + 1)
+      return [
+        Tensor(
+          .scatterAdd, OpInputs(c.gradient.transposed(order).node, places.node),
+          .integers([axis, 0, c.input(0).shape[axis]]))
+      ]
+    },
+    lower: .view { node in
+      .window(
+        axis: node.attributes.integers[0], size: node.attributes.integers[1], step: node.attributes.integers[2])
+    })
+}
+
+extension Tensor {
+  /// All windows of `size` elements along `axis`, each `step` apart, as a new last axis:
+  /// `y[…, i, …, j] = x[…, i · step + j, …]`. Nothing is copied.
+  public func unfolded(_ axis: Int, size: Int, step: Int = 1) -> Tensor {
+    Tensor(.unfold, OpInputs(node), .integers([checkedAxis(axis, "unfold"), size, step]))
+  }
+}

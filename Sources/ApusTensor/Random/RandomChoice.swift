@@ -1,0 +1,42 @@
+import ApusDevice
+
+extension Tensor {
+  /// The numbers `0 ..< count` in random order, `int64`.
+  public static func permutation(
+    _ count: Int, key: inout RandomKey, device: ComputeDevice = .current
+  ) -> Tensor {
+    key.bits([count], device: device).argsort()
+  }
+
+  /// Random integers in `lower ..< upper`, `int64`. The range is at most 2³²; numbers are off an even
+  /// distribution by at most `(upper − lower) / 2³²`.
+  public static func randomIntegers(
+    _ shape: Shape, lower: Int = 0, upper: Int, key: inout RandomKey, device: ComputeDevice = .current
+  ) -> Tensor {
+    guard upper > lower, upper - lower <= 1 << 32 else {
+      ShapeError("randomIntegers", "\(lower) ..< \(upper) is empty or above 2^32 numbers").report()
+      return .zeros(shape, dtype: .int64, device: device)
+    }
+    // The high word of a product spreads 2³² words over the range (Lemire, 2019).
+    let words = key.bits(shape, device: device).cast(to: .int64)
+    let unsigned = words.bitAnd(words.constant(0xFFFF_FFFF))
+    let scaled = (unsigned * unsigned.constant(Double(upper - lower))).shiftedRight(by: unsigned.constant(32))
+    return scaled + scaled.constant(Double(lower))
+  }
+
+  /// Draws from categorical distributions: self is their unnormalized log-probabilities along the last axis.
+  ///
+  /// - Returns: `int64` of shape `[count, leading…]`, or `[leading…]` where `count` is left out.
+  public func categorical(_ count: Int? = nil, key: inout RandomKey) -> Tensor {
+    guard rank > 0, shape[rank - 1] > 0 else {
+      ShapeError("categorical", "\(shape) has no classes in its last axis").report()
+      return self
+    }
+    // The largest of logits with Gumbel noise is distributed as their softmax (Gumbel, 1954).
+    let draws = count.map { Shape([$0] + shape) } ?? shape
+    let unit = key.unit(draws, device: device)
+    let uniform = unit.maximum(unit.constant(0x1p-25))
+    let noise = -(-uniform.log()).log()
+    return (cast(to: .float32) + noise).argmax(-1)
+  }
+}

@@ -1,0 +1,69 @@
+import ApusDevice
+
+/// What a subscript takes along one axis: an index, a range with a step, a new axis, or all axes between.
+///
+/// Negative numbers count from the end. Ranges reach as far as the axis does, as in NumPy.
+public struct AxisIndex: Hashable, Sendable {
+  enum Kind: Hashable, Sendable {
+    case index(Int)
+    case range(from: Int?, to: Int?, step: Int)
+    case newAxis
+    case ellipsis
+  }
+
+  let kind: Kind
+
+  /// The slice at one index; the axis goes away.
+  public static func at(_ index: Int) -> AxisIndex { AxisIndex(kind: .index(index)) }
+
+  /// Every `step`-th element from `from` on, ahead of `to` (NumPy's `from:to:step`).
+  ///
+  /// - Parameter step: not 0; a negative one walks backwards, from the end where `from` is left out.
+  public static func range(from: Int? = nil, to: Int? = nil, step: Int = 1) -> AxisIndex {
+    AxisIndex(kind: .range(from: from, to: to, step: step))
+  }
+
+  /// The whole axis.
+  public static let all = AxisIndex.range()
+  /// A new axis of extent 1.
+  public static let newAxis = AxisIndex(kind: .newAxis)
+  /// As many whole axes as the other indices leave.
+  public static let ellipsis = AxisIndex(kind: .ellipsis)
+}
+
+/// A type that a tensor's subscript takes: `Int`, Swift's ranges and `AxisIndex`.
+public protocol AxisIndexing: Sendable {
+  var axisIndex: AxisIndex { get }
+}
+
+extension AxisIndexing where Self == AxisIndex {
+  /// The whole axis.
+  public static var all: AxisIndex { AxisIndex.all }
+  /// A new axis of extent 1.
+  public static var newAxis: AxisIndex { AxisIndex.newAxis }
+  /// As many whole axes as the other indices leave.
+  public static var ellipsis: AxisIndex { AxisIndex.ellipsis }
+  /// Every `step`-th element from `from` on, ahead of `to`.
+  public static func range(from: Int? = nil, to: Int? = nil, step: Int = 1) -> AxisIndex {
+    AxisIndex.range(from: from, to: to, step: step)
+  }
+}
+
+extension AxisIndex: AxisIndexing { public var axisIndex: AxisIndex { self } }
+extension Int: AxisIndexing { public var axisIndex: AxisIndex { .at(self) } }
+extension Range<Int>: AxisIndexing {
+  public var axisIndex: AxisIndex { .range(from: lowerBound, to: upperBound) }
+}
+extension ClosedRange<Int>: AxisIndexing {
+  // Behind the last element, −1, there is nothing to count from.
+  public var axisIndex: AxisIndex { .range(from: lowerBound, to: upperBound == -1 ? nil : upperBound + 1) }
+}
+extension PartialRangeFrom<Int>: AxisIndexing {
+  public var axisIndex: AxisIndex { .range(from: lowerBound) }
+}
+extension PartialRangeUpTo<Int>: AxisIndexing {
+  public var axisIndex: AxisIndex { .range(to: upperBound) }
+}
+extension PartialRangeThrough<Int>: AxisIndexing {
+  public var axisIndex: AxisIndex { .range(to: upperBound == -1 ? nil : upperBound + 1) }
+}

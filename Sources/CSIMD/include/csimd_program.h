@@ -1,0 +1,148 @@
+#ifndef CSIMD_PROGRAM_H
+#define CSIMD_PROGRAM_H
+
+#include "csimd.h"
+
+/// A program over one domain, resolved to functions and layouts, run block by block: the registers of
+/// a block stay in the first-level cache.
+
+#define CSIMD_RANK 8
+
+/// Where the elements of an array lie, in elements. Adjacent axes that are walked as one are merged, so
+/// that a contiguous array has rank 1 and stride 1, and a repeated number rank 0.
+typedef struct {
+  int rank;
+  int64_t extents[CSIMD_RANK];
+  int64_t strides[CSIMD_RANK];
+  int64_t offset;
+} csimd_layout;
+
+enum { CSIMD_TENSOR, CSIMD_SCALAR, CSIMD_CORE, CSIMD_INDEX, CSIMD_CONSTANT };
+
+/// A register filled from outside the program.
+typedef struct {
+  int kind;
+  /// The number of the value, the scalar, or the core result.
+  int index;
+  int lane;
+  int dtype;
+  /// Whether registers may lie in the array itself (never where an output may overwrite it too early).
+  int in_place;
+  csimd_layout layout;
+  /// Where the register is kept in the workspace, in bytes.
+  size_t slot;
+  /// Of a constant.
+  const void *splat;
+} csimd_argument;
+
+typedef struct {
+  csimd_loop loop;
+  int operand_count;
+  int operands[3];
+  /// The output that the result is written to at once, or −1.
+  int output;
+  /// All operands are the same for all elements: run once.
+  int is_uniform;
+  size_t slot;
+} csimd_instruction;
+
+typedef struct {
+  int reg;
+  int value;
+  int lane;
+  int dtype;
+  /// An instruction writes it.
+  int is_direct;
+  csimd_layout layout;
+  /// For expanding a register that is the same for all elements.
+  size_t slot;
+} csimd_output;
+
+typedef struct {
+  const csimd_table *table;
+  int argument_count, instruction_count, output_count;
+  csimd_argument *arguments;
+  csimd_instruction *instructions;
+  csimd_output *outputs;
+  /// Blocks have at most `block` elements and, where `row` is not 0, do not cross a multiple of it.
+  int64_t block;
+  int64_t row;
+  size_t workspace_bytes;
+} csimd_kernel;
+
+/// What a kernel runs on.
+typedef struct {
+  /// The first byte of each value of the plan.
+  void *const *values;
+  /// Each entry of the scalar bank, repeated over 16 lanes in CSIMD_SPLAT_BYTES bytes.
+  const char *scalars;
+  /// Core results, contiguous, the first element of each being element `core_start` of the domain.
+  void *const *cores;
+  int64_t core_start;
+  /// Elements to add to the position of each argument, or NULL.
+  const int64_t *shifts;
+  /// CSIMD_MAXIMUM_REGISTERS operands and the kernel's workspace.
+  char *workspace;
+} csimd_frame;
+
+#define CSIMD_MAXIMUM_REGISTERS 1024
+#define CSIMD_FRAME_BYTES (CSIMD_MAXIMUM_REGISTERS * sizeof(csimd_operand))
+
+/// Called with the outputs of each block instead of storing them.
+typedef void (*csimd_sink)(void *context, const csimd_operand *outputs, int64_t start, size_t count);
+
+/// Runs elements `start..<end`.
+void csimd_run(
+    const csimd_kernel *kernel, const csimd_frame *frame, int64_t start, int64_t end, csimd_sink sink,
+    void *context);
+
+/// A reduction: `kernel` runs over the inner axes, `outer` moves its arguments.
+///
+/// By rows, the kernel's domain are the reduced axes and each kept position gives one result. By
+/// columns, the kernel's domain are the kept axes, and the reduced positions are taken one by one.
+typedef struct {
+  const csimd_kernel *kernel;
+  int reducer_count;
+  const csimd_reducer *const *reducers;
+  /// Bytes of a number of each reducer's operand lane.
+  const int *number_bytes;
+  /// Bytes of each result.
+  const int *result_bytes;
+  /// Over the outer axes, one for each argument of the kernel: where it moves.
+  const csimd_layout *outer;
+} csimd_reduction;
+
+/// Results `first..<last`, of reduced positions `start..<end`. `states` has room for CSIMD_STATE_BYTES for
+/// each reducer; results are written at `results[i] + position·bytes`, unless `keeps_states`: then the
+/// running values are left in `states`.
+void csimd_reduce_rows(
+    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
+    int64_t end, void *states, void *const *results, int keeps_states);
+
+/// Merges the running values of `parts` parts of each of `count` results and writes the results.
+void csimd_merge_rows(
+    const csimd_reduction *reduction, void *states, int64_t count, int64_t parts, void *const *results);
+
+/// Kept positions `first..<last` of `width`, reduced positions `start..<end`, into `columns`: 16·width bytes
+/// for each reducer.
+void csimd_reduce_columns(
+    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
+    int64_t end, void *columns, int64_t width);
+
+/// Merges the columns of `parts` parts, `stride` bytes apart, and writes the results.
+void csimd_merge_columns(
+    const csimd_reduction *reduction, void *columns, int64_t stride, int64_t parts, int64_t first,
+    int64_t last, int64_t width, void *const *results);
+
+/// Bytes of a lane's and of a type's numbers.
+int csimd_lane_bytes(int lane);
+int csimd_dtype_bytes(int dtype);
+
+/// Fills in a layout, merging axes.
+void csimd_set_layout(
+    csimd_layout *layout, int rank, const int64_t *extents, const int64_t *strides, int64_t offset);
+
+/// Where a layout puts row-major element `index`.
+int64_t csimd_position(const csimd_layout *layout, int64_t index);
+
+#endif

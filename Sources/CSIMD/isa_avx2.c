@@ -1,0 +1,11 @@
+#include "csimd.h"
+#if defined(__x86_64__)
+#include <math.h>
+#include <string.h>
+#define CSIMD_ISA_NAME "avx2"
+#define CSIMD_TABLE csimd_avx2
+#define CSIMD_HAS_FMA 1
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#include "loops.h"
+#pragma clang attribute pop
+#endif

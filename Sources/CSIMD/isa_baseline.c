@@ -1,0 +1,12 @@
+// What the target has without asking: SSE2 on x86-64, NEON (with fma) on AArch64.
+#include "csimd.h"
+#include <math.h>
+#include <string.h>
+#define CSIMD_ISA_NAME "baseline"
+#define CSIMD_TABLE csimd_baseline
+#if defined(__aarch64__)
+#define CSIMD_HAS_FMA 1
+#else
+#define CSIMD_HAS_FMA 0
+#endif
+#include "loops.h"

@@ -1,0 +1,63 @@
+// The rows of one lane as loops, and their table. Included once for each lane, with LANE defined.
+
+#include "../../Kernels/prelude/lane.h"
+
+#define LANE_TABLE(name) FN(table_##name)
+
+#define UNARY(name, expression)                                             \
+  DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(BYTES_OF(V), 0, 0), {     \
+    V a = OPERAND(V, BYTES_OF(V), 0);                                       \
+    r = expression;                                                         \
+  })
+#define BINARY(name, expression)                                            \
+  DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), { \
+    V a = OPERAND(V, BYTES_OF(V), 0);                                       \
+    V b = OPERAND(V, BYTES_OF(V), 1);                                       \
+    r = expression;                                                         \
+  })
+#define TEST1(name, expression)                                             \
+  DEFINE_LOOP(ROW(name), VI, 4, 1, SIZES(BYTES_OF(V), 0, 0), {              \
+    V a = OPERAND(V, BYTES_OF(V), 0);                                       \
+    r = expression;                                                         \
+  })
+#define TEST2(name, expression)                                             \
+  DEFINE_LOOP(ROW(name), VI, 4, 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {    \
+    V a = OPERAND(V, BYTES_OF(V), 0);                                       \
+    V b = OPERAND(V, BYTES_OF(V), 1);                                       \
+    r = expression;                                                         \
+  })
+#define FROM_INT(name, expression)                                          \
+  DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(4, 0, 0), {               \
+    VI a = OPERAND(VI, 4, 0);                                               \
+    r = expression;                                                         \
+  })
+#include "../../Kernels/elementwise.def"
+
+DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
+  MASK m = MASK_OF(OPERAND(VI, 4, 0) != 0);
+  V a = OPERAND(V, BYTES_OF(V), 1);
+  V b = OPERAND(V, BYTES_OF(V), 2);
+  r = SELECT(m, a, b);
+})
+
+#undef UNARY
+#undef BINARY
+#undef TEST1
+#undef TEST2
+#undef FROM_INT
+#define UNARY(name, expression) {#name, ROW(name)},
+#define BINARY(name, expression) {#name, ROW(name)},
+#define TEST1(name, expression) {#name, ROW(name)},
+#define TEST2(name, expression) {#name, ROW(name)},
+#define FROM_INT(name, expression) {#name, ROW(name)},
+static const csimd_row LANE_TABLE(rows)[] = {
+#include "../../Kernels/elementwise.def"
+};
+#undef UNARY
+#undef BINARY
+#undef TEST1
+#undef TEST2
+#undef FROM_INT
+
+#include "loops_reduce.h"
+#undef LANE_TABLE

@@ -1,0 +1,127 @@
+// The loops of one instruction set. An isa_*.c file includes this once, after it defined
+//   CSIMD_ISA_NAME     the table's name, a string
+//   CSIMD_TABLE        the table's identifier
+//   CSIMD_HAS_FMA      0 or 1
+// inside a `#pragma clang attribute push` that sets the target.
+
+#include "dialect.h"
+
+// A loop handles whole groups of 16; what remains goes through padded copies.
+#define TAIL_BYTES 128
+__attribute__((noinline)) static void run_tail(
+    csimd_loop loop, size_t whole, size_t rest, char *result, size_t result_bytes,
+    const csimd_operand *operands, int operand_count, const size_t *operand_bytes) {
+  _Alignas(64) char padded[3][TAIL_BYTES];
+  _Alignas(64) char output[TAIL_BYTES];
+  csimd_operand parts[3];
+  for (int i = 0; i < operand_count; i += 1) {
+    parts[i] = operands[i];
+    if (operands[i].step == 0) continue;
+    memset(padded[i], 0, TAIL_BYTES);
+    memcpy(padded[i], (const char *)operands[i].data + whole * operand_bytes[i], rest * operand_bytes[i]);
+    parts[i].data = padded[i];
+  }
+  loop(LANES, output, parts);
+  memcpy(result + whole * result_bytes, output, rest * result_bytes);
+}
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+
+// Unaligned vector access.
+#define LOAD(type, source) (*(const PASTE(type, _any) *)(source))
+#define STORE(type, target, value) (*(PASTE(type, _any) *)(target) = (value))
+typedef VF VF_any __attribute__((aligned(4), may_alias));
+typedef VI VI_any __attribute__((aligned(4), may_alias));
+typedef VU VU_any __attribute__((aligned(4), may_alias));
+typedef VD VD_any __attribute__((aligned(8), may_alias));
+typedef VL VL_any __attribute__((aligned(8), may_alias));
+
+// `for` over the whole groups of an operation with the given operands, then the tail.
+#define DEFINE_LOOP(name, R, R_BYTES, COUNT, BYTES, BODY)                                       \
+  static void name(size_t count, void *result, const csimd_operand *operands) {                 \
+    static const size_t bytes[3] = BYTES;                                                       \
+    size_t whole = count & ~(size_t)(LANES - 1);                                                \
+    for (size_t i = 0; i < whole; i += LANES) {                                                 \
+      R r;                                                                                      \
+      BODY;                                                                                     \
+      STORE(R, (char *)result + i * R_BYTES, r);                                                \
+    }                                                                                           \
+    if (whole != count)                                                                         \
+      run_tail(name, whole, count - whole, result, R_BYTES, operands, COUNT, bytes);            \
+  }
+#define SIZES(a, b, c) {a, b, c}
+#define OPERAND(T, bytes, index) \
+  LOAD(T, (const char *)operands[index].data + i * operands[index].step * (bytes))
+
+#define BYTES_VF 4
+#define BYTES_VI 4
+#define BYTES_VD 8
+#define BYTES_VL 8
+#define BYTES_OF(T) PASTE(BYTES_, T)
+
+#include "loops_convert.h"
+
+#define MASK VI
+#define MASK_OF(m) (m)
+#define WIDE_MASK(m) __builtin_convertvector(m, VL)
+#define NARROW_MASK(m) __builtin_convertvector(m, VI)
+#define LANE LANE_F32
+#define SCALAR float
+#include "lane_loops.h"
+#undef LANE
+#undef SCALAR
+#define LANE LANE_I32
+#define SCALAR int32_t
+#include "lane_loops.h"
+#undef LANE
+#undef SCALAR
+
+#undef MASK
+#undef MASK_OF
+#undef WIDE_MASK
+#undef NARROW_MASK
+#define MASK VL
+#define MASK_OF(m) __builtin_convertvector(m, VL)
+#define WIDE_MASK(m) (m)
+#define NARROW_MASK(m) (m)
+#define LANE LANE_F64
+#define SCALAR double
+#include "lane_loops.h"
+#undef LANE
+#undef SCALAR
+#define LANE LANE_I64
+#define SCALAR int64_t
+#include "lane_loops.h"
+#undef LANE
+#undef SCALAR
+
+#include "loops_random.h"
+#include "loops_lines.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+const csimd_table CSIMD_TABLE = {
+  .name = CSIMD_ISA_NAME,
+  .rows = {table_rows_i32, table_rows_i64, table_rows_f32, table_rows_f64},
+  .row_count = {COUNT_OF(table_rows_i32), COUNT_OF(table_rows_i64), COUNT_OF(table_rows_f32),
+                COUNT_OF(table_rows_f64)},
+  .reducers = {table_reducers_i32, table_reducers_i64, table_reducers_f32, table_reducers_f64},
+  .reducer_count = {COUNT_OF(table_reducers_i32), COUNT_OF(table_reducers_i64),
+                    COUNT_OF(table_reducers_f32), COUNT_OF(table_reducers_f64)},
+  .select = {select_i32, select_i64, select_f32, select_f64},
+  .convert = {
+    {convert_i32_i32, convert_i32_i64, convert_i32_f32, convert_i32_f64},
+    {convert_i64_i32, convert_i64_i64, convert_i64_f32, convert_i64_f64},
+    {convert_f32_i32, convert_f32_i64, convert_f32_f32, convert_f32_f64},
+    {convert_f64_i32, convert_f64_i64, convert_f64_f32, convert_f64_f64},
+  },
+  .load = {load_u8, load_u8, load_s8, load_s32, load_s64, load_float16, load_bfloat16, load_float32,
+           load_float64},
+  .store = {store_bool, store_u8, store_s8, store_s32, store_s64, store_float16, store_bfloat16,
+            store_float32, store_float64},
+  .count_up = {count_up_i32, count_up_i64},
+  .philox = philox,
+  .scan_sum = {scan_sum_i32, scan_sum_i64, scan_sum_f32, scan_sum_f64},
+  .scan_product = {scan_product_i32, scan_product_i64, scan_product_f32, scan_product_f64},
+  .integer_matmul = {integer_matmul_i32, integer_matmul_i64},
+};

@@ -1,0 +1,167 @@
+// The rows of reduce.def for one lane. A running value is four vectors, filled in turn, and is folded
+// first across the vectors, then by halves: the order depends on the count alone.
+
+typedef struct {
+  V part[4];
+} FN(sums);
+
+typedef struct {
+  V best;
+  /// −1 where no number was seen.
+  VL place;
+} FN(places);
+
+#define REDUCE(name, identity, expression)                                                        \
+  INLINE V FN(combine_##name)(V a, V b) { return expression; }                                    \
+  static void FN(begin_##name)(void *state) {                                                     \
+    FN(sums) *s = state;                                                                          \
+    for (int i = 0; i < 4; i += 1) s->part[i] = identity;                                         \
+  }                                                                                               \
+  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start) { \
+    FN(sums) s = *(FN(sums) *)state;                                                              \
+    const char *x = values->data;                                                                 \
+    size_t step = values->step * LANES * BYTES_OF(V);                                             \
+    size_t i = 0;                                                                                 \
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                  \
+      s.part[0] = FN(combine_##name)(s.part[0], LOAD(V, x));                                      \
+      s.part[1] = FN(combine_##name)(s.part[1], LOAD(V, x + step));                               \
+      s.part[2] = FN(combine_##name)(s.part[2], LOAD(V, x + 2 * step));                           \
+      s.part[3] = FN(combine_##name)(s.part[3], LOAD(V, x + 3 * step));                           \
+      x += 4 * step;                                                                              \
+    }                                                                                             \
+    for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                       \
+      V last = identity;                                                                          \
+      memcpy(&last, x, (n - i < LANES ? n - i : LANES) * BYTES_OF(V));                            \
+      s.part[k] = FN(combine_##name)(s.part[k], last);                                            \
+    }                                                                                             \
+    *(FN(sums) *)state = s;                                                                       \
+  }                                                                                               \
+  static void FN(merge_##name)(void *state, const void *other) {                                  \
+    FN(sums) *s = state;                                                                          \
+    const FN(sums) *o = other;                                                                    \
+    for (int i = 0; i < 4; i += 1) s->part[i] = FN(combine_##name)(s->part[i], o->part[i]);       \
+  }                                                                                               \
+  static void FN(finish_##name)(const void *state, void *result) {                                \
+    const FN(sums) *s = state;                                                                    \
+    V a = FN(combine_##name)(FN(combine_##name)(s->part[0], s->part[1]),                          \
+                             FN(combine_##name)(s->part[2], s->part[3]));                         \
+    a = FN(combine_##name)(a, FOLDED(a, 8));                                                      \
+    a = FN(combine_##name)(a, FOLDED(a, 4));                                                      \
+    a = FN(combine_##name)(a, FOLDED(a, 2));                                                      \
+    a = FN(combine_##name)(a, FOLDED(a, 1));                                                      \
+    memcpy(result, &a, BYTES_OF(V));                                                              \
+  }                                                                                               \
+  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                \
+    V first = identity;                                                                           \
+    for (size_t i = 0; i < n; i += 1) memcpy((char *)numbers + i * BYTES_OF(V), &first, BYTES_OF(V)); \
+  }                                                                                               \
+  DEFINE_LOOP(FN(columns_##name), V, BYTES_OF(V), 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {        \
+    V a = OPERAND(V, BYTES_OF(V), 0);                                                             \
+    V b = OPERAND(V, BYTES_OF(V), 1);                                                             \
+    r = FN(combine_##name)(a, b);                                                                 \
+  })                                                                                              \
+  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *places,                   \
+                                      const csimd_operand *values, int64_t place) {               \
+    csimd_operand both[2] = {{numbers, 1}, *values};                                              \
+    FN(columns_##name)(n, numbers, both);                                                         \
+  }                                                                                               \
+  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                  \
+                                       const void *other, const int64_t *other_places) {          \
+    csimd_operand both[2] = {{numbers, 1}, {other, 1}};                                           \
+    FN(columns_##name)(n, numbers, both);                                                         \
+  }
+
+// Lane i of FOLDED(a, k) is lane i + k of a; only lanes below k are used.
+#define FOLDED(a, k)                                                                              \
+  __builtin_shufflevector(a, a, (0 + k) & 15, (1 + k) & 15, (2 + k) & 15, (3 + k) & 15,           \
+                          (4 + k) & 15, (5 + k) & 15, (6 + k) & 15, (7 + k) & 15, (8 + k) & 15,   \
+                          (9 + k) & 15, (10 + k) & 15, (11 + k) & 15, (12 + k) & 15,              \
+                          (13 + k) & 15, (14 + k) & 15, (15 + k) & 15)
+
+#define REDUCE_INDEX(name, is_better)                                                             \
+  static void FN(begin_##name)(void *state) {                                                     \
+    FN(places) *s = state;                                                                        \
+    s->best = (V)(0);                                                                             \
+    s->place = (VL)(-1);                                                                          \
+  }                                                                                               \
+  INLINE int FN(prefers_##name)(SCALAR a, int64_t at_a, SCALAR b, int64_t at_b) {                 \
+    if (at_a < 0 || at_b < 0) return at_b < 0 && at_a >= 0;                                       \
+    if (is_better) return 1;                                                                      \
+    SCALAR swap = a;                                                                              \
+    a = b;                                                                                        \
+    b = swap;                                                                                     \
+    return !(is_better) && at_a < at_b;                                                           \
+  }                                                                                               \
+  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start) { \
+    FN(places) s = *(FN(places) *)state;                                                          \
+    VL at = COUNT_UP + start;                                                                     \
+    for (size_t i = 0; i < n; i += LANES) {                                                       \
+      const char *x = (const char *)values->data + i * values->step * BYTES_OF(V);                \
+      V a = (V)(0);                                                                               \
+      size_t rest = n - i < LANES ? n - i : LANES;                                                \
+      if (rest == LANES) a = LOAD(V, x); else memcpy(&a, x, rest * BYTES_OF(V));                  \
+      V b = s.best;                                                                               \
+      VL m = (WIDE_MASK(is_better) | (s.place < 0)) & (COUNT_UP < (int64_t)rest);                 \
+      s.best = NARROW_MASK(m) ? a : b;                                                            \
+      s.place = m ? at : s.place;                                                                 \
+      at += LANES;                                                                                \
+    }                                                                                             \
+    *(FN(places) *)state = s;                                                                     \
+  }                                                                                               \
+  static void FN(merge_##name)(void *state, const void *other) {                                  \
+    FN(places) *s = state;                                                                        \
+    const FN(places) *o = other;                                                                  \
+    for (int i = 0; i < LANES; i += 1) {                                                          \
+      if (!FN(prefers_##name)(o->best[i], o->place[i], s->best[i], s->place[i])) continue;        \
+      s->best[i] = o->best[i];                                                                    \
+      s->place[i] = o->place[i];                                                                  \
+    }                                                                                             \
+  }                                                                                               \
+  static void FN(finish_##name)(const void *state, void *result) {                                \
+    const FN(places) *s = state;                                                                  \
+    int best = 0;                                                                                 \
+    for (int i = 1; i < LANES; i += 1)                                                            \
+      if (FN(prefers_##name)(s->best[i], s->place[i], s->best[best], s->place[best])) best = i;   \
+    *(int64_t *)result = s->place[best] < 0 ? 0 : s->place[best];                                 \
+  }                                                                                               \
+  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                \
+    memset(numbers, 0, n * BYTES_OF(V));                                                          \
+    for (size_t i = 0; i < n; i += 1) places[i] = -1;                                             \
+  }                                                                                               \
+  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *places,                   \
+                                      const csimd_operand *values, int64_t place) {               \
+    SCALAR *best = numbers;                                                                       \
+    const SCALAR *x = values->data;                                                               \
+    for (size_t i = 0; i < n; i += 1) {                                                           \
+      SCALAR a = x[values->step ? i : 0], b = best[i];                                            \
+      int better = (is_better) | (places[i] < 0);                                                 \
+      best[i] = better ? a : b;                                                                   \
+      places[i] = better ? place : places[i];                                                     \
+    }                                                                                             \
+  }                                                                                               \
+  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                  \
+                                       const void *other, const int64_t *other_places) {          \
+    SCALAR *best = numbers;                                                                       \
+    const SCALAR *x = other;                                                                      \
+    for (size_t i = 0; i < n; i += 1) {                                                           \
+      if (!FN(prefers_##name)(x[i], other_places[i], best[i], places[i])) continue;               \
+      best[i] = x[i];                                                                             \
+      places[i] = other_places[i];                                                                \
+    }                                                                                             \
+  }
+#include "../../Kernels/reduce.def"
+#undef REDUCE
+#undef REDUCE_INDEX
+
+#define REDUCER(name, is_index)                                                                   \
+  {#name, is_index, FN(begin_##name), FN(take_##name), FN(merge_##name), FN(finish_##name),       \
+   FN(begin_columns_##name), FN(take_columns_##name), FN(merge_columns_##name)},
+#define REDUCE(name, identity, expression) REDUCER(name, 0)
+#define REDUCE_INDEX(name, is_better) REDUCER(name, 1)
+static const csimd_reducer LANE_TABLE(reducers)[] = {
+#include "../../Kernels/reduce.def"
+};
+#undef REDUCE
+#undef REDUCE_INDEX
+#undef REDUCER
+#undef FOLDED

@@ -1,0 +1,360 @@
+#include "csimd_program.h"
+
+#include <string.h>
+
+int csimd_lane_bytes(int lane) { return lane == CSIMD_I32 || lane == CSIMD_F32 ? 4 : 8; }
+
+int csimd_dtype_bytes(int dtype) {
+  static const int bytes[CSIMD_DTYPES] = {1, 1, 1, 4, 8, 2, 2, 4, 8};
+  return bytes[dtype];
+}
+
+
+static int is_stored_as_lane(int dtype) { return dtype >= CSIMD_FLOAT32 || dtype == CSIMD_S32 || dtype == CSIMD_S64; }
+
+
+void csimd_set_layout(
+    csimd_layout *layout, int rank, const int64_t *extents, const int64_t *strides, int64_t offset) {
+  int count = 0;
+  layout->offset = offset;
+  for (int axis = 0; axis < rank; axis += 1) {
+    if (extents[axis] == 1) continue;
+    if (count > 0 && layout->strides[count - 1] == strides[axis] * extents[axis]) {
+      layout->extents[count - 1] *= extents[axis];
+      layout->strides[count - 1] = strides[axis];
+    } else {
+      layout->extents[count] = extents[axis];
+      layout->strides[count] = strides[axis];
+      count += 1;
+    }
+  }
+  // A repeated number has no axes.
+  if (count == 1 && layout->strides[0] == 0) count = 0;
+  layout->rank = count;
+}
+
+int64_t csimd_position(const csimd_layout *layout, int64_t index) {
+  int64_t position = layout->offset;
+  for (int axis = layout->rank - 1; axis > 0 && index; axis -= 1) {
+    int64_t quotient = index / layout->extents[axis];
+    position += (index - quotient * layout->extents[axis]) * layout->strides[axis];
+    index = quotient;
+  }
+  return layout->rank ? position + index * layout->strides[0] : position;
+}
+
+/// A run of elements that lie at equal distances.
+typedef struct {
+  int64_t position, stride, count;
+} run_of;
+
+static run_of run_at(const csimd_layout *layout, int64_t start, int64_t count) {
+  run_of run = {layout->offset, 0, count};
+  if (layout->rank == 0) return run;
+  int inner = layout->rank - 1;
+  run.stride = layout->strides[inner];
+  if (inner == 0) {
+    run.position += start * run.stride;
+    return run;
+  }
+  int64_t row = start / layout->extents[inner];
+  int64_t column = start - row * layout->extents[inner];
+  run.position += column * run.stride;
+  for (int axis = inner - 1; axis > 0 && row; axis -= 1) {
+    int64_t quotient = row / layout->extents[axis];
+    run.position += (row - quotient * layout->extents[axis]) * layout->strides[axis];
+    row = quotient;
+  }
+  run.position += row * layout->strides[0];
+  int64_t rest = layout->extents[inner] - column;
+  if (rest < run.count) run.count = rest;
+  return run;
+}
+
+/// Copies numbers of the lane's own type; short runs are frequent.
+static void copy_run(char *target, const char *source, int64_t count, int64_t stride, int bytes) {
+  if (stride == 1) {
+    memcpy(target, source, (size_t)(count * bytes));
+  } else if (bytes == 4) {
+    const uint32_t *s = (const uint32_t *)source;
+    uint32_t *t = (uint32_t *)target;
+    if (stride == 0) {
+      uint32_t x = *s;
+      for (int64_t i = 0; i < count; i += 1) t[i] = x;
+    } else {
+      for (int64_t i = 0; i < count; i += 1) t[i] = s[i * stride];
+    }
+  } else {
+    const uint64_t *s = (const uint64_t *)source;
+    uint64_t *t = (uint64_t *)target;
+    for (int64_t i = 0; i < count; i += 1) t[i] = s[i * stride];
+  }
+}
+
+static void load_run(
+    const csimd_kernel *kernel, const csimd_argument *argument, const char *base, run_of run, char *target) {
+  if (argument->kind == CSIMD_INDEX) {
+    kernel->table->count_up[argument->lane == CSIMD_I64]((size_t)run.count, target, run.position, run.stride);
+    return;
+  }
+  int bytes = csimd_dtype_bytes(argument->dtype);
+  const char *source = base + run.position * bytes;
+  if (is_stored_as_lane(argument->dtype)) {
+    copy_run(target, source, run.count, run.stride, bytes);
+  } else {
+    kernel->table->load[argument->dtype]((size_t)run.count, target, source, run.stride);
+  }
+}
+
+/// Fills a register, or points it at the array.
+static void resolve(
+    const csimd_kernel *kernel, const csimd_frame *frame, int number, int64_t start, int64_t count,
+    csimd_operand *reg) {
+  const csimd_argument *argument = &kernel->arguments[number];
+  int bytes = csimd_lane_bytes(argument->lane);
+  if (argument->kind == CSIMD_CORE) {
+    reg->data = (const char *)frame->cores[argument->index] + (start - frame->core_start) * bytes;
+    reg->step = 1;
+    return;
+  }
+  const char *base = argument->kind == CSIMD_TENSOR ? frame->values[argument->index] : NULL;
+  int64_t shift = frame->shifts ? frame->shifts[number] : 0;
+  char *slot = frame->workspace + CSIMD_FRAME_BYTES + argument->slot;
+  run_of run = run_at(&argument->layout, start, count);
+  run.position += shift;
+  reg->data = slot;
+  reg->step = 1;
+  if (run.count == count) {
+    if (run.stride == 1 && argument->in_place) {
+      reg->data = base + run.position * bytes;
+      return;
+    }
+    if (run.stride == 0) {
+      run.count = 16;
+      reg->step = 0;
+    }
+    load_run(kernel, argument, base, run, slot);
+    return;
+  }
+  for (;;) {
+    load_run(kernel, argument, base, run, slot);
+    slot += run.count * bytes;
+    start += run.count;
+    count -= run.count;
+    if (count == 0) return;
+    run = run_at(&argument->layout, start, count);
+    run.position += shift;
+  }
+}
+
+static void store_output(
+    const csimd_kernel *kernel, const csimd_frame *frame, const csimd_output *output, csimd_operand source,
+    int64_t start, int64_t count) {
+  int bytes = csimd_dtype_bytes(output->dtype);
+  int lane_bytes = csimd_lane_bytes(output->lane);
+  const char *data = source.data;
+  if (source.step == 0) {
+    char *slot = frame->workspace + CSIMD_FRAME_BYTES + output->slot;
+    copy_run(slot, data, count, 0, lane_bytes);
+    data = slot;
+  }
+  char *base = frame->values[output->value];
+  while (count > 0) {
+    run_of run = run_at(&output->layout, start, count);
+    if (output->layout.rank == 0) run.stride = 1;
+    char *target = base + run.position * bytes;
+    if (run.stride == 1 && is_stored_as_lane(output->dtype)) {
+      memcpy(target, data, (size_t)(run.count * bytes));
+    } else {
+      kernel->table->store[output->dtype]((size_t)run.count, target, run.stride, data);
+    }
+    data += run.count * lane_bytes;
+    start += run.count;
+    count -= run.count;
+  }
+}
+
+/// Points the registers at what is the same for all elements, and runs what follows from it.
+static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers) {
+  for (int i = 0; i < kernel->argument_count; i += 1) {
+    const csimd_argument *argument = &kernel->arguments[i];
+    registers[i].step = 0;
+    if (argument->kind == CSIMD_SCALAR) registers[i].data = frame->scalars + argument->index * CSIMD_SPLAT_BYTES;
+    if (argument->kind == CSIMD_CONSTANT) registers[i].data = argument->splat;
+    if (argument->kind == CSIMD_TENSOR && argument->layout.rank == 0) resolve(kernel, frame, i, 0, 16, &registers[i]);
+  }
+  for (int i = 0; i < kernel->instruction_count; i += 1) {
+    const csimd_instruction *instruction = &kernel->instructions[i];
+    if (!instruction->is_uniform) continue;
+    csimd_operand operands[3];
+    for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = registers[instruction->operands[k]];
+    char *slot = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
+    instruction->loop(16, slot, operands);
+    registers[kernel->argument_count + i] = (csimd_operand){slot, 0};
+  }
+}
+
+static void run_block(
+    const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start,
+    int64_t count) {
+  for (int i = 0; i < kernel->argument_count; i += 1) {
+    const csimd_argument *argument = &kernel->arguments[i];
+    if (argument->kind == CSIMD_SCALAR || argument->kind == CSIMD_CONSTANT) continue;
+    if (argument->kind == CSIMD_TENSOR && argument->layout.rank == 0) continue;
+    resolve(kernel, frame, i, start, count, &registers[i]);
+  }
+  for (int i = 0; i < kernel->instruction_count; i += 1) {
+    const csimd_instruction *instruction = &kernel->instructions[i];
+    if (instruction->is_uniform) continue;
+    csimd_operand operands[3];
+    for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = registers[instruction->operands[k]];
+    char *target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
+    if (instruction->output >= 0) {
+      const csimd_output *output = &kernel->outputs[instruction->output];
+      target = (char *)frame->values[output->value]
+          + (output->layout.offset + start) * csimd_lane_bytes(output->lane);
+    }
+    instruction->loop((size_t)count, target, operands);
+    registers[kernel->argument_count + i] = (csimd_operand){target, 1};
+  }
+}
+
+void csimd_run(
+    const csimd_kernel *kernel, const csimd_frame *frame, int64_t start, int64_t end, csimd_sink sink,
+    void *context) {
+  csimd_operand *registers = (csimd_operand *)frame->workspace;
+  csimd_operand results[16];
+  if (start >= end) return;
+  run_uniform(kernel, frame, registers);
+  while (start < end) {
+    int64_t count = end - start < kernel->block ? end - start : kernel->block;
+    if (kernel->row) {
+      int64_t rest = kernel->row - start % kernel->row;
+      if (rest < count) count = rest;
+    }
+    run_block(kernel, frame, registers, start, count);
+    for (int i = 0; i < kernel->output_count; i += 1) {
+      const csimd_output *output = &kernel->outputs[i];
+      if (sink) {
+        results[i] = registers[output->reg];
+      } else if (!output->is_direct) {
+        store_output(kernel, frame, output, registers[output->reg], start, count);
+      }
+    }
+    if (sink) sink(context, results, start, (size_t)count);
+    start += count;
+  }
+}
+
+// ---- Reductions
+
+typedef struct {
+  const csimd_reduction *reduction;
+  char *states;
+} row_context;
+
+static void take_rows(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
+  row_context *c = context;
+  for (int i = 0; i < c->reduction->reducer_count; i += 1)
+    c->reduction->reducers[i]->take(count, c->states + i * CSIMD_STATE_BYTES, &outputs[i], start);
+}
+
+static void move(const csimd_reduction *reduction, int64_t position, int64_t *shifts) {
+  for (int i = 0; i < reduction->kernel->argument_count; i += 1)
+    shifts[i] = csimd_position(&reduction->outer[i], position);
+}
+
+void csimd_reduce_rows(
+    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
+    int64_t end, void *states_memory, void *const *results, int keeps_states) {
+  int64_t shifts[CSIMD_MAXIMUM_REGISTERS];
+  char *states = states_memory;
+  row_context context = {reduction, states};
+  frame->shifts = shifts;
+  for (int64_t position = first; position < last; position += 1) {
+    move(reduction, position, shifts);
+    for (int i = 0; i < reduction->reducer_count; i += 1)
+      reduction->reducers[i]->begin(states + i * CSIMD_STATE_BYTES);
+    csimd_run(reduction->kernel, frame, start, end, take_rows, &context);
+    if (keeps_states) continue;
+    for (int i = 0; i < reduction->reducer_count; i += 1)
+      reduction->reducers[i]->finish(
+          states + i * CSIMD_STATE_BYTES, (char *)results[i] + position * reduction->result_bytes[i]);
+  }
+  frame->shifts = NULL;
+}
+
+void csimd_merge_rows(
+    const csimd_reduction *reduction, void *states, int64_t count, int64_t parts, void *const *results) {
+  int64_t bytes = (int64_t)reduction->reducer_count * CSIMD_STATE_BYTES;
+  for (int64_t position = 0; position < count; position += 1) {
+    char *first = (char *)states + position * parts * bytes;
+    for (int i = 0; i < reduction->reducer_count; i += 1) {
+      const csimd_reducer *reducer = reduction->reducers[i];
+      char *state = first + i * CSIMD_STATE_BYTES;
+      for (int64_t part = 1; part < parts; part += 1) reducer->merge(state, state + part * bytes);
+      reducer->finish(state, (char *)results[i] + position * reduction->result_bytes[i]);
+    }
+  }
+}
+
+// Columns of `width` results: for each reducer the numbers, 8 bytes apart at most, then the places.
+static char *column_numbers(char *columns, int64_t width, int reducer) { return columns + 16 * width * reducer; }
+static int64_t *column_places(char *columns, int64_t width, int reducer) {
+  return (int64_t *)(columns + 16 * width * reducer + 8 * width);
+}
+
+typedef struct {
+  const csimd_reduction *reduction;
+  char *columns;
+  int64_t width, place;
+} column_context;
+
+static void take_columns(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
+  column_context *c = context;
+  for (int i = 0; i < c->reduction->reducer_count; i += 1) {
+    char *numbers = column_numbers(c->columns, c->width, i) + start * c->reduction->number_bytes[i];
+    int64_t *places = column_places(c->columns, c->width, i) + start;
+    c->reduction->reducers[i]->take_columns(count, numbers, places, &outputs[i], c->place);
+  }
+}
+
+void csimd_reduce_columns(
+    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
+    int64_t end, void *columns, int64_t width) {
+  int64_t shifts[CSIMD_MAXIMUM_REGISTERS];
+  column_context context = {reduction, columns, width, 0};
+  frame->shifts = shifts;
+  for (int i = 0; i < reduction->reducer_count; i += 1)
+    reduction->reducers[i]->begin_columns(
+        (size_t)(last - first), column_numbers(columns, width, i) + first * reduction->number_bytes[i],
+        column_places(columns, width, i) + first);
+  for (int64_t position = start; position < end; position += 1) {
+    move(reduction, position, shifts);
+    context.place = position;
+    csimd_run(reduction->kernel, frame, first, last, take_columns, &context);
+  }
+  frame->shifts = NULL;
+}
+
+void csimd_merge_columns(
+    const csimd_reduction *reduction, void *columns, int64_t stride, int64_t parts, int64_t first,
+    int64_t last, int64_t width, void *const *results) {
+  size_t count = (size_t)(last - first);
+  for (int i = 0; i < reduction->reducer_count; i += 1) {
+    const csimd_reducer *reducer = reduction->reducers[i];
+    int64_t bytes = reduction->number_bytes[i];
+    char *numbers = column_numbers(columns, width, i) + first * bytes;
+    int64_t *places = column_places(columns, width, i) + first;
+    for (int64_t part = 1; part < parts; part += 1)
+      reducer->merge_columns(
+          count, numbers, places, numbers + part * stride,
+          (const int64_t *)((const char *)places + part * stride));
+    if (!reducer->is_index) {
+      memcpy((char *)results[i] + first * bytes, numbers, count * (size_t)bytes);
+      continue;
+    }
+    int64_t *result = (int64_t *)results[i] + first;
+    for (size_t k = 0; k < count; k += 1) result[k] = places[k] < 0 ? 0 : places[k];
+  }
+}

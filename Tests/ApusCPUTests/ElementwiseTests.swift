@@ -1,0 +1,174 @@
+import ApusDevice
+import Testing
+
+@testable import ApusCPU
+
+@Suite struct ElementwiseTests {
+  /// c = a·b + a over a domain, with any layouts.
+  private func multiplyAdd(
+    _ domain: Shape, a: Layout, b: Layout, result: Layout? = nil, dtype: DType = .float32,
+    threads: Int = 2
+  ) throws -> (result: [Double], expected: [Double]) {
+    var random = TestNumbers(seed: 31)
+    var runner = try StepRunner(threads: threads)
+    let counts = [a, b].map { ($0.positions.max() ?? -1) + 1 }
+    let x = random.integers(counts[0], -9...9)
+    let y = random.integers(counts[1], -9...9)
+    let (vx, vy) = (runner.input(x, dtype), runner.input(y, dtype))
+    let target = result ?? Layout(contiguous: domain)
+    let size = (target.positions.max() ?? -1) + 1
+    let vz = runner.output(size, dtype)
+    let lane = dtype.lane
+    let program = Program(
+      inputs: [.tensor(dtype), .tensor(dtype)],
+      instructions: [
+        Instruction("multiply", lane: lane, operands: [0, 1]),
+        Instruction("add", lane: lane, operands: [2, 0]),
+      ], outputs: [.init(register: 3, dtype: dtype)])
+    runner.add(
+      .elementwise(
+        Elementwise(
+          program: program,
+          segments: [
+            Binding(
+              domain: domain,
+              arguments: [
+                .tensor(Operand(value: vx, layout: a)), .tensor(Operand(value: vy, layout: b)),
+              ], results: [Operand(value: vz, layout: target)])
+          ])))
+    let output = try runner.run()[0]
+    let positions = zip(zip(a.positions, b.positions), target.positions)
+    var pairs: [(Double, Double)] = []
+    for ((i, j), k) in positions { pairs.append((output[k], dtype.rounded(x[i] * y[j] + x[i]))) }
+    return (pairs.map(\.0), pairs.map(\.1))
+  }
+
+  static let layouts: [(Shape, Layout, Layout)] = [
+    ([], Layout(contiguous: []), Layout(contiguous: [])),
+    ([1], Layout(contiguous: [1]), Layout(contiguous: [1])),
+    ([0, 4], Layout(contiguous: [0, 4]), Layout(contiguous: [0, 4])),
+    ([15], Layout(contiguous: [15]), Layout(shape: [15], strides: [0])),
+    ([100_003], Layout(contiguous: [100_003]), Layout(shape: [100_003], strides: [-1], offset: 100_002)),
+    ([128, 10], Layout(contiguous: [128, 10]), Layout(shape: [128, 10], strides: [0, 1])),
+    ([128, 10], Layout(contiguous: [128, 10]), Layout(shape: [128, 10], strides: [1, 0])),
+    ([5, 6, 28, 28], Layout(contiguous: [5, 6, 28, 28]), Layout(shape: [5, 6, 28, 28], strides: [0, 1, 0, 0])),
+    (
+      [7, 300], Layout(shape: [7, 300], strides: [1, 7]), Layout(shape: [7, 300], strides: [-300, 1], offset: 1800)
+    ),
+    ([3, 1000], Layout(shape: [3, 1000], strides: [3000, 3]), Layout(shape: [3, 1000], strides: [0, 0])),
+    ([4, 5, 6], Layout(shape: [4, 5, 6], strides: [1, 24, 4]), Layout(shape: [4, 5, 6], strides: [6, 0, 1])),
+    (
+      [2, 3, 2, 700], Layout(shape: [2, 3, 2, 700], strides: [4200, 700, 2100, 1]), Layout(contiguous: [2, 3, 2, 700])
+    ),
+  ]
+
+  @Test(arguments: layouts)
+  func layoutsMatchReference(test: (Shape, Layout, Layout)) throws {
+    for dtype in [DType.float32, .float16, .bfloat16, .float64, .int32, .int64, .int8, .uint8] {
+      let (result, expected) = try multiplyAdd(test.0, a: test.1, b: test.2, dtype: dtype)
+      #expect(result.elementsEqual(expected), "\(dtype)")
+    }
+  }
+
+  @Test func stridedResults() throws {
+    let domain: Shape = [6, 50]
+    let contiguous = Layout(contiguous: domain)
+    for target in [
+      Layout(shape: domain, strides: [1, 6]), Layout(shape: domain, strides: [100, -2], offset: 98),
+      Layout(shape: domain, strides: [70, 1], offset: 3),
+    ] {
+      for dtype in [DType.float32, .float16, .int64, .uint8] {
+        let (result, expected) = try multiplyAdd(domain, a: contiguous, b: contiguous, result: target, dtype: dtype)
+        #expect(result.elementsEqual(expected))
+      }
+    }
+  }
+
+  @Test func updatesInPlace() throws {
+    // Momentum: v' = 0.9 v + g, p' = p − rate v', both over their inputs; and the old p is kept too.
+    var runner = try StepRunner()
+    var random = TestNumbers(seed: 33)
+    let counts = [50_000, 7, 2000]
+    let rate = runner.scalar(.float(0.5), .float32)
+    var segments: [Binding] = []
+    var data: [(p: [Double], v: [Double], g: [Double])] = []
+    for count in counts {
+      let (p, v, g) = (
+        random.integers(count, -8...8), random.integers(count, -8...8), random.integers(count, -8...8)
+      )
+      data.append((p, v, g))
+      let (vp, vv, vg) = (
+        runner.input(p, .float32), runner.input(v, .float32), runner.input(g, .float32)
+      )
+      let (np, nv, old) = (runner.output(over: vp), runner.output(over: vv), runner.output(count, .float32))
+      let layout = Layout(contiguous: [count])
+      segments.append(
+        Binding(
+          domain: [count],
+          arguments: [
+            .tensor(Operand(value: vp, layout: layout)), .tensor(Operand(value: vv, layout: layout)),
+            .tensor(Operand(value: vg, layout: layout)), .scalar(rate),
+          ], results: [np, nv, old].map { Operand(value: $0, layout: layout) }))
+    }
+    let program = Program(
+      inputs: [.tensor(.float32), .tensor(.float32), .tensor(.float32), .scalar(.float32)],
+      instructions: [
+        Instruction("constant", lane: .float32, operands: [], immediate: .float(2)),
+        Instruction("multiply", lane: .float32, operands: [4, 1]),
+        Instruction("add", lane: .float32, operands: [5, 2]),
+        Instruction("multiply", lane: .float32, operands: [3, 6]),
+        Instruction("subtract", lane: .float32, operands: [0, 7]),
+      ],
+      outputs: [
+        .init(register: 8, dtype: .float32), .init(register: 6, dtype: .float32),
+        .init(register: 0, dtype: .float32),
+      ])
+    runner.add(.elementwise(Elementwise(program: program, segments: segments)))
+    let results = try runner.run()
+    for (index, (p, v, g)) in data.enumerated() {
+      let newV = zip(v, g).map { 2 * $0 + $1 }
+      #expect(results[3 * index + 1] == newV)
+      #expect(results[3 * index] == zip(p, newV).map { $0 - 0.5 * $1 })
+      #expect(results[3 * index + 2] == p)
+    }
+  }
+
+  @Test func specials() throws {
+    var runner = try StepRunner()
+    let x = runner.input([-3, -0.5, 0, .nan, 1e20, -1e20, 2.7, .infinity], .float32)
+    let integers = runner.output(8, .int32)
+    let wide = runner.output(8, .int64)
+    let chosen = runner.output(8, .float64)
+    let places = runner.output(8, .int32)
+    let layout = Layout(contiguous: [2, 4])
+    let program = Program(
+      inputs: [.tensor(.float32)],
+      instructions: [
+        Instruction("convert", lane: .float32, result: .int32, operands: [0]),
+        Instruction("convert", lane: .float32, result: .int64, operands: [0]),
+        Instruction("convert", lane: .float32, result: .float64, operands: [0]),
+        Instruction("constant", lane: .float64, operands: [], immediate: .float(0.25)),
+        Instruction("select", lane: .float64, operands: [1, 3, 4]),
+        Instruction("index", lane: .int32, operands: []),
+      ],
+      outputs: [
+        .init(register: 1, dtype: .int32), .init(register: 2, dtype: .int64),
+        .init(register: 5, dtype: .float64), .init(register: 6, dtype: .int32),
+      ])
+    runner.add(
+      .elementwise(
+        Elementwise(
+          program: program,
+          segments: [
+            Binding(
+              domain: [2, 4], arguments: [.tensor(Operand(value: x, layout: layout))],
+              results: [integers, wide, chosen, places].map { Operand(value: $0, layout: layout) })
+          ])))
+    let results = try runner.run()
+    let (least, greatest) = (Double(Int32.min), Double(Int32.max))
+    #expect(results[0] == [-3, 0, 0, 0, greatest, least, 2, greatest])
+    #expect(results[1] == [-3, 0, 0, 0, Double(Int64.max), Double(Int64.min), 2, Double(Int64.max)])
+    #expect(results[2][0] == -3 && results[2][1] == 0.25 && results[2][4] == Double(Float(1e20)))
+    #expect(results[3] == [0, 1, 2, 3, 4, 5, 6, 7])
+  }
+}

@@ -1,0 +1,178 @@
+import ApusDevice
+import Testing
+
+@testable import ApusCPU
+
+@Suite struct IndexTests {
+  @Test(arguments: [DType.float32, .float16, .int64, .uint8])
+  func gatherRowsAndElements(dtype: DType) throws {
+    let (outer, extent, count, inner) = (2, 5, 7, 3)
+    var random = TestNumbers(seed: 41)
+    let source = random.integers(outer * extent * inner, 0...50)
+    for isRow in [true, false] {
+      var runner = try StepRunner()
+      let numbers = random.integers(isRow ? count : outer * count * inner, 0...4)
+      let vs = runner.input(source, dtype)
+      let vi = runner.input(numbers, isRow ? .int32 : .int64)
+      let vr = runner.output(outer * count * inner, dtype)
+      let shape: Shape = [outer, count, inner]
+      let layout = isRow ? Layout(shape: shape, strides: [0, 1, 0]) : Layout(contiguous: shape)
+      runner.add(
+        .gather(
+          Gather(
+            outer: outer, extent: extent, count: count, inner: inner, dtype: dtype, source: vs,
+            indices: Operand(value: vi, layout: layout), result: vr)))
+      let result = try runner.run()[0]
+      let positions = layout.positions
+      for (place, position) in positions.enumerated() {
+        let (o, i) = (place / (count * inner), place % inner)
+        #expect(result[place] == source[(o * extent + Int(numbers[position])) * inner + i])
+      }
+    }
+  }
+
+  @Test func indexOutsideIsAnError() throws {
+    for bad in [-1.0, 5.0] {
+      var runner = try StepRunner()
+      let vs = runner.input([Double](repeating: 1, count: 5), .float32)
+      let vi = runner.input([0, bad, 4], .int64)
+      let (vg, va) = (runner.output(3, .float32), runner.output(5, .float32))
+      let indices = Operand(value: vi, layout: Layout(contiguous: [1, 3, 1]))
+      var scattering = runner
+      runner.add(
+        .gather(
+          Gather(
+            outer: 1, extent: 5, count: 3, inner: 1, dtype: .float32, source: vs, indices: indices,
+            result: vg)))
+      #expect(throws: DeviceError.indexOutOfRange(device: "cpu", operation: "test")) {
+        try runner.run()
+      }
+      scattering.add(
+        .scatterAdd(
+          ScatterAdd(
+            outer: 1, extent: 5, count: 3, inner: 1, dtype: .float32, source: vs, indices: indices,
+            result: va)))
+      #expect(throws: DeviceError.indexOutOfRange(device: "cpu", operation: "test")) {
+        try scattering.run()
+      }
+    }
+  }
+
+  @Test(arguments: [DType.float32, .float64, .float16, .bfloat16, .int32, .int64, .uint8])
+  func scatterAddSumsInOrder(dtype: DType) throws {
+    for (outer, extent, count, inner, isRow) in [
+      (1, 6, 40, 3, true), (2, 5, 9, 4, false), (1, 300, 20_000, 2, true), (1, 10, 50_000, 1, true),
+    ] {
+      var random = TestNumbers(seed: 43)
+      let source = random.integers(outer * count * inner, 0...1)
+      let numbers = random.integers(isRow ? count : outer * count * inner, 0...(extent - 1))
+      var runner = try StepRunner()
+      let vs = runner.input(source, dtype)
+      let vi = runner.input(numbers, .int32)
+      let vr = runner.output(outer * extent * inner, dtype)
+      let shape: Shape = [outer, count, inner]
+      let layout = isRow ? Layout(shape: shape, strides: [0, 1, 0]) : Layout(contiguous: shape)
+      runner.add(
+        .scatterAdd(
+          ScatterAdd(
+            outer: outer, extent: extent, count: count, inner: inner, dtype: dtype, source: vs,
+            indices: Operand(value: vi, layout: layout), result: vr)))
+      var sums = [Double](repeating: 0, count: outer * extent * inner)
+      for (place, position) in layout.positions.enumerated() {
+        let (o, i) = (place / (count * inner), place % inner)
+        sums[(o * extent + Int(numbers[position])) * inner + i] += source[place]
+      }
+      #expect(try runner.run()[0] == sums.map(dtype.rounded))
+    }
+  }
+
+  @Test(arguments: [DType.float32, .float64, .int32, .int64, .int8, .float16])
+  func sortIsStable(dtype: DType) throws {
+    for (rows, columns) in [(3, 10), (2, 1000), (1, 1), (5, 49)] {
+      for isDescending in [false, true] {
+        var random = TestNumbers(seed: 45)
+        var numbers = random.integers(rows * columns, -20...20)
+        if dtype.isFloatingPoint { for index in stride(from: 2, to: numbers.count, by: 7) { numbers[index] = .nan } }
+        if dtype.isFloatingPoint { for index in stride(from: 3, to: numbers.count, by: 7) { numbers[index] = -0.0 } }
+        var runner = try StepRunner()
+        let vs = runner.input(numbers, dtype)
+        let vr = runner.output(rows * columns, .int64)
+        runner.add(
+          .sort(
+            Sort(
+              rows: rows, columns: columns, isDescending: isDescending, dtype: dtype, source: vs,
+              result: vr)))
+        let result = try runner.run()[0]
+        for row in 0..<rows {
+          let part = Array(numbers[(row * columns)..<((row + 1) * columns)])
+          let order = (0..<columns).sorted { a, b in
+            let (x, y) = (part[a], part[b])
+            if x.isNaN || y.isNaN {
+              if x.isNaN && y.isNaN { return a < b }
+              return isDescending ? x.isNaN : y.isNaN
+            }
+            if x == y { return a < b }
+            return isDescending ? x > y : x < y
+          }
+          #expect(result[(row * columns)..<((row + 1) * columns)].map { Int($0) } == order)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: ["sum", "product"], [DType.float32, .float64, .int32, .int64, .float16, .uint8])
+  func scanMatchesReference(combine: String, dtype: DType) throws {
+    for (outer, extent, inner) in [(1, 9, 1), (3, 5, 4), (2, 6, 300), (4, 1, 3)] {
+      for isReversed in [false, true] {
+        var random = TestNumbers(seed: 47)
+        let numbers = random.integers(outer * extent * inner, 1...2)
+        var runner = try StepRunner()
+        let vs = runner.input(numbers, dtype)
+        let vr = runner.output(numbers.count, dtype)
+        runner.add(
+          .scan(
+            Scan(
+              outer: outer, extent: extent, inner: inner, combine: combine, isReversed: isReversed,
+              dtype: dtype, source: vs, result: vr)))
+        var expected = numbers
+        for o in 0..<outer {
+          for i in 0..<inner {
+            var running: Double?
+            for step in 0..<extent {
+              let place = (o * extent + (isReversed ? extent - 1 - step : step)) * inner + i
+              running = running.map { combine == "sum" ? $0 + numbers[place] : $0 * numbers[place] } ?? numbers[place]
+              expected[place] = running!
+            }
+          }
+        }
+        #expect(try runner.run()[0] == expected.map(dtype.rounded))
+      }
+    }
+  }
+
+  @Test func philoxMatchesTheKnownAnswer() throws {
+    // From the test vectors of Random123 (kat_vectors), philox4x32 10: zero counter and key, and the
+    // digits of pi.
+    var runner = try StepRunner()
+    let (seed, counter) = (runner.scalar(.integer(0), .int64), runner.scalar(.integer(0), .int64))
+    let words = runner.output(70_001, .int32)
+    runner.add(.random(RandomBits(count: 70_001, seed: seed, counter: counter, result: words)))
+    let result = try runner.run()[0].map { UInt32(bitPattern: Int32($0)) }
+    #expect(Array(result[..<4]) == [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8])
+    #expect(Set(result).count > 69_000)
+  }
+
+  @Test func copyFillsAndPlaces() throws {
+    for dtype in [DType.float32, .float16, .bool, .int64] {
+      var runner = try StepRunner()
+      let a = runner.input([1, 0, 1, 1, 0, 1], dtype)
+      let r = runner.output(20, dtype)
+      let piece = StridedCopy.Piece(
+        source: Operand(value: a, layout: Layout(contiguous: [2, 3])),
+        place: Layout(shape: [2, 3], strides: [5, 1], offset: 6))
+      runner.add(.copy(StridedCopy(dtype: dtype, fill: .integer(1), pieces: [piece], result: r)))
+      #expect(
+        try runner.run()[0] == [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1])
+    }
+  }
+}

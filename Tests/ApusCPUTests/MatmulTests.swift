@@ -1,0 +1,112 @@
+import ApusDevice
+import Testing
+
+@testable import ApusCPU
+
+@Suite struct MatmulTests {
+  struct Case: CustomStringConvertible {
+    var batch: Shape = []
+    var m: Int
+    var n: Int
+    var k: Int
+    var transposesA = false
+    var transposesB = false
+    var broadcastsB = false
+    var dtype: DType = .float32
+
+    var description: String { "\(batch) \(m)x\(n)x\(k) \(transposesA) \(transposesB) \(dtype)" }
+  }
+
+  static let cases: [Case] = [
+    Case(m: 3, n: 4, k: 5), Case(m: 1, n: 7, k: 9), Case(m: 9, n: 1, k: 7), Case(m: 128, n: 120, k: 400),
+    Case(m: 400, n: 120, k: 128, transposesA: true), Case(m: 128, n: 400, k: 120, transposesB: true),
+    Case(m: 10, n: 3000, k: 64), Case(m: 33, n: 2500, k: 70, transposesA: true, transposesB: true),
+    Case(batch: [3, 2], m: 20, n: 30, k: 10), Case(batch: [4], m: 70, n: 90, k: 11, broadcastsB: true),
+    Case(m: 5, n: 6, k: 0), Case(m: 64, n: 65, k: 66, dtype: .float64),
+    Case(m: 40, n: 50, k: 60, transposesB: true, dtype: .float16),
+    Case(batch: [2], m: 40, n: 50, k: 60, transposesA: true, dtype: .bfloat16),
+    Case(m: 17, n: 19, k: 23, dtype: .int8), Case(m: 17, n: 19, k: 23, transposesB: true, dtype: .uint8),
+    Case(batch: [2], m: 17, n: 19, k: 23, transposesA: true, dtype: .int32),
+    Case(m: 17, n: 19, k: 23, transposesA: true, transposesB: true, dtype: .int64),
+  ]
+
+  private func operand(
+    _ value: Int, _ batch: Shape, rows: Int, columns: Int, transposed: Bool, broadcast: Bool
+  ) -> Operand {
+    var layout = Layout(contiguous: Shape(Array(batch) + (transposed ? [columns, rows] : [rows, columns])))
+    if transposed { layout = layout.transposed(Array(0..<batch.rank) + [batch.rank + 1, batch.rank]) }
+    if broadcast { for axis in 0..<batch.rank { layout.strides[axis] = 0 } }
+    return Operand(value: value, layout: layout)
+  }
+
+  private func run(
+    _ test: Case, bias: Bool, threads: Int = 2
+  ) throws -> (result: [Double], expected: [Double], scale: Double) {
+    var random = TestNumbers(seed: 21)
+    var runner = try StepRunner(threads: threads)
+    let batches = test.batch.elementCount
+    let isFloat = test.dtype.isFloatingPoint
+    func numbers(_ count: Int) -> [Double] {
+      (isFloat ? random.array(count) : random.integers(count, -5...5)).map(test.dtype.rounded)
+    }
+    let a = numbers(batches * test.m * test.k)
+    let b = numbers((test.broadcastsB ? 1 : batches) * test.k * test.n)
+    let offsets = numbers(test.n)
+    let lane = test.dtype.lane
+    let (va, vb) = (runner.input(a, test.dtype), runner.input(b, test.dtype))
+    let vbias = runner.input(offsets, lane.dtype)
+    let domain = Shape(Array(test.batch) + [test.m, test.n])
+    let vc = runner.output(domain.elementCount, lane.dtype)
+    var epilogue = Epilogue.plain(domain, lane: lane, into: vc)
+    if bias {
+      var row = Layout(shape: domain, strides: Shape(repeating: 0, count: domain.rank))
+      row.strides[domain.rank - 1] = 1
+      epilogue.program.inputs.append(.tensor(lane.dtype))
+      epilogue.program.instructions = [Instruction("add", lane: lane, operands: [0, 1])]
+      epilogue.program.outputs[0].register = 2
+      epilogue.binding.arguments.append(.tensor(Operand(value: vbias, layout: row)))
+    }
+    let (oa, ob) = (
+      operand(va, test.batch, rows: test.m, columns: test.k, transposed: test.transposesA, broadcast: false),
+      operand(
+        vb, test.batch, rows: test.k, columns: test.n, transposed: test.transposesB,
+        broadcast: test.broadcastsB)
+    )
+    runner.add(
+      .matmul(
+        Matmul(
+          batch: test.batch, m: test.m, n: test.n, k: test.k, a: oa, b: ob, dtype: test.dtype,
+          epilogue: epilogue)))
+    let (pa, pb) = (oa.layout.positions, ob.layout.positions)
+    var expected: [Double] = []
+    for index in 0..<batches {
+      for row in 0..<test.m {
+        for column in 0..<test.n {
+          var sum = bias ? offsets[column] : 0
+          for j in 0..<test.k {
+            sum +=
+              a[pa[(index * test.m + row) * test.k + j]] * b[pb[(index * test.k + j) * test.n + column]]
+          }
+          expected.append(sum)
+        }
+      }
+    }
+    return (try runner.run()[0], expected, 4)
+  }
+
+  @Test(arguments: cases, [false, true])
+  func matchesReference(test: Case, bias: Bool) throws {
+    let (result, expected, scale) = try run(test, bias: bias)
+    #expect(result.count == expected.count)
+    let bound =
+      test.dtype.isFloatingPoint ? 4 * Double(test.k + 1).squareRoot() * 0x1p-24 * scale * Double(test.k + 1) : 0
+    for (a, b) in zip(result, expected) { #expect(abs(a - b) <= bound, "\(test): \(a) for \(b)") }
+  }
+
+  @Test func bitsDoNotDependOnThreads() throws {
+    for test in Self.cases.prefix(10) {
+      let one = try run(test, bias: true, threads: 1).result
+      #expect(try run(test, bias: true, threads: 2).result == one)
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import ApusDevice
+import Testing
+
+@testable import ApusCPU
+
+@Suite struct ReductionTests {
+  /// Reduces a plain tensor and returns the result.
+  private func reduce(
+    _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: String, _ dtype: DType = .float32,
+    layout: Layout? = nil, threads: Int = 2, simd: String? = nil
+  ) throws -> [Double] {
+    var runner = try StepRunner(threads: threads, simd: simd)
+    let x = runner.input(numbers, dtype)
+    var kept = domain
+    for axis in axes { kept[axis] = 1 }
+    let isIndex = reducer.hasPrefix("arg")
+    let type: DType = isIndex ? .int64 : dtype
+    let y = runner.output(kept.elementCount, type)
+    let operand = Operand(value: x, layout: layout ?? Layout(contiguous: domain))
+    runner.add(
+      .reduction(
+        Reduction(
+          domain: domain, axes: axes,
+          prologue: Program(
+            inputs: [.tensor(dtype)], outputs: [Program.Output(register: 0, dtype: dtype.lane.dtype)]),
+          arguments: [.tensor(operand)], reducers: [reducer],
+          epilogue: .plain(kept, lane: isIndex ? .int64 : dtype.lane, into: y, type))))
+    return try runner.run()[0]
+  }
+
+  private func reference(
+    _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: String, layout: Layout
+  ) -> [Double] {
+    var groups: [[Double]] = []
+    var kept = domain
+    for axis in axes { kept[axis] = 1 }
+    groups = Array(repeating: [], count: kept.elementCount)
+    for (index, position) in layout.positions.enumerated() {
+      var (rest, target, factor) = (index, 0, 1)
+      for axis in (0..<domain.rank).reversed() {
+        if !axes.contains(axis) {
+          target += rest % domain[axis] * factor
+          factor *= domain[axis]
+        }
+        rest /= domain[axis]
+      }
+      groups[target].append(numbers[position])
+    }
+    return groups.map { group in
+      switch reducer {
+      case "sum": return group.reduce(0, +)
+      case "product": return group.reduce(1, *)
+      case "min": return group.contains(where: \.isNaN) ? .nan : group.min() ?? .infinity
+      case "max": return group.contains(where: \.isNaN) ? .nan : group.max() ?? -.infinity
+      default:
+        if let nan = group.firstIndex(where: \.isNaN) { return Double(nan) }
+        let best = reducer == "argmin" ? group.min() : group.max()
+        return Double(best.flatMap { group.firstIndex(of: $0) } ?? 0)
+      }
+    }
+  }
+
+  static let cases: [(Shape, [Int])] = [
+    ([7], [0]), ([1000], [0]), ([300_000], [0]), ([3, 5], [1]), ([128, 10], [1]), ([128, 10], [0]),
+    ([5, 3000], [0]), ([4, 6, 14, 14], [0, 2, 3]), ([8, 6, 784], [0, 2]), ([3, 4, 5], [1]),
+    ([3, 40, 50], [0, 1]), ([2, 100, 3], [1]), ([70_000, 2], [0]), ([64, 64], [0]), ([9, 1, 4], [1]),
+    ([16, 16, 16], [0, 1, 2]), ([2, 70_000], [1]),
+  ]
+
+  @Test(arguments: ["sum", "max", "min", "argmax", "argmin"], cases)
+  func matchesReference(reducer: String, shape: (Shape, [Int])) throws {
+    let (domain, axes) = shape
+    var random = TestNumbers(seed: 3)
+    let isIndex = reducer.hasPrefix("arg")
+    let numbers =
+      isIndex ? random.integers(domain.elementCount, -50...50) : random.array(domain.elementCount)
+    let floats = numbers.map { Double(Float($0)) }
+    let expected = reference(
+      floats, domain, axes: axes, reducer, layout: Layout(contiguous: domain))
+    let result = try reduce(numbers, domain, axes: axes, reducer)
+    let count = Double(domain.elementCount / max(1, expected.count))
+    for (a, b) in zip(result, expected) {
+      let tolerance = reducer == "sum" ? 4 * count.squareRoot() * 0x1p-24 * count * 2 : 0
+      #expect(abs(a - b) <= tolerance, "\(a) for \(b)")
+    }
+    #expect(result.count == expected.count)
+  }
+
+  @Test func stridedAndReversed() throws {
+    var random = TestNumbers(seed: 5)
+    let numbers = random.array(600).map { Double(Float($0)) }
+    let layout = Layout(shape: [10, 6, 8], strides: [1, -60, 10], offset: 310)
+    for axes in [[0], [1], [2], [0, 2], [0, 1, 2]] {
+      let expected = reference(numbers, layout.shape, axes: axes, "sum", layout: layout)
+      let result = try reduce(numbers, layout.shape, axes: axes, "sum", layout: layout)
+      for (a, b) in zip(result, expected) { #expect(abs(a - b) < 1e-4) }
+    }
+  }
+
+  @Test func bitsDependOnNeitherThreadsNorInstructionSet() throws {
+    var random = TestNumbers(seed: 7)
+    let numbers = random.array(300_000)
+    for (domain, axes): (Shape, [Int]) in [
+      ([300_000], [0]), ([300, 1000], [0]), ([3, 100_000], [1]), ([100, 6, 500], [0, 2]),
+    ] {
+      let one = try reduce(numbers, domain, axes: axes, "sum", threads: 1)
+      for threads in [2, 3] {
+        #expect(try reduce(numbers, domain, axes: axes, "sum", threads: threads) == one)
+      }
+      for simd in availableSets {
+        #expect(try reduce(numbers, domain, axes: axes, "sum", simd: simd) == one)
+      }
+    }
+  }
+
+  @Test func identitiesOfNothing() throws {
+    #expect(try reduce([], [3, 0], axes: [1], "sum") == [0, 0, 0])
+    #expect(try reduce([], [3, 0], axes: [1], "product") == [1, 1, 1])
+    #expect(try reduce([], [0, 2], axes: [0], "min") == [.infinity, .infinity])
+    #expect(try reduce([], [0, 2], axes: [0], "max", .int32) == [Double(Int32.min), Double(Int32.min)])
+    #expect(try reduce([], [0, 3], axes: [1], "sum") == [])
+  }
+
+  @Test func nanWins() throws {
+    let numbers: [Double] = [1, .nan, 3, -1, 2, 0]
+    for domain: Shape in [[2, 3], [2, 3]] {
+      #expect(try reduce(numbers, domain, axes: [1], "max")[0].isNaN)
+      #expect(try reduce(numbers, domain, axes: [1], "argmax") == [1, 1])
+      #expect(try reduce(numbers, domain, axes: [0], "argmin") == [1, 0, 1])
+    }
+  }
+
+  @Test(arguments: [DType.int32, .int64, .int8, .uint8, .float16, .bfloat16, .float64])
+  func otherTypes(dtype: DType) throws {
+    var random = TestNumbers(seed: 9)
+    let numbers = random.integers(700, 0...9)
+    let domain: Shape = [7, 100]
+    let sums = try reduce(numbers, domain, axes: [0], "max", dtype)
+    let expected = reference(numbers, domain, axes: [0], "max", layout: Layout(contiguous: domain))
+    #expect(sums == expected)
+    let places = try reduce(numbers, domain, axes: [1], "argmin", dtype)
+    #expect(places == reference(numbers, domain, axes: [1], "argmin", layout: Layout(contiguous: domain)))
+  }
+
+  @Test func prologueAndEpilogue() throws {
+    // Two reducers, a program before and one behind: mean of squares and largest place.
+    var runner = try StepRunner()
+    var random = TestNumbers(seed: 11)
+    let numbers = random.array(40 * 300).map { Double(Float($0)) }
+    let x = runner.input(numbers, .float32)
+    let y = runner.output(40, .float32)
+    let scale = runner.scalar(.float(1.0 / 300), .float32)
+    let domain: Shape = [40, 300]
+    let kept: Shape = [40, 1]
+    let square = Instruction("multiply", lane: .float32, operands: [0, 0])
+    let prologue = Program(
+      inputs: [.tensor(.float32)], instructions: [square],
+      outputs: [.init(register: 1, dtype: .float32), .init(register: 0, dtype: .float32)])
+    let epilogue = Program(
+      inputs: [.core(.float32), .scalar(.float32), .core(.float32)],
+      instructions: [
+        Instruction("multiply", lane: .float32, operands: [0, 1]),
+        Instruction("add", lane: .float32, operands: [3, 2]),
+      ], outputs: [.init(register: 4, dtype: .float32)])
+    runner.add(
+      .reduction(
+        Reduction(
+          domain: domain, axes: [1], prologue: prologue,
+          arguments: [.tensor(Operand(value: x, layout: Layout(contiguous: domain)))],
+          reducers: ["sum", "max"],
+          epilogue: Epilogue(
+            program: epilogue,
+            binding: Binding(
+              domain: kept, arguments: [.core(0), .scalar(scale), .core(1)],
+              results: [Operand(value: y, layout: Layout(contiguous: kept))])))))
+    let result = try runner.run()[0]
+    for row in 0..<40 {
+      let part = numbers[(row * 300)..<(row * 300 + 300)]
+      let expected = part.reduce(0) { $0 + $1 * $1 } / 300 + part.max()!
+      #expect(abs(result[row] - expected) < 1e-5)
+    }
+  }
+}
+
+extension Epilogue {
+  /// Stores the core result as it is.
+  static func plain(_ domain: Shape, lane: Lane, into value: Int, _ dtype: DType? = nil) -> Epilogue {
+    Epilogue(
+      program: Program(
+        inputs: [.core(lane)], outputs: [Program.Output(register: 0, dtype: dtype ?? lane.dtype)]),
+      binding: Binding(
+        domain: domain, arguments: [.core(0)],
+        results: [Operand(value: value, layout: Layout(contiguous: domain))]))
+  }
+}
+
+/// The instruction sets of this machine.
+let availableSets = ["avx512", "avx2", "baseline"].filter {
+  (try? CPUDevice(threadCount: 1, simd: $0, memoryLimit: 1 << 20)) != nil
+}
