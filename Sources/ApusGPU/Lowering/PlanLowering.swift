@@ -55,6 +55,9 @@ struct PlanLowering {
       case .elementwise(let step): lower(step)
       case .reduction(let step): lower(step)
       case .copy(let step): lower(step)
+      case .pooling(let step): lower(step)
+      case .convolution(let step): lower(step)
+      case .matmul(let step): lower(step)
       default: throw .unsupported(device: device, feature: "this step")
       }
     }
