@@ -31,6 +31,57 @@ static const char prelude_storage[] = {
 static const char prelude_rows[] = {
 #embed "prelude/rows.h" suffix(, 0)
 };
+static const char matmul_pack[] = {
+#embed "matmul/pack.cl" suffix(, 0)
+};
+static const char matmul_vector[] = {
+#embed "matmul/vector.cl" suffix(, 0)
+};
+static const char matmul_tiled[] = {
+#embed "matmul/tiled.cl" suffix(, 0)
+};
+static const char convolution_image[] = {
+#embed "convolution/image.cl" suffix(, 0)
+};
+static const char convolution_weights[] = {
+#embed "convolution/weights.cl" suffix(, 0)
+};
+static const char convolution_vector[] = {
+#embed "convolution/vector.cl" suffix(, 0)
+};
+static const char convolution_gradient[] = {
+#embed "convolution/gradient.cl" suffix(, 0)
+};
+static const char pooling_window[] = {
+#embed "pooling/window.cl" suffix(, 0)
+};
+static const char pooling_tap[] = {
+#embed "pooling/tap.cl" suffix(, 0)
+};
+static const char pooling_scatter[] = {
+#embed "pooling/scatter.cl" suffix(, 0)
+};
+static const char pooling_gather[] = {
+#embed "pooling/gather.cl" suffix(, 0)
+};
+static const char index_scatter_owned[] = {
+#embed "index/scatter_owned.cl" suffix(, 0)
+};
+static const char random_philox[] = {
+#embed "random/philox.cl" suffix(, 0)
+};
+static const char scan_scan[] = {
+#embed "scan/scan.cl" suffix(, 0)
+};
+static const char scan_carries[] = {
+#embed "scan/carries.cl" suffix(, 0)
+};
+static const char sort_blocks[] = {
+#embed "sort/blocks.cl" suffix(, 0)
+};
+static const char sort_merge[] = {
+#embed "sort/merge.cl" suffix(, 0)
+};
 
 static const struct {
   const char *name;
@@ -45,6 +96,23 @@ static const struct {
     {"prelude/lane.h", prelude_lane},
     {"prelude/storage.h", prelude_storage},
     {"prelude/rows.h", prelude_rows},
+    {"matmul/pack.cl", matmul_pack},
+    {"matmul/vector.cl", matmul_vector},
+    {"matmul/tiled.cl", matmul_tiled},
+    {"convolution/image.cl", convolution_image},
+    {"convolution/weights.cl", convolution_weights},
+    {"convolution/vector.cl", convolution_vector},
+    {"convolution/gradient.cl", convolution_gradient},
+    {"pooling/window.cl", pooling_window},
+    {"pooling/tap.cl", pooling_tap},
+    {"pooling/scatter.cl", pooling_scatter},
+    {"pooling/gather.cl", pooling_gather},
+    {"index/scatter_owned.cl", index_scatter_owned},
+    {"random/philox.cl", random_philox},
+    {"scan/scan.cl", scan_scan},
+    {"scan/carries.cl", scan_carries},
+    {"sort/blocks.cl", sort_blocks},
+    {"sort/merge.cl", sort_merge},
 };
 
 const char *apus_kernel_text(const char *name) {

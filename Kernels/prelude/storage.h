@@ -166,3 +166,9 @@ DEFINE_STORAGE(float64, double, VD, VD, READ_SAME, WRITE_SAME)
 INLINE VI CONVERT_f64_i32(VD v) { return I_SATURATED_D(v == v ? v : (VD)(0.0)); }
 INLINE VL CONVERT_f64_i64(VD v) { return L_SATURATED_D(v == v ? v : (VD)(0.0)); }
 #endif
+
+// c + a·b
+#define ACCUMULATE_f32(a, b, c) FMA(a, b, c)
+#define ACCUMULATE_f64(a, b, c) FMA(a, b, c)
+#define ACCUMULATE_i32(a, b, c) AS_I(AS_U(c) + AS_U(a) * AS_U(b))
+#define ACCUMULATE_i64(a, b, c) AS_L(AS_W(c) + AS_W(a) * AS_W(b))

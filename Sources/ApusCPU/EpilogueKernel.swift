@@ -38,7 +38,12 @@ final class EpilogueKernel {
   private static func findRoom(
     _ epilogue: Epilogue, lane: Lane, _ builder: StepBuilder
   ) -> (value: Int, offset: Int)? {
-    for result in epilogue.binding.results where result.layout.isContiguous {
+    let program = epilogue.program
+    let core = program.inputs.firstIndex { if case .core = $0 { true } else { false } }
+    let storesCore = program.outputs.contains { $0.register == core }
+    for (result, output) in zip(epilogue.binding.results, program.outputs) where result.layout.isContiguous {
+      // Where the core result is itself stored, no other output may be stored over it before.
+      guard !storesCore || output.register == core else { continue }
       guard builder.plan.values[result.value].dtype == lane.dtype else { continue }
       let isRead = epilogue.binding.arguments.contains { argument in
         guard case .tensor(let operand) = argument else { return false }

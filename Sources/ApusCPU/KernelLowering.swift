@@ -169,6 +169,8 @@ struct KernelLowering {
         dtype.isLane, output.layout.isContiguous || domain.elementCount == 1
       else { continue }
       let isSafe = arguments.indices.allSatisfy { argument in
+        // A core result may have been computed in the place of any output.
+        if arguments[argument].kind == Kind.core { return lastUse(of: argument) <= index }
         guard arguments[argument].kind == Kind.tensor, arguments[argument].in_place != 0,
           builder.mayAlias(Int(arguments[argument].index), Int(output.value))
         else { return true }

@@ -26,7 +26,7 @@ extension PlanLowering {
   /// The most pointers of one kernel: some devices take 1 KiB of arguments.
   private static let pointerLimit = 100
   /// Elements that a group of work-items, or on a CPU one work-item, takes on.
-  private var elementsPerGroup: Int { isCPU ? 8192 : 1024 }
+  var elementsPerGroup: Int { isCPU ? 8192 : 1024 }
 
   mutating func lower(_ step: Elementwise) {
     var groups: [[Int]: [Segment]] = [:]
@@ -103,59 +103,10 @@ extension PlanLowering {
   ) -> Int {
     var text = ProgramText(
       program, segment.bound, rows: segment.rows, columns: segment.columns, &builder)
-    return isCPU
-      ? emitVectors(&text, segment, &builder) : emitElements(&text, segment, &builder)
-  }
-
-  /// A work-item takes a run of units; a unit is a row or, where rows are long, a piece of one.
-  private func emitVectors(
-    _ text: inout ProgramText, _ segment: Segment, _ builder: inout KernelBuilder
-  ) -> Int {
-    let extent = segment.columns.extent
-    let pieces = (extent + elementsPerGroup - 1) / elementsPerGroup
-    let piece = (extent + pieces * width - 1) / (pieces * width) * width
-    let units = segment.rows.count * pieces
-    let unitsPerGroup = max(1, elementsPerGroup / piece)
-    let names = [extent, pieces, piece, units, unitsPerGroup].map { builder.number($0) }
-    let index = builder.index
-    builder.line("\(index) unit = ((\(index))GROUP_ID() - start) * \(names[4]);")
-    builder.line("const \(index) stop = SMALLER(unit + \(names[4]), \(names[3]));")
-    builder.block("for (; unit < stop; unit += 1)") { builder in
-      builder.line("const \(index) row = \(names[1]) == 1 ? unit : unit / \(names[1]);")
-      builder.line("const \(index) first = (unit - row * \(names[1])) * \(names[2]);")
-      builder.line("const \(index) end = SMALLER(first + \(names[2]), \(names[0]));")
-      text.beginRow("row", &builder)
-      builder.block("for (\(index) column = first; column < end; column += WIDTH)") { builder in
-        builder.line("const int count = (int)SMALLER(end - column, (\(index))WIDTH);")
-        text.emit(column: "column", count: "count", &builder)
-      }
-    }
-    return (units + unitsPerGroup - 1) / unitsPerGroup
-  }
-
-  /// A group takes `elementsPerGroup` neighbours, each work-item every 256th of them.
-  private func emitElements(
-    _ text: inout ProgramText, _ segment: Segment, _ builder: inout KernelBuilder
-  ) -> Int {
-    let total = builder.number(segment.elementCount)
-    let extent = builder.number(segment.columns.extent)
-    let index = builder.index
-    builder.line(
-      "\(index) element = (\(index))(GROUP_ID() - start) * \(elementsPerGroup) + (\(index))LOCAL_ID();")
-    builder.block("for (int turn = 0; turn < \(elementsPerGroup / 256); turn += 1, element += 256)") {
-      builder in
-      builder.line("if (element >= \(total)) return;")
-      if segment.rows.rank == 0 {
-        text.beginRow("0", &builder)
-        builder.line("const \(index) column = element;")
-      } else {
-        builder.line("const \(index) row = element / \(extent);")
-        builder.line("const \(index) column = element - row * \(extent);")
-        text.beginRow("row", &builder)
-      }
-      text.emit(column: "column", count: "1", &builder)
-    }
-    return (segment.elementCount + elementsPerGroup - 1) / elementsPerGroup
+    return builder.overRows(
+      segment.rows.count, columns: segment.columns.extent, elementsPerGroup: elementsPerGroup,
+      begin: { text.beginRow("row", &$0) },
+      body: { text.emit(column: "column", count: "count", &$0) })
   }
 }
 

@@ -44,7 +44,7 @@ struct KernelBuilder {
   private(set) var numbers: [Int64] = []
   private var preface = ""
   private var declarations = ""
-  private var text = ""
+  var text = ""
   private var indentation = 1
   private var serial = 0
   /// Where in the geometry the numbers begin.
@@ -91,6 +91,13 @@ struct KernelBuilder {
     declarations += "  const \(index) \(name) = (\(index))geometry[\(origin) + \(numbers.count)];\n"
     numbers.append(Int64(value))
     return name
+  }
+
+  /// A list of numbers; returns where it begins, counted from `at`.
+  mutating func table(_ values: [Int]) -> String {
+    let start = number(numbers.count + 1)
+    numbers += values.map(Int64.init)
+    return start
   }
 
   /// A name that no other variable of the kernel has.

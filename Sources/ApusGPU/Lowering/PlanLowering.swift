@@ -55,7 +55,14 @@ struct PlanLowering {
       case .elementwise(let step): lower(step)
       case .reduction(let step): lower(step)
       case .copy(let step): lower(step)
-      default: throw .unsupported(device: device, feature: "this step")
+      case .pooling(let step): lower(step)
+      case .convolution(let step): lower(step)
+      case .matmul(let step): lower(step)
+      case .gather(let step): lower(step)
+      case .scatterAdd(let step): lower(step)
+      case .random(let step): lower(step)
+      case .scan(let step): lower(step)
+      case .sort(let step): lower(step)
       }
     }
   }

@@ -51,13 +51,18 @@ extension PlanLowering {
     let prologueBinding = Binding(domain: step.domain, arguments: step.arguments, results: [])
     var prologue = step.prologue
     prologue.outputs = []
-    let prologueBound = bind(prologue, prologueBinding)
+    lower(step, prologue: bind(prologue, prologueBinding), mayCut: true)
+  }
+
+  /// Lowers a reduction whose arguments are `prologue`'s places.
+  /// - Parameter mayCut: whether parts of results may be left in the workspace.
+  private mutating func lower(_ step: Reduction, prologue prologueBound: BoundProgram, mayCut: Bool) {
     let epilogueBound = bind(step.epilogue.program, step.epilogue.binding)
     var shape = ReductionShape(step, prologue: prologueBound.layouts, epilogue: epilogueBound.layouts)
     guard shape.outputCount > 0 else { return }
     let isSerial = !isCPU && shape.isAlong && shape.reducedCount <= 64
     if isSerial { shape.walkAcross() }
-    shape.parts = parts(of: shape)
+    shape.parts = mayCut ? parts(of: shape) : 1
     let emitter = ReductionEmitter(
       step: step, prologue: prologueBound, epilogue: epilogueBound, shape: shape,
       isLarge: step.domain.elementCount + prologueBound.maximumOffset + shape.kept.reach
@@ -75,6 +80,33 @@ extension PlanLowering {
     launch(
       second, groups: combineGroups, localSize: isCPU ? 1 : 256, detail: detail + ", their sum",
       bytes: Double(emitter.workspaceByteCount))
+  }
+
+  /// Adds up `parts` copies of the result of a step that lie one after the other in the workspace, and
+  /// applies the step's epilogue.
+  mutating func lowerSum(of parts: Int, lane: Lane, workspaceOffset: Int, _ epilogue: Epilogue) {
+    let shape = epilogue.binding.domain
+    let domain = shape.inserting(parts, at: 0)
+    func lifted(_ operand: Operand) -> Operand {
+      let layout = Layout(
+        shape: operand.layout.shape.inserting(1, at: 0), strides: operand.layout.strides.inserting(0, at: 0),
+        offset: operand.layout.offset)
+      return Operand(value: operand.value, layout: layout)
+    }
+    var binding = epilogue.binding
+    binding.domain = shape.inserting(1, at: 0)
+    binding.results = binding.results.map(lifted)
+    binding.arguments = binding.arguments.map { argument in
+      if case .tensor(let operand) = argument { .tensor(lifted(operand)) } else { argument }
+    }
+    let output = Program.Output(register: 0, dtype: lane.dtype)
+    let step = Reduction(
+      domain: domain, axes: [0], prologue: Program(inputs: [.tensor(lane.dtype)], outputs: [output]),
+      arguments: [], reducers: ["sum"], epilogue: Epilogue(program: epilogue.program, binding: binding))
+    let source = BoundProgram(
+      arguments: [.tensor(Place(slot: slots.workspace, offset: workspaceOffset))], results: [],
+      bankSlot: slots.bank, layouts: [Layout(contiguous: domain)])
+    lower(step, prologue: source, mayCut: false)
   }
 
   /// Few results of many elements are worth a second launch.

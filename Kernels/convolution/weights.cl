@@ -1,0 +1,19 @@
+// Copies weights into the order in which a convolution reads them, converted to the lane of the
+// arithmetic and filled up with zeros:
+//
+//   source, element (group, row, channel, tap) by strides  →  target [group, block, channel, tap, $tileRows]
+//
+// One work-item copies the taps of one channel of one block.
+$index rest = GROUP_ID();
+const $index channel = rest % $channels;
+rest = rest / $channels;
+const $index block = rest % $blocks;
+const $index group = rest / $blocks;
+GLOBAL $T *to = $target + GROUP_ID() * $taps * $tileRows;
+for ($index tap = 0; tap < $taps; tap += 1) {
+  for (int i = 0; i < $tileRows; i += 1) {
+    const $index row = block * $tileRows + i;
+    const $index from = $offset + group * $groupStride + row * $rowStride + channel * $channelStride + $sourceTap;
+    to[tap * $tileRows + i] = row < $rows ? FIRST_$lane(SPLAT_$dtype($source, from)) : ($T)0;
+  }
+}

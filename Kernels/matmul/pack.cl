@@ -1,0 +1,26 @@
+// Copies a matrix into panels of $width columns that lie one after the other, converted to the lane of
+// the arithmetic and filled up with zeros, so that the product reads it in order:
+//
+//   source [batch, rows, columns], any strides  →  panels [batch, panel, row, $width]
+//
+// One work-item copies some rows of one panel.
+$index rest = GROUP_ID();
+const $index chunk = rest % $chunks;
+rest = rest / $chunks;
+const $index panel = rest % $panels;
+const $index batch = rest / $panels;
+$BATCH
+const $index end = SMALLER((chunk + 1) * $rowsPerItem, $rows);
+for ($index row = chunk * $rowsPerItem; row < end; row += 1) {
+  const $index to = ((batch * $panels + panel) * $rows + row) * $width;
+  for ($index column = 0; column < $width; column += WIDTH) {
+    const $index first = panel * $width + column;
+    const int count = (int)SMALLER($columns - first, ($index)WIDTH);
+    $V v = $zero;
+    if (count > 0) {
+      v = $LOAD;
+      if (count < WIDTH) v = CHOOSE_$lane(HELD(count), v, $zero);
+    }
+    VSTORE(v, $target + to + column);
+  }
+}

@@ -1,0 +1,20 @@
+// The gradient of a pooling's input on a GPU: a work-item looks for the windows that hold its element.
+// Lanes are not used: WIDTH is 1.
+$T core = 0;
+for ($index backD = 0; backD < $windowD; backD += 1) {
+  const $index offD = inputD + $paddingD - backD * $dilationD;
+  if (offD < 0 || offD % $strideD != 0 || offD / $strideD >= $outputD) continue;
+  for ($index backH = 0; backH < $windowH; backH += 1) {
+    const $index offH = inputH + $paddingH - backH * $dilationH;
+    if (offH < 0 || offH % $strideH != 0 || offH / $strideH >= $outputH) continue;
+    for ($index backW = 0; backW < $windowW; backW += 1) {
+      const $index offW = element + $paddingW - backW * $dilationW;
+      if (offW < 0 || offW % $strideW != 0 || offW / $strideW >= $outputW) continue;
+      const $index d = offD / $strideD;
+      const $index h = offH / $strideH;
+      const $index column = offW / $strideW;
+      const $V gradient = LOAD_$dtype($gradient, $gradientOffset + ((plane * $outputD + d) * $outputH + h) * $outputW + column, 1);
+      $WINDOWS
+    }
+  }
+}

@@ -1,0 +1,30 @@
+// The gradient of a pooling's input on a CPU: a work-item goes through the windows of some planes and adds
+// to a plane of its own, which it then hands on.
+$index plane = GROUP_ID() * $planesPerItem;
+const $index lastPlane = SMALLER(plane + $planesPerItem, $planes);
+GLOBAL $T *stage = $workspace + GROUP_ID() * $inputVolume;
+for (; plane < lastPlane; plane += 1) {
+  for ($index place = 0; place < $inputVolume; place += WIDTH) {
+    STORE_$laneType(stage, place, (int)SMALLER($inputVolume - place, ($index)WIDTH), $zero);
+  }
+  for ($index d = 0; d < $outputD; d += 1) {
+    for ($index h = 0; h < $outputH; h += 1) {
+      for ($index column = 0; column < $outputW; column += WIDTH) {
+        const int count = (int)SMALLER($outputW - column, ($index)WIDTH);
+        const $V gradient = LOAD_$dtype($gradient, $gradientOffset + ((plane * $outputD + d) * $outputH + h) * $outputW + column, count);
+        $WINDOWS
+      }
+    }
+  }
+  for ($index d = 0; d < $inputD; d += 1) {
+    for ($index h = 0; h < $inputH; h += 1) {
+      const $index output = (plane * $inputD + d) * $inputH + h;
+      $ROW
+      for ($index column = 0; column < $inputW; column += WIDTH) {
+        const int count = (int)SMALLER($inputW - column, ($index)WIDTH);
+        const $V core = LOAD_$laneType(stage, (d * $inputH + h) * $inputW + column, count);
+        $EPILOGUE
+      }
+    }
+  }
+}

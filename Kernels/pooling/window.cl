@@ -1,0 +1,15 @@
+// Walks the windows of `count` neighbouring outputs, from `column` on in row (d, h) of `plane`, together:
+// lanes are outputs. Elements outside the input do not count.
+for ($index tapD = 0; tapD < $windowD; tapD += 1) {
+  const $index fromD = d * $strideD + tapD * $dilationD - $paddingD;
+  if (fromD < 0 || fromD >= $inputD) continue;
+  for ($index tapH = 0; tapH < $windowH; tapH += 1) {
+    const $index fromH = h * $strideH + tapH * $dilationH - $paddingH;
+    if (fromH < 0 || fromH >= $inputH) continue;
+    const $index inPlane = (fromD * $inputH + fromH) * $inputW;
+    for ($index tapW = 0; tapW < $windowW; tapW += 1) {
+      const $index fromW = column * $strideW + tapW * $dilationW - $paddingW;
+      $TAP
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import ApusDevice
+
+extension PlanLowering {
+  mutating func lower(_ step: Convolution) {
+    guard step.epilogue.binding.domain.elementCount > 0 else { return }
+    guard isCPU else { return lowerTiled(step) }
+    switch step.pass {
+    case .output, .inputGradient: lowerPlanes(step)
+    case .weightGradient: lowerWeightGradient(step)
+    }
+  }
+
+  func detail(_ step: Convolution) -> String {
+    let g = step.geometry
+    func text(_ extents: SIMD3<Int>) -> String {
+      g.input.x == 1 ? "\(extents.y)x\(extents.z)" : "\(extents.x)x\(extents.y)x\(extents.z)"
+    }
+    return "convolution \(step.pass) N\(g.batch) C\(g.inputChannels) \(text(g.input)) K\(g.outputChannels) "
+      + "\(text(g.kernel)) stride \(text(g.stride)) groups \(g.groups) \(step.dtype)"
+  }
+
+  func bytes(_ step: Convolution) -> Double {
+    let g = step.geometry
+    let elements =
+      g.batch * (g.inputChannels * g.input.wrappedProduct + g.outputChannels * g.output.wrappedProduct)
+      + g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct
+    return Double(elements * step.dtype.byteCount)
+  }
+}
+
+/// How an image is laid out for kernels that know no bounds: see `Kernels/convolution/image.cl`.
+struct PreparedImage {
+  /// The extents in memory.
+  var source: SIMD3<Int>
+  /// Zeros ahead of the first element; negative where elements are left out.
+  var low: SIMD3<Int>
+  /// The distance of neighbouring elements; between them are zeros.
+  var insert: SIMD3<Int>
+  /// What coordinates are divided by.
+  var phases: SIMD3<Int>
+  /// The extents of a phase.
+  var target: SIMD3<Int>
+  /// Room past the end, for registers that reach over it.
+  var slack: Int
+
+  var rowsPerImage: Int { phases.wrappedProduct * target.x * target.y }
+  var stride: Int { rowsPerImage * target.z + slack }
+
+  /// The input of a convolution, read by its taps.
+  static func input(_ g: ConvolutionGeometry, slack: Int) -> PreparedImage {
+    let one = SIMD3(repeating: 1)
+    let needed = (g.output &- one) &* g.stride &+ g.dilation &* (g.kernel &- one) &+ one
+    return PreparedImage(
+      source: g.input, low: g.padding, insert: one, phases: g.stride,
+      target: (needed &+ g.stride &- one) / g.stride, slack: slack)
+  }
+
+  /// The gradient of the output, such that the gradient of the input is its convolution with the
+  /// flipped weights, at stride 1.
+  static func outputGradient(_ g: ConvolutionGeometry, slack: Int) -> PreparedImage {
+    let one = SIMD3(repeating: 1)
+    let reach = g.dilation &* (g.kernel &- one)
+    return PreparedImage(
+      source: g.output, low: reach &- g.padding, insert: g.stride, phases: one, target: g.input &+ reach,
+      slack: slack)
+  }
+
+  /// The gradient of the output, in rows as wide as those of the prepared input.
+  static func places(_ g: ConvolutionGeometry, like input: PreparedImage, slack: Int) -> PreparedImage {
+    let one = SIMD3(repeating: 1)
+    return PreparedImage(
+      source: g.output, low: .zero, insert: one, phases: one,
+      target: SIMD3(g.output.x, input.target.y, input.target.z), slack: slack)
+  }
+
+  /// How far from a place the element lies that each tap needs.
+  func tapOffsets(_ g: ConvolutionGeometry) -> [Int] {
+    let volume = target.wrappedProduct
+    var offsets: [Int] = []
+    for d in 0..<g.kernel.x {
+      for h in 0..<g.kernel.y {
+        for w in 0..<g.kernel.z {
+          let tap = SIMD3(d, h, w) &* g.dilation
+          let shift = tap / phases
+          let phase = tap &- shift &* phases
+          offsets.append(
+            ((phase.x * phases.y + phase.y) * phases.z + phase.z) * volume
+              + (shift.x * target.y + shift.y) * target.z + shift.z)
+        }
+      }
+    }
+    return offsets
+  }
+}
+
+extension PlanLowering {
+  /// Emits the launch that prepares `count` images, from image `first` of the value at `place` on, into
+  /// the workspace.
+  mutating func prepare(
+    _ image: PreparedImage, count: Int, first: Int, from place: Place, dtype: DType, to workspaceOffset: Int
+  ) {
+    let lane = dtype.lane
+    var builder = KernelBuilder(family: "convolution_image", target: target, isLarge: true)
+    var template = KernelTemplate("convolution/image.cl")
+    let source = builder.pointer(dtype.storage, slot: place.slot)
+    let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["target"] = "(\(target) + \(builder.number(workspaceOffset)))"
+    template["offset"] = builder.number(place.offset + first * image.source.wrappedProduct)
+    template["T"] = lane.scalar
+    template["laneType"] = lane.dtype.description
+    template["zero"] = Scalar.integer(0).text(lane)
+    template["index"] = builder.index
+    let rowsPerItem = max(1, 8192 / image.target.z)
+    let rowCount = count * image.rowsPerImage
+    for (name, value) in [
+      ("rowsPerItem", rowsPerItem), ("rowCount", rowCount), ("rowsPerImage", image.rowsPerImage),
+      ("imageStride", image.stride), ("slack", image.slack),
+    ] {
+      template[name] = builder.number(value)
+    }
+    for (name, extents) in [
+      ("target", image.target), ("phases", image.phases), ("low", image.low), ("insert", image.insert),
+      ("source", image.source),
+    ] {
+      for (axis, letter) in ["D", "H", "W"].enumerated() {
+        template[name + letter] = builder.number(extents[axis])
+      }
+    }
+    template["COPY"] = builder.captured { builder in
+      copyRow(image, dtype, source: source, template, &builder)
+    }
+    builder.append(template)
+    launch(
+      builder, groups: (rowCount + rowsPerItem - 1) / rowsPerItem,
+      detail: "convolution image \(image.source) \(count)",
+      bytes: Double(count * (image.stride * lane.dtype.byteCount + image.source.wrappedProduct * dtype.byteCount)))
+  }
+
+  /// Emits the copy of one row from `from` to `to`.
+  private func copyRow(
+    _ image: PreparedImage, _ dtype: DType, source: String, _ template: KernelTemplate,
+    _ builder: inout KernelBuilder
+  ) {
+    let index = builder.index
+    let low = template["lowW"]!
+    let (targetW, sourceW) = (template["targetW"]!, template["sourceW"]!)
+    if image.insert.z > 1 {
+      let insert = template["insertW"]!
+      builder.line("const \(index) first = \(low) >= 0 ? 0 : (\(insert) - 1 - \(low)) / \(insert);")
+      builder.line(
+        "const \(index) last = SMALLER(\(sourceW), (\(targetW) - \(low) + \(insert) - 1) / \(insert));")
+    } else {
+      let step = template["phasesW"]!
+      // Ahead of the first element there may be more zeros than a phase has; past the last none.
+      builder.line("const \(index) shift = \(low) - phaseW;")
+      builder.line("const \(index) first = shift <= 0 ? 0 : (shift + \(step) - 1) / \(step);")
+      builder.line("const \(index) reach = \(sourceW) + shift;")
+      builder.line(
+        "const \(index) last = reach <= 0 ? 0 : SMALLER(\(targetW), (reach + \(step) - 1) / \(step));")
+    }
+    let type = dtype.lane.dtype
+    builder.block("for (\(index) t = first; t < last; t += WIDTH)") { builder in
+      builder.line("const int count = (int)SMALLER(last - t, (\(index))WIDTH);")
+      if image.insert.z > 1 {
+        let insert = template["insertW"]!
+        builder.line(
+          "SCATTER_\(type)(to, t * \(insert) + \(low), \(insert), count, LOAD_\(dtype)(\(source), from + t, count));")
+      } else if image.phases.z > 1 {
+        let step = template["phasesW"]!
+        builder.line(
+          "STORE_\(type)(to, t, count, GATHER_\(dtype)(\(source), from + t * \(step) - shift, \(step), count));")
+      } else {
+        builder.line("STORE_\(type)(to, t, count, LOAD_\(dtype)(\(source), from + t - shift, count));")
+      }
+    }
+  }
+}

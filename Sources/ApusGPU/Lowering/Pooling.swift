@@ -1,0 +1,251 @@
+import ApusDevice
+
+extension PlanLowering {
+  mutating func lower(_ step: Pooling) {
+    guard step.epilogue.binding.domain.elementCount > 0 else { return }
+    if step.pass != .backward {
+      lowerForward(step)
+    } else if isCPU {
+      lowerScatter(step)
+    } else {
+      lowerGather(step)
+    }
+  }
+
+  private func detail(_ step: Pooling) -> String {
+    "pooling \(step.kind) \(step.pass) \(step.planes) of \(step.input) by \(step.window) \(step.dtype)"
+  }
+
+  private func bytes(_ step: Pooling) -> Double {
+    let elements = step.planes * (step.input.wrappedProduct + step.output.wrappedProduct)
+    return Double(elements * step.dtype.byteCount)
+  }
+
+  /// The names that all pooling templates share.
+  private func names(_ step: Pooling, _ builder: inout KernelBuilder) -> KernelTemplate {
+    let lane = step.dtype.lane
+    var template = KernelTemplate("pooling/window.cl")
+    template["T"] = lane.scalar
+    template["V"] = lane.vector
+    template["lane"] = lane.suffix
+    template["laneType"] = lane.dtype.description
+    template["dtype"] = step.dtype.description
+    template["zero"] = Scalar.integer(0).text(lane)
+    template["index"] = builder.index
+    template["planes"] = builder.number(step.planes)
+    template["inputVolume"] = builder.number(step.input.wrappedProduct)
+    for (name, extents) in [
+      ("input", step.input), ("output", step.output), ("window", step.window), ("stride", step.stride),
+      ("padding", step.padding), ("dilation", step.dilation),
+    ] {
+      for (axis, letter) in ["D", "H", "W"].enumerated() {
+        template[name + letter] = builder.number(extents[axis])
+      }
+    }
+    return template
+  }
+
+  private func bind(
+    _ value: Int, as name: String, _ dtype: DType, _ template: inout KernelTemplate,
+    _ builder: inout KernelBuilder
+  ) {
+    let place = place(value: value)
+    template[name] = builder.pointer(dtype.storage, slot: place.slot)
+    template[name + "Offset"] = builder.number(place.offset)
+  }
+
+  /// The walk over windows whose elements are used as `use` says.
+  private func windows(_ shared: KernelTemplate, use: String, reading: Bool = true) -> String {
+    var window = shared.with(file: "pooling/window.cl")
+    if reading {
+      var tap = shared.with(file: "pooling/tap.cl")
+      tap["USE"] = use
+      window["TAP"] = tap.text
+    } else {
+      window["TAP"] = use
+    }
+    return window.text
+  }
+
+  /// The walk that finds the first maximum of each window: `best` and its `place` in the plane.
+  private func maxima(_ shared: KernelTemplate, _ lane: Lane) -> String {
+    let use = """
+      const VI take = held & (TRUTH32(best_place < 0) | better_argmax_\(lane.suffix)(value, best));
+      best = CHOOSE_\(lane.suffix)(take, value, best);
+      best_place = CHOOSE_i32(take, (VI)((int)(inPlane + fromW)) + LANES_I * (VI)((int)\(shared["strideW"]!)), best_place);
+      """
+    return """
+      \(lane.vector) best = identity_max_\(lane.suffix)();
+      VI best_place = (VI)(-1);
+      \(windows(shared, use: use))
+      """
+  }
+
+  /// The number of elements that each window's average divides by, as `divisor`.
+  private func divisor(_ step: Pooling, _ shared: KernelTemplate) -> String {
+    let lane = step.dtype.lane
+    guard !step.countsPadding else {
+      return "const \(lane.vector) divisor = \(Scalar.integer(Int64(step.window.wrappedProduct)).text(lane));"
+    }
+    let use = """
+      for (int lane = 0; lane < WIDTH; lane += 1) {
+        const \(shared["index"]!) at = fromW + lane * \(shared["strideW"]!);
+        sizes[lane] += at >= 0 && at < \(shared["inputW"]!);
+      }
+      """
+    return """
+      int sizes[WIDTH];
+      for (int lane = 0; lane < WIDTH; lane += 1) sizes[lane] = 0;
+      \(windows(shared, use: use, reading: false))
+      const VI size = VLOAD(sizes);
+      const \(lane.vector) divisor = CONVERT_i32_\(lane.suffix)(CHOOSE_i32(size, size, (VI)(1)));
+      """
+  }
+
+  // MARK: - Forward
+
+  private mutating func lowerForward(_ step: Pooling) {
+    let lane = step.dtype.lane
+    let isLarge = step.planes * step.input.wrappedProduct >= 1 << 30
+    var builder = KernelBuilder(family: "pooling_forward", target: target, isLarge: isLarge)
+    builder.begin("const i64 start = 0;")
+    var shared = names(step, &builder)
+    bind(step.left, as: "source", step.dtype, &shared, &builder)
+    let index = builder.index
+    var text = ""
+    if step.kind == .average {
+      let use = "total = row_add_\(lane.suffix)(total, CHOOSE_\(lane.suffix)(held, value, \(shared["zero"]!)));"
+      text = """
+        \(lane.vector) total = \(shared["zero"]!);
+        \(windows(shared, use: use))
+        \(divisor(step, shared))
+        const \(lane.vector) core = row_divide_\(lane.suffix)(total, divisor);
+        """
+    } else {
+      text = maxima(shared, lane)
+      if step.pass == .select, let right = step.right {
+        bind(right, as: "chosen", step.dtype, &shared, &builder)
+        text += """
+
+          int places[WIDTH];
+          \(lane.scalar) cores[WIDTH];
+          VSTORE(best_place, places);
+          for (int lane = 0; lane < WIDTH; lane += 1) {
+            cores[lane] = lane < count && places[lane] >= 0 ? FIRST_\(lane.suffix)(SPLAT_\(step.dtype)(\(shared["chosen"]!), \(shared["chosenOffset"]!) + plane * \(shared["inputVolume"]!) + places[lane])) : (\(lane.scalar))0;
+          }
+          const \(lane.vector) core = VLOAD(cores);
+          """
+      } else {
+        text += "\nconst \(lane.vector) core = best;"
+      }
+    }
+    var filled = KernelTemplate("pooling/window.cl")
+    fillEpilogue(step.epilogue, &filled, &builder, cores: ["core"])
+    let place = Self.takingApart(
+      "row", ["plane", "d", "h"],
+      [step.output.x, step.output.y].map {
+        builder.number($0)
+      }, index)
+    let groups = builder.overRows(
+      step.planes * step.output.x * step.output.y, columns: step.output.z,
+      elementsPerGroup: isCPU ? 2048 : 256,
+      begin: {
+        $0.lines(place)
+        $0.line("const \(index) output = row;")
+        $0.lines(filled["ROW"]!)
+      },
+      body: {
+        $0.lines(text)
+        $0.lines(filled["EPILOGUE"]!)
+      })
+    launch(
+      builder, groups: groups, localSize: isCPU ? 1 : 256, detail: detail(step), bytes: bytes(step))
+  }
+
+  // MARK: - Backward
+
+  /// What a window adds to the elements it holds, from `gradient`; `add(place, number)` spells the
+  /// addition of one lane.
+  private func contributions(
+    _ step: Pooling, _ shared: KernelTemplate, add: (_ place: String, _ number: String) -> String
+  ) -> String {
+    let lane = step.dtype.lane
+    if step.kind == .maximum {
+      return """
+        \(maxima(shared, lane))
+        int places[WIDTH];
+        \(lane.scalar) gradients[WIDTH];
+        VSTORE(best_place, places);
+        VSTORE(gradient, gradients);
+        for (int lane = 0; lane < count; lane += 1) {
+          if (places[lane] >= 0) \(add("places[lane]", "gradients[lane]"))
+        }
+        """
+    }
+    let index = shared["index"]!
+    let use = """
+      for (int lane = 0; lane < count; lane += 1) {
+        const \(index) at = fromW + lane * \(shared["strideW"]!);
+        if (at >= 0 && at < \(shared["inputW"]!)) \(add("inPlane + at", "gradients[lane]"))
+      }
+      """
+    return """
+      \(divisor(step, shared))
+      \(lane.scalar) gradients[WIDTH];
+      VSTORE(row_divide_\(lane.suffix)(gradient, divisor), gradients);
+      \(windows(shared, use: use, reading: false))
+      """
+  }
+
+  private mutating func lowerScatter(_ step: Pooling) {
+    let lane = step.dtype.lane
+    let volume = step.input.wrappedProduct
+    let planesPerItem = max(1, min(8192 / max(1, volume), (step.planes + 15) / 16))
+    let items = (step.planes + planesPerItem - 1) / planesPerItem
+    var builder = KernelBuilder(family: "pooling_scatter", target: target, isLarge: true)
+    var shared = names(step, &builder)
+    bind(step.left, as: "source", step.dtype, &shared, &builder)
+    bind(step.right ?? step.left, as: "gradient", step.dtype, &shared, &builder)
+    var template = shared.with(file: "pooling/scatter.cl")
+    template["workspace"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["planesPerItem"] = builder.number(planesPerItem)
+    template["WINDOWS"] = contributions(step, shared) { "stage[\($0)] += \($1);" }
+    fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
+    builder.append(template)
+    needWorkspace(items * volume * lane.dtype.byteCount)
+    launch(builder, groups: items, detail: detail(step), bytes: bytes(step))
+  }
+
+  private mutating func lowerGather(_ step: Pooling) {
+    let isLarge = step.planes * step.input.wrappedProduct >= 1 << 30
+    var builder = KernelBuilder(family: "pooling_gather", target: target, isLarge: isLarge)
+    builder.begin("const i64 start = 0;")
+    let index = builder.index
+    var shared = names(step, &builder)
+    bind(step.left, as: "source", step.dtype, &shared, &builder)
+    bind(step.right ?? step.left, as: "gradient", step.dtype, &shared, &builder)
+    var template = shared.with(file: "pooling/gather.cl")
+    template["WINDOWS"] = contributions(step, shared) { "if (\($0) == own) core += \($1);" }
+    fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
+    let place = Self.takingApart(
+      "row", ["plane", "inputD", "inputH"],
+      [
+        shared["inputD"]!, shared["inputH"]!,
+      ], index)
+    let groups = builder.overRows(
+      step.planes * step.input.x * step.input.y, columns: step.input.z, elementsPerGroup: 256,
+      begin: {
+        $0.lines(place)
+        $0.line("const \(index) output = row;")
+        $0.lines(template["ROW"]!)
+      },
+      body: {
+        $0.line("const \(index) element = column;")
+        $0.line(
+          "const \(index) own = (inputD * \(shared["inputH"]!) + inputH) * \(shared["inputW"]!) + element;")
+        $0.append(template)
+        $0.lines(template["EPILOGUE"]!)
+      })
+    launch(builder, groups: groups, localSize: 256, detail: detail(step), bytes: bytes(step))
+  }
+}

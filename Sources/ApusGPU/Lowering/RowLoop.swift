@@ -1,0 +1,62 @@
+extension KernelBuilder {
+  /// Emits loops over `rows` rows of `columns` elements, dealt out to work-items: on a CPU each takes a
+  /// run of `elementsPerGroup` in registers, on a GPU each of the 256 of a group every 256th of them.
+  /// The text that `body` emits knows `column` and `count`, that of `begin` `row`.
+  ///
+  /// A variable `start` must hold the group that the loops begin at.
+  /// - Returns: how many groups the loops need.
+  mutating func overRows(
+    _ rows: Int, columns: Int, elementsPerGroup: Int,
+    begin: (inout KernelBuilder) -> Void, body: (inout KernelBuilder) -> Void
+  ) -> Int {
+    target.kernelClass == .cpu
+      ? overRegisters(rows, columns, elementsPerGroup, begin, body)
+      : overElements(rows, columns, elementsPerGroup, begin, body)
+  }
+
+  /// A unit is a row or, where rows are long, a piece of one.
+  private mutating func overRegisters(
+    _ rows: Int, _ extent: Int, _ elementsPerGroup: Int, _ begin: (inout KernelBuilder) -> Void,
+    _ body: (inout KernelBuilder) -> Void
+  ) -> Int {
+    let width = target.width
+    let pieces = (extent + elementsPerGroup - 1) / elementsPerGroup
+    let piece = (extent + pieces * width - 1) / (pieces * width) * width
+    let units = rows * pieces
+    let unitsPerGroup = max(1, elementsPerGroup / piece)
+    let names = [extent, pieces, piece, units, unitsPerGroup].map { number($0) }
+    line("\(index) unit = ((\(index))GROUP_ID() - start) * \(names[4]);")
+    line("const \(index) stop = SMALLER(unit + \(names[4]), \(names[3]));")
+    block("for (; unit < stop; unit += 1)") { builder in
+      let index = builder.index
+      builder.line("const \(index) row = \(names[1]) == 1 ? unit : unit / \(names[1]);")
+      builder.line("const \(index) first = (unit - row * \(names[1])) * \(names[2]);")
+      builder.line("const \(index) end = SMALLER(first + \(names[2]), \(names[0]));")
+      begin(&builder)
+      builder.block("for (\(index) column = first; column < end; column += WIDTH)") { builder in
+        builder.line("const int count = (int)SMALLER(end - column, (\(index))WIDTH);")
+        body(&builder)
+      }
+    }
+    return (units + unitsPerGroup - 1) / unitsPerGroup
+  }
+
+  private mutating func overElements(
+    _ rows: Int, _ columns: Int, _ elementsPerGroup: Int, _ begin: (inout KernelBuilder) -> Void,
+    _ body: (inout KernelBuilder) -> Void
+  ) -> Int {
+    let total = number(rows * columns)
+    let extent = number(columns)
+    line("const int count = 1;")
+    line("\(index) place = (\(index))(GROUP_ID() - start) * \(elementsPerGroup) + (\(index))LOCAL_ID();")
+    block("for (int turn = 0; turn < \(elementsPerGroup / 256); turn += 1, place += 256)") { builder in
+      let index = builder.index
+      builder.line("if (place >= \(total)) return;")
+      builder.line("const \(index) row = place / \(extent);")
+      builder.line("const \(index) column = place - row * \(extent);")
+      begin(&builder)
+      body(&builder)
+    }
+    return (rows * columns + elementsPerGroup - 1) / elementsPerGroup
+  }
+}

@@ -1,0 +1,126 @@
+import ApusDevice
+import ApusGPU
+import Testing
+
+@Suite struct ConvolutionTests {
+  /// A geometry with the extents of the output that a symmetric padding gives, plus `extra`.
+  static func geometry(
+    _ batch: Int, _ input: Int, _ output: Int, groups: Int = 1, size: SIMD3<Int>, kernel: SIMD3<Int>,
+    stride: SIMD3<Int> = .one, padding: SIMD3<Int> = .zero, dilation: SIMD3<Int> = .one,
+    extra: SIMD3<Int> = .zero
+  ) -> ConvolutionGeometry {
+    let reach = dilation &* (kernel &- .one)
+    return ConvolutionGeometry(
+      batch: batch, groups: groups, inputChannels: input, outputChannels: output, input: size,
+      kernel: kernel, output: (size &+ padding &+ padding &+ extra &- reach &- .one) / stride &+ .one,
+      stride: stride, padding: padding, dilation: dilation)
+  }
+
+  static let geometries = [
+    geometry(3, 1, 6, size: SIMD3(1, 12, 14), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 2, 2)),
+    geometry(2, 6, 16, size: SIMD3(1, 14, 14), kernel: SIMD3(1, 5, 5)),
+    geometry(2, 3, 9, size: SIMD3(1, 1, 40), kernel: SIMD3(1, 1, 3), padding: SIMD3(0, 0, 1)),
+    geometry(
+      2, 4, 10, groups: 2, size: SIMD3(1, 11, 13), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 3),
+      padding: SIMD3(0, 1, 2), dilation: SIMD3(1, 2, 1), extra: SIMD3(0, 1, 0)),
+    geometry(
+      1, 2, 5, size: SIMD3(4, 5, 6), kernel: SIMD3(2, 3, 2), stride: SIMD3(2, 1, 2), padding: SIMD3(1, 1, 0)),
+    geometry(2, 5, 5, groups: 5, size: SIMD3(1, 9, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
+    geometry(1, 2, 3, size: SIMD3(1, 5, 5), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 3, 3)),
+  ]
+
+  /// Calls `body` with the offsets in x, w and y of each product of a convolution.
+  private func products(_ g: ConvolutionGeometry, _ body: (Int, Int, Int) -> Void) {
+    let (x, y) = (g.inputChannels / g.groups, g.outputChannels / g.groups)
+    let taps = g.kernel.wrappedProduct
+    for image in 0..<g.batch {
+      for k in 0..<g.outputChannels {
+        for place in 0..<g.output.wrappedProduct {
+          let o = SIMD3(
+            place / (g.output.y * g.output.z), place / g.output.z % g.output.y, place % g.output.z)
+          for tap in 0..<taps {
+            let r = SIMD3(tap / (g.kernel.y * g.kernel.z), tap / g.kernel.z % g.kernel.y, tap % g.kernel.z)
+            let i = o &* g.stride &+ r &* g.dilation &- g.padding
+            guard all(i .>= .zero), all(i .< g.input) else { continue }
+            for c in 0..<x {
+              let channel = k / y * x + c
+              body(
+                (((image * g.inputChannels + channel) * g.input.x + i.x) * g.input.y + i.y) * g.input.z + i.z,
+                (k * x + c) * taps + tap,
+                (image * g.outputChannels + k) * g.output.wrappedProduct + place)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private func all(_ mask: SIMDMask<SIMD3<Int>>) -> Bool { mask[0] && mask[1] && mask[2] }
+
+  @Test(arguments: geometries.indices, Convolution.Pass.allCases)
+  func passes(_ index: Int, _ pass: Convolution.Pass) throws {
+    try check(Self.geometries[index], pass, .float32, tolerance: 0x1p-22)
+  }
+
+  @Test(arguments: [DType.float16, .bfloat16, .float64], Convolution.Pass.allCases)
+  func types(_ dtype: DType, _ pass: Convolution.Pass) throws {
+    try check(Self.geometries[3], pass, dtype, tolerance: 0x1p-22)
+  }
+
+  private func check(
+    _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, tolerance: Double
+  ) throws {
+    var numbers = Numbers(seed: 3)
+    let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
+    let yCount = g.batch * g.outputChannels * g.output.wrappedProduct
+    let wCount = g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct
+    let (x, y, w) = (numbers.array(xCount), numbers.array(yCount), numbers.array(wCount))
+    let spatial = [g.input.x, g.input.y, g.input.z]
+    let (left, right, domain): ([Double], [Double], Shape) =
+      switch pass {
+      case .output: (x, w, Shape([g.batch, g.outputChannels, g.output.x, g.output.y, g.output.z]))
+      case .inputGradient: (y, w, Shape([g.batch, g.inputChannels] + spatial))
+      case .weightGradient:
+        (x, y, Shape([g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]))
+      }
+    var expected = [Double](repeating: 0, count: domain.elementCount)
+    var sizes = expected
+    products(g) { xPlace, wPlace, yPlace in
+      let (place, term) =
+        switch pass {
+        case .output: (yPlace, x[xPlace] * w[wPlace])
+        case .inputGradient: (xPlace, y[yPlace] * w[wPlace])
+        case .weightGradient: (wPlace, x[xPlace] * y[yPlace])
+        }
+      expected[place] += term
+      sizes[place] += abs(term)
+    }
+    for (kernelClass, device) in Harness.devices {
+      var builder = PlanBuilder()
+      let leftValue = builder.input(left, dtype)
+      let rightValue = builder.input(right, dtype)
+      // A bias for each channel (or row of weights), and a result with its axes in another order.
+      let channels = domain[pass == .weightGradient ? 0 : 1]
+      let bias = numbers.array(channels)
+      let biasValue = builder.input(bias, dtype.lane.dtype)
+      let result = builder.output(domain.elementCount, dtype.lane.dtype)
+      var biasLayout = Layout(shape: domain, strides: Shape(repeating: 0, count: 5))
+      biasLayout.strides[pass == .weightGradient ? 0 : 1] = 1
+      let operand = Operand(value: result, layout: Layout(contiguous: domain))
+      builder.step(
+        .convolution(
+          Convolution(
+            pass: pass, geometry: g, left: leftValue, right: rightValue, dtype: dtype,
+            epilogue: epilogue(
+              dtype.lane, operand, domain: domain, bias: Operand(value: biasValue, layout: biasLayout)))))
+      let output = try builder.run(on: device)[0]
+      let inner = domain.elementCount / (pass == .weightGradient ? domain[0] : domain[0] * domain[1])
+      var worst = 0.0
+      for place in expected.indices {
+        let sum = max(0, expected[place] + bias[place / inner % channels])
+        worst = max(worst, abs(output[place] - sum) / (sizes[place] + 2))
+      }
+      #expect(worst <= tolerance, "\(kernelClass)")
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import ApusDevice
+import ApusGPU
+import Testing
+
+/// One result of the last `core` register, through `relu(core + bias)` or unchanged.
+func epilogue(
+  _ lane: Lane, _ result: Operand, domain: Shape, bias: Operand? = nil, dtype: DType? = nil
+) -> Epilogue {
+  let output = dtype ?? lane.dtype
+  guard let bias else {
+    return Epilogue(
+      program: Program(
+        inputs: [.core(lane)], outputs: [Program.Output(register: 0, dtype: output)]),
+      binding: Binding(domain: domain, arguments: [.core(0)], results: [result]))
+  }
+  let program = Program(
+    inputs: [.core(lane), .tensor(lane.dtype)],
+    instructions: [
+      Instruction("add", lane: lane, operands: [0, 1]),
+      Instruction("constant", lane: lane, operands: [], immediate: .integer(0)),
+      Instruction("maximum", lane: lane, operands: [2, 3]),
+    ], outputs: [Program.Output(register: 4, dtype: output)])
+  return Epilogue(
+    program: program,
+    binding: Binding(domain: domain, arguments: [.core(0), .tensor(bias)], results: [result]))
+}
+
+@Suite struct MatmulTests {
+  struct Case: CustomTestStringConvertible {
+    var batch: [Int] = []
+    var m, n, k: Int
+    var isLeftTransposed = false
+    var isRightTransposed = false
+    var dtype = DType.float32
+    var hasBias = false
+    /// Whether all batches share the right operand.
+    var sharesRight = false
+    var testDescription: String {
+      "\(batch)×\(m)x\(n)x\(k) \(isLeftTransposed ? "T" : "N")\(isRightTransposed ? "T" : "N") \(dtype)"
+    }
+  }
+
+  static let cases = [
+    Case(m: 1, n: 1, k: 1), Case(m: 128, n: 10, k: 84, isRightTransposed: true, hasBias: true),
+    Case(m: 13, n: 64, k: 37, isLeftTransposed: true), Case(m: 3, n: 130, k: 65, hasBias: true),
+    Case(m: 130, n: 33, k: 20, isLeftTransposed: true, isRightTransposed: true),
+    Case(m: 64, n: 64, k: 64), Case(m: 5, n: 7, k: 0), Case(m: 150, n: 160, k: 300),
+    Case(batch: [2, 3], m: 17, n: 19, k: 23, isRightTransposed: true, sharesRight: true),
+    Case(batch: [4], m: 12, n: 32, k: 16, isLeftTransposed: true, hasBias: true),
+    Case(m: 20, n: 40, k: 30, dtype: .float16), Case(m: 20, n: 40, k: 30, isRightTransposed: true, dtype: .bfloat16),
+    Case(m: 20, n: 40, k: 30, isLeftTransposed: true, dtype: .int8),
+    Case(m: 9, n: 21, k: 33, dtype: .int32), Case(m: 9, n: 21, k: 33, dtype: .int64),
+    Case(m: 14, n: 40, k: 33, isLeftTransposed: true, dtype: .float64),
+  ]
+
+  @Test(arguments: cases) func product(_ item: Case) throws {
+    let batches = item.batch.reduce(1, *)
+    let lane = item.dtype.lane
+    var numbers = Numbers(seed: 7)
+    let isInteger = !item.dtype.isFloatingPoint
+    func array(_ count: Int) -> [Double] { isInteger ? numbers.integers(count, -9..<10) : numbers.array(count) }
+    let a = array(batches * item.m * item.k)
+    let b = array((item.sharesRight ? 1 : batches) * item.k * item.n)
+    let bias = array(item.n)
+    func layout(_ rows: Int, _ columns: Int, _ isTransposed: Bool, shared: Bool) -> Layout {
+      let rank = item.batch.count
+      let shape = Shape(item.batch + (isTransposed ? [columns, rows] : [rows, columns]))
+      var layout = Layout(contiguous: shape)
+      if shared { for axis in 0..<rank { layout.strides[axis] = 0 } }
+      return isTransposed ? layout.transposed(Array(0..<rank) + [rank + 1, rank]) : layout
+    }
+    let left = layout(item.m, item.k, item.isLeftTransposed, shared: false)
+    let right = layout(item.k, item.n, item.isRightTransposed, shared: item.sharesRight)
+    let domain = Shape(item.batch + [item.m, item.n])
+    for (kernelClass, device) in Harness.devices {
+      var builder = PlanBuilder()
+      let leftValue = builder.input(a, item.dtype)
+      let rightValue = builder.input(b, item.dtype)
+      let biasValue = builder.input(bias, lane.dtype)
+      let result = builder.output(domain.elementCount, lane.dtype)
+      let biasOperand = Operand(
+        value: biasValue, layout: Layout(contiguous: [item.n]).broadcast(to: domain))
+      builder.step(
+        .matmul(
+          Matmul(
+            batch: Shape(item.batch), m: item.m, n: item.n, k: item.k,
+            a: Operand(value: leftValue, layout: left), b: Operand(value: rightValue, layout: right),
+            dtype: item.dtype,
+            epilogue: epilogue(
+              lane, Operand(value: result, layout: Layout(contiguous: domain)), domain: domain,
+              bias: item.hasBias ? biasOperand : nil))))
+      let output = try builder.run(on: device)[0]
+      var worst = 0.0
+      for batch in 0..<batches {
+        for m in 0..<item.m {
+          for n in 0..<item.n {
+            var sum = 0.0
+            var size = 1e-30
+            for k in 0..<item.k {
+              let place = item.isLeftTransposed ? k * item.m + m : m * item.k + k
+              let other = item.isRightTransposed ? n * item.k + k : k * item.n + n
+              let term =
+                a[batch * item.m * item.k + place]
+                * b[(item.sharesRight ? 0 : batch * item.k * item.n) + other]
+              sum += term
+              size += abs(term)
+            }
+            if item.hasBias { sum = max(0, sum + bias[n]) }
+            let error = abs(output[(batch * item.m + m) * item.n + n] - sum)
+            worst = max(worst, error / (4 * Double(max(1, item.k)).squareRoot() * 0x1p-24 * (size + 2)))
+          }
+        }
+      }
+      #expect(worst <= 1, "\(kernelClass)")
+    }
+  }
+}
