@@ -64,6 +64,24 @@ static const char pooling_scatter[] = {
 static const char pooling_gather[] = {
 #embed "pooling/gather.cl" suffix(, 0)
 };
+static const char index_scatter_owned[] = {
+#embed "index/scatter_owned.cl" suffix(, 0)
+};
+static const char random_philox[] = {
+#embed "random/philox.cl" suffix(, 0)
+};
+static const char scan_scan[] = {
+#embed "scan/scan.cl" suffix(, 0)
+};
+static const char scan_carries[] = {
+#embed "scan/carries.cl" suffix(, 0)
+};
+static const char sort_blocks[] = {
+#embed "sort/blocks.cl" suffix(, 0)
+};
+static const char sort_merge[] = {
+#embed "sort/merge.cl" suffix(, 0)
+};
 
 static const struct {
   const char *name;
@@ -89,6 +107,12 @@ static const struct {
     {"pooling/tap.cl", pooling_tap},
     {"pooling/scatter.cl", pooling_scatter},
     {"pooling/gather.cl", pooling_gather},
+    {"index/scatter_owned.cl", index_scatter_owned},
+    {"random/philox.cl", random_philox},
+    {"scan/scan.cl", scan_scan},
+    {"scan/carries.cl", scan_carries},
+    {"sort/blocks.cl", sort_blocks},
+    {"sort/merge.cl", sort_merge},
 };
 
 const char *apus_kernel_text(const char *name) {

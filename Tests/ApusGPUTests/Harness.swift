@@ -5,21 +5,27 @@ import Foundation
 /// The OpenCL devices that tests run on: device 0 with each class of kernels. Programs are built from
 /// their text in every run: the caches of the user and of the OpenCL platform are left alone.
 enum Harness {
-  static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] = {
-    let directory = FileManager.default.temporaryDirectory.path + "/apus-gpu-tests-\(getpid())"
-    try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    setenv("POCL_CACHE_DIR", directory, 1)
-    return KernelTarget.Class.allCases.map { kernelClass in
-      var options = GPUOptions.environment
-      options.kernelClass = kernelClass
-      options.cacheDirectory = nil
-      do {
-        return (kernelClass, try OpenCL.open(0, options: options))
-      } catch {
-        fatalError("the tests need an OpenCL device: \(error)")
-      }
-    }
+  static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] =
+    KernelTarget.Class.allCases.map { ($0, open($0)) }
+
+  /// A directory of this process.
+  static let directory: String = {
+    let path = FileManager.default.temporaryDirectory.path + "/apus-gpu-tests-\(getpid())"
+    try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    setenv("POCL_CACHE_DIR", path, 1)
+    return path
   }()
+
+  /// A device of its own.
+  static func open(_ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil) -> any Device {
+    _ = directory
+    var options = GPUOptions.environment
+    options.kernelClass = kernelClass
+    options.cacheDirectory = cacheDirectory
+    do { return try OpenCL.open(0, options: options) } catch {
+      fatalError("the tests need an OpenCL device: \(error)")
+    }
+  }
 }
 
 /// A plan under construction with the values of its inputs.

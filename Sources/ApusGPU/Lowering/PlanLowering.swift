@@ -58,7 +58,11 @@ struct PlanLowering {
       case .pooling(let step): lower(step)
       case .convolution(let step): lower(step)
       case .matmul(let step): lower(step)
-      default: throw .unsupported(device: device, feature: "this step")
+      case .gather(let step): lower(step)
+      case .scatterAdd(let step): lower(step)
+      case .random(let step): lower(step)
+      case .scan(let step): lower(step)
+      case .sort(let step): lower(step)
       }
     }
   }

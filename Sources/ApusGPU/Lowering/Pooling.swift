@@ -141,9 +141,11 @@ extension PlanLowering {
     }
     var filled = KernelTemplate("pooling/window.cl")
     fillEpilogue(step.epilogue, &filled, &builder, cores: ["core"])
-    let place = Self.takingApart("row", ["plane", "d", "h"], [step.output.x, step.output.y].map {
-      builder.number($0)
-    }, index)
+    let place = Self.takingApart(
+      "row", ["plane", "d", "h"],
+      [step.output.x, step.output.y].map {
+        builder.number($0)
+      }, index)
     let groups = builder.overRows(
       step.planes * step.output.x * step.output.y, columns: step.output.z,
       elementsPerGroup: isCPU ? 2048 : 256,
@@ -225,9 +227,11 @@ extension PlanLowering {
     var template = shared.with(file: "pooling/gather.cl")
     template["WINDOWS"] = contributions(step, shared) { "if (\($0) == own) core += \($1);" }
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
-    let place = Self.takingApart("row", ["plane", "inputD", "inputH"], [
-      shared["inputD"]!, shared["inputH"]!,
-    ], index)
+    let place = Self.takingApart(
+      "row", ["plane", "inputD", "inputH"],
+      [
+        shared["inputD"]!, shared["inputH"]!,
+      ], index)
     let groups = builder.overRows(
       step.planes * step.input.x * step.input.y, columns: step.input.z, elementsPerGroup: 256,
       begin: {

@@ -98,7 +98,6 @@ public final class Trainer {
 
   /// Runs to the end, or until a signal.
   public func run() throws(TrainingError) -> TrainingResult {
-    try checkOutput()
     let body = { () throws(TrainingError) -> TrainingResult in
       var session = try TrainingSession(self)
       return try session.run()
@@ -107,7 +106,7 @@ public final class Trainer {
   }
 
   /// A new run does not start where another one lies.
-  private func checkOutput() throws(TrainingError) {
+  func checkOutput() throws(TrainingError) {
     guard let output = options.output else { return }
     guard isResumed || FileSystem.exists(output) == false || store?.isEmpty != false else {
       throw .occupied(path: output)

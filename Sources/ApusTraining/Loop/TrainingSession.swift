@@ -23,6 +23,7 @@ struct TrainingSession {
   private static let window = 50
 
   init(_ trainer: Trainer) throws(TrainingError) {
+    try trainer.checkOutput()
     self.trainer = trainer
     parameters = trainer.optimizer.parameters
     baseRate = trainer.optimizer.rule.learningRate
@@ -38,10 +39,17 @@ struct TrainingSession {
   }
 
   mutating func run() throws(TrainingError) -> TrainingResult {
+    let interruption = try run(until: trainer.totalSteps)
+    if let interruption { progress.note("stopped by signal \(interruption) after step \(trainer.state.step)") }
+    return try result(interruption)
+  }
+
+  /// Runs until so many steps of the run are finished and written, or a signal comes, which is returned.
+  @discardableResult
+  mutating func run(until end: Int) throws(TrainingError) -> Int32? {
     try reportingTraining { try trainer.optimizer.prepare() }
     try save()
-    var interruption: Int32?
-    while trainer.state.step < trainer.totalSteps {
+    while trainer.state.step < end {
       let start = monotonicSeconds()
       try step()
       let now = monotonicSeconds()
@@ -50,16 +58,15 @@ struct TrainingSession {
       let isEpochEnd = step % trainer.order.batchesPerEpoch == 0
       if step % TrainingSession.window == 0 || isEpochEnd { try finishWindow() }
       if isEpochEnd || step == trainer.totalSteps { try finishEpoch() }
-      interruption = trainer.options.handlesSignals ? Interrupts.signal : nil
-      let isDue = now - trainer.lastSave >= trainer.options.saveEvery
+      let interruption = trainer.options.handlesSignals ? Interrupts.signal : nil
+      let sinceSave = now - trainer.lastSave
       // Epochs of a few milliseconds are not each worth a checkpoint.
-      let isEpochDue = isEpochEnd && now - trainer.lastSave >= 1
-      if interruption != nil || isDue || isEpochDue || step == trainer.totalSteps { try save() }
-      if interruption != nil { break }
+      let isDue = sinceSave >= trainer.options.saveEvery || isEpochEnd && sinceSave >= 1
+      if interruption != nil || isDue || step == end { try save() }
+      if interruption != nil { return interruption }
       progress.update(status, now: now)
     }
-    if let interruption { progress.note("stopped by signal \(interruption) after step \(trainer.state.step)") }
-    return try result(interruption)
+    return nil
   }
 
   // MARK: - Steps

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""The workloads of `apus bench` in PyTorch. Install: pip install torch"""
+
+from functools import partial
+
+import measure
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+options = measure.arguments(__doc__, devices=["cpu", "cuda"])
+device = torch.device(options.device)
+torch.set_num_threads(options.threads)
+torch.manual_seed(1)
+# float32 is float32: Apus uses no shorter type unless asked either.
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+synchronize = torch.cuda.synchronize if options.device == "cuda" else lambda: None
+report = partial(measure.report, f"torch {torch.__version__}", benchmark=options.kind, device=options.device)
+
+
+def clock(body, **line):
+    report(measure.measure(body, synchronize, options.runs), **line)
+
+
+def random(*shape):
+    return torch.rand(*shape, device=device) * 2 - 1
+
+
+def gemm(name):
+    m, n, k = map(int, name.split("x"))
+    result = torch.empty(m, n, device=device)
+    for transpose in [options.transpose] if options.transpose else ["NN", "NT", "TN"]:
+        a = random(k, m).t() if transpose[0] == "T" else random(m, k)
+        b = random(n, k).t() if transpose[1] == "T" else random(k, n)
+        clock(lambda: torch.matmul(a, b, out=result), problem=name, transpose=transpose, operations=2 * m * n * k)
+
+
+def conv(name):
+    s = measure.convolution(name)
+    x = random(s["N"], s["C"], s["H"], s["W"])
+    w = random(s["K"], s["C"] // s["G"], s["R"], s["S"])
+    sizes = {"stride": s["U"], "padding": s["P"], "dilation": s["D"], "groups": s["G"]}
+    y = F.conv2d(x, w, **sizes)
+    gradient = random(*y.shape)
+
+    def backward(mask):
+        return torch.ops.aten.convolution_backward(
+            gradient, x, w, None, [s["U"]] * 2, [s["P"]] * 2, [s["D"]] * 2, False, [0, 0], s["G"], mask
+        )
+
+    passes = {
+        "forward": lambda: F.conv2d(x, w, **sizes),
+        "input": lambda: backward([True, False, False]),
+        "weight": lambda: backward([False, True, False]),
+    }
+    for name_of_pass, body in passes.items():
+        if options.passes in (None, "all", name_of_pass):
+            clock(body, problem=name, operations=2 * y.numel() * w[0].numel(), **{"pass": name_of_pass})
+
+
+# The shapes of the inputs, by the size of a matrix, and the operation; as in Apus results are new tensors.
+ONE, TWO, THREE = (lambda n, count=count: [(n, n)] * count for count in (1, 2, 3))
+OPERATIONS = {
+    "negate": (ONE, torch.neg), "relu": (ONE, torch.relu), "rsqrt": (ONE, torch.rsqrt), "exp": (ONE, torch.exp),
+    "log": (ONE, torch.log), "tanh": (ONE, torch.tanh), "sigmoid": (ONE, torch.sigmoid), "sin": (ONE, torch.sin),
+    "erf": (ONE, torch.erf), "gelu": (ONE, F.gelu), "to-float16": (ONE, lambda x: x.half()),
+    "add": (TWO, torch.add), "multiply": (TWO, torch.mul), "divide": (TWO, torch.div), "less": (TWO, torch.lt),
+    "add-row": (lambda n: [(n, n), (n,)], torch.add), "add-column": (lambda n: [(n, n), (n, 1)], torch.add),
+    "fused-chain": (THREE, lambda x, y, z: torch.relu(torch.tanh(x * y + z) * x)),
+    "transpose": (ONE, lambda x: x.t().contiguous()), "concatenate": (TWO, lambda x, y: torch.cat([x, y], 1)),
+    "sum": (ONE, torch.sum), "sum-rows": (ONE, lambda x: x.sum(1)), "sum-columns": (ONE, lambda x: x.sum(0)),
+    "max-rows": (ONE, lambda x: x.amax(1)), "argmax-rows": (ONE, lambda x: x.argmax(1)),
+    "variance-rows": (ONE, lambda x: x.var(1)), "log-sum-exp-rows": (ONE, lambda x: x.logsumexp(1)),
+    "softmax-rows": (ONE, lambda x: x.softmax(1)),
+}  # fmt: skip
+
+
+def ops(name):
+    operation, _, size = name.rpartition("-")
+    shapes, body = OPERATIONS[operation]
+    inputs = [random(*shape) for shape in shapes(int(size.split("x")[0]))]
+    moved = sum(tensor.nbytes for tensor in [*inputs, body(*inputs)])
+    clock(lambda: body(*inputs), problem=name, byte_count=moved)
+
+
+def mlp():
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10)
+    )
+
+
+def lenet5():
+    features = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
+    features += [nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+    return nn.Sequential(
+        *features, nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)
+    )
+
+
+STEPS = {
+    "mlp-b128-adam": (mlp, lambda p: torch.optim.Adam(p, 1e-3)),
+    "lenet5-b128-sgd": (lenet5, lambda p: torch.optim.SGD(p, 1e-2, momentum=0.9)),
+}
+
+
+def step(name):
+    make, optimizer = STEPS[name]
+    before = measure.resident_bytes()
+    model = make().to(device)
+    rule = optimizer(model.parameters())
+    images, labels = torch.randn(128, 1, 28, 28, device=device), torch.randint(0, 10, (128,), device=device)
+
+    def run():
+        rule.zero_grad()
+        loss = F.cross_entropy(model(images), labels)
+        loss.backward()
+        rule.step()
+        return loss
+
+    run().item()
+    first = measure.process_milliseconds()
+    samples = measure.measure(run, synchronize, options.runs, span=0.1)
+    peak = measure.resident_bytes("VmHWM") - before
+    if options.device == "cuda":
+        peak = torch.cuda.max_memory_allocated()
+    report(samples, problem=name, first_step_ms=round(first), peak_bytes=peak)
+
+
+for name in options.steps if options.kind == "step" else options.problems:
+    {"gemm": gemm, "conv": conv, "ops": ops, "step": step}[options.kind](name)

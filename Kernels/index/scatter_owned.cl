@@ -1,0 +1,21 @@
+// Adds rows to the places that their indices name, on a CPU. A work-item owns some columns of all of a
+// result's rows and goes through the sources in order, so that nothing is added twice at a time:
+//
+//   result[outer, index[outer, j, i], i] += source[outer, j, i]
+$index unit = GROUP_ID() * $unitsPerItem;
+const $index end = SMALLER(unit + $unitsPerItem, $units);
+for (; unit < end; unit += 1) {
+  const $index outer = unit / $pieces;
+  const $index first = (unit - outer * $pieces) * $piece;
+  const $index last = SMALLER(first + $piece, $inner);
+  GLOBAL $T *sums = $sums + outer * $extent * $inner;
+  for ($index row = 0; row < $extent; row += 1) {
+    for ($index column = first; column < last; column += WIDTH) {
+      STORE_$laneType(sums, row * $inner + column, (int)SMALLER(last - column, ($index)WIDTH), $zero);
+    }
+  }
+  for ($index j = 0; j < $count; j += 1) {
+    $ADD
+  }
+  $CONVERT
+}

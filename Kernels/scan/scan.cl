@@ -1,0 +1,22 @@
+// Running sums or products along the middle axis of [outer, extent, inner]. The axis is cut into chunks
+// where there are few others to run at a time:
+//
+//   totals:  one result for each chunk          carries: the running results of the chunks before each
+//   apply:   each chunk from its carry on
+//
+// A work-item takes one chunk of one (outer, inner).
+const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
+if (item >= $items) return;
+const i64 chunk = item % $chunks;
+const i64 line = item / $chunks;
+const i64 outer = line / $inner;
+const i64 base = outer * $extent * $inner + (line - outer * $inner);
+const i64 begin = chunk * $chunkSize;
+const i64 end = SMALLER(begin + $chunkSize, $extent);
+$T sum = $start;
+for (i64 step = begin; step < end; step += 1) {
+  const i64 at = base + ($isReversed ? $extent - 1 - step : step) * $inner;
+  sum = sum $combine $READ;
+  $WRITE
+}
+$FINISH

@@ -1,0 +1,20 @@
+// Sorts each run of $block neighbours of a row by insertion, as the order of their places in the row. One
+// work-item sorts one run.
+const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
+if (item >= $items) return;
+const i64 row = item / $runs;
+const i64 first = (item - row * $runs) * $block;
+const i64 last = SMALLER(first + $block, $columns);
+GLOBAL i64 *order = $target + row * $columns;
+for (i64 place = first; place < last; place += 1) {
+  const $T key = $KEYPLACE;
+  i64 to = place;
+  while (to > first) {
+    const i64 other = order[to - 1];
+    const $T before = $KEYOTHER;
+    if (!($KEYPRECEDES)) break;
+    order[to] = other;
+    to -= 1;
+  }
+  order[to] = place;
+}

@@ -1,0 +1,27 @@
+// Merges neighbouring sorted runs of `$run` places into runs twice as long. Every element finds its place
+// by itself: behind the elements of its own run before it and those of the other run that go before it.
+// Of equal elements the left run's go first, so that the order is stable.
+const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
+const i64 stop = SMALLER((item + 1) * $perItem, $elements);
+for (i64 element = item * $perItem; element < stop; element += 1) {
+  const i64 row = element / $columns;
+  const i64 at = element - row * $columns;
+  GLOBAL const i64 *order = $source + row * $columns;
+  const i64 place = order[at];
+  const $T key = $KEYPLACE;
+  const i64 run = at / $run;
+  const bool isLeft = run % 2 == 0;
+  const i64 own = run * $run;
+  i64 low = isLeft ? SMALLER(own + $run, $columns) : own - $run;
+  i64 high = isLeft ? SMALLER(low + $run, $columns) : own;
+  const i64 other0 = low;
+  while (low < high) {
+    const i64 middle = (low + high) / 2;
+    const i64 other = order[middle];
+    const $T before = $KEYOTHER;
+    const bool goesBefore = isLeft ? ($OTHERPRECEDES) : !($KEYPRECEDES);
+    low = goesBefore ? middle + 1 : low;
+    high = goesBefore ? high : middle;
+  }
+  $target[row * $columns + (isLeft ? own : own - $run) + (at - own) + (low - other0)] = place;
+}

@@ -1,0 +1,84 @@
+import ApusDevice
+
+extension PlanLowering {
+  mutating func lower(_ step: Scan) {
+    let lines = step.outer * step.inner
+    guard lines * step.extent > 0 else { return }
+    // Few long lines are cut, so that the device has work.
+    let isCut = lines < (isCPU ? 2 : 4096) && step.extent > 4096
+    let chunkSize = isCut ? max(512, (step.extent + 1023) / 1024) : step.extent
+    let chunks = (step.extent + chunkSize - 1) / chunkSize
+    if chunks > 1 {
+      needWorkspace(lines * chunks * 8)
+      launch(step, chunks: chunks, chunkSize: chunkSize, isTotals: true)
+      launchCarries(step, chunks: chunks)
+    }
+    launch(step, chunks: chunks, chunkSize: chunkSize, isTotals: false)
+  }
+
+  private var localSize: Int { isCPU ? 1 : 256 }
+
+  private func filled(_ file: String, _ step: Scan, chunks: Int, _ builder: inout KernelBuilder) -> KernelTemplate {
+    let lane = step.dtype.lane
+    var template = KernelTemplate(file)
+    template["T"] = lane.scalar
+    template["localSize"] = String(localSize)
+    template["combine"] = step.combine == "product" ? "*" : "+"
+    template["identity"] = step.combine == "product" ? "1" : "0"
+    template["chunks"] = builder.number(chunks)
+    return template
+  }
+
+  private mutating func launch(_ step: Scan, chunks: Int, chunkSize: Int, isTotals: Bool) {
+    let lane = step.dtype.lane
+    var builder = KernelBuilder(family: "scan", target: target, isLarge: true)
+    var template = filled("scan/scan.cl", step, chunks: chunks, &builder)
+    let (source, sourceOffset) = bind(step.source, isConstant: true, &builder)
+    template["READ"] = element(step.dtype, source, "\(sourceOffset) + at")
+    template["isReversed"] = builder.number(step.isReversed ? 1 : 0)
+    let items = step.outer * step.inner * chunks
+    for (name, value) in [
+      ("inner", step.inner), ("extent", step.extent), ("chunkSize", chunkSize), ("items", items),
+    ] {
+      template[name] = builder.number(value)
+    }
+    template["start"] = template["identity"]
+    template["WRITE"] = ""
+    template["FINISH"] = ""
+    var totals = ""
+    if chunks > 1 {
+      totals = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    }
+    if isTotals {
+      template["FINISH"] = "\(totals)[item] = sum;"
+    } else {
+      let (result, offset) = bind(step.result, isConstant: false, &builder)
+      template["WRITE"] = "STORE_\(step.dtype)(\(result), \(offset) + at, 1, (\(lane.vector))(sum));"
+      if step.dtype == lane.dtype { template["WRITE"] = "\(result)[\(offset) + at] = sum;" }
+      if chunks > 1 { template["start"] = "\(totals)[item]" }
+    }
+    builder.append(template)
+    launch(
+      builder, groups: (items + localSize - 1) / localSize, localSize: localSize,
+      detail: "scan \(step.combine) \(step.outer)x\(step.extent)x\(step.inner) \(step.dtype)",
+      bytes: Double(2 * step.outer * step.extent * step.inner * step.dtype.byteCount))
+  }
+
+  private mutating func launchCarries(_ step: Scan, chunks: Int) {
+    let lines = step.outer * step.inner
+    var builder = KernelBuilder(family: "scan_carries", target: target, isLarge: true)
+    var template = filled("scan/carries.cl", step, chunks: chunks, &builder)
+    template["totals"] = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
+    template["items"] = builder.number(lines)
+    builder.append(template)
+    launch(
+      builder, groups: (lines + localSize - 1) / localSize, localSize: localSize, detail: "scan carries",
+      bytes: Double(16 * lines * chunks))
+  }
+
+  /// One element as a number of its lane.
+  func element(_ dtype: DType, _ pointer: String, _ offset: String) -> String {
+    dtype.lane.dtype == dtype
+      ? "\(pointer)[\(offset)]" : "FIRST_\(dtype.lane.suffix)(SPLAT_\(dtype)(\(pointer), \(offset)))"
+  }
+}

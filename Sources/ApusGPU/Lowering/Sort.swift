@@ -1,0 +1,85 @@
+import ApusDevice
+
+extension PlanLowering {
+  mutating func lower(_ step: Sort) {
+    let elements = step.rows * step.columns
+    guard elements > 0 else { return }
+    let block = 16
+    var passes: [Int] = []
+    var run = block
+    while run < step.columns {
+      passes.append(run)
+      run *= 2
+    }
+    let result = place(value: step.result)
+    let workspace = Place(slot: slots.workspace, offset: 0)
+    if !passes.isEmpty { needWorkspace(8 * elements) }
+    // Orders go back and forth; the last pass writes the result.
+    var isInResult = passes.count % 2 == 0
+    launchBlocks(step, block: block, to: isInResult ? result : workspace)
+    for run in passes {
+      launchMerge(
+        step, run: run, from: isInResult ? result : workspace, to: isInResult ? workspace : result)
+      isInResult.toggle()
+    }
+  }
+
+  private var localSize: Int { isCPU ? 1 : 256 }
+
+  /// The keys of two places and the comparisons of them. NaN is larger than every number.
+  private func filled(_ file: String, _ step: Sort, _ builder: inout KernelBuilder) -> KernelTemplate {
+    var template = KernelTemplate(file)
+    let (source, offset) = bind(step.source, isConstant: true, &builder)
+    template["T"] = step.dtype.lane.scalar
+    template["localSize"] = String(localSize)
+    template["columns"] = builder.number(step.columns)
+    let row = "\(offset) + row * \(template["columns"]!)"
+    template["KEYPLACE"] = element(step.dtype, source, "\(row) + place")
+    template["KEYOTHER"] = element(step.dtype, source, "\(row) + other")
+    func precedes(_ left: String, _ right: String) -> String {
+      let (less, more) = step.isDescending ? (right, left) : (left, right)
+      return "\(less) < \(more) || (\(more) != \(more) && \(less) == \(less))"
+    }
+    template["KEYPRECEDES"] = precedes("key", "before")
+    template["OTHERPRECEDES"] = precedes("before", "key")
+    return template
+  }
+
+  private func detail(_ step: Sort) -> String { "sort \(step.rows)x\(step.columns) \(step.dtype)" }
+
+  private mutating func launchBlocks(_ step: Sort, block: Int, to target: Place) {
+    var builder = KernelBuilder(family: "sort_blocks", target: self.target, isLarge: true)
+    var template = filled("sort/blocks.cl", step, &builder)
+    let runs = (step.columns + block - 1) / block
+    let items = step.rows * runs
+    let pointer = builder.pointer("i64", slot: target.slot, isConstant: false)
+    template["target"] = "\(pointer) + \(builder.number(target.offset))"
+    template["block"] = String(block)
+    template["runs"] = builder.number(runs)
+    template["items"] = builder.number(items)
+    builder.append(template)
+    launch(
+      builder, groups: (items + localSize - 1) / localSize, localSize: localSize, detail: detail(step),
+      bytes: Double(step.rows * step.columns * (8 + step.dtype.byteCount)))
+  }
+
+  private mutating func launchMerge(_ step: Sort, run: Int, from source: Place, to target: Place) {
+    let elements = step.rows * step.columns
+    let perItem = isCPU ? max(256, min(8192, elements / 16)) : 1
+    let items = (elements + perItem - 1) / perItem
+    var builder = KernelBuilder(family: "sort_merge", target: self.target, isLarge: true)
+    var template = filled("sort/merge.cl", step, &builder)
+    let from = builder.pointer("i64", slot: source.slot)
+    template["source"] = "\(from) + \(builder.number(source.offset))"
+    let to = builder.pointer("i64", slot: target.slot, isConstant: false)
+    template["target"] = "(\(to) + \(builder.number(target.offset)))"
+    template["run"] = builder.number(run)
+    template["elements"] = builder.number(elements)
+    template["perItem"] = builder.number(perItem)
+    builder.append(template)
+    launch(
+      builder, groups: (items + localSize - 1) / localSize, localSize: localSize,
+      detail: "\(detail(step)), runs of \(run)",
+      bytes: Double(elements * (16 + step.dtype.byteCount)))
+  }
+}
