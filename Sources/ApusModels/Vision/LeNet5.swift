@@ -1,7 +1,7 @@
 extension ModelDescription {
   /// LeNet-5 (LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document recognition",
   /// 1998) as it is built today: ReLU for tanh, maximum for trained averages, a dense output.
-  static let lenet5 = ModelDescription(
+  public static let lenet5 = ModelDescription(
     name: "lenet5", summary: "LeNet-5, two convolutions and three dense layers",
     layers: LayerList([
       .convolution(.init(filters: 6, kernel: .init(5, 5), padding: .init(2, 2))), .activation(.relu),

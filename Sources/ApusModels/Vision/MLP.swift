@@ -1,6 +1,6 @@
 extension ModelDescription {
   /// A multi-layer perceptron, 784-256-128-10.
-  static let mlp = ModelDescription(
+  public static let mlp = ModelDescription(
     name: "mlp", summary: "multi-layer perceptron 784-256-128-10",
     layers: LayerList([
       .flatten, .dense(units: 256, hasBias: true), .activation(.relu), .dense(units: 128, hasBias: true),

@@ -31,7 +31,7 @@ public struct Sequential: Layer {
   }
 }
 
-/// Collects the layers of a `Sequential`: layers, closures, `if`, `for`.
+/// Collects the layers of a `Sequential`: layers, functions, `if`, `for`.
 @resultBuilder
 public enum SequentialBuilder {
   public static func buildExpression(_ layer: any Layer) -> [any Layer] { [layer] }
@@ -46,7 +46,8 @@ public enum SequentialBuilder {
   public static func buildArray(_ parts: [[any Layer]]) -> [any Layer] { parts.flatMap(\.self) }
 }
 
-/// A closure as a layer.
+/// A closure as a layer: `Function { x in x * 2 }`. Its name keeps Swift from taking the braces for a part of the
+/// line before.
 public struct Function: Layer {
   private let body: @Sendable (Tensor) -> Tensor
 

@@ -1,0 +1,113 @@
+import ApusData
+import ApusTensor
+
+/// How far a run is: what a checkpoint holds beside the tensors.
+public struct TrainingState: Hashable, Sendable {
+  /// Finished steps.
+  public var step = 0
+  /// The examples' number, the size of batches and the seed: together with `step` the place of the sampler.
+  public var exampleCount: Int
+  public var batchSize: Int
+  public var seed: UInt64
+  /// The key that layers draw from next.
+  public var randomKey: RandomKey
+  /// The name of the optimizer's formula.
+  public var optimizer: String
+  /// What the program that runs the training wants to find again: model, data, options.
+  public var configuration: JSONObject
+
+  /// Sum of losses times examples, and number of examples, since the epoch began.
+  var epochLoss = RunningMean()
+  /// The same since the last line of metrics.
+  var windowLoss = RunningMean()
+  /// The mean loss of the last finished epoch.
+  public var trainLoss: Double?
+  public var testLoss: Double?
+  public var testAccuracy: Double?
+  /// Time spent in training, over all sessions.
+  public var seconds = 0.0
+  /// The length of the file of metrics.
+  var metricsByteCount = 0
+
+  init(
+    exampleCount: Int, batchSize: Int, seed: UInt64, randomKey: RandomKey, optimizer: String,
+    configuration: JSONObject
+  ) {
+    self.exampleCount = exampleCount
+    self.batchSize = batchSize
+    self.seed = seed
+    self.randomKey = randomKey
+    self.optimizer = optimizer
+    self.configuration = configuration
+  }
+}
+
+/// A mean that is built up example by example.
+struct RunningMean: Hashable, Sendable {
+  var sum = 0.0
+  var count = 0
+
+  mutating func add(_ value: Double, count: Int) {
+    sum += value * Double(count)
+    self.count += count
+  }
+
+  var mean: Double? { count == 0 ? nil : sum / Double(count) }
+}
+
+// MARK: - JSON
+
+extension TrainingState {
+  var json: JSONObject {
+    var object: JSONObject = [
+      "step": .integer(step), "example_count": .integer(exampleCount), "batch_size": .integer(batchSize),
+      "seed": .integer(Int(bitPattern: UInt(seed))),
+      "random_key": [
+        "seed": .integer(Int(bitPattern: UInt(randomKey.seed))),
+        "counter": .integer(Int(bitPattern: UInt(randomKey.counter))),
+      ],
+      "optimizer": .string(optimizer), "configuration": .object(configuration),
+      "epoch_loss": epochLoss.json, "window_loss": windowLoss.json, "seconds": .number(seconds),
+      "metrics_byte_count": .integer(metricsByteCount),
+    ]
+    object["train_loss"] = trainLoss.map { .number($0) }
+    object["test_loss"] = testLoss.map { .number($0) }
+    object["test_accuracy"] = testAccuracy.map { .number($0) }
+    return object
+  }
+
+  /// - Returns: `nil` when something is missing or of another kind.
+  init?(_ object: JSONObject) {
+    guard let step = object["step"]?.integer, let exampleCount = object["example_count"]?.integer,
+      let batchSize = object["batch_size"]?.integer, let seed = object["seed"]?.integer,
+      let keySeed = object["random_key"]?["seed"]?.integer,
+      let keyCounter = object["random_key"]?["counter"]?.integer,
+      let optimizer = object["optimizer"]?.string, let configuration = object["configuration"]?.object,
+      let epochLoss = RunningMean(object["epoch_loss"]),
+      let windowLoss = RunningMean(object["window_loss"]), let seconds = object["seconds"]?.number,
+      let metricsByteCount = object["metrics_byte_count"]?.integer, step >= 0, exampleCount > 0, batchSize > 0
+    else { return nil }
+    self.init(
+      exampleCount: exampleCount, batchSize: batchSize, seed: UInt64(bitPattern: Int64(seed)),
+      randomKey: RandomKey(
+        seed: UInt64(bitPattern: Int64(keySeed)), counter: UInt64(bitPattern: Int64(keyCounter))),
+      optimizer: optimizer, configuration: configuration)
+    self.step = step
+    self.epochLoss = epochLoss
+    self.windowLoss = windowLoss
+    trainLoss = object["train_loss"]?.number
+    testLoss = object["test_loss"]?.number
+    testAccuracy = object["test_accuracy"]?.number
+    self.seconds = seconds
+    self.metricsByteCount = metricsByteCount
+  }
+}
+
+extension RunningMean {
+  fileprivate var json: JSON { ["sum": .number(sum), "count": .integer(count)] }
+
+  fileprivate init?(_ json: JSON?) {
+    guard let sum = json?["sum"]?.number, let count = json?["count"]?.integer else { return nil }
+    self.init(sum: sum, count: count)
+  }
+}

@@ -1,0 +1,15 @@
+import ApusTensor
+
+/// The random numbers of a run, all from one seed and independent of each other.
+public struct RunSeeds: Hashable, Sendable {
+  public let seed: UInt64
+
+  public init(_ seed: UInt64) { self.seed = seed }
+
+  /// For the first values of the parameters: `withRandomKey(seeds.initialization) { makeModel() }`.
+  public var initialization: RandomKey { RandomKey(seed: seed).stream(0) }
+  /// For the layers while they train.
+  public var training: RandomKey { RandomKey(seed: seed).stream(1) }
+  /// For the order of the examples.
+  public var order: UInt64 { RandomKey(seed: seed).stream(2).seed }
+}

@@ -1,0 +1,124 @@
+import Glibc
+
+/// How far a run is, for people: a bar with the remaining time on a terminal, plain lines elsewhere.
+public struct Progress {
+  public enum Style: Sendable {
+    /// A bar that is drawn over and over.
+    case bar
+    /// A line at each epoch, and every ten seconds in between.
+    case lines
+    case silent
+
+    /// What suits standard error.
+    public static var automatic: Style { isatty(STDERR_FILENO) == 1 ? .bar : .lines }
+  }
+
+  private let style: Style
+  private let write: @Sendable (String) -> Void
+  private let start: Double
+  private let firstStep: Int
+  private var last: Double
+  private var barLength = 0
+
+  /// - Parameters:
+  ///   - firstStep: the steps that were finished before this session.
+  ///   - write: takes the text; standard error when left out.
+  public init(
+    style: Style, firstStep: Int, now: Double, write: (@Sendable (String) -> Void)? = nil
+  ) {
+    self.style = style
+    self.write = write ?? writeToStandardError
+    self.firstStep = firstStep
+    start = now
+    last = now
+  }
+
+  /// What there is to say of a step.
+  public struct Status: Sendable {
+    public var step: Int
+    public var totalSteps: Int
+    public var epoch: Int
+    public var totalEpochs: Int
+    public var loss: Double?
+  }
+
+  /// Called after each step; says something when it is time to.
+  public mutating func update(_ status: Status, now: Double) {
+    switch style {
+    case .silent: return
+    case .bar where now - last >= 0.1: draw(status, now)
+    case .lines where now - last >= 10:
+      last = now
+      write(text(status, now) + "\n")
+    default: return
+    }
+  }
+
+  /// Writes a line that stays.
+  public mutating func note(_ line: String) {
+    guard style != .silent else { return }
+    write(erasure + line + "\n")
+    barLength = 0
+  }
+
+  private var erasure: String {
+    barLength == 0 ? "" : "\r" + String(repeating: " ", count: barLength) + "\r"
+  }
+
+  private mutating func draw(_ status: Status, _ now: Double) {
+    last = now
+    let width = 24
+    let filled = status.totalSteps == 0 ? width : width * status.step / status.totalSteps
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+    let line = "\(bar) \(text(status, now))"
+    let rest = String(repeating: " ", count: max(0, barLength - line.count))
+    write("\r" + line + rest)
+    barLength = line.count
+  }
+
+  /// `epoch 2/5  step 731/2345  loss 0.4213  512.0 steps/s  3s left`
+  private func text(_ status: Status, _ now: Double) -> String {
+    var parts = [
+      "epoch \(status.epoch)/\(status.totalEpochs)", "step \(status.step)/\(status.totalSteps)",
+    ]
+    if let loss = status.loss { parts.append("loss \(decimal(loss, places: 4))") }
+    let steps = status.step - firstStep
+    if steps > 0, now > start {
+      let rate = Double(steps) / (now - start)
+      parts.append("\(decimal(rate, places: 1)) steps/s")
+      parts.append("\(duration(Double(status.totalSteps - status.step) / rate)) left")
+    }
+    return parts.joined(separator: "  ")
+  }
+}
+
+/// Writes a text as a whole where nobody else's output can come in between.
+@Sendable private func writeToStandardError(_ text: String) {
+  var rest = Array(text.utf8)[...]
+  while !rest.isEmpty {
+    let count = rest.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    // Nobody listens any more: a run does not end because of that.
+    guard count > 0 || errno == EINTR else { return }
+    rest = rest.dropFirst(max(count, 0))
+  }
+}
+
+/// A number with a fixed count of decimal places.
+func decimal(_ value: Double, places: Int) -> String {
+  guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
+  var scale = 1.0
+  for _ in 0..<places { scale *= 10 }
+  let whole = Int((abs(value) * scale).rounded())
+  let digits = String(whole % Int(scale))
+  let fraction = String(repeating: "0", count: places - digits.count) + digits
+  return (value < 0 ? "-" : "") + "\(whole / Int(scale))" + (places > 0 ? "." + fraction : "")
+}
+
+/// `45s`, `3m12s`, `2h05m`.
+func duration(_ seconds: Double) -> String {
+  let total = Int(min(max(seconds, 0), 1e9).rounded())
+  func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+  if total < 60 { return "\(total)s" }
+  if total < 3600 { return "\(total / 60)m\(two(total % 60))s" }
+  return "\(total / 3600)h\(two(total / 60 % 60))m"
+}

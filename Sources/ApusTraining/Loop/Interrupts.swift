@@ -1,0 +1,62 @@
+import Glibc
+import Synchronization
+
+/// Notices SIGINT and SIGTERM while a run is under way. The first lets the step in progress finish; the second
+/// ends the process at once, with exit code 130 or 143.
+enum Interrupts {
+  private static let received = Atomic<Int32>(0)
+  private static let installed = Mutex<[(signal: Int32, action: sigaction)]>([])
+
+  /// The signal that was received, or `nil`.
+  static var signal: Int32? {
+    let value = received.load(ordering: .relaxed)
+    return value == 0 ? nil : value
+  }
+
+  /// Catches the signals while `body` runs.
+  static func watching<R>(_ body: () throws(TrainingError) -> R) throws(TrainingError) -> R {
+    install()
+    defer { restore() }
+    return try body()
+  }
+
+  private static func install() {
+    // Read once before a handler can run, so that no handler is the first to touch it.
+    received.store(0, ordering: .relaxed)
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { number in
+      if Interrupts.received.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
+    }
+    action.sa_flags = Int32(SA_RESTART)
+    installed.withLock { installed in
+      guard installed.isEmpty else { return }
+      for signal in [SIGINT, SIGTERM] {
+        var old = sigaction()
+        // A signal that the parent has switched off (nohup) stays off.
+        guard sigaction(signal, nil, &old) == 0, !isIgnored(old) else { continue }
+        if sigaction(signal, &action, nil) == 0 { installed.append((signal, old)) }
+      }
+    }
+  }
+
+  private static func isIgnored(_ action: sigaction) -> Bool {
+    unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+  }
+
+  private static func restore() {
+    installed.withLock { installed in
+      for (signal, old) in installed {
+        var old = old
+        sigaction(signal, &old, nil)
+      }
+      installed.removeAll()
+    }
+  }
+}
+
+/// Seconds on a clock that only goes forward.
+func monotonicSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+}

@@ -1,0 +1,130 @@
+import ApusData
+import ApusFiles
+import ApusNN
+import ApusTensor
+
+/// Trains a model: batches, updates, validation, metrics and checkpoints.
+///
+/// ```
+/// let seeds = RunSeeds(1)
+/// let model = withRandomKey(seeds.initialization) { makeModel() }
+/// let trainer = Trainer(model, Adam(), on: train, testing: test, TrainingOptions(length: .epochs(5), seed: 1))
+/// let result = try trainer.run()
+/// ```
+/// A run is determined by the model's first values, the data, the options and the kind of device. One that is
+/// stopped at any time and resumed ends with the same bits as one that was not.
+public final class Trainer {
+  let model: any Layer
+  let modelState: ModelState
+  public let optimizer: Optimizer
+  let train: any ExampleSource
+  let test: (any ExampleSource)?
+  let objective: Objective
+  let options: TrainingOptions
+  let order: MinibatchOrder
+  let device: ComputeDevice
+  let random: RandomSource
+
+  /// How far the run is.
+  public internal(set) var state: TrainingState
+  var store: CheckpointStore?
+  /// The step of the newest checkpoint.
+  var savedStep: Int?
+  var lastSave = 0.0
+  var isResumed = false
+
+  /// - Parameters:
+  ///   - train: the examples to train with.
+  ///   - test: examples to measure the model with at the end of each epoch.
+  public init(
+    _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource,
+    testing test: (any ExampleSource)? = nil, objective: Objective = .classification, _ options: TrainingOptions
+  ) {
+    self.model = model
+    modelState = model.state
+    optimizer = Optimizer(rule, for: model)
+    self.train = train
+    self.test = test
+    self.objective = objective
+    self.options = options
+    let seeds = RunSeeds(options.seed)
+    order = MinibatchOrder(count: train.count, batchSize: options.batchSize ?? train.count, seed: seeds.order)
+    device = modelState.entries.first?.value.device ?? .current
+    random = RandomSource(seeds.training)
+    state = TrainingState(
+      exampleCount: train.count, batchSize: order.batchSize, seed: options.seed, randomKey: seeds.training,
+      optimizer: type(of: rule).name, configuration: options.configuration)
+    store = options.output.map { CheckpointStore(run: $0) }
+  }
+
+  /// The number of steps of the whole run.
+  public var totalSteps: Int {
+    switch options.length {
+    case .epochs(let count): count * order.batchesPerEpoch
+    case .steps(let count): count
+    }
+  }
+
+  var totalEpochs: Int { (totalSteps + order.batchesPerEpoch - 1) / order.batchesPerEpoch }
+
+  /// Goes on from a checkpoint. The run must have the same data, batch size, seed and optimizer; it may be longer.
+  public func resume(from checkpoint: Checkpoint) throws(TrainingError) {
+    let kept = checkpoint.state
+    func require(_ isEqual: Bool, _ what: String) throws(TrainingError) {
+      guard isEqual else { throw .mismatch(path: checkpoint.path, reason: what) }
+    }
+    try require(kept.exampleCount == state.exampleCount, "it was trained with \(kept.exampleCount) examples")
+    try require(kept.batchSize == state.batchSize, "its batch size is \(kept.batchSize)")
+    try require(kept.seed == state.seed, "its seed is \(kept.seed)")
+    try require(kept.optimizer == state.optimizer, "its optimizer is \(kept.optimizer)")
+    try require(kept.step <= totalSteps, "it has \(kept.step) steps, more than the \(totalSteps) of this run")
+    try modelState.load(
+      from: reportingTraining { try Safetensors.File(path: checkpoint.weightsPath) }, device: device)
+    try checkpoint.load(into: optimizer, device: device)
+    random.key = kept.randomKey
+    state = kept
+    state.configuration = options.configuration.isEmpty ? kept.configuration : options.configuration
+    savedStep = kept.step
+    isResumed = true
+  }
+
+  /// Goes on from the newest whole checkpoint of the output directory.
+  /// - Parameter warn: is told of checkpoints that are damaged.
+  public func resume(warn: (String) -> Void) throws(TrainingError) {
+    guard store != nil else { return }
+    let checkpoint = try store!.newest(warn: warn)
+    try resume(from: checkpoint)
+  }
+
+  /// Runs to the end, or until a signal.
+  public func run() throws(TrainingError) -> TrainingResult {
+    let body = { () throws(TrainingError) -> TrainingResult in
+      var session = try TrainingSession(self)
+      return try session.run()
+    }
+    return options.handlesSignals ? try Interrupts.watching(body) : try body()
+  }
+
+  /// A new run does not start where another one lies.
+  func checkOutput() throws(TrainingError) {
+    guard let output = options.output else { return }
+    guard isResumed || FileSystem.exists(output) == false || store?.isEmpty != false else {
+      throw .occupied(path: output)
+    }
+    try reportingTraining { try FileSystem.createDirectory(output) }
+  }
+
+  /// Writes a checkpoint, unless there is one of this step.
+  func save(now: Double) throws(TrainingError) {
+    lastSave = now
+    guard store != nil, savedStep != state.step else { return }
+    state.randomKey = random.key
+    _ = try store!.save(state, model: modelState, optimizer: optimizer)
+    savedStep = state.step
+  }
+}
+
+extension CheckpointStore {
+  /// Whether there is no checkpoint, whole or not.
+  var isEmpty: Bool { (try? names())?.isEmpty ?? true }
+}

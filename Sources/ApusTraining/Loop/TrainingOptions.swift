@@ -1,0 +1,67 @@
+import ApusData
+import ApusNN
+
+/// How a run is made.
+public struct TrainingOptions: Sendable {
+  /// When a run is over.
+  public enum Length: Hashable, Sendable {
+    case epochs(Int)
+    case steps(Int)
+  }
+
+  public var length: Length
+  /// The number of examples in a batch; `nil` for all in one.
+  public var batchSize: Int?
+  public var seed: UInt64
+  public var schedule: any Schedule
+  /// Gradients are scaled down to this norm.
+  public var clipNorm: Double?
+  /// Where checkpoints and metrics go; without a directory nothing is written.
+  public var output: String?
+  /// Seconds from one checkpoint to the next, besides those at the ends of epochs.
+  public var saveEvery: Double
+  /// What is kept in checkpoints for whoever wants to build the model and data again.
+  public var configuration: JSONObject
+  public var progress: Progress.Style
+  /// Whether SIGINT and SIGTERM end the run in good order.
+  public var handlesSignals: Bool
+  /// Is given each record of `metrics.jsonl`, also without an output directory.
+  public var onRecord: (@Sendable (JSONObject) -> Void)?
+
+  public init(
+    length: Length, batchSize: Int? = 128, seed: UInt64 = 0, schedule: any Schedule = ConstantSchedule(),
+    clipNorm: Double? = nil, output: String? = nil, saveEvery: Double = 60, configuration: JSONObject = [:],
+    progress: Progress.Style = .silent, handlesSignals: Bool = false,
+    onRecord: (@Sendable (JSONObject) -> Void)? = nil
+  ) {
+    self.length = length
+    self.batchSize = batchSize
+    self.seed = seed
+    self.schedule = schedule
+    self.clipNorm = clipNorm
+    self.output = output
+    self.saveEvery = saveEvery
+    self.configuration = configuration
+    self.progress = progress
+    self.handlesSignals = handlesSignals
+    self.onRecord = onRecord
+  }
+}
+
+/// How a run ended.
+public struct TrainingResult: Hashable, Sendable {
+  /// Finished epochs; the last one may have been cut short by the number of steps.
+  public var epochs: Int
+  public var steps: Int
+  /// The mean loss of the last epoch.
+  public var trainLoss: Double?
+  public var testLoss: Double?
+  public var testAccuracy: Double?
+  /// Time spent, over all sessions.
+  public var seconds: Double
+  /// Of this session, without validation and checkpoints; `nil` when it made no step.
+  public var stepsPerSecond: Double?
+  public var weightsSHA256: String
+  /// The signal that ended the run early: 2 (SIGINT) or 15 (SIGTERM). The exit code is 128 more.
+  public var interruption: Int32?
+}

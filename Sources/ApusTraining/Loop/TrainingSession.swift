@@ -1,0 +1,204 @@
+import ApusData
+import ApusNN
+import ApusTensor
+
+/// One go of a run: from its start or a checkpoint to its end or a signal.
+struct TrainingSession {
+  private let trainer: Trainer
+  private let metrics: MetricsLog?
+  private var progress: Progress
+  /// The loss of the step before, on its way to the host.
+  private var pending: (loss: Reading, count: Int)?
+  private var epochOrder: (number: Int, batches: MinibatchOrder.Epoch)?
+  private let parameters: [Parameter]
+  private let baseRate: Double
+
+  /// When the time counted in `state.seconds` was last brought up to date.
+  private var clock: Double
+  private let firstStep: Int
+  /// Time spent in steps.
+  private var stepSeconds = 0.0
+
+  /// Steps between two lines of metrics.
+  private static let window = 50
+
+  init(_ trainer: Trainer) throws(TrainingError) {
+    try trainer.checkOutput()
+    self.trainer = trainer
+    parameters = trainer.optimizer.parameters
+    baseRate = trainer.optimizer.rule.learningRate
+    firstStep = trainer.state.step
+    clock = monotonicSeconds()
+    progress = Progress(style: trainer.options.progress, firstStep: firstStep, now: clock)
+    trainer.lastSave = clock
+    if let output = trainer.options.output {
+      metrics = try MetricsLog(path: "\(output)/metrics.jsonl", keeping: trainer.state.metricsByteCount)
+    } else {
+      metrics = nil
+    }
+  }
+
+  mutating func run() throws(TrainingError) -> TrainingResult {
+    let interruption = try run(until: trainer.totalSteps)
+    if let interruption { progress.note("stopped by signal \(interruption) after step \(trainer.state.step)") }
+    return try result(interruption)
+  }
+
+  /// Runs until so many steps of the run are finished and written, or a signal comes, which is returned.
+  @discardableResult
+  mutating func run(until end: Int) throws(TrainingError) -> Int32? {
+    try reportingTraining { try trainer.optimizer.prepare() }
+    try save()
+    while trainer.state.step < end {
+      let start = monotonicSeconds()
+      try step()
+      let now = monotonicSeconds()
+      stepSeconds += now - start
+      let step = trainer.state.step
+      let isEpochEnd = step % trainer.order.batchesPerEpoch == 0
+      if step % TrainingSession.window == 0 || isEpochEnd { try finishWindow() }
+      if isEpochEnd || step == trainer.totalSteps { try finishEpoch() }
+      let interruption = trainer.options.handlesSignals ? Interrupts.signal : nil
+      let sinceSave = now - trainer.lastSave
+      // Epochs of a few milliseconds are not each worth a checkpoint.
+      let isDue = sinceSave >= trainer.options.saveEvery || isEpochEnd && sinceSave >= 1
+      if interruption != nil || isDue || step == end { try save() }
+      if interruption != nil { return interruption }
+      progress.update(status, now: now)
+    }
+    return nil
+  }
+
+  // MARK: - Steps
+
+  private mutating func step() throws(TrainingError) {
+    let step = trainer.state.step
+    let batch = nextBatch(step)
+    let optimizer = trainer.optimizer
+    optimizer.learningRate = baseRate * trainer.options.schedule.factor(step: step, of: trainer.totalSteps)
+    let (trainer, parameters) = (trainer, parameters)
+    let loss = try reportingTraining {
+      try withRandomSource(trainer.random) {
+        try withMode(.training) {
+          let (loss, gradients) = valueAndGradients(of: parameters) {
+            let (inputs, targets) = trainer.train.examples(batch)
+            return trainer.objective.losses(trainer.model(inputs), targets).mean()
+          }
+          if let limit = trainer.options.clipNorm {
+            try optimizer.update((consume gradients).clipped(toNorm: limit))
+          } else {
+            try optimizer.update(consume gradients)
+          }
+          return try loss.startReading()
+        }
+      }
+    }
+    trainer.state.step += 1
+    // The step before is finished by now, or nearly: waiting for it stalls nothing.
+    try drain()
+    pending = (loss, batch.count)
+  }
+
+  private mutating func nextBatch(_ step: Int) -> [Int32] {
+    let (epoch, batch) = step.quotientAndRemainder(dividingBy: trainer.order.batchesPerEpoch)
+    if epochOrder?.number != epoch { epochOrder = (epoch, trainer.order.epoch(epoch)) }
+    return Array(epochOrder!.batches[batch])
+  }
+
+  /// Reads the loss that is under way.
+  private mutating func drain() throws(TrainingError) {
+    guard let last = pending else { return }
+    pending = nil
+    let loss = try reportingTraining { try last.loss.scalar() }
+    guard loss.isFinite else { throw .diverged(step: trainer.state.step, loss: loss) }
+    trainer.state.epochLoss.add(loss, count: last.count)
+    trainer.state.windowLoss.add(loss, count: last.count)
+  }
+
+  // MARK: - Records
+
+  private mutating func record(_ record: JSONObject) throws(TrainingError) {
+    trainer.options.onRecord?(record)
+    guard let metrics else { return }
+    try metrics.append(record)
+    trainer.state.metricsByteCount = metrics.byteCount
+  }
+
+  private var epoch: Int {
+    (trainer.state.step + trainer.order.batchesPerEpoch - 1) / trainer.order.batchesPerEpoch
+  }
+
+  private mutating func finishWindow() throws(TrainingError) {
+    try drain()
+    guard let loss = trainer.state.windowLoss.mean else { return }
+    trainer.state.windowLoss = RunningMean()
+    try record([
+      "step": .integer(trainer.state.step), "epoch": .integer(epoch), "loss": .number(loss),
+      "learning_rate": .number(trainer.optimizer.learningRate),
+    ])
+  }
+
+  private mutating func finishEpoch() throws(TrainingError) {
+    try drain()
+    trainer.state.trainLoss = trainer.state.epochLoss.mean
+    trainer.state.epochLoss = RunningMean()
+    if let test = trainer.test {
+      let measured = try evaluate(
+        trainer.model, on: test, objective: trainer.objective, batchSize: trainer.order.batchSize)
+      trainer.state.testLoss = measured.loss
+      trainer.state.testAccuracy = measured.accuracy
+    }
+    countTime()
+    let state = trainer.state
+    var record: JSONObject = ["epoch": .integer(epoch), "step": .integer(state.step)]
+    record["train_loss"] = state.trainLoss.map { .number($0) }
+    record["test_loss"] = state.testLoss.map { .number($0) }
+    record["test_accuracy"] = state.testAccuracy.map { .number($0) }
+    record["seconds"] = .number(state.seconds)
+    try self.record(record)
+    progress.note(line(state))
+  }
+
+  /// `epoch 2/5  train loss 0.4213  test loss 0.4017  test accuracy 0.8561  12s`
+  private func line(_ state: TrainingState) -> String {
+    var parts = ["epoch \(epoch)/\(trainer.totalEpochs)"]
+    if let loss = state.trainLoss { parts.append("train loss \(decimal(loss, places: 4))") }
+    if let loss = state.testLoss { parts.append("test loss \(decimal(loss, places: 4))") }
+    if let accuracy = state.testAccuracy { parts.append("test accuracy \(decimal(accuracy, places: 4))") }
+    return (parts + [duration(state.seconds)]).joined(separator: "  ")
+  }
+
+  private var status: Progress.Status {
+    Progress.Status(
+      step: trainer.state.step, totalSteps: trainer.totalSteps, epoch: epoch, totalEpochs: trainer.totalEpochs,
+      loss: trainer.state.epochLoss.mean ?? trainer.state.trainLoss)
+  }
+
+  // MARK: - Ends
+
+  private mutating func countTime() {
+    let now = monotonicSeconds()
+    trainer.state.seconds += now - clock
+    clock = now
+  }
+
+  private mutating func save() throws(TrainingError) {
+    try drain()
+    countTime()
+    try metrics?.flush()
+    try trainer.save(now: clock)
+  }
+
+  private mutating func result(_ interruption: Int32?) throws(TrainingError) -> TrainingResult {
+    try drain()
+    countTime()
+    let (trainer, state) = (trainer, trainer.state)
+    let digest = try reportingTraining { try trainer.modelState.sha256() }
+    let steps = state.step - firstStep
+    return TrainingResult(
+      epochs: epoch, steps: state.step, trainLoss: state.trainLoss ?? state.epochLoss.mean,
+      testLoss: state.testLoss, testAccuracy: state.testAccuracy, seconds: state.seconds,
+      stepsPerSecond: steps > 0 && stepSeconds > 0 ? Double(steps) / stepSeconds : nil, weightsSHA256: digest,
+      interruption: interruption)
+  }
+}

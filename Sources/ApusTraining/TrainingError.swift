@@ -1,0 +1,65 @@
+import ApusData
+import ApusFiles
+import ApusTensor
+
+/// What can go wrong with a run, with what is needed to get out of it.
+public enum TrainingError: Error, Hashable, Sendable {
+  /// The device failed; checkpoints already written are untouched.
+  case device(DeviceError)
+  /// A data file could not be read or written, or is not what it should be.
+  case data(DataError)
+  /// The operating system refused.
+  case inputOutput(path: String, operation: String, reason: String)
+  /// A checkpoint or file of weights is damaged.
+  case damaged(path: String, reason: String)
+  /// A file of weights or a checkpoint belongs to another model or run.
+  case mismatch(path: String, reason: String)
+  /// There is nothing to go on from.
+  case noCheckpoint(path: String, damaged: [String])
+  /// The output directory holds another run.
+  case occupied(path: String)
+  /// The loss is not a finite number any more.
+  case diverged(step: Int, loss: Double)
+
+  init(_ error: FileError) {
+    self = .inputOutput(path: error.path, operation: error.operation, reason: error.reason)
+  }
+}
+
+extension TrainingError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .device(let error): return error.description
+    case .data(let error): return error.description
+    case .inputOutput(let path, let operation, let reason): return "\(path): cannot \(operation): \(reason)"
+    case .damaged(let path, let reason):
+      return "\(path): damaged: \(reason); use another copy or an earlier checkpoint"
+    case .mismatch(let path, let reason):
+      return "\(path): does not fit: \(reason); check the model and its options"
+    case .noCheckpoint(let path, let damaged):
+      let found = damaged.isEmpty ? "there is none" : damaged.joined(separator: "; ")
+      return "\(path): no checkpoint to go on from: \(found); without --resume the run starts anew"
+    case .occupied(let path):
+      return "\(path): there is a run already; go on with --resume \(path) or take another --output"
+    case .diverged(let step, let loss):
+      return "the loss is \(loss) at step \(step); a lower --learning-rate or --clip-norm 1 may help"
+    }
+  }
+}
+
+/// Turns the errors of the modules below into that of this one.
+func reportingTraining<R>(_ body: () throws -> R) throws(TrainingError) -> R {
+  do {
+    return try body()
+  } catch let error as TrainingError {
+    throw error
+  } catch let error as DeviceError {
+    throw .device(error)
+  } catch let error as DataError {
+    throw .data(error)
+  } catch let error as FileError {
+    throw TrainingError(error)
+  } catch {
+    fatalError("an error that no module throws: \(error)")
+  }
+}

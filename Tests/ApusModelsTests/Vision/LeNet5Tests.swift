@@ -1,0 +1,57 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+@Suite struct LeNet5Tests {
+  @Test func keysAndShapesAreThoseOfPyTorch() throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      let state = try ModelDescription.lenet5.model().state
+      let expected: [(String, Shape)] = [
+        ("0.weight", [6, 1, 5, 5]), ("0.bias", [6]), ("3.weight", [16, 6, 5, 5]), ("3.bias", [16]),
+        ("7.weight", [120, 400]), ("7.bias", [120]), ("9.weight", [84, 120]), ("9.bias", [84]),
+        ("11.weight", [10, 84]), ("11.bias", [10]),
+      ]
+      #expect(state.entries.map(\.key) == expected.map(\.0))
+      #expect(state.entries.map(\.shape) == expected.map(\.1))
+    }
+  }
+
+  @Test func summaryCountsParametersAndOperations() throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      let summary = try ModelSummary(of: ModelDescription.lenet5.model(), input: [1, 28, 28])
+      #expect(summary.trainableCount == 61_706 && summary.frozenCount == 0 && summary.statisticCount == 0)
+      // By hand: 28·28·6·25 + 10·10·16·150 + 400·120 + 120·84 + 84·10.
+      #expect(summary.multiplyAccumulates == 416_520)
+      #expect(summary.rows.map(\.multiplyAccumulates).reduce(0, +) == 416_520)
+      #expect(summary.rows.map(\.parameterCount).reduce(0, +) == 61_706)
+      #expect(summary.rows.map(\.type).prefix(3) == ["Conv2d", "ReLU", "MaxPool2d"])
+      #expect(summary.rows[3].output == [16, 10, 10] && summary.output == [10])
+      #expect(summary.description.contains("61,706 parameters"))
+    }
+  }
+
+  @Test func inputsThatDoNotFitAreNamed() throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      #expect(throws: LayerListError.self) { try ModelDescription.lenet5.model(input: [1, 7, 7]) }
+      let wide = try ModelDescription.lenet5.model(input: [3, 32, 32], classes: 100)
+      #expect(try ModelSummary(of: wide, input: [3, 32, 32]).output == [100])
+      #expect(throws: ShapeError.self) { try ModelSummary(of: wide, input: [3, 28, 28]) }
+    }
+  }
+
+  /// The budget of a step: its plan, and the host's work from building the graph to handing it to the device.
+  @Test(arguments: ["sgd", "momentum", "adam"]) func aStepStaysInItsBudget(_ name: String) throws {
+    let backend = RecordingDevice()
+    let device = ComputeDevice(backend: backend)
+    try withDevice(device) { () throws in
+      let model = try ModelDescription.lenet5.model()
+      let optimizer = Optimizer(try optimizerRule(name, learningRate: 0.01), for: model)
+      let x = try Tensor.zeros([128, 1, 28, 28]).evaluated()
+      let y = try Tensor.zeros([128], dtype: .int32).evaluated()
+      for _ in 0..<3 { try optimizer.minimize { crossEntropy(model(x), y) } }
+      #expect(device.lastPlanStepCount <= 45)
+      let time = try hostMicroseconds { try optimizer.minimize { crossEntropy(model(x), y) } }
+      #expect(time < 240, "four times the budget, for machines with other work")
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+private struct Cell: Module {
+  let weight = Parameter(.zeros([2]))
+  let runningAverage = Statistic(.zeros([2]))
+}
+
+private struct Net: Module {
+  let firstBlock = Sequential {
+    Linear(2, 3)
+    ReLU()
+    Function { x in x * 2 }
+    BatchNorm(3)
+  }
+  let cells = [Cell(), Cell()]
+  let head: Linear? = Linear(3, 2)
+  let nothing: Linear? = nil
+  let byName = ["b": Linear(1, 1, hasBias: false), "a": Linear(1, 1, hasBias: false)]
+  let scale = 3.0
+  let tied: Parameter
+
+  init() { tied = head!.weight }
+}
+
+private final class Owner: Module {
+  let weight = Parameter(.zeros([1]))
+  nonisolated(unsafe) var other: Owner?
+}
+
+@Suite struct ModuleTests {
+  let device = ComputeDevice(backend: ReferenceDevice())
+
+  @Test func keysAreThoseOfPyTorch() {
+    withDevice(device) {
+      let state = Net().state
+      #expect(
+        state.entries.map(\.key) == [
+          "first_block.0.weight", "first_block.0.bias", "first_block.3.weight", "first_block.3.bias",
+          "first_block.3.running_mean", "first_block.3.running_var", "first_block.3.num_batches_tracked",
+          "cells.0.weight", "cells.0.running_average", "cells.1.weight", "cells.1.running_average",
+          "head.weight", "head.bias", "by_name.a.weight", "by_name.b.weight",
+        ])
+      #expect(state.aliases == ["tied": "head.weight"])
+      #expect(state.parameters.count == 10)
+    }
+  }
+
+  @Test func modulesThatHoldEachOtherEnd() {
+    withDevice(device) {
+      let (one, two) = (Owner(), Owner())
+      one.other = two
+      two.other = one
+      #expect(one.state.entries.map(\.key) == ["weight", "other.weight"])
+    }
+  }
+
+  @Test func valuesStandInForAWhile() throws {
+    try withDevice(device) { () throws in
+      let net = Sequential { Linear(2, 1, initializer: .ones, biasInitializer: .zeros) }
+      let x = Tensor([1, 2] as [Float], shape: [1, 2])
+      let doubled = net.values.mapped { _, value in value * 2 }
+      #expect(try withValues(doubled) { try net(x).array() } == [6])
+      #expect(try net(x).array() == [3])
+      // With respect to the values that stand in, not to the parameters.
+      let gradient = withValues(doubled) { gradients(of: net(x), withRespectTo: [doubled["0.weight"]!]) }
+      #expect(try gradient[0].array() == [1, 2])
+      doubled.store()
+      #expect(try net(x).array() == [6])
+    }
+  }
+
+  @Test func statisticsInsideValuesAreGivenUp() throws {
+    try withDevice(device) { () throws in
+      let norm = BatchNorm(1)
+      let x = Tensor([1, 3] as [Float], shape: [2, 1])
+      try withMode(.training) {
+        try withValues(norm.values) {
+          _ = try norm(x).array()
+          #expect(try norm.runningMean.value.array() == [0.2])
+        }
+        #expect(try norm.runningMean.value.array() == [0])
+      }
+    }
+  }
+
+  @Test func auxiliaryResultsComeWithTheLoss() throws {
+    try withDevice(device) { () throws in
+      let net = Sequential { Linear(2, 2) }
+      let optimizer = Optimizer(SGD(learningRate: 0.1), for: net)
+      try optimizer.prepare()
+      let plans = device.preparedPlanCount
+      let (loss, gradients, outputs) = valueAndGradients(of: optimizer.parameters) {
+        let outputs = net(.ones([3, 2]))
+        return (outputs.squared().mean(), outputs)
+      }
+      try optimizer.update(gradients)
+      #expect(loss.isEvaluated && outputs.isEvaluated)
+      #expect(device.preparedPlanCount == plans + 1)
+    }
+  }
+
+  @Test func modesAreAskedForInsideGradients() async {
+    await #expect(processExitsWith: .failure) {
+      let device = ComputeDevice(backend: ReferenceDevice())
+      withDevice(device) {
+        let net = Sequential { Dropout(0.5) }
+        _ = valueAndGradients(of: []) { net(.ones([4])).sum() }
+      }
+    }
+  }
+
+  @Test func dropoutKeepsTheMeanAndFollowsItsKey() throws {
+    try withDevice(device) { () throws in
+      let x = Tensor.ones([100, 100])
+      let drop = Dropout(0.25)
+      #expect(try drop(x).array() == x.array())
+      func run(_ seed: UInt64) throws -> [Float] {
+        try withMode(.training) { try withRandomKey(RandomKey(seed: seed)) { try drop(x).array() } }
+      }
+      let values = try run(1)
+      #expect(Set(values) == [0, 1 / 0.75])
+      #expect(abs(values.reduce(0, +) / 10_000 - 1) < 0.02)
+      #expect(try run(1) == values)
+      #expect(try run(2) != values)
+    }
+  }
+
+  @Test func initializersHaveTheirSpread() throws {
+    try withDevice(device) { () throws in
+      let shape: Shape = [64, 16, 3, 3]
+      let expected: [(Initializer, Double)] = [
+        (.pytorch, 1 / (3 * 144).squareRoot()), (.xavierUniform(), (2.0 / (144 + 576)).squareRoot()),
+        (.xavierNormal(), (2.0 / (144 + 576)).squareRoot()), (.heUniform(), (2.0 / 144).squareRoot()),
+        (.heNormal(), (2.0 / 144).squareRoot()), (.normal(deviation: 0.3), 0.3), (.ones, 0), (.zeros, 0),
+      ]
+      for (initializer, deviation) in expected {
+        let value = withRandomKey(RandomKey(seed: 3)) { initializer(shape) }
+        let found = try value.variance().scalar().squareRoot()
+        #expect(abs(found - deviation) <= 0.03 * deviation)
+      }
+    }
+  }
+
+  @Test func checkpointedStatisticsAreAssignedOnce() throws {
+    try withDevice(device) { () throws in
+      let norm = BatchNorm(2)
+      let x = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
+      let result = withMode(.training) {
+        valueAndGradients(of: norm.parameters) { checkpointed([x]) { norm($0[0]) }.squared().sum() }
+      }
+      try eval([result.value])
+      #expect(try norm.numBatchesTracked.value.scalar() == 1)
+    }
+  }
+}

@@ -1,0 +1,184 @@
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// Points of two classes that a line divides.
+struct Points: ExampleSource {
+  let inputs: Tensor
+  let targets: Tensor
+  let count: Int
+
+  init(count: Int) throws {
+    var state: UInt64 = 7
+    var values: [Float] = []
+    var classes: [Int32] = []
+    for _ in 0..<count {
+      var point: [Float] = []
+      for _ in 0..<3 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        point.append(Float(state >> 40) / 0x1p24 - 0.5)
+      }
+      values += point
+      classes.append(point[0] + 2 * point[1] > 0.1 ? 1 : 0)
+    }
+    inputs = try Tensor(values, shape: [count, 3]).evaluated()
+    targets = try Tensor(classes).evaluated()
+    self.count = count
+  }
+
+  func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
+    let indices = Tensor(numbers)
+    return (inputs.gathering(indices), targets.gathering(indices))
+  }
+}
+
+/// A run small enough for the reference device, with everything that has to be restored: momentum, dropout,
+/// statistics, a schedule, a last batch that is smaller.
+struct SmallRun {
+  let device = ComputeDevice(backend: ReferenceDevice())
+  var options = TrainingOptions(
+    length: .epochs(3), batchSize: 8, seed: 5, schedule: CosineSchedule(warmup: 2), saveEvery: 0)
+
+  func model() -> Sequential {
+    withRandomKey(RunSeeds(options.seed).initialization) {
+      Sequential {
+        Linear(3, 6)
+        BatchNorm(6)
+        ReLU()
+        Dropout(0.2)
+        Linear(6, 2)
+      }
+    }
+  }
+
+  func trainer(rule: any UpdateRule = Adam(learningRate: 0.02)) throws -> Trainer {
+    let points = try Points(count: 43)
+    return Trainer(model(), rule, on: points, testing: points, options)
+  }
+
+  func inDirectory<R>(_ body: (SmallRun, String) throws -> R) throws -> R {
+    let scratch = try ScratchDirectory()
+    var run = self
+    run.options.output = scratch.file("run")
+    return try withDevice(device) { try body(run, scratch.file("run")) }
+  }
+}
+
+@Suite struct TrainerTests {
+  @Test func aRunLearnsAndIsRepeatable() throws {
+    let run = SmallRun()
+    try withDevice(run.device) { () throws in
+      let result = try run.trainer().run()
+      #expect(result.steps == 18 && result.epochs == 3)
+      #expect(try #require(result.testAccuracy) > 0.7)
+      #expect(try run.trainer().run().weightsSHA256 == result.weightsSHA256)
+      var other = run
+      other.options.seed = 6
+      #expect(try other.trainer().run().weightsSHA256 != result.weightsSHA256)
+    }
+  }
+
+  @Test func stepsReuseTheirPlan() throws {
+    var run = SmallRun()
+    run.options.length = .steps(200)
+    run.options.batchSize = nil
+    try withDevice(run.device) { () throws in
+      _ = try run.trainer().run()
+      // The first values, the step, the evaluation.
+      #expect(run.device.preparedPlanCount == 3)
+    }
+  }
+
+  /// Stops after every possible step, and goes on in a new trainer.
+  @Test func resumingGivesTheSameBits() throws {
+    let whole = try SmallRun().inDirectory { run, path in
+      (try run.trainer().run(), try Data(contentsOf: URL(filePath: "\(path)/metrics.jsonl")))
+    }
+    for stop in [1, 5, 6, 7, 17] {
+      try SmallRun().inDirectory { run, path in
+        var first = run
+        first.options.length = .steps(18)
+        let trainer = try first.trainer()
+        try trainer.stop(after: stop)
+        let second = try run.trainer()
+        try second.resume { Issue.record("\($0)") }
+        #expect(second.state.step == stop)
+        let result = try second.run()
+        #expect(result.weightsSHA256 == whole.0.weightsSHA256)
+        #expect(result.trainLoss == whole.0.trainLoss && result.testLoss == whole.0.testLoss)
+        let metrics = try String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8)
+        #expect(withoutSeconds(metrics) == withoutSeconds(String(decoding: whole.1, as: UTF8.self)))
+      }
+    }
+  }
+
+  @Test func aFinishedRunIsGivenBackAsItIs() throws {
+    try SmallRun().inDirectory { run, _ in
+      let result = try run.trainer().run()
+      let again = try run.trainer()
+      try again.resume { Issue.record("\($0)") }
+      let second = try again.run()
+      #expect(second.weightsSHA256 == result.weightsSHA256 && second.testAccuracy == result.testAccuracy)
+      #expect(second.stepsPerSecond == nil)
+    }
+  }
+
+  @Test func aRunDoesNotStartOverAnother() throws {
+    try SmallRun().inDirectory { run, path in
+      _ = try run.trainer().run()
+      let error = #expect(throws: TrainingError.self) { try run.trainer().run() }
+      #expect(error == .occupied(path: path))
+    }
+  }
+
+  @Test func aRunGoesOnOnlyWithWhatItStartedWith() throws {
+    try SmallRun().inDirectory { run, _ in
+      _ = try run.trainer().run()
+      func refusal(_ change: (inout SmallRun) -> Void, _ rule: any UpdateRule = Adam(learningRate: 0.02)) throws {
+        var other = run
+        change(&other)
+        let trainer = try other.trainer(rule: rule)
+        #expect(throws: TrainingError.self) { try trainer.resume { Issue.record("\($0)") } }
+      }
+      try refusal { $0.options.batchSize = 9 }
+      try refusal { $0.options.seed = 1 }
+      try refusal { $0.options.length = .steps(3) }
+      try refusal({ _ in }, SGD(learningRate: 0.1))
+    }
+  }
+
+  @Test func aLossThatIsNotFiniteEndsTheRun() throws {
+    try SmallRun().inDirectory { run, _ in
+      let trainer = try run.trainer(rule: SGD(learningRate: 1e30))
+      let error = #expect(throws: TrainingError.self) { try trainer.run() }
+      guard case .diverged = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+    }
+  }
+
+  @Test func recordsAreGivenOn() throws {
+    try SmallRun().inDirectory { run, path in
+      let records = Records()
+      var run = run
+      run.options.onRecord = { records.append($0) }
+      _ = try run.trainer().run()
+      let lines = try String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8).split(separator: "\n")
+      #expect(lines.map(String.init) == records.values.map { JSON.object($0).text() })
+      #expect(records.values.filter { $0["test_accuracy"] != nil }.compactMap { $0["epoch"]?.integer } == [1, 2, 3])
+    }
+  }
+
+  private func withoutSeconds(_ metrics: String) -> String {
+    metrics.replacing(/"seconds":[^,}]*/, with: "")
+  }
+}
+
+private final class Records: @unchecked Sendable {
+  private let lock = NSLock()
+  private var stored: [JSONObject] = []
+  var values: [JSONObject] { lock.withLock { stored } }
+  func append(_ record: JSONObject) { lock.withLock { stored.append(record) } }
+}
