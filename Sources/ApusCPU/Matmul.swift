@@ -1,5 +1,4 @@
 import ApusDevice
-import COpenBLAS
 import CSIMD
 
 /// A batched matrix product. Tiles of rows (of columns where there are few rows) are tasks; the epilogue
@@ -13,21 +12,16 @@ final class MatmulStep: CPUStep {
   private let lane: Lane
   private let epilogue: EpilogueKernel
   private let tileByteCount: Int
-  private let multiplyIntegers: csimd_integer_matmul?
+  private let product: MatrixProduct
 
   init(_ step: Matmul, _ builder: StepBuilder) throws(DeviceError) {
     lane = step.dtype.lane
     epilogue = try EpilogueKernel(step.epilogue, lanes: [lane], builder)
     shape = MatmulShape(step, needsTile: !epilogue.hasPlace)
-    // The product of integers reads plain rows.
-    let isFloat = step.dtype.isFloatingPoint
-    a = MatmulOperand(step.a, rows: step.m, columns: step.k, step, keepsOrder: isFloat, builder, at: 0)
+    a = MatmulOperand(step.a, rows: step.m, columns: step.k, step, builder, at: 0)
     b = MatmulOperand(
-      step.b, rows: step.k, columns: step.n, step, keepsOrder: isFloat, builder, at: a.sharedByteCount)
-    multiplyIntegers =
-      lane == .int32
-      ? builder.loops.pointee.integer_matmul.0
-      : lane == .int64 ? builder.loops.pointee.integer_matmul.1 : nil
+      step.b, rows: step.k, columns: step.n, step, builder, at: a.sharedByteCount)
+    product = MatrixProduct(lane, builder)
     tileByteCount =
       epilogue.hasPlace ? 0 : (shape.rowGrain * shape.columnGrain * lane.byteCount + 63) & ~63
     workspaceByteCount = tileByteCount + epilogue.workspaceByteCount
@@ -78,31 +72,11 @@ final class MatmulStep: CPUStep {
     _ tile: MatmulShape.Tile, _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer,
     _ c: UnsafeMutableRawPointer, stride: Int
   ) {
-    let (m, n, k) = (Int32(tile.rows.count), Int32(tile.columns.count), Int32(shape.k))
-    guard shape.k > 0 else {
-      for row in 0..<tile.rows.count {
-        (c + row * stride * lane.byteCount).initializeMemory(
-          as: UInt8.self, repeating: 0, count: tile.columns.count * lane.byteCount)
-      }
-      return
-    }
-    switch lane {
-    case .float32:
-      cblas_sgemm(
-        CblasRowMajor, self.a.transpose, self.b.transpose, m, n, k, 1,
-        a.assumingMemoryBound(to: Float.self), Int32(self.a.leading),
-        b.assumingMemoryBound(to: Float.self), Int32(self.b.leading), 0,
-        c.assumingMemoryBound(to: Float.self), Int32(stride))
-    case .float64:
-      cblas_dgemm(
-        CblasRowMajor, self.a.transpose, self.b.transpose, m, n, k, 1,
-        a.assumingMemoryBound(to: Double.self), Int32(self.a.leading),
-        b.assumingMemoryBound(to: Double.self), Int32(self.b.leading), 0,
-        c.assumingMemoryBound(to: Double.self), Int32(stride))
-    case .int32, .int64:
-      multiplyIntegers!(
-        tile.rows.count, tile.columns.count, shape.k, a, self.a.leading, b, self.b.leading, c, stride)
-    }
+    product.multiply(
+      m: tile.rows.count, n: tile.columns.count, k: shape.k,
+      MatrixProduct.Factor(a, leading: self.a.leading, isTransposed: self.a.isTransposed),
+      MatrixProduct.Factor(b, leading: self.b.leading, isTransposed: self.b.isTransposed), c,
+      leading: stride)
   }
 }
 

@@ -1,30 +1,26 @@
 import ApusDevice
-import COpenBLAS
 import CSIMD
 
 /// One factor of a product: read in place, or converted to its lane in shared memory first.
 struct MatmulOperand {
   /// The distance of rows (of columns where it is transposed).
   let leading: Int
-  let transpose: CBLAS_TRANSPOSE
+  let isTransposed: Bool
   let sharedByteCount: Int
   private let operand: Operand
   private let batch: Shape
   private let rows: Int
   private let columns: Int
   private let isConverted: Bool
-  private let isTransposed: Bool
   private let load: csimd_load
   private let dtype: DType
   private let sharedOffset: Int
   /// Whether all products of the batch read the same matrix.
   private let isRepeated: Bool
 
-  /// - Parameters:
-  ///   - keepsOrder: whether a transposed matrix may stay so.
-  ///   - sharedOffset: where in the shared memory a converted matrix goes.
+  /// - Parameter sharedOffset: where in the shared memory a converted matrix goes.
   init(
-    _ operand: Operand, rows: Int, columns: Int, _ step: Matmul, keepsOrder: Bool,
+    _ operand: Operand, rows: Int, columns: Int, _ step: Matmul,
     _ builder: StepBuilder, at sharedOffset: Int
   ) {
     self.operand = operand
@@ -37,13 +33,11 @@ struct MatmulOperand {
     let strides = operand.layout.strides
     let (rowStride, columnStride) = (strides[batch.rank], strides[batch.rank + 1])
     isTransposed = columnStride != 1 && columns > 1 && !(rows > 1 && rowStride != 1)
-    isConverted = !step.dtype.isLane || (!keepsOrder && isTransposed)
+    isConverted = !step.dtype.isLane
     isRepeated = (0..<batch.rank).allSatisfy { batch[$0] == 1 || strides[$0] == 0 }
-    let staysTransposed = isTransposed && keepsOrder
-    transpose = staysTransposed ? CblasTrans : CblasNoTrans
-    let width = staysTransposed ? rows : columns
-    let natural = staysTransposed ? columnStride : rowStride
-    let lines = staysTransposed ? columns : rows
+    let width = isTransposed ? rows : columns
+    let natural = isTransposed ? columnStride : rowStride
+    let lines = isTransposed ? columns : rows
     leading = max(1, isConverted || lines <= 1 ? width : natural)
     let copies = isRepeated ? 1 : batch.elementCount
     sharedByteCount = isConverted ? (copies * rows * columns * step.dtype.lane.byteCount + 63) & ~63 : 0
@@ -56,7 +50,7 @@ struct MatmulOperand {
 
   /// The position of an element, in elements of the lane.
   func position(_ index: Int, row: Int, column: Int) -> Int {
-    let inside = transpose == CblasTrans ? column * leading + row : row * leading + column
+    let inside = isTransposed ? column * leading + row : row * leading + column
     if isConverted { return (isRepeated ? 0 : index) * rows * columns + inside }
     return origin(index) + inside
   }
@@ -76,7 +70,6 @@ struct MatmulOperand {
     guard isConverted else { return }
     let source = context.address(operand.value)
     let target = context.shared + sharedOffset
-    let isTransposed = transpose == CblasTrans
     let (lines, width) = isTransposed ? (columns, rows) : (rows, columns)
     let strides = operand.layout.strides
     let lineStride = strides[batch.rank + (isTransposed ? 1 : 0)]

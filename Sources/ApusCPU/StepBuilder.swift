@@ -17,7 +17,8 @@ struct StepBuilder {
     case .scatterAdd(let step): try ScatterAddStep(step, self, names: planned.names)
     case .scan(let step): try ScanStep(step, self)
     case .sort(let step): SortStep(step, self)
-    case .pooling, .convolution: throw .unsupported(device: "cpu", feature: "convolutions yet")
+    case .pooling(let step): try PoolingStep(step, self)
+    case .convolution(let step): try convolution(step)
     }
   }
 

@@ -5,6 +5,7 @@
 #define CSIMD_ISA_NAME "avx2"
 #define CSIMD_TABLE csimd_avx2
 #define CSIMD_HAS_FMA 1
+#define CSIMD_REGISTERS 8
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #include "loops.h"
 #pragma clang attribute pop

@@ -5,6 +5,7 @@
 #define CSIMD_ISA_NAME "avx512"
 #define CSIMD_TABLE csimd_avx512
 #define CSIMD_HAS_FMA 1
+#define CSIMD_REGISTERS 32
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))), apply_to = function)
 #include "loops.h"

@@ -6,7 +6,9 @@
 #define CSIMD_TABLE csimd_baseline
 #if defined(__aarch64__)
 #define CSIMD_HAS_FMA 1
+#define CSIMD_REGISTERS 8
 #else
 #define CSIMD_HAS_FMA 0
+#define CSIMD_REGISTERS 4
 #endif
 #include "loops.h"

@@ -60,4 +60,5 @@ static const csimd_row LANE_TABLE(rows)[] = {
 #undef FROM_INT
 
 #include "loops_reduce.h"
+#include "loops_pooling.h"
 #undef LANE_TABLE

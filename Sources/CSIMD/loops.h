@@ -2,9 +2,11 @@
 //   CSIMD_ISA_NAME     the table's name, a string
 //   CSIMD_TABLE        the table's identifier
 //   CSIMD_HAS_FMA      0 or 1
+//   CSIMD_REGISTERS    how many vectors of 16 floats the registers hold
 // inside a `#pragma clang attribute push` that sets the target.
 
 #include "dialect.h"
+#include "windows.h"
 
 // A loop handles whole groups of 16; what remains goes through padded copies.
 #define TAIL_BYTES 128
@@ -60,6 +62,13 @@ typedef VL VL_any __attribute__((aligned(8), may_alias));
 #define BYTES_VL 8
 #define BYTES_OF(T) PASTE(BYTES_, T)
 
+// Lane i of FOLDED(a, k) is lane i + k of a; only lanes below k are used.
+#define FOLDED(a, k)                                                                              \
+  __builtin_shufflevector(a, a, (0 + k) & 15, (1 + k) & 15, (2 + k) & 15, (3 + k) & 15,           \
+                          (4 + k) & 15, (5 + k) & 15, (6 + k) & 15, (7 + k) & 15, (8 + k) & 15,   \
+                          (9 + k) & 15, (10 + k) & 15, (11 + k) & 15, (12 + k) & 15,              \
+                          (13 + k) & 15, (14 + k) & 15, (15 + k) & 15)
+
 #include "loops_convert.h"
 
 #define MASK VI
@@ -99,6 +108,9 @@ typedef VL VL_any __attribute__((aligned(8), may_alias));
 #include "loops_random.h"
 #include "loops_lines.h"
 
+#include "loops_convolution.h"
+#include "loops_pooling_pairs.h"
+
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 const csimd_table CSIMD_TABLE = {
   .name = CSIMD_ISA_NAME,
@@ -123,5 +135,16 @@ const csimd_table CSIMD_TABLE = {
   .philox = philox,
   .scan_sum = {scan_sum_i32, scan_sum_i64, scan_sum_f32, scan_sum_f64},
   .scan_product = {scan_product_i32, scan_product_i64, scan_product_f32, scan_product_f64},
+  .pool_maximum = {pool_maximum_i32, pool_maximum_i64, pool_maximum_any_f32, pool_maximum_f64},
+  .pool_maximum_gradient = {pool_maximum_gradient_i32, pool_maximum_gradient_i64,
+                            pool_maximum_gradient_any_f32, pool_maximum_gradient_f64},
+  .pool_selection = {pool_selection_i32, pool_selection_i64, pool_selection_f32, pool_selection_f64},
+  .pool_average = {pool_average_i32, pool_average_i64, pool_average_f32, pool_average_f64},
+  .pool_average_gradient = {pool_average_gradient_i32, pool_average_gradient_i64,
+                            pool_average_gradient_f32, pool_average_gradient_f64},
+  .plane_block = PLANE_BLOCK,
+  .plane_multiply = plane_multiply,
+  .plane_correlate = plane_correlate,
+  .fold_sums = fold_sums,
   .integer_matmul = {integer_matmul_i32, integer_matmul_i64},
 };

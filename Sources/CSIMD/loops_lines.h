@@ -20,17 +20,22 @@ SCAN_LOOP(scan_product_f64, double, *)
 SCAN_LOOP(scan_product_i32, uint32_t, *)
 SCAN_LOOP(scan_product_i64, uint64_t, *)
 
-// C = A·B with row-major lines; integers wrap around.
+// C = A·B, or C += A·B; integers wrap around.
 #define INTEGER_MATMUL(name, S)                                                                  \
-  static void name(size_t m, size_t n, size_t k, const void *a, size_t lda, const void *b,       \
-                   size_t ldb, void *c, size_t ldc) {                                            \
+  static void name(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column,   \
+                   const void *b, size_t b_row, size_t b_column, void *c, size_t c_row,          \
+                   int accumulates) {                                                            \
     for (size_t row = 0; row < m; row += 1) {                                                    \
-      S *restrict to = (S *)c + row * ldc;                                                       \
-      memset(to, 0, n * sizeof(S));                                                              \
+      S *restrict to = (S *)c + row * c_row;                                                     \
+      if (!accumulates) memset(to, 0, n * sizeof(S));                                            \
       for (size_t j = 0; j < k; j += 1) {                                                        \
-        S factor = ((const S *)a)[row * lda + j];                                                \
-        const S *restrict from = (const S *)b + j * ldb;                                         \
-        for (size_t i = 0; i < n; i += 1) to[i] += factor * from[i];                             \
+        S factor = ((const S *)a)[row * a_row + j * a_column];                                   \
+        const S *restrict from = (const S *)b + j * b_row;                                       \
+        if (b_column == 1) {                                                                     \
+          for (size_t i = 0; i < n; i += 1) to[i] += factor * from[i];                           \
+        } else {                                                                                 \
+          for (size_t i = 0; i < n; i += 1) to[i] += factor * from[i * b_column];                \
+        }                                                                                        \
       }                                                                                          \
     }                                                                                            \
   }

@@ -71,13 +71,6 @@ typedef struct {
     FN(columns_##name)(n, numbers, both);                                                         \
   }
 
-// Lane i of FOLDED(a, k) is lane i + k of a; only lanes below k are used.
-#define FOLDED(a, k)                                                                              \
-  __builtin_shufflevector(a, a, (0 + k) & 15, (1 + k) & 15, (2 + k) & 15, (3 + k) & 15,           \
-                          (4 + k) & 15, (5 + k) & 15, (6 + k) & 15, (7 + k) & 15, (8 + k) & 15,   \
-                          (9 + k) & 15, (10 + k) & 15, (11 + k) & 15, (12 + k) & 15,              \
-                          (13 + k) & 15, (14 + k) & 15, (15 + k) & 15)
-
 #define REDUCE_INDEX(name, is_better)                                                             \
   static void FN(begin_##name)(void *state) {                                                     \
     FN(places) *s = state;                                                                        \
@@ -164,4 +157,3 @@ static const csimd_reducer LANE_TABLE(reducers)[] = {
 #undef REDUCE
 #undef REDUCE_INDEX
 #undef REDUCER
-#undef FOLDED

@@ -63,9 +63,16 @@ typedef struct {
 
 /// Combines each of `lines` lines of `width` numbers with all before it (after it where reversed).
 typedef void (*csimd_scan)(size_t lines, size_t width, void *values, int is_reversed);
-/// `C[m, n] = A[m, k]·B[k, n]` of integers, with the given distances of rows.
+/// `C[m, n] = A[m, k]·B[k, n]` of integers (added to C where it accumulates), with the given distances.
 typedef void (*csimd_integer_matmul)(
-    size_t m, size_t n, size_t k, const void *a, size_t lda, const void *b, size_t ldb, void *c, size_t ldc);
+    size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column, const void *b, size_t b_row,
+    size_t b_column, void *c, size_t c_row, int accumulates);
+
+/// Windows that slide over an image of `channels` channels; a tap is a channel and a kernel position.
+typedef struct {
+  ptrdiff_t channels;
+  ptrdiff_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
+} csimd_windows;
 
 typedef struct {
   const char *name;
@@ -86,6 +93,30 @@ typedef struct {
   void (*philox)(size_t count, uint32_t *result, uint64_t start, uint64_t seed, uint64_t counter);
   csimd_scan scan_sum[CSIMD_LANES];
   csimd_scan scan_product[CSIMD_LANES];
+  /// Pooling of one plane (`channels` is not used), see `Pooling`; `room` takes two lanes' numbers for each
+  /// pixel of a result's row.
+  void (*pool_maximum[CSIMD_LANES])(const csimd_windows *windows, const void *input, void *output);
+  void (*pool_maximum_gradient[CSIMD_LANES])(
+      const csimd_windows *windows, const void *input, const void *gradient, void *result, void *room);
+  void (*pool_selection[CSIMD_LANES])(
+      const csimd_windows *windows, const void *input, const void *values, void *result, void *room);
+  void (*pool_average[CSIMD_LANES])(
+      const csimd_windows *windows, const void *input, int counts_padding, void *output, void *room);
+  void (*pool_average_gradient[CSIMD_LANES])(
+      const csimd_windows *windows, const void *gradient, int counts_padding, void *result, void *room);
+  /// The greatest number of channels of a tile of `plane_multiply`: 2, 6 or 8.
+  size_t plane_block;
+  /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` for p < 16·vectors; `channels` is 1
+  /// or an even number up to `plane_block`.
+  void (*plane_multiply)(
+      size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *weights,
+      float *out, size_t stride, size_t vectors);
+  /// `sums[(k·taps + t)·16 + p mod 16] += Σ_p y[k·stride + p]·x[p + offsets[t]]`
+  void (*plane_correlate)(
+      size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *y,
+      size_t stride, size_t vectors, float *sums);
+  /// Folds each group of 16 sums into one number.
+  void (*fold_sums)(size_t count, const float *sums, float *result);
   /// For int32 and int64.
   csimd_integer_matmul integer_matmul[2];
 } csimd_table;
@@ -105,6 +136,18 @@ csimd_store csimd_find_store(const csimd_table *table, int dtype);
 /// The stable order that sorts `count` numbers of a lane, which lie at the start of `workspace`: 4·count
 /// words of 8 bytes. NaN is the greatest number.
 void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, int64_t *result);
+
+/// The windows of an image as a matrix: line `tap` holds what that tap reads for each pixel of the result's
+/// rows `first_row..<last_row` (a row is one position of the two outer axes).
+///
+/// Fills lines of `line_stride` numbers of `bytes` (4 or 8) bytes; what lies outside the image is 0.
+void csimd_unfold(
+    const csimd_windows *windows, int bytes, const void *image, ptrdiff_t first_row, ptrdiff_t last_row,
+    void *lines, ptrdiff_t line_stride);
+/// Adds the lines to the pixels they were read from; `lane` says of what type they are.
+void csimd_fold(
+    const csimd_windows *windows, int lane, const void *lines, ptrdiff_t line_stride, ptrdiff_t first_row,
+    ptrdiff_t last_row, void *image);
 
 /// Repeats a number of the given lane over 16 lanes.
 void csimd_splat(void *result, int lane, double floating, int64_t integer);

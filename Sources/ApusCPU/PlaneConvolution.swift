@@ -1,0 +1,124 @@
+import ApusDevice
+import CSIMD
+
+/// The output or the input gradient of a convolution with stride 1, computed strip by strip on padded
+/// planes (see `PlaneGeometry`). Small images go several to a task.
+final class PlaneConvolutionStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let geometry: PlaneGeometry
+  private let weights: PlaneWeights
+  private let source: Int
+  private let dtype: DType
+  private let epilogue: EpilogueKernel
+  private let offsets: [Int]
+  private let loops: UnsafePointer<csimd_table>
+  private let load: csimd_load
+  /// Strips (or whole images) of a task.
+  private let grain: Int
+  /// Where the pieces of the workspace begin, in bytes.
+  private let stripOffset: Int
+  private let coreOffset: Int
+  private let epilogueOffset: Int
+
+  init(_ step: Convolution, _ geometry: PlaneGeometry, _ builder: StepBuilder) throws(DeviceError) {
+    self.geometry = geometry
+    dtype = step.dtype
+    source = step.left
+    weights = PlaneWeights(geometry, value: step.right, dtype: step.dtype, builder)
+    epilogue = try EpilogueKernel(step.epilogue, lanes: [.float32], builder)
+    offsets = geometry.tapOffsets
+    loops = builder.loops
+    load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
+    let work =
+      geometry.stripRows * geometry.width * geometry.resultChannels * geometry.tapCount
+    grain = max(1, 1_000_000 / max(1, work))
+    stripOffset = (geometry.paddedSize * 4 + 63) & ~63
+    // A tile may compute one channel more than there are.
+    coreOffset = stripOffset + (geometry.resultChannels / geometry.groups + 1) * geometry.stripSize * 4
+    epilogueOffset =
+      coreOffset
+      + (epilogue.hasPlace
+        ? 0 : (geometry.resultChannels * geometry.stripRows * geometry.result.z * 4 + 63) & ~63)
+    workspaceByteCount = epilogueOffset + epilogue.workspaceByteCount
+    sharedByteCount = weights.byteCount
+  }
+
+  func run(_ context: borrowing RunContext) {
+    let panels = context.shared.assumingMemoryBound(to: Float.self)
+    weights.pack(context, into: panels)
+    let (frame, workspaces) = (context.frame, context.workspaces)
+    let source = context.address(source)
+    let count = geometry.batch * geometry.piecesPerImage
+    context.pool.run((count + grain - 1) / grain) { task, worker in
+      for index in (task * grain)..<min((task + 1) * grain, count) {
+        let isFirst = index == task * grain || geometry.piecesPerImage > 1
+        run(index, source, panels, frame, workspaces[worker], clears: isFirst)
+      }
+    }
+  }
+
+  private func run(
+    _ index: Int, _ source: UnsafeMutableRawPointer, _ panels: UnsafeMutablePointer<Float>,
+    _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer, clears: Bool
+  ) {
+    let (image, number) = index.quotientAndRemainder(dividingBy: geometry.piecesPerImage)
+    let (plane, rows) = geometry.piece(number)
+    let imageSize = geometry.sourceChannels * geometry.source.wrappedProduct
+    let padded = workspace.assumingMemoryBound(to: Float.self)
+    geometry.pad(
+      source + image * imageSize * dtype.byteCount, plane: plane, rows: rows, into: padded, dtype: dtype,
+      load: load, clears: clears)
+    let channelSize = geometry.result.wrappedProduct
+    let first =
+      image * geometry.resultChannels * channelSize + plane * geometry.result.y * geometry.result.z
+      + rows.lowerBound * geometry.result.z
+    let place = epilogue.place(frame)?.assumingMemoryBound(to: Float.self)
+    // In its place a channel lies among whole planes, else the strips of all channels follow each other.
+    let stripCount = rows.count * geometry.result.z
+    let core = place.map { $0 + first } ?? (workspace + coreOffset).assumingMemoryBound(to: Float.self)
+    let stride = place == nil ? stripCount : channelSize
+    multiply(rows, padded, panels, (workspace + stripOffset).assumingMemoryBound(to: Float.self), core, stride)
+    finish(first, stripCount, core, stride, frame, workspace + epilogueOffset)
+  }
+
+  /// Computes a strip and closes the gaps between its rows.
+  private func multiply(
+    _ rows: Range<Int>, _ padded: UnsafeMutablePointer<Float>, _ panels: UnsafeMutablePointer<Float>,
+    _ strip: UnsafeMutablePointer<Float>, _ core: UnsafeMutablePointer<Float>, _ stride: Int
+  ) {
+    let groupSize = geometry.sourceChannels / geometry.groups * geometry.paddedChannelSize
+    let perGroup = geometry.resultChannels / geometry.groups
+    let vectors = geometry.vectorCount(rows: rows.count)
+    for block in weights.blocks {
+      loops.pointee.plane_multiply(
+        block.width, offsets.count, padded + block.group * groupSize, offsets, panels + block.offset,
+        strip, geometry.stripSize, vectors)
+      for lane in 0..<block.channels.count {
+        let target = core + (block.group * perGroup + block.channels.lowerBound + lane) * stride
+        for row in 0..<rows.count {
+          (target + row * geometry.result.z).update(
+            from: strip + lane * geometry.stripSize + row * geometry.width, count: geometry.result.z)
+        }
+      }
+    }
+  }
+
+  /// The epilogue over a strip: at once where it is a whole image, else channel by channel.
+  private func finish(
+    _ first: Int, _ count: Int, _ core: UnsafeMutablePointer<Float>, _ stride: Int, _ frame: RunFrame,
+    _ workspace: UnsafeMutableRawPointer
+  ) {
+    guard epilogue.kernel != nil else { return }
+    let channelSize = geometry.result.wrappedProduct
+    if count == channelSize {
+      epilogue.run(
+        first..<(first + geometry.resultChannels * channelSize), core: core, frame, workspace: workspace)
+      return
+    }
+    for channel in 0..<geometry.resultChannels {
+      let start = first + channel * channelSize
+      epilogue.run(start..<(start + count), core: core + channel * stride, frame, workspace: workspace)
+    }
+  }
+}

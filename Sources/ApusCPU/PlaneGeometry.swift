@@ -1,0 +1,137 @@
+import ApusDevice
+import CSIMD
+
+/// A convolution with stride 1 on padded planes.
+///
+/// A strip, some rows of one plane of the result, is computed from a buffer that holds the rows its taps
+/// read, padded with zeros: `[channels, kernel planes, rows, padded width]`. Pixel `p` of the strip is at
+/// row `p / width`, column `p mod width`; a tap reads at a fixed distance from it. Columns from the result's
+/// width on are gaps.
+struct PlaneGeometry {
+  let batch: Int
+  let groups: Int
+  /// Of all groups together.
+  let sourceChannels: Int
+  let resultChannels: Int
+  let source: SIMD3<Int>
+  let result: SIMD3<Int>
+  let kernel: SIMD3<Int>
+  let dilation: SIMD3<Int>
+  /// Where the source begins in its padded version; negative where its first elements are cut off.
+  let lead: SIMD3<Int>
+  let isFlipped: Bool
+  /// Rows of a strip, and strips of a plane.
+  let stripRows: Int
+  let stripCount: Int
+
+  /// Bytes of a strip's source and result, to stay in a second-level cache.
+  private static let stripByteCount = 400_000
+
+  /// The geometry of a pass, or `nil` where another method is better.
+  init?(_ g: ConvolutionGeometry, pass: Convolution.Pass, dtype: DType) {
+    guard dtype.lane == .float32, g.stride == SIMD3(1, 1, 1) else { return nil }
+    batch = g.batch
+    groups = g.groups
+    kernel = g.kernel
+    dilation = g.dilation
+    isFlipped = pass == .inputGradient
+    let reach = (g.kernel &- 1) &* g.dilation
+    if isFlipped {
+      (sourceChannels, resultChannels) = (g.outputChannels, g.inputChannels)
+      (source, result) = (g.output, g.input)
+      lead = reach &- g.padding
+    } else {
+      (sourceChannels, resultChannels) = (g.inputChannels, g.outputChannels)
+      (source, result) = (g.input, g.output)
+      lead = g.padding
+    }
+    let width = result.z + reach.z
+    let inner = sourceChannels * g.kernel.x * width * 4
+    let row = inner + resultChannels * width * 4
+    let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
+    stripRows = max(1, min(rows, result.y))
+    stripCount = (result.y + stripRows - 1) / max(1, stripRows)
+    guard result.wrappedProduct > 0, batch > 0, isWorthwhile else { return nil }
+  }
+
+  /// Vectors must not be spent on gaps and tails.
+  private var isWorthwhile: Bool {
+    let useful = stripRows * result.z
+    return useful >= vectorCount(rows: stripRows) * 8
+  }
+
+  var width: Int { result.z + (kernel.z - 1) * dilation.z }
+  var paddedRows: Int { stripRows + (kernel.y - 1) * dilation.y }
+  var tapCount: Int { kernel.wrappedProduct * sourceChannels / groups }
+  var paddedChannelSize: Int { kernel.x * paddedRows * width }
+  /// Numbers of the padded buffer; the last vector reads past the last pixel.
+  var paddedSize: Int { sourceChannels * paddedChannelSize + 32 }
+  /// Distance of channels in a strip's result.
+  var stripSize: Int { vectorCount(rows: stripRows) * 16 }
+
+  func vectorCount(rows: Int) -> Int { ((rows - 1) * width + result.z + 15) / 16 }
+
+  /// The distance of each tap of a group, channel by channel.
+  var tapOffsets: [Int] {
+    var offsets: [Int] = []
+    offsets.reserveCapacity(tapCount)
+    for channel in 0..<(sourceChannels / groups) {
+      for z in 0..<kernel.x {
+        for y in 0..<kernel.y {
+          for x in 0..<kernel.z {
+            let row = z * paddedRows + y * dilation.y
+            offsets.append(channel * paddedChannelSize + row * width + x * dilation.z)
+          }
+        }
+      }
+    }
+    return offsets
+  }
+
+  /// Strips of one image.
+  var piecesPerImage: Int { result.x * stripCount }
+
+  /// The plane and the rows of a strip of an image.
+  func piece(_ index: Int) -> (plane: Int, rows: Range<Int>) {
+    let (plane, strip) = index.quotientAndRemainder(dividingBy: stripCount)
+    return (plane, (strip * stripRows)..<min((strip + 1) * stripRows, result.y))
+  }
+
+  /// Copies what the taps of a strip read into the padded buffer, whose padding is zero already or, with
+  /// `clears`, is made so.
+  func pad(
+    _ image: UnsafeMutableRawPointer, plane: Int, rows: Range<Int>, into buffer: UnsafeMutablePointer<Float>,
+    dtype: DType, load: csimd_load, clears: Bool
+  ) {
+    if clears { buffer.update(repeating: 0, count: paddedSize) }
+    let columns = max(0, -lead.z)..<max(0, -lead.z, min(source.z, width - lead.z))
+    for channel in 0..<sourceChannels {
+      for z in 0..<kernel.x {
+        let sourcePlane = plane + z * dilation.x - lead.x
+        guard sourcePlane >= 0, sourcePlane < source.x else { continue }
+        for row in 0..<(rows.count + (kernel.y - 1) * dilation.y) {
+          let sourceRow = rows.lowerBound + row - lead.y
+          guard sourceRow >= 0, sourceRow < source.y else { continue }
+          let from = ((channel * source.x + sourcePlane) * source.y + sourceRow) * source.z
+          let to = channel * paddedChannelSize + (z * paddedRows + row) * width + lead.z
+          copyNumbers(
+            columns.count, image + (from + columns.lowerBound) * dtype.byteCount,
+            buffer + to + columns.lowerBound, dtype, load)
+        }
+      }
+    }
+  }
+}
+
+/// Copies a short row of numbers to `float32`.
+@inline(__always)
+func copyNumbers(
+  _ count: Int, _ source: UnsafeMutableRawPointer, _ target: UnsafeMutablePointer<Float>, _ dtype: DType,
+  _ load: csimd_load
+) {
+  if dtype == .float32 {
+    target.update(from: source.assumingMemoryBound(to: Float.self), count: count)
+  } else {
+    load(count, target, source, 1)
+  }
+}

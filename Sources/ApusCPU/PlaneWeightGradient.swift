@@ -1,0 +1,135 @@
+import ApusDevice
+import CSIMD
+
+/// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`).
+///
+/// Strips are dealt to a number of parts that depends on the shape alone. Each part keeps 16 sums for each
+/// weight; the parts are added in order.
+final class PlaneWeightGradientStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let geometry: PlaneGeometry
+  private let input: Int
+  private let gradient: Int
+  private let dtype: DType
+  private let epilogue: EpilogueKernel
+  private let offsets: [Int]
+  private let loops: UnsafePointer<csimd_table>
+  private let load: csimd_load
+  private let partCount: Int
+  /// Result channels of a task, all in one group.
+  private let channelGrain: Int
+  private let gradientOffset: Int
+  private let sumsOffset: Int
+  private let add: csimd_loop
+
+  init(_ step: Convolution, _ geometry: PlaneGeometry, _ builder: StepBuilder) throws(DeviceError) {
+    self.geometry = geometry
+    (input, gradient, dtype) = (step.left, step.right, step.dtype)
+    epilogue = try EpilogueKernel(step.epilogue, lanes: [.float32], builder)
+    offsets = geometry.tapOffsets
+    loops = builder.loops
+    load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
+    add = try builder.row("add", .float32)
+    let perGroup = geometry.resultChannels / geometry.groups
+    let pieces = geometry.batch * geometry.piecesPerImage
+    let weightCount = geometry.resultChannels * geometry.tapCount
+    // The sums of a task should stay in a second-level cache.
+    channelGrain = min(perGroup, max(4, 400_000 / max(1, geometry.tapCount * 64) / 4 * 4))
+    let blocks = (perGroup + channelGrain - 1) / max(1, channelGrain) * geometry.groups
+    let work = step.geometry.multiplyAdds
+    partCount = max(
+      1, min(pieces, work / 1_000_000, max(2, 16 / blocks), 16_000_000 / max(1, weightCount)))
+    gradientOffset = (geometry.paddedSize * 4 + 63) & ~63
+    sumsOffset = gradientOffset + channelGrain * geometry.stripSize * 4
+    workspaceByteCount =
+      max(sumsOffset + channelGrain * geometry.tapCount * 64, epilogue.workspaceByteCount)
+    sharedByteCount = (partCount + 1) * weightCount * 4 + 64
+  }
+
+  private var weightCount: Int { geometry.resultChannels * geometry.tapCount }
+  private var blocksPerGroup: Int {
+    let perGroup = geometry.resultChannels / geometry.groups
+    return (perGroup + channelGrain - 1) / channelGrain
+  }
+
+  func run(_ context: borrowing RunContext) {
+    let partials = context.shared.assumingMemoryBound(to: Float.self)
+    let (input, gradient) = (context.address(input), context.address(gradient))
+    let workspaces = context.workspaces
+    let blocks = blocksPerGroup * geometry.groups
+    context.pool.run(partCount * blocks) { task, worker in
+      let (part, block) = task.quotientAndRemainder(dividingBy: blocks)
+      run(part, block, input, gradient, partials + part * weightCount, workspaces[worker])
+    }
+    var cores: UnsafeMutableRawPointer? =
+      epilogue.place(context.frame) ?? UnsafeMutableRawPointer(partials + partCount * weightCount)
+    merge(partials, into: cores!.assumingMemoryBound(to: Float.self))
+    epilogue.run(context, cores: &cores)
+  }
+
+  private func run(
+    _ part: Int, _ block: Int, _ input: UnsafeMutableRawPointer, _ gradient: UnsafeMutableRawPointer,
+    _ partial: UnsafeMutablePointer<Float>, _ workspace: UnsafeMutableRawPointer
+  ) {
+    let perGroup = geometry.resultChannels / geometry.groups
+    let (group, number) = block.quotientAndRemainder(dividingBy: blocksPerGroup)
+    let channels = (number * channelGrain)..<min((number + 1) * channelGrain, perGroup)
+    let padded = workspace.assumingMemoryBound(to: Float.self)
+    let rowsOfGradient = (workspace + gradientOffset).assumingMemoryBound(to: Float.self)
+    let sums = (workspace + sumsOffset).assumingMemoryBound(to: Float.self)
+    sums.update(repeating: 0, count: channels.count * offsets.count * 16)
+    rowsOfGradient.update(repeating: 0, count: channels.count * geometry.stripSize)
+    let pieces = geometry.batch * geometry.piecesPerImage
+    let range = (part * pieces / partCount)..<((part + 1) * pieces / partCount)
+    let imageSize = geometry.sourceChannels * geometry.source.wrappedProduct
+    let groupSize = geometry.sourceChannels / geometry.groups * geometry.paddedChannelSize
+    for index in range {
+      let (image, number) = index.quotientAndRemainder(dividingBy: geometry.piecesPerImage)
+      let (plane, rows) = geometry.piece(number)
+      let isFirst = index == range.lowerBound || geometry.piecesPerImage > 1
+      geometry.pad(
+        input + image * imageSize * dtype.byteCount, plane: plane, rows: rows, into: padded, dtype: dtype,
+        load: load, clears: isFirst)
+      let first = image * geometry.resultChannels + group * perGroup + channels.lowerBound
+      spread(first, channels.count, plane, rows, gradient, rowsOfGradient)
+      loops.pointee.plane_correlate(
+        channels.count, offsets.count, padded + group * groupSize, offsets, rowsOfGradient,
+        geometry.stripSize, geometry.vectorCount(rows: rows.count), sums)
+    }
+    loops.pointee.fold_sums(
+      channels.count * offsets.count, sums,
+      partial + (group * perGroup + channels.lowerBound) * offsets.count)
+  }
+
+  /// Lays the gradient's rows at the distance of the padded ones, with zeros in the gaps.
+  private func spread(
+    _ first: Int, _ count: Int, _ plane: Int, _ rows: Range<Int>, _ gradient: UnsafeMutableRawPointer,
+    _ target: UnsafeMutablePointer<Float>
+  ) {
+    let extents = geometry.result
+    for channel in 0..<count {
+      let to = target + channel * geometry.stripSize
+      for row in 0..<rows.count {
+        let from = (((first + channel) * extents.x + plane) * extents.y + rows.lowerBound + row) * extents.z
+        copyNumbers(
+          extents.z, gradient + from * dtype.byteCount, to + row * geometry.width, dtype, load)
+      }
+      // A shorter strip leaves pixels of a longer one before it.
+      let end = (rows.count - 1) * geometry.width + extents.z
+      let vectorEnd = geometry.vectorCount(rows: rows.count) * 16
+      if rows.count < geometry.stripRows { (to + end).update(repeating: 0, count: vectorEnd - end) }
+    }
+  }
+
+  private func merge(_ partials: UnsafeMutablePointer<Float>, into result: UnsafeMutablePointer<Float>) {
+    result.update(from: partials, count: weightCount)
+    withUnsafeTemporaryAllocation(of: csimd_operand.self, capacity: 2) { operands in
+      operands[0] = csimd_operand(data: result, step: 1)
+      for part in 1..<max(1, partCount) {
+        operands[1] = csimd_operand(data: partials + part * weightCount, step: 1)
+        add(weightCount, result, operands.baseAddress)
+      }
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import ApusDevice
+import CSIMD
+
+/// Pooling, plane by plane.
+final class PoolingStep: CPUStep {
+  let workspaceByteCount: Int
+  private let step: Pooling
+  private let lane: Lane
+  private let loops: UnsafePointer<csimd_table>
+  private let load: csimd_load
+  private let epilogue: EpilogueKernel
+  private let windows: csimd_windows
+  /// Elements of a plane of `left`, of `right` and of the result.
+  private let leftSize: Int
+  private let rightSize: Int
+  private let resultSize: Int
+  private let grain: Int
+  private let roomByteCount: Int
+
+  init(_ step: Pooling, _ builder: StepBuilder) throws(DeviceError) {
+    self.step = step
+    lane = step.dtype.lane
+    loops = builder.loops
+    load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
+    epilogue = try EpilogueKernel(step.epilogue, lanes: [lane], builder)
+    func extents(_ v: SIMD3<Int>) -> (Int, Int, Int) { (v.x, v.y, v.z) }
+    windows = csimd_windows(
+      channels: 1, input: extents(step.input), kernel: extents(step.window),
+      output: extents(step.output), stride: extents(step.stride), padding: extents(step.padding),
+      dilation: extents(step.dilation))
+    let (inputSize, outputSize) = (step.input.wrappedProduct, step.output.wrappedProduct)
+    let isAverageBackward = step.kind == .average && step.pass == .backward
+    leftSize = isAverageBackward ? outputSize : inputSize
+    rightSize = step.pass == .select ? inputSize : step.right == nil ? 0 : outputSize
+    resultSize = step.pass == .backward ? inputSize : outputSize
+    grain = max(1, 16384 / max(1, outputSize * step.window.wrappedProduct + inputSize))
+    roomByteCount = (step.output.z * 16 + 63) & ~63
+    let converted = step.dtype.isLane ? 0 : leftSize + rightSize
+    workspaceByteCount =
+      roomByteCount + (converted + (epilogue.hasPlace ? 0 : grain * resultSize)) * lane.byteCount + 256
+      + epilogue.workspaceByteCount
+  }
+
+  func run(_ context: borrowing RunContext) {
+    guard epilogue.count > 0 else { return }
+    let (frame, workspaces) = (context.frame, context.workspaces)
+    let left = context.address(step.left)
+    let right = step.right.map { frame.values[$0]! }
+    let place = epilogue.place(frame)
+    context.pool.run((step.planes + grain - 1) / grain) { task, worker in
+      let planes = (task * grain)..<min((task + 1) * grain, step.planes)
+      var workspace = workspaces[worker]
+      let room = workspace
+      workspace += roomByteCount
+      var core = workspace
+      if let place {
+        core = place + planes.lowerBound * resultSize * lane.byteCount
+      } else {
+        workspace += (planes.count * resultSize * lane.byteCount + 63) & ~63
+      }
+      for (number, plane) in planes.enumerated() {
+        pool(plane, left, right, core + number * resultSize * lane.byteCount, room, workspace)
+      }
+      let range = (planes.lowerBound * resultSize)..<(planes.upperBound * resultSize)
+      epilogue.run(range, core: core, frame, workspace: workspace)
+    }
+  }
+
+  private func pool(
+    _ plane: Int, _ left: UnsafeMutableRawPointer, _ right: UnsafeMutableRawPointer?,
+    _ result: UnsafeMutableRawPointer, _ room: UnsafeMutableRawPointer, _ workspace: UnsafeMutableRawPointer
+  ) {
+    let first = converted(left, plane, leftSize, workspace)
+    let second = right.map { converted($0, plane, rightSize, workspace + leftSize * lane.byteCount) }
+    let counts: Int32 = step.countsPadding ? 1 : 0
+    withUnsafePointer(to: windows) { windows in
+      switch (step.kind, step.pass) {
+      case (.maximum, .forward): pick(loops.pointee.pool_maximum)(windows, first, result)
+      case (.maximum, .backward):
+        pick(loops.pointee.pool_maximum_gradient)(windows, first, second!, result, room)
+      case (.maximum, .select): pick(loops.pointee.pool_selection)(windows, first, second!, result, room)
+      case (.average, .backward):
+        pick(loops.pointee.pool_average_gradient)(windows, first, counts, result, room)
+      case (.average, _): pick(loops.pointee.pool_average)(windows, first, counts, result, room)
+      }
+    }
+  }
+
+  /// A plane in its lane.
+  private func converted(
+    _ base: UnsafeMutableRawPointer, _ plane: Int, _ size: Int, _ room: UnsafeMutableRawPointer
+  ) -> UnsafeMutableRawPointer {
+    let source = base + plane * size * step.dtype.byteCount
+    guard !step.dtype.isLane else { return source }
+    load(size, room, source, 1)
+    return room
+  }
+
+  /// The function of this step's lane.
+  private func pick<F>(_ functions: (F?, F?, F?, F?)) -> F {
+    switch lane {
+    case .int32: functions.0!
+    case .int64: functions.1!
+    case .float32: functions.2!
+    case .float64: functions.3!
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import ApusDevice
+import CSIMD
+
+/// A convolution as products with the matrix of its windows ("im2col"): any stride, dilation, groups and
+/// type. Small images share a matrix, large ones have one for some rows at a time.
+struct UnfoldedGeometry {
+  let g: ConvolutionGeometry
+  let lane: Lane
+  let dtype: DType
+  /// Images of a matrix.
+  let imageGrain: Int
+  /// Rows of the result (one position of the two outer axes each) of a matrix.
+  let rowGrain: Int
+  let load: csimd_load
+  var windows: csimd_windows
+
+  /// Bytes a matrix should not exceed by much, and pixels it should have at least.
+  private static let matrixByteCount = 600_000
+  private static let leastPixels = 192
+
+  init(_ step: Convolution, _ builder: StepBuilder) {
+    g = step.geometry
+    dtype = step.dtype
+    lane = step.dtype.lane
+    load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
+    let pixels = max(1, g.output.wrappedProduct)
+    let rows = g.output.x * g.output.y
+    let taps = g.inputChannels / g.groups * g.kernel.wrappedProduct
+    imageGrain = max(1, min(g.batch, Self.leastPixels / pixels))
+    let rowByteCount = max(1, taps * g.output.z * step.dtype.lane.byteCount)
+    let leastRows = (Self.leastPixels + g.output.z - 1) / max(1, g.output.z)
+    rowGrain = imageGrain > 1 ? rows : max(1, min(rows, max(leastRows, Self.matrixByteCount / rowByteCount)))
+    func extents(_ v: SIMD3<Int>) -> (Int, Int, Int) { (v.x, v.y, v.z) }
+    windows = csimd_windows(
+      channels: g.inputChannels / g.groups, input: extents(g.input), kernel: extents(g.kernel),
+      output: extents(g.output), stride: extents(g.stride), padding: extents(g.padding),
+      dilation: extents(g.dilation))
+  }
+
+  var pixels: Int { g.output.wrappedProduct }
+  var rows: Int { g.output.x * g.output.y }
+  var tapCount: Int { windows.channels * g.kernel.wrappedProduct }
+  /// Channels of a group.
+  var inputs: Int { g.inputChannels / g.groups }
+  var outputs: Int { g.outputChannels / g.groups }
+  var inputSize: Int { g.input.wrappedProduct }
+  var imageBlocks: Int { (g.batch + imageGrain - 1) / imageGrain }
+  var rowBlocks: Int { (rows + rowGrain - 1) / max(1, rowGrain) }
+  var matrixPixels: Int { imageGrain * rowGrain * g.output.z }
+
+  func images(_ block: Int) -> Range<Int> {
+    (block * imageGrain)..<min((block + 1) * imageGrain, g.batch)
+  }
+  func rows(_ block: Int) -> Range<Int> { (block * rowGrain)..<min((block + 1) * rowGrain, rows) }
+
+  // MARK: - Temporary memory
+
+  private func bytes(_ count: Int) -> Int { (count * lane.byteCount + 63) & ~63 }
+  /// The windows of a matrix; the outputs' pixels; an image of a group in its lane.
+  var linesByteCount: Int { bytes(tapCount * matrixPixels) }
+  var pixelsByteCount: Int { bytes(outputs * matrixPixels) }
+  var imageByteCount: Int { bytes(inputs * inputSize) }
+  var weightsByteCount: Int { dtype.isLane ? 0 : bytes(g.outputChannels * tapCount) }
+
+  // MARK: - Parts
+
+  /// The windows of some images' group of channels, the images side by side; `room` takes an image that has
+  /// to be converted.
+  func unfold(
+    _ input: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, _ rows: Range<Int>,
+    into lines: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer
+  ) {
+    let width = rows.count * g.output.z
+    withUnsafePointer(to: windows) { windows in
+      for (number, image) in images.enumerated() {
+        let first = (image * g.inputChannels + group * inputs) * inputSize
+        var source = input + first * dtype.byteCount
+        if !dtype.isLane {
+          load(inputs * inputSize, room, source, 1)
+          source = room
+        }
+        csimd_unfold(
+          windows, Int32(lane.byteCount), source, rows.lowerBound, rows.upperBound,
+          lines + number * width * lane.byteCount, images.count * width)
+      }
+    }
+  }
+
+  /// The pixels of some images' group of output channels, the images side by side: in place where they lie
+  /// so, else copied.
+  func collect(
+    _ gradient: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, channels: Range<Int>,
+    _ rows: Range<Int>, into room: UnsafeMutableRawPointer
+  ) -> MatrixProduct.Factor {
+    func position(_ image: Int, _ channel: Int) -> Int {
+      (image * g.outputChannels + group * outputs + channel) * pixels + rows.lowerBound * g.output.z
+    }
+    let width = rows.count * g.output.z
+    if dtype.isLane && images.count == 1 {
+      let first = position(images.lowerBound, channels.lowerBound)
+      return MatrixProduct.Factor(gradient + first * lane.byteCount, leading: pixels)
+    }
+    for (number, image) in images.enumerated() {
+      for (line, channel) in channels.enumerated() {
+        load(
+          width, room + (line * images.count + number) * width * lane.byteCount,
+          gradient + position(image, channel) * dtype.byteCount, 1)
+      }
+    }
+    return MatrixProduct.Factor(room, leading: images.count * width)
+  }
+
+  /// The weights in their lane.
+  func weights(_ value: Int, _ context: borrowing RunContext) -> UnsafeMutableRawPointer {
+    guard !dtype.isLane else { return context.address(value) }
+    load(g.outputChannels * tapCount, context.shared, context.address(value), 1)
+    return context.shared
+  }
+}

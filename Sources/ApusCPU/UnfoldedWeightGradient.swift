@@ -1,0 +1,99 @@
+import ApusDevice
+import CSIMD
+
+/// The weight gradient of a convolution: pixels times transposed windows. Images are dealt to a number of
+/// parts that depends on the shape alone; the parts are added in order.
+final class UnfoldedWeightGradientStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let geometry: UnfoldedGeometry
+  private let product: MatrixProduct
+  private let epilogue: EpilogueKernel
+  private let input: Int
+  private let gradient: Int
+  private let add: csimd_loop
+  private let partCount: Int
+  /// Output channels of a task, all in one group.
+  private let channelGrain: Int
+
+  init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
+    geometry = UnfoldedGeometry(step, builder)
+    product = MatrixProduct(geometry.lane, builder)
+    epilogue = try EpilogueKernel(step.epilogue, lanes: [geometry.lane], builder)
+    (input, gradient) = (step.left, step.right)
+    add = try builder.row("add", geometry.lane)
+    let weightCount = max(1, step.geometry.outputChannels * geometry.tapCount)
+    partCount = max(
+      1, min(geometry.imageBlocks, step.geometry.multiplyAdds / 2_000_000, 8, 4_000_000 / weightCount))
+    // Where weights are many, channels are what is shared out.
+    channelGrain =
+      partCount * step.geometry.groups >= 4
+      ? max(1, geometry.outputs) : max(1, min(geometry.outputs, max(64, geometry.outputs / 4)))
+    workspaceByteCount = max(
+      geometry.linesByteCount + geometry.pixelsByteCount + geometry.imageByteCount,
+      epilogue.workspaceByteCount)
+    sharedByteCount = (partCount + 1) * weightCount * geometry.lane.byteCount + 64
+  }
+
+  private var weightCount: Int { geometry.g.outputChannels * geometry.tapCount }
+
+  func run(_ context: borrowing RunContext) {
+    guard weightCount > 0 else { return }
+    let (partials, size) = (context.shared, geometry.lane.byteCount)
+    let (input, gradient) = (context.address(input), context.address(gradient))
+    let workspaces = context.workspaces
+    let blocks = (geometry.outputs + channelGrain - 1) / channelGrain
+    context.pool.run(partCount * geometry.g.groups * blocks) { task, worker in
+      let (rest, block) = task.quotientAndRemainder(dividingBy: blocks)
+      let (part, group) = rest.quotientAndRemainder(dividingBy: geometry.g.groups)
+      let channels = (block * channelGrain)..<min((block + 1) * channelGrain, geometry.outputs)
+      run(
+        part, group, channels, input, gradient, partials + part * weightCount * size, workspaces[worker])
+    }
+    var core: UnsafeMutableRawPointer? =
+      epilogue.place(context.frame) ?? partials + partCount * weightCount * size
+    merge(partials, into: core!)
+    epilogue.run(context, cores: &core)
+  }
+
+  private func run(
+    _ part: Int, _ group: Int, _ channels: Range<Int>, _ input: UnsafeMutableRawPointer,
+    _ gradient: UnsafeMutableRawPointer, _ partial: UnsafeMutableRawPointer,
+    _ workspace: UnsafeMutableRawPointer
+  ) {
+    let size = geometry.lane.byteCount
+    let result =
+      partial + (group * geometry.outputs + channels.lowerBound) * geometry.tapCount * size
+    result.initializeMemory(
+      as: UInt8.self, repeating: 0, count: channels.count * geometry.tapCount * size)
+    let pixelsRoom = workspace + geometry.linesByteCount
+    let blocks = (part * geometry.imageBlocks / partCount)..<((part + 1) * geometry.imageBlocks / partCount)
+    for block in blocks {
+      let images = geometry.images(block)
+      for rowBlock in 0..<geometry.rowBlocks {
+        let rows = geometry.rows(rowBlock)
+        let count = images.count * rows.count * geometry.g.output.z
+        geometry.unfold(
+          input, images, group: group, rows, into: workspace, room: pixelsRoom + geometry.pixelsByteCount)
+        let pixels = geometry.collect(
+          gradient, images, group: group, channels: channels, rows, into: pixelsRoom)
+        product.multiply(
+          m: channels.count, n: geometry.tapCount, k: count, pixels,
+          .init(workspace, leading: count, isTransposed: true), result, leading: geometry.tapCount,
+          accumulates: true)
+      }
+    }
+  }
+
+  private func merge(_ partials: UnsafeMutableRawPointer, into result: UnsafeMutableRawPointer) {
+    let byteCount = weightCount * geometry.lane.byteCount
+    result.copyMemory(from: partials, byteCount: byteCount)
+    withUnsafeTemporaryAllocation(of: csimd_operand.self, capacity: 2) { operands in
+      operands[0] = csimd_operand(data: result, step: 1)
+      for part in 1..<max(1, partCount) {
+        operands[1] = csimd_operand(data: partials + part * byteCount, step: 1)
+        add(weightCount, result, operands.baseAddress)
+      }
+    }
+  }
+}

@@ -1,0 +1,122 @@
+// Pooling of one plane, row by row of the result, tap by tap, along the row. Included for each lane with
+// SCALAR and LANE defined, after lane.h.
+
+// Calls `body` for each tap that finds pixels of a row: tap (its number), from (the row's first pixel), and
+// part, the span of results.
+#define FOR_EACH_TAP(row, body)                                                                  \
+  ptrdiff_t tap = 0;                                                                             \
+  for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                                             \
+    for (ptrdiff_t ky = 0; ky < w->kernel[1]; ky += 1) {                                         \
+      ptrdiff_t z, y;                                                                            \
+      int is_inside = csimd_outer_position(w, 0, (row) / w->output[1], kz, &z);                  \
+      is_inside &= csimd_outer_position(w, 1, (row) % w->output[1], ky, &y);                     \
+      for (ptrdiff_t kx = 0; kx < w->kernel[2]; kx += 1, tap += 1) {                             \
+        if (!is_inside) continue;                                                                \
+        csimd_span part = csimd_inner_span(w, kx);                                               \
+        ptrdiff_t from = (z * w->input[1] + y) * w->input[2] + part.start;                       \
+        body;                                                                                    \
+      }                                                                                          \
+    }
+#define FOR_EACH_PIXEL(body)                                                                     \
+  for (ptrdiff_t i = part.first, at = from; i < part.last; i += 1, at += w->stride[2]) body
+#define ROW_COUNT (w->output[0] * w->output[1])
+
+// The greatest pixel of each window of a row and its place in the plane; the first of equals, NaN first.
+static void FN(pool_row)(const csimd_windows *w, const SCALAR *x, ptrdiff_t row, SCALAR *best, int32_t *places) {
+  ptrdiff_t width = w->output[2];
+  for (ptrdiff_t i = 0; i < width; i += 1) places[i] = -1;
+  FOR_EACH_TAP(row, {
+    FOR_EACH_PIXEL({
+      SCALAR a = x[at];
+      SCALAR b = best[i];
+      int better = (places[i] < 0) | (a > b) | ((a != a) & (b == b));
+      best[i] = better ? a : b;
+      places[i] = better ? (int32_t)at : places[i];
+    })
+  })
+}
+
+static void FN(pool_maximum)(const csimd_windows *w, const void *input, void *output) {
+  const SCALAR *x = input;
+  SCALAR *y_row = output;
+  for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, y_row += w->output[2]) {
+    V least = LEAST;
+    for (ptrdiff_t i = 0; i < w->output[2]; i += 1) y_row[i] = least[0];
+    FOR_EACH_TAP(row, {
+      FOR_EACH_PIXEL({
+        SCALAR a = x[at];
+        y_row[i] = ((a > y_row[i]) | (a != a)) ? a : y_row[i];
+      })
+    })
+  }
+}
+
+static void FN(pool_maximum_gradient)(const csimd_windows *w, const void *input, const void *gradient,
+                                      void *result, void *room) {
+  const SCALAR *g = gradient;
+  SCALAR *to = result;
+  ptrdiff_t width = w->output[2];
+  SCALAR *best = room;
+  int32_t *places = (int32_t *)(best + width);
+  memset(to, 0, (size_t)(w->input[0] * w->input[1] * w->input[2]) * sizeof(SCALAR));
+  for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, g += width) {
+    FN(pool_row)(w, input, row, best, places);
+    for (ptrdiff_t i = 0; i < width; i += 1)
+      if (places[i] >= 0) to[places[i]] += g[i];
+  }
+}
+
+static void FN(pool_selection)(const csimd_windows *w, const void *input, const void *values, void *result,
+                               void *room) {
+  const SCALAR *v = values;
+  SCALAR *to = result;
+  ptrdiff_t width = w->output[2];
+  SCALAR *best = room;
+  int32_t *places = (int32_t *)(best + width);
+  for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, to += width) {
+    FN(pool_row)(w, input, row, best, places);
+    for (ptrdiff_t i = 0; i < width; i += 1) to[i] = places[i] >= 0 ? v[places[i]] : 0;
+  }
+}
+
+// The number of pixels of each window of a row: those inside the plane, or all.
+static void FN(pool_counts)(const csimd_windows *w, ptrdiff_t row, int counts_padding, int32_t *counts) {
+  int32_t all = (int32_t)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
+  for (ptrdiff_t i = 0; i < w->output[2]; i += 1) counts[i] = counts_padding ? all : 0;
+  if (counts_padding) return;
+  FOR_EACH_TAP(row, {
+    (void)from;
+    for (ptrdiff_t i = part.first; i < part.last; i += 1) counts[i] += 1;
+  })
+}
+
+static void FN(pool_average)(const csimd_windows *w, const void *input, int counts_padding, void *output,
+                             void *room) {
+  const SCALAR *x = input;
+  SCALAR *to = output;
+  int32_t *counts = room;
+  for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, to += w->output[2]) {
+    FN(pool_counts)(w, row, counts_padding, counts);
+    for (ptrdiff_t i = 0; i < w->output[2]; i += 1) to[i] = 0;
+    FOR_EACH_TAP(row, { FOR_EACH_PIXEL({ to[i] += x[at]; }) })
+    for (ptrdiff_t i = 0; i < w->output[2]; i += 1) to[i] = counts[i] ? to[i] / (SCALAR)counts[i] : 0;
+  }
+}
+
+static void FN(pool_average_gradient)(const csimd_windows *w, const void *gradient, int counts_padding,
+                                      void *result, void *room) {
+  const SCALAR *g = gradient;
+  SCALAR *to = result;
+  SCALAR *share = room;
+  int32_t *counts = (int32_t *)(share + w->output[2]);
+  memset(to, 0, (size_t)(w->input[0] * w->input[1] * w->input[2]) * sizeof(SCALAR));
+  for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, g += w->output[2]) {
+    FN(pool_counts)(w, row, counts_padding, counts);
+    for (ptrdiff_t i = 0; i < w->output[2]; i += 1) share[i] = counts[i] ? g[i] / (SCALAR)counts[i] : 0;
+    FOR_EACH_TAP(row, { FOR_EACH_PIXEL({ to[at] += share[i]; }) })
+  }
+}
+
+#undef FOR_EACH_TAP
+#undef FOR_EACH_PIXEL
+#undef ROW_COUNT

@@ -1,0 +1,155 @@
+import ApusDevice
+import Testing
+
+@testable import ApusCPU
+
+@Suite struct ConvolutionTests {
+  static func geometry(
+    batch: Int, groups: Int = 1, _ inputs: Int, _ outputs: Int, input: SIMD3<Int>, kernel: SIMD3<Int>,
+    stride: SIMD3<Int> = [1, 1, 1], padding: SIMD3<Int> = [0, 0, 0], behind: SIMD3<Int>? = nil,
+    dilation: SIMD3<Int> = [1, 1, 1]
+  ) -> ConvolutionGeometry {
+    let reach = (kernel &- 1) &* dilation
+    let room = input &+ padding &+ (behind ?? padding) &- reach &- 1
+    let output = SIMD3(room.x / stride.x + 1, room.y / stride.y + 1, room.z / stride.z + 1)
+    return ConvolutionGeometry(
+      batch: batch, groups: groups, inputChannels: inputs, outputChannels: outputs, input: input,
+      kernel: kernel, output: output, stride: stride, padding: padding, dilation: dilation)
+  }
+
+  static let geometries: [ConvolutionGeometry] = [
+    geometry(batch: 5, 1, 6, input: [1, 28, 28], kernel: [1, 5, 5], padding: [0, 2, 2]),
+    geometry(batch: 3, 6, 16, input: [1, 14, 14], kernel: [1, 5, 5]),
+    geometry(batch: 2, 3, 7, input: [1, 9, 11], kernel: [1, 3, 2], stride: [1, 2, 3], padding: [0, 1, 1]),
+    geometry(
+      batch: 2, groups: 2, 4, 6, input: [1, 12, 40], kernel: [1, 3, 3], padding: [0, 2, 1],
+      behind: [0, 1, 3], dilation: [1, 2, 1]),
+    geometry(batch: 2, groups: 8, 8, 8, input: [1, 20, 20], kernel: [1, 3, 3], padding: [0, 1, 1]),
+    geometry(batch: 9, 5, 4, input: [1, 4, 4], kernel: [1, 3, 3], padding: [0, 1, 1]),
+    geometry(batch: 2, 3, 4, input: [1, 1, 50], kernel: [1, 1, 7], padding: [0, 0, 3]),
+    geometry(batch: 2, 2, 3, input: [5, 6, 18], kernel: [3, 2, 3], padding: [1, 0, 1]),
+    geometry(batch: 1, 2, 3, input: [5, 6, 7], kernel: [3, 2, 3], stride: [2, 1, 2], padding: [1, 1, 1]),
+    geometry(batch: 2, 3, 5, input: [1, 10, 20], kernel: [1, 1, 1]),
+    geometry(batch: 1, 2, 2, input: [1, 6, 30], kernel: [1, 2, 3], padding: [0, 3, 4]),
+    geometry(batch: 1, 16, 9, input: [1, 90, 90], kernel: [1, 3, 3], padding: [0, 1, 1]),
+    geometry(batch: 3, 4, 4, input: [1, 3, 3], kernel: [1, 3, 3]),
+  ]
+
+  /// The scalar definition.
+  private func reference(
+    _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ left: [Double], _ right: [Double]
+  ) -> [Double] {
+    let (ci, co) = (g.inputChannels / g.groups, g.outputChannels / g.groups)
+    let counts = [
+      g.batch * g.inputChannels * g.input.wrappedProduct,
+      g.outputChannels * ci * g.kernel.wrappedProduct,
+      g.batch * g.outputChannels * g.output.wrappedProduct,
+    ]
+    var result = [Double](
+      repeating: 0, count: pass == .output ? counts[2] : pass == .inputGradient ? counts[0] : counts[1])
+    for n in 0..<g.batch {
+      for k in 0..<g.outputChannels {
+        for c in 0..<ci {
+          for o in 0..<g.output.wrappedProduct {
+            let at = SIMD3(o / (g.output.y * g.output.z), o / g.output.z % g.output.y, o % g.output.z)
+            for r in 0..<g.kernel.wrappedProduct {
+              let tap = SIMD3(r / (g.kernel.y * g.kernel.z), r / g.kernel.z % g.kernel.y, r % g.kernel.z)
+              let i = at &* g.stride &+ tap &* g.dilation &- g.padding
+              guard all(i .>= SIMD3(0, 0, 0)), all(i .< g.input) else { continue }
+              let channel = n * g.inputChannels + k / co * ci + c
+              let x = channel * g.input.wrappedProduct + (i.x * g.input.y + i.y) * g.input.z + i.z
+              let y = (n * g.outputChannels + k) * g.output.wrappedProduct + o
+              let w = (k * ci + c) * g.kernel.wrappedProduct + r
+              switch pass {
+              case .output: result[y] += left[x] * right[w]
+              case .inputGradient: result[x] += left[y] * right[w]
+              case .weightGradient: result[w] += left[x] * right[y]
+              }
+            }
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  private func run(
+    _ g: ConvolutionGeometry, _ pass: Convolution.Pass, dtype: DType = .float32, threads: Int = 2,
+    simd: String? = nil, doubles: Bool = false
+  ) throws -> (result: [Double], expected: [Double]) {
+    var random = TestNumbers(seed: 51)
+    let weightCount = g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct
+    let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
+    let yCount = g.batch * g.outputChannels * g.output.wrappedProduct
+    // Small integers: sums are exact, so that every error shows.
+    let x = random.integers(xCount, -3...3)
+    let w = random.integers(weightCount, -3...3)
+    let y = random.integers(yCount, -3...3)
+    let (left, right) =
+      pass == .output ? (x, w) : pass == .inputGradient ? (y, w) : (x, y)
+    var runner = try StepRunner(threads: threads, simd: simd)
+    let (vl, vr) = (runner.input(left, dtype), runner.input(right, dtype))
+    let domain: Shape =
+      switch pass {
+      case .output: [g.batch, g.outputChannels, g.output.x, g.output.y, g.output.z]
+      case .inputGradient: [g.batch, g.inputChannels, g.input.x, g.input.y, g.input.z]
+      case .weightGradient:
+        [g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]
+      }
+    let lane = dtype.lane
+    let result = runner.output(domain.elementCount, lane.dtype)
+    var epilogue = Epilogue.plain(domain, lane: lane, into: result)
+    if doubles {
+      // Needs the channel's number: twice the result, plus the channel, from a tensor.
+      let channels = runner.input((0..<domain[1]).map(Double.init), lane.dtype)
+      epilogue.program.inputs.append(.tensor(lane.dtype))
+      epilogue.program.instructions = [
+        Instruction("add", lane: lane, operands: [0, 0]),
+        Instruction("add", lane: lane, operands: [2, 1]),
+      ]
+      epilogue.program.outputs[0].register = 3
+      epilogue.binding.arguments.append(
+        .tensor(Operand(value: channels, layout: Layout(shape: domain, strides: [0, 1, 0, 0, 0]))))
+    }
+    runner.add(
+      .convolution(
+        Convolution(pass: pass, geometry: g, left: vl, right: vr, dtype: dtype, epilogue: epilogue)))
+    var expected = reference(g, pass, left, right)
+    if doubles {
+      let inner = domain[2] * domain[3] * domain[4]
+      for index in expected.indices {
+        expected[index] = 2 * expected[index] + Double(index / inner % domain[1])
+      }
+    }
+    return (try runner.run()[0], expected)
+  }
+
+  @Test(arguments: geometries, Convolution.Pass.allCases)
+  func matchesReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+    for simd in availableSets {
+      let (result, expected) = try run(geometry, pass, simd: simd)
+      #expect(result.elementsEqual(expected), "\(simd)")
+    }
+    let (fused, fusedExpected) = try run(geometry, pass, doubles: true)
+    #expect(fused.elementsEqual(fusedExpected))
+  }
+
+  @Test(arguments: [DType.float16, .bfloat16, .float64, .int32, .int64, .int8])
+  func otherTypes(dtype: DType) throws {
+    for index in [1, 2, 3, 5] {
+      for pass in Convolution.Pass.allCases {
+        let (result, expected) = try run(Self.geometries[index], pass, dtype: dtype)
+        #expect(result.elementsEqual(expected))
+      }
+    }
+  }
+
+  @Test func bitsDoNotDependOnThreads() throws {
+    for index in [0, 1, 2, 11] {
+      for pass in Convolution.Pass.allCases {
+        let one = try run(Self.geometries[index], pass, threads: 1).result
+        #expect(try run(Self.geometries[index], pass, threads: 3).result.elementsEqual(one))
+      }
+    }
+  }
+}
