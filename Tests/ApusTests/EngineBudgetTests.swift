@@ -1,0 +1,92 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// What a training step may cost: steps in its plan, plans in a run.
+@Suite struct EngineBudgetTests {
+  private func lenet() -> Sequential {
+    Sequential {
+      Conv2d(1, 6, kernel: 5, padding: 2)
+      ReLU()
+      MaxPool2d(2)
+      Conv2d(6, 16, kernel: 5)
+      ReLU()
+      MaxPool2d(2)
+      Flatten()
+      Linear(400, 120)
+      ReLU()
+      Linear(120, 84)
+      ReLU()
+      Linear(84, 10)
+    }
+  }
+
+  @Test func aLeNetStepIsAtMost45StepsAndWritesInPlace() throws {
+    let recording = RecordingDevice()
+    let device = ComputeDevice(backend: recording)
+    try withDevice(device) { () throws in
+      let model = lenet()
+      let images = Tensor([Float](repeating: 0.5, count: 8 * 784), shape: [8, 1, 28, 28])
+      let labels = Tensor([Int32](repeating: 1, count: 8))
+      for rule: any UpdateRule in [SGD(learningRate: 0.1, momentum: 0.9), Adam(learningRate: 1e-3)] {
+        let optimizer = Optimizer(rule, for: model)
+        for _ in 0..<3 {
+          try withMode(.training) { _ = try optimizer.minimize { crossEntropy(model(images), labels) } }
+        }
+        let plan = try #require(recording.plans.last)
+        #expect(plan.steps.count <= 45)
+        // All but the loss are parameters and optimizer state, which take over the old ones' memory.
+        #expect(plan.outputs.filter { $0.donatedInput == nil }.count == 1)
+      }
+    }
+  }
+
+  @Test func aThousandAdamStepsUnderACosineSchedulePrepareTwoPlans() throws {
+    let device = ComputeDevice(backend: RecordingDevice())
+    try withDevice(device) { () throws in
+      let model = Sequential {
+        Linear(4, 8)
+        ReLU()
+        Linear(8, 3)
+      }
+      let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model)
+      let schedule = CosineSchedule()
+      let inputs = Tensor([Float](repeating: 1, count: 8), shape: [2, 4])
+      let labels = Tensor([0, 2] as [Int32])
+      for step in 0..<1000 {
+        optimizer.learningRate = 1e-3 * schedule.factor(step: step, of: 1000)
+        try withMode(.training) { _ = try optimizer.minimize { crossEntropy(model(inputs), labels) } }
+      }
+      #expect(device.preparedPlanCount == 2)
+    }
+  }
+
+  @Test func aChainOfAMillionPendingNodesIsReleased() {
+    let device = ComputeDevice(backend: RecordingDevice())
+    withDevice(device) {
+      let one = Tensor([1] as [Float])
+      var chain = one
+      for _ in 0..<1_000_000 { chain = chain + one }
+      #expect(chain.shape == [1])
+    }
+    #expect(device.memory.used == 0)
+  }
+
+  /// The host's part of a step, on a device that computes nothing.
+  @Test func memoryOfARunDoesNotGrow() throws {
+    let device = ComputeDevice(backend: RecordingDevice())
+    try withDevice(device) { () throws in
+      let model = lenet()
+      let optimizer = Optimizer(SGD(learningRate: 0.1, momentum: 0.9), for: model)
+      let images = Tensor([Float](repeating: 0.5, count: 784), shape: [1, 1, 28, 28])
+      let labels = Tensor([1] as [Int32])
+      func step() throws {
+        try withMode(.training) { _ = try optimizer.minimize { crossEntropy(model(images), labels) } }
+      }
+      for _ in 0..<20 { try step() }
+      let used = device.memory.used
+      for _ in 0..<200 { try step() }
+      #expect(device.memory.used == used)
+    }
+  }
+}

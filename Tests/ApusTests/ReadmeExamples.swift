@@ -1,0 +1,78 @@
+import Apus
+import Testing
+
+/// The Swift examples of the README, word for word: they compile and run here, and a test holds the README to
+/// this file. Each example is the body of a function between two marks.
+@Suite struct ReadmeExamples {
+  let device: ComputeDevice
+
+  init() throws { device = try ComputeDevice.named("cpu") }
+
+  @Test func tensors() throws {
+    try withDevice(device) { () throws in
+      // example
+      let x = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])
+      let y = ((x * 2 + 1).sqrt() * x.sigmoid()).sum([1])
+      print(try y.array())
+      print(device.lastPlanStepCount)  // 1: the chain and the sum are one step
+      // end
+      let expected = [[1, 2, 3], [4, 5, 6]].map { row in
+        row.reduce(0) { $0 + Float((Double($1) * 2 + 1).squareRoot()) * sigmoid(Float($1)) }
+      }
+      for (value, reference) in zip(try y.array(), expected) { #expect(abs(value - reference) < 1e-5) }
+      #expect(device.lastPlanStepCount == 1)
+    }
+  }
+
+  @Test func gradientsOfACubic() throws {
+    try withDevice(device) { () throws in
+      // example
+      let x = Tensor([0.5, 1, 2] as [Float])
+      let y = (x * x * x).sum()
+      let first = gradients(of: y, withRespectTo: [x])[0]
+      let second = gradients(of: first, withRespectTo: [x])[0]
+      print(try first.array(), try second.array())  // 3x², 6x
+      // end
+      #expect(try first.array() == [0.75, 3, 12])
+      #expect(try second.array() == [3, 6, 12])
+    }
+  }
+
+  @Test func training() throws {
+    try withDevice(device) { () throws in
+      let images = Tensor.zeros([4, 1, 28, 28]) + 0.5
+      let labels = Tensor([0, 1, 2, 3] as [Int32])
+      // example
+      let model = Sequential {
+        Conv2d(1, 6, kernel: 5, padding: 2)
+        ReLU()
+        MaxPool2d(2)
+        Flatten()
+        Linear(6 * 14 * 14, 10)
+      }
+      let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model)
+      let loss = try withMode(.training) {
+        try optimizer.minimize { crossEntropy(model(images), labels) }
+      }
+      print(try loss.scalar())
+      // end
+      #expect(try loss.scalar() > 1.5 && loss.scalar() < 3.5)
+    }
+  }
+
+  @Test func openCL() throws {
+    // example
+    let gpu = try ComputeDevice.named("opencl:0")
+    try withDevice(gpu) {
+      print(try Tensor.ones([2, 2]).matmul(Tensor.ones([2, 2])).array())
+    }
+    // end
+    #expect(gpu.info.kind == .opencl)
+  }
+
+  private func sigmoid(_ x: Float) -> Float {
+    var tensor = Tensor([x], device: device)
+    tensor = tensor.sigmoid()
+    return (try? tensor.scalar()).map(Float.init) ?? .nan
+  }
+}
