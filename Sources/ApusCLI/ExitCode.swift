@@ -22,10 +22,12 @@ enum ExitCode: Int32 {
     case is UsageError: self = .usage
     case let error as DataError: self.init(for: error)
     case let error as DeviceError: self.init(for: error)
+    case let error as TrainingError: self.init(for: error)
     case is ModelError: self = .usage
     case is ShapeError: self = .data
     case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
     case is OutputError: self = .inputOutput
+    case let interruption as Interruption: self = interruption.signal == 15 ? .terminated : .interrupted
     case let error as ChildFailure: self = ExitCode(rawValue: error.status) ?? .failure
     default: self = .failure
     }
@@ -36,6 +38,18 @@ enum ExitCode: Int32 {
     case .unknownSource: self = .usage
     case .malformed, .unsupported: self = .data
     case .inputOutput, .missing: self = .inputOutput
+    }
+  }
+
+  private init(for error: TrainingError) {
+    switch error {
+    case .device(let error): self.init(for: error)
+    case .data(let error): self.init(for: error)
+    case .inputOutput: self = .inputOutput
+    case .damaged, .mismatch: self = .data
+    case .noCheckpoint(_, let damaged): self = damaged.isEmpty ? .inputOutput : .data
+    case .occupied: self = .usage
+    case .diverged: self = .failure
     }
   }
 

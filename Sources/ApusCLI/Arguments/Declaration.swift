@@ -107,7 +107,7 @@ struct Arguments: Sendable {
   func contains(_ declaration: Declaration) -> Bool { values[declaration.name] != nil }
 
   subscript<Value>(option: Option<Value>) -> Value? { all(option).first }
-  subscript(flag: Flag) -> Bool { values[flag.name] != nil }
+  subscript(flag: Flag) -> Bool { values[flag.name]?.first as? Bool ?? false }
   /// The value of an argument; of one that is required there always is one.
   subscript<Value>(argument: Argument<Value>) -> Value? { all(argument).first }
 

@@ -35,7 +35,10 @@ extension ValueKind<Int> {
 }
 
 extension ValueKind<UInt64> {
-  static let seed = ValueKind("N", expectation: "an integer of 0 or more") { UInt64($0) }
+  static let seed = ValueKind("N", expectation: "an integer of 0 or more") { text in
+    // JSON and its readers know signed numbers of 64 bits.
+    Int64(text).flatMap { UInt64(exactly: $0) }
+  }
 }
 
 extension ValueKind<Double> {

@@ -20,3 +20,13 @@ func grouped(_ number: Int) -> String {
   }
   return (number < 0 ? "-" : "") + String(text.reversed())
 }
+
+/// A number with a fixed count of decimal places: `0.8783`.
+func decimal(_ value: Double, places: Int) -> String {
+  guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
+  let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
+  let whole = Int((abs(value) * scale).rounded())
+  let digits = String(whole % Int(scale))
+  let fraction = places > 0 ? "." + String(repeating: "0", count: places - digits.count) + digits : ""
+  return (value < 0 ? "-" : "") + String(whole / Int(scale)) + fraction
+}

@@ -28,14 +28,21 @@ extension ModelState {
 
   /// Takes over all parameters and statistics from a safetensors file, or nothing when one of them is missing or
   /// has another shape or type.
-  public func load(from path: String, device: ComputeDevice = .current) throws(TrainingError) {
+  ///
+  /// - Parameter isKept: whether what is under a key keeps its value, whatever the file has there.
+  public func load(
+    from path: String, device: ComputeDevice = .current, keeping isKept: (_ key: String) -> Bool = { _ in false }
+  ) throws(TrainingError) {
     let file = try reportingTraining { try Safetensors.File(path: path) }
-    try load(from: file, device: device)
+    try load(from: file, device: device, keeping: isKept)
   }
 
-  func load(from file: Safetensors.File, device: ComputeDevice) throws(TrainingError) {
+  func load(
+    from file: Safetensors.File, device: ComputeDevice, keeping isKept: (String) -> Bool = { _ in false }
+  ) throws(TrainingError) {
     let known = Set(entries.map(\.key)).union(aliases.keys)
-    if let extra = file.header.entries.first(where: { !known.contains($0.name) }) {
+    let entries = entries.filter { !isKept($0.key) }
+    if let extra = file.header.entries.first(where: { !known.contains($0.name) && !isKept($0.name) }) {
       throw .mismatch(path: file.path, reason: "the model has no \"\(extra.name)\"")
     }
     var values: [Tensor] = []

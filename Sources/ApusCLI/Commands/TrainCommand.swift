@@ -1,0 +1,98 @@
+import Apus
+import Synchronization
+
+enum TrainCommand: Command {
+  static let name = TrainingRun.command
+  static let summary = "train a model"
+  static let output = Option("output", .directory, help: "where the run is kept (default: runs/MODEL-N)")
+  static let resume = Option(
+    "resume", .directory, help: "go on with the run in a directory; --epochs or --steps may make it longer")
+  static let configuration = Option("config", .file, help: "read options from a JSON file, see below")
+  static let set = Option(
+    "set", .text("KEY=VALUE"), repeats: true, help: "set an option by its key; outdoes --config")
+  static let json = Flag("json", help: "print one JSON object for each epoch and one for the run")
+  static let declarations =
+    RunOptions.declarations
+    + [
+      output.declaration, resume.declaration, configuration.declaration, set.declaration, json.declaration,
+    ]
+  static let discussion = """
+    Options come from the command line, else from --set, else from --config, else from the model's recipe. A
+    configuration is a JSON object whose keys are the options with _ for -: {"batch_size": 64}. The one that a run
+    was made with is kept as config.json in its directory, beside metrics.jsonl and checkpoints/.
+
+    The first Ctrl-C finishes the step and saves, then apus train --resume DIR goes on, bit for bit.
+    """
+
+  static func run(_ arguments: Arguments) throws {
+    var run = try TrainingRun(arguments)
+    Diagnostics.write("\(run.settings.model.name) in \(run.directory.path)")
+    let epochs = EpochPrinter(isEnabled: arguments[json])
+    let (result, device) = try run.run { epochs.print($0) }
+    try epochs.check()
+    let line = result.line(run, device)
+    if arguments[json] {
+      try StandardOutput.write(.object(line))
+    } else {
+      try StandardOutput.write(line: result.text(run, device))
+    }
+    if let signal = result.interruption { throw Interruption(signal: signal, run: run.directory.path) }
+  }
+}
+
+/// A run that a signal ended in good order.
+struct Interruption: Error, CustomStringConvertible {
+  var signal: Int32
+  var run: String
+
+  var description: String { "stopped and saved; go on with: apus train --resume \(run)" }
+}
+
+/// Prints the records of epochs. A failure to do so ends the command, but not the run.
+private final class EpochPrinter: Sendable {
+  private let isEnabled: Bool
+  private let failure = Mutex<OutputError?>(nil)
+
+  init(isEnabled: Bool) { self.isEnabled = isEnabled }
+
+  func print(_ record: JSONObject) {
+    guard isEnabled, record["train_loss"] != nil else { return }
+    do throws(OutputError) {
+      try StandardOutput.write(.object(record))
+    } catch {
+      failure.withLock { $0 = $0 ?? error }
+    }
+  }
+
+  func check() throws(OutputError) { if let error = failure.withLock({ $0 }) { throw error } }
+}
+
+extension TrainingResult {
+  fileprivate func line(_ run: TrainingRun, _ device: ComputeDevice) -> JSONObject {
+    var line: JSONObject = [
+      "model": .string(run.settings.model.name), "device": .string(device.name),
+      "seed": .integer(Int(run.settings.seed)), "epochs": .integer(epochs), "steps": .integer(steps),
+    ]
+    line["train_loss"] = trainLoss.map { .number($0) }
+    line["test_loss"] = testLoss.map { .number($0) }
+    line["test_accuracy"] = testAccuracy.map { .number($0) }
+    line["seconds"] = .number(seconds)
+    line["steps_per_second"] = stepsPerSecond.map { .number($0) }
+    line["weights_sha256"] = .string(weightsSHA256)
+    line["output"] = .string(run.directory.path)
+    return line
+  }
+
+  fileprivate func text(_ run: TrainingRun, _ device: ComputeDevice) -> String {
+    var rows = [("model", "\(run.settings.model.name) on \(device.name), seed \(run.settings.seed)")]
+    rows.append(("steps", "\(grouped(steps)) in \(epochs) epochs"))
+    if let trainLoss { rows.append(("train loss", decimal(trainLoss, places: 4))) }
+    if let testLoss { rows.append(("test loss", decimal(testLoss, places: 4))) }
+    if let testAccuracy { rows.append(("test accuracy", decimal(testAccuracy, places: 4))) }
+    let rate = stepsPerSecond.map { ", \(decimal($0, places: 1)) steps a second" } ?? ""
+    rows.append(("time", "\(decimal(seconds, places: 1)) s\(rate)"))
+    rows.append(("weights", weightsSHA256))
+    rows.append(("output", run.directory.path))
+    return Help.rows(rows)
+  }
+}

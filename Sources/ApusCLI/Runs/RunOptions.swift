@@ -1,0 +1,70 @@
+import Apus
+
+/// The options that say how a model is trained. Each is also a key of configurations: `--batch-size` is
+/// `batch_size` there.
+enum RunOptions {
+  static let model = Argument(
+    .model, isRequired: false, help: "the model to train; with --layers any name for the chain")
+  static let layers = Option(
+    "layers", .text("SPEC"),
+    help: "a chain of layers instead of the model's, for example \"dense 64, relu, dense 10\"")
+  static let data = Option("data", .dataSource, help: "the data set, see apus datasets (default: the model's)")
+  static let device = Option("device", .device, help: "auto, cpu, opencl or opencl:N (default: auto)")
+  static let epochs = Option(
+    "epochs", .positiveInteger, help: "how often all examples are seen (default: the model's)")
+  static let steps = Option("steps", .positiveInteger, help: "how many steps are made, instead of --epochs")
+  static let batchSize = Option(
+    "batch-size", .batchSize, help: "examples in a step, or full for all of them (default: 128)")
+  static let optimizer = Option(
+    "optimizer", .choice("NAME", of: optimizerNames),
+    help: "\(optimizerNames.joined(separator: ", ")) (default: adam)")
+  static let learningRate = Option("learning-rate", .positiveNumber, help: "the optimizer's rate (default: 0.001)")
+  static let schedule = Option(
+    "schedule", .choice("NAME", of: scheduleNames),
+    help: "how the rate changes: \(scheduleNames.joined(separator: ", ")) (default: constant)")
+  static let weightDecay = Option("weight-decay", .nonNegativeNumber, help: "the pull of weights to zero (default: 0)")
+  static let clipNorm = Option("clip-norm", .positiveNumber, help: "scale gradients down to this norm")
+  static let seed = Option("seed", .seed, help: "where all random numbers start (default: 0)")
+  static let weights = Option(
+    "weights", .file, help: "start from the weights of a safetensors file, run or checkpoint")
+  static let replaceHead = Flag("replace-head", help: "with --weights: the last layer starts anew")
+  static let classes = Option(
+    "classes", .positiveInteger, help: "outputs of the last layer (default: the data's classes)")
+  static let saveEvery = Option("save-every", .positiveNumber, help: "seconds between checkpoints (default: 60)")
+
+  /// In the order in which they are listed and stored.
+  static let declarations = [
+    model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
+    steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
+    schedule.declaration, weightDecay.declaration, clipNorm.declaration, seed.declaration, weights.declaration,
+    replaceHead.declaration, classes.declaration, saveEvery.declaration,
+  ]
+}
+
+extension ValueKind<String> {
+  /// The name of a model. Whether there is such a model shows when it is looked for: with `--layers` any name will do.
+  static let model = ValueKind(
+    "MODEL", expectation: "the name of a model", completion: .words(ModelDescription.all.map(\.name))
+  ) { $0.isEmpty ? nil : $0 }
+
+  static let dataSource = ValueKind(
+    "SOURCE", expectation: "a data source", completion: .words(DatasetDescription.all.map(\.source))
+  ) { $0.isEmpty ? nil : $0 }
+}
+
+/// How many examples a step takes.
+enum BatchSize: Hashable, Sendable {
+  case full
+  case count(Int)
+
+  /// `nil` for all examples.
+  var count: Int? { if case .count(let count) = self { count } else { nil } }
+
+  var json: JSON { count.map { .integer($0) } ?? "full" }
+}
+
+extension ValueKind<BatchSize> {
+  static let batchSize = ValueKind("N|full", expectation: "an integer above 0, or full") { text in
+    text == "full" ? .full : Int(text).flatMap { $0 > 0 ? .count($0) : nil }
+  }
+}

@@ -1,0 +1,97 @@
+import Apus
+
+/// How a model is trained, with everything that was left open filled in.
+struct RunSettings {
+  var model: ModelDescription
+  /// Whether the layers are those of `--layers`, not those of the catalog.
+  var hasOwnLayers: Bool
+  var data: String
+  /// `auto` until the device is chosen; `nil` for what the environment says.
+  var device: String?
+  var length: TrainingOptions.Length
+  var batchSize: BatchSize
+  var optimizer: String
+  var learningRate: Double
+  var schedule: String
+  var weightDecay: Double
+  var clipNorm: Double?
+  var seed: UInt64
+  var weights: String?
+  var replacesHead: Bool
+  var classes: Int?
+  var saveEvery: Double
+
+  /// Fills in what the arguments leave open from the model's recipe.
+  init(_ arguments: Arguments, command: String) throws {
+    model = try .chosen(by: arguments, command: command)
+    let recipe = model.recipe
+    hasOwnLayers = arguments[RunOptions.layers] != nil
+    data = arguments[RunOptions.data] ?? recipe.data
+    device = arguments[RunOptions.device]
+    let steps = arguments[RunOptions.steps]
+    guard steps == nil || arguments[RunOptions.epochs] == nil else {
+      throw UsageError(command: command, message: "--epochs and --steps exclude each other")
+    }
+    length = steps.map { .steps($0) } ?? .epochs(arguments[RunOptions.epochs] ?? recipe.epochs)
+    batchSize = arguments[RunOptions.batchSize] ?? .count(recipe.batchSize)
+    optimizer = arguments[RunOptions.optimizer] ?? recipe.optimizer
+    learningRate = arguments[RunOptions.learningRate] ?? recipe.learningRate
+    schedule = arguments[RunOptions.schedule] ?? ConstantSchedule.name
+    weightDecay = arguments[RunOptions.weightDecay] ?? 0
+    clipNorm = arguments[RunOptions.clipNorm]
+    seed = arguments[RunOptions.seed] ?? 0
+    weights = arguments[RunOptions.weights]
+    replacesHead = arguments[RunOptions.replaceHead]
+    guard weights != nil || !replacesHead else {
+      throw UsageError(command: command, message: "--replace-head needs --weights")
+    }
+    classes = arguments[RunOptions.classes]
+    saveEvery = arguments[RunOptions.saveEvery] ?? 60
+  }
+
+  /// The settings as a configuration: given to `--config` it makes the same run again.
+  var json: JSONObject {
+    var object: JSONObject = ["model": .string(model.name)]
+    if hasOwnLayers { object["layers"] = .string(model.layers.description) }
+    object["data"] = .string(data)
+    object["device"] = device.map { .string($0) }
+    switch length {
+    case .epochs(let count): object["epochs"] = .integer(count)
+    case .steps(let count): object["steps"] = .integer(count)
+    }
+    object["batch_size"] = batchSize.json
+    object["optimizer"] = .string(optimizer)
+    object["learning_rate"] = .number(learningRate)
+    object["schedule"] = .string(schedule)
+    object["weight_decay"] = .number(weightDecay)
+    object["clip_norm"] = clipNorm.map { .number($0) }
+    object["seed"] = .integer(Int(seed))
+    object["weights"] = weights.map { .string($0) }
+    if replacesHead { object["replace_head"] = true }
+    object["classes"] = classes.map { .integer($0) }
+    object["save_every"] = .number(saveEvery)
+    return object
+  }
+}
+
+extension ModelDescription {
+  /// The name of a chain of layers that was given none.
+  private static let unnamed = "layers"
+
+  /// The model that the arguments name, or the chain of `--layers` with the recipe of that model.
+  static func chosen(by arguments: Arguments, command: String) throws -> ModelDescription {
+    let name = arguments[RunOptions.model]
+    guard let text = arguments[RunOptions.layers] else {
+      guard let name else {
+        throw UsageError(
+          command: command,
+          message: "MODEL is missing; name one of \(all.map(\.name).joined(separator: ", ")) or write --layers")
+      }
+      return try find(name)
+    }
+    let like = all.first { $0.name == name }
+    return ModelDescription(
+      name: name ?? unnamed, summary: "a chain of layers", layers: try LayerList(parsing: text),
+      inputSize: like?.inputSize ?? [1, 28, 28], recipe: like?.recipe ?? Recipe())
+  }
+}

@@ -1,0 +1,48 @@
+import Apus
+import ApusFiles
+
+/// The model of a run or checkpoint, with all that is needed to use it.
+struct StoredModel {
+  let checkpoint: Checkpoint
+  let settings: RunSettings
+  let images: ImageFormat
+
+  static let argument = Argument(
+    ValueKind<String>("RUN", expectation: "a run or a checkpoint", completion: .directories) { $0.isEmpty ? nil : $0 },
+    help: "the directory of a run, whose newest checkpoint is taken, or of a checkpoint")
+
+  /// Reads what a checkpoint says of its model, and verifies its files.
+  init(path: String, command: String) throws {
+    guard FileSystem.isDirectory(path) else {
+      let reason = FileSystem.exists(path) ? "it is a file, not the directory of a run or checkpoint" : "there is none"
+      throw DataError.inputOutput(path: path, operation: "read a checkpoint", reason: reason)
+    }
+    do throws(TrainingError) {
+      checkpoint = try Checkpoint.find(path, warn: Diagnostics.write)
+    } catch {
+      guard case .noCheckpoint(_, let damaged) = error else { throw error }
+      guard let first = damaged.first else {
+        throw DataError.inputOutput(
+          path: path, operation: "read a checkpoint", reason: "there is none; apus train --output \(path) makes one")
+      }
+      throw TrainingError.damaged(path: path, reason: "no checkpoint is whole: \(first)")
+    }
+    var arguments = Arguments()
+    let stored = checkpoint.state.configuration
+    try arguments.fill(
+      from: Configuration(origin: checkpoint.path, values: stored["settings"]?.object ?? [:]),
+      RunOptions.declarations, command: command)
+    settings = try RunSettings(arguments, command: command)
+    guard let images = ImageFormat(stored["images"]) else {
+      throw TrainingError.mismatch(path: checkpoint.path, reason: "it does not say what images it takes")
+    }
+    self.images = images
+  }
+
+  /// The model with its weights, on the current device.
+  func load() throws -> Sequential {
+    let model = try settings.makeModel(for: images)
+    try checkpoint.load(into: model)
+    return model
+  }
+}

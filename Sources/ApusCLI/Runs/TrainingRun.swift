@@ -1,0 +1,162 @@
+import Apus
+import ApusFiles
+
+/// A run that is about to start, or to go on.
+struct TrainingRun {
+  private(set) var settings: RunSettings
+  let directory: RunDirectory
+  private let origin: Origin
+
+  private enum Origin {
+    case new
+    /// The run goes on in its own directory.
+    case newest(Checkpoint)
+    /// A run in a new directory goes on from another one's checkpoint.
+    case copy(Checkpoint)
+  }
+
+  static let command = "train"
+
+  /// Finds out what is to be done. When this returns, the directory is there and holds the settings.
+  init(_ arguments: Arguments) throws {
+    var given = arguments
+    let declarations = RunOptions.declarations
+    let assignments = try Configuration(
+      assignments: arguments.all(TrainCommand.set), command: TrainingRun.command)
+    try given.fill(from: assignments, declarations, command: TrainingRun.command)
+    if let path = arguments[TrainCommand.configuration] {
+      try given.fill(from: Configuration(file: path), declarations, command: TrainingRun.command)
+    }
+    let output = arguments[TrainCommand.output]
+    if let path = arguments[TrainCommand.resume] {
+      (settings, directory, origin) = try TrainingRun.resuming(path, output, given)
+    } else {
+      settings = try RunSettings(given, command: TrainingRun.command)
+      // Wrong words in a command line are found before anything is created.
+      _ = try DatasetDescription.find(settings.data)
+      directory = try .creating(output, for: settings.model.name)
+      origin = .new
+    }
+    try directory.write(settings)
+  }
+
+  // MARK: - Going on
+
+  private static func resuming(
+    _ path: String, _ output: String?, _ given: Arguments
+  ) throws -> (RunSettings, RunDirectory, Origin) {
+    guard FileSystem.exists(path) else { throw TrainingError.noCheckpoint(path: path, damaged: []) }
+    let run = RunDirectory(path: path)
+    let checkpoint: Checkpoint
+    do throws(TrainingError) {
+      checkpoint = try Checkpoint.find(path, warn: Diagnostics.write)
+    } catch {
+      guard case .noCheckpoint(_, damaged: []) = error, let stored = try run.configuration() else { throw error }
+      // The run was stopped before it had made a checkpoint.
+      Diagnostics.write("\(path): no checkpoint yet: the run starts anew")
+      return (try continued(stored, given), run, .new)
+    }
+    let stored = Configuration(
+      origin: checkpoint.path, values: checkpoint.state.configuration["settings"]?.object ?? [:])
+    let settings = try continued(stored, given)
+    guard checkpoint.path != path || output != nil else {
+      throw UsageError(
+        command: command, message: "--resume \(path): to go on from a run's older checkpoint, name a new --output")
+    }
+    if let output, output != path {
+      return (settings, try .creating(output, for: settings.model.name), .copy(checkpoint))
+    }
+    return (settings, run, .newest(checkpoint))
+  }
+
+  /// The settings of a run that goes on: its own, but for the length, the device and how often it is saved.
+  private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
+    var (merged, original) = (given, Arguments())
+    try original.fill(from: stored, RunOptions.declarations, command: command)
+    try merged.fill(from: stored, RunOptions.declarations, command: command)
+    let (old, new) = (try RunSettings(original, command: command), try RunSettings(merged, command: command))
+    let free = ["device", "epochs", "steps", "save_every"]
+    for declaration in RunOptions.declarations where !free.contains(declaration.key) {
+      let (before, now) = (old.json[declaration.key], new.json[declaration.key])
+      guard before == now else {
+        throw TrainingError.mismatch(
+          path: stored.origin,
+          reason: "its \(declaration.key) is \(before?.text() ?? "not set"), not \(now?.text() ?? "unset")")
+      }
+    }
+    return new
+  }
+
+  // MARK: - Running
+
+  /// Runs to the end, or until a signal.
+  /// - Parameter onRecord: is given each record of metrics.
+  mutating func run(
+    onRecord: @escaping @Sendable (JSONObject) -> Void
+  ) throws -> (result: TrainingResult, device: ComputeDevice) {
+    let device = try ComputeDevice.chosen(by: settings.device)
+    if settings.device != device.name {
+      settings.device = device.name
+      try directory.write(settings)
+    }
+    let result = try withDevice(device) {
+      let data = try ImageDataset.load(settings.data)
+      let format = ImageFormat(of: data)
+      let trainer = try trainer(data, format, onRecord)
+      try resume(trainer, format)
+      return try trainer.run()
+    }
+    return (result, device)
+  }
+
+  private func trainer(
+    _ data: ImageDataset, _ format: ImageFormat, _ onRecord: @escaping @Sendable (JSONObject) -> Void
+  ) throws -> Trainer {
+    let seeds = RunSeeds(settings.seed)
+    let model = try withRandomKey(seeds.initialization) { try settings.makeModel(for: format) }
+    if case .new = origin, let weights = settings.weights {
+      try PretrainedWeights(path: weights).load(into: model, replacesHead: settings.replacesHead)
+    }
+    let options = TrainingOptions(
+      length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,
+      schedule: try learningRateSchedule(settings.schedule), clipNorm: settings.clipNorm, output: directory.path,
+      saveEvery: settings.saveEvery,
+      configuration: ["settings": .object(settings.json), "images": format.json], progress: .automatic,
+      handlesSignals: true, onRecord: onRecord)
+    return Trainer(
+      model,
+      try optimizerRule(
+        settings.optimizer, learningRate: settings.learningRate, weightDecay: settings.weightDecay),
+      on: LoadedImages(data.train, statistics: data.statistics),
+      testing: LoadedImages(data.test, statistics: data.statistics), options)
+  }
+
+  private func resume(_ trainer: Trainer, _ format: ImageFormat) throws {
+    let checkpoint: Checkpoint
+    switch origin {
+    case .new: return
+    case .newest(let newest): checkpoint = newest
+    case .copy(let source): checkpoint = source
+    }
+    guard ImageFormat(checkpoint.state.configuration["images"]) == format else {
+      throw TrainingError.mismatch(
+        path: checkpoint.path, reason: "the images of \(settings.data) are not those it was trained with")
+    }
+    if case .newest = origin {
+      // Warnings were given when the checkpoint was looked for.
+      try trainer.resume { _ in }
+    } else {
+      try trainer.resume(from: checkpoint)
+    }
+  }
+}
+
+extension RunSettings {
+  /// The model for some images, with new weights.
+  func makeModel(for format: ImageFormat) throws -> Sequential {
+    // A model of the catalog takes as many outputs as there are classes; a chain is what it says.
+    let count = format.classNames.count
+    return try model.classifier(
+      input: format.size, classes: count, outputs: classes ?? (hasOwnLayers ? nil : count))
+  }
+}
