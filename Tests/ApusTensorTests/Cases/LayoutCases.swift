@@ -71,7 +71,7 @@ extension OpCase {
       "padded", [[2, 3], [0, 3], [1, 1]], { $0.padded(by: [(1, 2), (0, 3)], value: 7) },
       { x in
         Grid([x.shape[0] + 3, x.shape[1] + 3]) {
-          (1...x.shape[0]).contains($0[0]) && $0[1] < x.shape[1] ? x[$0[0] - 1, $0[1]] : 7
+          (0..<x.shape[0]).contains($0[0] - 1) && $0[1] < x.shape[1] ? x[$0[0] - 1, $0[1]] : 7
         }
       }),
     .move(
