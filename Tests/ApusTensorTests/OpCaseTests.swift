@@ -4,7 +4,8 @@ import Testing
 
 extension OpCase {
   /// Every operation.
-  static let all: [OpCase] = elementwise + activations + arithmetic + comparisons + reductions + softmaxes
+  static let all: [OpCase] =
+    elementwise + activations + arithmetic + comparisons + reductions + softmaxes
     + layouts + rearrangements + indexing + scans + sorts
     + products + convolutions + poolings + resizes
 }

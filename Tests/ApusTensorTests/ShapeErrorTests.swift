@@ -22,19 +22,25 @@ import Testing
     Mistake(operation: "subscript", reason: "3 indices are too many for [2, 3]") { _ = $0[0, 0, 0] },
     Mistake(operation: "subscript", reason: "the step of a range is 0") { _ = $0[.range(step: 0)] },
     Mistake(operation: "subscript", reason: "only one ellipsis") { _ = $0[.ellipsis, .ellipsis] },
-    Mistake(operation: "concatenate", reason: "differ in more than axis 0") { _ = Tensor.concatenated([$0, .zeros([2, 4])]) },
+    Mistake(operation: "concatenate", reason: "differ in more than axis 0") {
+      _ = Tensor.concatenated([$0, .zeros([2, 4])])
+    },
     Mistake(operation: "gather", reason: "indices are float32") { _ = $0.takingAlong($0, axis: 0) },
     Mistake(operation: "convolution", reason: "must be [batch, channels") { _ = $0.convolved(with: $0) },
     Mistake(operation: "convolution", reason: "has 3 channels") {
       _ = $0.reshaped(to: [1, 3, 2]).convolved(with: .zeros([4, 2, 1]))
     },
-    Mistake(operation: "maxPool", reason: "does not fit in 2 elements") { _ = $0.reshaped(to: [1, 3, 2]).maxPooled([3]) },
+    Mistake(operation: "maxPool", reason: "does not fit in 2 elements") {
+      _ = $0.reshaped(to: [1, 3, 2]).maxPooled([3])
+    },
     Mistake(operation: "adaptiveAveragePool", reason: "[0] windows do not fit") {
       _ = $0.reshaped(to: [1, 3, 2]).adaptiveAveragePooled([0])
     },
     Mistake(operation: "resize", reason: "[2] does not fit [2, 3]") { _ = $0.resized(to: [2]) },
     Mistake(operation: "einsum", reason: "does not name 1 operands") { _ = Tensor.einsum("ij,jk", [$0]) },
-    Mistake(operation: "einsum", reason: "“j” is 3 in one operand and 2 in another") { _ = Tensor.einsum("ij,jk", [$0, $0]) },
+    Mistake(operation: "einsum", reason: "“j” is 3 in one operand and 2 in another") {
+      _ = Tensor.einsum("ij,jk", [$0, $0])
+    },
     Mistake(operation: "einsum", reason: "must name one axis") { _ = Tensor.einsum("ij->ik", [$0]) },
     Mistake(operation: "split", reason: "do not add up to axis 1") { _ = $0.split(into: [1, 1], alongAxis: 1) },
     Mistake(operation: "topK", reason: "does not have 4 elements along axis 1") { _ = $0.topK(4) },

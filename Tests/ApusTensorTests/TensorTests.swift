@@ -113,7 +113,8 @@ import Testing
         #expect(try x.sum().scalar().isNaN && x[1..<2].sum().scalar() == .infinity, "\(device.name)")
         #expect(try x.isClose(to: x, equatesNaN: true).all().scalar() == 1, "\(device.name)")
         #expect(try x.isClose(to: x).all().scalar() == 0, "\(device.name)")
-        #expect(try x[3...].norm().scalar() == 1 && gradients(of: x[3..<4].norm(), withRespectTo: [x])[0][3].scalar() == 0)
+        #expect(
+          try x[3...].norm().scalar() == 1 && gradients(of: x[3..<4].norm(), withRespectTo: [x])[0][3].scalar() == 0)
       }
     }
   }

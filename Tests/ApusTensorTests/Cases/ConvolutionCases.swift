@@ -35,7 +35,8 @@ extension OpCase {
   ) -> Grid {
     let spatial = slides.indices.map { axis -> Int in
       let s = slides[axis]
-      return (x.shape[axis + 2] - 1) * s.stride - s.before - s.after + s.dilation * (w.shape[axis + 2] - 1) + extra[axis] + 1
+      return (x.shape[axis + 2] - 1) * s.stride - s.before - s.after + s.dilation * (w.shape[axis + 2] - 1)
+        + extra[axis] + 1
     }
     var result = Grid(Shape([x.shape[0], w.shape[1] * groups] + spatial)) { _ in 0 }
     let perGroup = x.shape[1] / groups
@@ -88,14 +89,19 @@ extension OpCase {
       "convolved(uneven)", [[[1, 2, 7, 6], [3, 2, 3, 2]]],
       [Slide(stride: 2, before: 2, after: 1), Slide(stride: 3, before: 0, after: 1, dilation: 2)]),
     convolution("convolved(groups)", [[[2, 4, 5, 5], [6, 2, 3, 3]]], [Slide(), Slide(stride: 2)], groups: 2),
-    convolution("convolved(depthwise)", [[[2, 3, 5, 5], [3, 1, 3, 3]]], [Slide(before: 1, after: 1), Slide(before: 1, after: 1)], groups: 3),
+    convolution(
+      "convolved(depthwise)", [[[2, 3, 5, 5], [3, 1, 3, 3]]], [Slide(before: 1, after: 1), Slide(before: 1, after: 1)],
+      groups: 3),
     convolution("convolved(1×1)", [[[2, 5, 4, 3], [7, 5, 1, 1]]], [Slide(), Slide()]),
     convolution("convolved(rank 1)", [[[2, 3, 9], [4, 3, 4]]], [Slide(stride: 2, before: 1, after: 2)]),
-    convolution("convolved(rank 3)", [[[1, 2, 4, 5, 4], [3, 2, 2, 3, 2]]], [Slide(before: 1), Slide(stride: 2), Slide()]),
+    convolution(
+      "convolved(rank 3)", [[[1, 2, 4, 5, 4], [3, 2, 2, 3, 2]]], [Slide(before: 1), Slide(stride: 2), Slide()]),
     transposed("transposeConvolved", [[[2, 3, 4, 3], [3, 2, 3, 2]]], [Slide(), Slide()], extra: [0, 0]),
     transposed(
       "transposeConvolved(strides)", [[[1, 4, 3, 4], [4, 3, 3, 3]]],
       [Slide(stride: 2, before: 1, after: 1), Slide(stride: 3, before: 0, after: 1)], groups: 2, extra: [1, 2]),
-    transposed("transposeConvolved(rank 1)", [[[2, 3, 5], [3, 4, 3]]], [Slide(stride: 2, before: 1, after: 0, dilation: 2)], extra: [1]),
+    transposed(
+      "transposeConvolved(rank 1)", [[[2, 3, 5], [3, 4, 3]]], [Slide(stride: 2, before: 1, after: 0, dilation: 2)],
+      extra: [1]),
   ]
 }

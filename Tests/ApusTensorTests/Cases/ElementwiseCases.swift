@@ -49,8 +49,10 @@ extension OpCase {
     .unary("sign", on: -3...3, dtypes: numbers, tolerance: .exact, { $0.sign() }, { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }),
     .unary("floor", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.floor() }, { $0.rounded(.down) }),
     .unary("ceil", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.ceil() }, { $0.rounded(.up) }),
-    .unary("rounded", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.rounded() }, { $0.rounded(.toNearestOrEven) }),
-    .unary("truncated", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.truncated() }, { $0.rounded(.towardZero) }),
+    .unary(
+      "rounded", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.rounded() }, { $0.rounded(.toNearestOrEven) }),
+    .unary(
+      "truncated", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.truncated() }, { $0.rounded(.towardZero) }),
     .unary("squared", { $0.squared() }, { $0 * $0 }),
     // Integers are converted.
     .unary("sqrt(integers)", on: 0...100, dtypes: integers, derivatives: .none, { $0.sqrt() }, { $0.squareRoot() }),
@@ -67,7 +69,9 @@ extension OpCase {
     .unary("softplus", on: -30...30, { $0.softplus() }, { max($0, 0) + log1p(exp(-abs($0))) }),
     .unary("logSigmoid", on: -30...30, { $0.logSigmoid() }, { min($0, 0) - log1p(exp(-abs($0))) }),
     .unary("silu", on: -8...8, { $0.silu() }, { $0 / (1 + exp(-$0)) }),
-    .unary("gelu", on: -5...5, tolerance: .composed(steps: 4, scale: 0.05), { $0.gelu() }, { 0.5 * $0 * erfc(-$0 / 2.0.squareRoot()) }),
+    .unary(
+      "gelu", on: -5...5, tolerance: .composed(steps: 4, scale: 0.05), { $0.gelu() },
+      { 0.5 * $0 * erfc(-$0 / 2.0.squareRoot()) }),
     .unary(
       "gelu(approximate)", on: -3...3, tolerance: .composed(steps: 2, scale: 0.5), { $0.gelu(isApproximate: true) },
       { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }),

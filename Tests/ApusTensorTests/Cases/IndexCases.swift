@@ -45,12 +45,15 @@ extension OpCase {
       reference: { x in Grid(Shape(Array(x[0].shape) + [4])) { Int(x[0][Array($0.dropLast())]) == $0.last! ? 1 : 0 } }),
     constant("indices", shape: [2, 3, 4], { Tensor.indices([2, 3, 4], alongAxis: 1) }, { Double($0[1]) }),
     constant("range", shape: [4], { Tensor.range(from: 3, to: -4, step: -2) }, { 3 - 2 * Double($0[0]) }),
-    constant("range(float)", shape: [7], { Tensor.range(from: 0.5, to: 2.25, step: 0.25, dtype: .float32) }, { 0.5 + 0.25 * Double($0[0]) }),
+    constant(
+      "range(float)", shape: [7], { Tensor.range(from: 0.5, to: 2.25, step: 0.25, dtype: .float32) },
+      { 0.5 + 0.25 * Double($0[0]) }),
     constant("eye", shape: [3, 4], { Tensor.eye(3, 4) }, { $0[0] == $0[1] ? 1 : 0 }),
     constant("linspace", shape: [5], { Tensor.linspace(from: -1, to: 3, count: 5) }, { Double($0[0]) - 1 }),
     constant("linspace(one)", shape: [1], { Tensor.linspace(from: 2, to: 3, count: 1) }, { _ in 2 }),
     OpCase(
-      "meshgrid", inputs: [.numbers(-2...2), .numbers(-2...2)], shapes: [[[3], [4]], [[0], [2]]], tolerance: .elementwise,
+      "meshgrid", inputs: [.numbers(-2...2), .numbers(-2...2)], shapes: [[[3], [4]], [[0], [2]]],
+      tolerance: .elementwise,
       apply: { x in
         let grid = Tensor.meshgrid(x)
         return grid[0] * grid[1]
@@ -71,18 +74,24 @@ extension OpCase {
     scan("cumulativeSum", -2...2, tolerance: .sum(terms: 6), { $0.cumulativeSum(1) }) { x in
       x.indices.map { x[...$0].reduce(0, +) }
     },
-    scan("cumulativeSum(reversed)", -2...2, tolerance: .sum(terms: 6), { $0.cumulativeSum(-1, isReversed: true) }, axis: 2) { x in
+    scan(
+      "cumulativeSum(reversed)", -2...2, tolerance: .sum(terms: 6), { $0.cumulativeSum(-1, isReversed: true) }, axis: 2
+    ) { x in
       x.indices.map { x[$0...].reduce(0, +) }
     },
     scan("cumulativeProduct", -2...2, tolerance: .composed(steps: 4), { $0.cumulativeProduct(1) }) { x in
       x.indices.map { x[...$0].reduce(1, *) }
     },
-    scan("cumulativeProduct(reversed)", -2...2, tolerance: .composed(steps: 4), { $0.cumulativeProduct(0, isReversed: true) }, axis: 0) { x in
+    scan(
+      "cumulativeProduct(reversed)", -2...2, tolerance: .composed(steps: 4),
+      { $0.cumulativeProduct(0, isReversed: true) }, axis: 0
+    ) { x in
       x.indices.map { x[$0...].reduce(1, *) }
     },
     OpCase(
       "cumulativeProduct(zeros)", inputs: [.wholeNumbers(-1...1)], shapes: [[[3, 7]]], tolerance: .exact,
-      apply: { $0[0].cumulativeProduct(1) }, reference: { $0[0].lines(1) { x in x.indices.map { x[...$0].reduce(1, *) } } }),
+      apply: { $0[0].cumulativeProduct(1) },
+      reference: { $0[0].lines(1) { x in x.indices.map { x[...$0].reduce(1, *) } } }),
     OpCase(
       "product(zeros)", inputs: [.wholeNumbers(-1...1)], shapes: [[[4, 3, 5]]], tolerance: .exact,
       apply: { $0[0].product([0, 2]) }, reference: { $0[0].reduced([0, 2]) { $0.reduce(1, *) } }),

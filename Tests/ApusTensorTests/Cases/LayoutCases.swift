@@ -20,8 +20,12 @@ extension OpCase {
   }
 
   static let layouts: [OpCase] = [
-    .move("reshaped", [[4, 6], [0, 3], [2, 1]], { $0.reshaped(to: [2, -1]).reshaped(to: [-1]) }, { $0.reshaped([$0.values.count]) }),
-    .move("flattened", [[2, 3, 4], [2, 0, 3], [1, 1, 1]], { $0.flattened(from: 1) }, { $0.reshaped([$0.shape[0], $0.shape[1] * $0.shape[2]]) }),
+    .move(
+      "reshaped", [[4, 6], [0, 3], [2, 1]], { $0.reshaped(to: [2, -1]).reshaped(to: [-1]) },
+      { $0.reshaped([$0.values.count]) }),
+    .move(
+      "flattened", [[2, 3, 4], [2, 0, 3], [1, 1, 1]], { $0.flattened(from: 1) },
+      { $0.reshaped([$0.shape[0], $0.shape[1] * $0.shape[2]]) }),
     .move(
       "transposed", [[2, 3, 4], [2, 0, 3], [1, 1, 1], [33, 2, 40]], { $0.transposed([2, 0, -2]) },
       { x in Grid([x.shape[2], x.shape[0], x.shape[1]]) { x[$0[1], $0[2], $0[0]] } }),
@@ -31,8 +35,10 @@ extension OpCase {
     .move(
       "broadcast", [[3, 1], [1, 1]], { $0.broadcast(to: [2, 3, 5]) },
       { x in Grid([2, 3, 5]) { x.spread($0) } }),
-    .move("expandingAxis", [[3, 4], [0, 4]], { $0.expandingAxis(at: -2) }, { $0.reshaped([$0.shape[0], 1, $0.shape[1]]) }),
-    .move("squeezingAxis", [[3, 1, 4], [0, 1, 4]], { $0.squeezingAxis(at: 1) }, { $0.reshaped([$0.shape[0], $0.shape[2]]) }),
+    .move(
+      "expandingAxis", [[3, 4], [0, 4]], { $0.expandingAxis(at: -2) }, { $0.reshaped([$0.shape[0], 1, $0.shape[1]]) }),
+    .move(
+      "squeezingAxis", [[3, 1, 4], [0, 1, 4]], { $0.squeezingAxis(at: 1) }, { $0.reshaped([$0.shape[0], $0.shape[2]]) }),
     .move(
       "slice", [[7, 3], [8, 1]], { $0.slice(0, from: 1, count: 3, step: 2) },
       { x in Grid([3, x.shape[1]]) { x[1 + 2 * $0[0], $0[1]] } }),
@@ -58,13 +64,16 @@ extension OpCase {
         }
         return result
       }),
-    .move("replacing(index)", [[[5, 4], []]], { $0[0].replacing(2, with: $0[1]) }, { x in Grid([5, 4]) { $0[0] == 2 ? x[1].values[0] : x[0][$0] } }),
+    .move(
+      "replacing(index)", [[[5, 4], []]], { $0[0].replacing(2, with: $0[1]) },
+      { x in Grid([5, 4]) { $0[0] == 2 ? x[1].values[0] : x[0][$0] } }),
     OpCase(
       "replacing(where)", inputs: [.numbers(-2...2), .truth], shapes: [[[3, 4], [4]], [[0], [1]]], dtypes: numbers,
       tolerance: .exact, apply: { $0[0].replacing(where: $0[1], with: 3) },
       reference: { Grid.combined($0) { $0[1] != 0 ? 3 : $0[0] } }),
     OpCase(
-      "replacing(where tensor)", inputs: [.numbers(-2...2), .truth, .numbers(-2...2)], shapes: [[[3, 4], [4], [3, 1]]],
+      "replacing(where tensor)", inputs: [.numbers(-2...2), .truth, .numbers(-2...2)],
+      shapes: [[[3, 4], [4], [3, 1]]],
       dtypes: numbers, tolerance: .exact, apply: { $0[0].replacing(where: $0[1], with: $0[2]) },
       reference: { Grid.combined($0) { $0[1] != 0 ? $0[2] : $0[0] } }),
     .move(
@@ -105,8 +114,12 @@ extension OpCase {
     .move(
       "repeated", [[3, 2], [0, 2], [1, 1]], { $0.repeated(3, alongAxis: 0) },
       { x in Grid([x.shape[0] * 3, x.shape[1]]) { x[$0[0] / 3, $0[1]] } }),
-    .move("tril", [[2, 4, 3], [0, 2, 2], [1, 1, 1]], { $0.tril(-1) }, { x in Grid(x.shape) { $0[2] - $0[1] <= -1 ? x[$0] : 0 } }),
-    .move("triu", [[2, 4, 3], [0, 2, 2], [1, 1, 1]], { $0.triu(1) }, { x in Grid(x.shape) { $0[2] - $0[1] >= 1 ? x[$0] : 0 } }),
+    .move(
+      "tril", [[2, 4, 3], [0, 2, 2], [1, 1, 1]], { $0.tril(-1) },
+      { x in Grid(x.shape) { $0[2] - $0[1] <= -1 ? x[$0] : 0 } }),
+    .move(
+      "triu", [[2, 4, 3], [0, 2, 2], [1, 1, 1]], { $0.triu(1) },
+      { x in Grid(x.shape) { $0[2] - $0[1] >= 1 ? x[$0] : 0 } }),
     .move(
       "diagonal", [[2, 4, 3], [0, 2, 2], [1, 1, 1]], { $0.diagonal() },
       { x in Grid([x.shape[0], min(x.shape[1], x.shape[2])]) { x[$0[0], $0[1], $0[1]] } }),
@@ -119,10 +132,13 @@ extension OpCase {
       "unfolded", [[2, 7, 3], [1, 3, 1]], { $0.unfolded(1, size: 3, step: 2) },
       { x in Grid([x.shape[0], (x.shape[1] - 3) / 2 + 1, x.shape[2], 3]) { x[$0[0], $0[1] * 2 + $0[3], $0[2]] } }),
     OpCase(
-      "trace", inputs: [.numbers(-2...2)], shapes: [[[2, 4, 3]], [[1, 1, 1]]], dtypes: floats, tolerance: .sum(terms: 4),
+      "trace", inputs: [.numbers(-2...2)], shapes: [[[2, 4, 3]], [[1, 1, 1]]], dtypes: floats,
+      tolerance: .sum(terms: 4),
       apply: { $0[0].trace() },
       reference: { x in
-        Grid([x[0].shape[0]]) { index in (0..<min(x[0].shape[1], x[0].shape[2])).reduce(0) { $0 + x[0][index[0], $1, $1] } }
+        Grid([x[0].shape[0]]) { index in
+          (0..<min(x[0].shape[1], x[0].shape[2])).reduce(0) { $0 + x[0][index[0], $1, $1] }
+        }
       }),
   ]
 }

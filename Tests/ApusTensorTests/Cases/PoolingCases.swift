@@ -67,13 +67,16 @@ extension OpCase {
     pooling("adaptiveAveragePooled", [[2, 3, 7, 5], [1, 1, 2, 2]], { $0.adaptiveAveragePooled([3, 2]) }) { x in
       pool(x, [3, 2], adaptive(x, [3, 2]), mean)
     },
-    pooling("adaptiveAveragePooled(one)", [[2, 3, 7, 5]], tolerance: .sum(terms: 35), { $0.adaptiveAveragePooled([1]) }) { x in
+    pooling(
+      "adaptiveAveragePooled(one)", [[2, 3, 7, 5]], tolerance: .sum(terms: 35), { $0.adaptiveAveragePooled([1]) }
+    ) { x in
       pool(x, [1, 1], { (0, x.shape[$0 + 2] + 0 * $1) }, mean)
     },
     pooling("adaptiveAveragePooled(even)", [[2, 3, 6]], { $0.adaptiveAveragePooled([3]) }) { x in
       pool(x, [3], { ($1 * 2, $1 * 2 + 2) }, mean)
     },
-    pooling("adaptiveMaxPooled", [[2, 3, 7, 5], [1, 1, 2, 2]], tolerance: .exact, { $0.adaptiveMaxPooled([3, 2]) }) { x in
+    pooling("adaptiveMaxPooled", [[2, 3, 7, 5], [1, 1, 2, 2]], tolerance: .exact, { $0.adaptiveMaxPooled([3, 2]) }) {
+      x in
       pool(x, [3, 2], adaptive(x, [3, 2]), largest)
     },
   ]
@@ -103,14 +106,18 @@ extension OpCase {
   }
 
   static let resizes: [OpCase] = [
-    pooling("resized", [[2, 2, 3, 5], [1, 1, 1, 1]], tolerance: .composed(steps: 8, scale: 8), { $0.resized(to: [7, 3]) }) {
+    pooling(
+      "resized", [[2, 2, 3, 5], [1, 1, 1, 1]], tolerance: .composed(steps: 8, scale: 8), { $0.resized(to: [7, 3]) }
+    ) {
       stretch(stretch($0, 2, 7, aligned: false), 3, 3, aligned: false)
     },
     pooling(
       "resized(aligned)", [[2, 2, 3, 5], [1, 1, 2, 1]], tolerance: .composed(steps: 8, scale: 8),
       { $0.resized(to: [7, 4], alignsCorners: true) }
     ) { stretch(stretch($0, 2, 7, aligned: true), 3, 4, aligned: true) },
-    pooling("resized(nearest)", [[2, 2, 3, 5], [1, 1, 2, 6]], tolerance: .exact, { $0.resized(to: [7, 3], by: .nearest) }) {
+    pooling(
+      "resized(nearest)", [[2, 2, 3, 5], [1, 1, 2, 6]], tolerance: .exact, { $0.resized(to: [7, 3], by: .nearest) }
+    ) {
       nearest(nearest($0, 2, 7), 3, 3)
     },
     pooling("resized(doubled)", [[2, 2, 3, 4]], tolerance: .exact, { $0.resized(to: [6, 2], by: .nearest) }) {

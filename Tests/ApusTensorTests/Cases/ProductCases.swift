@@ -35,7 +35,8 @@ extension OpCase {
       [[[3, 4], [4, 5]], [[65, 160], [160, 33]], [[1, 7], [7, 1]], [[0, 3], [3, 2]], [[3, 0], [0, 2]]],
       dtypes: floats + [.int32, .int64], { $0[0].matmul($0[1]) }, { product($0[0], $0[1]) }),
     product(
-      "matmul(batches)", terms: 20, [[[2, 3, 4], [2, 4, 5]], [[2, 1, 3, 20], [4, 20, 5]], [[3, 4, 6], [6, 2]], [[0, 3, 4], [4, 5]]],
+      "matmul(batches)", terms: 20,
+      [[[2, 3, 4], [2, 4, 5]], [[2, 1, 3, 20], [4, 20, 5]], [[3, 4, 6], [6, 2]], [[0, 3, 4], [4, 5]]],
       { $0[0].matmul($0[1]) }, { product($0[0], $0[1]) }),
     product(
       "matmul(transposed)", terms: 40, [[[4, 3], [5, 4]], [[40, 17], [23, 40]]],
@@ -54,7 +55,8 @@ extension OpCase {
     product(
       "outer", terms: 1, [[[3], [4]], [[0], [2]]], { $0[0].outer($0[1]) },
       { x in Grid([x[0].values.count, x[1].values.count]) { x[0][$0[0]] * x[1][$0[1]] } }),
-    product("einsum(ij,jk->ik)", terms: 4, [[[3, 4], [4, 5]]], { Tensor.einsum("ij,jk->ik", $0) }, { product($0[0], $0[1]) }),
+    product(
+      "einsum(ij,jk->ik)", terms: 4, [[[3, 4], [4, 5]]], { Tensor.einsum("ij,jk->ik", $0) }, { product($0[0], $0[1]) }),
     product(
       "einsum(bii->b)", terms: 4, [[[2, 4, 4]]], { Tensor.einsum("bii->b", $0) },
       { x in Grid([2]) { index in (0..<4).reduce(0) { $0 + x[0][index[0], $1, $1] } } }),

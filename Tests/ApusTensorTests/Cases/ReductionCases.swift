@@ -35,14 +35,17 @@ extension OpCase {
   }
 
   static let reductions: [OpCase] =
-    reduction("sum", dtypes: numbers, tolerance: .sum(terms: 1800), { $0.sum($1, keepingAxes: $2) }, { $0.reduce(0, +) })
+    reduction(
+      "sum", dtypes: numbers, tolerance: .sum(terms: 1800), { $0.sum($1, keepingAxes: $2) }, { $0.reduce(0, +) })
     + reduction(
       "product", on: 0.7...1.4, dtypes: floats, shapes: [[[3, 4, 5]], [[1, 1, 1]], [[2, 0, 3]]],
       tolerance: .composed(steps: 16), { $0.product($1, keepingAxes: $2) }, { $0.reduce(1, *) })
     + reduction(
       "mean", dtypes: floats, shapes: notEmpty, tolerance: .sum(terms: 1800), { $0.mean($1, keepingAxes: $2) }, mean)
-    + reduction("min", dtypes: numbers, shapes: notEmpty, tolerance: .exact, { $0.min($1, keepingAxes: $2) }, { $0.min()! })
-    + reduction("max", dtypes: numbers, shapes: notEmpty, tolerance: .exact, { $0.max($1, keepingAxes: $2) }, { $0.max()! })
+    + reduction(
+      "min", dtypes: numbers, shapes: notEmpty, tolerance: .exact, { $0.min($1, keepingAxes: $2) }, { $0.min()! })
+    + reduction(
+      "max", dtypes: numbers, shapes: notEmpty, tolerance: .exact, { $0.max($1, keepingAxes: $2) }, { $0.max()! })
     + reduction(
       "any", on: 0...1, dtypes: [.int32, .uint8, .float32], tolerance: .exact, derivatives: .none,
       { $0.rounded().any($1, keepingAxes: $2) }, { $0.contains { $0.rounded(.toNearestOrEven) != 0 } ? 1 : 0 })
@@ -66,7 +69,8 @@ extension OpCase {
       "norm(1)", shapes: notEmpty, tolerance: .composed(steps: 16), { $0.norm(1, axes: $1, keepingAxes: $2) },
       { $0.reduce(0) { $0 + abs($1) } })
     + reduction(
-      "norm(3)", on: 0.1...2, shapes: notEmpty, tolerance: .composed(steps: 32), { $0.norm(3, axes: $1, keepingAxes: $2) },
+      "norm(3)", on: 0.1...2, shapes: notEmpty, tolerance: .composed(steps: 32),
+      { $0.norm(3, axes: $1, keepingAxes: $2) },
       { cbrt($0.reduce(0) { $0 + $1 * $1 * $1 }) })
     + reduction(
       "norm(infinite)", shapes: notEmpty, tolerance: .exact, { $0.norm(.infinity, axes: $1, keepingAxes: $2) },
@@ -77,7 +81,8 @@ extension OpCase {
     ]
 
   private static func placement(
-    _ name: String, _ apply: @escaping @Sendable (Tensor) -> Tensor, _ function: @escaping @Sendable ([Double]) -> Double
+    _ name: String, _ apply: @escaping @Sendable (Tensor) -> Tensor,
+    _ function: @escaping @Sendable ([Double]) -> Double
   ) -> OpCase {
     OpCase(
       name, inputs: [.numbers(0...9)], shapes: notEmpty, dtypes: numbers, tolerance: .exact, derivatives: .none,
