@@ -1,0 +1,63 @@
+import Foundation
+import Testing
+
+struct BenchTests {
+  private func lines(_ arguments: String...) throws -> [[String: Any]] {
+    let result = try Invocation(["bench"] + arguments + ["--json"])
+    #expect(result.status == 0, "\(result.errors)")
+    return try result.lines.map {
+      try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+    }
+  }
+
+  private func number(_ line: [String: Any], _ key: String) throws -> Double {
+    try #require(line[key] as? Double, "\(key) in \(line)")
+  }
+
+  @Test func productsOnTheCPU() throws {
+    let lines = try lines("gemm", "--problem", "8x16x32,32x8x8", "--transpose", "NT", "--device", "cpu", "--runs", "2")
+    #expect(lines.map { $0["problem"] as? String } == ["8x16x32", "32x8x8"])
+    for line in lines {
+      #expect(line["benchmark"] as? String == "gemm" && line["transpose"] as? String == "NT")
+      #expect(line["device"] as? String == "cpu" && line["dtype"] as? String == "float32")
+      #expect(line["runs"] as? Int == 2)
+      #expect(try number(line, "min_ms") > 0 && number(line, "median_ms") >= number(line, "min_ms"))
+      #expect(try number(line, "gflops") > 0)
+    }
+  }
+
+  @Test func convolutionsAndOperationsOnTheCPU() throws {
+    let passes = try lines("conv", "--problem", "N1C2H8W8K4R3S3P1", "--device", "cpu", "--runs", "1")
+    #expect(passes.map { $0["pass"] as? String } == ["forward", "input", "weight"])
+    #expect(passes.allSatisfy { $0["problem"] as? String == "N1C2H8W8K4R3S3P1U1D1G1" })
+    let operations = try lines("ops", "--problem=exp-256x256", "--device=cpu", "--runs=1")
+    #expect(operations.count == 1)
+    #expect(try number(operations[0], "gbytes_per_second") > 0)
+  }
+
+  /// Each workload is measured in a process of its own, so that the first loss and the peak are its own.
+  @Test func stepsTellTheFirstLossAndThePeak() throws {
+    let lines = try lines("step", "mlp-b128-adam,lenet5-b128-sgd", "--device", "cpu", "--runs", "1")
+    #expect(lines.map { $0["problem"] as? String } == ["mlp-b128-adam", "lenet5-b128-sgd"])
+    for line in lines {
+      #expect(try 0..<60_000 ~= number(line, "first_step_ms") && number(line, "median_ms") > 0)
+      #expect(try number(line, "peak_bytes") > 1e5)
+      #expect(line["gflops"] == nil)
+    }
+  }
+
+  @Test func theTableHasALineForEachMeasurement() throws {
+    let result = try Invocation("bench", "gemm", "--problem", "8x8x8", "--device", "cpu", "--runs", "1")
+    #expect(result.status == 0 && result.lines.count == 4)
+    #expect(result.lines[0].contains("MEDIAN MS") && result.lines[1].contains("GFLOP/s"))
+  }
+
+  /// What keeps one workload from running ends the command in the same way as without the others.
+  @Test func aMissingDeviceIsTheSameErrorForSeveralSteps() throws {
+    for workloads in ["lenet5-b128-sgd", "mlp-b128-adam,lenet5-b128-sgd"] {
+      let result = try Invocation("bench", "step", workloads, "--device", "opencl:99", "--json")
+      #expect(result.status == 69 && result.output.isEmpty)
+      #expect(result.errors.contains("opencl:99"), "\(result.errors)")
+    }
+  }
+}
