@@ -3,8 +3,13 @@ import Foundation
 import Testing
 
 struct TrainTests {
-  private let images = try! TinyImages()
-  private let place = try! ScratchDirectory()
+  private let images: TinyImages
+  private let place: ScratchDirectory
+
+  init() throws {
+    images = try TinyImages()
+    place = try ScratchDirectory()
+  }
 
   private func train(_ words: [String], environment: [String: String] = [:]) throws -> Invocation {
     try Invocation(
@@ -42,7 +47,7 @@ struct TrainTests {
 
     let seen = try Invocation("predict", output, images.testImages, "--json")
     #expect(seen.status == 0, "\(seen.errors)")
-    #expect(seen.lines.count == 41 && (try seen.member("images")) == 40)
+    #expect(try seen.member("images") == 40 && seen.lines.count == 41)
     #expect(seen.lines[13].contains("\"index\":13,\"label\":3,\"class\":\"3\""), "\(seen.lines[13])")
   }
 
