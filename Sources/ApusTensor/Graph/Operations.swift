@@ -39,7 +39,7 @@ public struct PendingOperation: Sendable {
     func copy(_ node: Node, _ inputs: [Node]) -> Node {
       Node(
         op: node.op, inputs: OpInputs(list: inputs), attributes: node.attributes,
-        type: TensorType(node.shape, node.dtype), device: device)
+        type: TensorType(node.shape, node.dtype), device: .passUnretained(device))
     }
     // Steps may take numbers from the plan's scalars, and only from there.
     let nodes = zip(self.inputs, inputs).map { original, input in
