@@ -172,14 +172,14 @@ INLINE VF WIDE(log10_f32)(VF a) {
 // log(1 + a + a_low) for a > −1, where a_low is small.
 INLINE VF WIDE(log1p_pair)(VF a, VF a_low) {
   VI e = (AS_I(1.0f + a) - 0x3f2aaaab) & EXPONENT_BITS;
-  // 1 + f = 2^-i·(1 + a); products with powers of two are exact. Twice the scale is never denormal.
-  VF scale = AS_F((VI)(0x40000000) - e);
-  VF scaled = (a * 0.5f) * scale;
-  VF shifted = scale * 0.5f - 1.0f;
+  // 1 + f = 2^-i·(1 + a); products with powers of two are exact. Four times the scale is never denormal.
+  VF scale = AS_F((VI)(0x40800000) - e);
+  VF scaled = (a * 0.25f) * scale;
+  VF shifted = scale * 0.25f - 1.0f;
   VF f = scaled + shifted;
   VF first = SELECT_F(ABSOLUTE_F(scaled) < ABSOLUTE_F(shifted), shifted, scaled);
   VF second = SELECT_F(ABSOLUTE_F(scaled) < ABSOLUTE_F(shifted), scaled, shifted);
-  VF f_low = ((first - f) + second) + (a_low * 0.5f) * scale;
+  VF f_low = ((first - f) + second) + (a_low * 0.25f) * scale;
   VF i = TO_F(e >> 23);
   // The derivative of log(1 + f) at f, to first order in f_low.
   VF low = FMA(i, (VF)(0x1.7f7d1cp-20f), WIDE(log_tail)(f)) + f_low / (1.0f + f);

@@ -49,7 +49,7 @@ struct KernelLowering {
     try addInstructions()
     addOutputs(results)
     chooseDirectOutputs(results != nil)
-    restrictInPlaceArguments()
+    if results != nil { restrictInPlaceArguments() }
     assignSlots()
     chooseRow(inputs, results ?? [])
   }

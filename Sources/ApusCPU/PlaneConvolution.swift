@@ -13,7 +13,7 @@ final class PlaneConvolutionStep: CPUStep {
   private let epilogue: EpilogueKernel
   private let offsets: [Int]
   private let loops: UnsafePointer<csimd_table>
-  private let load: csimd_load
+  private let copier: RowCopier
   /// Strips (or whole images) of a task.
   private let grain: Int
   /// Where the pieces of the workspace begin, in bytes.
@@ -29,7 +29,7 @@ final class PlaneConvolutionStep: CPUStep {
     epilogue = try EpilogueKernel(step.epilogue, lanes: [.float32], builder)
     offsets = geometry.tapOffsets
     loops = builder.loops
-    load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
+    copier = RowCopier(step.dtype, builder)
     let work =
       geometry.stripRows * geometry.width * geometry.resultChannels * geometry.tapCount
     grain = max(1, 1_000_000 / max(1, work))
@@ -67,8 +67,8 @@ final class PlaneConvolutionStep: CPUStep {
     let imageSize = geometry.sourceChannels * geometry.source.wrappedProduct
     let padded = workspace.assumingMemoryBound(to: Float.self)
     geometry.pad(
-      source + image * imageSize * dtype.byteCount, plane: plane, rows: rows, into: padded, dtype: dtype,
-      load: load, clears: clears)
+      source + image * imageSize * dtype.byteCount, plane: plane, rows: rows, into: padded,
+      copier, clears: clears)
     let channelSize = geometry.result.wrappedProduct
     let first =
       image * geometry.resultChannels * channelSize + plane * geometry.result.y * geometry.result.z
@@ -96,10 +96,9 @@ final class PlaneConvolutionStep: CPUStep {
         strip, geometry.stripSize, vectors)
       for lane in 0..<block.channels.count {
         let target = core + (block.group * perGroup + block.channels.lowerBound + lane) * stride
-        for row in 0..<rows.count {
-          (target + row * geometry.result.z).update(
-            from: strip + lane * geometry.stripSize + row * geometry.width, count: geometry.result.z)
-        }
+        loops.pointee.copy_rows(
+          rows.count, geometry.result.z, strip + lane * geometry.stripSize, geometry.width, target,
+          geometry.result.z)
       }
     }
   }

@@ -101,37 +101,54 @@ struct PlaneGeometry {
   /// `clears`, is made so.
   func pad(
     _ image: UnsafeMutableRawPointer, plane: Int, rows: Range<Int>, into buffer: UnsafeMutablePointer<Float>,
-    dtype: DType, load: csimd_load, clears: Bool
+    _ copier: RowCopier, clears: Bool
   ) {
     if clears { buffer.update(repeating: 0, count: paddedSize) }
     let columns = max(0, -lead.z)..<max(0, -lead.z, min(source.z, width - lead.z))
+    let firstRow = rows.lowerBound - lead.y
+    let endRow = firstRow + rows.count + (kernel.y - 1) * dilation.y
+    let sourceRows = max(0, firstRow)..<max(0, firstRow, min(source.y, endRow))
+    guard !sourceRows.isEmpty, !columns.isEmpty else { return }
     for channel in 0..<sourceChannels {
       for z in 0..<kernel.x {
         let sourcePlane = plane + z * dilation.x - lead.x
         guard sourcePlane >= 0, sourcePlane < source.x else { continue }
-        for row in 0..<(rows.count + (kernel.y - 1) * dilation.y) {
-          let sourceRow = rows.lowerBound + row - lead.y
-          guard sourceRow >= 0, sourceRow < source.y else { continue }
-          let from = ((channel * source.x + sourcePlane) * source.y + sourceRow) * source.z
-          let to = channel * paddedChannelSize + (z * paddedRows + row) * width + lead.z
-          copyNumbers(
-            columns.count, image + (from + columns.lowerBound) * dtype.byteCount,
-            buffer + to + columns.lowerBound, dtype, load)
-        }
+        let from = ((channel * source.x + sourcePlane) * source.y + sourceRows.lowerBound) * source.z
+        let toRow = z * paddedRows + sourceRows.lowerBound - firstRow
+        copier.copy(
+          sourceRows.count, columns.count, image, from + columns.lowerBound, stride: source.z,
+          to: buffer + channel * paddedChannelSize + toRow * width + lead.z + columns.lowerBound,
+          stride: width)
       }
     }
   }
 }
 
-/// Copies a short row of numbers to `float32`.
-@inline(__always)
-func copyNumbers(
-  _ count: Int, _ source: UnsafeMutableRawPointer, _ target: UnsafeMutablePointer<Float>, _ dtype: DType,
-  _ load: csimd_load
-) {
-  if dtype == .float32 {
-    target.update(from: source.assumingMemoryBound(to: Float.self), count: count)
-  } else {
-    load(count, target, source, 1)
+/// Copies rows of numbers, as `float32`.
+struct RowCopier {
+  let dtype: DType
+  private let load: csimd_load
+  private let loops: UnsafePointer<csimd_table>
+
+  init(_ dtype: DType, _ builder: StepBuilder) {
+    self.dtype = dtype
+    loops = builder.loops
+    load = csimd_find_load(builder.loops, Int32(dtype.rawValue))
+  }
+
+  /// - Parameter first: the first number, counted from `base`.
+  func copy(
+    _ rows: Int, _ count: Int, _ base: UnsafeMutableRawPointer, _ first: Int, stride: Int,
+    to target: UnsafeMutablePointer<Float>, stride targetStride: Int
+  ) {
+    let source = base + first * dtype.byteCount
+    if dtype == .float32 {
+      loops.pointee.copy_rows(
+        rows, count, source.assumingMemoryBound(to: Float.self), stride, target, targetStride)
+      return
+    }
+    for row in 0..<rows {
+      load(count, target + row * targetStride, source + row * stride * dtype.byteCount, 1)
+    }
   }
 }

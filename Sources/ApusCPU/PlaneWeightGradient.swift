@@ -15,7 +15,7 @@ final class PlaneWeightGradientStep: CPUStep {
   private let epilogue: EpilogueKernel
   private let offsets: [Int]
   private let loops: UnsafePointer<csimd_table>
-  private let load: csimd_load
+  private let copier: RowCopier
   private let partCount: Int
   /// Result channels of a task, all in one group.
   private let channelGrain: Int
@@ -29,7 +29,7 @@ final class PlaneWeightGradientStep: CPUStep {
     epilogue = try EpilogueKernel(step.epilogue, lanes: [.float32], builder)
     offsets = geometry.tapOffsets
     loops = builder.loops
-    load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
+    copier = RowCopier(step.dtype, builder)
     add = try builder.row("add", .float32)
     let perGroup = geometry.resultChannels / geometry.groups
     let pieces = geometry.batch * geometry.piecesPerImage
@@ -89,8 +89,8 @@ final class PlaneWeightGradientStep: CPUStep {
       let (plane, rows) = geometry.piece(number)
       let isFirst = index == range.lowerBound || geometry.piecesPerImage > 1
       geometry.pad(
-        input + image * imageSize * dtype.byteCount, plane: plane, rows: rows, into: padded, dtype: dtype,
-        load: load, clears: isFirst)
+        input + image * imageSize * dtype.byteCount, plane: plane, rows: rows, into: padded,
+        copier, clears: isFirst)
       let first = image * geometry.resultChannels + group * perGroup + channels.lowerBound
       spread(first, channels.count, plane, rows, gradient, rowsOfGradient)
       loops.pointee.plane_correlate(
@@ -110,11 +110,9 @@ final class PlaneWeightGradientStep: CPUStep {
     let extents = geometry.result
     for channel in 0..<count {
       let to = target + channel * geometry.stripSize
-      for row in 0..<rows.count {
-        let from = (((first + channel) * extents.x + plane) * extents.y + rows.lowerBound + row) * extents.z
-        copyNumbers(
-          extents.z, gradient + from * dtype.byteCount, to + row * geometry.width, dtype, load)
-      }
+      let from = (((first + channel) * extents.x + plane) * extents.y + rows.lowerBound) * extents.z
+      copier.copy(
+        rows.count, extents.z, gradient, from, stride: extents.z, to: to, stride: geometry.width)
       // A shorter strip leaves pixels of a longer one before it.
       let end = (rows.count - 1) * geometry.width + extents.z
       let vectorEnd = geometry.vectorCount(rows: rows.count) * 16

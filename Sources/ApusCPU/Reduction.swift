@@ -113,10 +113,11 @@ struct ReductionShape {
       partLength = max(8192, task)
       keptGrain = max(1, task / max(1, min(reducedCount, partLength)))
     } else {
-      keptGrain = max(64, min(1024, task / max(1, min(reducedCount, 256)) / 64 * 64))
+      keptGrain = max(1, min(keptCount, 1024))
       // Parts only where the results alone do not make enough tasks.
-      let isWide = keptCount >= 16 * keptGrain
-      partLength = isWide ? max(1, reducedCount) : max(16, task / max(1, min(keptCount, keptGrain)))
+      let blocks = (keptCount + keptGrain - 1) / keptGrain
+      let parts = min(reducedCount * keptGrain / task, (16 + blocks - 1) / max(1, blocks))
+      partLength = max(1, (reducedCount + max(1, parts) - 1) / max(1, parts))
     }
   }
 

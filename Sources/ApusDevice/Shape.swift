@@ -5,12 +5,14 @@
 public struct Shape: Sendable {
   public static let maximumRank = 8
 
-  @usableFromInline var extents: InlineArray<8, Int>
+  /// Extents behind the rank are 0. A vector and not an `InlineArray`, of which Swift 6.3 loses stores in
+  /// optimized code.
+  @usableFromInline var extents: SIMD8<Int>
   @usableFromInline var count8: UInt8
 
   /// The shape of a scalar.
   @inlinable public init() {
-    extents = InlineArray(repeating: 0)
+    extents = SIMD8(repeating: 0)
     count8 = 0
   }
 
@@ -108,9 +110,7 @@ extension Shape: RandomAccessCollection, MutableCollection {
 
 extension Shape: Hashable {
   @inlinable public static func == (left: Shape, right: Shape) -> Bool {
-    guard left.count8 == right.count8 else { return false }
-    for axis in 0..<left.rank where left.extents[axis] != right.extents[axis] { return false }
-    return true
+    left.count8 == right.count8 && left.extents == right.extents
   }
 
   @inlinable public func hash(into hasher: inout Hasher) {

@@ -39,6 +39,24 @@ typedef VU VU_any __attribute__((aligned(4), may_alias));
 typedef VD VD_any __attribute__((aligned(8), may_alias));
 typedef VL VL_any __attribute__((aligned(8), may_alias));
 
+// Copies fewer than 16 words of 4 or 8 bytes: a call of memcpy takes longer than the copy.
+#define COPY_PART(name, S)                                                                      \
+  INLINE void name(void *target, const void *source, size_t count) {                            \
+    char *t = target;                                                                           \
+    const char *s = source;                                                                     \
+    if (count & 8) { memcpy(t, s, 8 * sizeof(S)); t += 8 * sizeof(S); s += 8 * sizeof(S); }     \
+    if (count & 4) { memcpy(t, s, 4 * sizeof(S)); t += 4 * sizeof(S); s += 4 * sizeof(S); }     \
+    if (count & 2) { memcpy(t, s, 2 * sizeof(S)); t += 2 * sizeof(S); s += 2 * sizeof(S); }     \
+    if (count & 1) memcpy(t, s, sizeof(S));                                                     \
+  }
+COPY_PART(copy_part_4, uint32_t)
+COPY_PART(copy_part_8, uint64_t)
+#define copy_part_VF copy_part_4
+#define copy_part_VI copy_part_4
+#define copy_part_VD copy_part_8
+#define copy_part_VL copy_part_8
+#define COPY_SOME(type) PASTE(copy_part_, type)
+
 // `for` over the whole groups of an operation with the given operands, then the tail.
 #define DEFINE_LOOP(name, R, R_BYTES, COUNT, BYTES, BODY)                                       \
   static void name(size_t count, void *result, const csimd_operand *operands) {                 \
@@ -110,6 +128,7 @@ typedef VL VL_any __attribute__((aligned(8), may_alias));
 
 #include "loops_convolution.h"
 #include "loops_pooling_pairs.h"
+#include "loops_rows.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 const csimd_table CSIMD_TABLE = {
@@ -142,6 +161,8 @@ const csimd_table CSIMD_TABLE = {
   .pool_average = {pool_average_i32, pool_average_i64, pool_average_f32, pool_average_f64},
   .pool_average_gradient = {pool_average_gradient_i32, pool_average_gradient_i64,
                             pool_average_gradient_f32, pool_average_gradient_f64},
+  .copy_rows = copy_rows,
+  .transpose = {transpose_1, transpose_2, transpose_4, transpose_8},
   .plane_block = PLANE_BLOCK,
   .plane_multiply = plane_multiply,
   .plane_correlate = plane_correlate,

@@ -12,47 +12,38 @@ INLINE int is_pairs(const csimd_windows *w) {
   return 1;
 }
 
-INLINE VF load_part(const float *source, ptrdiff_t rest) {
-  if (rest >= LANES) return LOAD(VF, source);
-  VF r = (VF)(0.0f);
-  memcpy(&r, source, (size_t)rest * sizeof(float));
-  return r;
-}
-
 #define EVEN(v) __builtin_shufflevector(v, v, 0, 2, 4, 6, 8, 10, 12, 14)
 #define ODD(v) __builtin_shufflevector(v, v, 1, 3, 5, 7, 9, 11, 13, 15)
 #define WOVEN(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
 // Whether a comes before b, which stands first: greater, or NaN where b is none.
 #define BEATS(a, b) ((a > b) | ((a != a) & (b == b)))
 
-// Calls `body` for eight windows of two rows: i (the first result), rest (numbers left in the rows), and
-// their pixels a, b, c, d.
+// Calls `body` for eight windows of two rows: y (where their results begin), u and l (their pixels), a, b,
+// c, d (the same, by their places in the windows), count (8, or what there is where rows are shorter). Up
+// to 15 pixels behind the last one are read.
 #define FOR_EACH_EIGHT(body)                                                                     \
-  for (ptrdiff_t row = 0; row < w->output[0] * w->output[1]; row += 1) {                         \
-    ptrdiff_t plane = row / w->output[1], width = w->output[2];                                  \
-    ptrdiff_t start = (plane * w->input[1] + 2 * (row - plane * w->output[1])) * w->input[2];    \
-    const float *upper = x + start, *lower = upper + w->input[2];                                \
-    for (ptrdiff_t i = 0; i < width; i += 8) {                                                   \
-      ptrdiff_t rest = 2 * (width - i);                                                          \
-      VF u = load_part(upper + 2 * i, rest), l = load_part(lower + 2 * i, rest);                 \
-      eight a = EVEN(u), b = ODD(u), c = EVEN(l), d = ODD(l);                                    \
-      ptrdiff_t count = rest / 2 < 8 ? rest / 2 : 8;                                             \
-      body;                                                                                      \
-    }                                                                                            \
-  }
-
-INLINE void store_part(float *target, const void *source, ptrdiff_t count) {
-  memcpy(target, source, (size_t)count * sizeof(float));
-}
+  ptrdiff_t width = w->output[2], pixels = w->input[2], y = 0;                                   \
+  for (ptrdiff_t z = 0; z < w->output[0]; z += 1)                                                \
+    for (ptrdiff_t row = 0; row < w->output[1]; row += 1, y += width) {                          \
+      ptrdiff_t start = (z * w->input[1] + 2 * row) * pixels;                                    \
+      for (ptrdiff_t group = 0; group < width; group += 8) {                                     \
+        /* The last eight of a row overlap the ones before. */                                   \
+        ptrdiff_t i = group + 8 > width && width >= 8 ? width - 8 : group;                       \
+        VF u = LOAD(VF, x + start + 2 * i), l = LOAD(VF, x + start + pixels + 2 * i);            \
+        eight a = EVEN(u), b = ODD(u), c = EVEN(l), d = ODD(l);                                  \
+        size_t count = width < 8 ? (size_t)width : 8;                                            \
+        body;                                                                                    \
+      }                                                                                          \
+    }
 
 static void pool_pairs(const csimd_windows *w, const void *input, void *output) {
   const float *x = input;
-  float *y = output;
+  float *to = output;
   FOR_EACH_EIGHT({
     eight m = BEATS(b, a) ? b : a;
     m = BEATS(c, m) ? c : m;
     m = BEATS(d, m) ? d : m;
-    if (count == 8) memcpy(y + row * width + i, &m, sizeof m); else store_part(y + row * width + i, &m, count);
+    if (count == 8) memcpy(to + y + i, &m, sizeof m); else copy_part_4(to + y + i, &m, count);
   })
 }
 
@@ -70,8 +61,8 @@ static void pool_pairs_gradient(const csimd_windows *w, const void *input, const
     m = takes_c ? c : m;
     eight_masks takes_d = BEATS(d, m);
     eight values = (eight)(0.0f);
-    if (count == 8) memcpy(&values, g + row * width + i, sizeof values);
-    else memcpy(&values, g + row * width + i, (size_t)count * sizeof(float));
+    if (count == 8) memcpy(&values, g + y + i, sizeof values);
+    else copy_part_4(&values, g + y + i, count);
     eight zero = (eight)(0.0f);
     eight in_d = takes_d ? values : zero;
     eight left = takes_d ? zero : values;
@@ -86,8 +77,8 @@ static void pool_pairs_gradient(const csimd_windows *w, const void *input, const
       STORE(VF, first, above);
       STORE(VF, first + w->input[2], below);
     } else {
-      store_part(first, &above, 2 * count);
-      store_part(first + w->input[2], &below, 2 * count);
+      copy_part_4(first, &above, 2 * count);
+      copy_part_4(first + w->input[2], &below, 2 * count);
     }
   })
 }

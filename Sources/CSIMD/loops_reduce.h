@@ -31,7 +31,7 @@ typedef struct {
     }                                                                                             \
     for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                       \
       V last = identity;                                                                          \
-      memcpy(&last, x, (n - i < LANES ? n - i : LANES) * BYTES_OF(V));                            \
+      if (n - i >= LANES) last = LOAD(V, x); else COPY_SOME(V)(&last, x, n - i);                  \
       s.part[k] = FN(combine_##name)(s.part[k], last);                                            \
     }                                                                                             \
     *(FN(sums) *)state = s;                                                                       \
@@ -92,7 +92,7 @@ typedef struct {
       const char *x = (const char *)values->data + i * values->step * BYTES_OF(V);                \
       V a = (V)(0);                                                                               \
       size_t rest = n - i < LANES ? n - i : LANES;                                                \
-      if (rest == LANES) a = LOAD(V, x); else memcpy(&a, x, rest * BYTES_OF(V));                  \
+      if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);                          \
       V b = s.best;                                                                               \
       VL m = (WIDE_MASK(is_better) | (s.place < 0)) & (COUNT_UP < (int64_t)rest);                 \
       s.best = NARROW_MASK(m) ? a : b;                                                            \

@@ -195,6 +195,6 @@ extension Epilogue {
 }
 
 /// The instruction sets of this machine.
-let availableSets = ["avx512", "avx2", "baseline"].filter {
+let availableSets: [String] = ["avx512", "avx2", "baseline"].filter {
   (try? CPUDevice(threadCount: 1, simd: $0, memoryLimit: 1 << 20)) != nil
 }

@@ -141,7 +141,7 @@ struct Evaluator: ~Copyable {
     let isOutput =
       node.edges < 0 || node.handleCount.load(ordering: .relaxed) > 0
       || node.consumerCount.load(ordering: .relaxed) > node.edges
-    let isNumber = node.op === Op.scalar
+    let isNumber = node.isNumber
     if isNumber { scalars.append(node.attributes.number) }
     let kept = isOutput && (!isNumber || node.edges < 0)
     if kept { outputNodes.append(unmanaged) }

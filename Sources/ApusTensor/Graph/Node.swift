@@ -6,11 +6,14 @@ import Synchronization
 /// `op`, `shape`, `dtype` and `attributes` never change. Edges, buffer and scratch fields belong to the
 /// evaluation lock of the node's device; they are also written while only one thread knows the node.
 final class Node: @unchecked Sendable {
-  unowned(unsafe) let op: Op
-  unowned(unsafe) let device: ComputeDevice
+  // Operations and devices live as long as the process: they are not counted.
+  let opReference: Unmanaged<Op>
+  let deviceReference: Unmanaged<ComputeDevice>
   let shape: Shape
   let dtype: DType
   let attributes: Attributes
+  /// Whether the node is a number that may differ from run to run.
+  let isNumber: Bool
   /// Nodes of different checkpointed regions are never merged; 0 is outside of all.
   let region: UInt32
 
@@ -37,10 +40,11 @@ final class Node: @unchecked Sendable {
 
   init(
     op: Op, inputs: borrowing OpInputs, attributes: Attributes, type: TensorType,
-    device: ComputeDevice
+    device: Unmanaged<ComputeDevice>
   ) {
-    self.op = op
-    self.device = device
+    opReference = .passUnretained(op)
+    deviceReference = device
+    isNumber = op === Op.scalar
     shape = type.shape
     dtype = type.dtype
     self.attributes = attributes
@@ -58,8 +62,9 @@ final class Node: @unchecked Sendable {
 
   /// A materialized value.
   init(buffer: Buffer?, failure: DeviceError? = nil, type: TensorType, device: ComputeDevice) {
-    op = .leaf
-    self.device = device
+    opReference = .passUnretained(.leaf)
+    deviceReference = .passUnretained(device)
+    isNumber = false
     shape = type.shape
     dtype = type.dtype
     attributes = .none
@@ -88,6 +93,9 @@ final class Node: @unchecked Sendable {
 
   func input(_ index: Int) -> Node { edge(index).takeUnretainedValue() }
 
+  var op: Op { opReference.takeUnretainedValue() }
+  var device: ComputeDevice { deviceReference.takeUnretainedValue() }
+
   /// Whether the node has a value, and so is an input of whatever uses it.
   var isMaterialized: Bool { buffer != nil || failure != nil }
 
@@ -96,16 +104,17 @@ final class Node: @unchecked Sendable {
   /// Lets go of the inputs. What they alone held is released without recursion: a chain of a million
   /// pending nodes would overflow the stack if each released the next.
   func cutEdges() {
-    guard first != nil else { return }
-    if second == nil, let only = first {
-      // The usual case in a step: the input lives on, and no list is needed.
-      first = nil
-      Node.disconnect(only)
-      return
-    }
-    var pending: [Unmanaged<Node>] = []
-    moveInputs(to: &pending)
-    while let next = pending.popLast() { Node.disconnect(next, &pending) }
+    guard let first else { return }
+    let (second, third, others) = (second, third, others)
+    self.first = nil
+    self.second = nil
+    self.third = nil
+    if !others.isEmpty { self.others = [] }
+    // In a step, inputs live on or have been cut before: no list is needed.
+    Node.disconnect(first)
+    if let second { Node.disconnect(second) }
+    if let third { Node.disconnect(third) }
+    for other in others { Node.disconnect(other) }
   }
 
   private static func disconnect(_ edge: Unmanaged<Node>) {
@@ -116,9 +125,13 @@ final class Node: @unchecked Sendable {
 
   /// Gives up one edge; the edges of a node that dies with it go to `pending`.
   private static func disconnect(_ edge: Unmanaged<Node>, _ pending: inout [Unmanaged<Node>]) {
+    let hasInputs = edge._withUnsafeGuaranteedRef { node in
+      node.consumerCount.subtract(1, ordering: .relaxed)
+      return node.first != nil
+    }
+    guard hasInputs else { return edge.release() }
     var node = edge.takeRetainedValue()
-    node.consumerCount.subtract(1, ordering: .relaxed)
-    if node.first != nil, isKnownUniquelyReferenced(&node) { node.moveInputs(to: &pending) }
+    if isKnownUniquelyReferenced(&node) { node.moveInputs(to: &pending) }
   }
 
   private func moveInputs(to list: inout [Unmanaged<Node>]) {

@@ -77,6 +77,16 @@ struct OpInputs: ~Copyable {
     }
   }
 
+  /// The device of input `index`.
+  @inline(__always) func device(_ index: Int) -> Unmanaged<ComputeDevice> {
+    switch index {
+    case 0: first.unsafelyUnwrapped.deviceReference
+    case 1: second.unsafelyUnwrapped.deviceReference
+    case 2: third.unsafelyUnwrapped.deviceReference
+    default: others[index - 3].deviceReference
+    }
+  }
+
   /// The element type of input `index`.
   @inline(__always) func dtype(_ index: Int) -> DType {
     switch index {

@@ -16,7 +16,7 @@ struct PlanKey: Hashable, Sendable {
 
   mutating func append(_ node: Node, isOutput: Bool, isInput: Bool) {
     let inputCount = isInput ? 0 : node.inputCount
-    var head = UInt64(isInput ? Op.leaf.id : node.op.id)
+    var head = UInt64(isInput ? 0 : node.opReference._withUnsafeGuaranteedRef(\.id))
     head |= UInt64(node.dtype.rawValue) << 16
     head |= UInt64(node.shape.rank) << 24
     head |= (isOutput ? 1 : 0) << 28
@@ -28,7 +28,7 @@ struct PlanKey: Hashable, Sendable {
     for index in 0..<inputCount {
       words.append(UInt64(truncatingIfNeeded: node.edge(index)._withUnsafeGuaranteedRef(\.position)))
     }
-    if node.op !== Op.scalar { node.attributes.append(to: &words) }
+    if !node.isNumber { node.attributes.append(to: &words) }
   }
 
   private mutating func ordinal(of region: UInt32) -> Int {

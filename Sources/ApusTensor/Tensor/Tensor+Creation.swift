@@ -9,7 +9,7 @@ extension Tensor {
     self.init(
       node: Node(
         op: .constant, inputs: OpInputs(), attributes: .number(number), type: TensorType(shape, dtype),
-        device: device))
+        device: .passUnretained(device)))
   }
 
   /// A tensor of zeros.
@@ -39,7 +39,7 @@ extension Tensor {
     Tensor(
       node: Node(
         op: .scalar, inputs: OpInputs(), attributes: .number(value), type: TensorType(shape, dtype),
-        device: device))
+        device: .passUnretained(device)))
   }
 
   /// A tensor of `values` in row-major order.

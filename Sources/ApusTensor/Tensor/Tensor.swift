@@ -10,15 +10,21 @@ public struct Tensor: Sendable {
   let handle: Handle
 
   /// Counts the tensors that refer to a node, so that evaluation knows which values are still wanted.
-  final class Handle: Sendable {
-    let node: Node
+  final class Handle: @unchecked Sendable {
+    /// Owned, and released in `deinit`.
+    private let reference: Unmanaged<Node>
 
-    init(_ node: Node) {
-      self.node = node
+    var node: Node { reference.takeUnretainedValue() }
+
+    init(_ node: consuming Node) {
       node.handleCount.add(1, ordering: .relaxed)
+      reference = .passRetained(node)
     }
 
-    deinit { node.handleCount.subtract(1, ordering: .relaxed) }
+    deinit {
+      reference._withUnsafeGuaranteedRef { _ = $0.handleCount.subtract(1, ordering: .relaxed) }
+      reference.release()
+    }
   }
 
   @inline(__always) var node: Node { handle.node }
@@ -46,33 +52,36 @@ public struct Tensor: Sendable {
     _ op: Op, _ inputs: consuming OpInputs, _ attributes: Attributes = .none,
     device: ComputeDevice? = nil
   ) {
-    let device = device ?? inputs.first?.device ?? ComputeDevice.current
-    var type: TensorType
+    let place: Unmanaged<ComputeDevice>
+    if let device {
+      place = .passUnretained(device)
+    } else if inputs.first != nil {
+      place = inputs.first.unsafelyUnwrapped.deviceReference
+    } else {
+      place = .passUnretained(.current)
+    }
+    let type: TensorType
     do throws(ShapeError) {
-      try Tensor.checkDevices(op, inputs, device)
+      try Tensor.checkDevices(op, inputs, place)
       type = try op.shape(inputs, attributes)
     } catch {
       error.report()
-      type = TensorType(inputs.first?.shape ?? Shape(), inputs.first?.dtype ?? .float32)
       self.init(
-        node: Node(op: .constant, inputs: OpInputs(), attributes: .number(.float(0)), type: type, device: device))
+        node: Node(
+          op: .constant, inputs: OpInputs(), attributes: .number(.float(0)),
+          type: TensorType(inputs.first?.shape ?? Shape(), inputs.first?.dtype ?? .float32), device: place))
       return
     }
     self.init(
-      node: Node(op: op, inputs: inputs, attributes: attributes, type: type, device: device))
+      node: Node(op: op, inputs: inputs, attributes: attributes, type: type, device: place))
   }
 
   private static func checkDevices(
-    _ op: Op, _ inputs: borrowing OpInputs, _ device: ComputeDevice
+    _ op: Op, _ inputs: borrowing OpInputs, _ device: Unmanaged<ComputeDevice>
   ) throws(ShapeError) {
-    if inputs.second == nil { return }
-    let key = Unmanaged.passUnretained(device).toOpaque()
-    for index in 1..<inputs.count {
-      let other = inputs[index].device
-      if Unmanaged.passUnretained(other).toOpaque() != key {
-        throw ShapeError(
-          op.name, "inputs are on \(device.name) and \(other.name); use moved(to:) to copy one")
-      }
+    for index in 0..<inputs.count where inputs.device(index).toOpaque() != device.toOpaque() {
+      let names = (device.takeUnretainedValue().name, inputs.device(index).takeUnretainedValue().name)
+      throw ShapeError(op.name, "inputs are on \(names.0) and \(names.1); use moved(to:) to copy one")
     }
   }
 }

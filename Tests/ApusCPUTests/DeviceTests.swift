@@ -1,0 +1,86 @@
+import ApusDevice
+import Testing
+
+@testable import ApusCPU
+
+@Suite struct DeviceTests {
+  private func error(_ body: () throws -> Void) -> DeviceError? {
+    do {
+      try body()
+      return nil
+    } catch {
+      return error as? DeviceError
+    }
+  }
+
+  @Test func unknownSettingsAreErrors() {
+    for (threads, simd) in [("0", nil), ("many", nil), ("2000", nil), (nil, "sse9"), ("1", "AVX512")] {
+      let failure = error { _ = try CPUDevice(threads: threads, simd: simd) }
+      guard case .unavailable("cpu", let reason) = failure else {
+        Issue.record("no error for \(threads ?? "-") \(simd ?? "-")")
+        continue
+      }
+      #expect(reason.contains(threads == "1" || threads == nil ? "APUS_SIMD" : "APUS_THREADS"))
+    }
+  }
+
+  @Test func memoryIsReusedAndCounted() throws {
+    let device = try CPUDevice(threadCount: 1, simd: nil, memoryLimit: 1 << 24)
+    var first: Buffer? = try device.allocate(byteCount: 1000)
+    #expect(device.memory.used == 1024 && device.memory.pooled == 0)
+    let start = address(of: first!)
+    #expect(Int(bitPattern: start) % 64 == 0)
+    first = nil
+    #expect(device.memory == MemoryStatistics(used: 0, peak: 1024, pooled: 1024))
+    let second = try device.allocate(byteCount: 980)
+    #expect(address(of: second) == start)
+    #expect(device.memory.pooled == 0)
+    let large = try (1...20).map { try device.allocate(byteCount: $0 * 10_007) }
+    #expect(Set(large.map { address(of: $0) }).count == 20)
+    // A class wastes less than an eighth.
+    #expect(device.memory.used < 1024 + 210 * 10_007 * 9 / 8 + 20 * 64)
+    withExtendedLifetime((second, large)) {}
+  }
+
+  @Test func tooMuchMemoryIsATypedError() throws {
+    let device = try CPUDevice(threadCount: 1, simd: nil, memoryLimit: 1 << 20)
+    var held: Buffer? = try device.allocate(byteCount: 600_000)
+    let failure = error { _ = try device.allocate(byteCount: 600_000) }
+    guard case .outOfMemory("cpu", 600_000, let used, 1_048_576) = failure else {
+      Issue.record("\(String(describing: failure))")
+      return
+    }
+    #expect(used >= 600_000)
+    #expect(held != nil)
+    held = nil
+    // The pool gives its memory back for a request of another class.
+    let other = try device.allocate(byteCount: 900_000)
+    #expect(device.memory.pooled == 0)
+    withExtendedLifetime(other) {}
+    device.releaseUnusedMemory()
+  }
+
+  @Test func everyTaskRunsOnce() throws {
+    for threads in [1, 2, 5] {
+      let pool = try ThreadPool(threadCount: threads)
+      for count in [0, 1, 2, 7, 1000] {
+        let hits = UnsafeMutablePointer<Int>.allocate(capacity: max(1, count))
+        hits.initialize(repeating: 0, count: max(1, count))
+        defer { hits.deallocate() }
+        for _ in 0..<20 { pool.run(count) { index, worker in hits[index] += worker < threads ? 1 : 1000 } }
+        #expect((0..<count).allSatisfy { hits[$0] == 20 })
+      }
+    }
+  }
+
+  @Test func downloadsAreCopies() throws {
+    let device = try CPUDevice.open()
+    let buffer = try device.allocate(byteCount: 4)
+    try [UInt8](arrayLiteral: 1, 2, 3, 4).withUnsafeBytes { try device.upload($0, to: buffer) }
+    let download = try device.startDownload(buffer, byteCount: 4)
+    try [UInt8](arrayLiteral: 9, 9, 9, 9).withUnsafeBytes { try device.upload($0, to: buffer) }
+    #expect(try download.wait { Array($0) } == [1, 2, 3, 4])
+    let empty = try device.allocate(byteCount: 0)
+    #expect(try device.startDownload(empty, byteCount: 0).wait { $0.count } == 0)
+  }
+}

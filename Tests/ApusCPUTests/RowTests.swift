@@ -1,0 +1,229 @@
+import ApusDevice
+import CSIMD
+import Foundation
+import Testing
+
+@testable import ApusCPU
+
+/// Every row on every lane and instruction set, against `RowTable`.
+@Suite struct RowTests {
+  /// A loop of one row, and calls of it on arrays.
+  struct Row {
+    let loop: csimd_loop
+
+    init?(_ name: String, _ lane: Lane, _ simd: String) {
+      guard let found = csimd_find(csimd_open(simd), name, Int32(lane.rawValue)) else { return nil }
+      loop = found
+    }
+
+    func callAsFunction<A: BitwiseCopyable, R: BitwiseCopyable>(
+      _ a: [A], _ b: [A]? = nil, as type: R.Type, zero: R
+    ) -> [R] {
+      var result = [R](repeating: zero, count: a.count)
+      a.withUnsafeBytes { a in
+        (b ?? []).withUnsafeBytes { b in
+          let operands = [
+            csimd_operand(data: a.baseAddress, step: 1), csimd_operand(data: b.baseAddress, step: 1),
+          ]
+          result.withUnsafeMutableBytes { loop(a.count / MemoryLayout<A>.stride, $0.baseAddress, operands) }
+        }
+      }
+      return result
+    }
+  }
+
+  private func find(_ name: String, _ lane: Lane, _ simd: String) throws -> Row {
+    try #require(Row(name, lane, simd), "no row \(name) on \(lane)")
+  }
+
+  static let specials: [Float] = [
+    0, -0.0, 1, -1, 0.5, -0.5, 2, -2, .infinity, -.infinity, .nan, .leastNonzeroMagnitude,
+    -.leastNonzeroMagnitude, .leastNormalMagnitude, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
+    88.7228, 88.8, -87.33, -103.97, -104, 1.5, 2.5, -1.5, 8_388_608, 16_777_215, 3.14159274, 1e5, 0.9999999,
+  ]
+
+  /// Floats over the whole range of exponents, both signs, then the special values.
+  static func floats(step: UInt32) -> [Float] {
+    stride(from: UInt32(0), to: UInt32.max - step, by: Int(step)).map { Float(bitPattern: $0) } + specials
+  }
+
+  /// The error in units of the last place of `exact` as a float32.
+  static func ulps(_ value: Float, _ exact: Double) -> Double {
+    if exact.isNaN || value.isNaN { return exact.isNaN && value.isNaN ? 0 : .infinity }
+    if value == Float(exact) { return exact == 0 && value.sign != exact.sign ? .infinity : 0 }
+    guard value.isFinite else { return abs(exact) > 3.402823e38 ? 1 : .infinity }
+    guard abs(exact) < 3.4028236e38 else { return .infinity }
+    let unit = max(Float(exact).ulp, .leastNonzeroMagnitude)
+    return abs(Double(value) - exact) / Double(unit)
+  }
+
+  @Test(arguments: RowTable.floatUnary.keys.sorted(), availableSets)
+  func floatUnary(name: String, simd: String) throws {
+    let function = RowTable.floatUnary[name]!
+    let row = try find(name, .float32, simd)
+    let inputs = Self.floats(step: name == "erfinv" ? 400_009 : 80_021)
+    let results = row(inputs, as: Float.self, zero: 0)
+    var worst = 0.0
+    var place = 0
+    for index in inputs.indices {
+      let error = Self.ulps(results[index], function(Double(inputs[index])))
+      if error > worst { (worst, place) = (error, index) }
+    }
+    #expect(worst <= 2, "\(name)(\(inputs[place])) is \(results[place]), \(worst) ULP off")
+
+    let wide = try find(name, .float64, simd)
+    let doubles = inputs.map(Double.init)
+    for (x, y) in zip(doubles, wide(doubles, as: Double.self, zero: 0)) {
+      let exact = function(x)
+      let isClose = abs(y - exact) <= 4e-15 * abs(exact) || y == exact || (y.isNaN && exact.isNaN)
+      #expect(isClose, "\(name)(\(x)) is \(y), not \(exact)")
+      if !isClose { break }
+    }
+  }
+
+  /// Pairs of special values, then of floats of all exponents, then of moderate ones.
+  static let pairs: (a: [Float], b: [Float]) = {
+    var random = TestNumbers(seed: 71)
+    var (a, b): ([Float], [Float]) = ([], [])
+    for x in specials { for y in specials { a.append(x); b.append(y) } }
+    for _ in 0..<60_000 {
+      a.append(Float(bitPattern: UInt32(truncatingIfNeeded: random.bits() >> 20)))
+      b.append(Float(bitPattern: UInt32(truncatingIfNeeded: random.bits() >> 20)))
+      a.append(Float(random.uniform(0...2)))
+      b.append(Float(random.uniform(-160...160)))
+    }
+    return (a, b)
+  }()
+
+  @Test(arguments: RowTable.floatBinary.keys.sorted(), availableSets)
+  func floatBinary(name: String, simd: String) throws {
+    let function = RowTable.floatBinary[name]!
+    let row = try find(name, .float32, simd)
+    let (a, b) = Self.pairs
+    for (index, result) in row(a, b, as: Float.self, zero: 0).enumerated() {
+      let exact = function(Double(a[index]), Double(b[index]))
+      var error = Self.ulps(result, exact)
+      // Either zero may be the smaller of two zeros.
+      if error == .infinity, exact == 0, result == 0, name.hasSuffix("imum") { error = 0 }
+      #expect(error <= 2, "\(name)(\(a[index]), \(b[index])) is \(result), not \(exact)")
+      if error > 2 { break }
+    }
+    let wide = try find(name, .float64, simd)
+    let (x, y) = (a.map(Double.init), b.map(Double.init))
+    for (index, result) in wide(x, y, as: Double.self, zero: 0).enumerated() {
+      let exact = function(x[index], y[index])
+      #expect(result == exact || (result.isNaN && exact.isNaN))
+    }
+  }
+
+  @Test(arguments: availableSets)
+  func floatRemainderAndTests(simd: String) throws {
+    let (a, b) = Self.pairs
+    let remainder = try find("remainder", .float32, simd)
+    let quotient = try find("floor_divide", .float32, simd)
+    let rests = remainder(a, b, as: Float.self, zero: 0)
+    let wholes = quotient(a, b, as: Float.self, zero: 0)
+    for index in a.indices where a[index].isFinite && b[index].isFinite && b[index] != 0 {
+      let (x, y, r) = (a[index], b[index], rests[index])
+      #expect(r == 0 || (r < 0) == (y < 0))
+      #expect(abs(r) <= abs(y))
+      let ratio = (Double(x) / Double(y)).rounded(.down)
+      if abs(ratio) < 1e6 { #expect(abs(Double(wholes[index]) - ratio) <= 1) }
+    }
+    let (x, y): ([Float], [Float]) = ([-7, 7, -7, 7], [3, -3, -3, 3])
+    #expect(remainder(x, y, as: Float.self, zero: 0) == [2, -2, -1, 1])
+    #expect(quotient(x, y, as: Float.self, zero: 0) == [-3, -3, 2, 2])
+    for (name, test) in RowTable.floatTests {
+      for (x, y) in zip(a, try find(name, .float32, simd)(a, as: Int32.self, zero: 0)) {
+        #expect(y == (test(Double(x)) ? 1 : 0))
+      }
+      let x = a.map(Double.init)
+      for (x, y) in zip(x, try find(name, .float64, simd)(x, as: Int32.self, zero: 0)) {
+        #expect(y == (test(x) ? 1 : 0))
+      }
+    }
+    for (name, test) in RowTable.comparisons {
+      let row = try find(name, .float32, simd)
+      for (index, y) in row(a, b, as: Int32.self, zero: 0).enumerated() {
+        #expect(y == (test(Double(a[index]), Double(b[index])) ? 1 : 0))
+      }
+    }
+  }
+
+  private func checkIntegers<T: FixedWidthInteger & SignedInteger & BitwiseCopyable>(
+    _ lane: Lane, _ simd: String, _ type: T.Type
+  ) throws {
+    let edges: [T] = [0, 1, -1, 2, -2, 3, 7, -7, 31, 32, 33, 63, 64, T.min, T.max, T.min + 1, 100, -100]
+    var random = TestNumbers(seed: 73)
+    var (a, b): ([T], [T]) = ([], [])
+    for x in edges { for y in edges { a.append(x); b.append(y) } }
+    for _ in 0..<3000 {
+      a.append(T(truncatingIfNeeded: random.bits() >> (random.bits() % 64)))
+      b.append(T(truncatingIfNeeded: random.bits() >> (random.bits() % 64)))
+    }
+    let table = csimd_open(simd)!.pointee
+    let (rows, count) =
+      lane == .int32 ? (table.rows.0!, table.row_count.0) : (table.rows.1!, table.row_count.1)
+    for index in 0..<count {
+      let name = String(cString: rows[index].name)
+      let row = try find(name, lane, simd)
+      if let test = RowTable.comparisons[name] {
+        for (i, y) in row(a, b, as: Int32.self, zero: 0).enumerated() {
+          #expect(y == (test(Double(a[i] >> 12), Double(b[i] >> 12)) ? 1 : 0) || a[i] >> 12 == b[i] >> 12)
+        }
+      } else if RowTable.integerUnary(name, T(1)) != nil {
+        let expected = a.map { RowTable.integerUnary(name, $0)! }
+        #expect(row(a, as: T.self, zero: 0) == expected, "\(name)")
+      } else {
+        _ = try #require(RowTable.integerBinary(name, T(1), T(1)), "no reference for \(name)")
+        let expected = zip(a, b).map { RowTable.integerBinary(name, $0, $1)! }
+        #expect(row(a, b, as: T.self, zero: 0) == expected, "\(name)")
+      }
+    }
+  }
+
+  @Test(arguments: availableSets)
+  func integers(simd: String) throws {
+    try checkIntegers(.int32, simd, Int32.self)
+    try checkIntegers(.int64, simd, Int64.self)
+  }
+
+  @Test(arguments: availableSets)
+  func storageRounding(simd: String) throws {
+    let inputs = Self.floats(step: 30_011) + [65_504, 65_519.9, 65_520, 6.1e-5, 5.9e-8, 2.9e-8, 2.98e-8]
+    let half = try find("round_float16", .float32, simd)(inputs, as: Float.self, zero: 0)
+    let brain = try find("round_bfloat16", .float32, simd)(inputs, as: Float.self, zero: 0)
+    for (index, x) in inputs.enumerated() {
+      #expect(half[index] == Float(Float16(x)) || x.isNaN && half[index].isNaN)
+      #expect(Double(brain[index]) == DType.bfloat16.rounded(Double(x)) || x.isNaN && brain[index].isNaN)
+    }
+    let bits: [Int32] = [0, 255, 256, -1, Int32.min]
+    let units = try find("unit_float", .float32, simd)(bits, as: Float.self, zero: 0)
+    #expect(units == [0, 0, 0x1p-24, 1 - 0x1p-24, 0.5])
+  }
+
+  @Test func everyFloatRowHasAReference() {
+    let table = csimd_open(nil)!.pointee
+    let others: Set = ["remainder", "floor_divide", "round_float16", "round_bfloat16", "unit_float"]
+    for index in 0..<table.row_count.2 {
+      let name = String(cString: table.rows.2![index].name)
+      let isKnown =
+        RowTable.floatUnary[name] != nil || RowTable.floatBinary[name] != nil
+        || RowTable.floatTests[name] != nil || RowTable.comparisons[name] != nil || others.contains(name)
+      #expect(isKnown, "\(name) has no reference")
+    }
+  }
+
+  @Test func vectorsAgreeBetweenInstructionSetsWithFMA() throws {
+    guard availableSets.contains("avx512"), availableSets.contains("avx2") else { return }
+    let inputs = Self.floats(step: 50_021)
+    for name in RowTable.floatUnary.keys {
+      let first = try find(name, .float32, "avx512")(inputs, as: UInt32.self, zero: 0)
+      let second = try find(name, .float32, "avx2")(inputs, as: UInt32.self, zero: 0)
+      let isEqual = zip(first, second).allSatisfy {
+        $0 == $1 || (Float(bitPattern: $0).isNaN && Float(bitPattern: $1).isNaN)
+      }
+      #expect(isEqual, "\(name)")
+    }
+  }
+}
