@@ -22,13 +22,12 @@ for (; row < end; row += 1) {
   GLOBAL $T *to = $target + image * $imageStride + (row - image * $rowsPerImage) * $targetW;
   // How far to clear: past the last row of an image there is room for whole registers.
   const $index clear = row + 1 == (image + 1) * $rowsPerImage ? $targetW + $slack : $targetW;
-  for ($index w = 0; w < clear; w += WIDTH) {
-    STORE_$laneType(to, w, (int)SMALLER(clear - w, ($index)WIDTH), $zero);
-  }
   const $index sourceD = d * $phasesD + phaseD - $lowD;
   const $index sourceH = h * $phasesH + phaseH - $lowH;
-  if (sourceD < 0 || sourceH < 0 || sourceD % $insertD != 0 || sourceH % $insertH != 0) continue;
-  if (sourceD / $insertD >= $sourceD || sourceH / $insertH >= $sourceH) continue;
-  const $index from = $offset + ((image * $sourceD + sourceD / $insertD) * $sourceH + sourceH / $insertH) * $sourceW;
+  const $index placeD = sourceD / $insertD;
+  const $index placeH = sourceH / $insertH;
+  const int isInside = sourceD >= 0 && sourceH >= 0 && placeD * $insertD == sourceD && placeH * $insertH == sourceH &&
+                       placeD < $sourceD && placeH < $sourceH;
+  const $index from = $offset + ((image * $sourceD + placeD) * $sourceH + placeH) * $sourceW;
   $COPY
 }

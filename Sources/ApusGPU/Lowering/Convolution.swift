@@ -136,42 +136,71 @@ extension PlanLowering {
       bytes: Double(count * (image.stride * lane.dtype.byteCount + image.source.wrappedProduct * dtype.byteCount)))
   }
 
-  /// Emits the copy of one row from `from` to `to`.
+  /// Emits the copy of one row from `from` to `to`, or zeros where the row is outside.
   private func copyRow(
     _ image: PreparedImage, _ dtype: DType, source: String, _ template: KernelTemplate,
     _ builder: inout KernelBuilder
   ) {
     let index = builder.index
-    let low = template["lowW"]!
-    let (targetW, sourceW) = (template["targetW"]!, template["sourceW"]!)
+    let type = dtype.lane.dtype
+    let zero = template["zero"]!
+    let (low, targetW, sourceW) = (template["lowW"]!, template["targetW"]!, template["sourceW"]!)
+    let isPlain = image.insert.z == 1 && image.phases.z == 1
+    if !isPlain {
+      builder.block("for (\(index) w = 0; w < clear; w += WIDTH)") { builder in
+        builder.line("STORE_\(type)(to, w, (int)SMALLER(clear - w, (\(index))WIDTH), \(zero));")
+      }
+    }
     if image.insert.z > 1 {
       let insert = template["insertW"]!
       builder.line("const \(index) first = \(low) >= 0 ? 0 : (\(insert) - 1 - \(low)) / \(insert);")
       builder.line(
-        "const \(index) last = SMALLER(\(sourceW), (\(targetW) - \(low) + \(insert) - 1) / \(insert));")
+        "const \(index) end = SMALLER(\(sourceW), (\(targetW) - \(low) + \(insert) - 1) / \(insert));")
     } else {
       let step = template["phasesW"]!
-      // Ahead of the first element there may be more zeros than a phase has; past the last none.
       builder.line("const \(index) shift = \(low) - phaseW;")
       builder.line("const \(index) first = shift <= 0 ? 0 : (shift + \(step) - 1) / \(step);")
       builder.line("const \(index) reach = \(sourceW) + shift;")
       builder.line(
-        "const \(index) last = reach <= 0 ? 0 : SMALLER(\(targetW), (reach + \(step) - 1) / \(step));")
+        "const \(index) end = reach <= 0 ? 0 : SMALLER(\(targetW), (reach + \(step) - 1) / \(step));")
     }
-    let type = dtype.lane.dtype
+    builder.line("const \(index) last = isInside ? end : 0;")
+    if isPlain {
+      return copyPlainRow(dtype, source: source, zero: zero, &builder)
+    }
     builder.block("for (\(index) t = first; t < last; t += WIDTH)") { builder in
       builder.line("const int count = (int)SMALLER(last - t, (\(index))WIDTH);")
       if image.insert.z > 1 {
         let insert = template["insertW"]!
         builder.line(
           "SCATTER_\(type)(to, t * \(insert) + \(low), \(insert), count, LOAD_\(dtype)(\(source), from + t, count));")
-      } else if image.phases.z > 1 {
+      } else {
         let step = template["phasesW"]!
         builder.line(
           "STORE_\(type)(to, t, count, GATHER_\(dtype)(\(source), from + t * \(step) - shift, \(step), count));")
-      } else {
-        builder.line("STORE_\(type)(to, t, count, LOAD_\(dtype)(\(source), from + t - shift, count));")
       }
+    }
+  }
+
+  /// Registers that hold elements and the zeros around them.
+  private func copyPlainRow(
+    _ dtype: DType, source: String, zero: String, _ builder: inout KernelBuilder
+  ) {
+    let index = builder.index
+    let lane = dtype.lane
+    builder.block("for (\(index) w = 0; w < clear; w += WIDTH)") { builder in
+      builder.line("\(lane.vector) value = \(zero);")
+      builder.block("if (w < last && w + WIDTH > first)") { builder in
+        // A register that begins ahead of the row may begin ahead of all memory.
+        builder.line("const \(index) at = from + w - shift;")
+        builder.line("value = LOAD_\(dtype)(\(source), LARGER(at, (\(index))0), WIDTH);")
+        builder.line("if (at < 0) value = ROTATE_\(lane.suffix)(value, (int)(WIDTH + at));")
+        builder.line("const VI place = LANES_I + (VI)((int)w);")
+        builder.line(
+          "value = CHOOSE_\(lane.suffix)(TRUTH32(place >= (VI)((int)first)) & TRUTH32(place < (VI)((int)last)), "
+            + "value, \(zero));")
+      }
+      builder.line("STORE_\(lane.dtype)(to, w, (int)SMALLER(clear - w, (\(index))WIDTH), value);")
     }
   }
 }
