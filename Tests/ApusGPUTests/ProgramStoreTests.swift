@@ -129,7 +129,8 @@ import Testing
   }
 
   @Test func missingDevicesAreErrors() {
-    #expect(throws: DeviceError.unavailable(device: "opencl:99", reason: "there are 1 OpenCL devices, numbered from 0")) {
+    #expect(throws: DeviceError.unavailable(device: "opencl:99", reason: "there are 1 OpenCL devices, numbered from 0"))
+    {
       _ = try OpenCL.open(99)
     }
   }
