@@ -11,11 +11,24 @@ final class ElementwiseStep: CPUStep {
   private let kernels: [Kernel]
   private let tasks: [Task]
   private let isSmall: Bool
+  /// Segments that only move numbers.
+  private let transposes: [Transposition]
+  private let rowCopies: [RowCopy]
 
   init(_ step: Elementwise, _ builder: StepBuilder) throws(DeviceError) {
     var kernels: [Kernel] = []
     var tasks: [Task] = []
+    var transposes: [Transposition] = []
+    var rowCopies: [RowCopy] = []
     for segment in step.segments where segment.domain.elementCount > 0 {
+      if let transpose = Transposition(step.program, segment, builder) {
+        transposes.append(transpose)
+        continue
+      }
+      if let copy = RowCopy(step.program, segment, builder) {
+        rowCopies.append(copy)
+        continue
+      }
       let kernel = try Kernel(
         step.program, domain: segment.domain, arguments: segment.arguments, results: segment.results,
         builder)
@@ -26,11 +39,15 @@ final class ElementwiseStep: CPUStep {
     }
     self.kernels = kernels
     self.tasks = tasks
+    self.transposes = transposes
+    self.rowCopies = rowCopies
     isSmall = kernels.reduce(0) { $0 + $1.count * $1.weight } <= 65536
     workspaceByteCount = kernels.map(\.workspaceByteCount).max() ?? 0
   }
 
   func run(_ context: borrowing RunContext) {
+    for transpose in transposes { transpose.run(context) }
+    for copy in rowCopies { copy.run(context) }
     let (frame, workspaces) = (context.frame, context.workspaces)
     if isSmall {
       for kernel in kernels { kernel.run(0..<kernel.count, frame, workspace: workspaces[0]) }

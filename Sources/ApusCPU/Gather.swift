@@ -21,56 +21,68 @@ final class GatherStep: CPUStep {
     let base = context.address(indices.value)
     let grain = max(1, 16384 / step.inner)
     context.pool.run((rows + grain - 1) / grain) { task, worker in
-      for row in (task * grain)..<min((task + 1) * grain, rows) {
-        let isDone =
-          indices.servesRows
-          ? copyRow(row, source, base, result) : copyElements(row, source, base, result)
-        if !isDone { failures.raise(worker) }
-      }
+      let range = (task * grain)..<min((task + 1) * grain, rows)
+      if !copy(range, source, base, result) { failures.raise(worker) }
     }
     if failures.isRaised {
       throw .indexOutOfRange(device: "cpu", operation: names.joined(separator: ", "))
     }
   }
 
-  private func copyRow(
-    _ row: Int, _ source: UnsafeMutableRawPointer, _ base: UnsafeMutableRawPointer,
+  /// Copies rows, long ones as bytes; `false` where an index is outside of the axis.
+  private func copy(
+    _ rows: Range<Int>, _ source: UnsafeMutableRawPointer, _ base: UnsafeMutableRawPointer,
     _ result: UnsafeMutableRawPointer
   ) -> Bool {
-    let (outer, place) = row.quotientAndRemainder(dividingBy: step.count)
-    guard let index = indices.read(base, indices.position(outer, place)) else { return false }
-    let byteCount = step.inner * step.dtype.byteCount
-    (result + row * byteCount).copyMemory(
-      from: source + (outer * step.extent + index) * byteCount, byteCount: byteCount)
-    return true
+    if indices.servesRows && step.inner > 8 { return copyLong(rows, source, base, result) }
+    return switch step.dtype.byteCount {
+    case 1: copyElements(rows, source, base, result, as: UInt8.self)
+    case 2: copyElements(rows, source, base, result, as: UInt16.self)
+    case 4: copyElements(rows, source, base, result, as: UInt32.self)
+    default: copyElements(rows, source, base, result, as: UInt64.self)
+    }
   }
 
-  private func copyElements(
-    _ row: Int, _ source: UnsafeMutableRawPointer, _ base: UnsafeMutableRawPointer,
+  private func copyLong(
+    _ rows: Range<Int>, _ source: UnsafeMutableRawPointer, _ base: UnsafeMutableRawPointer,
     _ result: UnsafeMutableRawPointer
   ) -> Bool {
-    switch step.dtype.byteCount {
-    case 1: copyElements(row, source, base, result, as: UInt8.self)
-    case 2: copyElements(row, source, base, result, as: UInt16.self)
-    case 4: copyElements(row, source, base, result, as: UInt32.self)
-    default: copyElements(row, source, base, result, as: UInt64.self)
+    let byteCount = step.inner * step.dtype.byteCount
+    var isFine = true
+    for row in rows {
+      let (outer, place) = row.quotientAndRemainder(dividingBy: step.count)
+      guard let index = indices.read(base, indices.position(outer, place)) else {
+        isFine = false
+        continue
+      }
+      (result + row * byteCount).copyMemory(
+        from: source + (outer * step.extent + index) * byteCount, byteCount: byteCount)
     }
+    return isFine
   }
 
   @inline(__always)
   private func copyElements<T: BitwiseCopyable>(
-    _ row: Int, _ source: UnsafeMutableRawPointer, _ base: UnsafeMutableRawPointer,
+    _ rows: Range<Int>, _ source: UnsafeMutableRawPointer, _ base: UnsafeMutableRawPointer,
     _ result: UnsafeMutableRawPointer, as type: T.Type
   ) -> Bool {
-    let (outer, place) = row.quotientAndRemainder(dividingBy: step.count)
-    let from = source.assumingMemoryBound(to: T.self) + outer * step.extent * step.inner
-    let to = result.assumingMemoryBound(to: T.self) + row * step.inner
-    var position = indices.position(outer, place)
-    for i in 0..<step.inner {
-      guard let index = indices.read(base, position) else { return false }
-      to[i] = from[index * step.inner + i]
-      position += indices.layout.strides[2]
+    let (inner, stride) = (step.inner, indices.layout.strides[2])
+    let steps = indices.servesRows ? 0 : stride
+    var to = result.assumingMemoryBound(to: T.self) + rows.lowerBound * inner
+    var isFine = true
+    for row in rows {
+      let (outer, place) = row.quotientAndRemainder(dividingBy: step.count)
+      let from = source.assumingMemoryBound(to: T.self) + outer * step.extent * inner
+      let first = indices.position(outer, place)
+      for i in 0..<inner {
+        if let index = indices.read(base, first + i * steps) {
+          to[i] = from[index * inner + i]
+        } else {
+          isFine = false
+        }
+      }
+      to += inner
     }
-    return true
+    return isFine
   }
 }

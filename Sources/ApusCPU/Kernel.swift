@@ -26,7 +26,8 @@ final class Kernel {
     try lowering.lower(arguments: arguments, results: results, indexLayout: indexLayout)
     count = domain.elementCount
     weight =
-      lowering.instructions.count * 2 + lowering.arguments.count + lowering.outputs.count + 1
+      program.instructions.reduce(0) { $0 + $1.weight } + lowering.arguments.count
+      + lowering.outputs.count + 1
     splats = lowering.splats
     raw = .allocate(capacity: 1)
     raw.initialize(
@@ -94,4 +95,22 @@ struct KernelSlots {
   }
 
   mutating func give(_ slot: Int) { free.append(slot) }
+}
+
+extension Instruction {
+  /// Rows that take about as long as their loads and stores.
+  private static let cheapRows: Set<String> = [
+    "add", "subtract", "multiply", "minimum", "maximum", "negate", "absolute", "sign", "select",
+    "convert", "constant", "index", "equal", "not_equal", "less", "less_equal", "greater",
+    "greater_equal", "bit_and", "bit_or", "bit_xor", "bit_not", "shift_left", "shift_right",
+    "logical_and", "logical_or", "logical_xor", "logical_not", "divide", "reciprocal", "sqrt", "rsqrt",
+    "floor", "ceil", "round", "truncate", "is_nan", "is_finite", "is_infinite", "unit_float",
+    "round_float16", "round_bfloat16", "wrap_int8", "wrap_uint8",
+  ]
+
+  /// A measure of the time of one element.
+  var weight: Int {
+    if Self.cheapRows.contains(function) { return 2 }
+    return lane == .float64 ? 60 : function == "power" || function == "fmod" ? 30 : 8
+  }
 }

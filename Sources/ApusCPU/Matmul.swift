@@ -95,24 +95,33 @@ struct MatmulShape {
   let rowGrain: Int
   let columnGrain: Int
 
-  /// Multiply-adds of a task: some 50 µs of one core.
-  private static let taskWork = 2_000_000
+  /// Tiles smaller than these spend their time on packing.
+  private static let leastRows = 64
+  private static let leastColumns = 128
 
   init(_ step: Matmul, needsTile: Bool) {
     batchCount = step.batch.elementCount
     (m, n, k) = (step.m, step.n, step.k)
-    let perRow = max(1, n * max(1, k))
-    let perColumn = max(1, m * max(1, k))
-    var (rows, columns) = (max(1, m), max(1, n))
-    if m >= 64 || m >= n {
-      rows = min(m, max(32, (Self.taskWork / perRow + 15) / 16 * 16))
-    } else {
-      columns = min(n, max(64, (Self.taskWork / perColumn + 15) / 16 * 16))
+    let work = m * n * max(1, k)
+    // Half a dozen microseconds are worth handing out; a few tasks for each core of a large machine.
+    let target = work < 400_000 ? 1 : max(2, min(work / 4_000_000, max(16, work / 200_000_000)))
+    var (rows, columns, tiles) = (max(1, m), max(1, n), 1)
+    while tiles < target || (needsTile && rows * columns > Self.tileLimit) {
+      let canSplitRows = rows >= 2 * Self.leastRows
+      let canSplitColumns = columns >= 2 * Self.leastColumns
+      guard canSplitRows || canSplitColumns else { break }
+      if canSplitRows && (rows >= columns || !canSplitColumns) {
+        rows = (rows / 2 + 15) / 16 * 16
+      } else {
+        columns = (columns / 2 + 15) / 16 * 16
+      }
+      tiles *= 2
     }
-    // A tile that waits for its epilogue should lie in a second-level cache.
-    if needsTile, rows * columns > 65536 { rows = max(1, min(rows, 65536 / columns)) }
-    (rowGrain, columnGrain) = (max(1, rows), max(1, columns))
+    (rowGrain, columnGrain) = (rows, columns)
   }
+
+  /// Elements of a tile that waits for its epilogue.
+  private static let tileLimit = 262_144
 
   private var rowTiles: Int { (m + rowGrain - 1) / rowGrain }
   private var columnTiles: Int { (n + columnGrain - 1) / columnGrain }

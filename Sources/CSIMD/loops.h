@@ -162,6 +162,7 @@ const csimd_table CSIMD_TABLE = {
   .pool_average_gradient = {pool_average_gradient_i32, pool_average_gradient_i64,
                             pool_average_gradient_f32, pool_average_gradient_f64},
   .copy_rows = copy_rows,
+  .transpose = {transpose_1, transpose_2, transpose_4, transpose_8},
   .plane_block = PLANE_BLOCK,
   .plane_multiply = plane_multiply,
   .plane_correlate = plane_correlate,

@@ -175,4 +175,28 @@ import Testing
         try runner.run()[0] == [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1])
     }
   }
+
+  @Test(arguments: [DType.uint8, .float16, .float32, .int64])
+  func copiesExchangeAxes(dtype: DType) throws {
+    for (shape, order): (Shape, [Int]) in [
+      ([70, 90], [1, 0]), ([3, 33, 50], [0, 2, 1]), ([4, 5, 6, 7], [3, 1, 0, 2]), ([2, 300, 3, 40], [0, 2, 1, 3]),
+      ([3, 5], [1, 0]), ([40, 50, 60], [2, 0, 1]), ([1, 200_000], [0, 1]),
+    ] {
+      var random = TestNumbers(seed: 49)
+      let numbers = random.integers(shape.elementCount, 0...99)
+      var runner = try StepRunner()
+      let source = runner.input(numbers, dtype)
+      // A gap behind each row of the result shows what is written too far.
+      let layout = Layout(contiguous: shape).transposed(order)
+      let width = layout.shape[layout.shape.rank - 1]
+      var place = Layout(contiguous: layout.shape)
+      for axis in 0..<(place.shape.rank - 1) { place.strides[axis] = place.strides[axis] / width * (width + 2) }
+      let result = runner.output(shape.elementCount / width * (width + 2), dtype)
+      let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), place: place)
+      runner.add(.copy(StridedCopy(dtype: dtype, fill: .integer(7), pieces: [piece], result: result)))
+      var expected = [Double](repeating: 7, count: shape.elementCount / width * (width + 2))
+      for (from, to) in zip(layout.positions, place.positions) { expected[to] = numbers[from] }
+      #expect(try runner.run()[0].elementsEqual(expected))
+    }
+  }
 }

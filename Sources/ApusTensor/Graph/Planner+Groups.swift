@@ -39,11 +39,12 @@ extension Planner {
       case .step: _ = startGroup(node, at: position, seed: true)
       }
     }
+    splitLargeGroups()
     mergeEqualPrograms()
   }
 
   /// The groups that `node` reads from, and whether it needs their results in memory.
-  private func dependencies(of node: Int) -> [Int: Bool] {
+  func dependencies(of node: Int) -> [Int: Bool] {
     var result: [Int: Bool] = [:]
     for input in nodes[node].inputs where !isUniform(input) || groupOf[input] >= 0 {
       var source = input
@@ -128,6 +129,8 @@ extension Planner {
   /// Whether the two groups can be one: no way leads from one to the other through a third or through
   /// memory.
   private func canMerge(_ one: Int, _ other: Int) -> Bool {
+    let members = groups[one].segments[0] + groups[other].segments[0]
+    guard members.count <= Planner.maximumMembers else { return false }
     for (from, to) in [(one, other), (other, one)] {
       for (group, needsMemory) in groups[from].dependencies {
         if group == to {
@@ -137,7 +140,7 @@ extension Planner {
         }
       }
     }
-    return argumentCount(groups[one].segments[0] + groups[other].segments[0]) <= Planner.maximumArguments
+    return argumentCount(members) <= Planner.maximumArguments
   }
 
   /// Whether `group` needs the results of `target`, directly or through others.

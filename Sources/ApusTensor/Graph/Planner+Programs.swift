@@ -101,7 +101,7 @@ extension Planner {
   // MARK: - Registers
 
   /// Members whose values are read elsewhere.
-  private func stored(_ members: [Int], inside: Set<Int>) -> [Int] {
+  func stored(_ members: [Int], inside: Set<Int>) -> [Int] {
     members.filter { member in
       isOutput[member] || nodes[member].op === Op.materialize
         || users[member].contains { !inside.contains($0) && !(isUniform(member) && isComputedInline($0)) }

@@ -151,7 +151,8 @@ extension Tensor {
   }
 
   private func wrapped(_ indices: Tensor, _ axis: Int) -> Tensor {
-    let list = indices.dtype.isInteger && indices.dtype.byteCount >= 4 ? indices : indices.cast(to: .int64)
+    // Narrow integers are widened; what is no integer is refused by the operation.
+    let list = indices.dtype.isInteger && indices.dtype.byteCount == 1 ? indices.cast(to: .int64) : indices
     return list.less(than: 0).select(list + list.constant(Double(shape[axis])), list)
   }
 

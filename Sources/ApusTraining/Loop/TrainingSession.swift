@@ -59,9 +59,7 @@ struct TrainingSession {
       if step % TrainingSession.window == 0 || isEpochEnd { try finishWindow() }
       if isEpochEnd || step == trainer.totalSteps { try finishEpoch() }
       let interruption = trainer.options.handlesSignals ? Interrupts.signal : nil
-      let sinceSave = now - trainer.lastSave
-      // Epochs of a few milliseconds are not each worth a checkpoint.
-      let isDue = sinceSave >= trainer.options.saveEvery || isEpochEnd && sinceSave >= 1
+      let isDue = isEpochEnd || now - trainer.lastSave >= trainer.options.saveEvery
       if interruption != nil || isDue || step == end { try save() }
       if interruption != nil { return interruption }
       progress.update(status, now: now)

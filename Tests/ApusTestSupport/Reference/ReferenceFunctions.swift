@@ -35,7 +35,7 @@ extension Instruction {
 }
 
 /// The rows of `Kernels/elementwise.def`, in `Double` and `Int64`.
-enum Reference {
+public enum Reference {
   static func test(_ name: String, _ x: [Double]) -> Bool? {
     switch name {
     case "is_nan": x[0].isNaN
@@ -151,7 +151,7 @@ enum Reference {
   }
 
   /// Newton's method on `erf`, or on `erfc` in the tails where `erf` has lost its digits.
-  static func inverseErrorFunction(_ y: Double) -> Double {
+  public static func inverseErrorFunction(_ y: Double) -> Double {
     guard y.magnitude < 1 else { return y.magnitude == 1 ? y * .infinity : .nan }
     if y == 0 { return y }
     // Winitzki's approximation is good to 2e-3.

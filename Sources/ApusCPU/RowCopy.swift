@@ -1,0 +1,93 @@
+import ApusDevice
+import CSIMD
+
+/// A copy without conversion whose source and result both walk along one axis: rows of bytes.
+struct RowCopy {
+  private let source: Int
+  private let result: Int
+  private let rowByteCount: Int
+  private let dtype: DType
+  private let rowCount: Int
+  private let from: csimd_layout
+  private let to: csimd_layout
+  /// Rows along the last of the other axes, and the bytes from one to the next.
+  private let lastExtent: Int
+  private let lastStep: (source: Int, result: Int)
+  /// Rows of a task; one long row is cut into pieces of so many bytes.
+  private let grain: Int
+  private static let taskByteCount = 1 << 17
+
+  /// The copy that a program amounts to, or `nil`.
+  init?(_ program: Program, _ segment: Binding, _ builder: StepBuilder) {
+    guard program.instructions.isEmpty, program.inputs.count == 1, program.outputs.count == 1,
+      case .tensor(let operand) = segment.arguments[0]
+    else { return nil }
+    let target = segment.results[0]
+    dtype = builder.plan.values[operand.value].dtype
+    guard dtype == builder.plan.values[target.value].dtype, !builder.mayAlias(operand.value, target.value)
+    else { return nil }
+    let (shape, layouts) = Layout.collapsed(segment.domain, [operand.layout, target.layout])
+    let inner = shape.rank - 1
+    guard inner >= 0, layouts.allSatisfy({ $0.strides[inner] == 1 }) else { return nil }
+    let others = Array(0..<inner)
+    (source, result) = (operand.value, target.value)
+    from = layouts[0].selecting(others).raw
+    to = layouts[1].selecting(others).raw
+    rowCount = shape.selecting(others).elementCount
+    rowByteCount = shape[inner] * dtype.byteCount
+    lastExtent = inner > 0 ? shape[inner - 1] : 1
+    lastStep =
+      inner > 0
+      ? (
+        layouts[0].strides[inner - 1] * dtype.byteCount, layouts[1].strides[inner - 1] * dtype.byteCount
+      ) : (0, 0)
+    grain = max(1, Self.taskByteCount / max(1, rowByteCount))
+  }
+
+  func run(_ context: borrowing RunContext) {
+    let (source, target) = (context.address(source), context.address(result))
+    let pieces = (rowByteCount + Self.taskByteCount - 1) / Self.taskByteCount
+    if pieces <= 1 {
+      context.pool.run((rowCount + grain - 1) / grain) { task, _ in
+        copyRows((task * grain)..<min((task + 1) * grain, rowCount), source, target)
+      }
+      return
+    }
+    context.pool.run(rowCount * pieces) { task, _ in
+      let (row, piece) = task.quotientAndRemainder(dividingBy: pieces)
+      let (start, end) = positions(row)
+      let first = piece * Self.taskByteCount
+      (target + end + first).copyMemory(
+        from: source + start + first, byteCount: min(Self.taskByteCount, rowByteCount - first))
+    }
+  }
+
+  private func copyRows(
+    _ rows: Range<Int>, _ source: UnsafeMutableRawPointer, _ target: UnsafeMutableRawPointer
+  ) {
+    var (start, end) = positions(rows.lowerBound)
+    var left = lastExtent - rows.lowerBound % lastExtent
+    for row in rows {
+      (target + end).copyMemory(from: source + start, byteCount: rowByteCount)
+      start += lastStep.source
+      end += lastStep.result
+      left -= 1
+      if left == 0 && row + 1 < rows.upperBound {
+        (start, end) = positions(row + 1)
+        left = lastExtent
+      }
+    }
+  }
+
+  /// The bytes at which a row begins in the source and in the result.
+  private func positions(_ row: Int) -> (Int, Int) {
+    withUnsafePointer(to: from) { from in
+      withUnsafePointer(to: to) { to in
+        (
+          Int(csimd_position(from, Int64(row))) * dtype.byteCount,
+          Int(csimd_position(to, Int64(row))) * dtype.byteCount
+        )
+      }
+    }
+  }
+}

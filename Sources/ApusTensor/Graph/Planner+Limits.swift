@@ -1,0 +1,47 @@
+import ApusDevice
+
+extension Planner {
+  /// Programs store at most this many results, so that devices can bound their arguments.
+  static let maximumResults = 16
+
+  /// Cuts groups in two where they hold too many operations or results: members are in topological order, so
+  /// that what is cut off reads what stays and never the other way round.
+  mutating func splitLargeGroups() {
+    let count = groups.count
+    var index = 0
+    while index < groups.count {
+      let members = groups[index].segments[0]
+      let kept = fittingCount(groups[index])
+      if kept < members.count {
+        groups[index].segments = [Array(members[..<kept])]
+        let rest = Array(members[kept...])
+        groups.append(Group(shape: nodes[rest[0]].shape, segments: [rest], last: groups[index].last))
+        for node in rest { groupOf[node] = groups.count - 1 }
+      }
+      index += 1
+    }
+    guard groups.count > count else { return }
+    for index in groups.indices {
+      var all: [Int: Bool] = [:]
+      for node in groups[index].nodes {
+        for (group, needsMemory) in dependencies(of: node) where group != index {
+          all[group] = needsMemory || all[group] ?? false
+        }
+      }
+      groups[index].dependencies = all
+    }
+  }
+
+  /// How many members of a group fit in one program, counted from the first.
+  private func fittingCount(_ group: Group) -> Int {
+    let (lead, members) = (group.seed.map { [$0] } ?? [], group.segments[0])
+    guard members.count >= Planner.maximumResults else { return members.count }
+    var inside = Set(lead)
+    var counts = [stored(lead, inside: inside).count]
+    for length in members.indices.prefix(Planner.maximumMembers) {
+      inside.insert(members[length])
+      counts.append(stored(lead + members[...length], inside: inside).count)
+    }
+    return counts.lastIndex { $0 <= Planner.maximumResults } ?? 0
+  }
+}

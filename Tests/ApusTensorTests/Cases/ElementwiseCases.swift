@@ -1,0 +1,89 @@
+import Apus
+import ApusTestSupport
+import Foundation
+
+extension OpCase {
+  /// Shapes of one input: some elements, vectors with a tail, none, one, and a scalar.
+  static let unaryShapes: [[Shape]] = [[[3, 5]], [[261]], [[2, 0]], [[1, 1]], [[]]]
+
+  /// A function of one number.
+  static func unary(
+    _ name: String, on range: ClosedRange<Double> = -2...2, dtypes: [DType] = floats,
+    tolerance: Tolerance = .elementwise, derivatives: Derivatives = .second,
+    _ apply: @escaping @Sendable (Tensor) -> Tensor, _ function: @escaping @Sendable (Double) -> Double
+  ) -> OpCase {
+    OpCase(
+      name, inputs: [.numbers(range)], shapes: unaryShapes, dtypes: dtypes, tolerance: tolerance,
+      derivatives: derivatives, apply: { apply($0[0]) }, reference: { $0[0].map(function) })
+  }
+
+  static let elementwise: [OpCase] = [
+    .unary("exp", on: -10...10, { $0.exp() }, { exp($0) }),
+    .unary("exp2", on: -10...10, { $0.exp2() }, { exp2($0) }),
+    .unary("expm1", { $0.expm1() }, { expm1($0) }),
+    .unary("log", on: 0.01...20, { $0.log() }, { log($0) }),
+    .unary("log2", on: 0.01...20, { $0.log2() }, { log2($0) }),
+    .unary("log10", on: 0.01...20, { $0.log10() }, { log10($0) }),
+    .unary("log1p", on: -0.9...3, { $0.log1p() }, { log1p($0) }),
+    .unary("sqrt", on: 0.01...20, { $0.sqrt() }, { $0.squareRoot() }),
+    .unary("rsqrt", on: 0.05...20, { $0.rsqrt() }, { 1 / $0.squareRoot() }),
+    .unary("reciprocal", on: 0.1...5, { $0.reciprocal() }, { 1 / $0 }),
+    .unary("sin", on: -6...6, { $0.sin() }, { sin($0) }),
+    .unary("cos", on: -6...6, { $0.cos() }, { cos($0) }),
+    .unary("tan", on: -1.4...1.4, { $0.tan() }, { tan($0) }),
+    .unary("asin", on: -0.9...0.9, { $0.asin() }, { asin($0) }),
+    .unary("acos", on: -0.9...0.9, { $0.acos() }, { acos($0) }),
+    .unary("atan", on: -4...4, { $0.atan() }, { atan($0) }),
+    .unary("sinh", on: -4...4, { $0.sinh() }, { sinh($0) }),
+    .unary("cosh", on: -4...4, { $0.cosh() }, { cosh($0) }),
+    .unary("tanh", on: -4...4, { $0.tanh() }, { tanh($0) }),
+    .unary("asinh", on: -4...4, { $0.asinh() }, { asinh($0) }),
+    .unary("acosh", on: 1.2...9, { $0.acosh() }, { acosh($0) }),
+    .unary("atanh", on: -0.9...0.9, { $0.atanh() }, { atanh($0) }),
+    .unary("erf", on: -3...3, { $0.erf() }, { erf($0) }),
+    .unary("erfc", on: -3...3, { $0.erfc() }, { erfc($0) }),
+    .unary("erfinv", on: -0.95...0.95, { $0.erfinv() }, { Reference.inverseErrorFunction($0) }),
+    .unary("sigmoid", on: -8...8, { $0.sigmoid() }, { 1 / (1 + exp(-$0)) }),
+    .unary("-", dtypes: floats + [.int64, .int32, .int8], tolerance: .exact, { -$0 }, { -$0 }),
+    .unary("abs", dtypes: numbers, tolerance: .exact, { $0.abs() }, { abs($0) }),
+    .unary("sign", on: -3...3, dtypes: numbers, tolerance: .exact, { $0.sign() }, { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }),
+    .unary("floor", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.floor() }, { $0.rounded(.down) }),
+    .unary("ceil", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.ceil() }, { $0.rounded(.up) }),
+    .unary(
+      "rounded", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.rounded() }, { $0.rounded(.toNearestOrEven) }),
+    .unary(
+      "truncated", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.truncated() }, { $0.rounded(.towardZero) }),
+    .unary("squared", { $0.squared() }, { $0 * $0 }),
+    // Integers are converted.
+    .unary("sqrt(integers)", on: 0...100, dtypes: integers, derivatives: .none, { $0.sqrt() }, { $0.squareRoot() }),
+    .unary("stopGradient", dtypes: numbers, tolerance: .exact, derivatives: .none, { $0.stopGradient() }, { $0 }),
+  ]
+
+  static let activations: [OpCase] = [
+    .unary("relu", dtypes: numbers, tolerance: .exact, { $0.relu() }, { max($0, 0) }),
+    .unary("leakyRelu", { $0.leakyRelu(slope: 0.1) }, { $0 > 0 ? $0 : 0.1 * $0 }),
+    .unary("elu", { $0.elu(alpha: 1.5) }, { $0 > 0 ? $0 : 1.5 * expm1($0) }),
+    .unary(
+      "selu", tolerance: .composed(steps: 2), { $0.selu() },
+      { 1.0507009873554805 * ($0 > 0 ? $0 : 1.6732632423543772 * expm1($0)) }),
+    .unary("softplus", on: -30...30, { $0.softplus() }, { max($0, 0) + log1p(exp(-abs($0))) }),
+    .unary("logSigmoid", on: -30...30, { $0.logSigmoid() }, { min($0, 0) - log1p(exp(-abs($0))) }),
+    .unary("silu", on: -8...8, { $0.silu() }, { $0 / (1 + exp(-$0)) }),
+    .unary(
+      "gelu", on: -5...5, tolerance: .composed(steps: 4, scale: 0.05), { $0.gelu() },
+      { 0.5 * $0 * erfc(-$0 / 2.0.squareRoot()) }),
+    .unary(
+      "gelu(approximate)", on: -3...3, tolerance: .composed(steps: 2, scale: 0.5), { $0.gelu(isApproximate: true) },
+      { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }),
+    .unary("mish", tolerance: .composed(steps: 4), { $0.mish() }, { $0 * tanh(log1p(exp($0))) }),
+    .unary("softsign", tolerance: .composed(steps: 2), { $0.softsign() }, { $0 / (1 + abs($0)) }),
+    .unary("relu6", on: -3...9, tolerance: .exact, { $0.relu6() }, { min(max($0, 0), 6) }),
+    .unary("hardTanh", tolerance: .exact, { $0.hardTanh() }, { min(max($0, -1), 1) }),
+    .unary(
+      "hardSigmoid", on: -5...5, tolerance: .composed(steps: 3, scale: 1), { $0.hardSigmoid() },
+      { min(max($0 + 3, 0), 6) / 6 }),
+    .unary(
+      "hardSwish", on: -5...5, tolerance: .composed(steps: 3, scale: 5), { $0.hardSwish() },
+      { $0 * min(max($0 + 3, 0), 6) / 6 }),
+  ]
+}

@@ -1,0 +1,150 @@
+import Apus
+import ApusDevice
+import ApusTestSupport
+import Testing
+
+/// What graphs become, counted on a device that computes nothing.
+@Suite struct FusionTests {
+  /// The steps of the plan that computes `tensors`.
+  private func steps(_ make: () -> [Tensor]) throws -> [Step] {
+    let device = RecordingDevice()
+    return try withDevice(ComputeDevice(backend: device)) { () throws in
+      try eval(make())
+      return device.lastSteps
+    }
+  }
+
+  private func input(_ shape: Shape, _ dtype: DType = .float32) -> Tensor {
+    Tensor(Grid(shape) { _ in 1 }, dtype: dtype)
+  }
+
+  @Test func anElementwiseChainIsOneStep() throws {
+    let steps = try steps {
+      let x = input([8, 6])
+      return [((x * 2 + input([6])).tanh() / (x.abs() + 1)).sqrt()]
+    }
+    #expect(steps.count == 1)
+    guard case .elementwise(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
+    #expect(step.segments.count == 1 && step.segments[0].results.count == 1)
+  }
+
+  @Test func castsAndComparisonsJoinAChain() throws {
+    let steps = try steps {
+      let x = input([8, 6], .float16)
+      return [x.cast(to: .float32).greater(than: 0.5).select(x, x * 3).cast(to: .int32)]
+    }
+    #expect(steps.count == 1)
+  }
+
+  @Test func aReductionTakesWhatIsAheadAndBehind() throws {
+    let steps = try steps {
+      let x = input([8, 6])
+      return [((x - input([6])).exp().sum([1]) * 2 + input([8])).log()]
+    }
+    #expect(steps.count == 1)
+    guard case .reduction(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
+    #expect(step.prologue.instructions.count == 2 && step.axes == [1])
+  }
+
+  /// The maximum, the powers, their sum and the quotient.
+  @Test func softmaxIsFourSteps() throws {
+    #expect(try steps { [input([8, 6]).softmax()] }.count == 4)
+  }
+
+  @Test func biasAndActivationFoldIntoMatmul() throws {
+    let steps = try steps { [(input([8, 6]).matmul(input([6, 4])) + input([4])).relu()] }
+    #expect(steps.count == 1)
+    guard case .matmul(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
+    #expect(step.epilogue.plainResult == nil)
+  }
+
+  @Test func biasAndActivationFoldIntoConvolution() throws {
+    let steps = try steps {
+      let y = input([2, 3, 8, 8]).convolved(with: input([4, 3, 3, 3]))
+      return [(y + input([4]).reshaped(to: [4, 1, 1])).relu()]
+    }
+    #expect(steps.count == 1)
+  }
+
+  @Test func viewsAreNotCopied() throws {
+    let steps = try steps {
+      let x = input([8, 6, 4])
+      let view = x.transposed([2, 0, 1])[1..<3, .all, .range(step: -2)].expandingAxis(at: 1)
+      return [view * 2, x.unfolded(1, size: 3).sum([-1]), x.reshaped(to: [48, 4]).matmul(input([4, 2]))]
+    }
+    #expect(steps.count == 3)
+  }
+
+  @Test func transposedMatricesAreReadAsTheyLie() throws {
+    let steps = try steps { [input([6, 8]).transposed().matmul(input([4, 6]).transposed())] }
+    #expect(steps.count == 1)
+  }
+
+  @Test func aViewOfAChainMovesToItsInputs() throws {
+    #expect(try steps { [(input([8, 6]) * 2 + 1).transposed().expandingAxis(at: 1) * input([8])] }.count == 1)
+  }
+
+  @Test func equalUpdatesAreOneStep() throws {
+    let steps = try steps {
+      let rate = Tensor.number(0.1)
+      return (1...30).map { input([$0, 3]) - rate * input([$0, 3]) }
+    }
+    #expect(steps.count == 1)
+    guard case .elementwise(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
+    #expect(step.segments.count == 30)
+  }
+
+  @Test func equalNodesAreComputedOnce() throws {
+    let steps = try steps {
+      let x = input([8, 6])
+      return [x.sum([0]) + x.sum([0])]
+    }
+    #expect(steps.count == 1)
+  }
+
+  @Test func checkpointedNodesAreComputedAgain() throws {
+    func backward(_ isCheckpointed: Bool) throws -> Int {
+      let device = RecordingDevice()
+      return try withDevice(ComputeDevice(backend: device)) { () throws in
+        let (x, w) = (input([8, 6]), input([6, 6]))
+        let block: @Sendable ([Tensor]) -> Tensor = { $0[0].matmul($0[1]).tanh().matmul($0[1]).tanh() }
+        let y = isCheckpointed ? checkpointed([x, w], block) : block([x, w])
+        try eval(gradients(of: y.sum(), withRespectTo: [x, w]) + [y])
+        return device.lastSteps.count { if case .matmul = $0 { true } else { false } }
+      }
+    }
+    let (plain, again) = try (backward(false), backward(true))
+    #expect(again > plain)
+  }
+
+  /// Many results of one chain are spread over several programs.
+  @Test func programsHaveAtMostSixteenResults() throws {
+    let steps = try steps {
+      var x = input([8])
+      return (0..<40).map { _ in
+        x = x.sin() + 1
+        return x
+      }
+    }
+    #expect(steps.count >= 3 && steps.count <= 5)
+    for case .elementwise(let step) in steps { #expect(step.program.outputs.count <= 16) }
+  }
+
+  @Test func slabsStayBelowTheLargestAllocation() throws {
+    let device = RecordingDevice(maximumAllocationByteCount: 4096)
+    try withDevice(ComputeDevice(backend: device)) { () throws in
+      let w = input([16, 16])
+      var x = input([16, 16])
+      var kept: [Tensor] = []
+      for _ in 0..<10 {
+        x = x.matmul(w)
+        kept.append(x.sum([0]))
+      }
+      let total = kept.reduce(x.sum([1])) { $0 + $1 }
+      kept = []
+      try eval([total])
+    }
+    let plan = try #require(device.plans.last)
+    #expect(plan.slabs.allSatisfy { $0 <= 4096 })
+  }
+}

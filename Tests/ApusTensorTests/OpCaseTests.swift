@@ -1,0 +1,32 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+extension OpCase {
+  /// Every operation.
+  static let all: [OpCase] =
+    elementwise + activations + arithmetic + comparisons + reductions + softmaxes
+    + layouts + rearrangements + indexing + scans + sorts
+    + products + convolutions + poolings + resizes
+}
+
+/// Every operation on every device.
+@Suite struct OpCaseTests {
+  @Test(arguments: TestDevice.all, OpCase.all)
+  func equalsTheScalarReference(device: TestDevice, operation: OpCase) throws {
+    let problems = try operation.parityProblems(on: device)
+    #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
+  }
+
+  @Test(arguments: OpCase.all.filter { $0.derivatives != .none })
+  func derivativesEqualDifferences(operation: OpCase) throws {
+    let problems = try operation.gradientProblems(on: .reference)
+    #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
+  }
+
+  @Test(arguments: TestDevice.all.dropFirst(), OpCase.all.filter { $0.derivatives != .none })
+  func gradientsEqualTheOracle(device: TestDevice, operation: OpCase) throws {
+    let problems = try operation.gradientParityProblems(on: device, oracle: .reference)
+    #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
+  }
+}

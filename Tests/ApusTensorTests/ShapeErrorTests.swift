@@ -1,0 +1,87 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// A wrong shape names the operation, the rule and what breaks it.
+@Suite struct ShapeErrorTests {
+  private struct Mistake: Sendable {
+    let operation: String
+    let reason: String
+    let make: @Sendable (Tensor) -> Void
+  }
+
+  private static let mistakes: [Mistake] = [
+    Mistake(operation: "add", reason: "shapes [2, 3] and [2] do not broadcast") { _ = $0 + .zeros([2]) },
+    Mistake(operation: "matmul", reason: "the last axis of [2, 3]") { _ = $0.matmul($0) },
+    Mistake(operation: "reshape", reason: "[2, 3] has 6 elements, [4] has 4") { _ = $0.reshaped(to: [4]) },
+    Mistake(operation: "transpose", reason: "[0, 0] is not an order of the axes") { _ = $0.transposed([0, 0]) },
+    Mistake(operation: "sum", reason: "axis 2 is not an axis of [2, 3]") { _ = $0.sum([2]) },
+    Mistake(operation: "sum", reason: "named twice") { _ = $0.sum([1, -1]) },
+    Mistake(operation: "max", reason: "is empty") { _ = $0[2..<2].max([0]) },
+    Mistake(operation: "subscript", reason: "index 2 is outside of axis 0 of [2, 3]") { _ = $0[2] },
+    Mistake(operation: "subscript", reason: "3 indices are too many for [2, 3]") { _ = $0[0, 0, 0] },
+    Mistake(operation: "subscript", reason: "the step of a range is 0") { _ = $0[.range(step: 0)] },
+    Mistake(operation: "subscript", reason: "only one ellipsis") { _ = $0[.ellipsis, .ellipsis] },
+    Mistake(operation: "concatenate", reason: "differ in more than axis 0") {
+      _ = Tensor.concatenated([$0, .zeros([2, 4])])
+    },
+    Mistake(operation: "gather", reason: "indices are float32") { _ = $0.takingAlong($0, axis: 0) },
+    Mistake(operation: "convolution", reason: "must be [batch, channels") { _ = $0.convolved(with: $0) },
+    Mistake(operation: "convolution", reason: "has 3 channels") {
+      _ = $0.reshaped(to: [1, 3, 2]).convolved(with: .zeros([4, 2, 1]))
+    },
+    Mistake(operation: "maxPool", reason: "does not fit in 2 elements") {
+      _ = $0.reshaped(to: [1, 3, 2]).maxPooled([3])
+    },
+    Mistake(operation: "adaptiveAveragePool", reason: "[0] windows do not fit") {
+      _ = $0.reshaped(to: [1, 3, 2]).adaptiveAveragePooled([0])
+    },
+    Mistake(operation: "resize", reason: "[2] does not fit [2, 3]") { _ = $0.resized(to: [2]) },
+    Mistake(operation: "einsum", reason: "does not name 1 operands") { _ = Tensor.einsum("ij,jk", [$0]) },
+    Mistake(operation: "einsum", reason: "“j” is 3 in one operand and 2 in another") {
+      _ = Tensor.einsum("ij,jk", [$0, $0])
+    },
+    Mistake(operation: "einsum", reason: "must name one axis") { _ = Tensor.einsum("ij->ik", [$0]) },
+    Mistake(operation: "split", reason: "do not add up to axis 1") { _ = $0.split(into: [1, 1], alongAxis: 1) },
+    Mistake(operation: "topK", reason: "does not have 4 elements along axis 1") { _ = $0.topK(4) },
+    Mistake(operation: "unfold", reason: "windows of 4") { _ = $0.unfolded(1, size: 4) },
+    Mistake(operation: "select", reason: "do not broadcast") { _ = $0.greater(than: 0).select($0, .zeros([5])) },
+    Mistake(operation: "scalar", reason: "is not one number") { _ = try? $0.scalar() },
+    Mistake(operation: "tensor", reason: "differ in length") { _ in _ = [[1, 2], [3]] as Tensor },
+    Mistake(operation: "broadcast", reason: "[2, 3] does not broadcast to [3, 2]") { _ = $0.broadcast(to: [3, 2]) },
+    Mistake(operation: "pad", reason: "do not match the axes") { _ = $0.padded(by: [(1, 1)]) },
+    Mistake(operation: "trace", reason: "") { _ = $0.sum().diagonal() },
+  ]
+
+  @Test(arguments: mistakes.indices) func namesTheRule(index: Int) throws {
+    let mistake = ShapeErrorTests.mistakes[index]
+    let error = #expect(throws: ShapeError.self) {
+      try withDevice(ComputeDevice(backend: RecordingDevice())) {
+        try checkingShapes { mistake.make(.zeros([2, 3])) }
+      }
+    }
+    let found = try #require(error)
+    if mistake.operation != "trace" { #expect(found.operation == mistake.operation, "\(found)") }
+    #expect(mistake.reason.isEmpty || found.reason.contains(mistake.reason), "\(found)")
+  }
+
+  @Test func theFirstMistakeCounts() throws {
+    let error = #expect(throws: ShapeError.self) {
+      try withDevice(ComputeDevice(backend: RecordingDevice())) {
+        try checkingShapes {
+          let x = Tensor.zeros([2, 3]).reshaped(to: [5])
+          return x.matmul(Tensor.zeros([7, 7]))
+        }
+      }
+    }
+    #expect(error?.operation == "reshape")
+  }
+
+  @Test func devicesAreNotMixed() throws {
+    let other = withDevice(ComputeDevice(backend: ReferenceDevice())) { Tensor.zeros([2]) }
+    let error = #expect(throws: ShapeError.self) {
+      try withDevice(ComputeDevice(backend: RecordingDevice())) { try checkingShapes { Tensor.zeros([2]) + other } }
+    }
+    #expect(error?.reason.contains("recording and reference") == true)
+  }
+}

@@ -1,0 +1,137 @@
+import Apus
+import ApusDevice
+
+extension OpCase {
+  /// Holds first and second derivatives in `float64` against central differences along random directions.
+  ///
+  /// For `L = Σ s·(f(x) + f(x)²/2)` the slope along `d` is `⟨∇L, d⟩`; for `G = ⟨∇L, u⟩` it is `⟨∇G, d⟩`.
+  public func gradientProblems(on device: TestDevice) throws -> [String] {
+    guard derivatives != .none else { return [] }
+    var problems: [String] = []
+    for round in 0..<2 {
+      let probe = Probe(self, round: round)
+      let first = try probe.slopes(on: device, order: 1)
+      if let problem = probe.compare(first) { problems.append("\(name), first derivative: \(problem)") }
+      guard derivatives == .second else { continue }
+      let second = try probe.slopes(on: device, order: 2)
+      if let problem = probe.compare(second) { problems.append("\(name), second derivative: \(problem)") }
+    }
+    return problems
+  }
+
+  /// Compares gradients in `float32` with those of `oracle` in `float64`.
+  public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
+    guard derivatives != .none else { return [] }
+    let probe = Probe(self, round: 0, inputType: .float32)
+    let orders = derivatives == .second && device.extent != .everyShape ? [1, 2] : [1]
+    let (found, expected) = try (
+      probe.gradients(on: device, orders: orders, dtype: .float32),
+      probe.gradients(on: oracle, orders: orders, dtype: .float64)
+    )
+    let terms = probe.grids.map(\.values.count).max() ?? 1
+    return zip(found, expected).enumerated().compactMap { number, pair in
+      let scale = pair.1.values.map(\.magnitude).max() ?? 0
+      let bound = Tolerance.gradient(terms: terms) * max(scale, 1)
+      for (place, values) in zip(pair.0.values, pair.1.values).enumerated()
+      where !((values.0 - values.1).magnitude <= bound) {
+        return "\(name): element \(place) of gradient \(number) is \(values.0), expected \(values.1) ± \(bound)"
+      }
+      return nil
+    }
+  }
+}
+
+/// Inputs, directions and a weight for each element of the result.
+private struct Probe {
+  let operation: OpCase
+  let grids: [Grid]
+  /// The inputs that gradients flow to.
+  let targets: [Int]
+  let directions: [Grid]
+  let inner: [Grid]
+  let weights: Grid
+
+  init(_ operation: OpCase, round: Int, inputType: DType = .float64) {
+    self.operation = operation
+    let grids = operation.grids(0, dtype: inputType)
+    let targets = operation.inputs.indices.filter(operation.isDifferentiable)
+    var random = SplitMix(state: UInt64(round + 1) &* 7919 &+ UInt64(operation.name.utf8.count))
+    // Multiples of 2⁻⁸, which float32 holds too.
+    func draw() -> Double { Double(Int(random.next() >> 56) - 128) / 256 + 0x1p-9 }
+    directions = targets.map { Grid(grids[$0].shape) { _ in draw() } }
+    inner = targets.map { Grid(grids[$0].shape) { _ in draw() } }
+    weights = Grid(operation.reference(grids).shape) { _ in draw() }
+    (self.grids, self.targets) = (grids, targets)
+  }
+
+  /// The inputs moved along the directions.
+  private func moved(_ distance: Double) -> [Grid] {
+    var result = grids
+    for (direction, target) in zip(directions, targets) {
+      for place in result[target].values.indices {
+        result[target].values[place] += distance * direction.values[place]
+      }
+    }
+    return result
+  }
+
+  /// `L`, or `G` where `order` is 1, and the inputs it depends on.
+  private func function(_ grids: [Grid], order: Int, dtype: DType) -> (value: Tensor, inputs: [Tensor]) {
+    let tensors = operation.tensors(grids, dtype: dtype)
+    let inputs = targets.map { tensors[$0] }
+    let result = operation.apply(tensors)
+    // What flows back depends on the result, so that second derivatives pass through backward operations.
+    var value = (result * (result * 0.5 + 1) * Tensor(weights, dtype: dtype)).sum()
+    if order == 1 {
+      let first = Apus.gradients(of: value, withRespectTo: inputs)
+      value = zip(first, inner).map { ($0 * Tensor($1, dtype: dtype)).sum() }.reduce(Tensor.zeros([], dtype: dtype), +)
+    }
+    return (value, inputs)
+  }
+
+  /// The slope along the directions, by gradients and by differences.
+  func slopes(on device: TestDevice, order: Int) throws -> (gradient: Double, difference: Double, scale: Double) {
+    try withDevice(device.device) { () throws in
+      let h = Tolerance.finiteDistance
+      let (ahead, behind, found) = try checkingShapes {
+        let (value, inputs) = function(grids, order: order - 1, dtype: .float64)
+        return (
+          function(moved(h), order: order - 1, dtype: .float64).value,
+          function(moved(-h), order: order - 1, dtype: .float64).value,
+          Apus.gradients(of: value, withRespectTo: inputs)
+        )
+      }
+      try eval([ahead, behind] + found)
+      var (slope, scale) = (0.0, 0.0)
+      for (gradient, direction) in zip(found, directions) {
+        for (g, d) in zip(try gradient.values(), direction.values) {
+          slope += g * d
+          scale += (g * d).magnitude
+        }
+      }
+      return (slope, (try ahead.scalar() - behind.scalar()) / (2 * h), scale)
+    }
+  }
+
+  func compare(_ slopes: (gradient: Double, difference: Double, scale: Double)) -> String? {
+    let bound = Tolerance.finiteDifference * max(slopes.scale, slopes.difference.magnitude, 1)
+    guard (slopes.gradient - slopes.difference).magnitude <= bound else {
+      return "the slope is \(slopes.gradient), by differences \(slopes.difference)"
+    }
+    return nil
+  }
+
+  /// All gradients of the given orders.
+  func gradients(on device: TestDevice, orders: [Int], dtype: DType) throws -> [Grid] {
+    try withDevice(device.device) { () throws in
+      let found = try checkingShapes {
+        orders.flatMap { order in
+          let (value, inputs) = function(grids, order: order - 1, dtype: dtype)
+          return Apus.gradients(of: value, withRespectTo: inputs)
+        }
+      }
+      try eval(found)
+      return try found.map { try $0.grid() }
+    }
+  }
+}

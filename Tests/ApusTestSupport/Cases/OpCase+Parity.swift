@@ -1,0 +1,66 @@
+import Apus
+import ApusDevice
+
+extension OpCase {
+  /// Compares the results of all element types and shapes with the scalar reference.
+  /// - Returns: one line for each result that is wrong.
+  public func parityProblems(on device: TestDevice) throws -> [String] {
+    let types = dtypes.filter { $0 != .float64 || device.device.info.supportsFloat64 }
+    let runs = types.flatMap { dtype in
+      shapes.indices.filter { isRun(dtype, $0, device.extent) }.map { (dtype, $0, grids($0, dtype: dtype)) }
+    }
+    // All in one plan: it is one program build on an OpenCL device.
+    let results = try withDevice(device.device) {
+      try checkingShapes { runs.map { apply(tensors($0.2, dtype: $0.0)) } }
+    }
+    try eval(results)
+    return try zip(runs, results).compactMap { run, result in
+      let (dtype, index, grids) = run
+      let place = "\(name) of \(dtype)\(shapes[index])"
+      let expected = reference(grids)
+      guard result.shape == expected.shape else {
+        return "\(place): shape \(result.shape), expected \(expected.shape)"
+      }
+      let magnitudes = try magnitudes(grids, expected)
+      return difference(try result.values(), expected.values, magnitudes, dtype, result.dtype).map { "\(place): \($0)" }
+    }
+  }
+
+  private func isRun(_ dtype: DType, _ shape: Int, _ extent: TestDevice.Extent) -> Bool {
+    switch extent {
+    case .everything: true
+    case .everyType: dtype == dtypes[0] || shape == 0
+    case .everyShape: dtype == dtypes[0]
+    }
+  }
+
+  private func magnitudes(_ grids: [Grid], _ expected: Grid) throws -> [Double] {
+    guard case .sum = tolerance else { return expected.values }
+    return reference(zip(inputs.indices, grids).map { isDifferentiable($0) ? $1.map(abs) : $1 }).values
+  }
+
+  private func difference(
+    _ values: [Double], _ expected: [Double], _ magnitudes: [Double], _ dtype: DType, _ type: DType
+  ) -> String? {
+    for (place, value) in values.enumerated() {
+      // A comparison of narrow floats is exact; a result wider than the inputs is held to theirs.
+      let unit = type.isFloatingPoint && dtype.isFloatingPoint && dtype.byteCount < type.byteCount ? dtype : type
+      let bound = tolerance.bound(expected[place], magnitude: magnitudes[place], dtype: unit)
+      let isRight =
+        value == expected[place] || value.isNaN && expected[place].isNaN
+        || (value - expected[place]).magnitude <= bound
+        || overflows(value, expected[place], type)
+      if !isRight {
+        return "element \(place) is \(value), expected \(expected[place]) ± \(bound)"
+      }
+    }
+    return nil
+  }
+
+  /// Whether an infinity stands for a number that the type cannot hold.
+  private func overflows(_ value: Double, _ expected: Double, _ type: DType) -> Bool {
+    guard type.isFloatingPoint else { return false }
+    let rounded = Tolerance.format(type).rounded(type == .float32 ? Double(Float(expected)) : expected)
+    return value.isInfinite && value == rounded
+  }
+}

@@ -1,0 +1,115 @@
+import Apus
+import ApusDevice
+import Testing
+
+/// One operation with everything that tests of it need: inputs, the operation, and what it should give,
+/// worked out element by element in `Double`.
+public struct OpCase: Sendable, CustomTestStringConvertible {
+  /// What an input holds.
+  public enum Values: Sendable {
+    /// Numbers of the type that the case runs in, spread over a range.
+    case numbers(ClosedRange<Double>)
+    /// Whole numbers of the type that the case runs in.
+    case wholeNumbers(ClosedRange<Double>)
+    /// Indices (`int64`) below `bound`, and from −bound on where `wraps`.
+    case indices(bound: Int, wraps: Bool = false)
+    /// `true` and `false`.
+    case truth
+  }
+
+  public enum Derivatives: Sendable { case none, first, second }
+
+  /// The method's name; `name(variant)` where there are several cases for one.
+  public let name: String
+  public var inputs: [Values]
+  /// Shapes of the inputs; the first list is the one that gradients are checked on.
+  public var shapes: [[Shape]]
+  public var dtypes: [DType]
+  public var tolerance: Tolerance
+  public var derivatives: Derivatives
+  public var apply: @Sendable ([Tensor]) -> Tensor
+  public var reference: @Sendable ([Grid]) -> Grid
+
+  public init(
+    _ name: String, inputs: [Values] = [.numbers(-2...2)], shapes: [[Shape]],
+    dtypes: [DType] = OpCase.floats, tolerance: Tolerance = .elementwise, derivatives: Derivatives = .second,
+    apply: @escaping @Sendable ([Tensor]) -> Tensor, reference: @escaping @Sendable ([Grid]) -> Grid
+  ) {
+    precondition(shapes.allSatisfy { $0.count == inputs.count }, name)
+    (self.name, self.inputs, self.shapes, self.dtypes) = (name, inputs, shapes, dtypes)
+    (self.tolerance, self.derivatives, self.apply, self.reference) = (tolerance, derivatives, apply, reference)
+  }
+
+  public var testDescription: String { name }
+
+  /// The method that the case is about.
+  public var method: String { String(name.prefix { $0 != "(" }) }
+
+  public static let floats: [DType] = [.float32, .float64, .float16, .bfloat16]
+  public static let integers: [DType] = [.int64, .int32, .int8, .uint8]
+  public static let numbers: [DType] = floats + integers
+
+  /// The inputs of shape list `index`, the same on every call: numbers that `dtype` can hold.
+  public func grids(_ index: Int = 0, dtype: DType) -> [Grid] {
+    var random = SplitMix(state: name.utf8.reduce(UInt64(index)) { $0 &* 31 &+ UInt64($1) })
+    return zip(inputs, shapes[index]).map { values, shape in
+      Grid(shape) { _ in values.draw(&random, dtype) }
+    }
+  }
+
+  /// The inputs as tensors of the current device.
+  public func tensors(_ grids: [Grid], dtype: DType) -> [Tensor] {
+    zip(inputs, grids).map { values, grid in
+      let type: DType =
+        switch values {
+        case .numbers, .wholeNumbers: dtype
+        case .indices: .int64
+        case .truth: .bool
+        }
+      return Tensor(grid, dtype: type)
+    }
+  }
+
+  /// Whether gradients flow to an input.
+  public func isDifferentiable(_ input: Int) -> Bool {
+    switch inputs[input] {
+    case .numbers, .wholeNumbers: true
+    case .indices, .truth: false
+    }
+  }
+}
+
+extension OpCase.Values {
+  fileprivate func draw(_ random: inout SplitMix, _ dtype: DType) -> Double {
+    let fraction = Double(random.next() >> 11) * 0x1p-53
+    switch self {
+    case .numbers(let range):
+      guard dtype.isFloatingPoint else {
+        let lower = dtype == .uint8 ? max(range.lowerBound, 0) : range.lowerBound
+        return (lower + fraction * (range.upperBound - lower)).rounded()
+      }
+      let value = range.lowerBound + fraction * (range.upperBound - range.lowerBound)
+      return dtype == .float32 ? Double(Float(value)) : Tolerance.format(dtype).rounded(value)
+    case .wholeNumbers(let range):
+      return (range.lowerBound + fraction * (range.upperBound - range.lowerBound)).rounded()
+    case .indices(let bound, let wraps):
+      return (fraction * Double(wraps ? 2 * bound : bound)).rounded(.down) - (wraps ? Double(bound) : 0)
+    case .truth: return fraction < 0.5 ? 0 : 1
+    }
+  }
+}
+
+/// A small generator for test inputs (Steele et al., 2014).
+public struct SplitMix: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  public init(state: UInt64) { self.state = state }
+
+  public mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var bits = state
+    bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
+    return bits ^ (bits >> 31)
+  }
+}

@@ -1,0 +1,74 @@
+import Apus
+import ApusDevice
+
+/// How far a result may be from its scalar reference. Every tolerance of every test is in this file.
+public enum Tolerance: Sendable {
+  /// No rounding: moves, comparisons, integers.
+  case exact
+  /// One function, within 4 units in the last place.
+  case elementwise
+  /// A sum of `terms` products: 4·√terms·2⁻²⁴·Σ|terms|. Σ|terms| is the reference of the inputs' magnitudes,
+  /// so the function must be a sum with no negative factors of its own.
+  case sum(terms: Int)
+  /// Several functions in a row: `steps` times what one may lose, relative to the result or to `scale` where
+  /// that is larger.
+  case composed(steps: Int, scale: Double = 0)
+
+  /// The largest difference at one element.
+  ///
+  /// - Parameters:
+  ///   - expected: the reference's value.
+  ///   - magnitude: the reference's value of the inputs' magnitudes.
+  public func bound(_ expected: Double, magnitude: Double, dtype: DType) -> Double {
+    guard dtype.isFloatingPoint else { return 0 }
+    switch self {
+    case .exact: return 0
+    case .elementwise:
+      // Below the normal numbers units do not shrink any more.
+      return max(Tolerance.relative(dtype) * expected.magnitude, 4 * Tolerance.format(dtype).unit(at: 0))
+    case .sum(let terms):
+      switch dtype {
+      case .float32: return 4 * Double(max(terms, 1)).squareRoot() * 0x1p-24 * magnitude
+      case .float64: return 4 * Double(max(terms, 1)).squareRoot() * 0x1p-53 * magnitude
+      default: return Tolerance.relative(dtype) * magnitude
+      }
+    case .composed(let steps, let scale):
+      return Double(steps) * Tolerance.relative(dtype) * max(expected.magnitude, scale)
+    }
+  }
+
+  /// What one function may lose, relative to its result.
+  private static func relative(_ dtype: DType) -> Double {
+    switch dtype {
+    case .float16: 1e-3
+    case .bfloat16: 1.6e-2
+    case .float64: 4 * 0x1p-52
+    default: 4 * 0x1p-23
+    }
+  }
+
+  /// Gradients in `float32` against those in `float64`, relative to the largest one of a tensor: ten times
+  /// what a sum of that many terms may lose.
+  public static func gradient(terms: Int) -> Double { 10 * 4 * Double(max(terms, 1)).squareRoot() * 0x1p-24 }
+
+  /// Finite differences in `float64`, relative.
+  public static let finiteDifference = 1e-6
+  /// The distance of finite differences.
+  public static let finiteDistance = 1e-5
+
+  static func format(_ dtype: DType) -> Rounding {
+    switch dtype {
+    case .float16: .float16
+    case .bfloat16: .bfloat16
+    case .float64: .float64
+    default: .float32
+    }
+  }
+}
+
+/// How many representable numbers of `dtype` lie between two values, 0 for equal ones and two NaNs.
+public func unitsInLastPlace(_ value: Double, _ expected: Double, _ dtype: DType) -> Double {
+  if value == expected || value.isNaN && expected.isNaN { return 0 }
+  guard value.isFinite, expected.isFinite else { return .infinity }
+  return (value - expected).magnitude / Tolerance.format(dtype).unit(at: expected)
+}

@@ -1,0 +1,79 @@
+import Apus
+import Testing
+
+/// The same model trains the same way on the CPU and through OpenCL: losses of the first steps and the first
+/// gradients, on the images of Fashion-MNIST.
+@Suite struct DeviceAgreementTests {
+  private let data: ImageDataset
+  private let devices: [ComputeDevice]
+
+  init() throws {
+    data = try ImageDataset.load("fashion-mnist")
+    devices = [try .named("cpu"), try .named("opencl:0")]
+  }
+
+  private func batches(_ device: ComputeDevice) -> (Int) -> Batch {
+    let images = LoadedImages(data.train, statistics: data.statistics, device: device)
+    let order = MinibatchOrder(count: data.train.labels.count, batchSize: 128, seed: 7)
+    let epoch = order.epoch(0)
+    return { images.batch(epoch[$0]) }
+  }
+
+  private func model(_ device: ComputeDevice) throws -> Sequential {
+    try withRandomKey(RandomKey(seed: 3)) { try ModelDescription.find("lenet5").model() }
+  }
+
+  @Test(arguments: ["adam", "sgd"]) func lossesOfTheFirstTwentySteps(rule: String) throws {
+    var losses: [[Double]] = []
+    for device in devices {
+      try withDevice(device) { () throws in
+        let model = try model(device)
+        let batch = batches(device)
+        let optimizer =
+          rule == "adam"
+          ? Optimizer(Adam(learningRate: 1e-3), for: model)
+          : Optimizer(SGD(learningRate: 0.05, momentum: 0.9), for: model)
+        var list: [Double] = []
+        for step in 0..<20 {
+          let batch = batch(step)
+          let loss = try withMode(.training) {
+            try optimizer.minimize { crossEntropy(model(batch.images), batch.labels) }
+          }
+          list.append(try loss.scalar())
+        }
+        losses.append(list)
+      }
+    }
+    let worst = zip(losses[0], losses[1]).map { abs($0 - $1) / abs($0) }.max() ?? 1
+    print("DeviceAgreement: \(rule), worst relative difference of 20 losses \(worst)")
+    #expect(worst < 1e-5)
+    // The run is a real one: the loss falls.
+    #expect(losses[0][19] < losses[0][0])
+  }
+
+  /// Every gradient within ten times the tolerance of a sum of `K` terms, `4·√K·2⁻²⁴·Σ|terms|`, where the sum of
+  /// magnitudes is at least the largest gradient of the tensor times the batch's share.
+  @Test func gradientsOfTheFirstStep() throws {
+    var gradients: [[[Float]]] = []
+    for device in devices {
+      try withDevice(device) { () throws in
+        let model = try model(device)
+        let batch = batches(device)(0)
+        let parameters = model.state.parameters
+        let (_, found) = withMode(.training) {
+          valueAndGradients(of: parameters) { crossEntropy(model(batch.images), batch.labels) }
+        }
+        gradients.append(try found.tensors.map { try #require($0).array() })
+      }
+    }
+    var worst: Float = 0
+    for (cpu, openCL) in zip(gradients[0], gradients[1]) {
+      let largest = cpu.map(abs).max() ?? 0
+      #expect(largest > 0)
+      for (a, b) in zip(cpu, openCL) { worst = max(worst, abs(a - b) / largest) }
+    }
+    print("DeviceAgreement: worst difference of a gradient, relative to its tensor's largest, \(worst)")
+    let terms: Float = 128 * 28 * 28
+    #expect(worst < 10 * 4 * terms.squareRoot() * 0x1p-24)
+  }
+}
