@@ -2,6 +2,7 @@
 //
 // A register holds WIDTH elements; `count` says how many of them exist, WIDTH but at the end of a row.
 //   LOAD_t(p, at, count)               elements at, at + 1, …
+//   EXACT_t(p, at, count)              the same without touching others, which somebody may be writing
 //   GATHER_t(p, at, stride, count)     elements at, at + stride, …
 //   SPLAT_t(p, at)                     one element in all lanes
 //   STORE_t, SCATTER_t(…, v)           the opposite
@@ -62,6 +63,15 @@ INLINE VI brain_from_float(VF a) {
 #define DEFINE_STORAGE(name, type, wide, V, READ, WRITE)                                            \
   INLINE V LOAD_##name(GLOBAL const type *p, i64 at, int count) {                                   \
     wide v = VLOAD(p + at);                                                                         \
+    return READ(v);                                                                                 \
+  }                                                                                                 \
+  INLINE V EXACT_##name(GLOBAL const type *p, i64 at, int count) {                                  \
+    wide v;                                                                                         \
+    if (count == WIDTH) {                                                                           \
+      v = VLOAD(p + at);                                                                            \
+    } else {                                                                                        \
+      v = VPICK(wide, p + at, 1, count - 1);                                                        \
+    }                                                                                               \
     return READ(v);                                                                                 \
   }                                                                                                 \
   INLINE V GATHER_##name(GLOBAL const type *p, i64 at, i64 stride, int count) {                     \

@@ -1,19 +1,14 @@
 import Glibc
 
-/// Work that nobody waits for but the end of the process.
+/// Work that nobody waits for, and work that is left for the end of the process.
 enum BackgroundWork {
   private static let state = State()
 
   private final class State: @unchecked Sendable {
-    let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    let isIdle = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    var running = 0
+    let lock = Lock()
+    var atExit: [@Sendable () -> Void] = []
 
-    init() {
-      pthread_mutex_init(mutex, nil)
-      pthread_cond_init(isIdle, nil)
-      atexit { BackgroundWork.finish() }
-    }
+    init() { atexit { BackgroundWork.finish() } }
   }
 
   private final class Job {
@@ -23,37 +18,41 @@ enum BackgroundWork {
 
   /// Runs `body` on a thread of its own; on this one where there is none to be had.
   static func start(_ body: @escaping @Sendable () -> Void) {
-    pthread_mutex_lock(state.mutex)
-    state.running += 1
-    pthread_mutex_unlock(state.mutex)
     let job = Unmanaged.passRetained(Job(body))
     var thread = pthread_t()
     let status = pthread_create(
       &thread, nil,
       { argument in
         Unmanaged<Job>.fromOpaque(argument!).takeRetainedValue().body()
-        BackgroundWork.noteEnd()
         return nil
       }, job.toOpaque())
     if status == 0 {
       pthread_detach(thread)
     } else {
       job.takeRetainedValue().body()
-      noteEnd()
     }
   }
 
-  /// Waits for all work under way.
-  static func finish() {
-    pthread_mutex_lock(state.mutex)
-    while state.running > 0 { pthread_cond_wait(state.isIdle, state.mutex) }
-    pthread_mutex_unlock(state.mutex)
+  /// Runs `body` when the process ends.
+  static func atExit(_ body: @escaping @Sendable () -> Void) {
+    state.lock.lock()
+    state.atExit.append(body)
+    state.lock.unlock()
   }
 
-  private static func noteEnd() {
-    pthread_mutex_lock(state.mutex)
-    state.running -= 1
-    if state.running == 0 { pthread_cond_broadcast(state.isIdle) }
-    pthread_mutex_unlock(state.mutex)
+  /// Runs what was left for the end.
+  static func finish() {
+    state.lock.lock()
+    let bodies = state.atExit
+    state.atExit = []
+    state.lock.unlock()
+    for body in bodies { body() }
   }
+}
+
+/// Seconds of a clock that only goes forward.
+func monotonicSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
 }

@@ -8,8 +8,8 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   /// Sizes of the plan's slabs, then of the workspace.
   let scratchSizes: [Int]
   let canFault: Bool
-  /// The kernels, until they ran once.
-  var unusedKernels: [KernelText]
+  let kernels: [KernelText]
+  var runCount = 0
   let bank: GPUBuffer<Driver>
   let geometry: GPUBuffer<Driver>
   /// What the scalar bank holds, as its 8-byte entries.
@@ -24,7 +24,7 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
     self.scalars = scalars
     self.scratchSizes = scratchSizes
     self.canFault = canFault
-    unusedKernels = kernels
+    self.kernels = kernels
     self.bank = bank
     self.geometry = geometry
   }
@@ -76,9 +76,9 @@ extension GPUDevice {
     precondition(memories.count == executable.slots.count, "run: not as many buffers as the plan has")
     if executable.canFault { faults.noteRun() }
     try driver.replay(executable.recording, memories: memories)
-    if !executable.unusedKernels.isEmpty {
-      programs.noteFirstRun(of: executable.unusedKernels)
-      executable.unusedKernels = []
+    executable.runCount += 1
+    if executable.runCount == 1 || executable.runCount == 16 {
+      programs.noteRun(of: executable.kernels, isRepeated: executable.runCount > 1)
     }
   }
 

@@ -48,7 +48,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   /// The size of the blocks that serve a request: eight sizes between two powers of two, so that at
   /// most an eighth is wasted and different shapes share blocks.
   private func capacity(for byteCount: Int) -> Int {
-    let least = max(byteCount + blockSlack, 512)
+    let least = (max(byteCount + blockSlack, 512) + 7) & ~7
     let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))
     let rounded = (least + step - 1) / step * step
     return rounded > driver.info.maximumAllocationByteCount + blockSlack ? least : rounded
@@ -65,7 +65,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
       return used(Block(memory: memory, capacity: capacity))
     }
     if counts.used + counts.pooled + capacity > driver.info.memoryByteCount { flushLocked() }
-    guard capacity <= driver.info.maximumAllocationByteCount + blockSlack,
+    guard byteCount <= driver.info.maximumAllocationByteCount,
       counts.used + capacity <= driver.info.memoryByteCount
     else { throw outOfMemory(byteCount) }
     if let memory = try? driver.allocate(byteCount: capacity) {
@@ -137,8 +137,21 @@ final class ScratchArena<Driver: GPUDriver>: @unchecked Sendable {
 
   init(pool: MemoryPool<Driver>) { self.pool = pool }
 
-  /// Makes slab `i` at least `sizes[i]` bytes large.
+  /// Makes slab `i` at least `sizes[i]` bytes large. Where that fails, slabs that plans left larger or
+  /// more numerous are given up first.
   func reserve(_ sizes: [Int]) throws(DeviceError) {
+    do throws(DeviceError) { try grow(sizes) } catch {
+      release()
+      pool.flush()
+      do throws(DeviceError) { try grow(sizes) } catch {
+        release()
+        pool.flush()
+        throw error
+      }
+    }
+  }
+
+  private func grow(_ sizes: [Int]) throws(DeviceError) {
     while blocks.count < sizes.count { blocks.append(nil) }
     for (index, size) in sizes.enumerated() where size > 0 && size > blocks[index]?.capacity ?? 0 {
       if let block = blocks[index] { pool.give(block) }

@@ -24,22 +24,32 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   private final class Program: @unchecked Sendable {
     let module: Driver.Module
     let key: String
-    /// The size on disk; only the thread that stores programs changes it. A program grows when a driver
-    /// finishes building a kernel at its first launch.
+    let kernelCount: Int
+    /// The size on disk; a program grows when a driver finishes building a kernel at its first launch.
     var storedSize = 0
+    /// Whether a plan that uses it runs again and again.
+    var isRepeated = false
 
-    init(module: Driver.Module, key: String) {
+    init(module: Driver.Module, key: String, kernelCount: Int) {
       self.module = module
       self.key = key
+      self.kernelCount = kernelCount
     }
   }
+
+  /// How long programs stay unstored in a process that goes on, and how long its end may take for them.
+  private static var patience: Double { 30 }
+  private static var exitBudget: Double { 10 }
 
   private let driver: Driver
   private let options: GPUOptions
   private let store: ProgramStore?
   private let lock = Lock()
   private var programs: [KernelText: Program] = [:]
+  /// Programs whose kernels ran since they were last stored.
   private var pending: [Program] = []
+  private var pendingSince: Double?
+  private let storing = Lock()
   private(set) var buildCount = 0
 
   init(driver: Driver, options: GPUOptions) {
@@ -66,33 +76,50 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     return kernels.map { programs[$0]!.module }
   }
 
-  /// Notes that kernels were started that may not have run before.
-  func noteFirstRun(of kernels: [KernelText]) {
+  /// Notes that kernels were started that may not have run before, or that run again and again.
+  func noteRun(of kernels: [KernelText], isRepeated: Bool) {
+    guard store != nil else { return }
     lock.lock()
     defer { lock.unlock() }
     for kernel in kernels {
-      guard let program = programs[kernel], !pending.contains(where: { $0 === program }) else { continue }
-      pending.append(program)
+      guard let program = programs[kernel] else { continue }
+      if isRepeated { program.isRepeated = true }
+      if !isRepeated, !pending.contains(where: { $0 === program }) { pending.append(program) }
+    }
+    if pendingSince == nil, !pending.isEmpty {
+      pendingSince = monotonicSeconds()
+      BackgroundWork.atExit { self.storePending(until: monotonicSeconds() + Self.exitBudget) { _ in true } }
     }
   }
 
-  /// Starts writing programs whose kernels ran for the first time to the disk. It happens beside
-  /// everything else: some drivers build every kernel once more for it.
+  /// Writes programs that ran to the disk, if that is due.
+  ///
+  /// Some drivers build every kernel once more for it, and hold up launches meanwhile. So it waits for
+  /// the end of the process or, in one that runs for long, happens beside its work.
   func storeUsed() {
     lock.lock()
-    defer { lock.unlock() }
-    guard !pending.isEmpty else { return }
-    let programs = pending
-    pending = []
+    let isDue = pendingSince.map { monotonicSeconds() - $0 > Self.patience } ?? false
+    if isDue { pendingSince = monotonicSeconds() }
+    lock.unlock()
+    guard isDue else { return }
+    BackgroundWork.start { self.storePending(until: .infinity) { $0.isRepeated } }
+  }
+
+  /// Writes pending programs of which `condition` holds, the largest first.
+  private func storePending(until deadline: Double, where condition: (Program) -> Bool) {
+    storing.lock()
+    defer { storing.unlock() }
+    lock.lock()
+    let programs = pending.filter(condition).sorted { $0.kernelCount > $1.kernelCount }
+    pending.removeAll(where: condition)
+    lock.unlock()
     guard let store else { return }
-    BackgroundWork.start { [driver] in
-      for program in programs {
-        guard let binary = driver.binary(of: program.module), binary.count != program.storedSize else {
-          continue
-        }
-        store.write(binary, key: program.key)
-        program.storedSize = binary.count
+    for program in programs where monotonicSeconds() < deadline {
+      guard let binary = driver.binary(of: program.module), binary.count != program.storedSize else {
+        continue
       }
+      store.write(binary, key: program.key)
+      program.storedSize = binary.count
     }
   }
 
@@ -101,14 +128,14 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     let key = ProgramStore.key(of: driver.fingerprint + [text])
     keep(text, key: key)
     if let binary = store?.read(key: key), let module = driver.load(binary) {
-      let program = Program(module: module, key: key)
+      let program = Program(module: module, key: key, kernelCount: kernels.count)
       program.storedSize = binary.count
       return program
     }
     buildCount += 1
     do throws(DeviceError) {
       let label = kernels.count == 1 ? kernels[0].name : "\(kernels.count) kernels"
-      return Program(module: try driver.compile(text, name: label), key: key)
+      return Program(module: try driver.compile(text, name: label), key: key, kernelCount: kernels.count)
     } catch {
       throw culprit(of: error, kernels)
     }

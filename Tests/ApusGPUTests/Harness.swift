@@ -6,7 +6,10 @@ import Foundation
 /// their text in every run: the caches of the user and of the OpenCL platform are left alone.
 enum Harness {
   static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] =
-    KernelTarget.Class.allCases.map { ($0, open($0)) }
+    classes.map { ($0, open($0)) }
+
+  /// Both classes of kernels, or the one that `APUS_KERNEL_CLASS` names.
+  static let classes = GPUOptions.environment.kernelClass.map { [$0] } ?? KernelTarget.Class.allCases
 
   /// A directory of this process.
   static let directory: String = {

@@ -131,7 +131,7 @@ extension PlanLowering {
       \(check)
       for (i64 column = first; column < last; column += WIDTH) {
         const int held = (int)SMALLER(last - column, (i64)WIDTH);
-        STORE_\(type)(sums, to * \(inner) + column, held, row_add_\(lane.suffix)(LOAD_\(type)(sums, to * \(inner) + column, held), LOAD_\(step.dtype)(\(source), \(from) + column, held)));
+        STORE_\(type)(sums, to * \(inner) + column, held, row_add_\(lane.suffix)(EXACT_\(type)(sums, to * \(inner) + column, held), LOAD_\(step.dtype)(\(source), \(from) + column, held)));
       }
       """
       : """
@@ -147,7 +147,7 @@ extension PlanLowering {
       for (i64 row = 0; row < \(extent); row += 1) {
         for (i64 column = first; column < last; column += WIDTH) {
           const int held = (int)SMALLER(last - column, (i64)WIDTH);
-          STORE_\(step.dtype)(\(result), \(resultOffset) + (outer * \(extent) + row) * \(inner) + column, held, LOAD_\(type)(sums, row * \(inner) + column, held));
+          STORE_\(step.dtype)(\(result), \(resultOffset) + (outer * \(extent) + row) * \(inner) + column, held, EXACT_\(type)(sums, row * \(inner) + column, held));
         }
       }
       """ : ""

@@ -89,7 +89,26 @@ extension OpenCLDriver {
       }
       throw OpenCLStatus(code: status).error(device: info.identifier, activity: "allocating memory")
     }
+    try clear(object, byteCount: byteCount)
     return Memory(object: object)
+  }
+
+  /// Fills new memory with zeros: kernels read whole registers where fewer elements are left, and what
+  /// else is in them should be the same in every run. In pieces: some drivers fail on large sizes.
+  private func clear(_ object: cl_mem, byteCount: Int) throws(DeviceError) {
+    let piece = 256 << 20
+    var zero: UInt64 = 0
+    for offset in stride(from: 0, to: byteCount & ~7, by: piece) {
+      let size = min(piece, (byteCount & ~7) - offset)
+      let status = api.clEnqueueFillBuffer(queue, object, &zero, 8, offset, size, 0, nil, nil)
+      guard status != CL_SUCCESS else { continue }
+      _ = api.clReleaseMemObject(object)
+      if OpenCLStatus(code: status).isOutOfMemory {
+        throw .outOfMemory(
+          device: info.identifier, requested: byteCount, used: 0, available: info.memoryByteCount)
+      }
+      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "clearing memory")
+    }
   }
 
   func free(_ memory: Memory) { _ = api.clReleaseMemObject(memory.object) }

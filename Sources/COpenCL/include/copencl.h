@@ -20,6 +20,7 @@
   X(clReleaseMemObject)        \
   X(clEnqueueWriteBuffer)      \
   X(clEnqueueReadBuffer)       \
+  X(clEnqueueFillBuffer)       \
   X(clEnqueueNDRangeKernel)    \
   X(clCreateProgramWithSource) \
   X(clCreateProgramWithBinary) \
