@@ -8,7 +8,7 @@ enum ApusCommand {
   static let version = "0.1.0"
 
   static let commands: [any Command.Type] = [
-    TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self,
+    TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self, VerifyCommand.self,
     DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self, BenchCommand.self, CompletionsCommand.self,
   ]
 

@@ -26,7 +26,8 @@ extension DeviceError: CustomStringConvertible {
         "device \(device) is out of memory: \(byteText(requested)) asked for, \(byteText(used)) in use, "
         + "\(byteText(available)) in all; a smaller --batch-size needs less"
     case .buildFailed(let device, let kernel, let log):
-      return "device \(device) could not build \(kernel):\n\(log)"
+      return "device \(device) could not build \(kernel); --device cpu runs without it, and with "
+        + "APUS_KEEP_KERNELS=DIR the text is kept for a report:\n\(excerpt(log))"
     case .launchFailed(let device, let kernel, let reason):
       return "device \(device) could not run \(kernel): \(reason)"
     case .indexOutOfRange(let device, let operation):
@@ -36,6 +37,13 @@ extension DeviceError: CustomStringConvertible {
     case .unsupported(let device, let feature):
       return "device \(device) does not support \(feature)"
     }
+  }
+
+  /// The start of a compiler's log: one mistake can make it thousands of lines long.
+  private func excerpt(_ log: String) -> String {
+    let lines = log.split(separator: "\n")
+    let rest = lines.count > 12 ? "\n… and \(lines.count - 12) lines more" : ""
+    return lines.prefix(12).joined(separator: "\n") + rest
   }
 
   private func byteText(_ count: Int) -> String {

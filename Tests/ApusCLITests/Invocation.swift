@@ -34,7 +34,7 @@ struct Invocation {
   }
 
   /// The command lies beside the program that runs the tests.
-  private static var executable: URL {
+  static var executable: URL {
     URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
       .appending(path: "apus")
   }

@@ -28,7 +28,13 @@ enum TrainCommand: Command {
     var run = try TrainingRun(arguments)
     Diagnostics.write("\(run.settings.model.name) in \(run.directory.path)")
     let epochs = EpochPrinter(isEnabled: arguments[json])
-    let (result, device) = try run.run { epochs.print($0) }
+    let (result, device): (TrainingResult, ComputeDevice)
+    do {
+      (result, device) = try run.run { epochs.print($0) }
+    } catch {
+      run.directory.removeIfUnused()
+      throw error
+    }
     try epochs.check()
     let line = result.line(run, device)
     if arguments[json] {

@@ -1,11 +1,60 @@
 import ApusDevice
 
-/// The pending operations that `tensors` depend on, inputs first: each with its name and its result.
+/// An operation of a graph that had no value yet when it was listed.
+public struct PendingOperation: Sendable {
+  public let name: String
+  public let inputs: [Tensor]
+  public let result: Tensor
+
+  /// How far the results of two right implementations may lie apart.
+  public enum Precision: Sendable {
+    /// Not at all: values are moved, compared or chosen.
+    case exact
+    /// By the rounding of a function of single elements.
+    case elementwise
+    /// By the rounding of sums, in any order, of this many terms.
+    case sum(termCount: Int)
+  }
+
+  public var precision: Precision {
+    let count = max(1, result.elementCount)
+    switch result.node.op.lower {
+    case .leaf, .scalar, .constant, .view: return .exact
+    case .elementwise: return .elementwise
+    case .reduction(let row):
+      guard ["sum", "product"].contains(row) else { return .exact }
+      return .sum(termCount: max(1, inputs[0].elementCount / count))
+    case .step:
+      guard result.dtype.isFloatingPoint else { return .exact }
+      guard inputs.count > 1 else { return .sum(termCount: max(1, inputs.first?.elementCount ?? 1)) }
+      // The terms of a matrix product: √(m·k · k·n / m·n). Of other steps about as many.
+      let factors = inputs.prefix(2).reduce(1.0) { $0 * Double(max(1, $1.elementCount)) }
+      return .sum(termCount: max(1, Int((factors / Double(count)).squareRoot())))
+    }
+  }
+
+  /// The operation once more, alone, on any device.
+  /// - Parameter inputs: others of the same shapes and types, on `device`.
+  public func repeated(on device: ComputeDevice, with inputs: [Tensor]) -> Tensor {
+    func copy(_ node: Node, _ inputs: [Node]) -> Node {
+      Node(
+        op: node.op, inputs: OpInputs(list: inputs), attributes: node.attributes,
+        type: TensorType(node.shape, node.dtype), device: .passUnretained(device))
+    }
+    // Steps may take numbers from the plan's scalars, and only from there.
+    let nodes = zip(self.inputs, inputs).map { original, input in
+      original.node.op === Op.scalar ? copy(original.node, []) : input.node
+    }
+    return Tensor(node: copy(result.node, nodes))
+  }
+}
+
+/// The pending operations that `tensors` depend on, inputs first.
 ///
-/// Holding the results makes every intermediate value an output of the next evaluation, which is how two
-/// devices are compared operation by operation.
-public func pendingOperations(of tensors: [Tensor]) -> [(name: String, result: Tensor)] {
-  var result: [(name: String, result: Tensor)] = []
+/// Holding them makes every intermediate value an output of the next evaluation, which is how two devices are
+/// compared operation by operation.
+public func pendingOperations(of tensors: [Tensor]) -> [PendingOperation] {
+  var result: [PendingOperation] = []
   var seen = Set<ObjectIdentifier>()
   for root in tensors where seen.insert(ObjectIdentifier(root.node)).inserted {
     var stack: [(node: Node, next: Int)] = [(root.node, 0)]
@@ -16,9 +65,29 @@ public func pendingOperations(of tensors: [Tensor]) -> [(name: String, result: T
         if seen.insert(ObjectIdentifier(input)).inserted { stack.append((input, 0)) }
       } else {
         stack.removeLast()
-        if !node.isMaterialized { result.append((node.op.name, Tensor(node: node))) }
+        if !node.isMaterialized { result.append(PendingOperation(node)) }
       }
     }
   }
   return result
+}
+
+extension PendingOperation {
+  fileprivate init(_ node: Node) {
+    name = node.op.name
+    inputs = (0..<node.inputCount).map { Tensor(node: node.input($0)) }
+    result = Tensor(node: node)
+  }
+}
+
+/// Tells values apart without comparing their elements.
+public struct TensorIdentity: Hashable, Sendable {
+  private let node: ObjectIdentifier
+
+  fileprivate init(_ node: Node) { self.node = ObjectIdentifier(node) }
+}
+
+extension Tensor {
+  /// Equal for tensors that are the same value, for as long as one of them lives.
+  public var identity: TensorIdentity { TensorIdentity(node) }
 }

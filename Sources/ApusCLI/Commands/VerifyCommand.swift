@@ -1,0 +1,159 @@
+import Apus
+
+enum VerifyCommand: Command {
+  static let name = "verify"
+  static let summary = "compare a training step on two devices, operation by operation"
+  static let model = RunOptions.model
+  static let devices = Option("devices", .list("D"), help: "the devices, for example cpu,opencl")
+  static let layers = RunOptions.layers
+  static let data = Option("data", .dataSource, help: "where the batch comes from (default: synthetic)")
+  static let batchSize = RunOptions.batchSize
+  static let optimizer = RunOptions.optimizer
+  static let seed = RunOptions.seed
+  static let json = Flag("json", help: "print one JSON object")
+  static let declarations = [
+    model.declaration, devices.declaration, layers.declaration, data.declaration, batchSize.declaration,
+    optimizer.declaration, seed.declaration, json.declaration,
+  ]
+  static let discussion = """
+    Each device makes one step, update included, from the same weights and examples. Then the CPU repeats every
+    operation with the inputs that it had there, and the results are held against the table of tolerances. The exit
+    code is 1 when an operation is outside of it, or when the losses differ by more than 1e-5 of their value.
+    """
+
+  static func run(_ arguments: Arguments) throws {
+    guard let names = arguments[devices], names.count > 1 else {
+      throw UsageError(command: name, message: "--devices needs two or more, for example --devices cpu,opencl")
+    }
+    for device in names where ValueKind.device.parse(device) == nil {
+      throw UsageError(command: name, message: "--devices: \"\(device)\" is not \(ValueKind.device.expectation)")
+    }
+    let step = try ComparedStep(arguments)
+    let opened = try names.map { try ComputeDevice.chosen(by: $0) }
+    let reference = try ComputeDevice.named("cpu")
+    let comparison = try StepComparison(on: opened, reference: reference) { try step.build(on: $0) }
+    let agrees = comparison.divergence == nil && comparison.lossesAgree
+    if arguments[json] {
+      try StandardOutput.write(comparison.json(step.model.name, opened, agrees))
+    } else if agrees {
+      try StandardOutput.write(line: comparison.text(opened))
+    }
+    guard agrees else { throw Divergence(comparison: comparison, devices: opened) }
+  }
+}
+
+/// One step of a recipe.
+private struct ComparedStep {
+  let model: ModelDescription
+  private let images: ImageSet
+  private let format: ImageFormat
+  private let settings: RunSettings
+  private let rule: any UpdateRule
+
+  init(_ arguments: Arguments) throws {
+    settings = try RunSettings(arguments, command: VerifyCommand.name)
+    model = settings.model
+    rule = try optimizerRule(settings.optimizer, learningRate: settings.learningRate)
+    let data = try ImageDataset.load(arguments[VerifyCommand.data] ?? "synthetic")
+    format = ImageFormat(of: data)
+    let train = data.train
+    let count = min(settings.batchSize.count ?? train.count, train.count)
+    images = ImageSet(
+      channels: train.channels, height: train.height, width: train.width,
+      pixels: Array(train.pixels.prefix(count * train.imageByteCount)), labels: Array(train.labels.prefix(count)))
+  }
+
+  /// The loss, its gradients, and what the optimizer makes of them.
+  func build(on device: ComputeDevice) throws -> [Tensor] {
+    try withDevice(device) {
+      let seeds = RunSeeds(settings.seed)
+      let network = try withRandomKey(seeds.initialization) { try settings.makeModel(for: format) }
+      let examples = LoadedImages(images, statistics: format.statistics).batch(0..<images.count)
+      // First values are computed by the CPU for all devices: they start from the same bits.
+      let (values, parameters) = (network.state.entries, network.parameters)
+      for (entry, value) in zip(values, try firstValues()) { entry.assign(try value.moved(to: device)) }
+      let (loss, gradients) = withRandomKey(seeds.training) {
+        withMode(.training) {
+          valueAndGradients(of: parameters) {
+            Objective.classification.losses(network(examples.images), examples.labels).mean()
+          }
+        }
+      }
+      var results = [loss] + gradients.tensors.compactMap(\.self)
+      let update = rule.update(step: 1, rate: settings.learningRate) { .number($0) }
+      for (parameter, gradient) in zip(parameters, gradients.tensors) {
+        guard let gradient else { continue }
+        var state = rule.stateNames.map { _ in Tensor.zeros(parameter.shape) }
+        results.append(update(parameter.value, gradient, &state))
+        results += state
+      }
+      return results
+    }
+  }
+
+  private func firstValues() throws -> [Tensor] {
+    try withDevice(.named("cpu")) {
+      let network = try withRandomKey(RunSeeds(settings.seed).initialization) {
+        try settings.makeModel(for: format)
+      }
+      let values = network.state.entries.map(\.value)
+      try eval(values)
+      return values
+    }
+  }
+}
+
+/// Devices that do not agree.
+private struct Divergence: Error, CustomStringConvertible {
+  var comparison: StepComparison
+  var devices: [ComputeDevice]
+
+  var description: String {
+    guard let found = comparison.divergence else {
+      let losses = zip(devices, comparison.losses).map { "\($1) on \($0.name)" }.joined(separator: ", ")
+      return "every operation is within its tolerance, but the loss is \(losses)"
+    }
+    return "\(found.device) diverges at operation \(found.position) of \(comparison.operationCount), "
+      + "\(found.operation) of \(found.shape): element \(found.element) is \(found.value), expected "
+      + "\(found.expected), off by \(decimal(found.share, places: 1)) times the tolerance"
+  }
+}
+
+extension StepComparison {
+  fileprivate var lossesAgree: Bool {
+    losses.allSatisfy { abs($0 - losses[0]) <= 1e-5 * abs(losses[0]) }
+  }
+
+  fileprivate func text(_ devices: [ComputeDevice]) -> String {
+    var lines = ["all \(operationCount) operations agree on \(devices.map(\.name).joined(separator: " and "))"]
+    lines += zip(devices, losses).map { "loss \($1) on \($0.name)" }
+    if let largest {
+      let share = decimal(largest.share * 100, places: 1)
+      lines.append(
+        "largest difference: \(share) % of its tolerance, in operation \(largest.position), \(largest.operation), "
+          + "on \(largest.device)")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  fileprivate func json(_ model: String, _ devices: [ComputeDevice], _ agrees: Bool) -> JSON {
+    var line: JSONObject = [
+      "model": .string(model), "devices": .array(devices.map { .string($0.name) }),
+      "operations": .integer(operationCount), "agrees": .bool(agrees),
+      "losses": .array(losses.map { .number($0) }),
+    ]
+    line["diverging"] = divergence?.json
+    line["largest"] = largest?.json
+    return .object(line)
+  }
+}
+
+extension StepComparison.Difference {
+  fileprivate var json: JSON {
+    [
+      "device": .string(device), "operation": .string(operation), "position": .integer(position),
+      "shape": .array(shape.map { .integer($0) }), "element": .integer(element), "value": .number(value),
+      "expected": .number(expected), "share_of_tolerance": .number(share),
+    ]
+  }
+}

@@ -1,0 +1,107 @@
+import ApusNN
+import ApusTensor
+
+/// A training step on several devices, compared operation by operation.
+///
+/// A step runs on each device as a whole, with every intermediate value kept. Then each operation is run once more
+/// on the reference device, alone and with the inputs that it had in the step: what it gave there must lie within
+/// the tolerance of its kind. So rounding does not add up from operation to operation, and the one that is wrong is
+/// named, not one that follows from it.
+public struct StepComparison: Sendable {
+  /// An element of an operation's result.
+  public struct Difference: Hashable, Sendable {
+    public var device: String
+    /// The operation's place in the step, from 1.
+    public var position: Int
+    public var operation: String
+    public var shape: [Int]
+    /// The element's place in row-major order.
+    public var element: Int
+    public var value: Double
+    public var expected: Double
+    /// The difference as a share of the tolerance; the devices diverge above 1.
+    public var share: Double
+
+    public var isDivergence: Bool { share > 1 }
+  }
+
+  /// The number of operations of the step.
+  public var operationCount = 0
+  /// The loss on each device, in the order of the devices.
+  public var losses: [Double] = []
+  /// The first difference beyond its tolerance.
+  public var divergence: Difference?
+  /// The difference that takes most of its tolerance.
+  public var largest: Difference?
+
+  /// Runs and compares a step.
+  ///
+  /// - Parameters:
+  ///   - devices: those that are compared.
+  ///   - reference: the device that repeats each operation.
+  ///   - step: builds the step on a device, without evaluating anything; the first tensor is the loss.
+  public init(
+    on devices: [ComputeDevice], reference: ComputeDevice, step: (ComputeDevice) throws -> [Tensor]
+  ) throws {
+    for device in devices {
+      let roots = try step(device)
+      let operations = pendingOperations(of: roots)
+      try eval(operations.map(\.result) + roots)
+      losses.append(try roots[0].scalar())
+      operationCount = max(operationCount, operations.count)
+      guard divergence == nil else { continue }
+      var replay = Replay(reference: reference)
+      for (index, operation) in operations.enumerated() {
+        guard var found = try replay.difference(of: operation) else { continue }
+        found.position = index + 1
+        if found.share > largest?.share ?? 0 { largest = found }
+        if found.isDivergence {
+          divergence = found
+          break
+        }
+      }
+    }
+  }
+}
+
+/// Repeats operations on a device.
+private struct Replay {
+  let reference: ComputeDevice
+  /// What was copied to the device, by the value it is a copy of.
+  private var copies: [TensorIdentity: Tensor] = [:]
+
+  init(reference: ComputeDevice) { self.reference = reference }
+
+  /// The worst element of an operation's result, or `nil` when all are equal.
+  mutating func difference(of operation: PendingOperation) throws -> StepComparison.Difference? {
+    let result = operation.result
+    var inputs: [Tensor] = []
+    for input in operation.inputs { inputs.append(try copy(input)) }
+    let expected = try operation.repeated(on: reference, with: inputs).array(of: Double.self)
+    let values = try copy(result).array(of: Double.self)
+    var magnitudes: [Double] = []
+    if case .sum = operation.precision {
+      // The sum of the terms' magnitudes is the same sum over the inputs' magnitudes.
+      let absolute = inputs.map { $0.dtype.isFloatingPoint ? $0.abs() : $0 }
+      magnitudes = try operation.repeated(on: reference, with: absolute).array(of: Double.self)
+    }
+    let tolerance = Tolerance(dtype: result.dtype, precision: operation.precision)
+    var worst: (element: Int, share: Double) = (0, 0)
+    for index in values.indices {
+      let magnitude = magnitudes.isEmpty ? 0 : magnitudes[index]
+      let share = tolerance.share(values[index], expected[index], magnitude: magnitude)
+      if share > worst.share { worst = (index, share) }
+    }
+    guard worst.share > 0 else { return nil }
+    return StepComparison.Difference(
+      device: result.device.name, position: 0, operation: operation.name, shape: Array(result.shape),
+      element: worst.element, value: values[worst.element], expected: expected[worst.element], share: worst.share)
+  }
+
+  private mutating func copy(_ tensor: Tensor) throws -> Tensor {
+    if let copy = copies[tensor.identity] { return copy }
+    let copy = try tensor.moved(to: reference)
+    copies[tensor.identity] = copy
+    return copy
+  }
+}

@@ -1,0 +1,37 @@
+import ApusTensor
+
+/// How far two computed values may lie apart.
+struct Tolerance {
+  let dtype: DType
+  let precision: PendingOperation.Precision
+
+  /// The bound for an element.
+  ///
+  /// - elementwise functions: 4 units in the last place,
+  /// - sums of `K` terms: `4 · √K · u · Σ|terms|`, `u` being half a unit in the last place of 1,
+  /// - float16 `10⁻³`, bfloat16 `1.6 · 10⁻²`, relative.
+  ///
+  /// - Parameters:
+  ///   - value: the expected value.
+  ///   - magnitude: of sums the sum of the terms' magnitudes, else unused.
+  func bound(_ value: Double, magnitude: Double) -> Double {
+    switch (precision, dtype) {
+    case (.exact, _): return 0
+    case (_, .float16): return 1e-3 * max(abs(value), magnitude) + 0x1p-24
+    case (_, .bfloat16): return 1.6e-2 * max(abs(value), magnitude) + 0x1p-133
+    case (.elementwise, .float32): return 4 * Double(Float(abs(value)).ulp)
+    case (.elementwise, .float64): return 4 * value.ulp
+    case (.sum(let count), .float32): return 4 * Double(count).squareRoot() * 0x1p-24 * magnitude + 0x1p-149
+    case (.sum(let count), .float64): return 4 * Double(count).squareRoot() * 0x1p-53 * magnitude
+    default: return 0
+    }
+  }
+
+  /// How much of the bound a difference takes: above 1 the values differ. Equal infinities and NaNs are equal.
+  func share(_ value: Double, _ expected: Double, magnitude: Double) -> Double {
+    if value == expected || value.isNaN && expected.isNaN { return 0 }
+    guard value.isFinite, expected.isFinite else { return .infinity }
+    let bound = bound(expected, magnitude: magnitude)
+    return bound > 0 ? abs(value - expected) / bound : .infinity
+  }
+}

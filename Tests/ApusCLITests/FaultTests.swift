@@ -1,0 +1,142 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// Bad input and failing machines: an exit code and one message each.
+struct FaultTests {
+  private let images: TinyImages
+  private let place: ScratchDirectory
+
+  init() throws {
+    images = try TinyImages()
+    place = try ScratchDirectory()
+  }
+
+  private func train(_ words: [String], environment: [String: String] = [:]) throws -> Invocation {
+    let common = ["--steps", "2", "--output", place.file("run"), "--json"]
+    let run = try Invocation(["train"] + words + common, environment: environment)
+    // Nothing is left of a run that could not start, and nothing is printed that looks like a result.
+    #expect(run.output.isEmpty && !FileManager.default.fileExists(atPath: place.file("run")))
+    return run
+  }
+
+  @Test(arguments: [
+    (["lenet6"], 64, "unknown model \"lenet6\"; did you mean lenet5?"), ([], 64, "MODEL is missing"),
+    (["mlp", "--optimiser", "sgd"], 64, "unknown option --optimiser; did you mean --optimizer?"),
+    (["mlp", "--optimizer", "adan"], 64, "unknown --optimizer \"adan\"; did you mean adam?"),
+    (["mlp", "--device", "gpu"], 64, "unknown --device \"gpu\""),
+    (["mlp", "--data", "fashion"], 64, "unknown data source \"fashion\""),
+    (["mlp", "--epochs", "0"], 64, "--epochs: \"0\" is not an integer above 0"),
+    (["mlp", "--epochs", "1"], 64, "--epochs and --steps exclude each other"),
+    (["mlp", "--learning-rate", "nan"], 64, "--learning-rate: \"nan\" is not a number above 0"),
+    (["mlp", "--replace-head"], 64, "--replace-head needs --weights"),
+    (["mlp", "--set", "seed"], 64, "--set seed: expected key=value"),
+    (["mlp", "--set", "sead=1"], 64, "unknown key \"sead\"; did you mean seed?"),
+    (["--layers", "dens 10"], 64, "did you mean dense?"),
+    (["--layers", "pool 40, dense 10"], 65, "layer 1 (pool 40): covers a height of 40, but its input has 28"),
+    (["--layers", "dense 9"], 65, "gives 9 values, the data have 10 classes"),
+    (["--layers", "conv 3 3x3"], 65, "gives 3x26x26 values, the data have 10 classes"),
+    (["mlp", "--classes", "4"], 65, "gives 4 values, the data have 10 classes"),
+    (["mlp", "--weights", "/nowhere"], 74, "/nowhere: cannot open: No such file or directory"),
+    (["mlp", "--config", "/nowhere"], 74, "/nowhere: cannot open: No such file or directory"),
+  ])
+  func badCommandLines(words: [String], status: Int32, message: String) throws {
+    let run = try train((words.contains("--data") ? [] : ["--data", images.source]) + words)
+    #expect(run.status == status && run.errors.contains(message), "\(run.errors)")
+  }
+
+  // MARK: - Data
+
+  @Test(arguments: ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+  func badDataFiles(name: String) throws {
+    let path = images.directory.file(name)
+    let good = try Array(Data(contentsOf: URL(filePath: path)))
+    let cases: [(bytes: [UInt8], message: String)] = [
+      (good.dropLast(), "the header promises"), (good + [0], "more than the"),
+      ([0, 0, 7] + good[3...], "element type 7"), ([1] + good[1...], "the file must start with 0 0 TYPE RANK"),
+      (Array(good[..<6]), "the file ends inside the header"), ([], "the file must start with"),
+    ]
+    for (bytes, message) in cases {
+      _ = try images.directory.write(Array(bytes), to: name)
+      let run = try train(["mlp", "--data", images.source])
+      #expect(run.status == 65, "\(message): \(run.errors)")
+      #expect(run.errors.contains(name) && run.errors.contains(message), "\(run.errors)")
+    }
+    try FileManager.default.removeItem(atPath: path)
+    let run = try train(["mlp", "--data", images.source])
+    #expect(run.status == 74 && run.errors.contains("name a directory with"), "\(run.errors)")
+  }
+
+  @Test func predictionsTakeImagesOfTheirSize() throws {
+    let output = place.file("trained")
+    _ = try Invocation(
+      "train", "mlp", "--steps", "1", "--data", images.source, "--device", "cpu", "--output", output)
+    let labels = try Invocation("predict", output, images.directory.file("train-labels-idx1-ubyte"))
+    #expect(labels.status == 65 && labels.errors.contains("uint8 of rank 1, not images"), "\(labels.errors)")
+    let other = try place.write([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 2, 3, 4], to: "small")
+    let small = try Invocation("predict", output, images.testImages, other)
+    #expect(small.status == 65 && small.output.isEmpty, "\(small.errors)")
+    #expect(small.errors.contains("images of 1x1x2, the model takes 1x28x28"), "\(small.errors)")
+    for command in ["evaluate", "predict"] {
+      let run = try Invocation([command, place.file("nothing")] + (command == "predict" ? [other] : []))
+      #expect(run.status == 74 && run.errors.contains("cannot read a checkpoint"), "\(run.errors)")
+    }
+  }
+
+  // MARK: - Weights
+
+  @Test func weightsThatDoNotFit() throws {
+    let header = #"{"1.weight":{"dtype":"F32","shape":[256,784],"data_offsets":[0,802816]}}"#
+    let bytes = [UInt8(header.utf8.count), 0, 0, 0, 0, 0, 0, 0] + Array(header.utf8)
+    let missing = try place.write(bytes + [UInt8](repeating: 0, count: 802_816), to: "missing")
+    let run = try train(["mlp", "--data", images.source, "--weights", missing])
+    #expect(run.status == 65 && run.errors.contains("\"1.bias\" is missing"), "\(run.errors)")
+    let short = try place.write(bytes, to: "short")
+    let other = try train(["mlp", "--data", images.source, "--weights", short])
+    #expect(other.status == 65 && other.errors.contains("not a valid safetensors file"), "\(other.errors)")
+  }
+
+  // MARK: - Devices
+
+  @Test func missingDevices() throws {
+    let none = ["OCL_ICD_VENDORS": place.path]
+    let data = ["mlp", "--data", images.source]
+    let named = try train(data + ["--device", "opencl"], environment: none)
+    #expect(named.status == 69 && named.errors.contains("no platform"), "\(named.errors)")
+    #expect(named.errors.contains("apt install pocl-opencl-icd"))
+    let chosen = try train(data, environment: none.merging(["APUS_DEVICE": "opencl"]) { $1 })
+    #expect(chosen.status == 69 && chosen.errors.contains("no platform"), "\(chosen.errors)")
+    let numbered = try train(data + ["--device", "opencl:99"])
+    #expect(numbered.status == 69 && numbered.errors.contains("opencl:99 is not available"), "\(numbered.errors)")
+    let word = try train(data, environment: ["APUS_DEVICE": "cppu"])
+    #expect(word.status == 64 && word.errors.contains("APUS_DEVICE: \"cppu\" is not one of auto, cpu"))
+  }
+
+  @Test func automaticDeviceIsSaid() throws {
+    let run = try Invocation(
+      ["train", "mlp", "--steps", "1", "--data", images.source, "--output", place.file("run"), "--json"],
+      environment: ["OCL_ICD_VENDORS": place.path, "APUS_DEVICE": "auto"])
+    #expect(run.status == 0 && run.errors.contains("device cpu: no discrete GPU was found"), "\(run.errors)")
+  }
+
+  @Test func kernelsThatDoNotBuild() throws {
+    let run = try train(
+      ["mlp", "--data", images.source, "--device", "opencl"],
+      environment: [
+        "POCL_EXTRA_BUILD_FLAGS": "-Dfloat=struct", "POCL_CACHE_DIR": place.file("pocl"),
+        "XDG_CACHE_HOME": place.file("cache"),
+      ])
+    #expect(run.status == 1 && run.errors.contains("could not build"), "\(run.errors.prefix(2000))")
+    #expect(run.errors.contains("--device cpu runs without it") && run.errors.contains("lines more"))
+  }
+
+  @Test func memoryThatDoesNotSuffice() throws {
+    let run = try train(
+      [
+        "--layers", "conv 64 3x3 pad 1, relu, dense 10", "--data", "synthetic", "--batch-size", "full", "--device",
+        "opencl",
+      ], environment: ["POCL_MEMORY_LIMIT": "1"])
+    #expect(run.status == 1 && run.errors.contains("out of memory: 1.9 GiB asked for"), "\(run.errors)")
+    #expect(run.errors.contains("a smaller --batch-size needs less"))
+  }
+}

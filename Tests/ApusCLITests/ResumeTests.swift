@@ -1,0 +1,129 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// Runs that are stopped, in good order or not, and go on.
+struct ResumeTests {
+  private let images: TinyImages
+  private let place: ScratchDirectory
+
+  init() throws {
+    images = try TinyImages()
+    place = try ScratchDirectory()
+  }
+
+  private func words(_ name: String, steps: Int) -> [String] {
+    [
+      "train", "--layers", "dense 32, relu, dropout 0.2, dense 10", "--steps", "\(steps)", "--batch-size", "32",
+      "--data", images.source, "--device", "cpu", "--json", "--output", place.file(name),
+    ]
+  }
+
+  private func digest(_ invocation: Invocation) throws -> String? {
+    #expect(invocation.status == 0, "\(invocation.errors)")
+    return try invocation.member("weights_sha256")
+  }
+
+  /// Starts a run, sends it a signal some time later, or when there is a file, and waits for its end.
+  private func stop(
+    _ words: [String], _ signal: Int32, after seconds: Double = 0, file: String? = nil
+  ) throws -> Int32 {
+    let process = Process()
+    process.executableURL = Invocation.executable
+    process.arguments = words
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    Thread.sleep(forTimeInterval: seconds)
+    while let file, process.isRunning, !FileManager.default.fileExists(atPath: file) {
+      Thread.sleep(forTimeInterval: 0.01)
+    }
+    kill(process.processIdentifier, signal)
+    process.waitUntilExit()
+    return process.terminationStatus
+  }
+
+  @Test func resumedRunsEndWithTheSameBits() throws {
+    let whole = try digest(Invocation(words("whole", steps: 20)))
+    _ = try digest(Invocation(words("half", steps: 9)))
+    let rest = try Invocation("train", "--resume", place.file("half"), "--steps", "20", "--json")
+    #expect(try digest(rest) == whole && rest.member("steps") == 20)
+    // What is finished stays as it is.
+    let again = try Invocation("train", "--resume", place.file("half"), "--json")
+    #expect(try digest(again) == whole)
+  }
+
+  /// Kills at any time, also ahead of the first checkpoint, lose nothing that was saved.
+  @Test func killedRunsGoOn() throws {
+    let whole = try digest(Invocation(words("whole", steps: 1500)))
+    let killed = words("killed", steps: 1500) + ["--save-every", "0.02"]
+    for attempt in 0..<6 {
+      let isStarted = FileManager.default.fileExists(atPath: place.file("killed/config.json"))
+      let resume = isStarted ? ["--resume", place.file("killed")] : []
+      _ = try stop(killed + resume, SIGKILL, after: 0.02 + 0.045 * Double(attempt))
+    }
+    #expect(try digest(Invocation(killed + ["--resume", place.file("killed")])) == whole)
+  }
+
+  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+  func signalsSave(signal: Int32, status: Int32) throws {
+    let run = words("run", steps: 100_000)
+    let first = place.file("run/checkpoints/step-000000000")
+    #expect(try stop(run, signal, after: 0.2, file: first) == status)
+    let saved = try FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints")).sorted()
+    let steps = try #require(saved.last.flatMap { Int($0.dropFirst(5)) })
+    #expect(steps > 0)
+    let rest = try Invocation("train", "--resume", place.file("run"), "--steps", "\(steps + 3)", "--json")
+    #expect(try digest(rest) == digest(Invocation(words("whole", steps: steps + 3))))
+  }
+
+  @Test func aRunIsNotOverwritten() throws {
+    let first = try digest(Invocation(words("run", steps: 3)))
+    let second = try Invocation(words("run", steps: 5))
+    #expect(second.status == 64 && second.errors.contains("there is a run already; go on with --resume"))
+    let kept = try Invocation("evaluate", place.file("run"), "--json")
+    #expect(try digest(kept) == first)
+  }
+
+  @Test func aRunGoesOnAsItWas() throws {
+    _ = try digest(Invocation(words("run", steps: 3)))
+    for (option, value, reason) in [
+      ("--batch-size", "16", "its batch_size is 32, not 16"), ("--seed", "5", "its seed is 0, not 5"),
+      ("--layers", "dense 10", "not \"dense 10\""), ("--clip-norm", "1", "its clip_norm is not set, not 1.0"),
+    ] {
+      let run = try Invocation("train", "--resume", place.file("run"), "--steps", "6", option, value)
+      #expect(run.status == 65 && run.errors.contains(reason), "\(run.errors)")
+    }
+    let none = try Invocation("train", "--resume", place.file("nowhere"))
+    #expect(none.status == 74 && none.errors.contains("no checkpoint to go on from"), "\(none.errors)")
+  }
+
+  /// A run of which the newest checkpoint is damaged goes on from the one before, and says so.
+  @Test func damagedCheckpoints() throws {
+    let whole = try digest(Invocation(words("whole", steps: 8)))
+    _ = try digest(Invocation(words("run", steps: 3)))
+    _ = try digest(Invocation("train", "--resume", place.file("run"), "--steps", "5", "--json"))
+    let names = try FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints")).sorted()
+    #expect(names == ["step-000000003", "step-000000005"])
+    try flip(place.file("run/checkpoints/step-000000005/weights.safetensors"))
+
+    let rest = try Invocation("train", "--resume", place.file("run"), "--steps", "8", "--json")
+    #expect(try digest(rest) == whole)
+    #expect(rest.errors.contains("its SHA-256 digest is another one"), "\(rest.errors)")
+
+    for name in try FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints")) {
+      try flip(place.file("run/checkpoints/\(name)/optimizer.safetensors"))
+    }
+    for command in [["train", "--resume"], ["evaluate"], ["summary"]] {
+      let run = try Invocation(command + [place.file("run")])
+      #expect(run.status == 65 && run.errors.contains("damaged"), "\(run.errors)")
+    }
+  }
+
+  /// Inverts a bit in the last byte of a file.
+  private func flip(_ path: String) throws {
+    var data = try Data(contentsOf: URL(filePath: path))
+    data[data.count - 1] ^= 0x10
+    try data.write(to: URL(filePath: path))
+  }
+}

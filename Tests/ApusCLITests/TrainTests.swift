@@ -1,0 +1,131 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+struct TrainTests {
+  private let images: TinyImages
+  private let place: ScratchDirectory
+
+  init() throws {
+    images = try TinyImages()
+    place = try ScratchDirectory()
+  }
+
+  private func train(_ words: [String], environment: [String: String] = [:]) throws -> Invocation {
+    try Invocation(
+      ["train"] + words + ["--data", images.source, "--device", "cpu", "--json"], environment: environment)
+  }
+
+  /// Everything that scripts read from the last line, and nothing else.
+  @Test func lastLineIsTheContract() throws {
+    let run = try train(["mlp", "--epochs", "2", "--batch-size", "32", "--seed", "3", "--output", place.file("run")])
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.lines.count == 3)
+    let line = try run.summary()
+    #expect(
+      Set(line.keys) == [
+        "model", "device", "seed", "epochs", "steps", "train_loss", "test_loss", "test_accuracy", "seconds",
+        "steps_per_second", "weights_sha256", "output",
+      ])
+    #expect(line["model"] as? String == "mlp" && line["device"] as? String == "cpu")
+    #expect(line["seed"] as? Int == 3 && line["epochs"] as? Int == 2 && line["steps"] as? Int == 6)
+    #expect((line["weights_sha256"] as? String)?.count == 64)
+    #expect(line["output"] as? String == place.file("run"))
+  }
+
+  @Test func learnsEvaluatesAndPredicts() throws {
+    let output = place.file("run")
+    let run = try train(["mlp", "--steps", "60", "--batch-size", "32", "--output", output])
+    #expect(try run.member("test_accuracy") == 1.0, "\(run.output)\(run.errors)")
+
+    let measured = try Invocation("evaluate", output, "--json")
+    #expect(measured.status == 0, "\(measured.errors)")
+    for key in ["test_accuracy", "test_loss"] {
+      #expect(try measured.member(key, as: Double.self) == run.member(key))
+    }
+    #expect(try measured.member("weights_sha256", as: String.self) == run.member("weights_sha256"))
+
+    let seen = try Invocation("predict", output, images.testImages, "--json")
+    #expect(seen.status == 0, "\(seen.errors)")
+    #expect(try seen.member("images") == 40 && seen.lines.count == 41)
+    #expect(seen.lines[13].contains("\"index\":13,\"label\":3,\"class\":\"3\""), "\(seen.lines[13])")
+  }
+
+  @Test func fullBatchesOptimizersAndSchedules() throws {
+    for optimizer in ["sgd", "momentum", "nesterov", "adam", "adamw"] {
+      let run = try train([
+        "--layers", "dense 16, tanh, dense 10", "--steps", "4", "--batch-size", "full", "--optimizer", optimizer,
+        "--schedule", "cosine", "--weight-decay", "0.01", "--clip-norm", "1", "--output", place.file(optimizer),
+      ])
+      #expect(run.status == 0, "\(run.errors)")
+      #expect(try run.member("epochs") == 4)
+    }
+  }
+
+  /// Equal runs give equal bits for any number of threads; another seed gives others.
+  @Test func equalRunsAreEqual() throws {
+    func digest(_ name: String, seed: String, threads: String) throws -> String? {
+      let words = ["mlp", "--steps", "5", "--seed", seed, "--output", place.file(name)]
+      return try train(words, environment: ["APUS_THREADS": threads]).member("weights_sha256")
+    }
+    let first = try digest("a", seed: "1", threads: "1")
+    #expect(first != nil)
+    #expect(try digest("b", seed: "1", threads: "2") == first)
+    #expect(try digest("c", seed: "2", threads: "2") != first)
+  }
+
+  // MARK: - Configurations
+
+  @Test func configurationRepeatsTheRun() throws {
+    let first = try train([
+      "--layers", "dense 8, relu, dense 10", "--steps", "3", "--set", "batch_size=16", "--set", "learning-rate=0.01",
+      "--output", place.file("a"),
+    ])
+    #expect(first.status == 0, "\(first.errors)")
+    let stored = place.file("a") + "/config.json"
+    let object = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: stored))) as? [String: Any]
+    #expect(object?["batch_size"] as? Int == 16 && object?["learning_rate"] as? Double == 0.01)
+    #expect(object?["device"] as? String == "cpu" && object?["seed"] as? Int == 0)
+    let second = try Invocation("train", "--config", stored, "--json", "--output", place.file("b"))
+    #expect(second.status == 0, "\(second.errors)")
+    #expect(try second.member("weights_sha256", as: String.self) == first.member("weights_sha256"))
+    // The command line outdoes --set, which outdoes the file.
+    let third = try Invocation(
+      "train", "--config", stored, "--set", "steps=9", "--set", "seed=7", "--seed", "4", "--json", "--output",
+      place.file("c"))
+    #expect(try third.member("steps") == 9 && third.member("seed") == 4)
+  }
+
+  @Test(arguments: [
+    ("{\"batch_sizes\": 4}", 64, "unknown key \"batch_sizes\"; did you mean batch_size?"),
+    ("{\"batch_size\": \"many\"}", 64, "batch_size: \"many\" is not an integer above 0, or full"),
+    ("{\"batch_size\": [1]}", 64, "batch_size: [1] is not an integer above 0, or full"),
+    ("{\"batch_size\": ", 65, "not a valid JSON file"), ("[]", 65, "not an object"),
+  ])
+  func badConfigurations(text: String, status: Int32, message: String) throws {
+    let path = try place.write(Array(text.utf8), to: "config.json")
+    let run = try train(["mlp", "--config", path, "--output", place.file("run")])
+    #expect(run.status == status && run.errors.contains(message) && run.output.isEmpty, "\(run.errors)")
+    #expect(!FileManager.default.fileExists(atPath: place.file("run")))
+  }
+
+  // MARK: - Weights
+
+  @Test func startsFromWeights() throws {
+    let base = try train(["mlp", "--steps", "30", "--output", place.file("base")])
+    let same = try train([
+      "mlp", "--steps", "1", "--learning-rate", "1e-30", "--optimizer", "sgd", "--weights", place.file("base"),
+      "--output", place.file("same"),
+    ])
+    #expect(try same.member("weights_sha256", as: String.self) == base.member("weights_sha256"), "\(same.errors)")
+    let other = try train([
+      "mlp", "--steps", "1", "--classes", "12", "--weights", place.file("base"), "--output", place.file("other"),
+    ])
+    #expect(other.status == 65 && other.errors.contains("\"5.weight\" is F32 of shape [10, 128]"), "\(other.errors)")
+    let replaced = try train([
+      "mlp", "--steps", "1", "--classes", "12", "--weights", place.file("base"), "--replace-head", "--output",
+      place.file("replaced"),
+    ])
+    #expect(replaced.status == 0, "\(replaced.errors)")
+  }
+}

@@ -1,0 +1,100 @@
+import Apus
+import ApusDevice
+import ApusTestSupport
+import Testing
+
+struct StepComparisonTests {
+  private let reference = ComputeDevice(backend: ReferenceDevice())
+
+  /// A loss, its gradients, and a value that is drawn.
+  private func step(_ device: ComputeDevice) throws -> [Tensor] {
+    try withDevice(device) {
+      let x = Tensor((0..<24).map { Float($0) / 12 - 1 }, shape: [4, 6])
+      let weight = Tensor((0..<18).map { Float($0 % 7) / 5 - 0.4 }, shape: [6, 3])
+      return try recordingGradients {
+        let hidden = x.matmul(weight).tanh()
+        let loss = hidden.squared().mean()
+        var key = RandomKey(seed: 4)
+        let noise = Tensor.uniform([5], key: &key)
+        return [loss, noise] + gradients(of: loss, withRespectTo: [weight])
+      }
+    }
+  }
+
+  @Test func equalDevicesAgree() throws {
+    let comparison = try StepComparison(
+      on: [reference, .named("cpu")], reference: reference, step: step)
+    #expect(comparison.divergence == nil, "\(comparison)")
+    #expect(comparison.operationCount > 8 && comparison.losses.count == 2)
+    #expect(abs(comparison.losses[0] - comparison.losses[1]) < 1e-6)
+  }
+
+  /// The operation that is wrong is named, not one of those that follow from it.
+  @Test func theWrongOperationIsNamed() throws {
+    let faulty = ComputeDevice(backend: FaultyDevice(replacing: "tanh", by: "sin"))
+    let comparison = try StepComparison(on: [reference, faulty], reference: reference, step: step)
+    let found = try #require(comparison.divergence)
+    #expect(found.operation == "tanh" && found.shape == [4, 3] && found.share > 1000)
+    #expect(found.device == "faulty" && comparison.largest == found)
+  }
+
+  @Test func sumsAreHeldAgainstTheirTerms() throws {
+    // The terms cancel: what is left of the sum is mostly rounding, and within that of the terms.
+    func step(_ device: ComputeDevice) throws -> [Tensor] {
+      withDevice(device) { [Tensor((0..<1000).map { Float($0 * 7919 % 1009) * 1.1 - 554 }).sum()] }
+    }
+    let comparison = try StepComparison(on: [.named("cpu")], reference: reference, step: step)
+    #expect(comparison.divergence == nil)
+    #expect(comparison.largest?.operation == "sum", "the sum is exact: the test tests nothing")
+  }
+}
+
+/// The reference device with a function of single elements that is another one.
+private final class FaultyDevice: Device, Sendable {
+  private let base = ReferenceDevice()
+  private let function: String
+  private let replacement: String
+
+  init(replacing function: String, by replacement: String) {
+    self.function = function
+    self.replacement = replacement
+  }
+
+  var info: DeviceInfo {
+    var info = base.info
+    info.identifier = "faulty"
+    return info
+  }
+
+  func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
+    var plan = plan
+    for index in plan.steps.indices {
+      guard case .elementwise(var step) = plan.steps[index].step else { continue }
+      for place in step.program.instructions.indices where step.program.instructions[place].function == function {
+        step.program.instructions[place].function = replacement
+      }
+      plan.steps[index].step = .elementwise(step)
+    }
+    return try base.prepare(plan)
+  }
+
+  func allocate(byteCount: Int) throws(DeviceError) -> Buffer { try base.allocate(byteCount: byteCount) }
+
+  func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {
+    try base.upload(source, to: buffer)
+  }
+
+  func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download {
+    try base.startDownload(buffer, byteCount: byteCount)
+  }
+
+  func run(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
+  ) throws(DeviceError) {
+    try base.run(executable, inputs: inputs, outputs: outputs, scalars: scalars)
+  }
+
+  func synchronize() throws(DeviceError) {}
+  var memory: MemoryStatistics { base.memory }
+  func releaseUnusedMemory() {}
+}
