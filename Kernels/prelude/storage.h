@@ -66,7 +66,9 @@ INLINE VI brain_from_float(VF a) {
   }                                                                                                 \
   INLINE V GATHER_##name(GLOBAL const type *p, i64 at, i64 stride, int count) {                     \
     wide v;                                                                                         \
-    if (stride == 2) {                                                                              \
+    if (stride == 1) {                                                                              \
+      v = VLOAD(p + at);                                                                            \
+    } else if (stride == 2) {                                                                       \
       v = VLOAD_EVEN(wide, p + at);                                                                 \
     } else {                                                                                        \
       v = VPICK(wide, p + at, stride, count - 1);                                                   \

@@ -92,6 +92,7 @@ import Testing
               results: [Operand(value: output, layout: layout)])
           ])))
     let numbers = try builder.run(on: device)[0]
+    BackgroundWork.finish()
     return (numbers, (device as! GPUDevice<OpenCLDriver>).programs.buildCount)
   }
 
@@ -129,7 +130,8 @@ import Testing
   }
 
   @Test func missingDevicesAreErrors() {
-    #expect(throws: DeviceError.unavailable(device: "opencl:99", reason: "there are 1 OpenCL devices, numbered from 0")) {
+    #expect(throws: DeviceError.unavailable(device: "opencl:99", reason: "there are 1 OpenCL devices, numbered from 0"))
+    {
       _ = try OpenCL.open(99)
     }
   }

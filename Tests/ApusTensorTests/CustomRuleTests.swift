@@ -8,7 +8,11 @@ import Testing
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 2, 3] as [Double])
       // Rounds, and passes gradients straight through.
-      let y = withGradient([x]) { gradient, _, _ in [gradient * 10] } function: { $0[0].rounded() * 2 }
+      let y = withGradient([x]) { gradient, _, _ in
+        [gradient * 10]
+      } function: {
+        $0[0].rounded() * 2
+      }
       let first = gradients(of: (y * x).sum(), withRespectTo: [x])[0]
       // d(y + 10·x)/dx, where the rule holds again for y.
       let second = gradients(of: first, withRespectTo: [x])[0]

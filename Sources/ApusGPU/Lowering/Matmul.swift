@@ -147,13 +147,9 @@ extension PlanLowering {
     template["BATCH"] = builder.captured { builder in
       offset = walk.offsets(at: "batch", bases: [base], &builder)[0]
     }
-    let rowStride = builder.number(matrix.rowStride)
+    let strides = [matrix.rowStride, matrix.columnStride].map { builder.number($0) }
     template["LOAD"] =
-      matrix.columnStride == 1
-      ? "LOAD_\(step.dtype)(\(source), \(offset) + row * \(rowStride) + first, count)"
-      : { (stride: String) in
-        "GATHER_\(step.dtype)(\(source), \(offset) + row * \(rowStride) + first * \(stride), \(stride), count)"
-      }(builder.number(matrix.columnStride))
+      "GATHER_\(step.dtype)(\(source), \(offset) + row * \(strides[0]) + first * \(strides[1]), \(strides[1]), count)"
     builder.append(template)
     let count = extents.elementCount * panels * rows * panel
     launch(
