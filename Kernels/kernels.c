@@ -13,6 +13,9 @@ static const char reduce_def[] = {
 static const char prelude_opencl[] = {
 #embed "prelude/opencl.h" suffix(, 0)
 };
+static const char prelude_cuda[] = {
+#embed "prelude/cuda.h" suffix(, 0)
+};
 static const char prelude_math[] = {
 #embed "prelude/math.h" suffix(, 0)
 };
@@ -90,6 +93,7 @@ static const struct {
     {"elementwise.def", elementwise_def},
     {"reduce.def", reduce_def},
     {"prelude/opencl.h", prelude_opencl},
+    {"prelude/cuda.h", prelude_cuda},
     {"prelude/math.h", prelude_math},
     {"prelude/trigonometry.h", prelude_trigonometry},
     {"prelude/special.h", prelude_special},

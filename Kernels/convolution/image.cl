@@ -4,31 +4,35 @@
 //
 //   source [image, d, h, w]  →  target [image, phase, d', h', w'], `$imageStride` elements an image
 //
-// One work-item copies some rows.
-$index row = GROUP_ID() * $rowsPerItem;
-const $index end = SMALLER(row + $rowsPerItem, $rowCount);
-for (; row < end; row += 1) {
-  $index rest = row;
-  const $index h = rest % $targetH;
-  rest = rest / $targetH;
-  const $index d = rest % $targetD;
-  rest = rest / $targetD;
-  const $index phaseW = rest % $phasesW;
-  rest = rest / $phasesW;
-  const $index phaseH = rest % $phasesH;
-  rest = rest / $phasesH;
-  const $index phaseD = rest % $phasesD;
-  const $index image = rest / $phasesD;
-  GLOBAL $T *to = $target + image * $imageStride + (row - image * $rowsPerImage) * $targetW;
-  // How far to clear: past the last row of an image there is room for whole registers.
-  const $index clear = row + 1 == (image + 1) * $rowsPerImage ? $targetW + $slack : $targetW;
-  for ($index w = 0; w < clear; w += WIDTH) {
-    STORE_$laneType(to, w, (int)SMALLER(clear - w, ($index)WIDTH), $zero);
+// One work-item copies a band of rows of some images.
+const $index band = GROUP_ID() % $bands;
+const $index chunk = GROUP_ID() / $bands;
+const $index stop = SMALLER((chunk + 1) * $imagesPerItem, $imageCount);
+const $index lastRow = SMALLER((band + 1) * $rowsPerBand, $targetH);
+for ($index image = chunk * $imagesPerItem; image < stop; image += 1) {
+  $index phase = 0;
+  for ($index phaseD = 0; phaseD < $phasesD; phaseD += 1) {
+    for ($index phaseH = 0; phaseH < $phasesH; phaseH += 1) {
+      for ($index phaseW = 0; phaseW < $phasesW; phaseW += 1, phase += 1) {
+        $RANGE
+        for ($index d = 0; d < $targetD; d += 1) {
+          const $index sourceD = d * $phasesD + phaseD - $lowD;
+          const $index placeD = $PLACED;
+          for ($index h = band * $rowsPerBand; h < lastRow; h += 1) {
+            const $index sourceH = h * $phasesH + phaseH - $lowH;
+            const $index placeH = $PLACEH;
+            const int isInside = sourceD >= 0 && sourceH >= 0 && placeD * $insertD == sourceD &&
+                                 placeH * $insertH == sourceH && placeD < $sourceD && placeH < $sourceH;
+            const $index from = $offset + ((image * $sourceD + placeD) * $sourceH + placeH) * $sourceW;
+            const $index row = (phase * $targetD + d) * $targetH + h;
+            GLOBAL $T *to = $target + image * $imageStride + row * $targetW;
+            // How far to write: past the last row of an image there is room for whole registers.
+            const $index clear = row + 1 == $rowsPerImage ? $targetW + $slack : $targetW;
+            const $index last = isInside ? end : 0;
+            $COPY
+          }
+        }
+      }
+    }
   }
-  const $index sourceD = d * $phasesD + phaseD - $lowD;
-  const $index sourceH = h * $phasesH + phaseH - $lowH;
-  if (sourceD < 0 || sourceH < 0 || sourceD % $insertD != 0 || sourceH % $insertH != 0) continue;
-  if (sourceD / $insertD >= $sourceD || sourceH / $insertH >= $sourceH) continue;
-  const $index from = $offset + ((image * $sourceD + sourceD / $insertD) * $sourceH + sourceH / $insertH) * $sourceW;
-  $COPY
 }

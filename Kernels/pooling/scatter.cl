@@ -2,7 +2,7 @@
 // to a plane of its own, which it then hands on.
 $index plane = GROUP_ID() * $planesPerItem;
 const $index lastPlane = SMALLER(plane + $planesPerItem, $planes);
-GLOBAL $T *stage = $workspace + GROUP_ID() * $inputVolume;
+GLOBAL $T *stage = $workspace + GROUP_ID() * $stageStride;
 for (; plane < lastPlane; plane += 1) {
   for ($index place = 0; place < $inputVolume; place += WIDTH) {
     STORE_$laneType(stage, place, (int)SMALLER($inputVolume - place, ($index)WIDTH), $zero);
@@ -16,15 +16,13 @@ for (; plane < lastPlane; plane += 1) {
       }
     }
   }
-  for ($index d = 0; d < $inputD; d += 1) {
-    for ($index h = 0; h < $inputH; h += 1) {
-      const $index output = (plane * $inputD + d) * $inputH + h;
-      $ROW
-      for ($index column = 0; column < $inputW; column += WIDTH) {
-        const int count = (int)SMALLER($inputW - column, ($index)WIDTH);
-        const $V core = LOAD_$laneType(stage, (d * $inputH + h) * $inputW + column, count);
-        $EPILOGUE
-      }
+  for ($index row = 0; row < $rowCount; row += 1) {
+    const $index output = plane * $rowCount + row;
+    $ROW
+    for ($index column = 0; column < $rowLength; column += WIDTH) {
+      const int count = (int)SMALLER($rowLength - column, ($index)WIDTH);
+      const $V core = LOAD_$laneType(stage, row * $rowLength + column, count);
+      $EPILOGUE
     }
   }
 }

@@ -16,6 +16,7 @@
 #define GROUP_ID() get_group_id(0)
 #define LOCAL_ID() ((int)get_local_id(0))
 #define UNROLL _Pragma("unroll")
+#define NO_UNROLL _Pragma("nounroll")
 
 typedef char i8;
 typedef uchar u8;
@@ -32,6 +33,8 @@ typedef ulong u64;
 #define CONVERT(type) JOIN(convert_, type)
 #define VLOAD(p) (*(p))
 #define VSTORE(v, p) (*(p) = (v))
+#define VLOAD_EVEN(wide, p) (*(p))
+#define VPICK(wide, p, stride, last) (*(p))
 #define LANES_I 0
 #define LANES_L 0
 #define TRUTH32(m) ((m) != 0)
@@ -44,6 +47,17 @@ typedef ulong u64;
 #define CONVERT(type) JOIN(convert_, VECTOR(type))
 #define VLOAD(p) JOIN(vload, WIDTH)(0, p)
 #define VSTORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+// Every second element; the last is that of the last lane.
+#define VLOAD_EVEN(wide, p) ((wide)(VLOAD(p).even, VLOAD((p) + WIDTH - 1).odd))
+// Elements `stride` apart; lanes above `last` repeat it.
+#define PICK_(p, lane, stride, last) (p)[((lane) < (last) ? (lane) : (last)) * (stride)]
+#define VPICK(wide, p, stride, last)                                                  \
+  ((wide)(PICK_(p, 0, stride, last), PICK_(p, 1, stride, last), PICK_(p, 2, stride, last),     \
+          PICK_(p, 3, stride, last), PICK_(p, 4, stride, last), PICK_(p, 5, stride, last),     \
+          PICK_(p, 6, stride, last), PICK_(p, 7, stride, last), PICK_(p, 8, stride, last),     \
+          PICK_(p, 9, stride, last), PICK_(p, 10, stride, last), PICK_(p, 11, stride, last),   \
+          PICK_(p, 12, stride, last), PICK_(p, 13, stride, last), PICK_(p, 14, stride, last),  \
+          PICK_(p, 15, stride, last)))
 #define LANES_I ((VI)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #define LANES_L ((VL)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #define TRUTH32(m) ((m) & 1)
@@ -61,6 +75,32 @@ typedef VECTOR(ulong) VW;
 typedef VECTOR(char) V_i8;
 typedef VECTOR(uchar) V_u8;
 typedef VECTOR(ushort) V_u16;
+
+// Stores the first `count` lanes, fewer than all.
+#if WIDTH == 1
+#define DEFINE_PART(name, type) \
+  INLINE void VSTORE_PART_##name(type v, GLOBAL type *p, int count) {}
+#else
+#define DEFINE_PART(name, type)                                                        \
+  INLINE void VSTORE_PART_##name(type##16 v, GLOBAL type *p, int count) {              \
+    type##8 v8 = v.lo;                                                                 \
+    if (count & 8) { vstore8(v8, 0, p); p += 8; v8 = v.hi; }                           \
+    type##4 v4 = v8.lo;                                                                \
+    if (count & 4) { vstore4(v4, 0, p); p += 4; v4 = v8.hi; }                          \
+    type##2 v2 = v4.lo;                                                                \
+    if (count & 2) { vstore2(v2, 0, p); p += 2; v2 = v4.hi; }                          \
+    if (count & 1) *p = v2.x;                                                          \
+  }
+#endif
+DEFINE_PART(u8, uchar)
+DEFINE_PART(i8, char)
+DEFINE_PART(u16, ushort)
+DEFINE_PART(int, int)
+DEFINE_PART(i64, long)
+DEFINE_PART(float, float)
+#if HAS_FLOAT64
+DEFINE_PART(double, double)
+#endif
 
 #define AS_I(x) JOIN(as_, VECTOR(int))(x)
 #define AS_U(x) JOIN(as_, VECTOR(uint))(x)

@@ -57,22 +57,22 @@ INLINE VI brain_from_float(VF a) {
 #define WRITE_HALF(v) u16_FROM_I(half_from_float(v))
 #define WRITE_BRAIN(v) u16_FROM_I(brain_from_float(v))
 
+// Loads read whole registers: every block of memory ends with room for that. Lanes from `count` on hold
+// anything.
 #define DEFINE_STORAGE(name, type, wide, V, READ, WRITE)                                            \
   INLINE V LOAD_##name(GLOBAL const type *p, i64 at, int count) {                                   \
-    type part[WIDTH];                                                                               \
-    wide v;                                                                                         \
-    if (count == WIDTH) {                                                                           \
-      v = VLOAD(p + at);                                                                            \
-    } else {                                                                                        \
-      for (int lane = 0; lane < WIDTH; lane += 1) part[lane] = p[at + (lane < count ? lane : 0)];    \
-      v = VLOAD(part);                                                                              \
-    }                                                                                               \
+    wide v = VLOAD(p + at);                                                                         \
     return READ(v);                                                                                 \
   }                                                                                                 \
   INLINE V GATHER_##name(GLOBAL const type *p, i64 at, i64 stride, int count) {                     \
-    type part[WIDTH];                                                                               \
-    for (int lane = 0; lane < WIDTH; lane += 1) part[lane] = p[at + (lane < count ? lane : 0) * stride]; \
-    wide v = VLOAD(part);                                                                           \
+    wide v;                                                                                         \
+    if (stride == 1) {                                                                              \
+      v = VLOAD(p + at);                                                                            \
+    } else if (stride == 2) {                                                                       \
+      v = VLOAD_EVEN(wide, p + at);                                                                 \
+    } else {                                                                                        \
+      v = VPICK(wide, p + at, stride, count - 1);                                                   \
+    }                                                                                               \
     return READ(v);                                                                                 \
   }                                                                                                 \
   INLINE V SPLAT_##name(GLOBAL const type *p, i64 at) {                                             \
@@ -84,16 +84,14 @@ INLINE VI brain_from_float(VF a) {
     if (count == WIDTH) {                                                                           \
       VSTORE(v, p + at);                                                                            \
     } else {                                                                                        \
-      type part[WIDTH];                                                                             \
-      VSTORE(v, part);                                                                              \
-      for (int lane = 0; lane < count; lane += 1) p[at + lane] = part[lane];                        \
+      VSTORE_PART_##type(v, p + at, count);                                                         \
     }                                                                                               \
   }                                                                                                 \
   INLINE void SCATTER_##name(GLOBAL type *p, i64 at, i64 stride, int count, V value) {              \
     wide v = WRITE(value);                                                                          \
     type part[WIDTH];                                                                               \
     VSTORE(v, part);                                                                                \
-    for (int lane = 0; lane < count; lane += 1) p[at + lane * stride] = part[lane];                 \
+    NO_UNROLL for (int lane = 0; lane < count; lane += 1) p[at + lane * stride] = part[lane];       \
   }
 
 DEFINE_STORAGE(bool, u8, V_u8, VI, READ_u8, WRITE_BOOL)

@@ -11,6 +11,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   private let steps: [any CPUStep]
   /// The address of each value, and the scalars repeated over 16 lanes: set at the start of a run.
   private let frame: RunFrame
+  private let log: StepLog?
 
   init(_ plan: Plan, loops: UnsafePointer<csimd_table>) throws(DeviceError) {
     self.plan = plan
@@ -20,6 +21,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
     self.steps = steps
     workspaceByteCount = steps.map(\.workspaceByteCount).max() ?? 0
     sharedByteCount = steps.map(\.sharedByteCount).max() ?? 0
+    log = StepLog.isWanted ? StepLog(plan) : nil
     frame = RunFrame(valueCount: plan.values.count, scalarCount: plan.scalars.count)
   }
 
@@ -42,8 +44,18 @@ final class CPUExecutable: Executable, @unchecked Sendable {
         scalars[index].integer)
     }
     let context = RunContext(frame: frame, pool: pool, workspaces: workspaces)
+    if let log { return run(context, log) }
     for step in steps {
       do { try step.run(context) } catch { return error }
+    }
+    return nil
+  }
+
+  private func run(_ context: borrowing RunContext, _ log: StepLog) -> DeviceError? {
+    for (index, step) in steps.enumerated() {
+      let start = StepLog.nanoseconds
+      do { try step.run(context) } catch { return error }
+      log.write(step: index, nanoseconds: StepLog.nanoseconds - start)
     }
     return nil
   }

@@ -16,6 +16,10 @@ final class Lock: @unchecked Sendable {
   func unlock() { pthread_mutex_unlock(mutex) }
 }
 
+/// Room behind the bytes of every block: kernels read whole registers, of 16 elements or every second of
+/// 32, also where fewer elements are left.
+let blockSlack = 256
+
 /// Device memory that is kept for reuse by size.
 ///
 /// A block may be handed out again while work that used it is still under way: the device's queue is
@@ -44,10 +48,10 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   /// The size of the blocks that serve a request: eight sizes between two powers of two, so that at
   /// most an eighth is wasted and different shapes share blocks.
   private func capacity(for byteCount: Int) -> Int {
-    let least = max(byteCount, 256)
+    let least = max(byteCount + blockSlack, 512)
     let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))
     let rounded = (least + step - 1) / step * step
-    return rounded > driver.info.maximumAllocationByteCount ? least : rounded
+    return rounded > driver.info.maximumAllocationByteCount + blockSlack ? least : rounded
   }
 
   /// A block of at least `byteCount` bytes.
@@ -61,7 +65,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
       return used(Block(memory: memory, capacity: capacity))
     }
     if counts.used + counts.pooled + capacity > driver.info.memoryByteCount { flushLocked() }
-    guard capacity <= driver.info.maximumAllocationByteCount,
+    guard capacity <= driver.info.maximumAllocationByteCount + blockSlack,
       counts.used + capacity <= driver.info.memoryByteCount
     else { throw outOfMemory(byteCount) }
     if let memory = try? driver.allocate(byteCount: capacity) {

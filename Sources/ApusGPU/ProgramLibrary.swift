@@ -21,12 +21,11 @@ struct KernelText: Hashable, Sendable {
 /// Kernels are found by their text, so that plans of the same structure share them. What a plan lacks
 /// is built as one program: a build costs the same whatever it holds.
 final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
-  private final class Program {
+  private final class Program: @unchecked Sendable {
     let module: Driver.Module
     let key: String
-    /// Whether kernels ran for the first time since the program was last stored. Some drivers finish
-    /// building a kernel at its first launch.
-    var isChanged = true
+    /// The size on disk; only the thread that stores programs changes it. A program grows when a driver
+    /// finishes building a kernel at its first launch.
     var storedSize = 0
 
     init(module: Driver.Module, key: String) {
@@ -77,18 +76,24 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     }
   }
 
-  /// Writes programs whose kernels ran for the first time to the disk.
+  /// Starts writing programs whose kernels ran for the first time to the disk. It happens beside
+  /// everything else: some drivers build every kernel once more for it.
   func storeUsed() {
     lock.lock()
     defer { lock.unlock() }
     guard !pending.isEmpty else { return }
-    for program in pending {
-      guard let store, let binary = driver.binary(of: program.module), binary.count != program.storedSize
-      else { continue }
-      store.write(binary, key: program.key)
-      program.storedSize = binary.count
-    }
+    let programs = pending
     pending = []
+    guard let store else { return }
+    BackgroundWork.start { [driver] in
+      for program in programs {
+        guard let binary = driver.binary(of: program.module), binary.count != program.storedSize else {
+          continue
+        }
+        store.write(binary, key: program.key)
+        program.storedSize = binary.count
+      }
+    }
   }
 
   private func build(_ kernels: [KernelText]) throws(DeviceError) -> Program {

@@ -39,11 +39,13 @@ INLINE int is_pairs(const csimd_windows *w) {
 static void pool_pairs(const csimd_windows *w, const void *input, void *output) {
   const float *x = input;
   float *to = output;
+  ptrdiff_t result_size = w->output[0] * w->output[1] * w->output[2];
   FOR_EACH_EIGHT({
     eight m = BEATS(b, a) ? b : a;
     m = BEATS(c, m) ? c : m;
     m = BEATS(d, m) ? d : m;
-    if (count == 8) memcpy(to + y + i, &m, sizeof m); else copy_part_4(to + y + i, &m, count);
+    // What is written behind a short row, the next one overwrites.
+    if (y + i + 8 <= result_size) memcpy(to + y + i, &m, sizeof m); else copy_part_4(to + y + i, &m, count);
   })
 }
 
@@ -52,17 +54,19 @@ static void pool_pairs_gradient(const csimd_windows *w, const void *input, const
   const float *x = input;
   const float *g = gradient;
   float *to = result;
+  ptrdiff_t input_size = w->input[0] * w->input[1] * w->input[2];
+  eight_masks count_up8 = {0, 1, 2, 3, 4, 5, 6, 7};
   if (2 * w->output[1] != w->input[1] || 2 * w->output[2] != w->input[2])
-    memset(to, 0, (size_t)(w->input[0] * w->input[1] * w->input[2]) * sizeof(float));
+    memset(to, 0, (size_t)input_size * sizeof(float));
   FOR_EACH_EIGHT({
     eight_masks takes_b = BEATS(b, a);
     eight m = takes_b ? b : a;
     eight_masks takes_c = BEATS(c, m);
     m = takes_c ? c : m;
     eight_masks takes_d = BEATS(d, m);
-    eight values = (eight)(0.0f);
-    if (count == 8) memcpy(&values, g + y + i, sizeof values);
-    else copy_part_4(&values, g + y + i, count);
+    eight values;
+    memcpy(&values, g + y + i, sizeof values);
+    values = count_up8 < (int32_t)count ? values : (eight)(0.0f);
     eight zero = (eight)(0.0f);
     eight in_d = takes_d ? values : zero;
     eight left = takes_d ? zero : values;
@@ -73,7 +77,8 @@ static void pool_pairs_gradient(const csimd_windows *w, const void *input, const
     VF above = WOVEN(in_a, in_b);
     VF below = WOVEN(in_c, in_d);
     float *first = to + start + 2 * i;
-    if (count == 8) {
+    // Zeros behind short rows: the rows that follow overwrite them.
+    if (count == 8 || start + pixels + LANES <= input_size) {
       STORE(VF, first, above);
       STORE(VF, first + w->input[2], below);
     } else {

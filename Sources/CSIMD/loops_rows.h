@@ -1,21 +1,45 @@
 // Copies of short rows of float32, for which a call of memcpy would take longer than the copy.
 
+#define COUNT_UP32 ((VI){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
+
+INLINE void copy_row(size_t count, const float *source, float *target) {
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    VF x = LOAD(VF, source + i);
+    STORE(VF, target + i, x);
+  }
+  if (i == count) return;
+  if (count >= LANES) {
+    // The last 16, some of them once more.
+    VF x = LOAD(VF, source + count - LANES);
+    STORE(VF, target + count - LANES, x);
+  } else {
+    copy_part_4(target, source, count);
+  }
+}
+
+// Rows shorter than a vector are written as one, with zeros behind them that the next row overwrites; up to
+// 15 numbers behind the source are read. What lies between the rows of the target may become 0.
 static void copy_rows(size_t rows, size_t count, const float *source, size_t source_stride, float *target,
                       size_t target_stride) {
-  for (size_t row = 0; row < rows; row += 1, source += source_stride, target += target_stride) {
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-      VF x = LOAD(VF, source + i);
-      STORE(VF, target + i, x);
+  if (source_stride == count && target_stride == count) {
+    copy_row(rows * count, source, target);
+    return;
+  }
+  size_t row = 0;
+  if (count < LANES) {
+    VI inside = COUNT_UP32 < (int32_t)count;
+    for (; (rows - row - 1) * target_stride + count >= LANES && row + 1 < rows; row += 1) {
+      VF x = LOAD(VF, source);
+      STORE(VF, target, (inside ? x : (VF)(0.0f)));
+      source += source_stride;
+      target += target_stride;
     }
-    if (i == count) continue;
-    if (count >= LANES) {
-      // The last 16, some of them once more.
-      VF x = LOAD(VF, source + count - LANES);
-      STORE(VF, target + count - LANES, x);
-    } else {
-      copy_part_4(target, source, count);
-    }
+  }
+  for (; row < rows; row += 1) {
+    copy_row(count, source, target);
+    source += source_stride;
+    target += target_stride;
   }
 }
 

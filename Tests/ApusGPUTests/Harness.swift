@@ -64,6 +64,7 @@ struct PlanBuilder {
 
   /// Runs the plan once and returns the numbers of each output.
   func run(on device: any Device, scalars: [Scalar] = []) throws -> [[Double]] {
+    try CUDADump.write(plan)
     let executable = try device.prepare(plan)
     let buffers = try inputs.map { bytes in
       let buffer = try device.allocate(byteCount: bytes.count)
@@ -85,6 +86,21 @@ struct PlanBuilder {
         Elements.numbers($0, value.dtype)
       }
     }
+  }
+}
+
+/// Writes the CUDA text of every plan that a test runs to the directory that `APUS_DUMP_CUDA` names;
+/// `.ci/nvrtc-check` compiles what it finds there.
+enum CUDADump {
+  private static let directory = ProcessInfo.processInfo.environment["APUS_DUMP_CUDA"]
+
+  static func write(_ plan: Plan) throws {
+    guard let directory else { return }
+    let text = try CUDAText.program(for: plan)
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    try text.write(
+      toFile: "\(directory)/\(String(hash, radix: 16)).cu", atomically: true, encoding: .utf8)
   }
 }
 

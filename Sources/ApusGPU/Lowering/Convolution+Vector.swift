@@ -115,11 +115,11 @@ extension PlanLowering {
     for (name, value) in [
       ("channels", channels), ("blocks", blocks), ("taps", taps), ("rows", rows),
       ("groupStride", g.outputChannels / g.groups * perOutput), ("rowStride", isForward ? perOutput : taps),
-      ("channelStride", isForward ? taps : perOutput),
+      ("channelStride", isForward ? taps : perOutput), ("firstTap", isForward ? 0 : taps - 1),
+      ("tapStride", isForward ? 1 : -1),
     ] {
       template[name] = builder.number(value)
     }
-    template["sourceTap"] = isForward ? "tap" : "(\(template["taps"]!) - 1 - tap)"
     builder.append(template)
     launch(
       builder, groups: g.groups * blocks * channels, detail: "convolution weights",
@@ -144,8 +144,9 @@ extension PlanLowering {
     let perImage = (g.outputChannels * places.stride + g.inputChannels * input.stride) * size
     let imagesPerPiece = max(1, min(g.batch, imageBudget / max(1, perImage)))
     let pieces = (g.batch + imagesPerPiece - 1) / imagesPerPiece
-    // Enough work-items for several cores, from few tiles.
-    let partsPerPiece = max(1, min(imagesPerPiece, (16 + tiles * pieces - 1) / (tiles * pieces)))
+    // Enough work-items for several cores, from few tiles; at least two parts, so that all their sums
+    // share a kernel.
+    let partsPerPiece = min(imagesPerPiece, max(2, (16 + tiles * pieces - 1) / (tiles * pieces)))
     let imagesPerPart = (imagesPerPiece + partsPerPiece - 1) / partsPerPiece
     let parts = (0..<pieces).map { piece in
       (min(imagesPerPiece, g.batch - piece * imagesPerPiece) + imagesPerPart - 1) / imagesPerPart

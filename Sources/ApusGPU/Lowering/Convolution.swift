@@ -110,11 +110,14 @@ extension PlanLowering {
     template["laneType"] = lane.dtype.description
     template["zero"] = Scalar.integer(0).text(lane)
     template["index"] = builder.index
-    let rowsPerItem = max(1, 8192 / image.target.z)
-    let rowCount = count * image.rowsPerImage
+    // A work-item has some thousand elements to copy; few images are cut into bands of rows.
+    let imagesPerItem = max(1, min(8192 / image.stride, (count + 15) / 16))
+    let bands = max(1, min(image.target.y, image.stride / 8192, 16 / count))
+    let rowsPerBand = (image.target.y + bands - 1) / bands
     for (name, value) in [
-      ("rowsPerItem", rowsPerItem), ("rowCount", rowCount), ("rowsPerImage", image.rowsPerImage),
-      ("imageStride", image.stride), ("slack", image.slack),
+      ("imagesPerItem", imagesPerItem), ("bands", bands), ("rowsPerBand", rowsPerBand),
+      ("imageCount", count), ("rowsPerImage", image.rowsPerImage), ("imageStride", image.stride),
+      ("slack", image.slack),
     ] {
       template[name] = builder.number(value)
     }
@@ -126,52 +129,91 @@ extension PlanLowering {
         template[name + letter] = builder.number(extents[axis])
       }
     }
-    template["COPY"] = builder.captured { builder in
-      copyRow(image, dtype, source: source, template, &builder)
+    for (letter, axis) in [("D", 0), ("H", 1)] {
+      let insert = template["insert\(letter)"]!
+      template["PLACE\(letter)"] =
+        image.insert[axis] == 1 ? "source\(letter)" : "source\(letter) / \(insert)"
     }
+    template["RANGE"] = builder.captured { rowRange(image, template, &$0) }
+    template["COPY"] = builder.captured { copyRow(image, dtype, source: source, template, &$0) }
     builder.append(template)
     launch(
-      builder, groups: (rowCount + rowsPerItem - 1) / rowsPerItem,
+      builder, groups: (count + imagesPerItem - 1) / imagesPerItem * bands,
       detail: "convolution image \(image.source) \(count)",
-      bytes: Double(count * (image.stride * lane.dtype.byteCount + image.source.wrappedProduct * dtype.byteCount)))
+      bytes: Double(
+        count * (image.stride * lane.dtype.byteCount + image.source.wrappedProduct * dtype.byteCount)))
   }
 
-  /// Emits the copy of one row from `from` to `to`.
+  /// Emits which elements of a row have a place in it: numbers `first` to `end`, of the target or, where
+  /// zeros stand between them, of the source.
+  private func rowRange(
+    _ image: PreparedImage, _ template: KernelTemplate, _ builder: inout KernelBuilder
+  ) {
+    let index = builder.index
+    let (low, targetW, sourceW) = (template["lowW"]!, template["targetW"]!, template["sourceW"]!)
+    if image.insert.z > 1 {
+      let insert = template["insertW"]!
+      builder.line("const \(index) first = \(low) >= 0 ? 0 : (\(insert) - 1 - \(low)) / \(insert);")
+      builder.line(
+        "const \(index) end = SMALLER(\(sourceW), (\(targetW) - \(low) + \(insert) - 1) / \(insert));")
+    } else {
+      let step = template["phasesW"]!
+      builder.line("const \(index) shift = \(low) - phaseW;")
+      builder.line("const \(index) first = shift <= 0 ? 0 : (shift + \(step) - 1) / \(step);")
+      builder.line("const \(index) reach = \(sourceW) + shift;")
+      builder.line(
+        "const \(index) end = reach <= 0 ? 0 : SMALLER(\(targetW), (reach + \(step) - 1) / \(step));")
+    }
+  }
+
+  /// Emits the copy of one row from `from` to `to`, or zeros where the row is outside.
   private func copyRow(
     _ image: PreparedImage, _ dtype: DType, source: String, _ template: KernelTemplate,
     _ builder: inout KernelBuilder
   ) {
     let index = builder.index
-    let low = template["lowW"]!
-    let (targetW, sourceW) = (template["targetW"]!, template["sourceW"]!)
-    if image.insert.z > 1 {
-      let insert = template["insertW"]!
-      builder.line("const \(index) first = \(low) >= 0 ? 0 : (\(insert) - 1 - \(low)) / \(insert);")
-      builder.line(
-        "const \(index) last = SMALLER(\(sourceW), (\(targetW) - \(low) + \(insert) - 1) / \(insert));")
-    } else {
-      let step = template["phasesW"]!
-      // Ahead of the first element there may be more zeros than a phase has; past the last none.
-      builder.line("const \(index) shift = \(low) - phaseW;")
-      builder.line("const \(index) first = shift <= 0 ? 0 : (shift + \(step) - 1) / \(step);")
-      builder.line("const \(index) reach = \(sourceW) + shift;")
-      builder.line(
-        "const \(index) last = reach <= 0 ? 0 : SMALLER(\(targetW), (reach + \(step) - 1) / \(step));")
-    }
     let type = dtype.lane.dtype
+    let zero = template["zero"]!
+    if image.insert.z == 1 && image.phases.z == 1 {
+      return copyPlainRow(dtype, source: source, zero: zero, &builder)
+    }
+    builder.block("for (\(index) w = 0; w < clear; w += WIDTH)") { builder in
+      builder.line("STORE_\(type)(to, w, (int)SMALLER(clear - w, (\(index))WIDTH), \(zero));")
+    }
     builder.block("for (\(index) t = first; t < last; t += WIDTH)") { builder in
       builder.line("const int count = (int)SMALLER(last - t, (\(index))WIDTH);")
       if image.insert.z > 1 {
         let insert = template["insertW"]!
         builder.line(
-          "SCATTER_\(type)(to, t * \(insert) + \(low), \(insert), count, LOAD_\(dtype)(\(source), from + t, count));")
-      } else if image.phases.z > 1 {
+          "SCATTER_\(type)(to, t * \(insert) + \(template["lowW"]!), \(insert), count, LOAD_\(dtype)(\(source), from + t, count));"
+        )
+      } else {
         let step = template["phasesW"]!
         builder.line(
           "STORE_\(type)(to, t, count, GATHER_\(dtype)(\(source), from + t * \(step) - shift, \(step), count));")
-      } else {
-        builder.line("STORE_\(type)(to, t, count, LOAD_\(dtype)(\(source), from + t - shift, count));")
       }
+    }
+  }
+
+  /// Registers that hold elements and the zeros around them.
+  private func copyPlainRow(
+    _ dtype: DType, source: String, zero: String, _ builder: inout KernelBuilder
+  ) {
+    let index = builder.index
+    let lane = dtype.lane
+    builder.block("for (\(index) w = 0; w < clear; w += WIDTH)") { builder in
+      builder.line("\(lane.vector) value = \(zero);")
+      builder.block("if (w < last && w + WIDTH > first)") { builder in
+        // A register that begins ahead of the row may begin ahead of all memory.
+        builder.line("const \(index) at = from + w - shift;")
+        builder.line("value = LOAD_\(dtype)(\(source), LARGER(at, (\(index))0), WIDTH);")
+        builder.line("if (at < 0) value = ROTATE_\(lane.suffix)(value, (int)(WIDTH + at));")
+        builder.line("const VI place = LANES_I + (VI)((int)w);")
+        builder.line(
+          "value = CHOOSE_\(lane.suffix)(TRUTH32(place >= (VI)((int)first)) & TRUTH32(place < (VI)((int)last)), "
+            + "value, \(zero));")
+      }
+      builder.line("STORE_\(lane.dtype)(to, w, (int)SMALLER(clear - w, (\(index))WIDTH), value);")
     }
   }
 }

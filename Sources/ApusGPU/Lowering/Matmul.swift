@@ -147,13 +147,9 @@ extension PlanLowering {
     template["BATCH"] = builder.captured { builder in
       offset = walk.offsets(at: "batch", bases: [base], &builder)[0]
     }
-    let rowStride = builder.number(matrix.rowStride)
+    let strides = [matrix.rowStride, matrix.columnStride].map { builder.number($0) }
     template["LOAD"] =
-      matrix.columnStride == 1
-      ? "LOAD_\(step.dtype)(\(source), \(offset) + row * \(rowStride) + first, count)"
-      : { (stride: String) in
-        "GATHER_\(step.dtype)(\(source), \(offset) + row * \(rowStride) + first * \(stride), \(stride), count)"
-      }(builder.number(matrix.columnStride))
+      "GATHER_\(step.dtype)(\(source), \(offset) + row * \(strides[0]) + first * \(strides[1]), \(strides[1]), count)"
     builder.append(template)
     let count = extents.elementCount * panels * rows * panel
     launch(
@@ -255,20 +251,32 @@ extension PlanLowering {
 // MARK: - Epilogues
 
 extension PlanLowering {
-  /// Fills `$ROW` and `$EPILOGUE` of a template whose text knows `output`, the row-major number over all
-  /// axes of the result but the last, and `column` and `count` along that.
+  /// Fills `$ROW` and `$EPILOGUE` of a template whose text knows `output`, the row-major number over the
+  /// axes that number rows, and `column` and `count` along the others.
+  ///
+  /// - Parameter mergingFrom: the first of the axes that make up a row where all operands lie in order
+  ///   along them; else, and where it is `nil`, the last axis is the row.
+  /// - Returns: the number of elements of a row.
+  @discardableResult
   func fillEpilogue(
-    _ epilogue: Epilogue, _ template: inout KernelTemplate, _ builder: inout KernelBuilder, cores: [String]
-  ) {
+    _ epilogue: Epilogue, _ template: inout KernelTemplate, _ builder: inout KernelBuilder,
+    cores: [String], mergingFrom: Int? = nil
+  ) -> Int {
     let bound = bind(epilogue.program, epilogue.binding)
     let domain = epilogue.binding.domain
-    let last = domain.rank - 1
-    let rows = Walk(bound.layouts, shape: domain, axes: 0..<last)
-    let columns = (extent: domain[last], strides: bound.layouts.map { $0.strides[last] })
+    var first = domain.rank - 1
+    var inner = Walk(bound.layouts, shape: domain, axes: first..<domain.rank)
+    if let mergingFrom {
+      let merged = Walk(bound.layouts, shape: domain, axes: mergingFrom..<domain.rank)
+      if merged.rank <= 1 { (first, inner) = (mergingFrom, merged) }
+    }
+    let columns = inner.removeLast()
+    let rows = Walk(bound.layouts, shape: domain, axes: 0..<first)
     var text = ProgramText(epilogue.program, bound, rows: rows, columns: columns, &builder)
     template["ROW"] = builder.captured { text.beginRow("output", &$0) }
     template["EPILOGUE"] = builder.captured {
       text.emit(column: "column", count: "count", cores: cores, &$0)
     }
+    return columns.extent
   }
 }

@@ -32,6 +32,8 @@ extension PlanLowering {
     template["dtype"] = step.dtype.description
     template["zero"] = Scalar.integer(0).text(lane)
     template["index"] = builder.index
+    let reach = (step.output.z - 1) * step.stride.z + (step.window.z - 1) * step.dilation.z
+    template["isInside"] = step.padding.z == 0 && reach < step.input.z ? "1" : "0"
     template["planes"] = builder.number(step.planes)
     template["inputVolume"] = builder.number(step.input.wrappedProduct)
     for (name, extents) in [
@@ -210,9 +212,13 @@ extension PlanLowering {
     template["workspace"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["planesPerItem"] = builder.number(planesPerItem)
     template["WINDOWS"] = contributions(step, shared) { "stage[\($0)] += \($1);" }
-    fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
+    let stageStride = (volume + width - 1) / width * width
+    template["stageStride"] = builder.number(stageStride)
+    let extent = fillEpilogue(step.epilogue, &template, &builder, cores: ["core"], mergingFrom: 1)
+    template["rowLength"] = builder.number(extent)
+    template["rowCount"] = builder.number(volume / extent)
     builder.append(template)
-    needWorkspace(items * volume * lane.dtype.byteCount)
+    needWorkspace(items * stageStride * lane.dtype.byteCount)
     launch(builder, groups: items, detail: detail(step), bytes: bytes(step))
   }
 

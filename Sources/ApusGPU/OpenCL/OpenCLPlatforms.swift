@@ -111,7 +111,7 @@ extension OpenCLEntry {
       isDiscreteGPU: isGPU && !isUnified,
       computeUnits: number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self),
       memoryByteCount: number(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong.self),
-      maximumAllocationByteCount: number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self),
+      maximumAllocationByteCount: number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self) - blockSlack,
       alignment: alignment, supportsFloat64: number(CL_DEVICE_DOUBLE_FP_CONFIG, cl_ulong.self) != 0)
   }
 }

@@ -4,7 +4,7 @@ import ApusDevice
 extension OpCase {
   /// Holds first and second derivatives in `float64` against central differences along random directions.
   ///
-  /// For `L = Σ s·f(x)` the slope along `d` is `⟨∇L, d⟩`; for `G = ⟨∇L, u⟩` it is `⟨∇G, d⟩`.
+  /// For `L = Σ s·(f(x) + f(x)²/2)` the slope along `d` is `⟨∇L, d⟩`; for `G = ⟨∇L, u⟩` it is `⟨∇G, d⟩`.
   public func gradientProblems(on device: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
     var problems: [String] = []
@@ -23,7 +23,7 @@ extension OpCase {
   public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
     let probe = Probe(self, round: 0, inputType: .float32)
-    let orders = derivatives == .second ? [1, 2] : [1]
+    let orders = derivatives == .second && device.extent != .everyShape ? [1, 2] : [1]
     let (found, expected) = try (
       probe.gradients(on: device, orders: orders, dtype: .float32),
       probe.gradients(on: oracle, orders: orders, dtype: .float64)
@@ -80,7 +80,8 @@ private struct Probe {
     let tensors = operation.tensors(grids, dtype: dtype)
     let inputs = targets.map { tensors[$0] }
     let result = operation.apply(tensors)
-    var value = (result * Tensor(weights, dtype: dtype)).sum()
+    // What flows back depends on the result, so that second derivatives pass through backward operations.
+    var value = (result * (result * 0.5 + 1) * Tensor(weights, dtype: dtype)).sum()
     if order == 1 {
       let first = Apus.gradients(of: value, withRespectTo: inputs)
       value = zip(first, inner).map { ($0 * Tensor($1, dtype: dtype)).sum() }.reduce(Tensor.zeros([], dtype: dtype), +)

@@ -5,8 +5,20 @@ import Testing
 
 /// A device that operations are tested on.
 public struct TestDevice: Sendable, CustomTestStringConvertible {
+  /// How much of each case a device runs. Where kernels are built at run time each one costs 40 ms, so not
+  /// every type meets every shape there.
+  public enum Extent: Sendable {
+    /// Every type with every shape.
+    case everything
+    /// The first type with every shape, the others with the first one; first and second derivatives.
+    case everyType
+    /// The first type with every shape; first derivatives.
+    case everyShape
+  }
+
   public let name: String
   public let device: ComputeDevice
+  public var extent = Extent.everything
 
   public var testDescription: String { name }
 
@@ -34,7 +46,9 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
           options.kernelClass = kernels
           let backend = try OpenCL.open(index, options: options)
           devices.append(
-            TestDevice(name: "opencl:\(index) \(kernels) kernels", device: ComputeDevice(backend: backend)))
+            TestDevice(
+              name: "opencl:\(index) \(kernels) kernels", device: ComputeDevice(backend: backend),
+              extent: kernels == .cpu ? .everyType : .everyShape))
         }
       }
     } catch {

@@ -1,0 +1,104 @@
+// The dialect of kernels, for CUDA C++ under NVRTC. WIDTH is 1; HAS_FLOAT64 is 1. prelude/math.h and
+// prelude/storage.h say what a dialect has to define.
+#define KERNEL extern "C" __global__
+#define GLOBAL
+#define INLINE static __device__ __forceinline__
+#define WIDE(name) name
+#define LOCAL_ARRAY(type, name, count) __shared__ type name[count]
+#define LOCAL_PTR(type) type *
+#define CONSTANT_TABLE static __device__ const
+#define BARRIER() __syncthreads()
+#define GROUP_ID() blockIdx.x
+#define LOCAL_ID() ((int)threadIdx.x)
+#define UNROLL _Pragma("unroll")
+#define NO_UNROLL _Pragma("unroll 1")
+
+typedef signed char i8;
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef long long i64;
+typedef unsigned long long u64;
+
+typedef float VF;
+typedef int VI;
+typedef u32 VU;
+typedef i64 VL;
+typedef u64 VW;
+typedef i8 V_i8;
+typedef u8 V_u8;
+typedef u16 V_u16;
+
+#define VLOAD(p) (*(p))
+#define VSTORE(v, p) (*(p) = (v))
+#define VLOAD_EVEN(wide, p) (*(p))
+#define VPICK(wide, p, stride, last) (*(p))
+#define VSTORE_PART_u8(v, p, count)
+#define VSTORE_PART_i8(v, p, count)
+#define VSTORE_PART_u16(v, p, count)
+#define VSTORE_PART_int(v, p, count)
+#define VSTORE_PART_i64(v, p, count)
+#define VSTORE_PART_float(v, p, count)
+#define VSTORE_PART_double(v, p, count)
+#define LANES_I 0
+#define LANES_L 0
+#define TRUTH32(m) ((m) != 0)
+#define TRUTH64(m) ((m) != 0)
+#define ANY32(m) ((m) != 0)
+#define ANY64(m) ((m) != 0)
+#define MASK64(m) ((m) != 0)
+
+INLINE int AS_I(float x) { return __float_as_int(x); }
+INLINE int AS_I(int x) { return x; }
+INLINE int AS_I(u32 x) { return (int)x; }
+INLINE u32 AS_U(float x) { return __float_as_uint(x); }
+INLINE u32 AS_U(int x) { return (u32)x; }
+INLINE u32 AS_U(u32 x) { return x; }
+INLINE float AS_F(float x) { return x; }
+INLINE float AS_F(int x) { return __int_as_float(x); }
+INLINE float AS_F(u32 x) { return __uint_as_float(x); }
+#define AS_L(x) ((i64)(x))
+#define AS_W(x) ((u64)(x))
+#define TO_F(x) __int2float_rn(x)
+#define TO_I(x) __float2int_rz(x)
+#define BITS_F(x) __uint_as_float((u32)(x))
+#define BITS_D(x) __longlong_as_double((i64)(x))
+
+INLINE float FMA(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+INLINE double FMA(double a, double b, double c) { return __fma_rn(a, b, c); }
+#define EXACT_FMA(a, b, c) __fmaf_rn(a, b, c)
+#define MULTIPLY_HIGH(a, b) __umulhi(a, b)
+#define SQUARE_ROOT(x) __fsqrt_rn(x)
+#define ROUND(x) rintf(x)
+#define FLOOR(x) floorf(x)
+#define CEIL(x) ceilf(x)
+#define TRUNCATE(x) truncf(x)
+#define LIBM_FMOD(a, b) fmodf(a, b)
+
+// Conversions between element types; out of range they wrap.
+#define I_FROM_i8(x) ((int)(x))
+#define I_FROM_u8(x) ((int)(x))
+#define I_FROM_u16(x) ((int)(x))
+#define i8_FROM_I(x) ((i8)(x))
+#define u8_FROM_I(x) ((u8)(x))
+#define u16_FROM_I(x) ((u16)(x))
+#define I_FROM_L(x) ((int)(x))
+#define L_FROM_I(x) ((i64)(x))
+#define F_FROM_L(x) __ll2float_rn(x)
+// Truncating; the hardware gives the nearest integer where the number is not in range.
+#define I_SATURATED_F(x) __float2int_rz(x)
+#define L_SATURATED_F(x) __float2ll_rz(x)
+
+#if HAS_FLOAT64
+typedef double VD;
+#define D_FROM_F(x) ((double)(x))
+#define D_FROM_I(x) ((double)(x))
+#define D_FROM_L(x) __ll2double_rn(x)
+#define F_FROM_D(x) __double2float_rn(x)
+#define I_SATURATED_D(x) __double2int_rz(x)
+#define L_SATURATED_D(x) __double2ll_rz(x)
+#define LIBM1(name) \
+  INLINE VD WIDE(name##_f64)(VD a) { return name(a); }
+#define LIBM2(name) \
+  INLINE VD WIDE(name##_f64)(VD a, VD b) { return name(a, b); }
+#endif

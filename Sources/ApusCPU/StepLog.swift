@@ -1,0 +1,116 @@
+import ApusDevice
+import Glibc
+
+/// The lines of `APUS_DEBUG=1`: what each step of a run did, and in which time.
+struct StepLog {
+  private let lines: [StepLabel]
+
+  init(_ plan: Plan) {
+    lines = plan.steps.map { StepLabel($0, plan) }
+  }
+
+  static let isWanted = HostSystem.environment("APUS_DEBUG").map { $0 != "0" } ?? false
+
+  static var nanoseconds: Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec * 1_000_000_000 + time.tv_nsec
+  }
+
+  /// Writes what a step did, in one call, so that lines of several threads do not mix.
+  func write(step: Int, nanoseconds: Int) {
+    let line = Array((lines[step].text(nanoseconds: nanoseconds) + "\n").utf8)
+    line.withUnsafeBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress!, $0.count) }
+  }
+}
+
+/// Family, shape and work of a step.
+private struct StepLabel {
+  private let operation: String
+  private let detail: String
+  /// Floating-point operations, 0 where memory is what counts.
+  private let flops: Int
+  /// Bytes read and written at least.
+  private let bytes: Int
+
+  init(_ planned: Plan.PlannedStep, _ plan: Plan) {
+    operation = planned.names.joined(separator: ", ")
+    bytes = planned.step.values.reduce(0) { $0 + plan.values[$1].byteCount }
+    switch planned.step {
+    case .matmul(let step):
+      flops = 2 * step.batch.elementCount * step.m * step.n * step.k
+      detail = "matmul \(step.batch) \(step.m)x\(step.n)x\(step.k) \(step.dtype)"
+    case .convolution(let step):
+      let g = step.geometry
+      flops = 2 * g.multiplyAdds
+      detail =
+        "convolution \(step.pass.rawValue) N\(g.batch) C\(g.inputChannels) \(Self.text(g.input)) "
+        + "K\(g.outputChannels) \(Self.text(g.kernel)) stride \(Self.text(g.stride)) \(step.dtype)"
+    case .elementwise(let step):
+      flops = 0
+      let shapes = step.segments.map(\.domain.description)
+      detail = "elementwise \(shapes.joined(separator: " ")), \(step.program.instructions.count) instructions"
+    case .reduction(let step):
+      flops = 0
+      detail = "reduction \(step.reducers.joined(separator: " ")) of \(step.domain) over \(step.axes)"
+    case .pooling(let step):
+      flops = 0
+      detail = "pooling \(step.kind.rawValue) \(step.pass.rawValue) \(step.planes) of \(Self.text(step.input))"
+    default:
+      flops = 0
+      detail = "\(planned.step)".split(separator: "(").first.map(String.init) ?? ""
+    }
+  }
+
+  /// The extents of a rank without those of the ranks above.
+  private static func text(_ v: SIMD3<Int>) -> String {
+    v.x == 1 ? "\(v.y)x\(v.z)" : "\(v.x)x\(v.y)x\(v.z)"
+  }
+
+  func text(nanoseconds: Int) -> String {
+    let time = Double(max(1, nanoseconds))
+    var parts = [detail, "\(tenths(time / 1000)) µs"]
+    if flops > 0 { parts.append("\(tenths(Double(flops) / time)) GFLOP/s") }
+    if bytes > 0 { parts.append("\(tenths(Double(bytes) / time)) GB/s") }
+    return "apus: cpu: " + (parts + [operation]).joined(separator: " · ")
+  }
+
+  private func tenths(_ value: Double) -> String {
+    let count = Int((value * 10).rounded())
+    return "\(count / 10).\(count % 10)"
+  }
+}
+
+extension Step {
+  /// The values that a step reads and writes, each once.
+  fileprivate var values: Set<Int> {
+    switch self {
+    case .elementwise(let step): step.segments.reduce(into: []) { $0.formUnion($1.values) }
+    case .reduction(let step):
+      step.epilogue.binding.values.union(step.arguments.compactMap(\.value))
+    case .matmul(let step): step.epilogue.binding.values.union([step.a.value, step.b.value])
+    case .convolution(let step): step.epilogue.binding.values.union([step.left, step.right])
+    case .pooling(let step):
+      step.epilogue.binding.values.union([step.left] + (step.right.map { [$0] } ?? []))
+    case .copy(let step): Set(step.pieces.map(\.source.value) + [step.result])
+    case .gather(let step): [step.source, step.indices.value, step.result]
+    case .scatterAdd(let step): [step.source, step.indices.value, step.result]
+    case .scan(let step): [step.source, step.result]
+    case .sort(let step): [step.source, step.result]
+    case .random(let step): [step.result]
+    }
+  }
+}
+
+extension Argument {
+  fileprivate var value: Int? {
+    guard case .tensor(let operand) = self else { return nil }
+    return operand.value
+  }
+}
+
+extension Binding {
+  fileprivate var values: Set<Int> {
+    Set(arguments.compactMap(\.value) + results.map(\.value))
+  }
+}

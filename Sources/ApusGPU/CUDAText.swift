@@ -1,0 +1,14 @@
+import ApusDevice
+
+/// The text of plans in the CUDA dialect, for checks of that text without a device.
+package enum CUDAText {
+  /// The program that a CUDA device would build for a plan.
+  package static func program(for plan: Plan) throws(DeviceError) -> String {
+    let target = KernelTarget(dialect: "prelude/cuda.h", kernelClass: .gpu, supportsFloat64: true)
+    var lowering = PlanLowering(plan, target: target, faultNumber: { _ in 1 })
+    try lowering.run(device: "cuda")
+    var seen: Set<KernelText> = []
+    let kernels = lowering.launches.map(\.kernel).filter { seen.insert($0).inserted }
+    return KernelPrelude.text(for: target) + kernels.map(\.text).joined(separator: "\n")
+  }
+}

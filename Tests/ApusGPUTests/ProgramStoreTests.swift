@@ -1,0 +1,187 @@
+import ApusDevice
+import Foundation
+import Testing
+
+@testable import ApusGPU
+
+@Suite struct ProgramStoreTests {
+  /// A new directory that goes away with `body`.
+  private func withDirectory(_ body: (String) throws -> Void) rethrows {
+    let path = FileManager.default.temporaryDirectory.path + "/apus-store-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try body(path)
+  }
+
+  private static let program = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 37) }
+
+  @Test func storesPrograms() throws {
+    try withDirectory { directory in
+      let store = try #require(ProgramStore(directory: directory))
+      let key = ProgramStore.key(of: ["text", "device"])
+      #expect(store.read(key: key) == nil)
+      store.write(Self.program, key: key)
+      #expect(store.read(key: key) == Self.program)
+      let mode = try FileManager.default.attributesOfItem(atPath: directory)[.posixPermissions] as? Int
+      #expect(mode == 0o700)
+    }
+  }
+
+  @Test func keysCoverAllParts() {
+    let keys = [["a", "b"], ["ab", ""], ["a", "b", ""], ["b", "a"]].map(ProgramStore.key)
+    #expect(Set(keys).count == keys.count)
+  }
+
+  @Test func damageIsAMiss() throws {
+    try withDirectory { directory in
+      let store = try #require(ProgramStore(directory: directory))
+      let key = ProgramStore.key(of: ["text"])
+      store.write(Self.program, key: key)
+      let file = [UInt8](try Data(contentsOf: URL(fileURLWithPath: store.path(key))))
+      func read(_ bytes: [UInt8]) throws -> [UInt8]? {
+        try Data(bytes).write(to: URL(fileURLWithPath: store.path(key)))
+        return store.read(key: key)
+      }
+      for place in stride(from: 0, to: file.count, by: 13) {
+        var flipped = file
+        flipped[place] ^= 0x10
+        #expect(try read(flipped) == nil, "byte \(place)")
+      }
+      for length in [0, 7, 47, 48, file.count - 1] { #expect(try read(Array(file[..<length])) == nil) }
+      #expect(try read(file + [0]) == nil)
+      #expect(try read(file) == Self.program)
+      // The program of another key under this one's name.
+      let other = ProgramStore.key(of: ["other"])
+      store.write(Self.program.reversed(), key: other)
+      try FileManager.default.removeItem(atPath: store.path(key))
+      try FileManager.default.moveItem(atPath: store.path(other), toPath: store.path(key))
+      #expect(store.read(key: key) == nil)
+    }
+  }
+
+  @Test func unsafeDirectoriesAreNotUsed() throws {
+    try withDirectory { directory in
+      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+      chmod(directory, 0o770)
+      #expect(ProgramStore(directory: directory) == nil)
+      chmod(directory, 0o755)
+      #expect(ProgramStore(directory: directory) != nil)
+      #expect(ProgramStore(directory: directory + "/file/below") != nil)
+    }
+  }
+
+  /// x + 1 over 100 elements, and how many programs the device built for it.
+  private func run(cacheDirectory: String) throws -> (numbers: [Double], builds: Int) {
+    let device = Harness.open(.cpu, cacheDirectory: cacheDirectory)
+    var builder = PlanBuilder()
+    let input = builder.input((0..<100).map(Double.init), .float32)
+    let output = builder.output(100, .float32)
+    let program = Program(
+      inputs: [.tensor(.float32)],
+      instructions: [
+        Instruction("constant", lane: .float32, operands: [], immediate: .float(1)),
+        Instruction("add", lane: .float32, operands: [0, 1]),
+      ], outputs: [Program.Output(register: 2, dtype: .float32)])
+    let layout = Layout(contiguous: [100])
+    builder.step(
+      .elementwise(
+        Elementwise(
+          program: program,
+          segments: [
+            Binding(
+              domain: [100], arguments: [.tensor(Operand(value: input, layout: layout))],
+              results: [Operand(value: output, layout: layout)])
+          ])))
+    let numbers = try builder.run(on: device)[0]
+    BackgroundWork.finish()
+    return (numbers, (device as! GPUDevice<OpenCLDriver>).programs.buildCount)
+  }
+
+  @Test func devicesReuseAndReplacePrograms() throws {
+    try withDirectory { directory in
+      let expected = (1...100).map(Double.init)
+      #expect(try run(cacheDirectory: directory) == (expected, 1))
+      #expect(try run(cacheDirectory: directory) == (expected, 0))
+      let files = try FileManager.default.contentsOfDirectory(atPath: directory)
+      #expect(files.count == 1)
+      let path = directory + "/" + files[0]
+      var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+      bytes[bytes.count / 2] ^= 1
+      try Data(bytes).write(to: URL(fileURLWithPath: path))
+      #expect(try run(cacheDirectory: directory) == (expected, 1))
+      #expect(try run(cacheDirectory: directory) == (expected, 0))
+    }
+  }
+}
+
+@Suite struct FaultTests {
+  @Test func buildFailuresNameTheKernel() throws {
+    let device = Harness.open(.cpu) as! GPUDevice<OpenCLDriver>
+    let good = KernelText(family: "good", parameters: [], body: "")
+    let bad = KernelText(family: "bad", parameters: [], body: "  nonsense;\n")
+    let error = #expect(throws: DeviceError.self) { _ = try device.programs.modules(for: [good, bad]) }
+    guard case .buildFailed("opencl:0", let kernel, let log) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(kernel == bad.name)
+    #expect(log.contains("nonsense"))
+    // The device goes on.
+    #expect(try device.programs.modules(for: [good]).count == 1)
+  }
+
+  @Test func missingDevicesAreErrors() {
+    #expect(throws: DeviceError.unavailable(device: "opencl:99", reason: "there are 1 OpenCL devices, numbered from 0"))
+    {
+      _ = try OpenCL.open(99)
+    }
+  }
+
+  @Test func missingPlatformsSayWhatToInstall() async {
+    await #expect(processExitsWith: .success) {
+      setenv("OCL_ICD_VENDORS", "/nonexistent/", 1)
+      do {
+        _ = try OpenCL.devices()
+      } catch DeviceError.unavailable("opencl", let reason) where reason.contains("apt install pocl-opencl-icd") {
+        exit(EXIT_SUCCESS)
+      }
+      exit(EXIT_FAILURE)
+    }
+  }
+
+  @Test func memoryRunsOutCleanly() async {
+    await #expect(processExitsWith: .success) {
+      // The device then has 1 GiB, and 256 MiB in one allocation.
+      setenv("POCL_MEMORY_LIMIT", "1", 1)
+      let device = try OpenCL.open(0, options: GPUOptions())
+      let quarter = device.info.maximumAllocationByteCount
+      do {
+        _ = try device.allocate(byteCount: quarter + 1)
+        exit(1)
+      } catch DeviceError.outOfMemory(_, requested: quarter + 1, _, available: quarter) {}
+      var buffers: [Buffer] = []
+      do {
+        for _ in 0..<5 { buffers.append(try device.allocate(byteCount: quarter - 4096)) }
+        exit(2)
+      } catch DeviceError.outOfMemory(_, requested: quarter - 4096, _, _) {}
+      guard buffers.count == 3 || buffers.count == 4 else { exit(3) }
+      // Released memory is there again, for another size too.
+      buffers = []
+      for size in [quarter - 4096, quarter / 2, quarter / 3] { _ = try device.allocate(byteCount: size) }
+      exit(0)
+    }
+  }
+
+  @Test func plansThatDoNotFitAreRefused() async {
+    await #expect(processExitsWith: .success) {
+      setenv("POCL_MEMORY_LIMIT", "1", 1)
+      let device = try OpenCL.open(0, options: GPUOptions())
+      let slab = device.info.maximumAllocationByteCount
+      do {
+        _ = try device.prepare(Plan(slabs: [Int](repeating: slab, count: 5)))
+        exit(1)
+      } catch DeviceError.outOfMemory {}
+      _ = try device.prepare(Plan(slabs: [slab]))
+      exit(0)
+    }
+  }
+}

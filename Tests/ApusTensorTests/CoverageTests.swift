@@ -1,0 +1,70 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusTensor
+
+/// Reads the sources: what is public and what is an operation has a case.
+@Suite struct CoverageTests {
+  /// Methods that are tested elsewhere, with the suite.
+  private static let others = [
+    "compressed": "TensorTests", "trueIndices": "TensorTests", "withGradient": "CustomRuleTests",
+    "checkpointed": "CustomRuleTests", "promoted": "PromotionTests", "+=": "LifetimeTests", "-=": "PromotionTests",
+    "*=": "PromotionTests", "/=": "PromotionTests",
+  ]
+
+  /// Operations that planners and access insert, or that make values out of nothing.
+  private static let plumbing: Set<String> = ["custom", "unitFloat", "randomBits"]
+
+  private func sources(_ folder: String) throws -> String {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Sources/ApusTensor/\(folder)")
+    return try FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)
+      .filter { $0.pathExtension == "swift" }.map { try String(contentsOf: $0, encoding: .utf8) }.joined()
+  }
+
+  @Test func everyPublicMethodHasACase() throws {
+    let cases = Set(OpCase.all.map(\.method)).union(CoverageTests.others.keys)
+    let methods = try sources("Ops").matches(of: /public (?:static |prefix )*func (\S+?)[\s(<]/).map { String($0.1) }
+    #expect(methods.count > 100)
+    #expect(Set(methods).subtracting(cases).sorted() == [])
+  }
+
+  @Test func everyOperationIsInACase() throws {
+    var seen = CoverageTests.plumbing
+    try withDevice(TestDevice.reference.device) { () throws in
+      for operation in OpCase.all {
+        let dtype = operation.dtypes[0]
+        let inputs = operation.tensors(operation.grids(0, dtype: dtype), dtype: dtype)
+        let result = operation.apply(inputs)
+        collect(result, &seen)
+        guard operation.derivatives == .second else { continue }
+        let numbers = inputs.filter { $0.dtype.isFloatingPoint }
+        let first = gradients(of: (result * result).sum(), withRespectTo: numbers)
+        let sum = first.reduce(.zeros([], dtype: dtype)) { $0 + $1.squared().sum() }
+        for second in gradients(of: sum, withRespectTo: numbers) { collect(second, &seen) }
+      }
+    }
+    let pattern = /static let \w+(?:: Op)? =\s*(?:Op\(\s*name: |\w+\(\s*)"(\w+)"/
+    let operations = try sources("Ops").matches(of: pattern).map { String($0.1) }
+    #expect(operations.count > 80)
+    #expect(Set(operations).subtracting(seen).sorted() == [])
+  }
+
+  private func collect(_ tensor: Tensor, _ names: inout Set<String>) {
+    var seen: Set<ObjectIdentifier> = []
+    var stack = [tensor.node]
+    while let node = stack.popLast() {
+      guard seen.insert(ObjectIdentifier(node)).inserted else { continue }
+      names.insert(node.op.name)
+      for index in 0..<node.inputCount { stack.append(node.input(index)) }
+    }
+  }
+
+  /// A missing device is a failure, not a skip.
+  @Test func everyDeviceIsThere() {
+    #expect(TestDevice.problems == [])
+    #expect(TestDevice.all.contains { $0.name == "cpu" })
+    #expect(TestDevice.all.contains { $0.name.hasPrefix("opencl:0") })
+  }
+}
