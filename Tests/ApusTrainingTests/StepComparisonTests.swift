@@ -69,13 +69,23 @@ private final class FaultyDevice: Device, Sendable {
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
     var plan = plan
     for index in plan.steps.indices {
-      guard case .elementwise(var step) = plan.steps[index].step else { continue }
-      for place in step.program.instructions.indices where step.program.instructions[place].function == function {
-        step.program.instructions[place].function = replacement
+      switch plan.steps[index].step {
+      case .elementwise(var step):
+        exchange(in: &step.program)
+        plan.steps[index].step = .elementwise(step)
+      case .matmul(var step):
+        exchange(in: &step.epilogue.program)
+        plan.steps[index].step = .matmul(step)
+      default: break
       }
-      plan.steps[index].step = .elementwise(step)
     }
     return try base.prepare(plan)
+  }
+
+  private func exchange(in program: inout Program) {
+    for index in program.instructions.indices where program.instructions[index].function == function {
+      program.instructions[index].function = replacement
+    }
   }
 
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer { try base.allocate(byteCount: byteCount) }
