@@ -2,7 +2,7 @@
 import PackageDescription
 
 /// One row per Swift module: its name and what it may import. `LayeringTests` holds the sources to it.
-let modules: [(name: String, dependencies: [Target.Dependency])] = [
+let modules: [(name: String, dependencies: [String])] = [
   ("ApusDevice", []),
   ("ApusFiles", ["CSHA256"]),
   ("ApusCPU", ["ApusDevice", "CSIMD", "COpenBLAS"]),
@@ -14,6 +14,20 @@ let modules: [(name: String, dependencies: [Target.Dependency])] = [
   ("ApusModels", ["ApusNN", "ApusTraining"]),
   ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusModels"]),
 ]
+
+/// Some modules and all below them. A module is compiled again when a module file that it depends on directly
+/// changes, and that of one which only re-exports others never does: without those below, layouts that have changed
+/// would be missed.
+func closure(_ names: [String]) -> [Target.Dependency] {
+  var found: [String] = []
+  var rest = names
+  while let name = rest.popLast() {
+    guard !found.contains(name) else { continue }
+    found.append(name)
+    rest += modules.first { $0.name == name }?.dependencies ?? []
+  }
+  return found.sorted().map { .target(name: $0) }
+}
 
 let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
 
@@ -33,22 +47,22 @@ let package = Package(
   ]
     + modules.map {
       .target(
-        name: $0.name, dependencies: $0.dependencies, swiftSettings: swift,
+        name: $0.name, dependencies: closure($0.dependencies), swiftSettings: swift,
         linkerSettings: [.linkedLibrary("m")])
     }
     + [
       .target(
-        name: "ApusBenchmarks", dependencies: ["Apus"], path: "Benchmarks/ApusBenchmarks",
+        name: "ApusBenchmarks", dependencies: closure(["Apus"]), path: "Benchmarks/ApusBenchmarks",
         swiftSettings: swift),
       .executableTarget(
-        name: "ApusCLI", dependencies: ["Apus", "ApusFiles", "ApusBenchmarks"], swiftSettings: swift),
+        name: "ApusCLI", dependencies: closure(["Apus", "ApusFiles", "ApusBenchmarks"]), swiftSettings: swift),
       .target(
-        name: "ApusTestSupport", dependencies: ["Apus"], path: "Tests/ApusTestSupport",
+        name: "ApusTestSupport", dependencies: closure(["Apus"]), path: "Tests/ApusTestSupport",
         swiftSettings: swift),
     ]
     + (modules.map(\.name) + ["ApusBenchmarks", "ApusCLI"]).map {
       .testTarget(
-        name: $0 + "Tests", dependencies: [.target(name: $0), "ApusTestSupport"],
+        name: $0 + "Tests", dependencies: closure([$0, "Apus", "ApusTestSupport"]),
         path: "Tests/\($0)Tests", swiftSettings: swift)
     },
   cLanguageStandard: .gnu2x

@@ -104,7 +104,11 @@ INLINE VF WIDE(expm1_f32)(VF a) {
 
 INLINE VF WIDE(sigmoid_f32)(VF a) {
   VF t = WIDE(exp_f32)(-ABSOLUTE_F(a));
-  return SELECT_F(a < 0.0f, t, (VF)(1.0f)) / (1.0f + t);
+  VF d = 1.0f + t;
+  VF r = SELECT_F(a < 0.0f, t, (VF)(1.0f)) / d;
+  // What the sum lost, times r / d; 1 / d is r or 1 − r.
+  VF lost = t - (d - 1.0f);
+  return r - (r * lost) * SELECT_F(a < 0.0f, 1.0f - r, r);
 }
 
 // ---- Logarithms

@@ -135,7 +135,9 @@ INLINE VF WIDE(asin_f32)(VF a) {
   VF z = SELECT_F(is_far, 0.5f * (1.0f - t), t * t);
   VF x = SELECT_F(is_far, SQUARE_ROOT(z), t);
   VF tail = WIDE(asin_tail)(x, z);
-  VF far = (1.57079637f - (x + x)) - ((tail + tail) + 4.37113883e-8f);
+  VF r = 1.57079637f - (x + x);
+  VF r_low = (1.57079637f - r) - (x + x);
+  VF far = r + (r_low - ((tail + tail) + 4.37113883e-8f));
   return WITH_SIGN_OF(SELECT_F(is_far, far, x + tail), a);
 }
 

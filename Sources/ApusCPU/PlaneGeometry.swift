@@ -20,6 +20,8 @@ struct PlaneGeometry {
   /// Where the source begins in its padded version; negative where its first elements are cut off.
   let lead: SIMD3<Int>
   let isFlipped: Bool
+  /// Source channels of a padded buffer: those of a group for weights, else all.
+  let paddedChannels: Int
   /// Rows of a strip, and strips of a plane.
   let stripRows: Int
   let stripCount: Int
@@ -29,7 +31,8 @@ struct PlaneGeometry {
 
   /// The geometry of a pass, or `nil` where another method is better.
   init?(_ g: ConvolutionGeometry, pass: Convolution.Pass, dtype: DType) {
-    guard dtype.lane == .float32, g.stride == SIMD3(1, 1, 1) else { return nil }
+    let isPointwise = g.kernel.wrappedProduct == 1 && g.inputChannels > 4 * g.groups
+    guard dtype.lane == .float32, g.stride == SIMD3(1, 1, 1), !isPointwise else { return nil }
     batch = g.batch
     groups = g.groups
     kernel = g.kernel
@@ -45,19 +48,40 @@ struct PlaneGeometry {
       (source, result) = (g.input, g.output)
       lead = g.padding
     }
+    paddedChannels = pass == .weightGradient ? sourceChannels / groups : sourceChannels
     let width = result.z + reach.z
-    let inner = sourceChannels * g.kernel.x * width * 4
+    let inner = paddedChannels * g.kernel.x * width * 4
     let row = inner + resultChannels * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
     stripRows = max(1, min(rows, result.y))
     stripCount = (result.y + stripRows - 1) / max(1, stripRows)
-    guard result.wrappedProduct > 0, batch > 0, isWorthwhile else { return nil }
+    guard result.wrappedProduct > 0, batch > 0, fillsVectors,
+      pass == .weightGradient ? hasLongSums : hasNearWeights
+    else { return nil }
   }
 
   /// Vectors must not be spent on gaps and tails.
-  private var isWorthwhile: Bool {
-    let useful = stripRows * result.z
-    return useful >= vectorCount(rows: stripRows) * 8
+  private var fillsVectors: Bool {
+    stripRows * result.z >= vectorCount(rows: stripRows) * 8
+  }
+
+  /// The weights are read once for each strip: from a second-level cache, or for many pixels.
+  private var hasNearWeights: Bool {
+    let byteCount = resultChannels * tapCount * 4
+    return byteCount <= 600_000 || stripRows * result.z >= 128
+  }
+
+  /// The sums of a weight gradient are read and written, and the source padded, once for each strip.
+  private var hasLongSums: Bool {
+    let vectors = vectorCount(rows: stripRows)
+    let padding = paddedChannels * kernel.x * (paddedRows * 20 + paddedRows * width / 4)
+    return vectors >= 6 && padding * 4 <= gradientChannelGrain * tapCount * vectors
+  }
+
+  /// Result channels, all in one group, whose sums stay in a cache: the nearer the fewer pixels there are.
+  var gradientChannelGrain: Int {
+    let byteCount = 400_000 * max(1, vectorCount(rows: stripRows) / 16)
+    return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))
   }
 
   var width: Int { result.z + (kernel.z - 1) * dilation.z }
@@ -65,7 +89,7 @@ struct PlaneGeometry {
   var tapCount: Int { kernel.wrappedProduct * sourceChannels / groups }
   var paddedChannelSize: Int { kernel.x * paddedRows * width }
   /// Numbers of the padded buffer; the last vector reads past the last pixel.
-  var paddedSize: Int { sourceChannels * paddedChannelSize + 32 }
+  var paddedSize: Int { paddedChannels * paddedChannelSize + 32 }
   /// Distance of channels in a strip's result.
   var stripSize: Int { vectorCount(rows: stripRows) * 16 }
 
@@ -97,10 +121,11 @@ struct PlaneGeometry {
     return (plane, (strip * stripRows)..<min((strip + 1) * stripRows, result.y))
   }
 
-  /// Copies what the taps of a strip read into the padded buffer, whose padding is zero already or, with
-  /// `clears`, is made so.
+  /// Copies what the taps of a strip read, from channel `firstChannel` on, into the padded buffer, whose
+  /// padding is zero already or, with `clears`, is made so.
   func pad(
-    _ image: UnsafeMutableRawPointer, plane: Int, rows: Range<Int>, into buffer: UnsafeMutablePointer<Float>,
+    _ image: UnsafeMutableRawPointer, firstChannel: Int = 0, plane: Int, rows: Range<Int>,
+    into buffer: UnsafeMutablePointer<Float>,
     _ copier: RowCopier, clears: Bool
   ) {
     if clears { buffer.update(repeating: 0, count: paddedSize) }
@@ -109,11 +134,11 @@ struct PlaneGeometry {
     let endRow = firstRow + rows.count + (kernel.y - 1) * dilation.y
     let sourceRows = max(0, firstRow)..<max(0, firstRow, min(source.y, endRow))
     guard !sourceRows.isEmpty, !columns.isEmpty else { return }
-    for channel in 0..<sourceChannels {
+    for channel in 0..<paddedChannels {
       for z in 0..<kernel.x {
         let sourcePlane = plane + z * dilation.x - lead.x
         guard sourcePlane >= 0, sourcePlane < source.x else { continue }
-        let from = ((channel * source.x + sourcePlane) * source.y + sourceRows.lowerBound) * source.z
+        let from = (((firstChannel + channel) * source.x + sourcePlane) * source.y + sourceRows.lowerBound) * source.z
         let toRow = z * paddedRows + sourceRows.lowerBound - firstRow
         copier.copy(
           sourceRows.count, columns.count, image, from + columns.lowerBound, stride: source.z,

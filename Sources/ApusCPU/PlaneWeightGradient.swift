@@ -21,7 +21,7 @@ final class PlaneWeightGradientStep: CPUStep {
   private let channelGrain: Int
   private let gradientOffset: Int
   private let sumsOffset: Int
-  private let add: csimd_loop
+  private let merger: PartMerger
 
   init(_ step: Convolution, _ geometry: PlaneGeometry, _ builder: StepBuilder) throws(DeviceError) {
     self.geometry = geometry
@@ -30,16 +30,15 @@ final class PlaneWeightGradientStep: CPUStep {
     offsets = geometry.tapOffsets
     loops = builder.loops
     copier = RowCopier(step.dtype, builder)
-    add = try builder.row("add", .float32)
     let perGroup = geometry.resultChannels / geometry.groups
     let pieces = geometry.batch * geometry.piecesPerImage
     let weightCount = geometry.resultChannels * geometry.tapCount
-    // The sums of a task should stay in a second-level cache.
-    channelGrain = min(perGroup, max(4, 400_000 / max(1, geometry.tapCount * 64) / 4 * 4))
+    channelGrain = geometry.gradientChannelGrain
     let blocks = (perGroup + channelGrain - 1) / max(1, channelGrain) * geometry.groups
     let work = step.geometry.multiplyAdds
     partCount = max(
-      1, min(pieces, work / 1_000_000, max(2, 16 / blocks), 16_000_000 / max(1, weightCount)))
+      1, min(pieces, work / 1_000_000, max(2, 16 / blocks), 8_000_000 / max(1, weightCount)))
+    merger = try PartMerger(count: weightCount, parts: partCount, lane: .float32, builder)
     gradientOffset = (geometry.paddedSize * 4 + 63) & ~63
     sumsOffset = gradientOffset + channelGrain * geometry.stripSize * 4
     workspaceByteCount =
@@ -64,7 +63,7 @@ final class PlaneWeightGradientStep: CPUStep {
     }
     var cores: UnsafeMutableRawPointer? =
       epilogue.place(context.frame) ?? UnsafeMutableRawPointer(partials + partCount * weightCount)
-    merge(partials, into: cores!.assumingMemoryBound(to: Float.self))
+    merger.merge(context, UnsafeMutableRawPointer(partials), into: cores!)
     epilogue.run(context, cores: &cores)
   }
 
@@ -83,18 +82,18 @@ final class PlaneWeightGradientStep: CPUStep {
     let pieces = geometry.batch * geometry.piecesPerImage
     let range = (part * pieces / partCount)..<((part + 1) * pieces / partCount)
     let imageSize = geometry.sourceChannels * geometry.source.wrappedProduct
-    let groupSize = geometry.sourceChannels / geometry.groups * geometry.paddedChannelSize
     for index in range {
       let (image, number) = index.quotientAndRemainder(dividingBy: geometry.piecesPerImage)
       let (plane, rows) = geometry.piece(number)
       let isFirst = index == range.lowerBound || geometry.piecesPerImage > 1
       geometry.pad(
-        input + image * imageSize * dtype.byteCount, plane: plane, rows: rows, into: padded,
+        input + image * imageSize * dtype.byteCount, firstChannel: group * geometry.paddedChannels,
+        plane: plane, rows: rows, into: padded,
         copier, clears: isFirst)
       let first = image * geometry.resultChannels + group * perGroup + channels.lowerBound
       spread(first, channels.count, plane, rows, gradient, rowsOfGradient)
       loops.pointee.plane_correlate(
-        channels.count, offsets.count, padded + group * groupSize, offsets, rowsOfGradient,
+        channels.count, offsets.count, padded, offsets, rowsOfGradient,
         geometry.stripSize, geometry.vectorCount(rows: rows.count), sums)
     }
     loops.pointee.fold_sums(
@@ -117,17 +116,6 @@ final class PlaneWeightGradientStep: CPUStep {
       let end = (rows.count - 1) * geometry.width + extents.z
       let vectorEnd = geometry.vectorCount(rows: rows.count) * 16
       if rows.count < geometry.stripRows { (to + end).update(repeating: 0, count: vectorEnd - end) }
-    }
-  }
-
-  private func merge(_ partials: UnsafeMutablePointer<Float>, into result: UnsafeMutablePointer<Float>) {
-    result.update(from: partials, count: weightCount)
-    withUnsafeTemporaryAllocation(of: csimd_operand.self, capacity: 2) { operands in
-      operands[0] = csimd_operand(data: result, step: 1)
-      for part in 1..<max(1, partCount) {
-        operands[1] = csimd_operand(data: partials + part * weightCount, step: 1)
-        add(weightCount, result, operands.baseAddress)
-      }
     }
   }
 }

@@ -41,7 +41,7 @@ final class UnfoldedConvolutionStep: CPUStep {
     _ weights: UnsafeMutableRawPointer, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
   ) {
     let room = workspace + geometry.linesByteCount + geometry.pixelsByteCount
-    geometry.unfold(input, images, group: group, rows, into: workspace, room: room)
+    let lines = geometry.unfold(input, images, group: group, rows, into: workspace, room: room)
     let size = geometry.lane.byteCount
     let width = rows.count * geometry.g.output.z
     let place = epilogue.place(frame)
@@ -59,7 +59,7 @@ final class UnfoldedConvolutionStep: CPUStep {
     product.multiply(
       m: geometry.outputs, n: images.count * width, k: geometry.tapCount,
       .init(weights + group * geometry.outputs * geometry.tapCount * size, leading: geometry.tapCount),
-      .init(workspace, leading: images.count * width), target, leading: leading)
+      lines, target, leading: leading)
     for (number, image) in images.enumerated() {
       for channel in 0..<geometry.outputs {
         let first = position(image, channel)
@@ -120,7 +120,7 @@ final class UnfoldedInputGradientStep: CPUStep {
       place.map { $0 + first(image) * size }
         ?? room + (image - images.lowerBound) * geometry.imageByteCount
     }
-    for image in images {
+    for image in images where !geometry.isPointwise {
       core(image).initializeMemory(as: UInt8.self, repeating: 0, count: count * size)
     }
     let factor = MatrixProduct.Factor(
@@ -132,6 +132,13 @@ final class UnfoldedInputGradientStep: CPUStep {
       let pixels = geometry.collect(
         gradient, images, group: group, channels: 0..<geometry.outputs, rows,
         into: workspace + geometry.linesByteCount)
+      if geometry.isPointwise {
+        product.multiply(
+          m: geometry.tapCount, n: width, k: geometry.outputs, factor, pixels,
+          core(images.lowerBound) + rows.lowerBound * geometry.g.output.z * size,
+          leading: geometry.inputSize)
+        continue
+      }
       product.multiply(
         m: geometry.tapCount, n: images.count * width, k: geometry.outputs, factor, pixels, workspace,
         leading: images.count * width)

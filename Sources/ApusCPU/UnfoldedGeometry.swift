@@ -37,6 +37,12 @@ struct UnfoldedGeometry {
       dilation: extents(g.dilation))
   }
 
+  /// Whether an image is its own matrix of windows: kernels of one pixel that meet each pixel once.
+  var isPointwise: Bool {
+    g.kernel.wrappedProduct == 1 && g.stride == SIMD3(1, 1, 1) && g.padding == SIMD3(0, 0, 0)
+      && g.input == g.output && dtype.isLane && imageGrain == 1
+  }
+
   var pixels: Int { g.output.wrappedProduct }
   var rows: Int { g.output.x * g.output.y }
   var tapCount: Int { windows.channels * g.kernel.wrappedProduct }
@@ -69,8 +75,13 @@ struct UnfoldedGeometry {
   func unfold(
     _ input: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, _ rows: Range<Int>,
     into lines: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer
-  ) {
+  ) -> MatrixProduct.Factor {
     let width = rows.count * g.output.z
+    if isPointwise {
+      let first = (images.lowerBound * g.inputChannels + group * inputs) * inputSize
+      return MatrixProduct.Factor(
+        input + (first + rows.lowerBound * g.output.z) * lane.byteCount, leading: inputSize)
+    }
     withUnsafePointer(to: windows) { windows in
       for (number, image) in images.enumerated() {
         let first = (image * g.inputChannels + group * inputs) * inputSize
@@ -84,6 +95,7 @@ struct UnfoldedGeometry {
           lines + number * width * lane.byteCount, images.count * width)
       }
     }
+    return MatrixProduct.Factor(lines, leading: images.count * width)
   }
 
   /// The pixels of some images' group of output channels, the images side by side: in place where they lie

@@ -11,7 +11,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
   private let epilogue: EpilogueKernel
   private let input: Int
   private let gradient: Int
-  private let add: csimd_loop
+  private let merger: PartMerger
   private let partCount: Int
   /// Output channels of a task, all in one group.
   private let channelGrain: Int
@@ -21,10 +21,12 @@ final class UnfoldedWeightGradientStep: CPUStep {
     product = MatrixProduct(geometry.lane, builder)
     epilogue = try EpilogueKernel(step.epilogue, lanes: [geometry.lane], builder)
     (input, gradient) = (step.left, step.right)
-    add = try builder.row("add", geometry.lane)
     let weightCount = max(1, step.geometry.outputChannels * geometry.tapCount)
-    partCount = max(
-      1, min(geometry.imageBlocks, step.geometry.multiplyAdds / 2_000_000, 8, 4_000_000 / weightCount))
+    let limit = min(
+      geometry.imageBlocks, step.geometry.multiplyAdds / 2_000_000, 8, 10_000_000 / weightCount)
+    // A power of two shares out evenly.
+    partCount = limit >= 8 ? 8 : limit >= 4 ? 4 : limit >= 2 ? 2 : 1
+    merger = try PartMerger(count: weightCount, parts: partCount, lane: geometry.lane, builder)
     // Where weights are many, channels are what is shared out.
     channelGrain =
       partCount * step.geometry.groups >= 4
@@ -52,7 +54,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
     var core: UnsafeMutableRawPointer? =
       epilogue.place(context.frame) ?? partials + partCount * weightCount * size
-    merge(partials, into: core!)
+    merger.merge(context, partials, into: core!)
     epilogue.run(context, cores: &core)
   }
 
@@ -73,26 +75,14 @@ final class UnfoldedWeightGradientStep: CPUStep {
       for rowBlock in 0..<geometry.rowBlocks {
         let rows = geometry.rows(rowBlock)
         let count = images.count * rows.count * geometry.g.output.z
-        geometry.unfold(
+        var lines = geometry.unfold(
           input, images, group: group, rows, into: workspace, room: pixelsRoom + geometry.pixelsByteCount)
+        lines.isTransposed = true
         let pixels = geometry.collect(
           gradient, images, group: group, channels: channels, rows, into: pixelsRoom)
         product.multiply(
-          m: channels.count, n: geometry.tapCount, k: count, pixels,
-          .init(workspace, leading: count, isTransposed: true), result, leading: geometry.tapCount,
-          accumulates: true)
-      }
-    }
-  }
-
-  private func merge(_ partials: UnsafeMutableRawPointer, into result: UnsafeMutableRawPointer) {
-    let byteCount = weightCount * geometry.lane.byteCount
-    result.copyMemory(from: partials, byteCount: byteCount)
-    withUnsafeTemporaryAllocation(of: csimd_operand.self, capacity: 2) { operands in
-      operands[0] = csimd_operand(data: result, step: 1)
-      for part in 1..<max(1, partCount) {
-        operands[1] = csimd_operand(data: partials + part * byteCount, step: 1)
-        add(weightCount, result, operands.baseAddress)
+          m: channels.count, n: geometry.tapCount, k: count, pixels, lines, result,
+          leading: geometry.tapCount, accumulates: true)
       }
     }
   }

@@ -33,12 +33,19 @@ struct ResumeTests {
     process.arguments = words
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
+    // A shell may have switched SIGINT off for the tests, if they run in the background.
+    let before = Foundation.signal(SIGINT, SIG_DFL)
     try process.run()
+    _ = Foundation.signal(SIGINT, before)
     Thread.sleep(forTimeInterval: seconds)
     while let file, process.isRunning, !FileManager.default.fileExists(atPath: file) {
       Thread.sleep(forTimeInterval: 0.01)
     }
     kill(process.processIdentifier, signal)
+    // One that does not listen must not hold up the tests for good.
+    let deadline = Date(timeIntervalSinceNow: 60)
+    while process.isRunning, Date() < deadline { Thread.sleep(forTimeInterval: 0.01) }
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     process.waitUntilExit()
     return process.terminationStatus
   }

@@ -5,11 +5,13 @@ import Testing
 @testable import ApusTensor
 
 /// Fusion never changes bits: a random graph evaluated as one plan equals the same graph evaluated
-/// operation by operation, on the reference device with every plan checked.
+/// operation by operation; the reference device checks every plan.
 @Suite struct FusionFuzzTests {
-  @Test(arguments: 0..<60) func fusedEqualsStepwise(seed: Int) throws {
-    let device = ComputeDevice(backend: ReferenceDevice())
-    try withDevice(device) { () throws in
+  /// Devices that build no kernels.
+  private static let fast = TestDevice.all.filter { $0.extent == .everything }
+
+  @Test(arguments: fast, 0..<60) func fusedEqualsStepwise(device: TestDevice, seed: Int) throws {
+    try withDevice(device.device) { () throws in
       for round in 0..<10 {
         var fused = RandomGraph(seed: UInt64(seed * 1000 + round), evaluatesEach: false)
         var stepwise = RandomGraph(seed: UInt64(seed * 1000 + round), evaluatesEach: true)
@@ -26,9 +28,8 @@ import Testing
   }
 
   /// The same with a plan that may overwrite its inputs: values that are not held are donated.
-  @Test(arguments: 0..<20) func donationKeepsValues(seed: Int) throws {
-    let device = ComputeDevice(backend: ReferenceDevice())
-    try withDevice(device) { () throws in
+  @Test(arguments: fast, 0..<20) func donationKeepsValues(device: TestDevice, seed: Int) throws {
+    try withDevice(device.device) { () throws in
       var graph = RandomGraph(seed: UInt64(seed), evaluatesEach: false)
       var twin = RandomGraph(seed: UInt64(seed), evaluatesEach: true)
       for _ in 0..<4 {

@@ -8,10 +8,10 @@ struct StepComparisonTests {
 
   /// A loss, its gradients, and a value that is drawn.
   private func step(_ device: ComputeDevice) throws -> [Tensor] {
-    try withDevice(device) {
+    withDevice(device) {
       let x = Tensor((0..<24).map { Float($0) / 12 - 1 }, shape: [4, 6])
       let weight = Tensor((0..<18).map { Float($0 % 7) / 5 - 0.4 }, shape: [6, 3])
-      return try recordingGradients {
+      return recordingGradients {
         let hidden = x.matmul(weight).tanh()
         let loss = hidden.squared().mean()
         var key = RandomKey(seed: 4)
@@ -69,13 +69,23 @@ private final class FaultyDevice: Device, Sendable {
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
     var plan = plan
     for index in plan.steps.indices {
-      guard case .elementwise(var step) = plan.steps[index].step else { continue }
-      for place in step.program.instructions.indices where step.program.instructions[place].function == function {
-        step.program.instructions[place].function = replacement
+      switch plan.steps[index].step {
+      case .elementwise(var step):
+        exchange(in: &step.program)
+        plan.steps[index].step = .elementwise(step)
+      case .matmul(var step):
+        exchange(in: &step.epilogue.program)
+        plan.steps[index].step = .matmul(step)
+      default: break
       }
-      plan.steps[index].step = .elementwise(step)
     }
     return try base.prepare(plan)
+  }
+
+  private func exchange(in program: inout Program) {
+    for index in program.instructions.indices where program.instructions[index].function == function {
+      program.instructions[index].function = replacement
+    }
   }
 
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer { try base.allocate(byteCount: byteCount) }

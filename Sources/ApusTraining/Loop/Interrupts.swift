@@ -28,6 +28,11 @@ enum Interrupts {
       if Interrupts.received.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
     }
     action.sa_flags = Int32(SA_RESTART)
+    // Whoever started the process may have left them blocked: threads that do so pass it on to what they start.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for signal in [SIGINT, SIGTERM] { sigaddset(&signals, signal) }
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     installed.withLock { installed in
       guard installed.isEmpty else { return }
       for signal in [SIGINT, SIGTERM] {

@@ -59,7 +59,9 @@ struct TrainingSession {
       if step % TrainingSession.window == 0 || isEpochEnd { try finishWindow() }
       if isEpochEnd || step == trainer.totalSteps { try finishEpoch() }
       let interruption = trainer.options.handlesSignals ? Interrupts.signal : nil
-      let isDue = isEpochEnd || now - trainer.lastSave >= trainer.options.saveEvery
+      let sinceSave = now - trainer.lastSave
+      // With the full batch every step is an epoch: those of a few milliseconds are not each worth a checkpoint.
+      let isDue = sinceSave >= trainer.options.saveEvery || isEpochEnd && sinceSave >= 1
       if interruption != nil || isDue || step == end { try save() }
       if interruption != nil { return interruption }
       progress.update(status, now: now)

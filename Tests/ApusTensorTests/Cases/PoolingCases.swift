@@ -36,7 +36,7 @@ extension OpCase {
   }
 
   static let poolings: [OpCase] = [
-    pooling("maxPooled", [[2, 3, 6, 4], [1, 1, 2, 2]], tolerance: .exact, { $0.maxPooled([2, 2]) }) { x in
+    pooling("maxPooled", [[2, 3, 6, 4], [1, 1, 2, 2], [0, 3, 4, 4]], tolerance: .exact, { $0.maxPooled([2, 2]) }) { x in
       pool(x, [x.shape[2] / 2, x.shape[3] / 2], { ($1 * 2, $1 * 2 + 2) }, largest)
     },
     pooling(
@@ -54,7 +54,7 @@ extension OpCase {
     pooling("maxPooled(rank 3)", [[1, 2, 4, 4, 2]], tolerance: .exact, { $0.maxPooled([2]) }) { x in
       pool(x, [2, 2, 1], { ($1 * 2, $1 * 2 + 2) }, largest)
     },
-    pooling("averagePooled", [[2, 3, 6, 4], [1, 1, 2, 2]], { $0.averagePooled([2, 2]) }) { x in
+    pooling("averagePooled", [[2, 3, 6, 4], [1, 1, 2, 2], [0, 3, 4, 4]], { $0.averagePooled([2, 2]) }) { x in
       pool(x, [x.shape[2] / 2, x.shape[3] / 2], { ($1 * 2, $1 * 2 + 2) }, mean)
     },
     pooling("averagePooled(padded)", [[2, 2, 6]], { $0.averagePooled([3], stride: [2], padding: [(1, 1)]) }) { x in
@@ -64,7 +64,7 @@ extension OpCase {
       "averagePooled(inside)", [[2, 2, 6]],
       { $0.averagePooled([3], stride: [2], padding: [(1, 1)], countsPadding: false) }
     ) { x in pool(x, [3], { ($1 * 2 - 1, $1 * 2 + 2) }, meanInside) },
-    pooling("adaptiveAveragePooled", [[2, 3, 7, 5], [1, 1, 2, 2]], { $0.adaptiveAveragePooled([3, 2]) }) { x in
+    pooling("adaptiveAveragePooled", [[2, 3, 7, 5], [1, 1, 2, 2], [0, 1, 3, 4]], { $0.adaptiveAveragePooled([3, 2]) }) { x in
       pool(x, [3, 2], adaptive(x, [3, 2]), mean)
     },
     pooling(

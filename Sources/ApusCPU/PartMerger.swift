@@ -1,0 +1,39 @@
+import ApusDevice
+import CSIMD
+
+/// Sums of parts, in order: `result = parts[0] + parts[1] + …`, each part `count` numbers.
+struct PartMerger {
+  private let count: Int
+  private let parts: Int
+  private let lane: Lane
+  private let add: csimd_loop
+  private static let grain = 16384
+
+  init(count: Int, parts: Int, lane: Lane, _ builder: StepBuilder) throws(DeviceError) {
+    self.count = count
+    self.parts = parts
+    self.lane = lane
+    add = try builder.row("add", lane)
+  }
+
+  /// - Parameter partials: the parts, one behind the other.
+  func merge(
+    _ context: borrowing RunContext, _ partials: UnsafeMutableRawPointer,
+    into result: UnsafeMutableRawPointer
+  ) {
+    let size = lane.byteCount
+    context.pool.run((count + Self.grain - 1) / Self.grain) { task, _ in
+      let first = task * Self.grain
+      let length = min(Self.grain, count - first)
+      let target = result + first * size
+      target.copyMemory(from: partials + first * size, byteCount: length * size)
+      withUnsafeTemporaryAllocation(of: csimd_operand.self, capacity: 2) { operands in
+        operands[0] = csimd_operand(data: target, step: 1)
+        for part in 1..<max(1, parts) {
+          operands[1] = csimd_operand(data: partials + (part * count + first) * size, step: 1)
+          add(length, target, operands.baseAddress)
+        }
+      }
+    }
+  }
+}
