@@ -2,7 +2,8 @@ import ApusDevice
 import ApusGPU
 import Foundation
 
-/// The OpenCL devices that tests run on: device 0 with each class of kernels. Programs are built from
+/// The OpenCL devices that tests run on: device 0 with each class of kernels, or with the one that
+/// `APUS_KERNEL_CLASS` forces. Programs are built from
 /// their text in every run: the caches of the user and of the OpenCL platform are left alone.
 enum Harness {
   static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] =
