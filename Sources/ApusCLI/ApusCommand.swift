@@ -15,8 +15,10 @@ enum ApusCommand {
   static func main() {
     do {
       try run(Array(CommandLine.arguments.dropFirst()))
+      ComputeDevice.storePrograms()
     } catch {
       Diagnostics.write(String(describing: error))
+      ComputeDevice.storePrograms()
       exit(ExitCode(for: error).rawValue)
     }
   }

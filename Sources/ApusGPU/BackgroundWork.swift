@@ -1,14 +1,12 @@
 import Glibc
 
 /// Work that nobody waits for, and work that is left for the end of the process.
-enum BackgroundWork {
+package enum BackgroundWork {
   private static let state = State()
 
   private final class State: @unchecked Sendable {
     let lock = Lock()
-    var atExit: [@Sendable () -> Void] = []
-
-    init() { atexit { BackgroundWork.finish() } }
+    var rest: [@Sendable () -> Void] = []
   }
 
   private final class Job {
@@ -33,18 +31,21 @@ enum BackgroundWork {
     }
   }
 
-  /// Runs `body` when the process ends.
-  static func atExit(_ body: @escaping @Sendable () -> Void) {
+  /// Leaves `body` for `finish`.
+  static func atEnd(_ body: @escaping @Sendable () -> Void) {
     state.lock.lock()
-    state.atExit.append(body)
+    state.rest.append(body)
     state.lock.unlock()
   }
 
   /// Runs what was left for the end.
-  static func finish() {
+  ///
+  /// A program calls it before it exits. A function given to `atexit` would not do: by then compilers in drivers may
+  /// have torn down what they need.
+  package static func finish() {
     state.lock.lock()
-    let bodies = state.atExit
-    state.atExit = []
+    let bodies = state.rest
+    state.rest = []
     state.lock.unlock()
     for body in bodies { body() }
   }

@@ -88,7 +88,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     }
     if pendingSince == nil, !pending.isEmpty {
       pendingSince = monotonicSeconds()
-      BackgroundWork.atExit { self.storePending(until: monotonicSeconds() + Self.exitBudget) { _ in true } }
+      BackgroundWork.atEnd { self.storePending(until: monotonicSeconds() + Self.exitBudget) { _ in true } }
     }
   }
 

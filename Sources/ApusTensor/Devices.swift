@@ -52,6 +52,10 @@ extension ComputeDevice {
     return (devices, problems)
   }
 
+  /// Keeps what devices built in this process for later ones, if that is left to be done. A program calls it once,
+  /// before it exits; it may take some seconds after the first use of a model on a device.
+  public static func storePrograms() { BackgroundWork.finish() }
+
   /// The process's default device: that of `APUS_DEVICE`, else the CPU.
   static let defaultDevice: ComputeDevice = {
     let name = getenv("APUS_DEVICE").map { String(cString: $0) } ?? "cpu"
