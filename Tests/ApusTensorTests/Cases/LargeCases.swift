@@ -21,35 +21,55 @@ extension OpCase {
     large(
       "+(large columns)", [[310, 331], [310, 1]], tolerance: .elementwise, { $0[0] + $0[1] },
       { x in Grid([310, 331]) { x[0][$0] + x[1][$0[0], 0] } }),
-    large("sum(large)", [[257, 513]], tolerance: .sum(terms: 257 * 513), { $0[0].sum() }, { Grid([], [$0[0].values.reduce(0, +)]) }),
-    large("sum(large rows)", [[130, 1031]], tolerance: .sum(terms: 1031), { $0[0].sum([1]) }, { $0[0].reduced([1]) { $0.reduce(0, +) } }),
-    large("sum(large columns)", [[1031, 130]], tolerance: .sum(terms: 1031), { $0[0].sum([0]) }, { $0[0].reduced([0]) { $0.reduce(0, +) } }),
+    large(
+      "sum(large)", [[257, 513]], tolerance: .sum(terms: 257 * 513), { $0[0].sum() },
+      { Grid([], [$0[0].values.reduce(0, +)]) }),
+    large(
+      "sum(large rows)", [[130, 1031]], tolerance: .sum(terms: 1031), { $0[0].sum([1]) },
+      { $0[0].reduced([1]) { $0.reduce(0, +) } }),
+    large(
+      "sum(large columns)", [[1031, 130]], tolerance: .sum(terms: 1031), { $0[0].sum([0]) },
+      { $0[0].reduced([0]) { $0.reduce(0, +) } }),
     large(
       "sum(large, channels)", [[24, 7, 31, 29]], tolerance: .sum(terms: 24 * 31 * 29), { $0[0].sum([0, 2, 3]) },
       { $0[0].reduced([0, 2, 3]) { $0.reduce(0, +) } }),
     large("max(large)", [[70_001]], tolerance: .exact, { $0[0].max() }, { Grid([], [$0[0].values.max()!]) }),
-    large("argmax(large)", [[3, 40_001]], tolerance: .exact, { $0[0].argmax(1) }, { $0[0].reduced([1]) { x in Double(x.firstIndex(of: x.max()!)!) } }),
+    large(
+      "argmax(large)", [[3, 40_001]], tolerance: .exact, { $0[0].argmax(1) },
+      { $0[0].reduced([1]) { x in Double(x.firstIndex(of: x.max()!)!) } }),
     large(
       "matmul(large)", [[131, 301], [301, 259]], tolerance: .sum(terms: 301), { $0[0].matmul($0[1]) },
       { x in
-        Grid([131, 259]) { index in (0..<301).reduce(0) { $0 + x[0].values[index[0] * 301 + $1] * x[1].values[$1 * 259 + index[1]] } }
+        Grid([131, 259]) { index in
+          (0..<301).reduce(0) { $0 + x[0].values[index[0] * 301 + $1] * x[1].values[$1 * 259 + index[1]] }
+        }
       }),
-    large("transposed(large)", [[301, 413]], tolerance: .exact, { $0[0].transposed() * 1 }, { x in Grid([413, 301]) { x[0][$0[1], $0[0]] } }),
+    large(
+      "transposed(large)", [[301, 413]], tolerance: .exact, { $0[0].transposed() * 1 },
+      { x in Grid([413, 301]) { x[0][$0[1], $0[0]] } }),
     large(
       "softmax(large)", [[70, 1003]], tolerance: .composed(steps: 16, scale: 1e-5), { $0[0].softmax() },
-      { $0[0].lines(1) { x in
-        let sum = x.reduce(0) { $0 + exp($1) }
-        return x.map { exp($0) / sum }
-      } }),
-    large("cumulativeSum(large)", [[3, 5003]], tolerance: .sum(terms: 5003), { $0[0].cumulativeSum(1) }, { $0[0].lines(1, running) }),
-    large("cumulativeSum(large columns)", [[1500, 37]], tolerance: .sum(terms: 1500), { $0[0].cumulativeSum(0) }, { $0[0].lines(0, running) }),
+      {
+        $0[0].lines(1) { x in
+          let sum = x.reduce(0) { $0 + exp($1) }
+          return x.map { exp($0) / sum }
+        }
+      }),
+    large(
+      "cumulativeSum(large)", [[3, 5003]], tolerance: .sum(terms: 5003), { $0[0].cumulativeSum(1) },
+      { $0[0].lines(1, running) }),
+    large(
+      "cumulativeSum(large columns)", [[1500, 37]], tolerance: .sum(terms: 1500), { $0[0].cumulativeSum(0) },
+      { $0[0].lines(0, running) }),
     large("sorted(large)", [[3, 5003]], tolerance: .exact, { $0[0].sorted() }, { $0[0].lines(1) { $0.sorted() } }),
-    large("sorted(many rows)", [[1201, 33]], tolerance: .exact, { $0[0].sorted() }, { $0[0].lines(1) { $0.sorted() } }),
+    large(
+      "sorted(many rows)", [[1201, 33]], tolerance: .exact, { $0[0].sorted() }, { $0[0].lines(1) { $0.sorted() } }),
     large(
       "gathering(large)", [[500, 40], [3000]], [.numbers(-2...2), .indices(bound: 500)], tolerance: .exact,
       { $0[0].gathering($0[1]) }, { x in Grid([3000, 40]) { x[0][Int(x[1][$0[0]]), $0[1]] } }),
     large(
-      "scatterAdding(large)", [[50, 40], [3000, 40], [3000, 40]], [.numbers(-2...2), .numbers(-2...2), .indices(bound: 50)],
+      "scatterAdding(large)", [[50, 40], [3000, 40], [3000, 40]],
+      [.numbers(-2...2), .numbers(-2...2), .indices(bound: 50)],
       tolerance: .sum(terms: 100), { $0[0].scatterAdding($0[1], at: $0[2], axis: 0) },
       { x in
         var result = x[0]

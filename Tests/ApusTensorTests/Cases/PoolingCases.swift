@@ -64,7 +64,9 @@ extension OpCase {
       "averagePooled(inside)", [[2, 2, 6]],
       { $0.averagePooled([3], stride: [2], padding: [(1, 1)], countsPadding: false) }
     ) { x in pool(x, [3], { ($1 * 2 - 1, $1 * 2 + 2) }, meanInside) },
-    pooling("adaptiveAveragePooled", [[2, 3, 7, 5], [1, 1, 2, 2], [0, 1, 3, 4]], { $0.adaptiveAveragePooled([3, 2]) }) { x in
+    pooling(
+      "adaptiveAveragePooled", [[2, 3, 7, 5], [1, 1, 2, 2], [0, 1, 3, 4]], { $0.adaptiveAveragePooled([3, 2]) }
+    ) { x in
       pool(x, [3, 2], adaptive(x, [3, 2]), mean)
     },
     pooling(

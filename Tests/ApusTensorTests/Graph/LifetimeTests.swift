@@ -148,7 +148,11 @@ import Testing
       let (x, w) = (vector(), vector())
       for _ in 0..<5 {
         let y = checkpointed([x, w]) { ($0[0] * $0[1]).tanh().sin() }
-        let z = withGradient([y]) { gradient, _, _ in [gradient * 2] } function: { $0[0].rounded() }
+        let z = withGradient([y]) { gradient, _, _ in
+          [gradient * 2]
+        } function: {
+          $0[0].rounded()
+        }
         try eval(gradients(of: z.sum(), withRespectTo: [x, w]))
       }
       #expect(compute.preparedPlanCount == 1)
