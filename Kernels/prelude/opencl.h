@@ -146,6 +146,19 @@ typedef VECTOR(double) VD;
 #define L_SATURATED_D(x) JOIN(CONVERT(long), _sat)(x)
 #define LIBM1(name) \
   INLINE VD WIDE(name##_f64)(VD a) { return name(a); }
+#if WIDTH == 1
 #define LIBM2(name) \
   INLINE VD WIDE(name##_f64)(VD a, VD b) { return name(a, b); }
+#else
+// Lane by lane: pow and fmod of PoCL 3.1's double vectors are wrong in all lanes where one holds 0, an
+// infinity or NaN, as the lanes behind the last element may.
+#define LIBM2(name) \
+  INLINE VD WIDE(name##_f64)(VD a, VD b) { \
+    double x[WIDTH], y[WIDTH]; \
+    VSTORE(a, x); \
+    VSTORE(b, y); \
+    for (int i = 0; i < WIDTH; i += 1) x[i] = name(x[i], y[i]); \
+    return VLOAD(x); \
+  }
+#endif
 #endif
