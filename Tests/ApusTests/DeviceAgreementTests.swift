@@ -32,7 +32,7 @@ import Testing
         let optimizer =
           rule == "adam"
           ? Optimizer(Adam(learningRate: 1e-3), for: model)
-          : Optimizer(SGD(learningRate: 0.05, momentum: 0.9), for: model)
+          : Optimizer(SGD(learningRate: 0.01, momentum: 0.9), for: model)
         var list: [Double] = []
         for step in 0..<20 {
           let batch = batch(step)

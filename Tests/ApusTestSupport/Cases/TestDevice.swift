@@ -1,4 +1,5 @@
 import Apus
+import ApusCPU
 import ApusDevice
 import ApusGPU
 import Testing
@@ -18,12 +19,27 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
 
   public let name: String
   public let device: ComputeDevice
-  public var extent = Extent.everything
+  public let extent: Extent
+
+  /// Opens the device once more, for tests that break it: a fault is reported to whoever reads next.
+  public let reopened: @Sendable () throws(DeviceError) -> ComputeDevice
 
   public var testDescription: String { name }
 
+  private init(
+    _ name: String, extent: Extent = .everything,
+    open: @escaping @Sendable () throws(DeviceError) -> any Device
+  ) throws(DeviceError) {
+    self.name = name
+    self.extent = extent
+    reopened = { () throws(DeviceError) in ComputeDevice(backend: try open()) }
+    device = try reopened()
+  }
+
   /// The oracle.
-  public static let reference = TestDevice(name: "reference", device: ComputeDevice(backend: ReferenceDevice()))
+  public static let reference: TestDevice = {
+    do throws(DeviceError) { return try TestDevice("reference") { ReferenceDevice() } } catch { fatalError("\(error)") }
+  }()
 
   /// The interpreter, the CPU, and every OpenCL device with both classes of kernels.
   public static let all: [TestDevice] = [reference] + opened.devices
@@ -35,20 +51,21 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
     var devices: [TestDevice] = []
     var problems: [DeviceError] = []
     do throws(DeviceError) {
-      devices.append(TestDevice(name: "cpu", device: try .named("cpu")))
+      devices.append(try TestDevice("cpu") { () throws(DeviceError) in try CPUDevice.open() })
     } catch {
       problems.append(error)
     }
     do throws(DeviceError) {
       for index in try OpenCL.devices().indices {
         for kernels in KernelTarget.Class.allCases {
-          var options = GPUOptions.environment
-          options.kernelClass = kernels
-          let backend = try OpenCL.open(index, options: options)
-          devices.append(
-            TestDevice(
-              name: "opencl:\(index) \(kernels) kernels", device: ComputeDevice(backend: backend),
-              extent: kernels == .cpu ? .everyType : .everyShape))
+          let device = try TestDevice(
+            "opencl:\(index) \(kernels) kernels", extent: kernels == .cpu ? .everyType : .everyShape
+          ) { () throws(DeviceError) in
+            var options = GPUOptions.environment
+            options.kernelClass = kernels
+            return try OpenCL.open(index, options: options)
+          }
+          devices.append(device)
         }
       }
     } catch {
