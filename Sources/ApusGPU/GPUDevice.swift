@@ -17,7 +17,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   init(driver: Driver, options: GPUOptions) throws(DeviceError) {
     self.driver = driver
     self.options = options
-    pool = MemoryPool(driver: driver)
+    pool = MemoryPool(driver: driver, fillsNewMemory: options.fillsNewMemory)
     scratch = ScratchArena(pool: pool)
     programs = ProgramLibrary(driver: driver, options: options)
     faults = try FaultRegister(driver: driver, pool: pool)

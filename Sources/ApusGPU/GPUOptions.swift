@@ -10,6 +10,8 @@ package struct GPUOptions: Sendable {
   package var kernelClass: KernelTarget.Class?
   /// Where built programs are kept; `nil` keeps none.
   package var cacheDirectory: String?
+  /// Whether memory that was never used is filled with a pattern, for tests.
+  package var fillsNewMemory = false
 
   package init(
     logsLaunches: Bool = false, kernelDirectory: String? = nil,

@@ -31,11 +31,17 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   private let driver: Driver
+  private let fillsNewMemory: Bool
   private let lock = Lock()
   private var free: [Int: [Driver.Memory]] = [:]
   private var counts = MemoryStatistics()
 
-  init(driver: Driver) { self.driver = driver }
+  /// - Parameter fillsNewMemory: whether memory that was never used holds 0xA5 in every byte, so that what reads it
+  ///   before it is written gives wrong results.
+  init(driver: Driver, fillsNewMemory: Bool) {
+    self.driver = driver
+    self.fillsNewMemory = fillsNewMemory
+  }
 
   deinit { flush() }
 
@@ -68,16 +74,26 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
     guard byteCount <= driver.info.maximumAllocationByteCount,
       counts.used + capacity <= driver.info.memoryByteCount
     else { throw outOfMemory(byteCount) }
-    if let memory = try? driver.allocate(byteCount: capacity) {
+    if let memory = try? newMemory(capacity) {
       return used(Block(memory: memory, capacity: capacity))
     }
     flushLocked()
     do throws(DeviceError) {
-      return used(Block(memory: try driver.allocate(byteCount: capacity), capacity: capacity))
+      return used(Block(memory: try newMemory(capacity), capacity: capacity))
     } catch {
       if case .outOfMemory = error { throw outOfMemory(byteCount) }
       throw error
     }
+  }
+
+  private func newMemory(_ byteCount: Int) throws(DeviceError) -> Driver.Memory {
+    let memory = try driver.allocate(byteCount: byteCount)
+    guard fillsNewMemory else { return memory }
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 1)
+    defer { bytes.deallocate() }
+    bytes.initializeMemory(as: UInt8.self, repeating: 0xA5)
+    try driver.copyIn(UnsafeRawBufferPointer(bytes), to: memory)
+    return memory
   }
 
   func give(_ block: Block) {

@@ -2,9 +2,9 @@ import ApusDevice
 import ApusGPU
 import Testing
 
-@Suite struct ConvolutionTests {
+@MainActor @Suite struct ConvolutionTests {
   /// A geometry with the extents of the output that a symmetric padding gives, plus `extra`.
-  static func geometry(
+  nonisolated static func geometry(
     _ batch: Int, _ input: Int, _ output: Int, groups: Int = 1, size: SIMD3<Int>, kernel: SIMD3<Int>,
     stride: SIMD3<Int> = .one, padding: SIMD3<Int> = .zero, dilation: SIMD3<Int> = .one,
     extra: SIMD3<Int> = .zero
@@ -16,7 +16,7 @@ import Testing
       stride: stride, padding: padding, dilation: dilation)
   }
 
-  static let geometries = [
+  nonisolated static let geometries = [
     geometry(3, 1, 6, size: SIMD3(1, 12, 14), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 2, 2)),
     geometry(2, 6, 16, size: SIMD3(1, 14, 14), kernel: SIMD3(1, 5, 5)),
     geometry(2, 3, 9, size: SIMD3(1, 1, 40), kernel: SIMD3(1, 1, 3), padding: SIMD3(0, 0, 1)),

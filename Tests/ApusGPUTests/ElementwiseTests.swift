@@ -2,7 +2,7 @@ import ApusDevice
 import ApusGPU
 import Testing
 
-@Suite struct ElementwiseTests {
+@MainActor @Suite struct ElementwiseTests {
   /// y = x · s + b over [rows, columns] with b broadcast along rows.
   static func affine(_ dtype: DType) -> Program {
     Program(

@@ -3,8 +3,10 @@ import ApusGPU
 import Foundation
 
 /// The OpenCL devices that tests run on: device 0 with each class of kernels, or with the one that
-/// `APUS_KERNEL_CLASS` forces. Programs are built from
-/// their text in every run: the caches of the user and of the OpenCL platform are left alone.
+/// `APUS_KERNEL_CLASS` forces. Programs are built from their text in every run: the caches of the user and of
+/// the OpenCL platform are left alone.
+///
+/// The suites of kernels stay on the main actor, since the simulator keeps what it knows of memory for each thread.
 enum Harness {
   static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] =
     classes.map { ($0, open($0)) }
@@ -26,6 +28,7 @@ enum Harness {
     var options = GPUOptions.environment
     options.kernelClass = kernelClass
     options.cacheDirectory = cacheDirectory
+    options.fillsNewMemory = true
     do { return try OpenCL.open(0, options: options) } catch {
       fatalError("the tests need an OpenCL device: \(error)")
     }
@@ -70,6 +73,9 @@ struct PlanBuilder {
   func run(on device: any Device, scalars: [Scalar] = []) throws -> [[Double]] {
     try CUDADump.write(plan)
     let executable = try device.prepare(plan)
+    // Each plan gets new memory, filled with a pattern. The simulator also takes the last upload's size for a
+    // buffer's, so it would be misled by memory in a second use.
+    device.releaseUnusedMemory()
     let buffers = try inputs.map { bytes in
       let buffer = try device.allocate(byteCount: bytes.count)
       try bytes.withUnsafeBytes { try device.upload($0, to: buffer) }
@@ -77,11 +83,7 @@ struct PlanBuilder {
     }
     let outputs = try plan.outputs.map { output in
       if let donated = output.donatedInput { return buffers[donated] }
-      let buffer = try device.allocate(byteCount: output.byteCount)
-      // What a kernel leaves unwritten shows.
-      let fill = [UInt8](repeating: 0xA5, count: output.byteCount)
-      try fill.withUnsafeBytes { try device.upload($0, to: buffer) }
-      return buffer
+      return try device.allocate(byteCount: output.byteCount)
     }
     try device.run(executable, inputs: buffers, outputs: outputs, scalars: scalars)
     return try plan.outputs.indices.map { index in

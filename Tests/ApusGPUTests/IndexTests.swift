@@ -2,7 +2,7 @@ import ApusDevice
 import ApusGPU
 import Testing
 
-@Suite struct IndexTests {
+@MainActor @Suite struct IndexTests {
   struct Case: CustomTestStringConvertible {
     var outer, extent, count, inner: Int
     /// Whether one index serves a row.
@@ -12,7 +12,7 @@ import Testing
     var testDescription: String { "\(outer)x\(extent)→\(count)x\(inner) \(dtype) \(indexType)" }
   }
 
-  static let cases = [
+  nonisolated static let cases = [
     Case(outer: 1, extent: 50, count: 70, inner: 33), Case(outer: 128, extent: 10, count: 1, inner: 1),
     Case(outer: 3, extent: 6, count: 9, inner: 5, isShared: false, indexType: .int64),
     Case(outer: 2, extent: 7, count: 20, inner: 40, dtype: .bfloat16, indexType: .int64),
@@ -112,7 +112,7 @@ import Testing
   }
 }
 
-@Suite struct ScanTests {
+@MainActor @Suite struct ScanTests {
   @Test(arguments: [[3, 5, 4], [1, 10_000, 1], [2, 1, 7], [5, 300, 1]], ["sum", "product"])
   func runningResults(_ shape: [Int], _ combine: String) throws {
     var numbers = Numbers()
@@ -150,7 +150,7 @@ import Testing
   }
 }
 
-@Suite struct SortTests {
+@MainActor @Suite struct SortTests {
   @Test(arguments: [(1, 1), (4, 16), (3, 17), (2, 1000), (5, 130)])
   func stableOrder(_ rows: Int, _ columns: Int) throws {
     var numbers = Numbers()
@@ -185,7 +185,7 @@ import Testing
   }
 }
 
-@Suite struct RandomTests {
+@MainActor @Suite struct RandomTests {
   /// Philox4x32-10 as its authors write it.
   static func philox(_ counter: [UInt32], _ key: [UInt32]) -> [UInt32] {
     var (c, k) = (counter, key)

@@ -25,7 +25,7 @@ func epilogue(
     binding: Binding(domain: domain, arguments: [.core(0), .tensor(bias)], results: [result]))
 }
 
-@Suite struct MatmulTests {
+@MainActor @Suite struct MatmulTests {
   struct Case: CustomTestStringConvertible {
     var batch: [Int] = []
     var m, n, k: Int
@@ -40,7 +40,7 @@ func epilogue(
     }
   }
 
-  static let cases = [
+  nonisolated static let cases = [
     Case(m: 1, n: 1, k: 1), Case(m: 128, n: 10, k: 84, isRightTransposed: true, hasBias: true),
     Case(m: 13, n: 64, k: 37, isLeftTransposed: true), Case(m: 3, n: 130, k: 65, hasBias: true),
     Case(m: 130, n: 33, k: 20, isLeftTransposed: true, isRightTransposed: true),

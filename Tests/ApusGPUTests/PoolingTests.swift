@@ -2,7 +2,7 @@ import ApusDevice
 import ApusGPU
 import Testing
 
-@Suite struct PoolingTests {
+@MainActor @Suite struct PoolingTests {
   struct Case: CustomTestStringConvertible {
     var planes: Int
     var input: SIMD3<Int>
@@ -19,7 +19,7 @@ import Testing
     }
   }
 
-  static let cases = [
+  nonisolated static let cases = [
     Case(planes: 5, input: SIMD3(1, 28, 28), window: SIMD3(1, 2, 2), stride: SIMD3(1, 2, 2)),
     Case(
       planes: 3, input: SIMD3(1, 13, 37), window: SIMD3(1, 3, 3), stride: SIMD3(1, 2, 1),

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusGPU
 import Testing
 
-@Suite struct ReductionTests {
+@MainActor @Suite struct ReductionTests {
   struct Case: CustomTestStringConvertible {
     var shape: [Int]
     var axes: [Int]
@@ -10,7 +10,7 @@ import Testing
     var testDescription: String { "\(shape) over \(axes), order \(permutation ?? [])" }
   }
 
-  static let cases = [
+  nonisolated static let cases = [
     Case(shape: [1], axes: [0]), Case(shape: [5, 7], axes: [1]), Case(shape: [5, 7], axes: [0]),
     Case(shape: [5, 7], axes: [0, 1]), Case(shape: [3, 4, 50], axes: [1]),
     Case(shape: [3, 40, 21], axes: [0, 2]), Case(shape: [64, 6, 81], axes: [0, 2]),
