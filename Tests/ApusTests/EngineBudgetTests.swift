@@ -72,7 +72,26 @@ import Testing
     #expect(device.memory.used == 0)
   }
 
-  /// The host's part of a step, on a device that computes nothing.
+  /// The time to plan a network follows its size: four times the layers take about four times as long, where pairs of
+  /// layers would make it sixteen.
+  @Test func planningADeepNetworkTakesTimeInProportion() throws {
+    func milliseconds(layers: Int) throws -> Double {
+      try withDevice(ComputeDevice(backend: RecordingDevice(checksPlans: false))) { () throws in
+        let model = Sequential { for _ in 0..<layers { Linear(4, 4); ReLU() } }
+        let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model)
+        let inputs = Tensor([Float](repeating: 1, count: 8), shape: [2, 4])
+        let labels = Tensor([0, 2] as [Int32])
+        try optimizer.prepare()
+        return try threadMilliseconds {
+          try withMode(.training) { _ = try optimizer.minimize { crossEntropy(model(inputs), labels) } }
+        }
+      }
+    }
+    _ = try milliseconds(layers: 10)
+    let (small, large) = (try milliseconds(layers: 250), try milliseconds(layers: 1000))
+    #expect(large <= 10 * small, "\(small) and \(large) ms")
+  }
+
   @Test func memoryOfARunDoesNotGrow() throws {
     let device = ComputeDevice(backend: RecordingDevice())
     try withDevice(device) { () throws in

@@ -50,12 +50,18 @@ struct Evaluator: ~Copyable {
       return
     }
     for root in roots where root.mark == epoch { root.edges = -1_000_000 }
-    try writeKey()
-    if let entry = plans.entry(for: key) {
-      try run(entry)
-    } else {
-      let graph = snapshot()
-      try run(plans.prepare(graph, for: key, backend: backend))
+    do throws(DeviceError) {
+      try writeKey()
+      if let entry = plans.entry(for: key) {
+        try run(entry)
+      } else {
+        let graph = snapshot()
+        try run(plans.prepare(graph, for: key, backend: backend))
+      }
+    } catch {
+      // The graph stays as it is; what was bound is let go.
+      begin()
+      throw error
     }
     finish()
   }
@@ -158,9 +164,12 @@ struct Evaluator: ~Copyable {
   /// The graph as plain data, for the planner.
   private func snapshot() -> GraphSnapshot {
     var result = GraphSnapshot()
+    // Outputs come in the same order as nodes.
+    var outputs = outputNodes[...]
     for unmanaged in order {
-      let node = unmanaged._withUnsafeGuaranteedRef { $0 }
-      result.append(node, isOutput: outputNodes.contains { $0.toOpaque() == unmanaged.toOpaque() })
+      let isOutput = outputs.first?.toOpaque() == unmanaged.toOpaque()
+      if isOutput { outputs.removeFirst() }
+      result.append(unmanaged._withUnsafeGuaranteedRef { $0 }, isOutput: isOutput)
     }
     result.donatable = donatable
     return result

@@ -46,25 +46,26 @@ struct MemoryPlanner {
 
   // MARK: - Outputs
 
-  /// Outputs take over donated inputs of their size that are read for the last time, element by
-  /// element, by the step that writes the output.
+  /// Outputs take over donated inputs of their type that are read for the last time before the step that writes
+  /// the output, or by that step in the same places.
   private mutating func placeOutputs(_ steps: [Step]) {
-    var taken = Set<Int>()
+    var donors = Donors(planner, lastUse: lastUse)
     let writer = Dictionary(
       steps.enumerated().flatMap { position, step in step.results.map { ($0, position) } },
       uniquingKeysWith: { first, _ in first })
-    let inputs = planner.nodes.indices.filter { node in
-      guard case .leaf(let index) = planner.nodes[node].kind else { return false }
-      return planner.donatable[index]
-    }
+    var reads: [Int: StepReads] = [:]
     for (index, node) in planner.outputs.enumerated() {
-      var output = Plan.Output(byteCount: max(byteCount(node), 1))
-      let donor = inputs.first { input in
-        !taken.contains(input) && planner.nodes[input].type == planner.nodes[node].type
-          && canOverwrite(input, by: node, steps, writtenAt: writer[node]!)
+      let position = writer[node]!
+      if reads[position] == nil { reads[position] = StepReads(steps[position]) }
+      let type = planner.nodes[node].type
+      let inPlace = reads[position]!.overwritable(by: node).first { input in
+        donors.isFree(input) && planner.nodes[input].type == type && lastUse[input] == position
       }
-      if let donor, case .leaf(let input) = planner.nodes[donor].kind {
-        taken.insert(donor)
+      var output = Plan.Output(byteCount: max(byteCount(node), 1))
+      if let donor = inPlace ?? donors.unused(type, before: position),
+        case .leaf(let input) = planner.nodes[donor].kind
+      {
+        donors.take(donor)
         output.donatedInput = input
       }
       result.outputs.append(output)
@@ -72,21 +73,67 @@ struct MemoryPlanner {
     }
   }
 
-  private func canOverwrite(_ input: Int, by node: Int, _ steps: [Step], writtenAt position: Int) -> Bool {
-    guard let last = lastUse[input] else { return true }
-    guard last <= position else { return false }
-    if last < position { return true }
-    // In the step that writes the output: only reads of the same place, by the same program.
-    return steps[position].bindings.allSatisfy { binding in
-      let reads = binding.arguments.compactMap { argument -> Operand? in
-        guard case .tensor(let operand) = argument, operand.value == input else { return nil }
-        return operand
+  /// Inputs that the plan may overwrite.
+  private struct Donors {
+    private var free: Set<Int> = []
+    private let lastUse: [Int: Int]
+    /// By type, the one that is not needed for longest at the end.
+    private var byType: [TensorType: [Int]] = [:]
+
+    init(_ planner: Planner, lastUse: [Int: Int]) {
+      self.lastUse = lastUse
+      for (node, description) in planner.nodes.enumerated() {
+        guard case .leaf(let index) = description.kind, planner.donatable[index] else { continue }
+        free.insert(node)
+        byType[description.type, default: []].append(node)
       }
-      if reads.isEmpty { return true }
-      return binding.results.contains { result in
-        result.value == node && reads.allSatisfy { $0.layout.coincides(with: result.layout) }
+      for type in byType.keys { byType[type]!.sort { (lastUse[$0] ?? -1, $0) > (lastUse[$1] ?? -1, $1) } }
+    }
+
+    func isFree(_ input: Int) -> Bool { free.contains(input) }
+
+    mutating func take(_ input: Int) { free.remove(input) }
+
+    /// A free input of `type` that is not read from step `position` on.
+    mutating func unused(_ type: TensorType, before position: Int) -> Int? {
+      while let candidate = byType[type]?.last {
+        if free.contains(candidate) { return lastUse[candidate] ?? -1 < position ? candidate : nil }
+        byType[type]!.removeLast()
       }
-    } && !steps[position].coreReads.contains(input)
+      return nil
+    }
+  }
+
+  /// What a step reads, to find what it may overwrite.
+  private struct StepReads {
+    private let bindings: [Binding]
+    private let coreReads: Set<Int>
+    /// The bindings that read a value, and the one that writes it.
+    private var readers: [Int: Set<Int>] = [:]
+    private var writer: [Int: Int] = [:]
+
+    init(_ step: Step) {
+      bindings = step.bindings
+      coreReads = Set(step.coreReads)
+      for (index, binding) in bindings.enumerated() {
+        for case .tensor(let operand) in binding.arguments { readers[operand.value, default: []].insert(index) }
+        for result in binding.results { writer[result.value] = index }
+      }
+    }
+
+    /// The values that only the program that writes `node` reads, each element before it writes the same one.
+    func overwritable(by node: Int) -> [Int] {
+      guard let index = writer[node], let result = bindings[index].results.first(where: { $0.value == node })
+      else { return [] }
+      var operands: [Int: Bool] = [:]
+      var order: [Int] = []
+      for case .tensor(let operand) in bindings[index].arguments {
+        if operands[operand.value] == nil { order.append(operand.value) }
+        operands[operand.value, default: true] =
+          operands[operand.value, default: true] && operand.layout.coincides(with: result.layout)
+      }
+      return order.filter { operands[$0]! && readers[$0] == [index] && !coreReads.contains($0) }
+    }
   }
 
   // MARK: - Scratch

@@ -14,11 +14,37 @@ struct Group {
   var segments: [[Int]] = [[]]
   var isOpen = true
   /// Groups whose results are read. `true`: in a way that needs them in memory.
-  var dependencies: [Int: Bool] = [:]
+  fileprivate(set) var dependencies: [Int: Bool] = [:]
+  /// Groups that read results of this one.
+  fileprivate(set) var dependents: Set<Int> = []
   /// The position of the last node in topological order.
   var last: Int
 
+  init(shape: Shape, seed: Int? = nil, segments: [[Int]] = [[]], last: Int) {
+    self.shape = shape
+    self.seed = seed
+    self.segments = segments
+    self.last = last
+  }
+
   var nodes: [Int] { prologue + (seed.map { [$0] } ?? []) + segments.joined() }
+}
+
+/// Both ends of an edge are kept, so that groups are merged without a look at all others.
+extension [Group] {
+  mutating func connect(_ reader: Int, to source: Int, needsMemory: Bool) {
+    guard reader != source else { return }
+    self[reader].dependencies[source, default: false] = self[reader].dependencies[source, default: false] || needsMemory
+    self[source].dependents.insert(reader)
+  }
+
+  /// Removes all edges of a group.
+  mutating func disconnect(_ group: Int) {
+    for source in self[group].dependencies.keys { self[source].dependents.remove(group) }
+    for reader in self[group].dependents { self[reader].dependencies[group] = nil }
+    self[group].dependencies = [:]
+    self[group].dependents = []
+  }
 }
 
 extension Planner {
@@ -64,10 +90,17 @@ extension Planner {
     var group = Group(shape: nodes[node].shape, last: position)
     if seed { group.seed = node } else { group.segments = [[node]] }
     if case .step(let lowering) = nodes[node].kind { group.isOpen = lowering.epilogueDomain != nil }
-    group.dependencies = dependencies(of: node)
     groups.append(group)
     groupOf[node] = groups.count - 1
+    connect(node)
     return groups.count - 1
+  }
+
+  /// Enters what `node` reads as dependencies of its group.
+  mutating func connect(_ node: Int) {
+    for (group, needsMemory) in dependencies(of: node) {
+      groups.connect(groupOf[node], to: group, needsMemory: needsMemory)
+    }
   }
 
   // MARK: - Elementwise
@@ -90,9 +123,7 @@ extension Planner {
     groups[target].segments[0].append(node)
     groups[target].last = position
     groupOf[node] = target
-    for (group, needsMemory) in dependencies(of: node) where group != target {
-      groups[target].dependencies[group] = needsMemory || groups[target].dependencies[group] ?? false
-    }
+    connect(node)
   }
 
   private func canJoin(_ node: Int, _ target: Int, _ read: [Int: Bool]) -> Bool {
@@ -146,14 +177,13 @@ extension Planner {
   /// Whether `group` needs the results of `target`, directly or through others.
   private func reaches(_ group: Int, _ target: Int) -> Bool {
     if group == target { return true }
-    var seen = Array(repeating: false, count: groups.count)
-    seen[group] = true
+    guard !groups[target].dependents.isEmpty else { return false }
+    var seen = Set([group])
     var stack = [group]
     while let current = stack.popLast() {
-      for next in groups[current].dependencies.keys where !seen[next] {
+      for next in groups[current].dependencies.keys {
         if next == target { return true }
-        seen[next] = true
-        stack.append(next)
+        if seen.insert(next).inserted { stack.append(next) }
       }
     }
     return false
@@ -169,18 +199,12 @@ extension Planner {
         groups[target].segments[0] + groups[source].segments[0])
     }
     groups[target].last = max(groups[target].last, groups[source].last)
-    for (group, needsMemory) in groups[source].dependencies {
-      groups[target].dependencies[group] = needsMemory || groups[target].dependencies[group] ?? false
-    }
-    groups[target].dependencies[target] = nil
-    groups[target].dependencies[source] = nil
+    let (dependencies, dependents) = (groups[source].dependencies, groups[source].dependents)
+    let needsMemory = dependents.map { ($0, groups[$0].dependencies[source]!) }
+    groups.disconnect(source)
+    for (group, needsMemory) in dependencies { groups.connect(target, to: group, needsMemory: needsMemory) }
+    for (group, needsMemory) in needsMemory { groups.connect(group, to: target, needsMemory: needsMemory) }
     groups[source].segments = [[]]
-    groups[source].dependencies = [:]
-    for index in groups.indices {
-      if let needsMemory = groups[index].dependencies.removeValue(forKey: source), index != target {
-        groups[index].dependencies[target] = needsMemory || groups[index].dependencies[target] ?? false
-      }
-    }
   }
 
   private func inTopologicalOrder(_ members: [Int]) -> [Int] {

@@ -21,15 +21,8 @@ extension Planner {
       index += 1
     }
     guard groups.count > count else { return }
-    for index in groups.indices {
-      var all: [Int: Bool] = [:]
-      for node in groups[index].nodes {
-        for (group, needsMemory) in dependencies(of: node) where group != index {
-          all[group] = needsMemory || all[group] ?? false
-        }
-      }
-      groups[index].dependencies = all
-    }
+    for index in groups.indices { groups.disconnect(index) }
+    for index in groups.indices { for node in groups[index].nodes { connect(node) } }
   }
 
   /// How many members of a group fit in one program, counted from the first.

@@ -49,7 +49,21 @@ extension Planner {
       nodes[index].inputTypes = product.inputTypes.reversed()
       nodes[index].inputs = Array(factors)
       nodes[index].kind = product.kind
-      indexUsers()
+      for factor in factors {
+        for source in nodes[factor].inputs { users[source].append(factor) }
+        users[factor].append(index)
+      }
+      removeUse(of: base, by: index)
+    }
+  }
+
+  /// Takes an edge off `users`, with the edges of what nothing uses any more.
+  private mutating func removeUse(of node: Int, by user: Int) {
+    var stack = [(node, user)]
+    while let (node, user) = stack.popLast() {
+      guard let edge = users[node].firstIndex(of: user) else { continue }
+      users[node].remove(at: edge)
+      if users[node].isEmpty && !isOutput[node] { stack += nodes[node].inputs.map { ($0, node) } }
     }
   }
 

@@ -13,6 +13,13 @@ public func hostMicroseconds(count: Int = 200, samples: Int = 20, _ body: () thr
   return least
 }
 
+/// Milliseconds of processor time that `body` takes on the calling thread.
+public func threadMilliseconds(_ body: () throws -> Void) rethrows -> Double {
+  let start = threadMicroseconds()
+  try body()
+  return (threadMicroseconds() - start) / 1e3
+}
+
 private func threadMicroseconds() -> Double {
   var time = timespec()
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
