@@ -16,7 +16,7 @@ import Testing
       stride: stride, padding: padding, dilation: dilation)
   }
 
-  nonisolated static let geometries = [
+  nonisolated static let geometries: [ConvolutionGeometry] = [
     geometry(3, 1, 6, size: SIMD3(1, 12, 14), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 2, 2)),
     geometry(2, 6, 16, size: SIMD3(1, 14, 14), kernel: SIMD3(1, 5, 5)),
     geometry(2, 3, 9, size: SIMD3(1, 1, 40), kernel: SIMD3(1, 1, 3), padding: SIMD3(0, 0, 1)),
@@ -57,12 +57,12 @@ import Testing
 
   private func all(_ mask: SIMDMask<SIMD3<Int>>) -> Bool { mask[0] && mask[1] && mask[2] }
 
-  @Test(arguments: geometries.indices, Convolution.Pass.allCases)
+  @Test(arguments: Harness.isSimulator ? 2..<7 : 0..<7, Convolution.Pass.allCases)
   func passes(_ index: Int, _ pass: Convolution.Pass) throws {
     try check(Self.geometries[index], pass, .float32, tolerance: 0x1p-22)
   }
 
-  @Test(arguments: [DType.float16, .bfloat16, .float64], Convolution.Pass.allCases)
+  @Test(arguments: Harness.isSimulator ? [.bfloat16] : [DType.float16, .bfloat16, .float64], Convolution.Pass.allCases)
   func types(_ dtype: DType, _ pass: Convolution.Pass) throws {
     try check(Self.geometries[3], pass, dtype, tolerance: 0x1p-22)
   }

@@ -14,6 +14,9 @@ enum Harness {
   /// Both classes of kernels, or the one that `APUS_KERNEL_CLASS` names.
   static let classes = GPUOptions.environment.kernelClass.map { [$0] } ?? KernelTarget.Class.allCases
 
+  /// Whether the device interprets kernels instruction by instruction: large cases are then left out.
+  static let isSimulator = devices[0].device.info.name.contains("Oclgrind")
+
   /// A directory of this process.
   static let directory: String = {
     let path = FileManager.default.temporaryDirectory.path + "/apus-gpu-tests-\(getpid())"

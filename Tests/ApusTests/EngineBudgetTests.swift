@@ -92,6 +92,21 @@ import Testing
     #expect(large <= 10 * small, "\(small) and \(large) ms")
   }
 
+  /// Chains that nothing cuts, as a loop builds them that is never read in between.
+  @Test func planningALongChainTakesTimeInProportion() throws {
+    func milliseconds(count: Int) throws -> Double {
+      try withDevice(ComputeDevice(backend: RecordingDevice(checksPlans: false))) { () throws in
+        let one = Tensor([1] as [Float])
+        var chain = one
+        for _ in 0..<count { chain = chain.sin() }
+        return try threadMilliseconds { try eval(gradients(of: chain.sum(), withRespectTo: [one])) }
+      }
+    }
+    _ = try milliseconds(count: 10)
+    let (small, large) = (try milliseconds(count: 4000), try milliseconds(count: 16000))
+    #expect(large <= 10 * small, "\(small) and \(large) ms")
+  }
+
   @Test func memoryOfARunDoesNotGrow() throws {
     let device = ComputeDevice(backend: RecordingDevice())
     try withDevice(device) { () throws in

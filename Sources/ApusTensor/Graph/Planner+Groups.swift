@@ -50,6 +50,11 @@ extension [Group] {
 extension Planner {
   static let maximumMembers = 48
   static let maximumArguments = 20
+  /// How many earlier groups one with an equal program is compared with, and how many groups a search for a way
+  /// between two visits then: in a long chain of equal groups none can be merged with any other.
+  static let maximumTrials = 8
+  static let maximumTrialVisits = 512
+  static let maximumVisits = 16384
 
   /// Assigns every node that computes something to a group.
   mutating func formGroups() {
@@ -174,8 +179,9 @@ extension Planner {
     return argumentCount(members) <= Planner.maximumArguments
   }
 
-  /// Whether `group` needs the results of `target`, directly or through others.
-  private func reaches(_ group: Int, _ target: Int) -> Bool {
+  /// Whether `group` needs the results of `target`, directly or through others; also where that is not found out with
+  /// a bounded search.
+  private func reaches(_ group: Int, _ target: Int, visits: Int = Planner.maximumVisits) -> Bool {
     if group == target { return true }
     guard !groups[target].dependents.isEmpty else { return false }
     var seen = Set([group])
@@ -185,6 +191,7 @@ extension Planner {
         if next == target { return true }
         if seen.insert(next).inserted { stack.append(next) }
       }
+      if seen.count > visits { return true }
     }
     return false
   }
@@ -256,7 +263,7 @@ extension Planner {
     for program in programs {
       var targets: [Int] = []
       for group in byProgram[program]! {
-        if let target = targets.first(where: { isIndependent($0, group) }) {
+        if let target = targets.suffix(Planner.maximumTrials).last(where: { isIndependent($0, group) }) {
           merge(group, into: target, asSegment: true)
         } else {
           targets.append(group)
@@ -265,8 +272,10 @@ extension Planner {
     }
   }
 
-  private func isIndependent(_ one: Int, _ other: Int) -> Bool {
-    groups[one].segments.count < 1024 && !reaches(one, other) && !reaches(other, one)
+  private func isIndependent(_ one: Int, _ later: Int) -> Bool {
+    let visits = Planner.maximumTrialVisits
+    return groups[one].segments.count < 1024 && !reaches(later, one, visits: visits)
+      && !reaches(one, later, visits: visits)
   }
 
   /// The groups, what they read first.
