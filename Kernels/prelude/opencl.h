@@ -28,6 +28,7 @@ typedef ulong u64;
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
+// SPELLED_LANES: oclgrind's search for uninitialized values misreads vectors that are put together of parts.
 #if WIDTH == 1
 #define VECTOR(type) type
 #define CONVERT(type) JOIN(convert_, type)
@@ -48,7 +49,13 @@ typedef ulong u64;
 #define VLOAD(p) JOIN(vload, WIDTH)(0, p)
 #define VSTORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
 // Every second element; the last is that of the last lane.
+#ifdef SPELLED_LANES
+#define VLOAD_EVEN(wide, p)                                                                    \
+  ((wide)((p)[0], (p)[2], (p)[4], (p)[6], (p)[8], (p)[10], (p)[12], (p)[14], (p)[16], (p)[18], \
+          (p)[20], (p)[22], (p)[24], (p)[26], (p)[28], (p)[30]))
+#else
 #define VLOAD_EVEN(wide, p) ((wide)(VLOAD(p).even, VLOAD((p) + WIDTH - 1).odd))
+#endif
 // Elements `stride` apart; lanes above `last` repeat it.
 #define PICK_(p, lane, stride, last) (p)[((lane) < (last) ? (lane) : (last)) * (stride)]
 #define VPICK(wide, p, stride, last)                                                  \
@@ -81,10 +88,15 @@ typedef VECTOR(ushort) V_u16;
 #define DEFINE_PART(name, type) \
   INLINE void VSTORE_PART_##name(type v, GLOBAL type *p, int count) {}
 #else
+#ifdef SPELLED_LANES
+#define UPPER_HALF(type, v) ((type##8)(v.s8, v.s9, v.sa, v.sb, v.sc, v.sd, v.se, v.sf))
+#else
+#define UPPER_HALF(type, v) v.hi
+#endif
 #define DEFINE_PART(name, type)                                                        \
   INLINE void VSTORE_PART_##name(type##16 v, GLOBAL type *p, int count) {              \
     type##8 v8 = v.lo;                                                                 \
-    if (count & 8) { vstore8(v8, 0, p); p += 8; v8 = v.hi; }                           \
+    if (count & 8) { vstore8(v8, 0, p); p += 8; v8 = UPPER_HALF(type, v); }            \
     type##4 v4 = v8.lo;                                                                \
     if (count & 4) { vstore4(v4, 0, p); p += 4; v4 = v8.hi; }                          \
     type##2 v2 = v4.lo;                                                                \
