@@ -29,7 +29,7 @@ private struct StepLabel {
   private let operation: String
   private let detail: String
   /// Floating-point operations, 0 where memory is what counts.
-  private let flops: Int
+  private let flops: Double
   /// Bytes read and written at least.
   private let bytes: Int
 
@@ -38,11 +38,11 @@ private struct StepLabel {
     bytes = planned.step.values.reduce(0) { $0 + plan.values[$1].byteCount }
     switch planned.step {
     case .matmul(let step):
-      flops = 2 * step.batch.elementCount * step.m * step.n * step.k
+      flops = 2 * Double(step.batch.elementCount) * Double(step.m) * Double(step.n) * Double(step.k)
       detail = "matmul \(step.batch) \(step.m)x\(step.n)x\(step.k) \(step.dtype)"
     case .convolution(let step):
       let g = step.geometry
-      flops = 2 * g.multiplyAdds
+      flops = 2 * Double(g.multiplyAdds)
       detail =
         "convolution \(step.pass.rawValue) N\(g.batch) C\(g.inputChannels) \(Self.text(g.input)) "
         + "K\(g.outputChannels) \(Self.text(g.kernel)) stride \(Self.text(g.stride)) \(step.dtype)"
@@ -69,15 +69,10 @@ private struct StepLabel {
 
   func text(nanoseconds: Int) -> String {
     let time = Double(max(1, nanoseconds))
-    var parts = [detail, "\(tenths(time / 1000)) µs"]
-    if flops > 0 { parts.append("\(tenths(Double(flops) / time)) GFLOP/s") }
-    if bytes > 0 { parts.append("\(tenths(Double(bytes) / time)) GB/s") }
+    var parts = [detail, "\((time / 1000).text(places: 1)) µs"]
+    if flops > 0 { parts.append("\((flops / time).text(places: 1)) GFLOP/s") }
+    if bytes > 0 { parts.append("\((Double(bytes) / time).text(places: 1)) GB/s") }
     return "apus: cpu: " + (parts + [operation]).joined(separator: " · ")
-  }
-
-  private func tenths(_ value: Double) -> String {
-    let count = Int((value * 10).rounded())
-    return "\(count / 10).\(count % 10)"
   }
 }
 

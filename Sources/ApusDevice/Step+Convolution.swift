@@ -34,9 +34,14 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     self.dilation = dilation
   }
 
-  /// Multiply-adds of any of the three passes.
+  /// Multiply-adds of any of the three passes; `Int.max` for more than there are numbers.
   public var multiplyAdds: Int {
-    batch * outputChannels * output.wrappedProduct * (inputChannels / groups) * kernel.wrappedProduct
+    // Values that fit into memory can have a number of products that does not fit into an integer.
+    [outputChannels, output.x, output.y, output.z, inputChannels / groups, kernel.x, kernel.y, kernel.z]
+      .reduce(batch) { product, extent in
+        let (next, overflow) = product.multipliedReportingOverflow(by: extent)
+        return overflow ? .max : next
+      }
   }
 }
 

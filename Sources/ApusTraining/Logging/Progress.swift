@@ -81,11 +81,11 @@ public struct Progress {
     var parts = [
       "epoch \(status.epoch)/\(status.totalEpochs)", "step \(status.step)/\(status.totalSteps)",
     ]
-    if let loss = status.loss { parts.append("loss \(decimal(loss, places: 4))") }
+    if let loss = status.loss { parts.append("loss \(loss.text(places: 4))") }
     let steps = status.step - firstStep
     if steps > 0, now > start {
       let rate = Double(steps) / (now - start)
-      parts.append("\(decimal(rate, places: 1)) steps/s")
+      parts.append("\(rate.text(places: 1)) steps/s")
       parts.append("\(duration(Double(status.totalSteps - status.step) / rate)) left")
     }
     return parts.joined(separator: "  ")
@@ -101,17 +101,6 @@ public struct Progress {
     guard count > 0 || errno == EINTR else { return }
     rest = rest.dropFirst(max(count, 0))
   }
-}
-
-/// A number with a fixed count of decimal places.
-func decimal(_ value: Double, places: Int) -> String {
-  guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
-  var scale = 1.0
-  for _ in 0..<places { scale *= 10 }
-  let whole = Int((abs(value) * scale).rounded())
-  let digits = String(whole % Int(scale))
-  let fraction = String(repeating: "0", count: places - digits.count) + digits
-  return (value < 0 ? "-" : "") + "\(whole / Int(scale))" + (places > 0 ? "." + fraction : "")
 }
 
 /// `45s`, `3m12s`, `2h05m`.

@@ -162,9 +162,9 @@ struct TrainingSession {
   /// `epoch 2/5  train loss 0.4213  test loss 0.4017  test accuracy 0.8561  12s`
   private func line(_ state: TrainingState) -> String {
     var parts = ["epoch \(epoch)/\(trainer.totalEpochs)"]
-    if let loss = state.trainLoss { parts.append("train loss \(decimal(loss, places: 4))") }
-    if let loss = state.testLoss { parts.append("test loss \(decimal(loss, places: 4))") }
-    if let accuracy = state.testAccuracy { parts.append("test accuracy \(decimal(accuracy, places: 4))") }
+    if let loss = state.trainLoss { parts.append("train loss \(loss.text(places: 4))") }
+    if let loss = state.testLoss { parts.append("test loss \(loss.text(places: 4))") }
+    if let accuracy = state.testAccuracy { parts.append("test accuracy \(accuracy.text(places: 4))") }
     return (parts + [duration(state.seconds)]).joined(separator: "  ")
   }
 
