@@ -11,15 +11,9 @@ struct StepLog {
 
   static let isWanted = HostSystem.environment("APUS_DEBUG").map { $0 != "0" } ?? false
 
-  static var nanoseconds: Int {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return time.tv_sec * 1_000_000_000 + time.tv_nsec
-  }
-
   /// Writes what a step did, in one call, so that lines of several threads do not mix.
-  func write(step: Int, nanoseconds: Int) {
-    let line = Array((lines[step].text(nanoseconds: nanoseconds) + "\n").utf8)
+  func write(step: Int, seconds: Double) {
+    let line = Array((lines[step].text(seconds: seconds) + "\n").utf8)
     line.withUnsafeBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress!, $0.count) }
   }
 }
@@ -67,8 +61,9 @@ private struct StepLabel {
     v.x == 1 ? "\(v.y)x\(v.z)" : "\(v.x)x\(v.y)x\(v.z)"
   }
 
-  func text(nanoseconds: Int) -> String {
-    let time = Double(max(1, nanoseconds))
+  func text(seconds: Double) -> String {
+    // Operations and bytes in a nanosecond are 10⁹ of them in a second.
+    let time = max(1, seconds * 1e9)
     var parts = [detail, "\((time / 1000).text(places: 1)) µs"]
     if flops > 0 { parts.append("\((flops / time).text(places: 1)) GFLOP/s") }
     if bytes > 0 { parts.append("\((Double(bytes) / time).text(places: 1)) GB/s") }

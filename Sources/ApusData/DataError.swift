@@ -63,6 +63,6 @@ extension DataError: CustomStringConvertible {
 }
 
 /// Turns errors of the file system into those of this module.
-func reportingFiles<R: ~Copyable>(_ body: () throws(FileError) -> R) throws(DataError) -> R {
+package func reportingFiles<R: ~Copyable>(_ body: () throws(FileError) -> R) throws(DataError) -> R {
   do throws(FileError) { return try body() } catch { throw DataError(error) }
 }

@@ -56,10 +56,3 @@ extension ModelDescription {
       available: available)
   }
 }
-
-extension ModelDescription.Recipe {
-  /// The formula of the recipe's optimizer.
-  public func rule() throws(OptimizerError) -> any UpdateRule {
-    try optimizerRule(optimizer, learningRate: learningRate)
-  }
-}

@@ -17,7 +17,6 @@ public func crossEntropy(
 ) -> Tensor {
   guard fits(targets, logits) else { return logits.sum() }
   let x = logits.dtype == .float64 ? logits : logits.cast(to: .float32)
-  let zero = Tensor.number(0, dtype: x.dtype, device: x.device)
   let counts = ignoring.map { targets.notEqual(to: Double($0)) }
   let classes =
     counts.map { $0.select(targets, Tensor.number(0, dtype: targets.dtype, device: targets.device)) } ?? targets
@@ -26,17 +25,19 @@ public func crossEntropy(
   let logSum = shifted.exp().sum([1]).log()
   // The gradient is written as a choice, which becomes a part of the step that computes softmax: that of a gather
   // would be a step of its own.
-  let picked = withGradient([x]) { gradient, _, _ in
-    [isTarget(classes, logits.shape).select(gradient.expandingAxis(at: 1), zero)]
+  // It keeps the shape alone: a tensor that it kept would be one that somebody wants to read.
+  let picked = withGradient([x, classes]) { [shape = x.shape] gradient, inputs, _ in
+    let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
+    return [isTarget(inputs[1], shape).select(gradient.expandingAxis(at: 1), zero), nil]
   } function: {
-    $0[0].picking(classes, alongAxis: 1)
+    $0[0].picking($0[1], alongAxis: 1)
   }
   var losses = logSum - (picked - largest)
   if smoothing > 0 {
     losses = losses * (1 - smoothing) + (logSum - shifted.mean([1])) * smoothing
   }
   guard let counts else { return reduction(losses) }
-  losses = counts.select(losses, zero)
+  losses = counts.select(losses, Tensor.number(0, dtype: x.dtype, device: x.device))
   guard case .mean = reduction else { return reduction(losses) }
   return losses.sum() / counts.cast(to: x.dtype).sum()
 }

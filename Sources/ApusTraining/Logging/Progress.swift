@@ -1,3 +1,4 @@
+import ApusFiles
 import Glibc
 
 /// How far a run is, for people: a bar with the remaining time on a terminal, plain lines elsewhere.
@@ -27,7 +28,8 @@ public struct Progress {
     style: Style, firstStep: Int, now: Double, write: (@Sendable (String) -> Void)? = nil
   ) {
     self.style = style
-    self.write = write ?? writeToStandardError
+    // Where nobody listens any more, a run does not end because of that.
+    self.write = write ?? { try? FileDescriptor.standardError.write(Array($0.utf8)) }
     self.firstStep = firstStep
     start = now
     last = now
@@ -89,17 +91,6 @@ public struct Progress {
       parts.append("\(duration(Double(status.totalSteps - status.step) / rate)) left")
     }
     return parts.joined(separator: "  ")
-  }
-}
-
-/// Writes a text as a whole where nobody else's output can come in between.
-@Sendable private func writeToStandardError(_ text: String) {
-  var rest = Array(text.utf8)[...]
-  while !rest.isEmpty {
-    let count = rest.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    // Nobody listens any more: a run does not end because of that.
-    guard count > 0 || errno == EINTR else { return }
-    rest = rest.dropFirst(max(count, 0))
   }
 }
 

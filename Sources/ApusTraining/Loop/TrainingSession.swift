@@ -28,7 +28,7 @@ struct TrainingSession {
     parameters = trainer.optimizer.parameters
     baseRate = trainer.optimizer.rule.learningRate
     firstStep = trainer.state.step
-    clock = monotonicSeconds()
+    clock = ContinuousClock.seconds
     progress = Progress(style: trainer.options.progress, firstStep: firstStep, now: clock)
     trainer.lastSave = clock
     if let output = trainer.options.output {
@@ -50,9 +50,9 @@ struct TrainingSession {
     try reportingTraining { try trainer.optimizer.prepare() }
     try save()
     while trainer.state.step < end {
-      let start = monotonicSeconds()
+      let start = ContinuousClock.seconds
       try step()
-      let now = monotonicSeconds()
+      let now = ContinuousClock.seconds
       stepSeconds += now - start
       let step = trainer.state.step
       let isEpochEnd = step % trainer.order.batchesPerEpoch == 0
@@ -177,7 +177,7 @@ struct TrainingSession {
   // MARK: - Ends
 
   private mutating func countTime() {
-    let now = monotonicSeconds()
+    let now = ContinuousClock.seconds
     trainer.state.seconds += now - clock
     clock = now
   }
