@@ -1,3 +1,4 @@
+import Apus
 import Glibc
 
 /// What the system says of this process.
@@ -6,7 +7,7 @@ enum ProcessStatistics {
   /// start, in ticks since the machine was.
   static var age: Double? {
     // The second field is the program's name in parentheses, which may hold anything.
-    guard let text = contents(of: "/proc/self/stat"), let end = text.lastIndex(of: ")") else { return nil }
+    guard let text = String(systemFile: "/proc/self/stat"), let end = text.lastIndex(of: ")") else { return nil }
     let fields = text[end...].split(separator: " ")
     guard fields.count > 20, let ticks = Double(fields[20]) else { return nil }
     var now = timespec()
@@ -21,16 +22,8 @@ enum ProcessStatistics {
   static var peakByteCount: Int? { status("VmHWM:") }
 
   private static func status(_ key: String) -> Int? {
-    guard let text = contents(of: "/proc/self/status") else { return nil }
+    guard let text = String(systemFile: "/proc/self/status") else { return nil }
     let line = text.split(separator: "\n").first { $0.hasPrefix(key) }
     return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
-  }
-
-  private static func contents(of path: String) -> String? {
-    guard let file = fopen(path, "r") else { return nil }
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 16_384)
-    let count = fread(&bytes, 1, bytes.count, file)
-    return String(decoding: bytes[..<count], as: UTF8.self)
   }
 }

@@ -1,5 +1,4 @@
 import Apus
-import Glibc
 
 /// Milliseconds for one execution, over several runs.
 public struct Timing: Hashable, Sendable {
@@ -26,20 +25,16 @@ public struct Timing: Hashable, Sendable {
     on device: ComputeDevice, runs: Int, span: Double = 50, _ body: () throws -> Void
   ) throws -> Timing {
     func run(_ count: Int) throws -> Double {
-      let start = milliseconds()
+      let start = ContinuousClock.seconds
       for _ in 0..<count { try body() }
       try device.synchronize()
-      return (milliseconds() - start) / Double(count)
+      return (ContinuousClock.seconds - start) * 1e3 / Double(count)
     }
     for _ in 0..<3 { _ = try run(1) }
     let count = Int(span / Swift.max(try run(1), span / 100_000)) + 1
-    return Timing(samples: try (0..<runs).map { _ in try run(count) })
+    // Without room set aside for them: a caller may ask for more than there is.
+    var samples: [Double] = []
+    for _ in 0..<Swift.max(runs, 1) { samples.append(try run(count)) }
+    return Timing(samples: samples)
   }
-}
-
-/// Milliseconds on a clock that never goes back.
-private func milliseconds() -> Double {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
 }

@@ -23,7 +23,7 @@ enum ExitCode: Int32 {
     case let error as DataError: self.init(for: error)
     case let error as DeviceError: self.init(for: error)
     case let error as TrainingError: self.init(for: error)
-    case is ModelError: self = .usage
+    case ModelError.unknown: self = .usage
     case is ShapeError: self = .data
     case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
     case is OutputError: self = .inputOutput
@@ -46,7 +46,7 @@ enum ExitCode: Int32 {
     case .device(let error): self.init(for: error)
     case .data(let error): self.init(for: error)
     case .inputOutput: self = .inputOutput
-    case .damaged, .mismatch: self = .data
+    case .damaged, .mismatch, .unstorable: self = .data
     case .noCheckpoint(_, let damaged): self = damaged.isEmpty ? .inputOutput : .data
     case .occupied: self = .usage
     case .diverged: self = .failure

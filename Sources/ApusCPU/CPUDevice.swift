@@ -74,6 +74,11 @@ public final class CPUDevice: Device, @unchecked Sendable {
   }
 
   public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
+    // What cannot fit is refused before anything is resolved for it.
+    let values = plan.slabs.reduce(0, +) + plan.outputs.reduce(0) { $0 + ($1.donatedInput == nil ? $1.byteCount : 0) }
+    guard values <= info.memoryByteCount else {
+      throw .outOfMemory(device: "cpu", requested: values, used: memory.used, available: info.memoryByteCount)
+    }
     let executable = try CPUExecutable(plan, loops: loops)
     let (own, shared) = (executable.workspaceByteCount, executable.sharedByteCount)
     let requested = own * pool.threadCount + shared

@@ -2,14 +2,10 @@ import ApusDevice
 
 /// A program over its segments, cut into tasks by shape.
 final class ElementwiseStep: CPUStep {
-  private struct Task {
-    var kernel: Int
-    var range: Range<Int>
-  }
-
   let workspaceByteCount: Int
   private let kernels: [Kernel]
-  private let tasks: [Task]
+  /// The number of each kernel's first task, then that of all tasks.
+  private let firstTasks: [Int]
   private let isSmall: Bool
   /// Segments that only move numbers.
   private let transposes: [Transposition]
@@ -17,7 +13,7 @@ final class ElementwiseStep: CPUStep {
 
   init(_ step: Elementwise, _ builder: StepBuilder) throws(DeviceError) {
     var kernels: [Kernel] = []
-    var tasks: [Task] = []
+    var firstTasks = [0]
     var transposes: [Transposition] = []
     var rowCopies: [RowCopy] = []
     for segment in step.segments where segment.domain.elementCount > 0 {
@@ -32,13 +28,11 @@ final class ElementwiseStep: CPUStep {
       let kernel = try Kernel(
         step.program, domain: segment.domain, arguments: segment.arguments, results: segment.results,
         builder)
-      for start in stride(from: 0, to: kernel.count, by: kernel.grain) {
-        tasks.append(Task(kernel: kernels.count, range: start..<min(start + kernel.grain, kernel.count)))
-      }
+      firstTasks.append(firstTasks[kernels.count] + (kernel.count + kernel.grain - 1) / kernel.grain)
       kernels.append(kernel)
     }
     self.kernels = kernels
-    self.tasks = tasks
+    self.firstTasks = firstTasks
     self.transposes = transposes
     self.rowCopies = rowCopies
     isSmall = kernels.reduce(0) { $0 + $1.count * $1.weight } <= 65536
@@ -53,9 +47,21 @@ final class ElementwiseStep: CPUStep {
       for kernel in kernels { kernel.run(0..<kernel.count, frame, workspace: workspaces[0]) }
       return
     }
-    context.pool.run(tasks.count) { index, worker in
-      let task = tasks[index]
-      kernels[task.kernel].run(task.range, frame, workspace: workspaces[worker])
+    context.pool.run(firstTasks[kernels.count]) { index, worker in
+      let number = kernelNumber(ofTask: index)
+      let kernel = kernels[number]
+      let start = (index - firstTasks[number]) * kernel.grain
+      kernel.run(start..<min(start + kernel.grain, kernel.count), frame, workspace: workspaces[worker])
     }
+  }
+
+  /// The last kernel whose first task is not behind `index`.
+  private func kernelNumber(ofTask index: Int) -> Int {
+    var (low, high) = (0, kernels.count)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if firstTasks[middle] <= index { low = middle } else { high = middle }
+    }
+    return low
   }
 }

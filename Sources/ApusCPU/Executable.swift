@@ -53,9 +53,9 @@ final class CPUExecutable: Executable, @unchecked Sendable {
 
   private func run(_ context: borrowing RunContext, _ log: StepLog) -> DeviceError? {
     for (index, step) in steps.enumerated() {
-      let start = StepLog.nanoseconds
+      let start = ContinuousClock.seconds
       do { try step.run(context) } catch { return error }
-      log.write(step: index, nanoseconds: StepLog.nanoseconds - start)
+      log.write(step: index, seconds: ContinuousClock.seconds - start)
     }
     return nil
   }

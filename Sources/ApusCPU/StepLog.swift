@@ -11,15 +11,9 @@ struct StepLog {
 
   static let isWanted = HostSystem.environment("APUS_DEBUG").map { $0 != "0" } ?? false
 
-  static var nanoseconds: Int {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return time.tv_sec * 1_000_000_000 + time.tv_nsec
-  }
-
   /// Writes what a step did, in one call, so that lines of several threads do not mix.
-  func write(step: Int, nanoseconds: Int) {
-    let line = Array((lines[step].text(nanoseconds: nanoseconds) + "\n").utf8)
+  func write(step: Int, seconds: Double) {
+    let line = Array((lines[step].text(seconds: seconds) + "\n").utf8)
     line.withUnsafeBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress!, $0.count) }
   }
 }
@@ -29,7 +23,7 @@ private struct StepLabel {
   private let operation: String
   private let detail: String
   /// Floating-point operations, 0 where memory is what counts.
-  private let flops: Int
+  private let flops: Double
   /// Bytes read and written at least.
   private let bytes: Int
 
@@ -38,11 +32,11 @@ private struct StepLabel {
     bytes = planned.step.values.reduce(0) { $0 + plan.values[$1].byteCount }
     switch planned.step {
     case .matmul(let step):
-      flops = 2 * step.batch.elementCount * step.m * step.n * step.k
+      flops = 2 * Double(step.batch.elementCount) * Double(step.m) * Double(step.n) * Double(step.k)
       detail = "matmul \(step.batch) \(step.m)x\(step.n)x\(step.k) \(step.dtype)"
     case .convolution(let step):
       let g = step.geometry
-      flops = 2 * g.multiplyAdds
+      flops = 2 * Double(g.multiplyAdds)
       detail =
         "convolution \(step.pass.rawValue) N\(g.batch) C\(g.inputChannels) \(Self.text(g.input)) "
         + "K\(g.outputChannels) \(Self.text(g.kernel)) stride \(Self.text(g.stride)) \(step.dtype)"
@@ -67,17 +61,13 @@ private struct StepLabel {
     v.x == 1 ? "\(v.y)x\(v.z)" : "\(v.x)x\(v.y)x\(v.z)"
   }
 
-  func text(nanoseconds: Int) -> String {
-    let time = Double(max(1, nanoseconds))
-    var parts = [detail, "\(tenths(time / 1000)) µs"]
-    if flops > 0 { parts.append("\(tenths(Double(flops) / time)) GFLOP/s") }
-    if bytes > 0 { parts.append("\(tenths(Double(bytes) / time)) GB/s") }
+  func text(seconds: Double) -> String {
+    // Operations and bytes in a nanosecond are 10⁹ of them in a second.
+    let time = max(1, seconds * 1e9)
+    var parts = [detail, "\((time / 1000).text(places: 1)) µs"]
+    if flops > 0 { parts.append("\((flops / time).text(places: 1)) GFLOP/s") }
+    if bytes > 0 { parts.append("\((Double(bytes) / time).text(places: 1)) GB/s") }
     return "apus: cpu: " + (parts + [operation]).joined(separator: " · ")
-  }
-
-  private func tenths(_ value: Double) -> String {
-    let count = Int((value * 10).rounded())
-    return "\(count / 10).\(count % 10)"
   }
 }
 

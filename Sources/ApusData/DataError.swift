@@ -53,12 +53,16 @@ extension DataError: CustomStringConvertible {
     case .unsupported(let path, let format, let reason, let remedy):
       return "\(path): cannot use this \(format) file: \(reason); \(remedy)"
     case .unknownSource(let source, let known):
-      return "unknown data source \"\(source)\"; known are \(known.joined(separator: ", "))"
+      // What follows a colon is no word to compare: the names are.
+      let names = known.map { String($0.prefix { $0 != ":" }) }
+      let match = nearestMatch(to: String(source.prefix { $0 != ":" }), in: names)
+      let meant = match.flatMap { names.firstIndex(of: $0) }.map { "; did you mean \(known[$0])?" } ?? ""
+      return "unknown data source \"\(source)\"\(meant) (known are \(known.joined(separator: ", ")))"
     }
   }
 }
 
 /// Turns errors of the file system into those of this module.
-func reportingFiles<R: ~Copyable>(_ body: () throws(FileError) -> R) throws(DataError) -> R {
+package func reportingFiles<R: ~Copyable>(_ body: () throws(FileError) -> R) throws(DataError) -> R {
   do throws(FileError) { return try body() } catch { throw DataError(error) }
 }

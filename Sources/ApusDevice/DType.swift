@@ -38,15 +38,6 @@ extension DType {
     case .float64: .float64
     }
   }
-
-  /// Whether a register of `lane` can hold values this type cannot, so that a result has to be
-  /// rounded or wrapped after each operation.
-  public var isNarrow: Bool {
-    switch self {
-    case .bool, .uint8, .int8, .float16, .bfloat16: true
-    case .int32, .int64, .float32, .float64: false
-    }
-  }
 }
 
 extension DType: CustomStringConvertible {

@@ -23,8 +23,8 @@ extension DeviceError: CustomStringConvertible {
       return "device \(device) is not available: \(reason)"
     case .outOfMemory(let device, let requested, let used, let available):
       return
-        "device \(device) is out of memory: \(byteText(requested)) asked for, \(byteText(used)) in use, "
-        + "\(byteText(available)) in all; a smaller --batch-size needs less"
+        "device \(device) is out of memory: \(requested.byteText) asked for, \(used.byteText) in use, "
+        + "\(available.byteText) in all; a smaller --batch-size needs less"
     case .buildFailed(let device, let kernel, let log):
       return "device \(device) could not build \(kernel); --device cpu runs without it, and with "
         + "APUS_KEEP_KERNELS=DIR the text is kept for a report:\n\(excerpt(log))"
@@ -44,17 +44,5 @@ extension DeviceError: CustomStringConvertible {
     let lines = log.split(separator: "\n")
     let rest = lines.count > 12 ? "\n… and \(lines.count - 12) lines more" : ""
     return lines.prefix(12).joined(separator: "\n") + rest
-  }
-
-  private func byteText(_ count: Int) -> String {
-    var value = Double(count)
-    var unit = 0
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"]
-    while value >= 1024, unit < units.count - 1 {
-      value /= 1024
-      unit += 1
-    }
-    let tenths = Int((value * 10).rounded())
-    return "\(tenths / 10).\(tenths % 10) \(units[unit])"
   }
 }

@@ -34,15 +34,19 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     self.dilation = dilation
   }
 
-  /// Multiply-adds of any of the three passes.
+  /// Multiply-adds of any of the three passes; the largest `Int` where there are more.
   public var multiplyAdds: Int {
-    batch * outputChannels * output.wrappedProduct * (inputChannels / groups) * kernel.wrappedProduct
+    let extents = [output.x, output.y, output.z, kernel.x, kernel.y, kernel.z, outputChannels, inputChannels / groups]
+    return extents.reduce(batch) { product, extent in
+      let (next, overflow) = product.multipliedReportingOverflow(by: extent)
+      return overflow ? .max : next
+    }
   }
 }
 
 extension SIMD3<Int> {
-  /// The product of the three extents.
-  public var wrappedProduct: Int { x * y * z }
+  /// The product of the three extents, without a check for overflow: for extents of a sound shape.
+  public var wrappedProduct: Int { x &* y &* z }
 }
 
 /// One of the three passes of a convolution, then an epilogue over the result.

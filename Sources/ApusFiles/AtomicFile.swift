@@ -88,17 +88,6 @@ extension AtomicFile {
     try file.write(bytes)
     try file.commit()
   }
-
-  /// Removes what interrupted writes of `path` left beside it.
-  package static func removeLeftovers(of path: String) throws(FileError) {
-    let (directory, name) = splitPath(path)
-    for entry in try FileSystem.entries(of: directory)
-    where entry.hasPrefix(".\(name).") && entry.hasSuffix(".new") {
-      guard unlink("\(directory)/\(entry)") == 0 || errno == ENOENT else {
-        throw .current("remove", "\(directory)/\(entry)")
-      }
-    }
-  }
 }
 
 /// The directory of a path (`.` when it names none) and its last component.

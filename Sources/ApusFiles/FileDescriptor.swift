@@ -101,3 +101,8 @@ extension FileDescriptor {
     return try file.bytes(at: 0, count: count)
   }
 }
+
+extension FileDescriptor {
+  package static let standardOutput = FileDescriptor(path: "standard output", number: STDOUT_FILENO)
+  package static let standardError = FileDescriptor(path: "standard error", number: STDERR_FILENO)
+}

@@ -21,9 +21,6 @@ package struct FileError: Error, Hashable, Sendable {
   static func current(_ operation: String, _ path: String, detail: String? = nil) -> FileError {
     FileError(operation: operation, path: path, code: errno, detail: detail)
   }
-
-  /// Whether the file does not exist.
-  package var isMissing: Bool { code == ENOENT || code == ENOTDIR }
 }
 
 extension FileError: CustomStringConvertible {

@@ -1,6 +1,8 @@
+import ApusDevice
 import Glibc
 
-/// What the environment says of logging and resources. None of it changes a result.
+/// What the environment says of logging, resources and kernels. All but `kernelClass` leaves results as they are;
+/// kernels of another class may round them otherwise in the last bit.
 package struct GPUOptions: Sendable {
   /// `APUS_DEBUG=1`: one line a launch on stderr.
   package var logsLaunches = false
@@ -30,6 +32,14 @@ package struct GPUOptions: Sendable {
       kernelDirectory: variable("APUS_KEEP_KERNELS"),
       kernelClass: variable("APUS_KERNEL_CLASS").flatMap(KernelTarget.Class.init(rawValue:)),
       cacheDirectory: defaultCacheDirectory)
+  }
+
+  /// Refuses what the environment cannot mean.
+  /// - Parameter device: what is being opened, for the error.
+  static func checkEnvironment(for device: String) throws(DeviceError) {
+    guard let name = variable("APUS_KERNEL_CLASS"), KernelTarget.Class(rawValue: name) == nil else { return }
+    let known = KernelTarget.Class.allCases.map(\.rawValue).joined(separator: " or ")
+    throw .unavailable(device: device, reason: "APUS_KERNEL_CLASS is '\(name)'; it takes \(known)")
   }
 
   /// `$XDG_CACHE_HOME/apus`, else `~/.cache/apus`.

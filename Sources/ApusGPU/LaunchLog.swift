@@ -12,14 +12,10 @@ enum LaunchLog {
   static func write(device: String, _ label: LaunchLabel, nanoseconds: UInt64) {
     let time = Double(max(nanoseconds, 1))
     var rates: [String] = []
-    if label.flops > 0 { rates.append("\(tenths(label.flops / time)) GFLOP/s") }
-    if label.bytes > 0 { rates.append("\(tenths(label.bytes / time)) GB/s") }
+    if label.flops > 0 { rates.append("\((label.flops / time).text(places: 1)) GFLOP/s") }
+    if label.bytes > 0 { rates.append("\((label.bytes / time).text(places: 1)) GB/s") }
     warn(
-      "\(device): \(label.detail) · \(tenths(time / 1000)) µs · \(rates.joined(separator: " · ")) · \(label.operation)")
-  }
-
-  private static func tenths(_ value: Double) -> String {
-    let count = Int((value * 10).rounded())
-    return "\(count / 10).\(count % 10)"
+      "\(device): \(label.detail) · \((time / 1000).text(places: 1)) µs · \(rates.joined(separator: " · ")) · \(label.operation)"
+    )
   }
 }

@@ -87,8 +87,8 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
       if !isRepeated, !pending.contains(where: { $0 === program }) { pending.append(program) }
     }
     if pendingSince == nil, !pending.isEmpty {
-      pendingSince = monotonicSeconds()
-      BackgroundWork.atEnd { self.storePending(until: monotonicSeconds() + Self.exitBudget) { _ in true } }
+      pendingSince = ContinuousClock.seconds
+      BackgroundWork.atEnd { self.storePending(until: ContinuousClock.seconds + Self.exitBudget) { _ in true } }
     }
   }
 
@@ -98,8 +98,8 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   /// the end of the process or, in one that runs for long, happens beside its work.
   func storeUsed() {
     lock.lock()
-    let isDue = pendingSince.map { monotonicSeconds() - $0 > Self.patience } ?? false
-    if isDue { pendingSince = monotonicSeconds() }
+    let isDue = pendingSince.map { ContinuousClock.seconds - $0 > Self.patience } ?? false
+    if isDue { pendingSince = ContinuousClock.seconds }
     lock.unlock()
     guard isDue else { return }
     BackgroundWork.start { self.storePending(until: .infinity) { $0.isRepeated } }
@@ -114,7 +114,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     pending.removeAll(where: condition)
     lock.unlock()
     guard let store else { return }
-    for program in programs where monotonicSeconds() < deadline {
+    for program in programs where ContinuousClock.seconds < deadline {
       guard let binary = driver.binary(of: program.module), binary.count != program.storedSize else {
         continue
       }

@@ -9,11 +9,16 @@ extension ModelDescription {
   ///   - classes: the number of outputs, which the last dense layer gives.
   /// - Throws: an error that names the layer where the model does not fit the input.
   public func model(input: [Int]? = nil, classes: Int? = nil) throws(LayerListError) -> Sequential {
+    try layers(giving: classes).model(for: input ?? inputSize)
+  }
+
+  /// The layers, the last one with another number of outputs if it is a dense one.
+  private func layers(giving outputs: Int?) -> LayerList {
     var list = layers
-    if let classes, case .dense(_, let hasBias)? = list.layers.last {
-      list.layers[list.layers.count - 1] = .dense(units: classes, hasBias: hasBias)
+    if let outputs, case .dense(_, let hasBias)? = list.layers.last {
+      list.layers[list.layers.count - 1] = .dense(units: outputs, hasBias: hasBias)
     }
-    return try list.model(for: input ?? inputSize)
+    return list
   }
 }
 
@@ -24,22 +29,30 @@ extension ModelDescription {
   ///   - outputs: the number of outputs of the last dense layer. `nil` leaves a model as it is written.
   /// - Throws: an error of the last layer unless there is an output for each class.
   public func classifier(input: [Int], classes: Int, outputs: Int?) throws(LayerListError) -> Sequential {
-    let model = try model(input: input, classes: outputs)
-    var given = try layers.stages(for: input).last?.output ?? input
-    if let outputs, case .dense = layers.layers.last { given = [outputs] }
+    let list = layers(giving: outputs)
+    let given = try list.stages(for: input).last?.output ?? input
     guard given.count == 1, given[0] == classes || given[0] > classes && outputs == given[0] else {
       let values = given.map(String.init).joined(separator: "x")
       throw LayerListError(
         kind: .fit, position: layers.layers.count, layer: layers.layers.last?.description ?? "",
         reason: "gives \(values) values, the data have \(classes) classes; the last layer should be dense \(classes)")
     }
-    return model
+    return try list.model(for: input)
   }
-}
 
-extension ModelDescription.Recipe {
-  /// The formula of the recipe's optimizer.
-  public func rule() throws(OptimizerError) -> any UpdateRule {
-    try optimizerRule(optimizer, learningRate: learningRate)
+  /// Refuses a model that a device cannot train, before any of its parameters is made: each takes room for its value,
+  /// its gradient, and what the optimizer keeps.
+  /// - Parameter outputs: as for `classifier`.
+  public func checkMemory(
+    input: [Int], outputs: Int?, rule: any UpdateRule, device: ComputeDevice = .current
+  ) throws {
+    let parameters = try layers(giving: outputs).stages(for: input).reduce(0) { $0 + $1.parameterCount }
+    let valuesEach = 2 + rule.stateNames.count
+    let (requested, overflow) = parameters.multipliedReportingOverflow(by: valuesEach * DType.float32.byteCount)
+    let available = device.info.memoryByteCount
+    guard overflow || requested > available else { return }
+    throw ModelError.tooLarge(
+      parameters: parameters, valuesEach: valuesEach, requested: overflow ? .max : requested, device: device.name,
+      available: available)
   }
 }

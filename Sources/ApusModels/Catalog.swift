@@ -45,6 +45,8 @@ extension ModelDescription {
 /// What can be wrong with the choice of a model.
 public enum ModelError: Error, Hashable, Sendable {
   case unknown(String, known: [String])
+  /// The device has less memory than training the model takes, whatever the size of the batch.
+  case tooLarge(parameters: Int, valuesEach: Int, requested: Int, device: String, available: Int)
 }
 
 extension ModelError: CustomStringConvertible {
@@ -52,6 +54,10 @@ extension ModelError: CustomStringConvertible {
     switch self {
     case .unknown(let name, let known):
       return "unknown model \"\(name)\"" + suggestion(for: name, in: known)
+    case .tooLarge(let parameters, let valuesEach, let requested, let device, let available):
+      return "training the model needs \(requested.byteText) of the \(available.byteText) of device \(device): "
+        + "\(parameters.grouped) parameters of \(valuesEach) numbers each, with the gradient and what the optimizer "
+        + "keeps; smaller layers need less"
     }
   }
 }

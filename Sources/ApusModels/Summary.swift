@@ -75,7 +75,7 @@ extension ModelSummary: CustomStringConvertible {
     var lines = [["layer", "type", "output", "parameters", "MACs"]]
     for row in rows {
       lines.append([
-        row.path, row.type, "\(row.output)", grouped(row.parameterCount), grouped(row.multiplyAccumulates),
+        row.path, row.type, "\(row.output)", row.parameterCount.grouped, row.multiplyAccumulates.grouped,
       ])
     }
     let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
@@ -85,24 +85,14 @@ extension ModelSummary: CustomStringConvertible {
         return column < 3 ? cell + space : space + cell
       }.joined(separator: "  ")
     }
-    let frozen = frozenCount > 0 ? ", \(grouped(frozenCount)) frozen" : ""
-    let statistics = statisticCount > 0 ? ", \(grouped(statisticCount)) in statistics" : ""
+    let frozen = frozenCount > 0 ? ", \(frozenCount.grouped) frozen" : ""
+    let statistics = statisticCount > 0 ? ", \(statisticCount.grouped) in statistics" : ""
     return
       (table + [
         "input \(input), output \(output)",
-        "\(grouped(trainableCount)) parameters\(frozen)\(statistics)",
-        "\(grouped(multiplyAccumulates)) multiply-accumulates and \(grouped(activationByteCount)) bytes of "
+        "\(trainableCount.grouped) parameters\(frozen)\(statistics)",
+        "\(multiplyAccumulates.grouped) multiply-accumulates and \(activationByteCount.grouped) bytes of "
           + "activations for one example",
       ]).joined(separator: "\n")
-  }
-
-  /// Digits in groups of three.
-  private func grouped(_ number: Int) -> String {
-    var result = ""
-    for (index, digit) in String(number).reversed().enumerated() {
-      if index > 0, index % 3 == 0 { result.append(",") }
-      result.append(digit)
-    }
-    return String(result.reversed())
   }
 }

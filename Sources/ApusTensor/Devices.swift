@@ -37,10 +37,16 @@ extension ComputeDevice {
 
   /// The device that `auto` takes, and why.
   public static func automatic() throws(DeviceError) -> (device: ComputeDevice, reason: String) {
-    if let gpu = (try? OpenCL.devices())?.first(where: \.isDiscreteGPU) {
-      return (try named(gpu.identifier), "a discrete OpenCL GPU")
+    let found: [DeviceInfo]
+    do throws(DeviceError) {
+      found = try OpenCL.devices()
+    } catch {
+      return (try named("cpu"), "no discrete GPU was found: \(error)")
     }
-    return (try named("cpu"), "no discrete GPU was found")
+    guard let gpu = found.first(where: \.isDiscreteGPU) else {
+      return (try named("cpu"), "no discrete GPU was found, \(found.count) other OpenCL devices were")
+    }
+    return (try named(gpu.identifier), "a discrete OpenCL GPU")
   }
 
   /// Everything that can be opened, and why the rest cannot.

@@ -14,6 +14,8 @@ public enum TrainingError: Error, Hashable, Sendable {
   case damaged(path: String, reason: String)
   /// A file of weights or a checkpoint belongs to another model or run.
   case mismatch(path: String, reason: String)
+  /// What a checkpoint should keep besides tensors could not be read again.
+  case unstorable(path: String, reason: String)
   /// There is nothing to go on from.
   case noCheckpoint(path: String, damaged: [String])
   /// The output directory holds another run.
@@ -36,6 +38,8 @@ extension TrainingError: CustomStringConvertible {
       return "\(path): damaged: \(reason); use another copy or an earlier checkpoint"
     case .mismatch(let path, let reason):
       return "\(path): does not fit: \(reason); check the model and its options"
+    case .unstorable(let path, let reason):
+      return "\(path): the configuration cannot be kept in a checkpoint: \(reason); make it simpler"
     case .noCheckpoint(let path, let damaged):
       let found = damaged.isEmpty ? "there is none" : damaged.joined(separator: "; ")
       return "\(path): no checkpoint to go on from: \(found); without --resume the run starts anew"

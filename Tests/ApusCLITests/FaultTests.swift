@@ -25,8 +25,13 @@ struct FaultTests {
     (["mlp", "--optimiser", "sgd"], 64, "unknown option --optimiser; did you mean --optimizer?"),
     (["mlp", "--optimizer", "adan"], 64, "unknown --optimizer \"adan\"; did you mean adam?"),
     (["mlp", "--device", "gpu"], 64, "unknown --device \"gpu\""),
-    (["mlp", "--data", "fashion"], 64, "unknown data source \"fashion\""),
-    (["mlp", "--epochs", "0"], 64, "--epochs: \"0\" is not an integer above 0"),
+    (
+      ["mlp", "--data", "fashon-mnist"], 64,
+      "unknown data source \"fashon-mnist\"; did you mean fashion-mnist? (known are fashion-mnist, mnist:DIR"
+    ),
+    (["mlp", "--data", "mnst:/tmp"], 64, "unknown data source \"mnst:/tmp\"; did you mean mnist:DIR?"),
+    (["mlp", "--data", "xyz"], 64, "unknown data source \"xyz\" (known are fashion-mnist"),
+    (["mlp", "--epochs", "0"], 64, "--epochs: \"0\" is not an integer from 1 to 1000000000"),
     (["mlp", "--epochs", "1"], 64, "--epochs and --steps exclude each other"),
     (["mlp", "--learning-rate", "nan"], 64, "--learning-rate: \"nan\" is not a number above 0"),
     (["mlp", "--replace-head"], 64, "--replace-head needs --weights"),
@@ -116,7 +121,20 @@ struct FaultTests {
     let run = try Invocation(
       ["train", "mlp", "--steps", "1", "--data", images.source, "--output", place.file("run"), "--json"],
       environment: ["OCL_ICD_VENDORS": place.path, "APUS_DEVICE": "auto"])
-    #expect(run.status == 0 && run.errors.contains("device cpu: no discrete GPU was found"), "\(run.errors)")
+    // The reason is the true one: here, that nothing was found at all.
+    let reason = "device cpu: no discrete GPU was found: device opencl is not available: the OpenCL loader finds no"
+    #expect(run.status == 0 && run.errors.contains(reason), "\(run.errors)")
+  }
+
+  @Test func unknownWordsInTheEnvironment() throws {
+    for (name, device, message) in [
+      ("APUS_SIMD", "cpu", "APUS_SIMD is 'foo'; this machine has"),
+      ("APUS_THREADS", "cpu", "APUS_THREADS is 'foo'; it takes a number from 1 to 1024"),
+      ("APUS_KERNEL_CLASS", "opencl", "APUS_KERNEL_CLASS is 'foo'; it takes cpu or gpu"),
+    ] {
+      let run = try train(["mlp", "--data", images.source, "--device", device], environment: [name: "foo"])
+      #expect(run.status == 69 && run.errors.contains(message), "\(run.errors)")
+    }
   }
 
   @Test func kernelsThatDoNotBuild() throws {

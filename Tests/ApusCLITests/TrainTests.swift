@@ -98,8 +98,8 @@ struct TrainTests {
 
   @Test(arguments: [
     ("{\"batch_sizes\": 4}", 64, "unknown key \"batch_sizes\"; did you mean batch_size?"),
-    ("{\"batch_size\": \"many\"}", 64, "batch_size: \"many\" is not an integer above 0, or full"),
-    ("{\"batch_size\": [1]}", 64, "batch_size: [1] is not an integer above 0, or full"),
+    ("{\"batch_size\": \"many\"}", 64, "batch_size: \"many\" is not an integer from 1 to 1000000000, or full"),
+    ("{\"batch_size\": [1]}", 64, "batch_size: [1] is not an integer from 1 to 1000000000, or full"),
     ("{\"batch_size\": ", 65, "not a valid JSON file"), ("[]", 65, "not an object"),
   ])
   func badConfigurations(text: String, status: Int32, message: String) throws {

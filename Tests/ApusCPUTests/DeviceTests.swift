@@ -42,6 +42,39 @@ import Testing
     withExtendedLifetime((second, large)) {}
   }
 
+  /// A plan that writes `count` numbers, each twice itself.
+  private func plan(_ count: Int, slabs: [Int] = []) -> Plan {
+    let layout = Layout(contiguous: [count])
+    let program = Program(
+      inputs: [.tensor(.float32)],
+      instructions: [Instruction("add", lane: .float32, operands: [0, 0])],
+      outputs: [.init(register: 1, dtype: .float32)])
+    let binding = Binding(
+      domain: [count], arguments: [.tensor(Operand(value: 0, layout: layout))],
+      results: [Operand(value: 1, layout: layout)])
+    return Plan(
+      values: [
+        .init(dtype: .float32, elementCount: count, storage: .input(0)),
+        .init(dtype: .float32, elementCount: count, storage: .output(0)),
+      ],
+      steps: [.init(step: .elementwise(Elementwise(program: program, segments: [binding])), names: ["test"])],
+      inputCount: 1, outputs: [.init(byteCount: 4 * count)], slabs: slabs)
+  }
+
+  /// Preparing takes no time or memory for each element, and what cannot fit is refused before it.
+  @Test func plansOfAnySizeArePreparedAtOnce() throws {
+    let device = try CPUDevice(threadCount: 1, simd: nil, memoryLimit: 1 << 50)
+    let start = ContinuousClock.now
+    _ = try device.prepare(plan(1 << 46))
+    let failure = error { _ = try device.prepare(plan(1 << 46, slabs: [1 << 49, 1 << 49])) }
+    #expect(failure == .outOfMemory(device: "cpu", requested: 5 << 48, used: 0, available: 1 << 50))
+    #expect(ContinuousClock.now - start < .seconds(10))
+    // What is written over an input takes no memory of its own.
+    var donated = plan(1 << 46, slabs: [1 << 50])
+    donated.outputs[0].donatedInput = 0
+    _ = try device.prepare(donated)
+  }
+
   @Test func tooMuchMemoryIsATypedError() throws {
     let device = try CPUDevice(threadCount: 1, simd: nil, memoryLimit: 1 << 20)
     var held: Buffer? = try device.allocate(byteCount: 600_000)

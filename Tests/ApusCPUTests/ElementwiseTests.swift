@@ -70,6 +70,30 @@ import Testing
     }
   }
 
+  /// Every element of every segment is written, whatever task it falls into.
+  @Test func segmentsOfAllSizesAreCutIntoTasks() throws {
+    var runner = try StepRunner(threads: 3)
+    let counts = [1, 40_000, 1024, 1025, 7, 100_000, 65_536, 2]
+    let program = Program(
+      inputs: [.tensor(.float32)],
+      instructions: [Instruction("add", lane: .float32, operands: [0, 0])],
+      outputs: [.init(register: 1, dtype: .float32)])
+    var segments: [Binding] = []
+    for (number, count) in counts.enumerated() {
+      let values = (0..<count).map { Double(($0 * 31 + number) % 1000) }
+      let (source, result) = (runner.input(values, .float32), runner.output(count, .float32))
+      let layout = Layout(contiguous: [count])
+      segments.append(
+        Binding(
+          domain: [count], arguments: [.tensor(Operand(value: source, layout: layout))],
+          results: [Operand(value: result, layout: layout)]))
+    }
+    runner.add(.elementwise(Elementwise(program: program, segments: segments)))
+    for (number, result) in try runner.run().enumerated() {
+      #expect(result == (0..<counts[number]).map { 2 * Double(($0 * 31 + number) % 1000) }, "segment \(number)")
+    }
+  }
+
   @Test func stridedResults() throws {
     let domain: Shape = [6, 50]
     let contiguous = Layout(contiguous: domain)

@@ -69,6 +69,35 @@ import Testing
   }
 }
 
+/// Layers without a case in the fixture, by hand.
+@Suite struct AveragePoolTests {
+  let device = ComputeDevice(backend: ReferenceDevice())
+
+  @Test func alongOneAxis() throws {
+    try withDevice(device) { () throws in
+      let x = Tensor([1, 2, 4, 8, 16, 32, 3, 3, 3, 3, 3, 3] as [Float], shape: [1, 2, 6])
+      let plain = AvgPool1d(2)(x)
+      #expect(plain.shape == [1, 2, 3] && AvgPool1d.typeName == "AvgPool1d")
+      #expect(try plain.array() == [1.5, 6, 24, 3, 3, 3])
+      let padded = AvgPool1d(3, stride: 2, padding: 1)(x)
+      #expect(try padded.array().prefix(3) == [1, 14 / 3, 56 / 3])
+      let uncounted = AvgPool1d(3, stride: 2, padding: 1, countsPadding: false)(x)
+      #expect(try uncounted.array() == [1.5, 14 / 3, 56 / 3, 3, 3, 3])
+    }
+  }
+
+  @Test func alongThreeAxes() throws {
+    try withDevice(device) { () throws in
+      let x = Tensor((0..<24).map { Float($0) }, shape: [1, 1, 2, 3, 4])
+      let y = AvgPool3d([2, 1, 2])(x)
+      #expect(y.shape == [1, 1, 1, 3, 2] && AvgPool3d.typeName == "AvgPool3d")
+      // Means of i, i + 1, i + 12, i + 13.
+      #expect(try y.array() == [6.5, 8.5, 10.5, 12.5, 14.5, 16.5])
+      #expect(try AvgPool3d(2, stride: 1)(x).array().prefix(2) == [8.5, 9.5])
+    }
+  }
+}
+
 /// The gradients of the sum of `y` times the pattern of the fixture.
 private func patternGradients(_ y: Tensor, _ inputs: [Tensor]) -> [Tensor] {
   gradients(of: y * pattern(y.shape), withRespectTo: inputs)

@@ -36,6 +36,43 @@ import Testing
     #expect(names == Self.losses.map(\.name))
   }
 
+  /// A class that there is not is no loss of 0 or of anything else, on any device.
+  @Test(arguments: TestDevice.all) func targetsThatAreNoClass(_ test: TestDevice) throws {
+    for bad: Int32 in [-1, 3, -3, .min, .max] {
+      for dtype in [DType.int32, .int64] {
+        let device = try test.reopened()
+        let error = #expect(throws: DeviceError.self) {
+          try withDevice(device) { () throws in
+            let targets = Tensor([0, bad, 2] as [Int32]).cast(to: dtype)
+            let losses = crossEntropy(.zeros([3, 3]), try targets.evaluated(), reduction: .none)
+            // Some devices notice when the loss is computed, others when it is read.
+            _ = try losses.array()
+          }
+        }
+        guard case .indexOutOfRange = error else {
+          Issue.record("\(test.name), \(bad): \(String(describing: error))")
+          continue
+        }
+      }
+    }
+  }
+
+  /// Other element types of logits and targets, and a target that is left out, are what they were in float32.
+  @Test(arguments: TestDevice.all) func typesOfTargets(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let logits = Tensor([1, 2, 3, 4, 0, 2] as [Float], shape: [2, 3])
+      let expected = try crossEntropy(logits, Tensor([2, 0] as [Int32]), reduction: .none).array()
+      #expect(abs(expected[0] - 0.407606) < 1e-5 && abs(expected[1] - 0.142932) < 1e-5)
+      for dtype in [DType.uint8, .int8, .int64] {
+        let targets = Tensor([2, 0] as [Int32]).cast(to: dtype)
+        #expect(try crossEntropy(logits, targets, reduction: .none).array() == expected)
+        #expect(try crossEntropy(logits.cast(to: .float16), targets, reduction: .none).array() == expected)
+      }
+      let ignored = crossEntropy(logits, Tensor([2, -100] as [Int32]), ignoring: -100)
+      #expect(try ignored.scalar() == Double(expected[0]))
+    }
+  }
+
   @Test func shapesThatDoNotFitAreNamed() {
     withDevice(device) {
       let error = #expect(throws: ShapeError.self) {

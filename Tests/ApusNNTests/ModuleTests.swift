@@ -47,6 +47,32 @@ private final class Owner: Module {
     }
   }
 
+  /// What may stand between the braces of a `Sequential`, and which indices it gets.
+  @Test(arguments: [true, false]) func chainsWithConditionsAndLoops(_ isDeep: Bool) throws {
+    try withDevice(device) { () throws in
+      let model = Sequential {
+        if isDeep { Linear(2, 2) }
+        for width in [1, 2] {
+          Linear(2, width, hasBias: false)
+          Function { x in Tensor.concatenated([x, x], alongAxis: 1).slice(1, from: 0, count: 2) }
+        }
+        if isDeep {
+          ReLU()
+        } else {
+          Tanh()
+          Tanh()
+        }
+        [Linear(2, 3), ReLU()]
+      }
+      let types = model.layers.map { "\(type(of: $0))" }
+      let middle = ["Linear", "Function", "Linear", "Function"]
+      #expect(types == (isDeep ? ["Linear"] + middle + ["ReLU"] : middle + ["Tanh", "Tanh"]) + ["Linear", "ReLU"])
+      #expect(model.state.entries.first?.key == "0.weight")
+      #expect(model.state.entries.last?.key == "6.bias")
+      #expect(model(Tensor.ones([4, 2])).shape == [4, 3])
+    }
+  }
+
   @Test func modulesThatHoldEachOtherEnd() {
     withDevice(device) {
       let (one, two) = (Owner(), Owner())

@@ -41,6 +41,21 @@ import Testing
     }
   }
 
+  /// What could not be read again is refused with the first checkpoint, not found missing at the end.
+  @Test func aConfigurationThatIsNestedTooDeep() throws {
+    var run = SmallRun()
+    var value: JSON = "core"
+    for _ in 0..<40 { value = .array([value]) }
+    run.options.configuration = ["deep": value]
+    try run.inDirectory { run, path throws in
+      let error = #expect(throws: TrainingError.self) { try run.trainer().run() }
+      let isNamed = if case .unstorable(_, let reason)? = error { reason.contains("nested deeper than") } else { false }
+      #expect(isNamed, "\(String(describing: error))")
+      let names = try checkpoints(path)
+      #expect(!names.contains { $0.hasPrefix("step") })
+    }
+  }
+
   @Test func leftoversOfInterruptedWritesAreNotTaken() throws {
     try SmallRun().inDirectory { run, path in
       try run.trainer().stop(after: 4)

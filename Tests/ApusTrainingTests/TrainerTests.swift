@@ -3,6 +3,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
+@testable import ApusTraining
+
 /// Points of two classes that a line divides.
 struct Points: ExampleSource {
   let inputs: Tensor
@@ -65,7 +67,49 @@ struct SmallRun {
   }
 }
 
+/// Numbers that are a line's: `y = [x₀ − 2 x₁, 3 x₂]`.
+private struct Line: ExampleSource {
+  let points: Points
+  var count: Int { points.count }
+
+  func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
+    let inputs = points.examples(numbers).inputs
+    let weights = Tensor([1, 0, -2, 0, 0, 3] as [Float], shape: [3, 2])
+    return (inputs, inputs.matmul(weights))
+  }
+}
+
 @Suite struct TrainerTests {
+  @Test func aRegressionFindsTheLine() throws {
+    try withDevice(SmallRun().device) { () throws in
+      let line = Line(points: try Points(count: 40))
+      let model = withRandomKey(RandomKey(seed: 1)) { Sequential { Linear(3, 2) } }
+      let options = TrainingOptions(length: .epochs(40), batchSize: 8)
+      let result = try Trainer(model, Adam(learningRate: 0.1), on: line, testing: line, objective: .regression, options)
+        .run()
+      // There is no share of examples that are right.
+      let loss = try #require(result.testLoss)
+      #expect(loss < 1e-4 && result.testAccuracy == nil)
+      // The mean of each example's squared errors: (1² + 3²) / 2 and (2² + 0²) / 2.
+      let losses = Objective.regression.losses(
+        Tensor([1, 2, 3, 4] as [Float], shape: [2, 2]), Tensor([0, 5, 1, 4] as [Float], shape: [2, 2]))
+      #expect(try losses.array() == [5, 2])
+      #expect(try Objective.regression.losses(Tensor([3] as [Float]), Tensor([1] as [Float])).array() == [4])
+    }
+  }
+
+  /// A run without end is one that nobody waits for, not one whose length overflows.
+  @Test func lengthsThatAreNoNumbers() throws {
+    try withDevice(SmallRun().device) { () throws in
+      for length in [TrainingOptions.Length.epochs(.max), .steps(.max)] {
+        var run = SmallRun()
+        run.options.length = length
+        let trainer = try run.trainer()
+        #expect(trainer.totalSteps == .max && trainer.totalEpochs == .max / trainer.order.batchesPerEpoch + 1)
+      }
+    }
+  }
+
   @Test func aRunLearnsAndIsRepeatable() throws {
     let run = SmallRun()
     try withDevice(run.device) { () throws in

@@ -57,6 +57,11 @@ public struct Conv: Workload {
       isReasonable([self["K"], self["C"], self["R"], self["S"]]),
       isReasonable([self["N"], self["K"], outputHeight, outputWidth])
     else { throw ProblemError(description: "\(name): a tensor of more than 2⁴⁰ elements") }
+    let outputs = self["N"] * self["K"] * outputHeight * outputWidth
+    let (work, overflow) = outputs.multipliedReportingOverflow(by: self["C"] / self["G"] * self["R"] * self["S"])
+    guard !overflow, work <= maximumWork else {
+      throw ProblemError(description: "\(name): more than 2⁶⁰ multiplications")
+    }
   }
 
   /// Layers of LeNet-5, ResNet, AlexNet and MobileNet.

@@ -28,6 +28,9 @@ func randomTensors(_ shapes: [Shape], on device: ComputeDevice) throws -> [Tenso
 /// The most elements a tensor of a problem may have: what is above no machine holds.
 let maximumElementCount = 1 << 40
 
+/// The most multiplications of a problem: twice as many are still a number.
+let maximumWork = 1 << 60
+
 /// Whether a tensor of these extents is worth trying.
 func isReasonable(_ extents: [Int]) -> Bool {
   var product = 1

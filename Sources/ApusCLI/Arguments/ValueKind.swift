@@ -29,13 +29,18 @@ enum Completion: Sendable {
 }
 
 extension ValueKind<Int> {
-  static let positiveInteger = ValueKind("N", expectation: "an integer above 0") { text in
-    Int(text).flatMap { $0 > 0 ? $0 : nil }
+  /// A count. The limit is there so that what is multiplied with it later cannot overflow.
+  static func count(upTo limit: Int) -> ValueKind {
+    ValueKind("N", expectation: "an integer from 1 to \(limit)") { text in
+      Int(text).flatMap { 1...limit ~= $0 ? $0 : nil }
+    }
   }
+
+  static let count = count(upTo: 1_000_000_000)
 }
 
 extension ValueKind<UInt64> {
-  static let seed = ValueKind("N", expectation: "an integer of 0 or more") { text in
+  static let seed = ValueKind("N", expectation: "an integer from 0 to \(Int64.max)") { text in
     // JSON and its readers know signed numbers of 64 bits.
     Int64(text).flatMap { UInt64(exactly: $0) }
   }

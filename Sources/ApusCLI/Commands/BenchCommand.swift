@@ -20,7 +20,7 @@ enum BenchCommand: Command {
     "pass", .choice("PASS", of: Conv.Pass.allCases.map(\.rawValue) + ["all"]),
     help: "with conv: forward, input or weight for one of the gradients, or all (default: all)")
   static let device = Option("device", .device, help: "auto, cpu, opencl or opencl:N (default: auto)")
-  static let runs = Option("runs", .positiveInteger, help: "how many runs the median is of (default: 7)")
+  static let runs = Option("runs", .count(upTo: 1_000_000), help: "how many runs the median is of (default: 7)")
   static let json = Flag("json", help: "print one JSON object a line")
 
   static let declarations = [

@@ -21,7 +21,7 @@ enum DevicesCommand: Command {
       var table = Table("DEVICE", "UNITS", "MEMORY", "FLOAT64", "NAME")
       for device in devices {
         table.append(
-          device.identifier, String(device.computeUnits), byteText(device.memoryByteCount),
+          device.identifier, String(device.computeUnits), device.memoryByteCount.byteText,
           device.supportsFloat64 ? "yes" : "no", "\(device.name), \(device.driver)")
       }
       try StandardOutput.write(line: table.text)

@@ -39,10 +39,10 @@ enum EvaluateCommand: Command {
   ) throws {
     var rows = [
       ("model", "\(stored.settings.model.name) on \(device.name)"), ("checkpoint", stored.checkpoint.path),
-      ("data", "\(grouped(result.count)) test images of \(source)"),
-      ("test loss", decimal(result.loss, places: 4)),
+      ("data", "\(result.count.grouped) test images of \(source)"),
+      ("test loss", result.loss.text(places: 4)),
     ]
-    if let accuracy = result.accuracy { rows.append(("test accuracy", decimal(accuracy, places: 4))) }
+    if let accuracy = result.accuracy { rows.append(("test accuracy", accuracy.text(places: 4))) }
     try StandardOutput.write(line: Help.rows(rows))
   }
 }

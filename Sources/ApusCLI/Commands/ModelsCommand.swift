@@ -21,7 +21,7 @@ enum ModelsCommand: Command {
           "layers": .string(model.layers.description),
         ])
       } else {
-        table.append(model.name, input, grouped(parameters), model.layers.description)
+        table.append(model.name, input, parameters.grouped, model.layers.description)
       }
     }
     if !arguments[json] { try StandardOutput.write(line: table.text) }

@@ -37,7 +37,7 @@ enum PredictCommand: Command {
   ) throws {
     let name = format.className(prediction.label)
     guard isJSON else {
-      let number = decimal(prediction.probability, places: 4)
+      let number = prediction.probability.text(places: 4)
       return try StandardOutput.write(line: "\(file) \(prediction.index): \(name) (\(number))")
     }
     try StandardOutput.write([

@@ -89,7 +89,7 @@ private struct TensorTable {
       ])
     } else {
       try StandardOutput.write(line: table.text)
-      try StandardOutput.write(line: "\(grouped(elementCount)) numbers in \(file.header.entries.count) tensors")
+      try StandardOutput.write(line: "\(elementCount.grouped) numbers in \(file.header.entries.count) tensors")
     }
   }
 }

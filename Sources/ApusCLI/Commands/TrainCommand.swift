@@ -91,12 +91,12 @@ extension TrainingResult {
 
   fileprivate func text(_ run: TrainingRun, _ device: ComputeDevice) -> String {
     var rows = [("model", "\(run.settings.model.name) on \(device.name), seed \(run.settings.seed)")]
-    rows.append(("steps", "\(grouped(steps)) in \(epochs) epochs"))
-    if let trainLoss { rows.append(("train loss", decimal(trainLoss, places: 4))) }
-    if let testLoss { rows.append(("test loss", decimal(testLoss, places: 4))) }
-    if let testAccuracy { rows.append(("test accuracy", decimal(testAccuracy, places: 4))) }
-    let rate = stepsPerSecond.map { ", \(decimal($0, places: 1)) steps a second" } ?? ""
-    rows.append(("time", "\(decimal(seconds, places: 1)) s\(rate)"))
+    rows.append(("steps", "\(steps.grouped) in \(epochs) epochs"))
+    if let trainLoss { rows.append(("train loss", trainLoss.text(places: 4))) }
+    if let testLoss { rows.append(("test loss", testLoss.text(places: 4))) }
+    if let testAccuracy { rows.append(("test accuracy", testAccuracy.text(places: 4))) }
+    let rate = stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
+    rows.append(("time", "\(seconds.text(places: 1)) s\(rate)"))
     rows.append(("weights", weightsSHA256))
     rows.append(("output", run.directory.path))
     return Help.rows(rows)

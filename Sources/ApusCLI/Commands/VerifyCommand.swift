@@ -67,7 +67,7 @@ private struct ComparedStep {
   func build(on device: ComputeDevice) throws -> [Tensor] {
     try withDevice(device) {
       let seeds = RunSeeds(settings.seed)
-      let network = try withRandomKey(seeds.initialization) { try settings.makeModel(for: format) }
+      let network = try withRandomKey(seeds.initialization) { try settings.makeModel(for: format, rule: rule) }
       let examples = LoadedImages(images, statistics: format.statistics).batch(0..<images.count)
       // First values are computed by the CPU for all devices: they start from the same bits.
       let (values, parameters) = (network.state.entries, network.parameters)
@@ -115,7 +115,7 @@ private struct Divergence: Error, CustomStringConvertible {
     }
     return "\(found.device) diverges at operation \(found.position) of \(comparison.operationCount), "
       + "\(found.operation) of \(found.shape): element \(found.element) is \(found.value), expected "
-      + "\(found.expected), off by \(decimal(found.share, places: 1)) times the tolerance"
+      + "\(found.expected), off by \(found.share.text(places: 1)) times the tolerance"
   }
 }
 
@@ -128,7 +128,7 @@ extension StepComparison {
     var lines = ["all \(operationCount) operations agree on \(devices.map(\.name).joined(separator: " and "))"]
     lines += zip(devices, losses).map { "loss \($1) on \($0.name)" }
     if let largest {
-      let share = decimal(largest.share * 100, places: 1)
+      let share = (largest.share * 100).text(places: 1)
       lines.append(
         "largest difference: \(share) % of its tolerance, in operation \(largest.position), \(largest.operation), "
           + "on \(largest.device)")

@@ -29,23 +29,19 @@ struct BenchTable {
   }
 
   private func number(_ value: JSON?) -> String {
-    guard let value = value?.number else { return "" }
-    let thousandths = Int((value * 1000).rounded())
-    let digits = String(thousandths % 1000)
-    return "\(thousandths / 1000)." + String(repeating: "0", count: 3 - digits.count) + digits
+    value?.number?.text(places: 3) ?? ""
   }
 
   private func rate(_ line: JSONObject) -> String {
-    func text(_ value: Double) -> String { "\(Int(value * 10) / 10).\(Int(value * 10) % 10)" }
-    if let value = line["gflops"]?.number { return "\(text(value)) GFLOP/s" }
-    if let value = line["gbytes_per_second"]?.number { return "\(text(value)) GB/s" }
+    if let value = line["gflops"]?.number { return "\(value.text(places: 1)) GFLOP/s" }
+    if let value = line["gbytes_per_second"]?.number { return "\(value.text(places: 1)) GB/s" }
     return ""
   }
 
   private func notes(_ line: JSONObject) -> String {
     var notes: [String] = []
-    if let first = line["first_step_ms"]?.number { notes.append("first step \(Int(first)) ms") }
-    if let peak = line["peak_bytes"]?.integer { notes.append("peak \(byteText(peak))") }
+    if let first = line["first_step_ms"]?.number { notes.append("first step \(first.text(places: 0)) ms") }
+    if let peak = line["peak_bytes"]?.integer { notes.append("peak \(peak.byteText)") }
     return notes.joined(separator: ", ")
   }
 }

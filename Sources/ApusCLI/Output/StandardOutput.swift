@@ -1,6 +1,5 @@
 import Apus
 import ApusFiles
-import Glibc
 
 /// Results could not be written.
 struct OutputError: Error, CustomStringConvertible {
@@ -9,11 +8,9 @@ struct OutputError: Error, CustomStringConvertible {
 
 /// Where results go. Every write is checked: a full disk must not look like success.
 enum StandardOutput {
-  private static let file = FileDescriptor(path: "standard output", number: STDOUT_FILENO)
-
   static func write(line: String) throws(OutputError) {
     do throws(FileError) {
-      try file.write(Array((line + "\n").utf8))
+      try FileDescriptor.standardOutput.write(Array((line + "\n").utf8))
     } catch {
       throw OutputError(description: error.description)
     }
@@ -25,13 +22,8 @@ enum StandardOutput {
 
 /// Where progress, logs and errors go.
 enum Diagnostics {
-  private static let file = FileDescriptor(path: "standard error", number: STDERR_FILENO)
-
-  /// Whether someone looks on.
-  static let isTerminal = isatty(STDERR_FILENO) == 1
-
   static func write(_ line: String) {
     // There is nowhere left to report a failure to.
-    try? file.write(Array((line + "\n").utf8))
+    try? FileDescriptor.standardError.write(Array((line + "\n").utf8))
   }
 }

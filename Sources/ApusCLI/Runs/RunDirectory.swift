@@ -58,8 +58,3 @@ struct RunDirectory {
     FileSystem.exists(configurationPath) ? try Configuration(file: configurationPath) : nil
   }
 }
-
-/// Turns errors of the file system into those that commands report.
-func reportingFiles<R>(_ body: () throws(FileError) -> R) throws(DataError) -> R {
-  do throws(FileError) { return try body() } catch { throw DataError(error) }
-}

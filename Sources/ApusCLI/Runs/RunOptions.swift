@@ -11,8 +11,8 @@ enum RunOptions {
   static let data = Option("data", .dataSource, help: "the data set, see apus datasets (default: the model's)")
   static let device = Option("device", .device, help: "auto, cpu, opencl or opencl:N (default: auto)")
   static let epochs = Option(
-    "epochs", .positiveInteger, help: "how often all examples are seen (default: the model's)")
-  static let steps = Option("steps", .positiveInteger, help: "how many steps are made, instead of --epochs")
+    "epochs", .count, help: "how often all examples are seen (default: the model's)")
+  static let steps = Option("steps", .count, help: "how many steps are made, instead of --epochs")
   static let batchSize = Option(
     "batch-size", .batchSize, help: "examples in a step, or full for all of them (default: 128)")
   static let optimizer = Option(
@@ -24,12 +24,12 @@ enum RunOptions {
     help: "how the rate changes: \(scheduleNames.joined(separator: ", ")) (default: constant)")
   static let weightDecay = Option("weight-decay", .nonNegativeNumber, help: "the pull of weights to zero (default: 0)")
   static let clipNorm = Option("clip-norm", .positiveNumber, help: "scale gradients down to this norm")
-  static let seed = Option("seed", .seed, help: "where all random numbers start (default: 0)")
+  static let seed = Option("seed", .seed, help: "where all random numbers start, below 2^63 (default: 0)")
   static let weights = Option(
     "weights", .file, help: "start from the weights of a safetensors file, run or checkpoint")
   static let replaceHead = Flag("replace-head", help: "with --weights: the last layer starts anew")
   static let classes = Option(
-    "classes", .positiveInteger, help: "outputs of the last layer (default: the data's classes)")
+    "classes", .count, help: "outputs of the last layer (default: the data's classes)")
   static let saveEvery = Option("save-every", .positiveNumber, help: "seconds between checkpoints (default: 60)")
 
   /// In the order in which they are listed and stored.
@@ -64,7 +64,7 @@ enum BatchSize: Hashable, Sendable {
 }
 
 extension ValueKind<BatchSize> {
-  static let batchSize = ValueKind("N|full", expectation: "an integer above 0, or full") { text in
-    text == "full" ? .full : Int(text).flatMap { $0 > 0 ? .count($0) : nil }
+  static let batchSize = ValueKind("N|full", expectation: "\(ValueKind<Int>.count.expectation), or full") { text in
+    text == "full" ? .full : ValueKind<Int>.count.parse(text).map { .count($0) }
   }
 }

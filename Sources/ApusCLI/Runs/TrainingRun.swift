@@ -113,7 +113,9 @@ struct TrainingRun {
     _ data: ImageDataset, _ format: ImageFormat, _ onRecord: @escaping @Sendable (JSONObject) -> Void
   ) throws -> Trainer {
     let seeds = RunSeeds(settings.seed)
-    let model = try withRandomKey(seeds.initialization) { try settings.makeModel(for: format) }
+    let rule = try optimizerRule(
+      settings.optimizer, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
+    let model = try withRandomKey(seeds.initialization) { try settings.makeModel(for: format, rule: rule) }
     if case .new = origin, let weights = settings.weights {
       try PretrainedWeights(path: weights).load(into: model, replacesHead: settings.replacesHead)
     }
@@ -124,10 +126,7 @@ struct TrainingRun {
       configuration: ["settings": .object(settings.json), "images": format.json], progress: .automatic,
       handlesSignals: true, onRecord: onRecord)
     return Trainer(
-      model,
-      try optimizerRule(
-        settings.optimizer, learningRate: settings.learningRate, weightDecay: settings.weightDecay),
-      on: LoadedImages(data.train, statistics: data.statistics),
+      model, rule, on: LoadedImages(data.train, statistics: data.statistics),
       testing: LoadedImages(data.test, statistics: data.statistics), options)
   }
 
@@ -152,11 +151,21 @@ struct TrainingRun {
 }
 
 extension RunSettings {
+  /// The number of outputs of the last layer; `nil` for as many as it says itself. A model of the catalog takes as
+  /// many as there are classes.
+  private func outputs(for format: ImageFormat) -> Int? {
+    classes ?? (hasOwnLayers ? nil : format.classNames.count)
+  }
+
   /// The model for some images, with new weights.
   func makeModel(for format: ImageFormat) throws -> Sequential {
-    // A model of the catalog takes as many outputs as there are classes; a chain is what it says.
-    let count = format.classNames.count
-    return try model.classifier(
-      input: format.size, classes: count, outputs: classes ?? (hasOwnLayers ? nil : count))
+    try model.classifier(input: format.size, classes: format.classNames.count, outputs: outputs(for: format))
+  }
+
+  /// The model for some images, with new weights, for training on the current device: refused where that has too
+  /// little memory for it.
+  func makeModel(for format: ImageFormat, rule: any UpdateRule) throws -> Sequential {
+    try model.checkMemory(input: format.size, outputs: outputs(for: format), rule: rule)
+    return try makeModel(for: format)
   }
 }

@@ -10,8 +10,11 @@ public enum OpenCL {
   }
 
   /// Opens the device `opencl:index`.
+  /// - Throws: `DeviceError.unavailable` when there is no such device, or for a variable of the environment that
+  ///   is not understood.
   public static func open(_ index: Int) throws(DeviceError) -> any Device {
-    try open(index, options: GPUOptions.environment)
+    try GPUOptions.checkEnvironment(for: "opencl:\(index)")
+    return try open(index, options: GPUOptions.environment)
   }
 
   package static func open(_ index: Int, options: GPUOptions) throws(DeviceError) -> any Device {

@@ -14,6 +14,7 @@ extension LayerList {
   public func stages(for input: [Int]) throws(LayerListError) -> [Stage] {
     var stages: [Stage] = []
     var shape = input
+    var work = 0
     for (index, layer) in layers.enumerated() {
       let fit = LayerFit(position: index + 1, layer: layer)
       if case .dense = layer, shape.count == 3 {
@@ -22,7 +23,10 @@ extension LayerList {
         shape = flat
       }
       let output = try fit.output(of: layer, shape)
-      stages.append(Stage(layer: layer, input: shape, output: output))
+      let stage = Stage(layer: layer, input: shape, output: output)
+      work += stage.multiplyAddCount
+      guard work <= LayerFit.largestWork else { throw fit.tooMuchWork }
+      stages.append(stage)
       shape = output
     }
     return stages
@@ -31,8 +35,15 @@ extension LayerList {
 
 /// The shape rules, with errors that name the layer.
 private struct LayerFit {
+  /// Multiplications for one example: no machine does more in a week, and sums of it over a batch are still numbers.
+  static let largestWork = 1 << 50
+  /// No memory holds a tensor of more elements.
+  static let largestTensor = 1 << 40
+
   let position: Int
   let layer: LayerList.Layer
+
+  var tooMuchWork: LayerListError { failure("up to here one example takes more than 2^50 operations") }
 
   func failure(_ reason: String) -> LayerListError {
     LayerListError(kind: .fit, position: position, layer: layer.description, reason: reason)
@@ -69,8 +80,9 @@ private struct LayerFit {
       shape[1], "height", layer.kernel.height, layer.stride.height, padding.height, layer.dilation.height)
     let width = try extent(
       shape[2], "width", layer.kernel.width, layer.stride.width, padding.width, layer.dilation.width)
-    _ = try product([layer.filters, channels / layer.groups, layer.kernel.height, layer.kernel.width])
-    _ = try product([layer.filters, height, width])
+    let window = try product([channels / layer.groups, layer.kernel.height, layer.kernel.width])
+    _ = try product([layer.filters, window])
+    try checkWork(try product([layer.filters, height, width]), window)
     return [layer.filters, height, width]
   }
 
@@ -79,11 +91,20 @@ private struct LayerFit {
     guard 2 * layer.padding.height <= layer.window.height, 2 * layer.padding.width <= layer.window.width else {
       throw failure("the padding is more than half of the window")
     }
-    return [
+    let output = [
       channels,
       try extent(shape[1], "height", layer.window.height, layer.stride.height, layer.padding.height, 1),
       try extent(shape[2], "width", layer.window.width, layer.stride.width, layer.padding.width, 1),
     ]
+    // Each is at most 2^24 by the grammar.
+    try checkWork(try product(output), layer.window.height * layer.window.width)
+    return output
+  }
+
+  /// Refuses a layer that reads a window for each output where that is more than anyone can wait for.
+  private func checkWork(_ outputCount: Int, _ window: Int) throws(LayerListError) {
+    let (work, overflow) = outputCount.multipliedReportingOverflow(by: window)
+    guard !overflow, work <= LayerFit.largestWork else { throw tooMuchWork }
   }
 
   private func image(_ shape: [Int]) throws(LayerListError) -> [Int] {
@@ -109,7 +130,7 @@ private struct LayerFit {
     var product = 1
     for extent in extents {
       let (next, overflow) = product.multipliedReportingOverflow(by: extent)
-      guard !overflow, next <= 1 << 40 else {
+      guard !overflow, next <= LayerFit.largestTensor else {
         throw failure("a tensor of \(extents.map(String.init).joined(separator: " x ")) elements is too large")
       }
       product = next

@@ -10,22 +10,33 @@ import ApusTensor
 ///   - ignoring: a target that counts as nothing, and not in the mean.
 ///   - smoothing: the share `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
 /// - Returns: one number, or with `reduction: .none` the shape of `targets`.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class.
 public func crossEntropy(
   _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
   smoothing: Double = 0
 ) -> Tensor {
-  checkShapes(logits, targets)
+  guard fits(targets, logits) else { return logits.sum() }
   let x = logits.dtype == .float64 ? logits : logits.cast(to: .float32)
-  let shifted = x - x.max([1], keepingAxes: true).stopGradient()
+  let counts = ignoring.map { targets.notEqual(to: Double($0)) }
+  let classes =
+    counts.map { $0.select(targets, Tensor.number(0, dtype: targets.dtype, device: targets.device)) } ?? targets
+  let largest = x.max([1]).stopGradient()
+  let shifted = x - largest.expandingAxis(at: 1)
   let logSum = shifted.exp().sum([1]).log()
-  let picked = isTarget(targets, logits.shape).select(shifted, Tensor.number(0, dtype: x.dtype, device: x.device))
-    .sum([1])
-  var losses = logSum - picked
+  // The gradient is written as a choice, which becomes a part of the step that computes softmax: that of a gather
+  // would be a step of its own.
+  // It keeps the shape alone: a tensor that it kept would be one that somebody wants to read.
+  let picked = withGradient([x, classes]) { [shape = x.shape] gradient, inputs, _ in
+    let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
+    return [isTarget(inputs[1], shape).select(gradient.expandingAxis(at: 1), zero), nil]
+  } function: {
+    $0[0].picking($0[1], alongAxis: 1)
+  }
+  var losses = logSum - (picked - largest)
   if smoothing > 0 {
     losses = losses * (1 - smoothing) + (logSum - shifted.mean([1])) * smoothing
   }
-  guard let ignoring else { return reduction(losses) }
-  let counts = targets.notEqual(to: Double(ignoring))
+  guard let counts else { return reduction(losses) }
   losses = counts.select(losses, Tensor.number(0, dtype: x.dtype, device: x.device))
   guard case .mean = reduction else { return reduction(losses) }
   return losses.sum() / counts.cast(to: x.dtype).sum()
@@ -43,15 +54,14 @@ public func crossEntropy(
   reduction(-(probabilities * logits.logSoftmax(axis: 1)).sum([1]))
 }
 
-private func checkShapes(_ logits: Tensor, _ targets: Tensor) {
-  guard logits.rank >= 2, targets.shape == logits.shape.removing(1), targets.dtype.isInteger else {
-    ShapeError(
-      "crossEntropy",
-      "\(targets.dtype) targets \(targets.shape) do not fit logits \(logits.shape), which are "
-        + "[batch, classes, places…]; integers [batch, places…] do"
-    ).report()
-    return
-  }
+private func fits(_ targets: Tensor, _ logits: Tensor) -> Bool {
+  if logits.rank >= 2, targets.shape == logits.shape.removing(1), targets.dtype.isInteger { return true }
+  ShapeError(
+    "crossEntropy",
+    "\(targets.dtype) targets \(targets.shape) do not fit logits \(logits.shape), which are "
+      + "[batch, classes, places…]; integers [batch, places…] do"
+  ).report()
+  return false
 }
 
 /// Where the class of axis 1 is the target: `bool`, in the shape of the logits.

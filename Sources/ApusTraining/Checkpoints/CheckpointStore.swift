@@ -87,8 +87,13 @@ public struct CheckpointStore: Sendable {
     members["weights_sha256"] = .string(ModelState.sha256(of: weights))
     // What is not finite is written as null, and reading gives null back: the digest is that of what is read.
     let text = JSON.object(members).text()
-    guard case .object(let readable) = try JSON(parsing: Array(text.utf8)) else { return }
-    members["sha256"] = .string(Checkpoint.digest(of: readable))
+    let readable: JSON
+    do throws(JSONError) {
+      readable = try JSON(parsing: Array(text.utf8))
+    } catch {
+      throw TrainingError.unstorable(path: directory, reason: error.reason)
+    }
+    members["sha256"] = .string(Checkpoint.digest(of: readable.object ?? [:]))
     let bytes = Array((JSON.object(members).text(indented: true) + "\n").utf8)
     try AtomicFile.write(bytes, to: "\(directory)/\(Checkpoint.stateName)")
   }

@@ -1,3 +1,4 @@
+import ApusFiles
 import Glibc
 
 /// How far a run is, for people: a bar with the remaining time on a terminal, plain lines elsewhere.
@@ -27,7 +28,8 @@ public struct Progress {
     style: Style, firstStep: Int, now: Double, write: (@Sendable (String) -> Void)? = nil
   ) {
     self.style = style
-    self.write = write ?? writeToStandardError
+    // Where nobody listens any more, a run does not end because of that.
+    self.write = write ?? { try? FileDescriptor.standardError.write(Array($0.utf8)) }
     self.firstStep = firstStep
     start = now
     last = now
@@ -81,37 +83,15 @@ public struct Progress {
     var parts = [
       "epoch \(status.epoch)/\(status.totalEpochs)", "step \(status.step)/\(status.totalSteps)",
     ]
-    if let loss = status.loss { parts.append("loss \(decimal(loss, places: 4))") }
+    if let loss = status.loss { parts.append("loss \(loss.text(places: 4))") }
     let steps = status.step - firstStep
     if steps > 0, now > start {
       let rate = Double(steps) / (now - start)
-      parts.append("\(decimal(rate, places: 1)) steps/s")
+      parts.append("\(rate.text(places: 1)) steps/s")
       parts.append("\(duration(Double(status.totalSteps - status.step) / rate)) left")
     }
     return parts.joined(separator: "  ")
   }
-}
-
-/// Writes a text as a whole where nobody else's output can come in between.
-@Sendable private func writeToStandardError(_ text: String) {
-  var rest = Array(text.utf8)[...]
-  while !rest.isEmpty {
-    let count = rest.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    // Nobody listens any more: a run does not end because of that.
-    guard count > 0 || errno == EINTR else { return }
-    rest = rest.dropFirst(max(count, 0))
-  }
-}
-
-/// A number with a fixed count of decimal places.
-func decimal(_ value: Double, places: Int) -> String {
-  guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
-  var scale = 1.0
-  for _ in 0..<places { scale *= 10 }
-  let whole = Int((abs(value) * scale).rounded())
-  let digits = String(whole % Int(scale))
-  let fraction = String(repeating: "0", count: places - digits.count) + digits
-  return (value < 0 ? "-" : "") + "\(whole / Int(scale))" + (places > 0 ? "." + fraction : "")
 }
 
 /// `45s`, `3m12s`, `2h05m`.

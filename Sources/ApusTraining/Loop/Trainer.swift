@@ -60,12 +60,18 @@ public final class Trainer {
   /// The number of steps of the whole run.
   public var totalSteps: Int {
     switch options.length {
-    case .epochs(let count): count * order.batchesPerEpoch
-    case .steps(let count): count
+    case .epochs(let count):
+      // More steps than there are numbers are as good as without end.
+      let (steps, overflow) = count.multipliedReportingOverflow(by: order.batchesPerEpoch)
+      return overflow ? .max : steps
+    case .steps(let count): return count
     }
   }
 
-  var totalEpochs: Int { (totalSteps + order.batchesPerEpoch - 1) / order.batchesPerEpoch }
+  var totalEpochs: Int {
+    let (whole, rest) = totalSteps.quotientAndRemainder(dividingBy: order.batchesPerEpoch)
+    return whole + (rest > 0 ? 1 : 0)
+  }
 
   /// Goes on from a checkpoint. The run must have the same data, batch size, seed and optimizer; it may be longer.
   public func resume(from checkpoint: Checkpoint) throws(TrainingError) {

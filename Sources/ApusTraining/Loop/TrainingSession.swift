@@ -28,7 +28,7 @@ struct TrainingSession {
     parameters = trainer.optimizer.parameters
     baseRate = trainer.optimizer.rule.learningRate
     firstStep = trainer.state.step
-    clock = monotonicSeconds()
+    clock = ContinuousClock.seconds
     progress = Progress(style: trainer.options.progress, firstStep: firstStep, now: clock)
     trainer.lastSave = clock
     if let output = trainer.options.output {
@@ -50,9 +50,9 @@ struct TrainingSession {
     try reportingTraining { try trainer.optimizer.prepare() }
     try save()
     while trainer.state.step < end {
-      let start = monotonicSeconds()
+      let start = ContinuousClock.seconds
       try step()
-      let now = monotonicSeconds()
+      let now = ContinuousClock.seconds
       stepSeconds += now - start
       let step = trainer.state.step
       let isEpochEnd = step % trainer.order.batchesPerEpoch == 0
@@ -162,9 +162,9 @@ struct TrainingSession {
   /// `epoch 2/5  train loss 0.4213  test loss 0.4017  test accuracy 0.8561  12s`
   private func line(_ state: TrainingState) -> String {
     var parts = ["epoch \(epoch)/\(trainer.totalEpochs)"]
-    if let loss = state.trainLoss { parts.append("train loss \(decimal(loss, places: 4))") }
-    if let loss = state.testLoss { parts.append("test loss \(decimal(loss, places: 4))") }
-    if let accuracy = state.testAccuracy { parts.append("test accuracy \(decimal(accuracy, places: 4))") }
+    if let loss = state.trainLoss { parts.append("train loss \(loss.text(places: 4))") }
+    if let loss = state.testLoss { parts.append("test loss \(loss.text(places: 4))") }
+    if let accuracy = state.testAccuracy { parts.append("test accuracy \(accuracy.text(places: 4))") }
     return (parts + [duration(state.seconds)]).joined(separator: "  ")
   }
 
@@ -177,7 +177,7 @@ struct TrainingSession {
   // MARK: - Ends
 
   private mutating func countTime() {
-    let now = monotonicSeconds()
+    let now = ContinuousClock.seconds
     trainer.state.seconds += now - clock
     clock = now
   }

@@ -1,0 +1,39 @@
+// Numbers as people read them. Members, so that modules above need no import of this one to use them.
+
+extension Int {
+  /// A size in bytes: `512 B`, `3.1 GiB`.
+  package var byteText: String {
+    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+    guard magnitude >= 1024 else { return "\(self) B" }
+    var value = Double(self) / 1024
+    var unit = 0
+    while value.magnitude >= 1024, unit < units.count - 1 {
+      value /= 1024
+      unit += 1
+    }
+    return "\(value.text(places: 1)) \(units[unit])"
+  }
+
+  /// The digits in groups of three: `61,706`.
+  package var grouped: String {
+    var text = ""
+    for (index, digit) in String(magnitude).reversed().enumerated() {
+      if index > 0, index % 3 == 0 { text.append(",") }
+      text.append(digit)
+    }
+    return (self < 0 ? "-" : "") + String(text.reversed())
+  }
+}
+
+extension Double {
+  /// The number with a fixed count of decimal places: `0.8783`; as Swift writes it where that would take more than
+  /// 15 digits.
+  package func text(places: Int) -> String {
+    let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
+    guard isFinite, magnitude * scale < 1e15 else { return "\(self)" }
+    let whole = Int((magnitude * scale).rounded())
+    let digits = String(whole % Int(scale))
+    let fraction = places > 0 ? "." + String(repeating: "0", count: places - digits.count) + digits : ""
+    return (self < 0 ? "-" : "") + String(whole / Int(scale)) + fraction
+  }
+}
