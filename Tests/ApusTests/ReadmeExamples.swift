@@ -14,7 +14,7 @@ import Testing
       let x = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])
       let y = ((x * 2 + 1).sqrt() * x.sigmoid()).sum([1])
       print(try y.array())
-      print(device.lastPlanStepCount)  // 1: the chain and the sum are one step
+      print(y.device.lastPlanStepCount)  // 1: the chain and the sum are one step
       // end
       let expected = [[1, 2, 3], [4, 5, 6]].map { row in
         row.reduce(0) { $0 + Float((Double($1) * 2 + 1).squareRoot()) * sigmoid(Float($1)) }
