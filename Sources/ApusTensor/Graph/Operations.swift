@@ -57,19 +57,23 @@ public func pendingOperations(of tensors: [Tensor]) -> [PendingOperation] {
   var result: [PendingOperation] = []
   var seen = Set<ObjectIdentifier>()
   for root in tensors where seen.insert(ObjectIdentifier(root.node)).inserted {
-    var stack: [(node: Node, next: Int)] = [(root.node, 0)]
-    while let (node, next) = stack.last {
-      if !node.isMaterialized, next < node.inputCount {
-        stack[stack.count - 1].next = next + 1
-        let input = node.input(next)
-        if seen.insert(ObjectIdentifier(input)).inserted { stack.append((input, 0)) }
-      } else {
-        stack.removeLast()
-        if !node.isMaterialized { result.append(PendingOperation(node)) }
-      }
-    }
+    root.device.withEvaluator { _ in list(root.node, &seen, &result) }
   }
   return result
+}
+
+private func list(_ root: Node, _ seen: inout Set<ObjectIdentifier>, _ result: inout [PendingOperation]) {
+  var stack: [(node: Node, next: Int)] = [(root, 0)]
+  while let (node, next) = stack.last {
+    if !node.isMaterialized, next < node.inputCount {
+      stack[stack.count - 1].next = next + 1
+      let input = node.input(next)
+      if seen.insert(ObjectIdentifier(input)).inserted { stack.append((input, 0)) }
+    } else {
+      stack.removeLast()
+      if !node.isMaterialized { result.append(PendingOperation(node)) }
+    }
+  }
 }
 
 extension PendingOperation {

@@ -14,12 +14,12 @@ extension Op {
   static let logicalOr = predicate("logicalOr", row: "logical_or")
   static let logicalXor = predicate("logicalXor", row: "logical_xor")
   static let logicalNot = predicate("logicalNot", row: "logical_not")
-  static let bitAnd = binary("bitAnd", row: "bit_and", gradient: .notDifferentiable)
-  static let bitOr = binary("bitOr", row: "bit_or", gradient: .notDifferentiable)
-  static let bitXor = binary("bitXor", row: "bit_xor", gradient: .notDifferentiable)
-  static let shiftLeft = binary("shiftLeft", row: "shift_left", gradient: .notDifferentiable)
-  static let shiftRight = binary("shiftRight", row: "shift_right", gradient: .notDifferentiable)
-  static let bitNot = function("bitNot", row: "bit_not", gradient: .notDifferentiable)
+  static let bitAnd = bitwise("bitAnd", row: "bit_and")
+  static let bitOr = bitwise("bitOr", row: "bit_or")
+  static let bitXor = bitwise("bitXor", row: "bit_xor")
+  static let bitNot = bitwise("bitNot", row: "bit_not")
+  static let shiftLeft = bitwise("shiftLeft", row: "shift_left")
+  static let shiftRight = bitwise("shiftRight", row: "shift_right")
 
   /// Inputs: condition (`bool`), the value where it holds, the value elsewhere.
   static let select: Op = Op(

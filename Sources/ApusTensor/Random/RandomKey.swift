@@ -76,6 +76,7 @@ extension Tensor {
     _ shape: Shape, lower: Double = 0, upper: Double = 1, key: inout RandomKey,
     dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
+    guard accepts(shape, "uniform") else { return .zeros([], dtype: dtype, device: device) }
     let unit = key.unit(shape, device: device)
     return (unit * (upper - lower) + lower).cast(to: dtype)
   }
@@ -85,6 +86,7 @@ extension Tensor {
     _ shape: Shape, mean: Double = 0, deviation: Double = 1, key: inout RandomKey,
     dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
+    guard accepts(shape, "normal") else { return .zeros([], dtype: dtype, device: device) }
     // 1 − u is in (0, 1], so that the logarithm is finite.
     let radius = ((1 - key.unit(shape, device: device)).log() * -2).sqrt()
     let angle = key.unit(shape, device: device) * 6.283185307179586
@@ -97,6 +99,7 @@ extension Tensor {
     _ shape: Shape, mean: Double = 0, deviation: Double = 1, lower: Double = -2, upper: Double = 2,
     key: inout RandomKey, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
+    guard accepts(shape, "truncatedNormal") else { return .zeros([], dtype: dtype, device: device) }
     let root = 1.4142135623730951
     let low = Tensor.number(lower / root, dtype: .float32, device: device).erf()
     let high = Tensor.number(upper / root, dtype: .float32, device: device).erf()
@@ -109,6 +112,7 @@ extension Tensor {
   public static func bernoulli(
     _ shape: Shape, probability: Double, key: inout RandomKey, device: ComputeDevice = .current
   ) -> Tensor {
-    key.unit(shape, device: device).less(than: probability)
+    guard accepts(shape, "bernoulli") else { return .zeros([], dtype: .bool, device: device) }
+    return key.unit(shape, device: device).less(than: probability)
   }
 }
