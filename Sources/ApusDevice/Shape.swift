@@ -124,6 +124,7 @@ public struct Shape: Sendable {
 extension Shape: RandomAccessCollection, MutableCollection {
   @inlinable public var startIndex: Int { 0 }
   @inlinable public var endIndex: Int { Int(count8) }
+  /// The extent of an axis, `0 ..< rank`.
   @inlinable public subscript(axis: Int) -> Int {
     get {
       precondition(axis < rank)

@@ -199,7 +199,14 @@ struct Evaluator: ~Copyable {
   /// Lets go of the evaluated graph, inputs first so that nothing is released recursively.
   private mutating func finish() {
     let scope = GradientScope.current
+    // Inputs had values before: edges that they have belong to a scope, which may be another thread's. They come
+    // in the order of the nodes.
+    var inputs = inputNodes[...]
     for unmanaged in order {
+      if inputs.first?.toOpaque() == unmanaged.toOpaque() {
+        inputs.removeFirst()
+        continue
+      }
       // A node that is not kept but still has users elsewhere cannot exist: it became an output.
       unmanaged._withUnsafeGuaranteedRef { node in
         guard node.hasEdges else { return }

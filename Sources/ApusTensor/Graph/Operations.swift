@@ -2,8 +2,11 @@ import ApusDevice
 
 /// An operation of a graph that had no value yet when it was listed.
 public struct PendingOperation: Sendable {
+  /// The operation's name, for example `matmul`.
   public let name: String
+  /// What it works on, in order.
   public let inputs: [Tensor]
+  /// What it gives.
   public let result: Tensor
 
   /// How far the results of two right implementations may lie apart.
@@ -16,6 +19,7 @@ public struct PendingOperation: Sendable {
     case sum(termCount: Int)
   }
 
+  /// The bound that the kind of the operation allows.
   public var precision: Precision {
     let count = max(1, result.elementCount)
     switch result.node.op.lower {

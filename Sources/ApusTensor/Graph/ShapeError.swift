@@ -9,6 +9,7 @@ public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The broken rule and the shapes or types that break it.
   public let reason: String
 
+  /// A mistake of the operation of this name.
   public init(_ operation: String, _ reason: String) {
     self.operation = operation
     self.reason = reason

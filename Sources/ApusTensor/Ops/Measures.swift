@@ -4,15 +4,6 @@ extension Tensor {
   /// `self + weight · (other − self)`.
   public func lerp(to other: Tensor, _ weight: Tensor) -> Tensor { self + (other - self) * weight }
 
-  /// The scalar product of two vectors.
-  public func dot(_ other: Tensor) -> Tensor {
-    guard rank == 1, other.rank == 1 else {
-      ShapeError("dot", "\(shape) and \(other.shape) are not two vectors").report()
-      return self
-    }
-    return matmul(other)
-  }
-
   /// The products `y[i, j] = x[i] · other[j]` of two vectors.
   public func outer(_ other: Tensor) -> Tensor {
     guard rank == 1, other.rank == 1 else {

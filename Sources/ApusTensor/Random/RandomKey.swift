@@ -3,10 +3,12 @@ import ApusDevice
 /// Where random numbers come from: Philox4x32-10 counts through blocks of a stream, so that equal keys give
 /// equal numbers on every device and nothing is kept on one.
 public struct RandomKey: Hashable, Sendable, Codable {
+  /// The stream; other seeds give independent numbers.
   public var seed: UInt64
   /// The next draw. Each draw of a tensor takes one number, whatever its size.
   public var counter: UInt64
 
+  /// The stream of a seed, from draw `counter` on.
   public init(seed: UInt64, counter: UInt64 = 0) {
     self.seed = seed
     self.counter = counter

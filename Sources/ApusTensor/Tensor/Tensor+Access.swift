@@ -66,7 +66,9 @@ extension Tensor {
 /// A value on its way to the host.
 public struct Reading: Sendable {
   let download: any Download
+  /// The extents of the value, outermost first.
   public let shape: Shape
+  /// The element type of the value.
   public let dtype: DType
 
   /// The elements in row-major order.

@@ -89,8 +89,13 @@ public struct Tensor: Sendable {
 }
 
 // The names of the contract that users of tensors need.
+/// The extents of a tensor.
 public typealias Shape = ApusDevice.Shape
+/// The element type of a tensor.
 public typealias DType = ApusDevice.DType
+/// What evaluation and access throw.
 public typealias DeviceError = ApusDevice.DeviceError
+/// What `ComputeDevice.info` gives.
 public typealias DeviceInfo = ApusDevice.DeviceInfo
+/// What `ComputeDevice.memory` gives.
 public typealias MemoryStatistics = ApusDevice.MemoryStatistics

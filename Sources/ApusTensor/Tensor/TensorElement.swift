@@ -23,6 +23,7 @@ public struct BFloat16: TensorElement, Hashable {
   /// The upper half of the bits of the same number as a `Float`.
   public var bitPattern: UInt16
 
+  /// `bfloat16`.
   public static var dtype: DType { .bfloat16 }
 
   /// The number of these bits.
@@ -41,7 +42,11 @@ public struct BFloat16: TensorElement, Hashable {
   public func hash(into hasher: inout Hasher) { hasher.combine(Float(self)) }
 }
 
-extension BFloat16: ExpressibleByFloatLiteral, CustomStringConvertible {
+extension BFloat16: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, CustomStringConvertible {
+  /// The nearest number to the literal's `Float`.
+  public init(integerLiteral value: Int) { self.init(Float(value)) }
+
+  /// The nearest number to the literal's `Float`.
   public init(floatLiteral value: Float) { self.init(value) }
 
   public var description: String { Float(self).description }
