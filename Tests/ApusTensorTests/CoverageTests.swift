@@ -30,7 +30,8 @@ import Testing
 
   /// Every case runs on a shape without elements and on one with an axis of 1 (or on a number).
   @Test func everyCaseHasTheSmallestShapes() {
-    let cases = OpCase.all.filter { !$0.inputs.isEmpty && !$0.name.contains("(large") }
+    let large = Set(OpCase.large.map(\.name))
+    let cases = OpCase.all.filter { !$0.inputs.isEmpty && !large.contains($0.name) }
     #expect(cases.count > 200)
     let extents = { (operation: OpCase) in operation.shapes.flatMap { $0 } }
     let withoutEmpty = cases.filter { !extents($0).contains { $0.contains(0) } }.map(\.name)

@@ -278,7 +278,8 @@ import Testing
     }
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       var refused = 0
-      for operation in OpCase.all {
+      // The case of `split` looks at its input's shape itself.
+      for operation in OpCase.all where operation.name != "split" {
         for _ in 0..<40 {
           let inputs = operation.inputs.map { values -> Tensor in
             switch values {

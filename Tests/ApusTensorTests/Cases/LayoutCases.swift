@@ -93,7 +93,7 @@ extension OpCase {
       }),
     .move(
       "stacked", [[[2, 3], [2, 3]], [[0, 3], [0, 3]], [[1, 1], [1, 1]]], { Tensor.stacked($0, alongAxis: 1) },
-      { x in Grid([x[0].shape[0], 2, 3]) { x[$0[1]][$0[0], $0[2]] } }),
+      { x in Grid([x[0].shape[0], 2, x[0].shape[1]]) { x[$0[1]][$0[0], $0[2]] } }),
   ]
 
   static let rearrangements: [OpCase] = [
