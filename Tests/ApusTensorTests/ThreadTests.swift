@@ -21,7 +21,8 @@ import Testing
 
   private func share(_ device: ComputeDevice, _ value: Float) async throws {
     let x = Tensor([value, 2], device: device)
-    let common = x * x + 1
+    // Long enough that evaluations begin while somebody walks along it.
+    let common = (0..<20).reduce(x * x + 1) { sum, _ in sum + 2 - 1 - 1 }
     let y = (common * common).sum()
     let z = common.log()
     let squares = [value * value + 1, 5]
