@@ -3,6 +3,7 @@
 /// Calls may come from any thread. Work is ordered: a `run`, `upload` or `startDownload` takes effect
 /// after everything called before it, but may still be under way when the call returns.
 public protocol Device: AnyObject, Sendable {
+  /// What the device is and can do; it never changes.
   var info: DeviceInfo { get }
 
   /// Memory for `byteCount` bytes, returned to the device's pool when the buffer is released.
@@ -26,6 +27,7 @@ public protocol Device: AnyObject, Sendable {
   /// Waits for all work called so far.
   func synchronize() throws(DeviceError)
 
+  /// Device memory at this moment, in bytes.
   var memory: MemoryStatistics { get }
 
   /// Gives pooled memory that is not in use back to the system.
@@ -43,30 +45,42 @@ public protocol Download: AnyObject, Sendable {
 
 /// Device memory. Subclasses hold the address or handle, and return it to a pool in `deinit`.
 open class Buffer: @unchecked Sendable {
+  /// The usable size in bytes; the memory behind it may be larger.
   public let byteCount: Int
 
+  /// Called by subclasses, which bring the memory.
   public init(byteCount: Int) { self.byteCount = byteCount }
 }
 
 /// What a device says of itself.
 public struct DeviceInfo: Hashable, Sendable {
+  /// The way in which the device is reached.
   public enum Kind: String, Hashable, Sendable { case cpu, opencl, cuda }
 
+  /// The back end that drives the device.
   public var kind: Kind
   /// The name that `--device` takes: `cpu`, `opencl:0`, …
   public var identifier: String
+  /// What the vendor calls the device.
   public var name: String
+  /// Who makes the device, as its driver says.
   public var vendor: String
+  /// The driver and its version, or the instruction set of a CPU.
   public var driver: String
   /// Whether the device is a discrete GPU (its memory is its own).
   public var isDiscreteGPU: Bool
+  /// Cores of a CPU, compute units of an OpenCL device.
   public var computeUnits: Int
+  /// The device's whole memory in bytes.
   public var memoryByteCount: Int
+  /// The largest single buffer in bytes.
   public var maximumAllocationByteCount: Int
   /// Alignment of values inside a slab, in bytes; a power of two.
   public var alignment: Int
+  /// Whether programs may have `float64` lanes.
   public var supportsFloat64: Bool
 
+  /// A description from its parts.
   public init(
     kind: Kind, identifier: String, name: String, vendor: String, driver: String,
     isDiscreteGPU: Bool, computeUnits: Int, memoryByteCount: Int, maximumAllocationByteCount: Int,
@@ -95,6 +109,7 @@ public struct MemoryStatistics: Hashable, Sendable {
   /// Kept for reuse.
   public var pooled: Int
 
+  /// Counts in bytes.
   public init(used: Int = 0, peak: Int = 0, pooled: Int = 0) {
     self.used = used
     self.peak = peak

@@ -3,10 +3,15 @@
 ///
 /// A stride of 0 repeats an element (broadcasting); a negative one walks backwards.
 public struct Layout: Hashable, Sendable {
+  /// The extents of what is walked, outermost first.
   public var shape: Shape
+  /// The distance in elements of neighbours along each axis.
   public var strides: Shape
+  /// The place of the first element, in elements.
   public var offset: Int
 
+  /// A layout from its parts.
+  /// - Precondition: as many strides as extents.
   public init(shape: Shape, strides: Shape, offset: Int = 0) {
     self.shape = shape
     self.strides = strides

@@ -13,6 +13,7 @@ public struct Program: Hashable, Sendable {
     /// A result of the step this program follows (the product of a matmul, a reduced value).
     case core(Lane)
 
+    /// The arithmetic type of the register.
     public var lane: Lane {
       switch self {
       case .tensor(let dtype): dtype.lane
@@ -23,19 +24,26 @@ public struct Program: Hashable, Sendable {
 
   /// A register that is stored, and the type it is stored as; its lane is `dtype.lane`.
   public struct Output: Hashable, Sendable {
+    /// The register whose value is stored.
     public var register: Int
+    /// The element type it is stored as.
     public var dtype: DType
 
+    /// Stores `register` as elements of `dtype`.
     public init(register: Int, dtype: DType) {
       self.register = register
       self.dtype = dtype
     }
   }
 
+  /// The first registers, in order.
   public var inputs: [Input]
+  /// The registers behind the inputs, each computed from those before it.
   public var instructions: [Instruction]
+  /// What is kept of the registers.
   public var outputs: [Output]
 
+  /// A program from its parts; an empty one does nothing.
   public init(inputs: [Input] = [], instructions: [Instruction] = [], outputs: [Output] = []) {
     self.inputs = inputs
     self.instructions = instructions
@@ -58,6 +66,7 @@ public struct Program: Hashable, Sendable {
 /// - `convert`: the operand, of lane `lane`, as lane `result` (float to integer truncates toward
 ///   zero and saturates, NaN becomes 0; other conversions round to nearest even).
 public struct Instruction: Hashable, Sendable {
+  /// The row, or one of the special names above.
   public var function: String
   /// The lane of the operands, and the row's instance that is run.
   public var lane: Lane
@@ -65,8 +74,10 @@ public struct Instruction: Hashable, Sendable {
   public var result: Lane
   /// Registers, at most three.
   public var operands: [Int]
+  /// The number of a `constant`; `nil` for everything else.
   public var immediate: Scalar?
 
+  /// An instruction; its result has the lane of the operands where none is given.
   public init(
     _ function: String, lane: Lane, result: Lane? = nil, operands: [Int], immediate: Scalar? = nil
   ) {
@@ -83,6 +94,7 @@ public enum Scalar: Hashable, Sendable {
   case float(Double)
   case integer(Int64)
 
+  /// The value as a `Double`, rounded where it is an integer above 2⁵³.
   public var double: Double {
     switch self {
     case .float(let value): value

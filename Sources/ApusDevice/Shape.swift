@@ -2,22 +2,28 @@
 ///
 /// A shape is a plain value without heap storage, so that building a graph node allocates nothing
 /// for it. The rank is at most `Shape.maximumRank`.
+///
+/// A value may hold what no tensor can have (extents below 0, more of them than `maximumRank`), so that
+/// whoever is given one can name the mistake: `flaw` says what is wrong.
 public struct Shape: Sendable {
+  /// The number of axes that a tensor has at most.
   public static let maximumRank = 8
 
   /// Extents behind the rank are 0. A vector and not an `InlineArray`, of which Swift 6.3 loses stores in
   /// optimized code.
   @usableFromInline var extents: SIMD8<Int>
   @usableFromInline var count8: UInt8
+  /// The extents that did not fit, which are counted and not kept.
+  @usableFromInline var excess: UInt8
 
   /// The shape of a scalar.
   @inlinable public init() {
     extents = SIMD8(repeating: 0)
     count8 = 0
+    excess = 0
   }
 
   /// A shape of the given extents.
-  /// - Precondition: at most `maximumRank` extents, none negative.
   @inlinable public init(_ extents: some Collection<Int>) {
     self.init()
     for extent in extents { append(extent) }
@@ -32,20 +38,42 @@ public struct Shape: Sendable {
   /// The number of axes.
   @inlinable public var rank: Int { Int(count8) }
 
-  /// Appends an innermost axis.
+  /// Appends an innermost axis. Beyond `maximumRank` the extent is lost, and `flaw` says so.
   @inlinable public mutating func append(_ extent: Int) {
     guard rank < Shape.maximumRank else {
-      fatalError("Shape: rank \(rank + 1) is above the maximum of \(Shape.maximumRank)")
+      excess = Swift.min(excess, .max - 1) + 1
+      return
     }
     extents[rank] = extent
     count8 += 1
   }
 
-  /// The number of elements: the product of the extents, 1 for a scalar.
+  /// The number of elements: the product of the extents, 1 for a scalar. It wraps where `flaw` is not `nil`.
   @inlinable public var elementCount: Int {
     var product = 1
     for axis in 0..<rank { product &*= extents[axis] }
     return product
+  }
+
+  /// Whether a tensor can have the shape: at most `maximumRank` axes, no negative extent, and a size in bytes
+  /// that an `Int` counts (extents of 0 taken as 1, so that products of some of them do not overflow either).
+  @inlinable public var isSound: Bool {
+    guard excess == 0 else { return false }
+    var product = 1
+    for axis in 0..<rank {
+      let (next, overflow) = product.multipliedReportingOverflow(by: Swift.max(extents[axis], 1))
+      guard extents[axis] >= 0, !overflow else { return false }
+      product = next
+    }
+    return product <= Int.max / 16
+  }
+
+  /// Why no tensor can have the shape, or `nil` where one can.
+  public var flaw: String? {
+    if isSound { return nil }
+    if excess > 0 { return "\(self) has \(rank + Int(excess)) axes, above the maximum of \(Shape.maximumRank)" }
+    if contains(where: { $0 < 0 }) { return "\(self) has a negative extent" }
+    return "\(self) has more elements than can be counted"
   }
 
   /// The shape without axis `axis`.
@@ -96,6 +124,7 @@ public struct Shape: Sendable {
 extension Shape: RandomAccessCollection, MutableCollection {
   @inlinable public var startIndex: Int { 0 }
   @inlinable public var endIndex: Int { Int(count8) }
+  /// The extent of an axis, `0 ..< rank`.
   @inlinable public subscript(axis: Int) -> Int {
     get {
       precondition(axis < rank)
@@ -110,7 +139,7 @@ extension Shape: RandomAccessCollection, MutableCollection {
 
 extension Shape: Hashable {
   @inlinable public static func == (left: Shape, right: Shape) -> Bool {
-    left.count8 == right.count8 && left.extents == right.extents
+    left.count8 == right.count8 && left.excess == right.excess && left.extents == right.extents
   }
 
   @inlinable public func hash(into hasher: inout Hasher) {
@@ -122,5 +151,7 @@ extension Shape: Hashable {
 extension Shape: ExpressibleByArrayLiteral, CustomStringConvertible {
   @inlinable public init(arrayLiteral extents: Int...) { self.init(extents) }
 
-  public var description: String { "[" + map(String.init).joined(separator: ", ") + "]" }
+  public var description: String {
+    "[" + (map(String.init) + (excess > 0 ? ["…"] : [])).joined(separator: ", ") + "]"
+  }
 }

@@ -5,21 +5,28 @@
 public struct StridedCopy: Hashable, Sendable {
   /// A source and the layout, of the same shape, that its elements get in the result.
   public struct Piece: Hashable, Sendable {
+    /// What is copied.
     public var source: Operand
+    /// Where its elements go.
     public var place: Layout
 
+    /// A source and its place, of one shape.
     public init(source: Operand, place: Layout) {
       self.source = source
       self.place = place
     }
   }
 
+  /// The element type of all pieces and of the result.
   public var dtype: DType
+  /// The number between the pieces; `nil` where they leave no gap.
   public var fill: Scalar?
+  /// What is laid into the array, none over another.
   public var pieces: [Piece]
   /// The value that receives the array.
   public var result: Int
 
+  /// A copy from its parts.
   public init(dtype: DType, fill: Scalar?, pieces: [Piece], result: Int) {
     self.dtype = dtype
     self.fill = fill

@@ -1,9 +1,12 @@
 /// One program over a list of domains. A strided copy is a program without instructions; an
 /// optimizer's update of all parameters is one step with a segment for each.
 public struct Elementwise: Hashable, Sendable {
+  /// What is done for each element.
   public var program: Program
+  /// The arrays it is done for, one domain each.
   public var segments: [Binding]
 
+  /// One program over the domains.
   public init(program: Program, segments: [Binding]) {
     self.program = program
     self.segments = segments
@@ -16,9 +19,11 @@ public struct Elementwise: Hashable, Sendable {
 /// `axes`; `epilogue` runs on the combined values, over the domain with those axes' extents set to 1.
 /// Values are combined in an order that depends on the shape alone.
 public struct Reduction: Hashable, Sendable {
+  /// The shape whose elements are combined.
   public var domain: Shape
   /// The reduced axes, ascending.
   public var axes: [Int]
+  /// What is computed for each element ahead of combining.
   public var prologue: Program
   /// Parallel to `prologue.inputs`; layouts have the shape of `domain`.
   public var arguments: [Argument]
@@ -26,8 +31,10 @@ public struct Reduction: Hashable, Sendable {
   /// `max` (NaN wins), `any`, `all`, and `argmin` and `argmax`, whose result is the `int64` row-major
   /// number of the first extreme element (NaN wins) among the reduced axes.
   public var reducers: [String]
+  /// What is computed of the combined values.
   public var epilogue: Epilogue
 
+  /// A reduction from its parts.
   public init(
     domain: Shape, axes: [Int], prologue: Program, arguments: [Argument], reducers: [String],
     epilogue: Epilogue
@@ -43,16 +50,24 @@ public struct Reduction: Hashable, Sendable {
 
 /// An inclusive running `sum` or `product` along the middle axis of `[outer, extent, inner]`.
 public struct Scan: Hashable, Sendable {
+  /// The product of the extents ahead of the axis.
   public var outer: Int
+  /// The extent of the axis.
   public var extent: Int
+  /// The product of the extents behind the axis.
   public var inner: Int
+  /// `sum` or `product`.
   public var combine: String
+  /// Whether it runs from the end of the axis to its start.
   public var isReversed: Bool
+  /// The element type of source and result.
   public var dtype: DType
   /// Contiguous values `[outer, extent, inner]`.
   public var source: Int
+  /// A contiguous value of the source's shape.
   public var result: Int
 
+  /// A scan from its sizes and values.
   public init(
     outer: Int, extent: Int, inner: Int, combine: String, isReversed: Bool, dtype: DType,
     source: Int, result: Int

@@ -5,17 +5,23 @@
 public struct Matmul: Hashable, Sendable {
   /// The batch axes, outermost first; empty for one product.
   public var batch: Shape
+  /// Rows of `a` and of the product.
   public var m: Int
+  /// Columns of `b` and of the product.
   public var n: Int
+  /// Columns of `a` and rows of `b`, which are summed over.
   public var k: Int
   /// `[batch…, m, k]` and `[batch…, k, n]`. One of the last two strides is 1 and the other at least
   /// the extent it skips; batch strides are free (0 where broadcast).
   public var a: Operand
+  /// The right factor; see `a` for its layout.
   public var b: Operand
   /// The element type of `a` and `b`; the core result has its lane.
   public var dtype: DType
+  /// What is computed of the product.
   public var epilogue: Epilogue
 
+  /// A product from its sizes and operands.
   public init(
     batch: Shape, m: Int, n: Int, k: Int, a: Operand, b: Operand, dtype: DType, epilogue: Epilogue
   ) {

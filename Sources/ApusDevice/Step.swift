@@ -18,8 +18,10 @@ public enum Step: Hashable, Sendable {
 public struct Operand: Hashable, Sendable {
   /// The index into `Plan.values`.
   public var value: Int
+  /// Where the elements lie in the value.
   public var layout: Layout
 
+  /// A value seen through a layout.
   public init(value: Int, layout: Layout) {
     self.value = value
     self.layout = layout
@@ -40,10 +42,14 @@ public enum Argument: Hashable, Sendable {
 /// `results` to `Program.outputs`. Results never overlap each other; a result may be the same memory
 /// as an argument only where both have the same layout.
 public struct Binding: Hashable, Sendable {
+  /// The shape that the program runs over.
   public var domain: Shape
+  /// Where input registers are loaded from.
   public var arguments: [Argument]
+  /// Where outputs are stored.
   public var results: [Operand]
 
+  /// A binding from its parts.
   public init(domain: Shape, arguments: [Argument], results: [Operand]) {
     self.domain = domain
     self.arguments = arguments
@@ -54,9 +60,12 @@ public struct Binding: Hashable, Sendable {
 /// A program that runs on the results of a step before they are stored. The domain is that of the
 /// step's result. The plainest one stores the result as it is.
 public struct Epilogue: Hashable, Sendable {
+  /// What is done for each element of the result.
   public var program: Program
+  /// The arrays it is done for, over the result's shape.
   public var binding: Binding
 
+  /// A program and its arrays.
   public init(program: Program, binding: Binding) {
     self.program = program
     self.binding = binding

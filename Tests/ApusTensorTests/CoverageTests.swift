@@ -16,6 +16,31 @@ import Testing
   /// Operations that planners and access insert, or that make values out of nothing.
   private static let plumbing: Set<String> = ["custom", "unitFloat", "randomBits"]
 
+  /// Cases whose subscripts or results leave no choice of shapes, and reductions that refuse no elements.
+  private static func admitsNoEmptyShape(_ name: String) -> Bool {
+    let fixed: Set<String> = [
+      "broadcast", "subscript(ranges)", "subscript(beyond)", "subscript(empty)", "replacing", "replacing(index)",
+    ]
+    let reductions = [
+      "mean", "min", "max", "variance", "standardDeviation", "logSumExp", "norm", "norm(1)", "norm(3)",
+      "norm(infinite)",
+    ]
+    return fixed.contains(name) || reductions.contains { name == $0 + "(all)" }
+  }
+
+  /// Every case runs on a shape without elements and on one with an axis of 1 (or on a number).
+  @Test func everyCaseHasTheSmallestShapes() {
+    let large = Set(OpCase.large.map(\.name))
+    let cases = OpCase.all.filter { !$0.inputs.isEmpty && !large.contains($0.name) }
+    #expect(cases.count > 200)
+    let extents = { (operation: OpCase) in operation.shapes.flatMap { $0 } }
+    let withoutEmpty = cases.filter { !extents($0).contains { $0.contains(0) } }.map(\.name)
+    #expect(withoutEmpty.filter { !CoverageTests.admitsNoEmptyShape($0) } == [])
+    let fixed: Set<String> = ["subscript(ranges)", "subscript(beyond)", "subscript(empty)"]
+    let withoutOne = cases.filter { !extents($0).contains { $0.isEmpty || $0.contains(1) } }.map(\.name)
+    #expect(withoutOne.filter { !fixed.contains($0) } == [])
+  }
+
   private func sources(_ folder: String) throws -> String {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appending(path: "Sources/ApusTensor/\(folder)")

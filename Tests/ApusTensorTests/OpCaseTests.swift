@@ -18,9 +18,12 @@ extension OpCase {
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
   }
 
-  @Test(arguments: OpCase.all.filter { $0.derivatives != .none })
-  func derivativesEqualDifferences(operation: OpCase) throws {
-    let problems = try operation.gradientProblems(on: .reference)
+  /// First and second derivatives in `float64`, where OpenCL devices need not have it.
+  @Test(
+    arguments: TestDevice.all.filter { ["reference", "cpu"].contains($0.name) },
+    OpCase.all.filter { $0.derivatives != .none })
+  func derivativesEqualDifferences(device: TestDevice, operation: OpCase) throws {
+    let problems = try operation.gradientProblems(on: device)
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
   }
 

@@ -14,6 +14,16 @@ final class GradientScope: Sendable {
 
   func keep(_ node: Node) { kept.withLock { $0.append(node) } }
 
+  private func cutEdges() {
+    var nodes = kept.withLock { $0 }
+    while let device = nodes.first?.device {
+      device.withEvaluator { _ in
+        for node in nodes where node.device === device { node.cutEdges() }
+      }
+      nodes.removeAll { $0.device === device }
+    }
+  }
+
   /// Runs `body` in a scope; an inner scope is part of the outer one.
   static func run<R>(_ body: () throws -> R) rethrows -> R {
     if taskLocal != nil { return try body() }
@@ -21,7 +31,7 @@ final class GradientScope: Sendable {
     active.add(1, ordering: .relaxed)
     defer {
       active.subtract(1, ordering: .relaxed)
-      for node in scope.kept.withLock({ $0 }) { node.cutEdges() }
+      scope.cutEdges()
     }
     return try $taskLocal.withValue(scope, operation: body)
   }

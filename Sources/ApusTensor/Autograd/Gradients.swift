@@ -6,14 +6,24 @@ import ApusDevice
 /// The gradients are ordinary tensors and can be differentiated again. Values that were read in between
 /// keep their place in the graph inside `recordingGradients`.
 ///
+/// A value that was evaluated outside of one has no edges any more and counts as a constant, whichever thread has
+/// evaluated it.
+///
 /// - Parameter seed: the gradient of `output` itself, ones when left out.
 /// - Returns: one gradient for each input; zeros where `output` does not depend on it.
 public func gradients(
   of output: Tensor, withRespectTo inputs: [Tensor], seed: Tensor? = nil
 ) -> [Tensor] {
-  let seed = seed ?? Tensor(repeating: 1, shape: output.shape, dtype: output.dtype, device: output.device)
+  var start = Tensor(repeating: 1, shape: output.shape, dtype: output.dtype, device: output.device)
+  if let seed {
+    if seed.shape == output.shape {
+      start = seed.cast(to: output.dtype)
+    } else {
+      ShapeError("gradients", "the seed \(seed.shape) is not of the output's shape \(output.shape)").report()
+    }
+  }
   var pass = BackwardPass(output.node, inputs.map(\.node))
-  let found = pass.run(seed)
+  let found = pass.run(start)
   return zip(inputs, found).map { input, gradient in
     gradient ?? Tensor(repeating: 0, shape: input.shape, dtype: input.dtype, device: input.device)
   }
@@ -25,7 +35,10 @@ public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
 }
 
 /// Reverse-mode differentiation over the pending graph.
-struct BackwardPass {
+///
+/// The graph is copied under the device's lock, and its nodes count as referred to as long as the pass lasts, so
+/// that an evaluation on another thread keeps their values.
+struct BackwardPass: ~Copyable {
   /// What the output depends on, inputs first.
   private var order: [Node] = []
   /// The places in `order` of the inputs of each node, one after the other.
@@ -38,17 +51,17 @@ struct BackwardPass {
   private var cotangents: [Tensor?] = []
 
   init(_ output: Node, _ targetNodes: [Node]) {
-    do throws(DeviceError) {
-      try output.device.withEvaluator { evaluator throws(DeviceError) in
-        collect(output, targetNodes, epoch: evaluator.nextEpoch())
-      }
-    } catch {}
+    output.device.withEvaluator { collect(output, targetNodes, epoch: $0.nextEpoch()) }
     isNeeded = Array(repeating: false, count: order.count)
     for target in targets where target >= 0 { isNeeded[target] = true }
     for (index, node) in order.enumerated() where !isNeeded[index] {
       guard case .rule = node.op.gradient, node.dtype.isFloatingPoint else { continue }
       isNeeded[index] = edgeRange(index).contains { isNeeded[Int(edges[$0])] }
     }
+  }
+
+  deinit {
+    for node in order { node.handleCount.subtract(1, ordering: .releasing) }
   }
 
   private func edgeRange(_ index: Int) -> Range<Int> {
@@ -79,8 +92,10 @@ struct BackwardPass {
       firstEdge.append(Int32(truncatingIfNeeded: edges.count))
       for index in 0..<node.inputCount { edges.append(node.edge(index)._withUnsafeGuaranteedRef(\.position)) }
       order.append(node)
+      node.handleCount.add(1, ordering: .relaxed)
     }
-    targets = targetNodes.map { $0.mark == epoch ? Int($0.position) : -1 }
+    // Those of other devices are not in the graph, and not marked under this lock.
+    targets = targetNodes.map { $0.device === output.device && $0.mark == epoch ? Int($0.position) : -1 }
   }
 
   mutating func run(_ seed: Tensor) -> [Tensor?] {
@@ -88,13 +103,13 @@ struct BackwardPass {
     if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
     for index in order.indices.reversed() {
       let node = order[index]
-      guard let gradient = cotangents[index], case .rule(let rule) = node.op.gradient, node.hasEdges
-      else { continue }
+      guard let gradient = cotangents[index], case .rule(let rule) = node.op.gradient else { continue }
       let range = edgeRange(index)
       var mask: UInt64 = 0
       for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
       if mask == 0 { continue }
-      let context = GradientInput(node: node, gradient: gradient, neededMask: mask)
+      let context = GradientInput(
+        node: node, gradient: gradient, neededMask: mask, nodes: order, inputs: edges[range])
       for (input, contribution) in rule(context).enumerated() {
         guard let contribution else { continue }
         let place = Int(edges[range.lowerBound + input])

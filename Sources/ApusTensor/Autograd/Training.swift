@@ -12,16 +12,7 @@ extension Tensor {
   /// Computes the value in the plan of whatever is evaluated next on the device, if it is still referred
   /// to by then: a loss or a statistic rides along with the update of the parameters.
   public func evaluateWithNext() {
-    guard !isEvaluated else { return }
-    device.attach(self)
-  }
-}
-
-extension ComputeDevice {
-  fileprivate func attach(_ tensor: Tensor) {
-    do throws(DeviceError) {
-      try withEvaluator { evaluator throws(DeviceError) in evaluator.attach(tensor.node) }
-    } catch { fatalError("attaching does not fail: \(error)") }
+    device.withEvaluator { if !node.isMaterialized { $0.attach(node) } }
   }
 }
 

@@ -36,8 +36,10 @@ public final class ComputeDevice: @unchecked Sendable {
   }
 
   /// Runs `body` with exclusive use of the device's graph.
-  func withEvaluator<R>(_ body: (inout Evaluator) throws(DeviceError) -> R) throws(DeviceError) -> R {
-    try lock.withLock { _ throws(DeviceError) in try body(&evaluator) }
+  ///
+  /// Whoever reads a node's edges or value holds this lock, for an evaluation on another thread cuts and sets them.
+  func withEvaluator<R, E: Error>(_ body: (inout Evaluator) throws(E) -> R) throws(E) -> R {
+    try lock.withLock { _ throws(E) in try body(&evaluator) }
   }
 
   /// Waits for all work on the device.

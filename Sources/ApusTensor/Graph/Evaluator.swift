@@ -30,7 +30,7 @@ struct Evaluator: ~Copyable {
   mutating func attach(_ node: Node) {
     if attached.count >= attachedLimit {
       // Values that nobody refers to any more are let go, or a loop that never evaluates would pile them up.
-      attached.removeAll { $0.isMaterialized || $0.handleCount.load(ordering: .relaxed) == 0 }
+      attached.removeAll { $0.isMaterialized || $0.handleCount.load(ordering: .acquiring) == 0 }
       attachedLimit = max(64, 2 * attached.count)
     }
     attached.append(node)
@@ -42,7 +42,7 @@ struct Evaluator: ~Copyable {
     attached.removeAll(keepingCapacity: true)
     begin()
     for root in roots where !root.isMaterialized { visit(root) }
-    for root in extra where !root.isMaterialized && root.handleCount.load(ordering: .relaxed) > 0 {
+    for root in extra where !root.isMaterialized && root.handleCount.load(ordering: .acquiring) > 0 {
       visit(root)
     }
     guard !order.isEmpty else {
@@ -135,7 +135,7 @@ struct Evaluator: ~Copyable {
     if node.isMaterialized {
       guard node.failure == nil, let buffer = node.buffer else { return node.failure }
       let isDonatable =
-        mayDonate && node.handleCount.load(ordering: .relaxed) == 0
+        mayDonate && node.handleCount.load(ordering: .acquiring) == 0
         && node.consumerCount.load(ordering: .relaxed) == node.edges
       inputs.append(buffer)
       inputNodes.append(unmanaged)
@@ -145,7 +145,7 @@ struct Evaluator: ~Copyable {
     }
     // Someone outside of this evaluation still refers to the value: it has to be kept.
     let isOutput =
-      node.edges < 0 || node.handleCount.load(ordering: .relaxed) > 0
+      node.edges < 0 || node.handleCount.load(ordering: .acquiring) > 0
       || node.consumerCount.load(ordering: .relaxed) > node.edges
     let isNumber = node.isNumber
     if isNumber { scalars.append(node.attributes.number) }
@@ -208,7 +208,14 @@ struct Evaluator: ~Copyable {
   /// Lets go of the evaluated graph, inputs first so that nothing is released recursively.
   private mutating func finish() {
     let scope = GradientScope.current
+    // Inputs had values before: edges that they have belong to a scope, which may be another thread's. They come
+    // in the order of the nodes.
+    var inputs = inputNodes[...]
     for unmanaged in order {
+      if inputs.first?.toOpaque() == unmanaged.toOpaque() {
+        inputs.removeFirst()
+        continue
+      }
       // A node that is not kept but still has users elsewhere cannot exist: it became an output.
       unmanaged._withUnsafeGuaranteedRef { node in
         guard node.hasEdges else { return }

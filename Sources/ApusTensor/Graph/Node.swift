@@ -3,8 +3,8 @@ import Synchronization
 
 /// A node of the lazy graph: an operation on other nodes, or a materialized value.
 ///
-/// `op`, `shape`, `dtype` and `attributes` never change. Edges, buffer and scratch fields belong to the
-/// evaluation lock of the node's device; they are also written while only one thread knows the node.
+/// `op`, `shape`, `dtype` and `attributes` never change. Edges, buffer and scratch fields are read and written
+/// under the evaluation lock of the node's device alone, or while only one thread knows the node.
 final class Node: @unchecked Sendable {
   // Operations and devices live as long as the process: they are not counted.
   let opReference: Unmanaged<Op>
@@ -125,11 +125,8 @@ final class Node: @unchecked Sendable {
 
   /// Gives up one edge; the edges of a node that dies with it go to `pending`.
   private static func disconnect(_ edge: Unmanaged<Node>, _ pending: inout [Unmanaged<Node>]) {
-    let hasInputs = edge._withUnsafeGuaranteedRef { node in
-      node.consumerCount.subtract(1, ordering: .relaxed)
-      return node.first != nil
-    }
-    guard hasInputs else { return edge.release() }
+    edge._withUnsafeGuaranteedRef { _ = $0.consumerCount.subtract(1, ordering: .relaxed) }
+    // The edges of a node that somebody else has are not looked at: an evaluation may be cutting them.
     var node = edge.takeRetainedValue()
     if isKnownUniquelyReferenced(&node) { node.moveInputs(to: &pending) }
   }
@@ -138,7 +135,7 @@ final class Node: @unchecked Sendable {
     if let edge = first { list.append(edge) }
     if let edge = second { list.append(edge) }
     if let edge = third { list.append(edge) }
-    list.append(contentsOf: others)
+    if !others.isEmpty { list.append(contentsOf: others) }
     first = nil
     second = nil
     third = nil

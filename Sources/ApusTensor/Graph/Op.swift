@@ -124,20 +124,21 @@ final class ShapeBox: Sendable {
   init(_ shape: Shape) { self.shape = shape }
 }
 
+// An operation reads the kind of attributes that its method gives it; another kind is a mistake in the operation.
 extension Attributes {
   var integers: [Int] {
-    if case .integers(let values) = self { return values }
-    return []
+    guard case .integers(let values) = self else { fatalError("an operation reads integers of attributes \(self)") }
+    return values
   }
 
   var shape: Shape {
-    if case .shape(let box) = self { return box.shape }
-    return Shape()
+    guard case .shape(let box) = self else { fatalError("an operation reads a shape of attributes \(self)") }
+    return box.shape
   }
 
   var number: Scalar {
-    if case .number(let value) = self { return value }
-    return .float(0)
+    guard case .number(let value) = self else { fatalError("an operation reads a number of attributes \(self)") }
+    return value
   }
 }
 

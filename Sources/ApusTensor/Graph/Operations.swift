@@ -2,8 +2,11 @@ import ApusDevice
 
 /// An operation of a graph that had no value yet when it was listed.
 public struct PendingOperation: Sendable {
+  /// The operation's name, for example `matmul`.
   public let name: String
+  /// What it works on, in order.
   public let inputs: [Tensor]
+  /// What it gives.
   public let result: Tensor
 
   /// How far the results of two right implementations may lie apart.
@@ -16,6 +19,7 @@ public struct PendingOperation: Sendable {
     case sum(termCount: Int)
   }
 
+  /// The bound that the kind of the operation allows.
   public var precision: Precision {
     let count = max(1, result.elementCount)
     switch result.node.op.lower {
@@ -57,19 +61,23 @@ public func pendingOperations(of tensors: [Tensor]) -> [PendingOperation] {
   var result: [PendingOperation] = []
   var seen = Set<ObjectIdentifier>()
   for root in tensors where seen.insert(ObjectIdentifier(root.node)).inserted {
-    var stack: [(node: Node, next: Int)] = [(root.node, 0)]
-    while let (node, next) = stack.last {
-      if !node.isMaterialized, next < node.inputCount {
-        stack[stack.count - 1].next = next + 1
-        let input = node.input(next)
-        if seen.insert(ObjectIdentifier(input)).inserted { stack.append((input, 0)) }
-      } else {
-        stack.removeLast()
-        if !node.isMaterialized { result.append(PendingOperation(node)) }
-      }
-    }
+    root.device.withEvaluator { _ in list(root.node, &seen, &result) }
   }
   return result
+}
+
+private func list(_ root: Node, _ seen: inout Set<ObjectIdentifier>, _ result: inout [PendingOperation]) {
+  var stack: [(node: Node, next: Int)] = [(root, 0)]
+  while let (node, next) = stack.last {
+    if !node.isMaterialized, next < node.inputCount {
+      stack[stack.count - 1].next = next + 1
+      let input = node.input(next)
+      if seen.insert(ObjectIdentifier(input)).inserted { stack.append((input, 0)) }
+    } else {
+      stack.removeLast()
+      if !node.isMaterialized { result.append(PendingOperation(node)) }
+    }
+  }
 }
 
 extension PendingOperation {

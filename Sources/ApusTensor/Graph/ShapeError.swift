@@ -1,4 +1,5 @@
 import ApusDevice
+import Synchronization
 
 /// A shape, element type or axis that an operation cannot take: a programmer's error, found on the
 /// line that builds the operation.
@@ -8,6 +9,7 @@ public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The broken rule and the shapes or types that break it.
   public let reason: String
 
+  /// A mistake of the operation of this name.
   public init(_ operation: String, _ reason: String) {
     self.operation = operation
     self.reason = reason
@@ -28,15 +30,19 @@ public func checkingShapes<R>(_ body: () throws -> R) throws -> R {
 }
 
 /// Where shape errors go inside `checkingShapes`.
-final class ShapeRecord: @unchecked Sendable {
+final class ShapeRecord: Sendable {
   @TaskLocal static var current: ShapeRecord?
-  var error: ShapeError?
+  private let first = Mutex<ShapeError?>(nil)
+
+  var error: ShapeError? { first.withLock { $0 } }
+
+  func add(_ error: ShapeError) { first.withLock { $0 = $0 ?? error } }
 }
 
 extension ShapeError {
   /// Records the error inside `checkingShapes`, stops the process elsewhere.
   package func report() {
     guard let record = ShapeRecord.current else { fatalError(description) }
-    if record.error == nil { record.error = self }
+    record.add(self)
   }
 }

@@ -27,7 +27,7 @@ extension Tensor {
     for (index, count) in sizes.enumerated() where count != shape[index + 2] {
       let (axis, extent) = (index + 2, shape[index + 2])
       let (start, end) = adaptiveBounds(extent, count)
-      let longest = (0..<count).map { (($0 + 1) * extent + count - 1) / count - $0 * extent / count }.max()!
+      let longest = (0..<count).lazy.map { (($0 + 1) * extent + count - 1) / count - $0 * extent / count }.max()!
       // Short windows name their last element again.
       let offsets = Tensor.indices([count, longest], alongAxis: 1, device: device)
       let places = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)
@@ -43,7 +43,8 @@ extension Tensor {
       ShapeError(name, "\(output) windows do not fit \(shape), [batch, channels, 1 to 3 spatial axes]").report()
       return nil
     }
-    return output.count == 1 ? Array(repeating: output[0], count: rank - 2) : output
+    let sizes = output.count == 1 ? Array(repeating: output[0], count: rank - 2) : output
+    return Tensor.accepts(Shape(shape.prefix(2) + sizes), name) ? sizes : nil
   }
 
   /// The window of an ordinary pooling, where every axis divides evenly.

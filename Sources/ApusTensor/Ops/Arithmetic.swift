@@ -75,8 +75,11 @@ extension Op {
 }
 
 extension Tensor {
+  /// The sum, element by element after broadcasting; types are promoted.
   public static func + (left: Tensor, right: Tensor) -> Tensor { arithmetic(.add, left, right) }
+  /// The difference, element by element after broadcasting.
   public static func - (left: Tensor, right: Tensor) -> Tensor { arithmetic(.subtract, left, right) }
+  /// The product, element by element after broadcasting.
   public static func * (left: Tensor, right: Tensor) -> Tensor { arithmetic(.multiply, left, right) }
 
   /// The quotient; integers are divided as `float32` numbers.
@@ -84,18 +87,30 @@ extension Tensor {
     binary(.divide, left.floating, right.floating)
   }
 
+  /// The number added to every element; an integer tensor and a fraction give `float32`.
   public static func + (left: Tensor, right: Double) -> Tensor { left + left.literal(right) }
+  /// The number added to every element.
   public static func + (left: Double, right: Tensor) -> Tensor { right.literal(left) + right }
+  /// The number subtracted from every element.
   public static func - (left: Tensor, right: Double) -> Tensor { left - left.literal(right) }
+  /// The number less every element.
   public static func - (left: Double, right: Tensor) -> Tensor { right.literal(left) - right }
+  /// Every element times the number.
   public static func * (left: Tensor, right: Double) -> Tensor { left * left.literal(right) }
+  /// Every element times the number.
   public static func * (left: Double, right: Tensor) -> Tensor { right.literal(left) * right }
+  /// Every element divided by the number.
   public static func / (left: Tensor, right: Double) -> Tensor { left / left.literal(right) }
+  /// The number divided by every element.
   public static func / (left: Double, right: Tensor) -> Tensor { right.literal(left) / right }
 
+  /// Puts the sum in place of the left side, whose shape and type may change.
   public static func += (left: inout Tensor, right: Tensor) { left = left + right }
+  /// Puts the difference in place of the left side.
   public static func -= (left: inout Tensor, right: Tensor) { left = left - right }
+  /// Puts the product in place of the left side.
   public static func *= (left: inout Tensor, right: Tensor) { left = left * right }
+  /// Puts the quotient in place of the left side.
   public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
 
   /// `xᵖ`. A negative number to a fraction is NaN.

@@ -14,12 +14,12 @@ extension Op {
   static let logicalOr = predicate("logicalOr", row: "logical_or")
   static let logicalXor = predicate("logicalXor", row: "logical_xor")
   static let logicalNot = predicate("logicalNot", row: "logical_not")
-  static let bitAnd = binary("bitAnd", row: "bit_and", gradient: .notDifferentiable)
-  static let bitOr = binary("bitOr", row: "bit_or", gradient: .notDifferentiable)
-  static let bitXor = binary("bitXor", row: "bit_xor", gradient: .notDifferentiable)
-  static let shiftLeft = binary("shiftLeft", row: "shift_left", gradient: .notDifferentiable)
-  static let shiftRight = binary("shiftRight", row: "shift_right", gradient: .notDifferentiable)
-  static let bitNot = function("bitNot", row: "bit_not", gradient: .notDifferentiable)
+  static let bitAnd = bitwise("bitAnd", row: "bit_and")
+  static let bitOr = bitwise("bitOr", row: "bit_or")
+  static let bitXor = bitwise("bitXor", row: "bit_xor")
+  static let bitNot = bitwise("bitNot", row: "bit_not")
+  static let shiftLeft = bitwise("shiftLeft", row: "shift_left")
+  static let shiftRight = bitwise("shiftRight", row: "shift_right")
 
   /// Inputs: condition (`bool`), the value where it holds, the value elsewhere.
   static let select: Op = Op(
@@ -68,17 +68,28 @@ extension Tensor {
 
   /// Where the values are equal. Comparisons give `bool`; NaN is equal to nothing.
   public func equal(to other: Tensor) -> Tensor { Tensor.binary(.equal, self, other) }
+  /// Where the values differ; NaN differs from everything.
   public func notEqual(to other: Tensor) -> Tensor { Tensor.binary(.notEqual, self, other) }
+  /// Where the value is below the other; never for NaN.
   public func less(than other: Tensor) -> Tensor { Tensor.binary(.less, self, other) }
+  /// Where the value is not above the other; never for NaN.
   public func lessOrEqual(to other: Tensor) -> Tensor { Tensor.binary(.lessOrEqual, self, other) }
+  /// Where the value is above the other; never for NaN.
   public func greater(than other: Tensor) -> Tensor { Tensor.binary(.greater, self, other) }
+  /// Where the value is not below the other; never for NaN.
   public func greaterOrEqual(to other: Tensor) -> Tensor { Tensor.binary(.greaterOrEqual, self, other) }
 
+  /// Where the value is the number.
   public func equal(to other: Double) -> Tensor { equal(to: literal(other)) }
+  /// Where the value is not the number.
   public func notEqual(to other: Double) -> Tensor { notEqual(to: literal(other)) }
+  /// Where the value is below the number.
   public func less(than other: Double) -> Tensor { less(than: literal(other)) }
+  /// Where the value is not above the number.
   public func lessOrEqual(to other: Double) -> Tensor { lessOrEqual(to: literal(other)) }
+  /// Where the value is above the number.
   public func greater(than other: Double) -> Tensor { greater(than: literal(other)) }
+  /// Where the value is not below the number.
   public func greaterOrEqual(to other: Double) -> Tensor { greaterOrEqual(to: literal(other)) }
 
   /// Where the value is NaN.
@@ -90,18 +101,26 @@ extension Tensor {
 
   /// Logic on "is not 0"; the results are `bool`.
   public func logicalAnd(_ other: Tensor) -> Tensor { Tensor.binary(.logicalAnd, truth, other.truth) }
+  /// Where at least one of both is not 0.
   public func logicalOr(_ other: Tensor) -> Tensor { Tensor.binary(.logicalOr, truth, other.truth) }
+  /// Where exactly one of both is not 0.
   public func logicalXor(_ other: Tensor) -> Tensor { Tensor.binary(.logicalXor, truth, other.truth) }
+  /// Where the value is 0.
   public func logicalNot() -> Tensor { Tensor(.logicalNot, OpInputs(truth.node)) }
 
   private var truth: Tensor { cast(to: .bool) }
 
   /// Bitwise operations on integers. `shiftedRight` fills with zeros.
   public func bitAnd(_ other: Tensor) -> Tensor { Tensor.binary(.bitAnd, self, other) }
+  /// The bits that are set in at least one of both.
   public func bitOr(_ other: Tensor) -> Tensor { Tensor.binary(.bitOr, self, other) }
+  /// The bits that are set in exactly one of both.
   public func bitXor(_ other: Tensor) -> Tensor { Tensor.binary(.bitXor, self, other) }
+  /// All bits turned over.
   public func bitNot() -> Tensor { Tensor(.bitNot, OpInputs(node)) }
+  /// The bits moved up; 0 for the type's width or more, and for negative counts.
   public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.binary(.shiftLeft, self, bits) }
+  /// The bits moved down with zeros coming in; 0 for the type's width or more, and for negative counts.
   public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.binary(.shiftRight, self, bits) }
 
   /// For a `bool` condition: `then` where it holds, `other` elsewhere; all three are broadcast.

@@ -30,6 +30,10 @@ struct Window {
       throw ShapeError(name, "\(what) \(values) needs one number or \(rank)")
     }
     var result = SIMD3(repeating: fill)
+    // Products of two of them are counted.
+    for value in values where value.magnitude > Int32.max {
+      throw ShapeError(name, "\(what) \(values) is beyond \(Int32.max)")
+    }
     for axis in 0..<rank { result[3 - rank + axis] = values.count == 1 ? values[0] : values[axis] }
     return result
   }
@@ -48,9 +52,12 @@ struct Window {
   ) throws(ShapeError) -> SIMD3<Int> {
     var result = SIMD3(repeating: 1)
     for axis in 0..<3 {
+      guard (1...Int(Int32.max)).contains(kernel[axis]) else {
+        throw ShapeError(name, "a window of \(kernel[axis]) elements is not between 1 and \(Int32.max)")
+      }
       let span = dilation[axis] * (kernel[axis] - 1) + 1
       let room = input[axis] + before[axis] + after[axis] - span
-      guard room >= 0, kernel[axis] > 0 else {
+      guard room >= 0 else {
         throw ShapeError(
           name,
           "a window of \(span) does not fit in \(input[axis]) elements with \(before[axis]) and \(after[axis]) of padding"
@@ -75,6 +82,11 @@ extension ConvolutionBox {
     return shape
   }
 
+  private static func sound(_ name: String, _ shape: Shape) throws(ShapeError) -> Shape {
+    if let flaw = shape.flaw { throw ShapeError(name, flaw) }
+    return shape
+  }
+
   private static func checkRanks(_ name: String, _ x: Shape, _ w: Shape) throws(ShapeError) {
     guard (3...5).contains(x.rank), w.rank == x.rank else {
       throw ShapeError(
@@ -87,10 +99,10 @@ extension ConvolutionBox {
     groups: Int
   ) throws(ShapeError) -> ConvolutionBox {
     try checkRanks("convolution", x, w)
-    guard groups > 0, x[1] == w[1] * groups, w[0] % groups == 0 else {
+    guard groups > 0, x[1] % groups == 0, w[0] % groups == 0, x[1] / groups == w[1] else {
       throw ShapeError(
         "convolution",
-        "input \(x) has \(x[1]) channels, weight \(w) in \(groups) group(s) takes \(w[1] * groups)")
+        "input \(x) has \(x[1]) channels and weight \(w) takes \(w[1]) in each of \(groups) group(s), all of one size")
     }
     let rank = x.rank - 2
     let window = try Window(
@@ -103,14 +115,14 @@ extension ConvolutionBox {
         batch: x[0], groups: groups, inputChannels: x[1], outputChannels: w[0], input: input,
         kernel: kernel, output: output, stride: window.stride, padding: window.before,
         dilation: window.dilation),
-      shape: shape(x[0], w[0], output, rank: rank))
+      shape: try sound("convolution", shape(x[0], w[0], output, rank: rank)))
   }
 
   static func transposed(
     _ y: Shape, _ w: Shape, stride: [Int], padding: [(before: Int, after: Int)],
     outputPadding: [Int], dilation: [Int], groups: Int
   ) throws(ShapeError) -> ConvolutionBox {
-    let name = "transposedConvolution"
+    let name = "transposeConvolved"
     try checkRanks(name, y, w)
     guard groups > 0, y[1] == w[0], w[0] % groups == 0 else {
       throw ShapeError(name, "input \(y) has \(y[1]) channels, weight \(w) takes \(w[0]) in \(groups) group(s)")
@@ -121,6 +133,9 @@ extension ConvolutionBox {
     let (output, kernel) = (Window.spatial(y), Window.spatial(w))
     var input = SIMD3(repeating: 1)
     for axis in 0..<3 {
+      guard (1...Int(Int32.max)).contains(output[axis]), (1...Int(Int32.max)).contains(kernel[axis]) else {
+        throw ShapeError(name, "the spatial axes of \(y) and \(w) are not between 1 and \(Int32.max)")
+      }
       input[axis] =
         (output[axis] - 1) * window.stride[axis] - window.before[axis] - window.after[axis]
         + window.dilation[axis] * (kernel[axis] - 1) + 1 + extra[axis]
@@ -132,13 +147,13 @@ extension ConvolutionBox {
         )
       }
     }
-    let channels = w[1] * groups
+    let channels = w[1].saturatingProduct(groups)
     return ConvolutionBox(
       pass: .inputGradient,
       geometry: ConvolutionGeometry(
         batch: y[0], groups: groups, inputChannels: channels, outputChannels: y[1], input: input,
         kernel: kernel, output: output, stride: window.stride, padding: window.before,
         dilation: window.dilation),
-      shape: shape(y[0], channels, input, rank: rank))
+      shape: try sound(name, shape(y[0], channels, input, rank: rank)))
   }
 }

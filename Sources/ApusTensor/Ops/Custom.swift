@@ -21,8 +21,20 @@ extension Op {
     name: "custom",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .rule { c in
-      guard case .custom(let rule) = c.attributes else { return [] }
-      return [nil] + rule.gradient(c.gradient, (1..<c.inputCount).map(c.input), c.output)
+      guard case .custom(let rule) = c.attributes else { fatalError("custom: no rule") }
+      let inputs = (1..<c.inputCount).map(c.input)
+      let found = rule.gradient(c.gradient, inputs, c.output)
+      guard found.count == inputs.count else {
+        ShapeError("withGradient", "the rule gives \(found.count) gradients for \(inputs.count) inputs").report()
+        return []
+      }
+      for (gradient, input) in zip(found, inputs) {
+        guard let gradient, input.shape.broadcast(with: gradient.shape) != gradient.shape else { continue }
+        ShapeError("withGradient", "the rule's gradient \(gradient.shape) is not of its input's shape \(input.shape)")
+          .report()
+        return []
+      }
+      return [nil] + found
     },
     lower: .view { .reshape($0.shape) })
 }

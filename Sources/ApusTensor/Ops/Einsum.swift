@@ -26,7 +26,7 @@ private struct Equation {
       result = try Equation.labels(sides[1], ellipsis: ellipsis)
     } else {
       // Without an arrow the labels that occur once are kept, in alphabetical order.
-      let all = operands.joined().filter(\.isLetter)
+      let all = operands.joined().filter(\.isLabel)
       result = ellipsis + Set(all).filter { label in all.count { $0 == label } == 1 }.sorted()
     }
     for (place, label) in result.enumerated() {
@@ -41,18 +41,22 @@ private struct Equation {
   ) throws(ShapeError) -> [Character] {
     guard let dots = term.firstRange(of: "...") else {
       let labels = Array(term)
-      guard labels.allSatisfy(\.isLetter), labels.count == rank ?? labels.count else {
+      guard labels.allSatisfy(\.isLabel), labels.count == rank ?? labels.count else {
         throw ShapeError("einsum", "“\(term)” does not label \(rank ?? 0) axes with letters")
       }
       return labels
     }
     let (before, after) = (Array(term[..<dots.lowerBound]), Array(term[dots.upperBound...]))
     let count = rank.map { $0 - before.count - after.count } ?? ellipsis.count
-    guard count >= 0, (before + after).allSatisfy(\.isLetter) else {
+    guard count >= 0, (before + after).allSatisfy(\.isLabel) else {
       throw ShapeError("einsum", "“\(term)” labels more axes than \(rank ?? 0)")
     }
     return before + (0..<count).reversed().map { Character("\($0)") } + after
   }
+}
+
+extension Character {
+  fileprivate var isLabel: Bool { isASCII && isLetter }
 }
 
 /// A tensor with a label for each axis.
@@ -61,7 +65,10 @@ private struct Labelled {
   var labels: [Character]
 
   /// The axes in the order of `target`, with axes of extent 1 for labels that are not there.
-  func ordered(_ target: [Character]) -> Tensor {
+  func ordered(_ target: [Character]) throws(ShapeError) -> Tensor {
+    guard target.count <= Shape.maximumRank else {
+      throw ShapeError("einsum", "\(target.count) axes at once are above the maximum of \(Shape.maximumRank)")
+    }
     let present = target.filter(labels.contains)
     let moved = tensor.transposed(present.map { labels.firstIndex(of: $0)! })
     return moved.reshaped(to: Shape(target.map { label in labels.firstIndex(of: label).map { tensor.shape[$0] } ?? 1 }))
@@ -107,11 +114,14 @@ private struct Labelled {
     let columns = right.labels.filter { !shared.contains($0) }
     let labels = batch + rows + columns
     if contracted.isEmpty || left.isBroadcast(contracted, extents) || right.isBroadcast(contracted, extents) {
-      let product = left.ordered(labels + contracted) * right.ordered(labels + contracted)
+      let product = try left.ordered(labels + contracted) * right.ordered(labels + contracted)
       return Labelled(tensor: product, labels: labels + contracted).summed(keeping: Set(labels))
     }
     func count(_ list: [Character]) -> Int { list.reduce(1) { $0 * extents[$1]! } }
-    let a = left.ordered(batch + rows + contracted), b = right.ordered(batch + contracted + columns)
+    let a = try left.ordered(batch + rows + contracted), b = try right.ordered(batch + contracted + columns)
+    guard labels.count <= Shape.maximumRank else {
+      throw ShapeError("einsum", "\(labels.count) axes at once are above the maximum of \(Shape.maximumRank)")
+    }
     let product = a.reshaped(to: Shape(a.shape.prefix(batch.count) + [count(rows), count(contracted)]))
       .matmul(b.reshaped(to: Shape(b.shape.prefix(batch.count) + [count(contracted), count(columns)])))
     return Labelled(tensor: product.reshaped(to: Shape(labels.map { extents[$0]! })), labels: labels)
@@ -156,7 +166,7 @@ extension Tensor {
         let needed = Set(parsed.result).union(rest.flatMap(\.labels))
         result = try result.contracted(with: next, keeping: needed)
       }
-      return result.summed(keeping: Set(parsed.result)).ordered(parsed.result)
+      return try result.summed(keeping: Set(parsed.result)).ordered(parsed.result)
     } catch {
       error.report()
       return operands.first ?? .zeros([])

@@ -29,6 +29,22 @@ extension Op {
       })
   }
 
+  /// A function of the bits of integers.
+  static func bitwise(_ name: String, row: String) -> Op {
+    Op(
+      name: name,
+      shape: { inputs, _ throws(ShapeError) in
+        let dtype = try DType.common(name, inputs)
+        guard !dtype.isFloatingPoint else { throw ShapeError(name, "the operands are \(dtype), not integers") }
+        return TensorType(try Shape.broadcast(name, inputs), dtype)
+      },
+      gradient: .notDifferentiable,
+      lower: .elementwise { builder, node, registers in
+        let result = builder.emit(row, lane: node.dtype.lane, registers)
+        return builder.narrow(result, to: node.dtype)
+      })
+  }
+
   /// A comparison or test, with `bool` results.
   static func predicate(_ name: String, row: String) -> Op {
     Op(
@@ -136,7 +152,11 @@ extension Tensor {
   func literal(_ value: Double) -> Tensor {
     var type = dtype
     if !type.isFloatingPoint {
-      if value.rounded(.towardZero) != value { type = .float32 } else if type == .bool { type = .int32 }
+      if !value.isFinite || value.rounded(.towardZero) != value {
+        type = .float32
+      } else if type == .bool {
+        type = .int32
+      }
     }
     return .number(value, dtype: type, device: device)
   }

@@ -27,13 +27,15 @@ extension Op {
         }
         return TensorType(indices, inputs[0].dtype)
       }
-      return TensorType(Shape(source[..<axis] + Array(indices) + source[(axis + 1)...]), inputs[0].dtype)
+      let shape = Shape(source[..<axis] + Array(indices) + source[(axis + 1)...])
+      if let flaw = shape.flaw { throw ShapeError("gather", flaw) }
+      return TensorType(shape, inputs[0].dtype)
     },
     gradient: .rule { c in
       [
         Tensor(
-          .scatterAdd, OpInputs(c.gradient.node, c.node.input(1)),
-          .integers(c.attributes.integers + [c.node.input(0).shape[c.attributes.integers[0]]])), nil,
+          .scatterAdd, OpInputs(c.gradient.node, c.inputNode(1)),
+          .integers(c.attributes.integers + [c.inputNode(0).shape[c.attributes.integers[0]]])), nil,
       ]
     },
     lower: .step(
@@ -72,7 +74,7 @@ extension Op {
     gradient: .rule { c in
       [
         Tensor(
-          .gather, OpInputs(c.gradient.node, c.node.input(1)),
+          .gather, OpInputs(c.gradient.node, c.inputNode(1)),
           .integers(Array(c.attributes.integers.prefix(2)))), nil,
       ]
     },
@@ -124,45 +126,70 @@ extension Tensor {
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func gathering(_ indices: Tensor, alongAxis axis: Int = 0) -> Tensor {
-    let axis = checkedAxis(axis, "gather")
-    return Tensor(.gather, OpInputs(node, wrapped(indices, axis).node), .integers([axis, 0]))
+    guard let axis = checkedAxis(axis, "gather"), let list = wrapped(indices, axis, "gather") else { return self }
+    return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0]))
   }
 
   /// For each element of `indices` the element of the same place, but for `axis`, where the index says
   /// (`torch.gather`): `y[i, j] = x[i, indices[i, j]]` for axis 1. Negative indices count from the end.
   public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {
-    let axis = checkedAxis(axis, "gather")
+    guard let axis = checkedAxis(axis, "gather"), let list = wrapped(indices, axis, "gather") else { return self }
     var source = self
     for other in 0..<Swift.min(rank, indices.rank)
     where other != axis && indices.shape[other] < shape[other] {
       source = source.slice(other, from: 0, count: indices.shape[other])
     }
-    return Tensor(.gather, OpInputs(source.node, wrapped(indices, axis).node), .integers([axis, 1]))
+    return Tensor(.gather, OpInputs(source.node, list.node), .integers([axis, 1]))
   }
 
   /// This tensor with `values` added at the places `indices` of `axis`; several for one place add up, in
-  /// order. Shapes are those of `takingAlong`.
+  /// order. `values` and `indices` have the shape of this tensor, but for `axis`.
   public func scatterAdding(_ values: Tensor, at indices: Tensor, axis: Int) -> Tensor {
-    let axis = checkedAxis(axis, "scatterAdd")
+    guard let axis = checkedAxis(axis, "scatterAdd"), let list = wrapped(indices, axis, "scatterAdd") else {
+      return self
+    }
+    var expected = shape
+    if values.rank == rank { expected[axis] = values.shape[axis] }
+    guard values.shape == expected else {
+      ShapeError("scatterAdd", "values \(values.shape) must have the shape of \(shape) but for axis \(axis)").report()
+      return self
+    }
     return self
       + Tensor(
-        .scatterAdd, OpInputs(values.cast(to: dtype).node, wrapped(indices, axis).node),
-        .integers([axis, 1, shape[axis]]))
+        .scatterAdd, OpInputs(values.cast(to: dtype).node, list.node), .integers([axis, 1, shape[axis]]))
   }
 
-  private func wrapped(_ indices: Tensor, _ axis: Int) -> Tensor {
-    // Narrow integers are widened; what is no integer is refused by the operation.
-    let list = indices.dtype.isInteger && indices.dtype.byteCount == 1 ? indices.cast(to: .int64) : indices
+  /// Indices as `int32` or `int64`, negative ones counted from the end; what is no integer is reported.
+  private func wrapped(_ indices: Tensor, _ axis: Int, _ operation: String) -> Tensor? {
+    guard indices.dtype.isInteger else {
+      ShapeError(operation, "indices are \(indices.dtype), not integers").report()
+      return nil
+    }
+    let list = indices.dtype.byteCount == 1 ? indices.cast(to: .int64) : indices
     return list.less(than: 0).select(list + list.constant(Double(shape[axis])), list)
   }
 
-  /// The place of each element along `axis`, as `int64`, or as `int32` for at most 2³¹ elements.
+  /// The place of each element along `axis` (negative ones count from the end), as `int64`, or as `int32` for
+  /// fewer than 2³¹ elements.
   public static func indices(
     _ shape: Shape, alongAxis axis: Int, dtype: DType = .int64, device: ComputeDevice = .current
   ) -> Tensor {
+    indices(shape, axis, "indices", dtype, device)
+  }
+
+  /// As `indices(_:alongAxis:)`; mistakes are those of `operation`.
+  static func indices(
+    _ shape: Shape, _ axis: Int, _ operation: String, _ dtype: DType = .int64, _ device: ComputeDevice
+  ) -> Tensor {
+    guard accepts(shape, operation) else { return Tensor(repeating: 0, shape: [], dtype: dtype, device: device) }
+    guard (-shape.rank..<shape.rank).contains(axis) else {
+      ShapeError(operation, "axis \(axis) is not an axis of \(shape)").report()
+      return Tensor(repeating: 0, shape: shape, dtype: dtype, device: device)
+    }
+    let axis = axis < 0 ? axis + shape.rank : axis
     let isSmall = dtype == .int32 && shape.elementCount <= Int(Int32.max)
     guard isSmall || dtype == .int64 else {
-      ShapeError("indices", "\(dtype) cannot number the elements of \(shape)").report()
+      ShapeError(operation, "\(dtype) cannot number the elements of \(shape)").report()
       return Tensor(repeating: 0, shape: shape, dtype: dtype, device: device)
     }
     let number = Tensor(.index, OpInputs(), .integers([Int(dtype.rawValue)] + Array(shape)), device: device)
@@ -176,7 +203,13 @@ extension Tensor {
     from start: Double = 0, to end: Double, step: Double = 1, dtype: DType = .int64,
     device: ComputeDevice = .current
   ) -> Tensor {
-    let count = Swift.max(0, Int(((end - start) / step).rounded(.up)))
+    let quotient = ((end - start) / step).rounded(.up)
+    // Above 2⁵³ a Double does not count every one.
+    guard step != 0, quotient <= 0x1p53 else {
+      ShapeError("range", "from \(start) to \(end) by \(step) has no number of elements").report()
+      return Tensor(repeating: 0, shape: [0], dtype: dtype, device: device)
+    }
+    let count = Int(Swift.max(0, quotient))
     let wide: DType = dtype.isFloatingPoint ? (dtype == .float64 ? .float64 : .float32) : .int64
     let place = indices([count], alongAxis: 0, device: device).cast(to: wide)
     return (place * place.constant(step) + place.constant(start)).cast(to: dtype)
@@ -185,8 +218,10 @@ extension Tensor {
   /// A new last axis of `classes` places, 1 where the index points and 0 elsewhere (all 0 for an index
   /// outside).
   public func oneHot(_ classes: Int, dtype: DType = .float32) -> Tensor {
+    guard hasRoomForAxis("oneHot") else { return cast(to: dtype) }
     var full = shape
     full.append(classes)
+    guard Tensor.accepts(full, "oneHot") else { return cast(to: dtype) }
     let places = Tensor.indices(full, alongAxis: rank, device: device)
     return expandingAxis(at: rank).cast(to: .int64).equal(to: places).cast(to: dtype)
   }

@@ -18,7 +18,9 @@ extension Op {
           throw ShapeError(
             "concatenate", "\(inputs[0].shape) and \(inputs[index].shape) differ in more than axis \(axis)")
         }
+        // Both are at most an eighth of what an Int holds.
         shape[axis] += extent
+        if let flaw = shape.flaw { throw ShapeError("concatenate", flaw) }
       }
       return TensorType(shape, try DType.common("concatenate", inputs))
     },
@@ -26,7 +28,7 @@ extension Op {
       let axis = c.attributes.integers[0]
       var start = 0
       return (0..<c.inputCount).map { index in
-        let extent = c.node.input(index).shape[axis]
+        let extent = c.inputNode(index).shape[axis]
         defer { start += extent }
         return c.isNeeded(index) ? c.gradient.slice(axis, from: start, count: extent) : nil
       }
@@ -54,8 +56,9 @@ extension Op {
     shape: { inputs, attributes throws(ShapeError) in
       let (starts, steps, extents) = sliceParts(Array(attributes.integers.dropFirst()))
       let shape = inputs[0].shape
+      if let flaw = Shape(extents).flaw { throw ShapeError("pad", flaw) }
       for axis in 0..<shape.rank where shape[axis] > 0 {
-        let last = starts[axis] + (shape[axis] - 1) * steps[axis]
+        let last = lastPlace(starts[axis], steps[axis], shape[axis])
         guard (0..<extents[axis]).contains(starts[axis]), (0..<extents[axis]).contains(last) else {
           throw ShapeError("pad", "\(shape) at \(starts) does not fit in \(extents)")
         }
@@ -64,7 +67,7 @@ extension Op {
     },
     gradient: .rule { c in
       let (starts, steps, _) = sliceParts(Array(c.attributes.integers.dropFirst()))
-      return [c.gradient.sliced(start: starts, step: steps, extent: Array(c.node.input(0).shape))]
+      return [c.gradient.sliced(start: starts, step: steps, extent: Array(c.inputNode(0).shape))]
     },
     lower: .step(
       StepLowering(
@@ -77,7 +80,7 @@ extension Op {
           let piece = StridedCopy.Piece(source: operands.inputs[0], place: place)
           return .copy(
             StridedCopy(
-              dtype: node.dtype, fill: node.dtype.isFloatingPoint ? .float(fill) : .integer(Int64(fill)),
+              dtype: node.dtype, fill: Scalar(fill, as: node.dtype),
               pieces: [piece], result: operands.result))
         })))
 }
@@ -89,16 +92,24 @@ extension Tensor {
       ShapeError("concatenate", "there is no tensor to concatenate").report()
       return .zeros([])
     }
-    if tensors.count == 1 { return first }
+    guard let axis = first.checkedAxis(axis, "concatenate"), tensors.count > 1 else { return first }
     let dtype = tensors.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) }
-    let axis = first.checkedAxis(axis, "concatenate")
     return Tensor(
       .concatenate, OpInputs(list: tensors.map { $0.cast(to: dtype).node }), .integers([axis]))
   }
 
   /// Tensors of one shape along a new axis.
   public static func stacked(_ tensors: [Tensor], alongAxis axis: Int = 0) -> Tensor {
-    concatenated(tensors.map { $0.expandingAxis(at: axis) }, alongAxis: axis)
+    guard let first = tensors.first else {
+      ShapeError("stack", "there is no tensor to stack").report()
+      return .zeros([])
+    }
+    guard tensors.allSatisfy({ $0.shape == first.shape }), (-first.rank - 1...first.rank).contains(axis) else {
+      ShapeError("stack", "\(tensors.map(\.shape)) are not of one shape with a place \(axis) between its axes").report()
+      return first
+    }
+    guard first.hasRoomForAxis("stack") else { return first }
+    return concatenated(tensors.map { $0.expandingAxis(at: axis) }, alongAxis: axis)
   }
 
   /// The tensor laid into an array of `value`.
@@ -114,6 +125,11 @@ extension Tensor {
       ShapeError("pad", "\(amounts.count) amounts do not match the axes of \(shape)").report()
       return self
     }
+    // Padding is never longer than what a shape may have: sums of three of these are.
+    guard amounts.allSatisfy({ (0...Int.max / 16).contains($0.before) && (0...Int.max / 16).contains($0.after) }) else {
+      ShapeError("pad", "amounts \(amounts) must be 0 or more elements, and not beyond counting").report()
+      return self
+    }
     let target = Shape((0..<rank).map { amounts[$0].before + shape[$0] + amounts[$0].after })
     return embedded(
       in: target, start: amounts.map(\.before), step: Array(repeating: 1, count: rank), value: value)
@@ -121,7 +137,7 @@ extension Tensor {
 
   /// `count` elements of axis `axis`, from `start` on, each `step` apart.
   public func slice(_ axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {
-    let axis = checkedAxis(axis, "slice")
+    guard let axis = checkedAxis(axis, "slice") else { return self }
     var starts = Array(repeating: 0, count: rank)
     var steps = Array(repeating: 1, count: rank)
     var extents = Array(shape)

@@ -6,6 +6,7 @@ extension Op {
     name: "reshape",
     shape: { inputs, attributes throws(ShapeError) in
       let target = attributes.shape
+      if let flaw = target.flaw { throw ShapeError("reshape", flaw) }
       guard target.elementCount == inputs[0].shape.elementCount else {
         throw ShapeError(
           "reshape",
@@ -37,6 +38,7 @@ extension Op {
   static let broadcast: Op = Op(
     name: "broadcast",
     shape: { inputs, attributes throws(ShapeError) in
+      if let flaw = attributes.shape.flaw { throw ShapeError("broadcast", flaw) }
       guard inputs[0].shape.broadcast(with: attributes.shape) == attributes.shape else {
         throw ShapeError("broadcast", "\(inputs[0].shape) does not broadcast to \(attributes.shape)")
       }
@@ -51,15 +53,17 @@ extension Op {
     shape: { inputs, attributes throws(ShapeError) in
       let rank = inputs[0].shape.rank
       let (starts, steps, extents) = sliceParts(attributes.integers)
+      let shape = Shape(extents)
+      if let flaw = shape.flaw { throw ShapeError("slice", flaw) }
       for axis in 0..<rank where extents[axis] > 0 {
-        let last = starts[axis] + (extents[axis] - 1) * steps[axis]
+        let last = lastPlace(starts[axis], steps[axis], extents[axis])
         guard (0..<inputs[0].shape[axis]).contains(starts[axis]), (0..<inputs[0].shape[axis]).contains(last)
         else {
           throw ShapeError(
             "slice", "elements \(starts[axis]) to \(last) of axis \(axis) are outside of \(inputs[0].shape)")
         }
       }
-      return TensorType(Shape(extents), inputs[0].dtype)
+      return TensorType(shape, inputs[0].dtype)
     },
     gradient: .rule { c in
       let (starts, steps, _) = sliceParts(c.attributes.integers)
@@ -70,6 +74,13 @@ extension Op {
       return .slice(start: starts, step: steps, shape: node.shape)
     })
 
+  /// The place of the last of `extent` elements; far outside of any axis where it is not an `Int`.
+  static func lastPlace(_ start: Int, _ step: Int, _ extent: Int) -> Int {
+    let (distance, overflow) = step.multipliedReportingOverflow(by: extent - 1)
+    let (last, isFar) = start.addingReportingOverflow(distance)
+    return overflow || isFar ? .max : last
+  }
+
   static func sliceParts(_ integers: [Int]) -> (start: [Int], step: [Int], extent: [Int]) {
     let rank = integers.count / 3
     return (
@@ -79,11 +90,20 @@ extension Op {
 }
 
 extension Tensor {
-  /// The same elements in row-major order under another shape; one extent may be −1 and is worked out.
+  /// The same elements in row-major order under another shape; one extent may be −1 and is worked out (as 0
+  /// where another one is 0).
   public func reshaped(to shape: Shape) -> Tensor {
     var target = shape
     if let free = shape.firstIndex(of: -1) {
-      let known = shape.enumerated().reduce(1) { $1.offset == free ? $0 : $0 * $1.element }
+      target[free] = 1
+      let known = target.elementCount
+      guard target.isSound, known == 0 || elementCount % known == 0 else {
+        ShapeError(
+          "reshape", "no one extent in place of -1 gives \(shape) the \(elementCount) elements of \(self.shape)"
+        )
+        .report()
+        return self
+      }
       target[free] = known == 0 ? 0 : elementCount / known
     }
     if target == self.shape { return self }
@@ -127,16 +147,33 @@ extension Tensor {
 
   /// Elements `start + i · step` of each axis, `extent` of them.
   func sliced(start: [Int], step: [Int], extent: [Int]) -> Tensor {
-    Tensor(.slice, OpInputs(node), .integers(start + step + extent))
+    // Where a slice has no second element, or no first one, any step and start will do.
+    let steps = zip(step, extent).map { $1 > 1 ? $0 : 1 }
+    let starts = zip(start, extent).map { $1 == 0 ? 0 : $0 }
+    return Tensor(.slice, OpInputs(node), .integers(starts + steps + extent))
   }
 
-  /// An axis number with negative ones counted from the end.
-  func checkedAxis(_ axis: Int, _ operation: String) -> Int {
+  /// An axis number with negative ones counted from the end. What is no axis is reported, and gives `nil`.
+  func checkedAxis(_ axis: Int, _ operation: String) -> Int? {
     guard (-rank..<rank).contains(axis) else {
       ShapeError(operation, "axis \(axis) is not an axis of \(shape)").report()
-      return 0
+      return nil
     }
     return axis < 0 ? axis + rank : axis
+  }
+
+  /// Whether a tensor can have `shape`; where none can, that is reported as a mistake of `operation`.
+  static func accepts(_ shape: Shape, _ operation: String) -> Bool {
+    guard let flaw = shape.flaw else { return true }
+    ShapeError(operation, flaw).report()
+    return false
+  }
+
+  /// Whether there is room for one more axis; where there is none, that is reported.
+  func hasRoomForAxis(_ operation: String) -> Bool {
+    guard rank == Shape.maximumRank else { return true }
+    ShapeError(operation, "\(shape) has no room for another axis, at most \(Shape.maximumRank) are possible").report()
+    return false
   }
 
   /// A new axis of extent 1 ahead of axis `axis`.
@@ -145,12 +182,13 @@ extension Tensor {
       ShapeError("expandingAxis", "\(axis) is not a place between the axes of \(shape)").report()
       return self
     }
+    guard hasRoomForAxis("expandingAxis") else { return self }
     return reshaped(to: shape.inserting(1, at: axis < 0 ? axis + rank + 1 : axis))
   }
 
   /// The axis `axis`, of extent 1, removed.
   public func squeezingAxis(at axis: Int) -> Tensor {
-    let axis = checkedAxis(axis, "squeezingAxis")
+    guard let axis = checkedAxis(axis, "squeezingAxis") else { return self }
     guard shape[axis] == 1 else {
       ShapeError("squeezingAxis", "axis \(axis) of \(shape) is not 1").report()
       return self
@@ -158,10 +196,17 @@ extension Tensor {
     return reshaped(to: shape.removing(axis))
   }
 
-  /// The axes from `axis` on merged into one.
+  /// The axes from `axis` on merged into one; negative numbers count from the end. Behind the last axis there
+  /// are none, which gives a new one of extent 1.
   public func flattened(from axis: Int = 0) -> Tensor {
-    var target = Shape(shape[..<axis])
-    target.append(shape[axis...].reduce(1, *))
+    guard (-rank...rank).contains(axis) else {
+      ShapeError("flatten", "axis \(axis) is not an axis of \(shape)").report()
+      return self
+    }
+    let first = axis < 0 ? axis + rank : axis
+    guard first < rank || hasRoomForAxis("flatten") else { return self }
+    var target = Shape(shape[..<first])
+    target.append(shape[first...].reduce(1, *))
     return reshaped(to: target)
   }
 }

@@ -74,7 +74,8 @@ extension Tensor {
     guard target.rank == 2, rank > 2 else { return transposed().matmul(gradient) }
     // One product over all rows instead of one for each batch.
     let batch = Shape(gradient.shape.dropLast(2))
-    let rows = broadcast(to: Shape(Array(batch) + shape.suffix(2))).reshaped(to: [-1, shape[rank - 1]])
-    return rows.transposed().matmul(gradient.reshaped(to: [-1, gradient.shape[gradient.rank - 1]]))
+    let count = batch.elementCount * shape[rank - 2]
+    let rows = broadcast(to: Shape(Array(batch) + shape.suffix(2))).reshaped(to: [count, shape[rank - 1]])
+    return rows.transposed().matmul(gradient.reshaped(to: [count, gradient.shape[gradient.rank - 1]]))
   }
 }

@@ -4,15 +4,6 @@ extension Tensor {
   /// `self + weight · (other − self)`.
   public func lerp(to other: Tensor, _ weight: Tensor) -> Tensor { self + (other - self) * weight }
 
-  /// The scalar product of two vectors.
-  public func dot(_ other: Tensor) -> Tensor {
-    guard rank == 1, other.rank == 1 else {
-      ShapeError("dot", "\(shape) and \(other.shape) are not two vectors").report()
-      return self
-    }
-    return matmul(other)
-  }
-
   /// The products `y[i, j] = x[i] · other[j]` of two vectors.
   public func outer(_ other: Tensor) -> Tensor {
     guard rank == 1, other.rank == 1 else {
@@ -65,8 +56,7 @@ extension Tensor {
     _ rows: Int, _ columns: Int? = nil, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
     let shape: Shape = [rows, columns ?? rows]
-    return indices(shape, alongAxis: 0, device: device)
-      .equal(to: indices(shape, alongAxis: 1, device: device)).cast(to: dtype)
+    return indices(shape, 0, "eye", .int64, device).equal(to: indices(shape, 1, "eye", .int64, device)).cast(to: dtype)
   }
 
   /// `count` numbers with equal distances, from `start` to `end` with both.
@@ -75,7 +65,7 @@ extension Tensor {
     device: ComputeDevice = .current
   ) -> Tensor {
     let wide: DType = dtype == .float64 ? .float64 : .float32
-    let place = indices([count], alongAxis: 0, device: device).cast(to: wide)
+    let place = indices([count], 0, "linspace", .int64, device).cast(to: wide)
     let step = count > 1 ? (end - start) / Double(count - 1) : 0
     // Counted from the nearer end, so that both ends are exact.
     let isFirstHalf = place.less(than: Double(count) / 2)
@@ -91,6 +81,7 @@ extension Tensor {
       return vectors
     }
     let full = Shape(vectors.map(\.elementCount))
+    guard accepts(full, "meshgrid") else { return vectors }
     return vectors.enumerated().map { axis, vector in
       var shape = Shape(repeating: 1, count: full.rank)
       shape[axis] = full[axis]

@@ -91,17 +91,17 @@ extension Op {
 
   /// `y` of `x`.
   static let maxPool: Op = poolingPass("maxPool") { c, box in
-    [Tensor(.maxPoolGradient, OpInputs(c.node.input(0), c.gradient.node), .pooling(box.with(.backward)))]
+    [Tensor(.maxPoolGradient, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.backward)))]
   }
 
   /// The gradient of `x`, of `x` and the gradient of `y`. It does not depend smoothly on `x`.
   static let maxPoolGradient: Op = poolingPass("maxPoolGradient") { c, box in
-    [nil, Tensor(.maxPoolSelect, OpInputs(c.node.input(0), c.gradient.node), .pooling(box.with(.select)))]
+    [nil, Tensor(.maxPoolSelect, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.select)))]
   }
 
   /// The values of a second tensor at the places of the maxima of the first.
   static let maxPoolSelect: Op = poolingPass("maxPoolSelect") { c, box in
-    [nil, Tensor(.maxPoolGradient, OpInputs(c.node.input(0), c.gradient.node), .pooling(box.with(.backward)))]
+    [nil, Tensor(.maxPoolGradient, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.backward)))]
   }
 
   static let averagePool: Op = poolingPass("averagePool") { c, box in
@@ -154,7 +154,7 @@ extension Tensor {
       let size = try Window.spread(op.name, "window", window, spatialRank, fill: 1)
       let slide = try Window(
         op.name, rank: spatialRank, stride: stride ?? window, padding: padding, dilation: dilation)
-      for axis in 0..<3 where slide.before[axis] * 2 > size[axis] || slide.after[axis] * 2 > size[axis] {
+      for axis in 0..<3 where slide.before[axis] > size[axis] / 2 || slide.after[axis] > size[axis] / 2 {
         throw ShapeError(op.name, "padding \(padding) is above half of the window \(window)")
       }
       let input = Window.spatial(shape)

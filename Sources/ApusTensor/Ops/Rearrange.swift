@@ -1,10 +1,20 @@
 import ApusDevice
 
+extension Int {
+  /// The product, or the largest `Int` where it is larger: no axis has that extent.
+  func saturatingProduct(_ other: Int) -> Int {
+    let (product, overflow) = multipliedReportingOverflow(by: other)
+    return overflow ? .max : product
+  }
+}
+
 extension Tensor {
   /// Parts of the given extents along `axis`, one after the other.
   public func split(into extents: [Int], alongAxis axis: Int = 0) -> [Tensor] {
-    let axis = checkedAxis(axis, "split")
-    guard extents.reduce(0, +) == shape[axis], extents.allSatisfy({ $0 >= 0 }) else {
+    guard let axis = checkedAxis(axis, "split") else { return extents.map { _ in self } }
+    var rest: Int? = shape[axis]
+    for extent in extents { rest = rest.flatMap { (0...$0).contains(extent) ? $0 - extent : nil } }
+    guard rest == 0 else {
       ShapeError("split", "extents \(extents) do not add up to axis \(axis) of \(shape)").report()
       return extents.map { _ in self }
     }
@@ -17,10 +27,12 @@ extension Tensor {
 
   /// `count` parts of one extent along `axis`.
   public func split(_ count: Int, alongAxis axis: Int = 0) -> [Tensor] {
-    let axis = checkedAxis(axis, "split")
+    // As many parts as are asked for stand for the wrong ones, within reason.
+    let wrong = Array(repeating: self, count: Swift.min(Swift.max(count, 0), 1 << 16))
+    guard let axis = checkedAxis(axis, "split") else { return wrong }
     guard count > 0, shape[axis] % count == 0 else {
       ShapeError("split", "axis \(axis) of \(shape) does not split into \(count) equal parts").report()
-      return Array(repeating: self, count: Swift.max(count, 0))
+      return wrong
     }
     return split(into: Array(repeating: shape[axis] / count, count: count), alongAxis: axis)
   }
@@ -29,7 +41,8 @@ extension Tensor {
   public func flipped(_ axes: [Int]) -> Tensor {
     var start = Array(repeating: 0, count: rank)
     var step = Array(repeating: 1, count: rank)
-    for axis in axes.map({ checkedAxis($0, "flip") }) {
+    for axis in axes {
+      guard let axis = checkedAxis(axis, "flip") else { return self }
       start[axis] = Swift.max(shape[axis] - 1, 0)
       step[axis] = -1
     }
@@ -44,9 +57,10 @@ extension Tensor {
     }
     var result = self
     for (amount, axis) in zip(amounts, axes) {
-      let axis = checkedAxis(axis, "roll")
+      guard let axis = checkedAxis(axis, "roll") else { return self }
       guard shape[axis] > 0 else { continue }
-      let cut = ((-amount) % shape[axis] + shape[axis]) % shape[axis]
+      let distance = amount % shape[axis]
+      let cut = distance > 0 ? shape[axis] - distance : -distance
       guard cut > 0 else { continue }
       let parts = result.split(into: [cut, shape[axis] - cut], alongAxis: axis)
       result = .concatenated([parts[1], parts[0]], alongAxis: axis)
@@ -61,7 +75,9 @@ extension Tensor {
       return self
     }
     var result = self
-    for (axis, count) in counts.enumerated() where count != 1 { result = result.repeated(count, axis, each: false) }
+    for (axis, count) in counts.enumerated() where count != 1 {
+      result = result.repeated(count, axis, each: false, "tile")
+    }
     return result
   }
 
@@ -71,15 +87,19 @@ extension Tensor {
       ShapeError("repeat", "count \(count) is negative").report()
       return self
     }
-    return count == 1 ? self : repeated(count, checkedAxis(axis, "repeat"), each: true)
+    guard let axis = checkedAxis(axis, "repeat") else { return self }
+    return count == 1 ? self : repeated(count, axis, each: true, "repeat")
   }
 
-  private func repeated(_ count: Int, _ axis: Int, each: Bool) -> Tensor {
+  private func repeated(_ count: Int, _ axis: Int, each: Bool, _ operation: String) -> Tensor {
     // Leading and trailing axes are merged, so that no rank is too high for the extra axis.
     let outer = shape[..<axis].reduce(1, *)
     let inner = shape[(axis + 1)...].reduce(1, *)
     var target = shape
-    target[axis] *= count
+    target[axis] = shape[axis].saturatingProduct(count)
+    guard Tensor.accepts(target, operation), Tensor.accepts([outer, shape[axis], count, inner], operation) else {
+      return self
+    }
     let merged: Shape = each ? [outer, shape[axis], 1, inner] : [outer, 1, shape[axis], inner]
     let spread: Shape = each ? [outer, shape[axis], count, inner] : [outer, count, shape[axis], inner]
     return reshaped(to: merged).broadcast(to: spread).reshaped(to: target)
@@ -110,14 +130,20 @@ extension Tensor {
       return self
     }
     let (rows, columns) = (shape[rank - 2], shape[rank - 1])
-    let first = offset >= 0 ? offset : -offset * columns
     let count = Swift.max(0, Swift.min(rows + Swift.min(offset, 0), columns - Swift.max(offset, 0)))
+    let first = count == 0 ? 0 : offset >= 0 ? offset : -offset * columns
     let flat = reshaped(to: Shape(shape.dropLast(2) + [rows * columns]))
-    return flat.slice(rank - 2, from: count == 0 ? 0 : first, count: count, step: columns + 1)
+    return flat.slice(rank - 2, from: first, count: count, step: columns + 1)
   }
 
   /// The sum of the diagonal of the last two axes.
-  public func trace() -> Tensor { diagonal().sum([-1]) }
+  public func trace() -> Tensor {
+    guard rank >= 2 else {
+      ShapeError("trace", "\(shape) has no rows and columns").report()
+      return self
+    }
+    return diagonal().sum([-1])
+  }
 
   /// Matrices with the last axis as their diagonal and zeros elsewhere.
   public func diagonalMatrix() -> Tensor {
@@ -127,7 +153,8 @@ extension Tensor {
     }
     let count = shape[rank - 1]
     var flat = shape
-    flat[rank - 1] = count * count
+    flat[rank - 1] = count.saturatingProduct(count)
+    guard hasRoomForAxis("diagonalMatrix"), Tensor.accepts(flat, "diagonalMatrix") else { return self }
     var start = Array(repeating: 0, count: rank)
     var step = Array(repeating: 1, count: rank)
     (start[rank - 1], step[rank - 1]) = (0, count + 1)

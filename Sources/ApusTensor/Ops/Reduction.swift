@@ -39,9 +39,9 @@ extension GradientInput {
 
   /// A tensor of the result's shape with the reduced axes back in place, broadcast to the input.
   fileprivate func kept(_ tensor: Tensor) -> Tensor {
-    var shape = node.input(0).shape
+    var shape = inputNode(0).shape
     for axis in reducedAxes { shape[axis] = 1 }
-    return tensor.reshaped(to: shape).broadcast(to: node.input(0).shape)
+    return tensor.reshaped(to: shape).broadcast(to: inputNode(0).shape)
   }
 
   /// The gradient goes in equal parts to all elements that equal the extreme one.
@@ -55,7 +55,7 @@ extension Tensor {
   private func reduce(_ op: Op, _ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
     var list: [Int] = []
     for axis in axes ?? Array(0..<rank) {
-      let axis = checkedAxis(axis, op.name)
+      guard let axis = checkedAxis(axis, op.name) else { return self }
       guard !list.contains(axis) else {
         ShapeError(op.name, "axis \(axis) of \(shape) is named twice").report()
         return self
@@ -163,7 +163,9 @@ extension Tensor {
   }
 
   private func checkedNotEmpty(_ axes: [Int]?, _ operation: String) -> Tensor {
-    for axis in axes ?? Array(0..<rank) where shape[checkedAxis(axis, operation)] == 0 {
+    for axis in axes ?? Array(0..<rank) {
+      guard let place = checkedAxis(axis, operation) else { break }
+      guard shape[place] == 0 else { continue }
       ShapeError(operation, "axis \(axis) of \(shape) is empty: there is no extreme element").report()
       return Tensor(repeating: 0, shape: Shape(repeating: 1, count: rank), dtype: dtype, device: device)
     }

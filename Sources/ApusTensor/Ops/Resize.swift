@@ -26,6 +26,7 @@ extension Tensor {
       ShapeError("resize", "\(size) does not fit \(shape), [batch, channels, 1 to 3 spatial axes]").report()
       return self
     }
+    guard Tensor.accepts(Shape(shape.prefix(2) + size), "resize") else { return self }
     var result = self
     for (index, count) in size.enumerated() where count != shape[index + 2] {
       switch interpolation {

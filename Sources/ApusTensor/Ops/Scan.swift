@@ -49,14 +49,16 @@ extension Tensor {
   /// - Parameter isReversed: whether it runs from the end to the start.
   public func cumulativeSum(_ axis: Int, isReversed: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? self : cast(to: .int64)
-    return source.scanned(.cumulativeSum, checkedAxis(axis, "cumulativeSum"), isReversed: isReversed)
+    guard let axis = checkedAxis(axis, "cumulativeSum") else { return source }
+    return source.scanned(.cumulativeSum, axis, isReversed: isReversed)
   }
 
   /// The running product along `axis`, with the element itself; integers and `bool` as `int64`. Derivatives
   /// are right also where elements are 0; each takes log₂ n rounds.
   public func cumulativeProduct(_ axis: Int, isReversed: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? self : cast(to: .int64)
-    return source.scanned(.cumulativeProduct, checkedAxis(axis, "cumulativeProduct"), isReversed: isReversed)
+    guard let axis = checkedAxis(axis, "cumulativeProduct") else { return source }
+    return source.scanned(.cumulativeProduct, axis, isReversed: isReversed)
   }
 
   fileprivate func scanned(_ op: Op, _ axis: Int, isReversed: Bool) -> Tensor {

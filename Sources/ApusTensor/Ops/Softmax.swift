@@ -3,7 +3,7 @@ import ApusDevice
 extension Tensor {
   /// `xᵢ − log Σⱼ eˣʲ` along `axis`, without overflow.
   public func logSoftmax(axis: Int = -1) -> Tensor {
-    let axis = checkedAxis(axis, "logSoftmax")
+    guard let axis = checkedAxis(axis, "logSoftmax") else { return self }
     return softmaxed("logSoftmax", axis) { x in
       let shifted = x - x.max([axis], keepingAxes: true).stopGradient()
       return shifted - shifted.exp().sum([axis], keepingAxes: true).log()
@@ -12,7 +12,7 @@ extension Tensor {
 
   /// `eˣⁱ / Σⱼ eˣʲ` along `axis`, without overflow.
   public func softmax(axis: Int = -1) -> Tensor {
-    let axis = checkedAxis(axis, "softmax")
+    guard let axis = checkedAxis(axis, "softmax") else { return self }
     return softmaxed("softmax", axis) { x in
       let numerator = (x - x.max([axis], keepingAxes: true).stopGradient()).exp()
       return numerator / numerator.sum([axis], keepingAxes: true)

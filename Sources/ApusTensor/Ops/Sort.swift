@@ -22,7 +22,7 @@ extension Tensor {
   /// larger than any number.
   public func argsort(_ axis: Int = -1, isDescending: Bool = false) -> Tensor {
     guard rank > 0 else { return Tensor(repeating: 0, shape: [], dtype: .int64, device: device) }
-    let axis = checkedAxis(axis, "argsort")
+    guard let axis = checkedAxis(axis, "argsort") else { return self }
     if axis == rank - 1 { return Tensor(.argsort, OpInputs(node), .integers([isDescending ? 1 : 0])) }
     var order = Array(0..<rank)
     order.swapAt(axis, rank - 1)
@@ -31,8 +31,8 @@ extension Tensor {
 
   /// The elements along `axis` in order. The gradient goes to where each came from.
   public func sorted(_ axis: Int = -1, isDescending: Bool = false) -> Tensor {
-    guard rank > 0 else { return self }
-    return taking(argsort(axis, isDescending: isDescending), checkedAxis(axis, "sort"))
+    guard rank > 0, let place = checkedAxis(axis, "sort") else { return self }
+    return taking(argsort(place, isDescending: isDescending), place)
   }
 
   /// The `count` largest (or smallest) elements along `axis`, the most extreme first, and their places
@@ -40,8 +40,8 @@ extension Tensor {
   public func topK(
     _ count: Int, axis: Int = -1, isLargest: Bool = true
   ) -> (values: Tensor, indices: Tensor) {
-    let axis = checkedAxis(axis, "topK")
-    guard rank > 0, (0...shape[axis]).contains(count) else {
+    guard let axis = checkedAxis(axis, "topK") else { return (self, self) }
+    guard (0...shape[axis]).contains(count) else {
       ShapeError("topK", "\(shape) does not have \(count) elements along axis \(axis)").report()
       return (self, self)
     }

@@ -29,6 +29,7 @@ private struct Region {
       case .range(let from, let to, let step): try takeRange(from, to, step, source[start.count])
       }
     }
+    if let flaw = shape.flaw { throw ShapeError("subscript", flaw) }
   }
 
   /// Takes `count` elements of the next axis, or one without keeping the axis.
@@ -50,12 +51,8 @@ private struct Region {
     let first = place(from, step > 0 ? bounds.0 : bounds.1)
     let end = place(to, step > 0 ? bounds.1 : bounds.0)
     let distance = step > 0 ? end - first : first - end
-    take(first, step, max(0, (distance + step.magnitude.signed - 1) / step.magnitude.signed))
+    take(first, step, distance > 0 ? Int(UInt(distance - 1) / step.magnitude) + 1 : 0)
   }
-}
-
-extension UInt {
-  fileprivate var signed: Int { Int(bitPattern: self) }
 }
 
 extension Tensor {
@@ -81,6 +78,9 @@ extension Tensor {
     for index in repeat each indices { list.append(index.axisIndex) }
     do throws(ShapeError) {
       let region = try Region(list, in: shape)
+      guard value.shape.broadcast(with: region.shape) == region.shape else {
+        throw ShapeError("replacing", "\(value.shape) does not broadcast to \(region.shape), the part of \(shape)")
+      }
       let part = value.cast(to: dtype).broadcast(to: region.shape).reshaped(to: Shape(region.extent))
       let hole = Tensor(repeating: 1, shape: part.shape, dtype: .bool, device: device)
       return hole.embedded(in: shape, start: region.start, step: region.step)

@@ -43,6 +43,7 @@ extension Tensor {
   /// All windows of `size` elements along `axis`, each `step` apart, as a new last axis:
   /// `y[…, i, …, j] = x[…, i · step + j, …]`. Nothing is copied.
   public func unfolded(_ axis: Int, size: Int, step: Int = 1) -> Tensor {
-    Tensor(.unfold, OpInputs(node), .integers([checkedAxis(axis, "unfold"), size, step]))
+    guard let axis = checkedAxis(axis, "unfold") else { return self }
+    return Tensor(.unfold, OpInputs(node), .integers([axis, size, step]))
   }
 }

@@ -5,7 +5,8 @@ extension Tensor {
   public static func permutation(
     _ count: Int, key: inout RandomKey, device: ComputeDevice = .current
   ) -> Tensor {
-    key.bits([count], device: device).argsort()
+    guard accepts([count], "permutation") else { return .zeros([0], dtype: .int64, device: device) }
+    return key.bits([count], device: device).argsort()
   }
 
   /// Random integers in `lower ..< upper`, `int64`. The range is at most 2³²; numbers are off an even
@@ -13,15 +14,17 @@ extension Tensor {
   public static func randomIntegers(
     _ shape: Shape, lower: Int = 0, upper: Int, key: inout RandomKey, device: ComputeDevice = .current
   ) -> Tensor {
-    guard upper > lower, upper - lower <= 1 << 32 else {
+    guard accepts(shape, "randomIntegers") else { return .zeros([], dtype: .int64, device: device) }
+    let (count, overflow) = upper.subtractingReportingOverflow(lower)
+    guard !overflow, (1...1 << 32).contains(count) else {
       ShapeError("randomIntegers", "\(lower) ..< \(upper) is empty or above 2^32 numbers").report()
       return .zeros(shape, dtype: .int64, device: device)
     }
     // The high word of a product spreads 2³² words over the range (Lemire, 2019).
     let words = key.bits(shape, device: device).cast(to: .int64)
     let unsigned = words.bitAnd(words.constant(0xFFFF_FFFF))
-    let scaled = (unsigned * unsigned.constant(Double(upper - lower))).shiftedRight(by: unsigned.constant(32))
-    return scaled + scaled.constant(Double(lower))
+    let scaled = (unsigned * unsigned.constant(Double(count))).shiftedRight(by: unsigned.constant(32))
+    return scaled + Tensor(repeating: Scalar.integer(Int64(lower)), shape: [], dtype: .int64, device: device)
   }
 
   /// Draws from categorical distributions: self is their unnormalized log-probabilities along the last axis.
@@ -34,6 +37,7 @@ extension Tensor {
     }
     // The largest of logits with Gumbel noise is distributed as their softmax (Gumbel, 1954).
     let draws = count.map { Shape([$0] + shape) } ?? shape
+    guard Tensor.accepts(draws, "categorical") else { return argmax(-1) }
     let unit = key.unit(draws, device: device)
     let uniform = unit.maximum(unit.constant(0x1p-25))
     let noise = -(-uniform.log()).log()

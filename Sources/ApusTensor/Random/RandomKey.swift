@@ -3,10 +3,12 @@ import ApusDevice
 /// Where random numbers come from: Philox4x32-10 counts through blocks of a stream, so that equal keys give
 /// equal numbers on every device and nothing is kept on one.
 public struct RandomKey: Hashable, Sendable, Codable {
+  /// The stream; other seeds give independent numbers.
   public var seed: UInt64
   /// The next draw. Each draw of a tensor takes one number, whatever its size.
   public var counter: UInt64
 
+  /// The stream of a seed, from draw `counter` on.
   public init(seed: UInt64, counter: UInt64 = 0) {
     self.seed = seed
     self.counter = counter
@@ -76,6 +78,7 @@ extension Tensor {
     _ shape: Shape, lower: Double = 0, upper: Double = 1, key: inout RandomKey,
     dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
+    guard accepts(shape, "uniform") else { return .zeros([], dtype: dtype, device: device) }
     let unit = key.unit(shape, device: device)
     return (unit * (upper - lower) + lower).cast(to: dtype)
   }
@@ -85,6 +88,7 @@ extension Tensor {
     _ shape: Shape, mean: Double = 0, deviation: Double = 1, key: inout RandomKey,
     dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
+    guard accepts(shape, "normal") else { return .zeros([], dtype: dtype, device: device) }
     // 1 − u is in (0, 1], so that the logarithm is finite.
     let radius = ((1 - key.unit(shape, device: device)).log() * -2).sqrt()
     let angle = key.unit(shape, device: device) * 6.283185307179586
@@ -97,6 +101,7 @@ extension Tensor {
     _ shape: Shape, mean: Double = 0, deviation: Double = 1, lower: Double = -2, upper: Double = 2,
     key: inout RandomKey, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
+    guard accepts(shape, "truncatedNormal") else { return .zeros([], dtype: dtype, device: device) }
     let root = 1.4142135623730951
     let low = Tensor.number(lower / root, dtype: .float32, device: device).erf()
     let high = Tensor.number(upper / root, dtype: .float32, device: device).erf()
@@ -109,6 +114,7 @@ extension Tensor {
   public static func bernoulli(
     _ shape: Shape, probability: Double, key: inout RandomKey, device: ComputeDevice = .current
   ) -> Tensor {
-    key.unit(shape, device: device).less(than: probability)
+    guard accepts(shape, "bernoulli") else { return .zeros([], dtype: .bool, device: device) }
+    return key.unit(shape, device: device).less(than: probability)
   }
 }

@@ -54,9 +54,12 @@ extension Int: AxisIndexing { public var axisIndex: AxisIndex { .at(self) } }
 extension Range<Int>: AxisIndexing {
   public var axisIndex: AxisIndex { .range(from: lowerBound, to: upperBound) }
 }
+extension Int {
+  /// The place behind this one, or `nil` for the end: behind the last element, −1, there is nothing to count from.
+  fileprivate var following: Int? { self == -1 || self == .max ? nil : self + 1 }
+}
 extension ClosedRange<Int>: AxisIndexing {
-  // Behind the last element, −1, there is nothing to count from.
-  public var axisIndex: AxisIndex { .range(from: lowerBound, to: upperBound == -1 ? nil : upperBound + 1) }
+  public var axisIndex: AxisIndex { .range(from: lowerBound, to: upperBound.following) }
 }
 extension PartialRangeFrom<Int>: AxisIndexing {
   public var axisIndex: AxisIndex { .range(from: lowerBound) }
@@ -65,5 +68,5 @@ extension PartialRangeUpTo<Int>: AxisIndexing {
   public var axisIndex: AxisIndex { .range(to: upperBound) }
 }
 extension PartialRangeThrough<Int>: AxisIndexing {
-  public var axisIndex: AxisIndex { .range(to: upperBound == -1 ? nil : upperBound + 1) }
+  public var axisIndex: AxisIndex { .range(to: upperBound.following) }
 }

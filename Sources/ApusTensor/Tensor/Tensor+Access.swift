@@ -2,11 +2,19 @@ import ApusDevice
 
 /// Computes the values of `tensors`, those of one device in one plan.
 public func eval(_ tensors: [Tensor]) throws(DeviceError) {
-  var rest = tensors.filter { !$0.node.isMaterialized || $0.node.failure != nil }
+  var rest = tensors
   while let device = rest.first?.device {
     let roots = rest.filter { $0.device === device }.map(\.node)
     rest.removeAll { $0.device === device }
-    try device.withEvaluator { evaluator throws(DeviceError) in try evaluator.evaluate(roots) }
+    try device.withEvaluator { evaluator throws(DeviceError) in try evaluator.makeValues(of: roots) }
+  }
+}
+
+extension Evaluator {
+  /// Evaluates what has no value yet.
+  fileprivate mutating func makeValues(of roots: [Node]) throws(DeviceError) {
+    if roots.contains(where: { !$0.isMaterialized }) { try evaluate(roots) }
+    for root in roots { if let failure = root.failure { throw failure } }
   }
 }
 
@@ -18,15 +26,16 @@ extension Tensor {
   }
 
   /// Whether the value is there (or on its way on the device), so that no graph hangs on the tensor.
-  public var isEvaluated: Bool { node.isMaterialized }
+  public var isEvaluated: Bool { device.withEvaluator { _ in node.isMaterialized } }
 
   /// Starts copying the value to the host; `Reading.array()` waits for it. Work that is given to the
   /// device in between is not waited for.
   public func startReading() throws(DeviceError) -> Reading {
-    try eval([self])
-    if let failure = node.failure { throw failure }
-    let download = try device.backend.startDownload(
-      node.buffer!, byteCount: elementCount * dtype.byteCount)
+    let buffer = try device.withEvaluator { evaluator throws(DeviceError) in
+      try evaluator.makeValues(of: [node])
+      return node.buffer!
+    }
+    let download = try device.backend.startDownload(buffer, byteCount: elementCount * dtype.byteCount)
     return Reading(download: download, shape: shape, dtype: dtype)
   }
 
@@ -57,13 +66,18 @@ extension Tensor {
 /// A value on its way to the host.
 public struct Reading: Sendable {
   let download: any Download
+  /// The extents of the value, outermost first.
   public let shape: Shape
+  /// The element type of the value.
   public let dtype: DType
 
   /// The elements in row-major order.
   /// - Precondition: `Element` is the Swift type of `dtype`.
   public func array<Element: TensorElement>(of type: Element.Type = Float.self) throws(DeviceError) -> [Element] {
-    precondition(Element.dtype == dtype)
+    guard Element.dtype == dtype else {
+      ShapeError("array", "elements are \(dtype), \(Element.self) is \(Element.dtype)").report()
+      return []
+    }
     return try download.wait { bytes in
       [Element](unsafeUninitializedCapacity: shape.elementCount) { target, count in
         UnsafeMutableRawBufferPointer(target).copyMemory(from: bytes)
@@ -80,25 +94,11 @@ public struct Reading: Sendable {
       case .int8: Double(bytes.load(as: Int8.self))
       case .int32: Double(bytes.load(as: Int32.self))
       case .int64: Double(bytes.load(as: Int64.self))
-      case .float16: Double(Float(halfBits: bytes.load(as: UInt16.self)))
-      case .bfloat16: Double(Float(bitPattern: UInt32(bytes.load(as: UInt16.self)) << 16))
+      case .float16: Double(bytes.load(as: Float16.self))
+      case .bfloat16: Double(Float(bytes.load(as: BFloat16.self)))
       case .float32: Double(bytes.load(as: Float.self))
       case .float64: bytes.load(as: Double.self)
       }
-    }
-  }
-}
-
-extension Float {
-  /// The value of an IEEE 754 half-precision number.
-  init(halfBits bits: UInt16) {
-    let sign: Float = bits >> 15 == 0 ? 1 : -1
-    let exponent = Int(bits >> 10 & 0x1F)
-    let fraction = Float(bits & 0x3FF)
-    switch exponent {
-    case 0: self = sign * fraction * 0x1p-24
-    case 31: self = bits & 0x3FF == 0 ? sign * .infinity : .nan
-    default: self = sign * (1024 + fraction) * Float(sign: .plus, exponent: exponent - 25, significand: 1)
     }
   }
 }

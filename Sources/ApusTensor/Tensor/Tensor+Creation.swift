@@ -5,7 +5,19 @@ extension Tensor {
   public init(
     repeating value: Double, shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) {
-    let number: Scalar = dtype.isFloatingPoint ? .float(value) : .integer(Scalar.float(value).integer)
+    self.init(value, shape, dtype, device, "tensor")
+  }
+
+  /// Creation under the name of `operation`, which a wrong shape is reported for.
+  private init(
+    _ value: Double, _ shape: Shape, _ dtype: DType, _ device: ComputeDevice, _ operation: String
+  ) {
+    let shape = Tensor.accepts(shape, operation) ? shape : []
+    self.init(repeating: Scalar(value, as: dtype), shape: shape, dtype: dtype, device: device)
+  }
+
+  /// - Precondition: the shape is sound, and the number one of `dtype`.
+  init(repeating number: Scalar, shape: Shape, dtype: DType, device: ComputeDevice) {
     self.init(
       node: Node(
         op: .constant, inputs: OpInputs(), attributes: .number(number), type: TensorType(shape, dtype),
@@ -16,23 +28,21 @@ extension Tensor {
   public static func zeros(
     _ shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
-    Tensor(repeating: 0, shape: shape, dtype: dtype, device: device)
+    Tensor(0, shape, dtype, device, "zeros")
   }
 
   /// A tensor of ones.
   public static func ones(
     _ shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
-    Tensor(repeating: 1, shape: shape, dtype: dtype, device: device)
+    Tensor(1, shape, dtype, device, "ones")
   }
 
   /// A number that may change from step to step (a rate, a loss scale): plans are shared by all its values.
   public static func number(
     _ value: Double, shape: Shape = [], dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
-    number(
-      dtype.isFloatingPoint ? .float(value) : .integer(Scalar.float(value).integer), shape: shape,
-      dtype: dtype, device: device)
+    number(Scalar(value, as: dtype), shape: accepts(shape, "number") ? shape : [], dtype: dtype, device: device)
   }
 
   static func number(_ value: Scalar, shape: Shape = [], dtype: DType, device: ComputeDevice) -> Tensor {
@@ -47,11 +57,15 @@ extension Tensor {
   public init<Element: TensorElement>(
     _ values: [Element], shape: Shape, device: ComputeDevice = .current
   ) {
-    var values = values
-    if values.count != shape.elementCount {
+    guard Tensor.accepts(shape, "tensor") else {
+      self.init(repeating: 0, shape: [], dtype: Element.dtype, device: device)
+      return
+    }
+    guard values.count == shape.elementCount else {
       ShapeError("tensor", "\(values.count) values do not fill \(shape) (\(shape.elementCount) elements)")
         .report()
-      values = Array(repeating: Element.zero, count: shape.elementCount)
+      self.init(repeating: 0, shape: shape, dtype: Element.dtype, device: device)
+      return
     }
     self = values.withUnsafeBytes { Tensor(bytes: $0, shape: shape, dtype: Element.dtype, device: device) }
   }
@@ -66,6 +80,10 @@ extension Tensor {
   public init(
     bytes: UnsafeRawBufferPointer, shape: Shape, dtype: DType, device: ComputeDevice = .current
   ) {
+    guard Tensor.accepts(shape, "tensor") else {
+      self.init(repeating: 0, shape: [], dtype: dtype, device: device)
+      return
+    }
     let type = TensorType(shape, dtype)
     guard bytes.count == shape.elementCount * dtype.byteCount else {
       ShapeError("tensor", "\(bytes.count) bytes do not fill \(shape) of \(dtype)").report()
@@ -90,22 +108,23 @@ extension Tensor {
   }
 }
 
-/// A Swift type that tensors can be made of and read as.
-public protocol TensorElement: BitwiseCopyable, Sendable {
-  static var dtype: DType { get }
-  static var zero: Self { get }
-}
-
-extension Float: TensorElement { public static var dtype: DType { .float32 } }
-extension Double: TensorElement { public static var dtype: DType { .float64 } }
-extension Int64: TensorElement { public static var dtype: DType { .int64 } }
-extension Int: TensorElement { public static var dtype: DType { .int64 } }
-extension Int32: TensorElement { public static var dtype: DType { .int32 } }
-extension Int8: TensorElement { public static var dtype: DType { .int8 } }
-extension UInt8: TensorElement { public static var dtype: DType { .uint8 } }
-extension Bool: TensorElement {
-  public static var dtype: DType { .bool }
-  public static var zero: Bool { false }
+extension Scalar {
+  /// A number as `dtype` holds it: integers as `cast(to:)` makes them, truth values as 0 and 1. Floating-point
+  /// numbers are rounded where they are stored.
+  init(_ value: Double, as dtype: DType) {
+    if dtype.isFloatingPoint {
+      self = .float(value)
+      return
+    }
+    let integer = Scalar.float(value).integer
+    switch dtype {
+    case .bool: self = .integer(value != 0 ? 1 : 0)
+    case .int8: self = .integer(Int64(Int8(truncatingIfNeeded: Int32(clamping: integer))))
+    case .uint8: self = .integer(Int64(UInt8(truncatingIfNeeded: Int32(clamping: integer))))
+    case .int32: self = .integer(Int64(Int32(clamping: integer)))
+    default: self = .integer(integer)
+    }
+  }
 }
 
 extension Op {

@@ -21,8 +21,9 @@ public struct Tensor: Sendable {
       reference = .passRetained(node)
     }
 
+    // What was built on the node is known to whoever sees the lower count.
     deinit {
-      reference._withUnsafeGuaranteedRef { _ = $0.handleCount.subtract(1, ordering: .relaxed) }
+      reference._withUnsafeGuaranteedRef { _ = $0.handleCount.subtract(1, ordering: .releasing) }
       reference.release()
     }
   }
@@ -64,6 +65,7 @@ public struct Tensor: Sendable {
     do throws(ShapeError) {
       try Tensor.checkDevices(op, inputs, place)
       type = try op.shape(inputs, attributes)
+      if !type.shape.isSound { throw ShapeError(op.name, "the result's shape \(type.shape.flaw ?? "")") }
     } catch {
       error.report()
       self.init(
@@ -87,8 +89,13 @@ public struct Tensor: Sendable {
 }
 
 // The names of the contract that users of tensors need.
+/// The extents of a tensor.
 public typealias Shape = ApusDevice.Shape
+/// The element type of a tensor.
 public typealias DType = ApusDevice.DType
+/// What evaluation and access throw.
 public typealias DeviceError = ApusDevice.DeviceError
+/// What `ComputeDevice.info` gives.
 public typealias DeviceInfo = ApusDevice.DeviceInfo
+/// What `ComputeDevice.memory` gives.
 public typealias MemoryStatistics = ApusDevice.MemoryStatistics

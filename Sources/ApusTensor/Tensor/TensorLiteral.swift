@@ -44,30 +44,28 @@ extension Tensor: ExpressibleByArrayLiteral {
   /// as integers, else `float32`.
   public init(arrayLiteral elements: TensorLiteral...) {
     let literal = TensorLiteral.list(elements)
-    var values: [Double] = []
-    var (isBool, isInteger) = (true, true)
+    // Integers are kept as such: a Double does not hold all of them.
+    var (integers, truths, floats): ([Int], [Bool], [Float]) = ([], [], [])
     literal.forEach { leaf in
       switch leaf {
-      case .float(let value):
-        values.append(value)
-        (isBool, isInteger) = (false, false)
+      case .float(let value): floats.append(Float(value))
       case .integer(let value):
-        values.append(Double(value))
-        isBool = false
+        integers.append(value)
+        floats.append(Float(value))
       case .bool(let value):
-        values.append(value ? 1 : 0)
-        isInteger = false
+        truths.append(value)
+        floats.append(value ? 1 : 0)
       case .list: break
       }
     }
     do throws(ShapeError) {
       let shape = try literal.shape()
-      if values.isEmpty || !isBool && !isInteger {
-        self.init(values.map(Float.init), shape: shape)
-      } else if isBool {
-        self.init(values.map { $0 != 0 }, shape: shape)
+      if !floats.isEmpty, truths.count == floats.count {
+        self.init(truths, shape: shape)
+      } else if !floats.isEmpty, integers.count == floats.count {
+        self.init(integers, shape: shape)
       } else {
-        self.init(values.map { Int64($0) }, shape: shape)
+        self.init(floats, shape: shape)
       }
     } catch {
       error.report()

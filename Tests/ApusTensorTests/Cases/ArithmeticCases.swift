@@ -46,6 +46,8 @@ extension OpCase {
     .binary("minimum", dtypes: numbers, tolerance: .exact, { $0.minimum($1) }, { min($0, $1) }),
     .binary("maximum", dtypes: numbers, tolerance: .exact, { $0.maximum($1) }, { max($0, $1) }),
     .binary("atan2", { $0.atan2($1) }, { atan2($0, $1) }),
+    .binary("hypot", tolerance: .composed(steps: 4), { $0.hypot($1) }, { hypot($0, $1) }),
+    .binary("copySign", tolerance: .exact, { $0.copySign($1) }, { copysign($0, $1) }),
     .binary(
       "remainder", on: -9...9, and: 1...4, dtypes: numbers, { $0.remainder($1) },
       { fmod($0, $1) < 0 ? fmod($0, $1) + $1 : fmod($0, $1) }),

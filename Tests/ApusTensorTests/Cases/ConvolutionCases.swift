@@ -87,25 +87,41 @@ extension OpCase {
       ],
       [Slide(), Slide()]),
     convolution(
-      "convolved(padded)", [[[2, 3, 5, 6], [4, 3, 3, 3]], [[3, 16, 8, 8], [16, 16, 3, 3]]],
+      "convolved(padded)",
+      [
+        [[2, 3, 5, 6], [4, 3, 3, 3]], [[3, 16, 8, 8], [16, 16, 3, 3]], [[0, 3, 5, 6], [4, 3, 3, 3]],
+        [[1, 1, 1, 1], [1, 1, 3, 3]],
+      ],
       [Slide(before: 1, after: 1), Slide(before: 1, after: 1)]),
     convolution(
-      "convolved(uneven)", [[[1, 2, 7, 6], [3, 2, 3, 2]]],
+      "convolved(uneven)", [[[1, 2, 7, 6], [3, 2, 3, 2]], [[0, 2, 7, 6], [3, 2, 3, 2]]],
       [Slide(stride: 2, before: 2, after: 1), Slide(stride: 3, before: 0, after: 1, dilation: 2)]),
-    convolution("convolved(groups)", [[[2, 4, 5, 5], [6, 2, 3, 3]]], [Slide(), Slide(stride: 2)], groups: 2),
     convolution(
-      "convolved(depthwise)", [[[2, 3, 5, 5], [3, 1, 3, 3]]], [Slide(before: 1, after: 1), Slide(before: 1, after: 1)],
+      "convolved(groups)",
+      [[[2, 4, 5, 5], [6, 2, 3, 3]], [[0, 4, 5, 5], [6, 2, 3, 3]], [[1, 2, 3, 3], [2, 1, 3, 3]]],
+      [Slide(), Slide(stride: 2)], groups: 2),
+    convolution(
+      "convolved(depthwise)", [[[2, 3, 5, 5], [3, 1, 3, 3]], [[0, 3, 5, 5], [3, 1, 3, 3]]],
+      [Slide(before: 1, after: 1), Slide(before: 1, after: 1)],
       groups: 3),
-    convolution("convolved(1×1)", [[[2, 5, 4, 3], [7, 5, 1, 1]]], [Slide(), Slide()]),
-    convolution("convolved(rank 1)", [[[2, 3, 9], [4, 3, 4]]], [Slide(stride: 2, before: 1, after: 2)]),
     convolution(
-      "convolved(rank 3)", [[[1, 2, 4, 5, 4], [3, 2, 2, 3, 2]]], [Slide(before: 1), Slide(stride: 2), Slide()]),
-    transposed("transposeConvolved", [[[2, 3, 4, 3], [3, 2, 3, 2]]], [Slide(), Slide()], extra: [0, 0]),
+      "convolved(1×1)", [[[2, 5, 4, 3], [7, 5, 1, 1]], [[0, 5, 4, 3], [7, 5, 1, 1]]], [Slide(), Slide()]),
+    convolution(
+      "convolved(rank 1)", [[[2, 3, 9], [4, 3, 4]], [[0, 3, 9], [4, 3, 4]], [[1, 1, 1], [1, 1, 4]]],
+      [Slide(stride: 2, before: 1, after: 2)]),
+    convolution(
+      "convolved(rank 3)", [[[1, 2, 4, 5, 4], [3, 2, 2, 3, 2]], [[0, 2, 4, 5, 4], [3, 2, 2, 3, 2]]],
+      [Slide(before: 1), Slide(stride: 2), Slide()]),
     transposed(
-      "transposeConvolved(strides)", [[[1, 4, 3, 4], [4, 3, 3, 3]]],
+      "transposeConvolved",
+      [[[2, 3, 4, 3], [3, 2, 3, 2]], [[0, 3, 4, 3], [3, 2, 3, 2]], [[1, 1, 1, 1], [1, 1, 1, 1]]], [Slide(), Slide()],
+      extra: [0, 0]),
+    transposed(
+      "transposeConvolved(strides)", [[[1, 4, 3, 4], [4, 3, 3, 3]], [[0, 4, 3, 4], [4, 3, 3, 3]]],
       [Slide(stride: 2, before: 1, after: 1), Slide(stride: 3, before: 0, after: 1)], groups: 2, extra: [1, 2]),
     transposed(
-      "transposeConvolved(rank 1)", [[[2, 3, 5], [3, 4, 3]]], [Slide(stride: 2, before: 1, after: 0, dilation: 2)],
+      "transposeConvolved(rank 1)", [[[2, 3, 5], [3, 4, 3]], [[0, 3, 5], [3, 4, 3]], [[1, 1, 1], [1, 1, 1]]],
+      [Slide(stride: 2, before: 1, after: 0, dilation: 2)],
       extra: [1]),
   ]
 }

@@ -53,6 +53,7 @@ extension OpCase {
       "rounded", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.rounded() }, { $0.rounded(.toNearestOrEven) }),
     .unary(
       "truncated", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.truncated() }, { $0.rounded(.towardZero) }),
+    .unary("cbrt", on: -30...30, tolerance: .composed(steps: 4), { $0.cbrt() }, { cbrt($0) }),
     .unary("squared", { $0.squared() }, { $0 * $0 }),
     // Integers are converted.
     .unary("sqrt(integers)", on: 0...100, dtypes: integers, derivatives: .none, { $0.sqrt() }, { $0.squareRoot() }),

@@ -36,20 +36,21 @@ extension OpCase {
       "broadcast", [[3, 1], [1, 1]], { $0.broadcast(to: [2, 3, 5]) },
       { x in Grid([2, 3, 5]) { x.spread($0) } }),
     .move(
-      "expandingAxis", [[3, 4], [0, 4]], { $0.expandingAxis(at: -2) }, { $0.reshaped([$0.shape[0], 1, $0.shape[1]]) }),
+      "expandingAxis", [[3, 4], [0, 4], [1, 1]], { $0.expandingAxis(at: -2) },
+      { $0.reshaped([$0.shape[0], 1, $0.shape[1]]) }),
     .move(
       "squeezingAxis", [[3, 1, 4], [0, 1, 4]], { $0.squeezingAxis(at: 1) }, { $0.reshaped([$0.shape[0], $0.shape[2]]) }),
     .move(
-      "slice", [[7, 3], [8, 1]], { $0.slice(0, from: 1, count: 3, step: 2) },
+      "slice", [[7, 3], [8, 1], [7, 0]], { $0.slice(0, from: 1, count: 3, step: 2) },
       { x in Grid([3, x.shape[1]]) { x[1 + 2 * $0[0], $0[1]] } }),
     .move(
-      "subscript(index)", [[3, 4, 2], [2, 1, 1]], { $0[-1] },
+      "subscript(index)", [[3, 4, 2], [2, 1, 1], [2, 0, 2]], { $0[-1] },
       { x in Grid([x.shape[1], x.shape[2]]) { x[[x.shape[0] - 1] + $0] } }),
     .move(
       "subscript(ranges)", [[5, 4, 3]], { $0[1..<4, .range(from: -1, step: -2), 2] },
       { x in Grid([3, 2]) { x[1 + $0[0], 3 - 2 * $0[1], 2] } }),
     .move(
-      "subscript(ellipsis)", [[5, 4, 3], [2, 4, 0]], { $0[.ellipsis, .newAxis, ...1] },
+      "subscript(ellipsis)", [[5, 4, 3], [2, 4, 0], [1, 1, 1]], { $0[.ellipsis, .newAxis, ...1] },
       { x in Grid([x.shape[0], x.shape[1], 1, min(2, x.shape[2])]) { x[$0[0], $0[1], $0[3]] } }),
     .move(
       "subscript(beyond)", [[5, 4]], { $0[3..., 2..<99] }, { x in Grid([2, 2]) { x[3 + $0[0], 2 + $0[1]] } }),
@@ -73,7 +74,7 @@ extension OpCase {
       reference: { Grid.combined($0) { $0[1] != 0 ? 3 : $0[0] } }),
     OpCase(
       "replacing(where tensor)", inputs: [.numbers(-2...2), .truth, .numbers(-2...2)],
-      shapes: [[[3, 4], [4], [3, 1]]],
+      shapes: [[[3, 4], [4], [3, 1]], [[0], [1], [0]]],
       dtypes: numbers, tolerance: .exact, apply: { $0[0].replacing(where: $0[1], with: $0[2]) },
       reference: { Grid.combined($0) { $0[1] != 0 ? $0[2] : $0[0] } }),
     .move(
@@ -91,16 +92,16 @@ extension OpCase {
         return Grid([x[0].shape[0], all.count]) { all[$0[1]].0[$0[0], all[$0[1]].1] }
       }),
     .move(
-      "stacked", [[[2, 3], [2, 3]], [[0, 3], [0, 3]]], { Tensor.stacked($0, alongAxis: 1) },
-      { x in Grid([x[0].shape[0], 2, 3]) { x[$0[1]][$0[0], $0[2]] } }),
+      "stacked", [[[2, 3], [2, 3]], [[0, 3], [0, 3]], [[1, 1], [1, 1]]], { Tensor.stacked($0, alongAxis: 1) },
+      { x in Grid([x[0].shape[0], 2, x[0].shape[1]]) { x[$0[1]][$0[0], $0[2]] } }),
   ]
 
   static let rearrangements: [OpCase] = [
     .move(
-      "split", [[6, 2], [9, 1]], { $0.split(into: [1, $0.shape[0] - 3, 2])[1] },
+      "split", [[6, 2], [9, 1], [6, 0]], { $0.split(into: [1, $0.shape[0] - 3, 2])[1] },
       { x in Grid([x.shape[0] - 3, x.shape[1]]) { x[$0[0] + 1, $0[1]] } }),
     .move(
-      "split(equal)", [[2, 6], [0, 3]], { $0.split(3, alongAxis: 1)[2] },
+      "split(equal)", [[2, 6], [0, 3], [1, 3]], { $0.split(3, alongAxis: 1)[2] },
       { x in Grid([x.shape[0], x.shape[1] / 3]) { x[$0[0], $0[1] + x.shape[1] / 3 * 2] } }),
     .move(
       "flipped", [[3, 4], [0, 4], [1, 1]], { $0.flipped([0, -1]) },
@@ -123,16 +124,20 @@ extension OpCase {
     .move(
       "diagonal", [[2, 4, 3], [0, 2, 2], [1, 1, 1]], { $0.diagonal() },
       { x in Grid([x.shape[0], min(x.shape[1], x.shape[2])]) { x[$0[0], $0[1], $0[1]] } }),
-    .move("diagonal(below)", [[4, 3]], { $0.diagonal(-2) }, { x in Grid([2]) { x[$0[0] + 2, $0[0]] } }),
-    .move("diagonal(above)", [[4, 3]], { $0.diagonal(1) }, { x in Grid([2]) { x[$0[0], $0[0] + 1] } }),
+    .move(
+      "diagonal(below)", [[4, 3], [0, 3], [3, 1]], { $0.diagonal(-2) },
+      { x in Grid([max(0, min(x.shape[0] - 2, x.shape[1]))]) { x[$0[0] + 2, $0[0]] } }),
+    .move(
+      "diagonal(above)", [[4, 3], [0, 3], [1, 2]], { $0.diagonal(1) },
+      { x in Grid([max(0, min(x.shape[0], x.shape[1] - 1))]) { x[$0[0], $0[0] + 1] } }),
     .move(
       "diagonalMatrix", [[2, 3], [0, 3], [1, 1]], { $0.diagonalMatrix() },
       { x in Grid([x.shape[0], x.shape[1], x.shape[1]]) { $0[1] == $0[2] ? x[$0[0], $0[1]] : 0 } }),
     .move(
-      "unfolded", [[2, 7, 3], [1, 3, 1]], { $0.unfolded(1, size: 3, step: 2) },
+      "unfolded", [[2, 7, 3], [1, 3, 1], [0, 7, 3]], { $0.unfolded(1, size: 3, step: 2) },
       { x in Grid([x.shape[0], (x.shape[1] - 3) / 2 + 1, x.shape[2], 3]) { x[$0[0], $0[1] * 2 + $0[3], $0[2]] } }),
     OpCase(
-      "trace", inputs: [.numbers(-2...2)], shapes: [[[2, 4, 3]], [[1, 1, 1]]], dtypes: floats,
+      "trace", inputs: [.numbers(-2...2)], shapes: [[[2, 4, 3]], [[1, 1, 1]], [[0, 2, 2]], [[2, 0, 2]]], dtypes: floats,
       tolerance: .sum(terms: 4),
       apply: { $0[0].trace() },
       reference: { x in

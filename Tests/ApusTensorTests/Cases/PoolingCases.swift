@@ -40,28 +40,32 @@ extension OpCase {
       pool(x, [x.shape[2] / 2, x.shape[3] / 2], { ($1 * 2, $1 * 2 + 2) }, largest)
     },
     pooling(
-      "maxPooled(padded)", [[2, 2, 7, 6]], tolerance: .exact,
+      "maxPooled(padded)", [[2, 2, 7, 6], [0, 2, 7, 6], [1, 1, 7, 6]], tolerance: .exact,
       { $0.maxPooled([3, 2], stride: [2, 1], padding: [(1, 1), (1, 0)]) }
     ) { x in
       pool(x, [4, 6], { $0 == 0 ? ($1 * 2 - 1, $1 * 2 + 2) : ($1 - 1, $1 + 1) }, largest)
     },
     pooling(
-      "maxPooled(dilated)", [[1, 2, 9]], tolerance: .exact, { $0.maxPooled([3], stride: [2], dilation: [2]) }
+      "maxPooled(dilated)", [[1, 2, 9], [0, 2, 9]], tolerance: .exact, { $0.maxPooled([3], stride: [2], dilation: [2]) }
     ) { x in pool(x, [3], step: 2, { ($1 * 2, $1 * 2 + 5) }, largest) },
     pooling(
-      "maxPooled(rounding up)", [[1, 2, 6]], tolerance: .exact, { $0.maxPooled([3], stride: [2], roundsUp: true) }
+      "maxPooled(rounding up)", [[1, 2, 6], [0, 2, 6]], tolerance: .exact,
+      { $0.maxPooled([3], stride: [2], roundsUp: true) }
     ) { x in pool(x, [3], { ($1 * 2, $1 * 2 + 3) }, largest) },
-    pooling("maxPooled(rank 3)", [[1, 2, 4, 4, 2]], tolerance: .exact, { $0.maxPooled([2]) }) { x in
+    pooling("maxPooled(rank 3)", [[1, 2, 4, 4, 2], [1, 0, 4, 4, 2]], tolerance: .exact, { $0.maxPooled([2]) }) { x in
       pool(x, [2, 2, 1], { ($1 * 2, $1 * 2 + 2) }, largest)
     },
     pooling("averagePooled", [[2, 3, 6, 4], [1, 1, 2, 2], [0, 3, 4, 4]], { $0.averagePooled([2, 2]) }) { x in
       pool(x, [x.shape[2] / 2, x.shape[3] / 2], { ($1 * 2, $1 * 2 + 2) }, mean)
     },
-    pooling("averagePooled(padded)", [[2, 2, 6]], { $0.averagePooled([3], stride: [2], padding: [(1, 1)]) }) { x in
+    pooling(
+      "averagePooled(padded)", [[2, 2, 6], [0, 2, 6], [1, 1, 6]],
+      { $0.averagePooled([3], stride: [2], padding: [(1, 1)]) }
+    ) { x in
       pool(x, [3], { ($1 * 2 - 1, $1 * 2 + 2) }, mean)
     },
     pooling(
-      "averagePooled(inside)", [[2, 2, 6]],
+      "averagePooled(inside)", [[2, 2, 6], [0, 2, 6], [1, 1, 6]],
       { $0.averagePooled([3], stride: [2], padding: [(1, 1)], countsPadding: false) }
     ) { x in pool(x, [3], { ($1 * 2 - 1, $1 * 2 + 2) }, meanInside) },
     pooling(
@@ -70,14 +74,18 @@ extension OpCase {
       pool(x, [3, 2], adaptive(x, [3, 2]), mean)
     },
     pooling(
-      "adaptiveAveragePooled(one)", [[2, 3, 7, 5]], tolerance: .sum(terms: 35), { $0.adaptiveAveragePooled([1]) }
+      "adaptiveAveragePooled(one)", [[2, 3, 7, 5], [0, 3, 7, 5], [1, 1, 1, 1]], tolerance: .sum(terms: 35),
+      { $0.adaptiveAveragePooled([1]) }
     ) { x in
       pool(x, [1, 1], { (0, x.shape[$0 + 2] + 0 * $1) }, mean)
     },
-    pooling("adaptiveAveragePooled(even)", [[2, 3, 6]], { $0.adaptiveAveragePooled([3]) }) { x in
+    pooling("adaptiveAveragePooled(even)", [[2, 3, 6], [0, 3, 6], [1, 1, 6]], { $0.adaptiveAveragePooled([3]) }) { x in
       pool(x, [3], { ($1 * 2, $1 * 2 + 2) }, mean)
     },
-    pooling("adaptiveMaxPooled", [[2, 3, 7, 5], [1, 1, 2, 2]], tolerance: .exact, { $0.adaptiveMaxPooled([3, 2]) }) {
+    pooling(
+      "adaptiveMaxPooled", [[2, 3, 7, 5], [1, 1, 2, 2], [0, 1, 3, 4]], tolerance: .exact,
+      { $0.adaptiveMaxPooled([3, 2]) }
+    ) {
       x in
       pool(x, [3, 2], adaptive(x, [3, 2]), largest)
     },
@@ -92,7 +100,7 @@ extension OpCase {
 
   /// Linear interpolation along one axis, by definition.
   private static func stretch(_ x: Grid, _ axis: Int, _ count: Int, aligned: Bool) -> Grid {
-    x.lines(axis) { line in
+    x.lines(axis, count: count) { line in
       (0..<count).map { index in
         let scale = aligned ? Double(line.count - 1) / Double(max(count - 1, 1)) : Double(line.count) / Double(count)
         let place = aligned ? Double(index) * scale : max((Double(index) + 0.5) * scale - 0.5, 0)
@@ -104,25 +112,30 @@ extension OpCase {
   }
 
   private static func nearest(_ x: Grid, _ axis: Int, _ count: Int) -> Grid {
-    x.lines(axis) { line in (0..<count).map { line[$0 * line.count / count] } }
+    x.lines(axis, count: count) { line in (0..<count).map { line[$0 * line.count / count] } }
   }
 
   static let resizes: [OpCase] = [
     pooling(
-      "resized", [[2, 2, 3, 5], [1, 1, 1, 1]], tolerance: .composed(steps: 8, scale: 8), { $0.resized(to: [7, 3]) }
+      "resized", [[2, 2, 3, 5], [1, 1, 1, 1], [0, 2, 3, 5]], tolerance: .composed(steps: 8, scale: 8),
+      { $0.resized(to: [7, 3]) }
     ) {
       stretch(stretch($0, 2, 7, aligned: false), 3, 3, aligned: false)
     },
     pooling(
-      "resized(aligned)", [[2, 2, 3, 5], [1, 1, 2, 1]], tolerance: .composed(steps: 8, scale: 8),
+      "resized(aligned)", [[2, 2, 3, 5], [1, 1, 2, 1], [0, 2, 3, 5]], tolerance: .composed(steps: 8, scale: 8),
       { $0.resized(to: [7, 4], alignsCorners: true) }
     ) { stretch(stretch($0, 2, 7, aligned: true), 3, 4, aligned: true) },
     pooling(
-      "resized(nearest)", [[2, 2, 3, 5], [1, 1, 2, 6]], tolerance: .exact, { $0.resized(to: [7, 3], by: .nearest) }
+      "resized(nearest)", [[2, 2, 3, 5], [1, 1, 2, 6], [2, 0, 3, 5]], tolerance: .exact,
+      { $0.resized(to: [7, 3], by: .nearest) }
     ) {
       nearest(nearest($0, 2, 7), 3, 3)
     },
-    pooling("resized(doubled)", [[2, 2, 3, 4]], tolerance: .exact, { $0.resized(to: [6, 2], by: .nearest) }) {
+    pooling(
+      "resized(doubled)", [[2, 2, 3, 4], [1, 1, 3, 4], [0, 1, 3, 4]], tolerance: .exact,
+      { $0.resized(to: [6, 2], by: .nearest) }
+    ) {
       nearest(nearest($0, 2, 6), 3, 2)
     },
   ]

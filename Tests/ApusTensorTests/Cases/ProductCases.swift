@@ -39,7 +39,8 @@ extension OpCase {
       [[[2, 3, 4], [2, 4, 5]], [[2, 1, 3, 20], [4, 20, 5]], [[3, 4, 6], [6, 2]], [[0, 3, 4], [4, 5]]],
       { $0[0].matmul($0[1]) }, { product($0[0], $0[1]) }),
     product(
-      "matmul(transposed)", terms: 40, [[[4, 3], [5, 4]], [[40, 17], [23, 40]]],
+      "matmul(transposed)", terms: 40,
+      [[[4, 3], [5, 4]], [[40, 17], [23, 40]], [[4, 0], [5, 4]], [[1, 1], [1, 1]]],
       { $0[0].transposed().matmul($0[1].transposed()) },
       { x in
         Grid([x[0].shape[1], x[1].shape[0]]) { index in
@@ -47,41 +48,58 @@ extension OpCase {
         }
       }),
     product(
-      "matmul(vectors)", terms: 6, [[[4, 6], [6]]], { $0[1].matmul($0[0].transposed()) },
-      { x in Grid([4]) { index in (0..<6).reduce(0) { $0 + x[0][index[0], $1] * x[1][$1] } } }),
+      "matmul(vectors)", terms: 6, [[[4, 6], [6]], [[0, 6], [6]], [[1, 6], [6]]],
+      { $0[1].matmul($0[0].transposed()) },
+      { x in Grid([x[0].shape[0]]) { index in (0..<6).reduce(0) { $0 + x[0][index[0], $1] * x[1][$1] } } }),
     product(
-      "dot", terms: 300, [[[7], [7]], [[300], [300]], [[1], [1]]], { $0[0].dot($0[1]) },
+      "matmul(two vectors)", terms: 300, [[[7], [7]], [[300], [300]], [[1], [1]], [[0], [0]]],
+      { $0[0].matmul($0[1]) },
       { x in Grid([]) { _ in x[0].values.indices.reduce(0) { $0 + x[0][$1] * x[1][$1] } } }),
     product(
-      "outer", terms: 1, [[[3], [4]], [[0], [2]]], { $0[0].outer($0[1]) },
+      "outer", terms: 1, [[[3], [4]], [[0], [2]], [[1], [1]]], { $0[0].outer($0[1]) },
       { x in Grid([x[0].values.count, x[1].values.count]) { x[0][$0[0]] * x[1][$0[1]] } }),
     product(
-      "einsum(ij,jk->ik)", terms: 4, [[[3, 4], [4, 5]]], { Tensor.einsum("ij,jk->ik", $0) }, { product($0[0], $0[1]) }),
+      "einsum(ij,jk->ik)", terms: 4, [[[3, 4], [4, 5]], [[0, 4], [4, 5]], [[1, 1], [1, 1]]],
+      { Tensor.einsum("ij,jk->ik", $0) }, { product($0[0], $0[1]) }),
     product(
-      "einsum(bii->b)", terms: 4, [[[2, 4, 4]]], { Tensor.einsum("bii->b", $0) },
-      { x in Grid([2]) { index in (0..<4).reduce(0) { $0 + x[0][index[0], $1, $1] } } }),
+      "einsum(bii->b)", terms: 4, [[[2, 4, 4]], [[0, 4, 4]], [[1, 1, 1]]], { Tensor.einsum("bii->b", $0) },
+      { x in Grid([x[0].shape[0]]) { index in (0..<x[0].shape[1]).reduce(0) { $0 + x[0][index[0], $1, $1] } } }),
     product(
-      "einsum(...ij->...ji)", terms: 1, [[[2, 3, 4]]], { Tensor.einsum("...ij->...ji", $0) },
-      { x in Grid([2, 4, 3]) { x[0][$0[0], $0[2], $0[1]] } }),
+      "einsum(...ij->...ji)", terms: 1, [[[2, 3, 4]], [[0, 3, 4]], [[1, 1, 1]]], { Tensor.einsum("...ij->...ji", $0) },
+      { x in Grid([x[0].shape[0], x[0].shape[2], x[0].shape[1]]) { x[0][$0[0], $0[2], $0[1]] } }),
     product(
-      "einsum(bhqd,bhkd->bhqk)", terms: 4, [[[2, 3, 5, 4], [2, 3, 6, 4]]], { Tensor.einsum("bhqd,bhkd->bhqk", $0) },
+      "einsum(bhqd,bhkd->bhqk)", terms: 4,
+      [[[2, 3, 5, 4], [2, 3, 6, 4]], [[0, 3, 5, 4], [0, 3, 6, 4]], [[1, 1, 1, 1], [1, 1, 1, 1]]],
+      { Tensor.einsum("bhqd,bhkd->bhqk", $0) },
       { x in
-        Grid([2, 3, 5, 6]) { index in
-          (0..<4).reduce(0) { $0 + x[0][index[0], index[1], index[2], $1] * x[1][index[0], index[1], index[3], $1] }
+        Grid([x[0].shape[0], x[0].shape[1], x[0].shape[2], x[1].shape[2]]) { index in
+          (0..<x[0].shape[3]).reduce(0) {
+            $0 + x[0][index[0], index[1], index[2], $1] * x[1][index[0], index[1], index[3], $1]
+          }
         }
       }),
     product(
-      "einsum(three)", terms: 48, [[[3, 4], [4, 6], [2, 6]]], { Tensor.einsum("ab,bc,dc->da", $0) },
+      "einsum(three)", terms: 48,
+      [[[3, 4], [4, 6], [2, 6]], [[0, 4], [4, 6], [2, 6]], [[1, 1], [1, 1], [1, 1]]],
+      { Tensor.einsum("ab,bc,dc->da", $0) },
       { x in
-        Grid([2, 3]) { index in
-          Grid.indices([4, 6]).reduce(0) { $0 + x[0][index[1], $1[0]] * x[1][$1[0], $1[1]] * x[2][index[0], $1[1]] }
+        Grid([x[2].shape[0], x[0].shape[0]]) { index in
+          Grid.indices(x[1].shape).reduce(0) { $0 + x[0][index[1], $1[0]] * x[1][$1[0], $1[1]] * x[2][index[0], $1[1]] }
         }
       }),
     product(
-      "einsum(implicit)", terms: 12, [[[3, 4], [3, 5]]], { Tensor.einsum("zb, za", $0) },
-      { x in Grid([5, 4]) { index in (0..<3).reduce(0) { $0 + x[0][$1, index[1]] * x[1][$1, index[0]] } } }),
+      "einsum(implicit)", terms: 12, [[[3, 4], [3, 5]], [[3, 0], [3, 5]], [[1, 1], [1, 1]]],
+      { Tensor.einsum("zb, za", $0) },
+      { x in
+        Grid([x[1].shape[1], x[0].shape[1]]) { index in
+          (0..<x[0].shape[0]).reduce(0) { $0 + x[0][$1, index[1]] * x[1][$1, index[0]] }
+        }
+      }),
     product(
-      "einsum(broadcast)", terms: 4, [[[1, 3, 4], [2, 4]]], { Tensor.einsum("...ij,...j->...i", $0) },
-      { x in Grid([2, 3]) { index in (0..<4).reduce(0) { $0 + x[0][0, index[1], $1] * x[1][index[0], $1] } } }),
+      "einsum(broadcast)", terms: 4, [[[1, 3, 4], [2, 4]], [[1, 0, 4], [2, 4]]],
+      { Tensor.einsum("...ij,...j->...i", $0) },
+      { x in
+        Grid([2, x[0].shape[1]]) { index in (0..<4).reduce(0) { $0 + x[0][0, index[1], $1] * x[1][index[0], $1] } }
+      }),
   ]
 }

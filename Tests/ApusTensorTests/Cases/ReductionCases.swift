@@ -3,7 +3,8 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// Reductions over two of three axes, over one with the axes kept, and over all.
+  /// Reductions over two of three axes, over one with the axes kept, and over all. `shapes` are what all three
+  /// take; where no elements cannot be reduced, the first two get a shape whose other axes have none.
   private static func reduction(
     _ name: String, on range: ClosedRange<Double> = -2...2, dtypes: [DType] = floats,
     shapes: [[Shape]] = [[[3, 4, 5]], [[2, 300, 3]], [[1, 1, 1]], [[2, 0, 3]]],
@@ -13,8 +14,10 @@ extension OpCase {
   ) -> [OpCase] {
     let forms: [(String, [Int]?, Bool)] = [("", [0, -1], false), ("(kept)", [1], true), ("(all)", nil, false)]
     return forms.map { form, axes, keeping in
-      OpCase(
-        name + form, inputs: [.numbers(range)], shapes: shapes, dtypes: dtypes, tolerance: tolerance,
+      let hasEmpty = shapes.contains { $0[0].elementCount == 0 }
+      let empty: [[Shape]] = hasEmpty || axes == nil ? [] : [axes == [1] ? [[0, 4, 5]] : [[2, 0, 3]]]
+      return OpCase(
+        name + form, inputs: [.numbers(range)], shapes: shapes + empty, dtypes: dtypes, tolerance: tolerance,
         derivatives: derivatives, apply: { apply($0[0], axes, keeping) },
         reference: { $0[0].reduced((axes ?? [0, 1, 2]).map { $0 < 0 ? $0 + 3 : $0 }, keeping: keeping, function) })
     }
@@ -53,10 +56,10 @@ extension OpCase {
       "all", on: 0...9, dtypes: [.int32, .uint8, .float32], tolerance: .exact, derivatives: .none,
       { $0.rounded().all($1, keepingAxes: $2) }, { $0.allSatisfy { $0.rounded(.toNearestOrEven) != 0 } ? 1 : 0 })
     + reduction(
-      "variance", shapes: notEmpty.dropLast(), tolerance: .composed(steps: 16, scale: 1),
+      "variance", shapes: notEmpty, tolerance: .composed(steps: 16, scale: 1),
       { $0.variance($1, keepingAxes: $2) }, { variance($0, 1) })
     + reduction(
-      "standardDeviation", shapes: notEmpty.dropLast(), tolerance: .composed(steps: 16, scale: 1),
+      "standardDeviation", shapes: notEmpty, tolerance: .composed(steps: 16, scale: 1),
       { $0.standardDeviation($1, correction: 0, keepingAxes: $2) }, { variance($0, 0).squareRoot() })
     + reduction(
       "logSumExp", on: -20...20, shapes: notEmpty, tolerance: .composed(steps: 4, scale: 20),
@@ -85,7 +88,8 @@ extension OpCase {
     _ function: @escaping @Sendable ([Double]) -> Double
   ) -> OpCase {
     OpCase(
-      name, inputs: [.numbers(0...9)], shapes: notEmpty, dtypes: numbers, tolerance: .exact, derivatives: .none,
+      name, inputs: [.numbers(0...9)], shapes: notEmpty + [[[0, 4, 5]]], dtypes: numbers, tolerance: .exact,
+      derivatives: .none,
       apply: { apply($0[0]) }, reference: { $0[0].reduced([1], function) })
   }
 
@@ -95,7 +99,7 @@ extension OpCase {
       tolerance: .composed(steps: 6, scale: 1e-3), apply: { $0[0].softmax() },
       reference: { $0[0].lines(1) { x in x.map { exp($0 - x.max()!) / x.reduce(0) { $0 + exp($1 - x.max()!) } } } }),
     OpCase(
-      "softmax(first axis)", inputs: [.numbers(-9...9)], shapes: [[[5, 3]]],
+      "softmax(first axis)", inputs: [.numbers(-9...9)], shapes: [[[5, 3]], [[5, 0]], [[1, 1]]],
       tolerance: .composed(steps: 6, scale: 1e-3), apply: { $0[0].softmax(axis: 0) },
       reference: { $0[0].lines(0) { x in x.map { exp($0) / x.reduce(0) { $0 + exp($1) } } } }),
     OpCase(

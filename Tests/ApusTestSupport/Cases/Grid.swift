@@ -76,7 +76,9 @@ public struct Grid: Sendable {
   }
 
   /// A function of each line along `axis` to another line of any one length.
-  public func lines(_ axis: Int, _ function: ([Double]) -> [Double]) -> Grid {
+  ///
+  /// - Parameter count: that length, where it is not the axis's and there may be no line to tell it.
+  public func lines(_ axis: Int, count: Int? = nil, _ function: ([Double]) -> [Double]) -> Grid {
     var unit = shape
     unit[axis] = 1
     var result: [[Int]: Double] = [:]
@@ -96,7 +98,7 @@ public struct Grid: Sendable {
       }
     }
     var target = shape
-    target[axis] = unit.elementCount == 0 ? shape[axis] : length
+    target[axis] = unit.elementCount == 0 ? count ?? shape[axis] : length
     return Grid(target) { result[$0]! }
   }
 

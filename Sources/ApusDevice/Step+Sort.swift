@@ -1,0 +1,26 @@
+/// The stable order that sorts each row: `result[r, i]` is the place in row `r` of the element that
+/// comes `i`-th. NaN sorts behind every number when ascending, before when descending.
+public struct Sort: Hashable, Sendable {
+  /// Lists that are sorted, each on its own.
+  public var rows: Int
+  /// Elements of a list.
+  public var columns: Int
+  /// Whether the largest element comes first.
+  public var isDescending: Bool
+  /// The element type of the source.
+  public var dtype: DType
+  /// A contiguous value `[rows, columns]`.
+  public var source: Int
+  /// A contiguous `int64` value `[rows, columns]`.
+  public var result: Int
+
+  /// A sort from its sizes and values.
+  public init(rows: Int, columns: Int, isDescending: Bool, dtype: DType, source: Int, result: Int) {
+    self.rows = rows
+    self.columns = columns
+    self.isDescending = isDescending
+    self.dtype = dtype
+    self.source = source
+    self.result = result
+  }
+}

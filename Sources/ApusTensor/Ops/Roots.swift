@@ -1,0 +1,44 @@
+import ApusDevice
+
+// Functions that are made of others, with gradients in terms of their own values.
+
+extension Tensor {
+  /// The cube root, also of negative numbers. The gradient `1 / (3·y²)` is infinite at 0.
+  public func cbrt() -> Tensor {
+    withGradient([floating]) { gradient, _, output in
+      [gradient / (output.squared() * 3)]
+    } function: {
+      $0[0].cubeRoot()
+    }
+  }
+
+  private func cubeRoot() -> Tensor {
+    let root = abs().power(constant(1.0 / 3)).copySign(self)
+    // 1/3 is no number of the type. One step of Newton's, (2·y + x/y²)/3, gives its digits back.
+    let better = root - (root - self / root.squared()) * constant(1.0 / 3)
+    return isFinite().logicalAnd(notEqual(to: 0)).select(better, root)
+  }
+
+  /// `√(self² + other²)`, without overflow. The gradient of `hypot(0, 0)` is 0.
+  public func hypot(_ other: Tensor) -> Tensor {
+    let dtype = DType.promoted(floating.dtype, other.floating.dtype)
+    return withGradient([cast(to: dtype), other.cast(to: dtype)]) { gradient, inputs, output in
+      let scale = output.equal(to: 0).select(output.constant(0), gradient / output)
+      return [scale * inputs[0], scale * inputs[1]]
+    } function: {
+      let (x, y) = ($0[0].abs(), $0[1].abs())
+      let (long, short) = (x.maximum(y), x.minimum(y))
+      // 0/0 and ∞/∞ are no slopes.
+      let slope = short.equal(to: long).select(long.constant(1), short / long)
+      return long * (slope.squared() + 1).sqrt()
+    }
+  }
+
+  /// `|self|` with the sign of `other`, that of −0 included. The gradient of `other` is 0.
+  public func copySign(_ other: Tensor) -> Tensor {
+    let sign = other.floating
+    let isNegative = sign.less(than: 0).logicalOr(sign.reciprocal().less(than: 0))
+    let size = floating.abs()
+    return isNegative.select(-size, size)
+  }
+}

@@ -1,0 +1,58 @@
+import ApusDevice
+
+/// A Swift type that tensors can be made of and read as.
+public protocol TensorElement: BitwiseCopyable, Sendable {
+  /// The element type of the same bits.
+  static var dtype: DType { get }
+}
+
+extension Float: TensorElement { public static var dtype: DType { .float32 } }
+extension Double: TensorElement { public static var dtype: DType { .float64 } }
+extension Float16: TensorElement { public static var dtype: DType { .float16 } }
+extension Int64: TensorElement { public static var dtype: DType { .int64 } }
+extension Int: TensorElement { public static var dtype: DType { .int64 } }
+extension Int32: TensorElement { public static var dtype: DType { .int32 } }
+extension Int8: TensorElement { public static var dtype: DType { .int8 } }
+extension UInt8: TensorElement { public static var dtype: DType { .uint8 } }
+extension Bool: TensorElement { public static var dtype: DType { .bool } }
+
+/// A number of 16 bits with the exponent of a `Float` and 7 bits of fraction (Google's "brain" format).
+///
+/// It holds values and converts them; arithmetic is that of `Float` or of tensors.
+public struct BFloat16: TensorElement, Hashable {
+  /// The upper half of the bits of the same number as a `Float`.
+  public var bitPattern: UInt16
+
+  /// `bfloat16`.
+  public static var dtype: DType { .bfloat16 }
+
+  /// The number of these bits.
+  public init(bitPattern: UInt16) { self.bitPattern = bitPattern }
+
+  /// The nearest number, of two that are equally near the one whose last bit is 0. NaN stays NaN, and quiet.
+  public init(_ value: Float) {
+    let bits = value.bitPattern
+    // Cutting the fraction of a NaN could leave an infinity.
+    bitPattern = UInt16(value.isNaN ? (bits | 0x40_0000) >> 16 : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+  }
+
+  /// As a hash table and `Float` see it: 0 and −0 are equal, NaN is not equal to itself.
+  public static func == (left: BFloat16, right: BFloat16) -> Bool { Float(left) == Float(right) }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(Float(self)) }
+}
+
+extension BFloat16: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, CustomStringConvertible {
+  /// The nearest number to the literal's `Float`.
+  public init(integerLiteral value: Int) { self.init(Float(value)) }
+
+  /// The nearest number to the literal's `Float`.
+  public init(floatLiteral value: Float) { self.init(value) }
+
+  public var description: String { Float(self).description }
+}
+
+extension Float {
+  /// The same number; every `BFloat16` is a `Float`.
+  public init(_ value: BFloat16) { self.init(bitPattern: UInt32(value.bitPattern) << 16) }
+}

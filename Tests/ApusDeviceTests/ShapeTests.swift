@@ -1,0 +1,39 @@
+import ApusDevice
+import Testing
+
+/// What a shape says of extents that no tensor can have.
+@Suite struct ShapeTests {
+  @Test func soundShapesHaveNoFlaw() {
+    for shape: Shape in [[], [0], [3, 4], [1, 1, 1, 1, 1, 1, 1, 2], [1 << 58], [0, 1 << 30]] {
+      #expect(shape.isSound && shape.flaw == nil, "\(shape)")
+    }
+  }
+
+  @Test(arguments: [
+    ([-1], "negative"), ([2, -3, -4], "negative"), ([.max], "more elements"), ([1 << 32, 1 << 32], "more elements"),
+    ([0, .max, 4], "more elements"), ([1, 2, 3, 4, 5, 6, 7, 8, 9], "9 axes"), ([.min], "negative"),
+  ])
+  func flawsAreNamed(extents: [Int], word: String) {
+    let shape = Shape(extents)
+    #expect(!shape.isSound)
+    #expect(shape.flaw?.contains(word) == true, "\(shape.flaw ?? "")")
+    #expect(Shape(validating: extents, dtype: .float64) == nil)
+  }
+
+  @Test func extentsThatDoNotFitAreCounted() {
+    let long = Shape(repeating: 1, count: 300)
+    #expect(long.rank == 8 && long != Shape(repeating: 1, count: 8) && long != Shape(repeating: 1, count: 9))
+    #expect(Shape(Array(1...9)).description == "[1, 2, 3, 4, 5, 6, 7, 8, …]")
+    #expect(Shape(Array(1...8)).inserting(9, at: 0).flaw != nil)
+  }
+
+  @Test func multiplyAddsDoNotOverflow() {
+    let many = SIMD3(repeating: 1 << 20)
+    var geometry = ConvolutionGeometry(
+      batch: 1, groups: 1, inputChannels: 2, outputChannels: 3, input: [1, 5, 5], kernel: [1, 3, 3], output: [1, 3, 3],
+      stride: [1, 1, 1], padding: [0, 0, 0], dilation: [1, 1, 1])
+    #expect(geometry.multiplyAdds == 3 * 9 * 2 * 9)
+    (geometry.output, geometry.kernel) = (many, many)
+    #expect(geometry.multiplyAdds == .max)
+  }
+}

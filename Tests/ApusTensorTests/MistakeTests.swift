@@ -1,0 +1,327 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// One bad call for every way to get an argument wrong: each gives an error that names the operation, and none
+/// stops the process.
+@Suite struct MistakeTests {
+  private struct Mistake: Sendable, CustomTestStringConvertible {
+    let operation: String
+    /// `x` is `[2, 3]`, `deep` has eight axes of 1, `image` is `[1, 4, 5, 5]`.
+    let make: @Sendable (_ x: Tensor, _ deep: Tensor, _ image: Tensor) -> Void
+
+    init(_ operation: String, _ make: @escaping @Sendable (Tensor, Tensor, Tensor) -> Void) {
+      (self.operation, self.make) = (operation, make)
+    }
+
+    var testDescription: String { operation }
+  }
+
+  private static let creation: [Mistake] = [
+    Mistake("zeros") { _, _, _ in _ = Tensor.zeros([-3]) },
+    Mistake("zeros") { _, _, _ in _ = Tensor.zeros([1, 1, 1, 1, 1, 1, 1, 1, 1]) },
+    Mistake("zeros") { _, _, _ in _ = Tensor.zeros([1 << 40, 1 << 40]) },
+    Mistake("zeros") { _, _, _ in _ = Tensor.zeros([0, .max, .max]) },
+    Mistake("ones") { _, _, _ in _ = Tensor.ones([2, -1]) },
+    Mistake("tensor") { _, _, _ in _ = Tensor(repeating: 2, shape: [-1]) },
+    Mistake("number") { _, _, _ in _ = Tensor.number(2, shape: [.max]) },
+    Mistake("tensor") { _, _, _ in _ = Tensor([1, 2] as [Float], shape: [3]) },
+    Mistake("tensor") { _, _, _ in _ = Tensor([] as [Float], shape: [1 << 32, 1 << 32]) },
+    Mistake("tensor") { _, _, _ in _ = Tensor([1] as [Float], shape: [1 << 40]) },
+    Mistake("tensor") { _, _, _ in _ = [[[[[[[[[1]]]]]]]]] as Tensor },
+    Mistake("indices") { _, _, _ in _ = Tensor.indices([2, 3], alongAxis: 2) },
+    Mistake("indices") { _, _, _ in _ = Tensor.indices([], alongAxis: 0) },
+    Mistake("indices") { _, _, _ in _ = Tensor.indices([-2], alongAxis: 0) },
+    Mistake("indices") { _, _, _ in _ = Tensor.indices([2], alongAxis: 0, dtype: .int8) },
+    Mistake("range") { _, _, _ in _ = Tensor.range(from: 0, to: 5, step: 0) },
+    Mistake("range") { _, _, _ in _ = Tensor.range(from: 5, to: 0, step: 0) },
+    Mistake("range") { _, _, _ in _ = Tensor.range(to: .infinity) },
+    Mistake("range") { _, _, _ in _ = Tensor.range(to: .nan) },
+    Mistake("range") { _, _, _ in _ = Tensor.range(to: 1, step: 1e-300) },
+    Mistake("eye") { _, _, _ in _ = Tensor.eye(-1) },
+    Mistake("eye") { _, _, _ in _ = Tensor.eye(1 << 40, 1 << 40) },
+    Mistake("linspace") { _, _, _ in _ = Tensor.linspace(from: 0, to: 1, count: -1) },
+    Mistake("meshgrid") { x, _, _ in _ = Tensor.meshgrid([x]) },
+    Mistake("meshgrid") { _, _, _ in _ = Tensor.meshgrid(Array(repeating: .zeros([1 << 20]), count: 4)) },
+    Mistake("oneHot") { x, _, _ in _ = x.oneHot(-1) },
+    Mistake("oneHot") { _, deep, _ in _ = deep.oneHot(2) },
+  ]
+
+  private static let random: [Mistake] = [
+    draw("uniform") { _ = Tensor.uniform([-1], key: &$0) },
+    draw("normal") { _ = Tensor.normal([1 << 60], key: &$0) },
+    draw("truncatedNormal") { _ = Tensor.truncatedNormal([-1], key: &$0) },
+    draw("bernoulli") { _ = Tensor.bernoulli([-1], probability: 0.5, key: &$0) },
+    draw("permutation") { _ = Tensor.permutation(-1, key: &$0) },
+    draw("randomIntegers") { _ = Tensor.randomIntegers([-1], upper: 4, key: &$0) },
+    draw("randomIntegers") { _ = Tensor.randomIntegers([1], upper: 0, key: &$0) },
+    draw("randomIntegers") { _ = Tensor.randomIntegers([1], lower: .min, upper: .max, key: &$0) },
+    draw("categorical") { _ = Tensor.zeros([]).categorical(key: &$0) },
+    draw("categorical") { _ = Tensor.zeros([2, 0]).categorical(key: &$0) },
+    draw("categorical") { _ = Tensor.zeros([2, 2]).categorical(-1, key: &$0) },
+  ]
+
+  private static func draw(_ name: String, _ make: @escaping @Sendable (inout RandomKey) -> Void) -> Mistake {
+    Mistake(name) { _, _, _ in
+      var key = RandomKey(seed: 1)
+      make(&key)
+    }
+  }
+
+  private static let layouts: [Mistake] = [
+    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [-1, -1]) },
+    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [-2, -3]) },
+    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [4, -1]) },
+    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [2, 3, 1, 1, 1, 1, 1, 1, 1]) },
+    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [1 << 62, 1 << 62, 6]) },
+    Mistake("reshape") { x, _, _ in _ = x.reshaped(to: [.max, -1, .max]) },
+    Mistake("flatten") { x, _, _ in _ = x.flattened(from: 3) },
+    Mistake("flatten") { x, _, _ in _ = x.flattened(from: -3) },
+    Mistake("flatten") { _, deep, _ in _ = deep.flattened(from: 8) },
+    Mistake("transpose") { x, _, _ in _ = x.transposed([0]) },
+    Mistake("transpose") { x, _, _ in _ = x.transposed([-3, 1]) },
+    Mistake("transpose") { x, _, _ in _ = x.sum().transposed() },
+    Mistake("broadcast") { x, _, _ in _ = x.broadcast(to: [-2, 2, 3]) },
+    Mistake("broadcast") { x, _, _ in _ = x.broadcast(to: [1, 1, 1, 1, 1, 1, 1, 2, 3]) },
+    Mistake("broadcast") { x, _, _ in _ = x.broadcast(to: [.max, 2, 3]) },
+    Mistake("expandingAxis") { x, _, _ in _ = x.expandingAxis(at: 3) },
+    Mistake("expandingAxis") { _, deep, _ in _ = deep.expandingAxis(at: 0) },
+    Mistake("squeezingAxis") { x, _, _ in _ = x.squeezingAxis(at: 0) },
+    Mistake("squeezingAxis") { x, _, _ in _ = x.sum().squeezingAxis(at: 0) },
+    Mistake("slice") { x, _, _ in _ = x.slice(0, from: 0, count: -1) },
+    Mistake("slice") { x, _, _ in _ = x.slice(0, from: 0, count: 2, step: .max) },
+    Mistake("slice") { x, _, _ in _ = x.slice(0, from: .max, count: 2, step: .max) },
+    Mistake("slice") { x, _, _ in _ = x.sum().slice(0, from: 0, count: 1) },
+    Mistake("subscript") { _, deep, _ in _ = deep[.newAxis] },
+    Mistake("subscript") { x, _, _ in _ = x[Int.min] },
+    Mistake("replacing") { x, _, _ in _ = x.replacing(0, with: .zeros([2])) },
+    Mistake("pad") { x, _, _ in _ = x.padded(by: [(-1, 0), (0, 0)]) },
+    Mistake("pad") { x, _, _ in _ = x[0..<0].padded(by: [(3, -5), (0, 0)]) },
+    Mistake("pad") { x, _, _ in _ = x.padded(by: [(.max, 0), (.max, .max)]) },
+    Mistake("pad") { x, _, _ in _ = x.padded(by: []) },
+    Mistake("concatenate") { _, _, _ in _ = Tensor.concatenated([]) },
+    Mistake("concatenate") { x, _, _ in _ = Tensor.concatenated([x], alongAxis: 2) },
+    Mistake("concatenate") { x, _, _ in _ = Tensor.concatenated([x.sum(), x.sum()]) },
+    Mistake("concatenate") { x, _, _ in _ = Tensor.concatenated([x, x.sum()]) },
+    Mistake("concatenate") { x, _, _ in
+      _ = Tensor.concatenated(Array(repeating: x.sum().broadcast(to: [1 << 58]), count: 40))
+    },
+    Mistake("stack") { _, _, _ in _ = Tensor.stacked([]) },
+    Mistake("stack") { x, _, _ in _ = Tensor.stacked([x, x.sum()]) },
+    Mistake("stack") { x, _, _ in _ = Tensor.stacked([x, x], alongAxis: 4) },
+    Mistake("stack") { _, deep, _ in _ = Tensor.stacked([deep, deep]) },
+    Mistake("split") { x, _, _ in _ = x.split(into: [], alongAxis: 0) },
+    Mistake("split") { x, _, _ in _ = x.split(into: [.max, .max, 4]) },
+    Mistake("split") { x, _, _ in _ = x.split(into: [-1, 3]) },
+    Mistake("split") { x, _, _ in _ = x.split(0) },
+    Mistake("split") { x, _, _ in _ = x.split(-2) },
+    Mistake("split") { x, _, _ in _ = x.sum().split(1) },
+    Mistake("flip") { x, _, _ in _ = x.flipped([2]) },
+    Mistake("roll") { x, _, _ in _ = x.rolled(by: [1], alongAxes: []) },
+    Mistake("roll") { x, _, _ in _ = x.sum().rolled(by: [.min], alongAxes: [0]) },
+    Mistake("tile") { x, _, _ in _ = x.tiled([2]) },
+    Mistake("tile") { x, _, _ in _ = x.tiled([-1, 1]) },
+    Mistake("tile") { x, _, _ in _ = x.tiled([.max, 2]) },
+    Mistake("repeat") { x, _, _ in _ = x.repeated(-1, alongAxis: 0) },
+    Mistake("repeat") { x, _, _ in _ = x.repeated(.max, alongAxis: 0) },
+    Mistake("repeat") { x, _, _ in _ = x.repeated(2, alongAxis: 5) },
+    Mistake("tril") { x, _, _ in _ = x.sum().tril() },
+    Mistake("triu") { x, _, _ in _ = x.sum().triu() },
+    Mistake("diagonal") { x, _, _ in _ = x.sum().diagonal() },
+    Mistake("trace") { x, _, _ in _ = x.sum().trace() },
+    Mistake("diagonalMatrix") { x, _, _ in _ = x.sum().diagonalMatrix() },
+    Mistake("diagonalMatrix") { _, deep, _ in _ = deep.diagonalMatrix() },
+    Mistake("diagonalMatrix") { _, _, _ in _ = Tensor.zeros([1 << 50]).diagonalMatrix() },
+    Mistake("unfold") { x, _, _ in _ = x.sum().unfolded(0, size: 1) },
+    Mistake("unfold") { x, _, _ in _ = x.unfolded(0, size: 0) },
+    Mistake("unfold") { x, _, _ in _ = x.unfolded(0, size: 1, step: 0) },
+    Mistake("unfold") { _, deep, _ in _ = deep.unfolded(0, size: 1) },
+  ]
+
+  private static let reductions: [Mistake] = [
+    Mistake("sum") { x, _, _ in _ = x.sum([-3]) },
+    Mistake("product") { x, _, _ in _ = x.sum().product([0]) },
+    Mistake("sum") { x, _, _ in _ = x.mean([2]) },
+    Mistake("min") { x, _, _ in _ = x.sum().min([0]) },
+    Mistake("max") { x, _, _ in _ = x.max([7]) },
+    Mistake("max") { x, _, _ in _ = x[0..<0].max() },
+    Mistake("argmin") { x, _, _ in _ = x.sum().argmin(0) },
+    Mistake("argmax") { x, _, _ in _ = x[0..<0].argmax(0) },
+    Mistake("any") { x, _, _ in _ = x.any([2]) },
+    Mistake("all") { x, _, _ in _ = x.all([2]) },
+    Mistake("sum") { x, _, _ in _ = x.variance([2]) },
+    Mistake("sum") { x, _, _ in _ = x.standardDeviation([2]) },
+    Mistake("max") { x, _, _ in _ = x.logSumExp([2]) },
+    Mistake("sum") { x, _, _ in _ = x.norm(axes: [2]) },
+    Mistake("softmax") { x, _, _ in _ = x.sum().softmax() },
+    Mistake("softmax") { x, _, _ in _ = x[0..<0].softmax(axis: 0) },
+    Mistake("logSoftmax") { x, _, _ in _ = x.logSoftmax(axis: 2) },
+    Mistake("cumulativeSum") { x, _, _ in _ = x.sum().cumulativeSum(0) },
+    Mistake("cumulativeProduct") { x, _, _ in _ = x.cumulativeProduct(2) },
+    Mistake("argsort") { x, _, _ in _ = x.argsort(2) },
+    Mistake("sort") { x, _, _ in _ = x.sorted(-3) },
+    Mistake("topK") { x, _, _ in _ = x.topK(4) },
+    Mistake("topK") { x, _, _ in _ = x.topK(-1) },
+    Mistake("topK") { x, _, _ in _ = x.sum().topK(1) },
+  ]
+
+  private static let pairs: [Mistake] = [
+    Mistake("matmul") { x, _, _ in _ = x.sum().matmul(x) },
+    Mistake("matmul") { x, _, _ in _ = x.matmul(x.sum()) },
+    Mistake("matmul") { x, _, _ in _ = x[0].matmul(x) },
+    Mistake("matmul") { x, _, _ in _ = x.matmul(x[.all, 0]) },
+    Mistake("matmul") { _, _, _ in _ = Tensor.zeros([2, 3, 4]).matmul(.zeros([3, 4, 5])) },
+    Mistake("outer") { x, _, _ in _ = x.outer(x) },
+    Mistake("bitAnd") { x, _, _ in _ = x.bitAnd(x) },
+    Mistake("bitOr") { x, _, _ in _ = x.bitOr(x) },
+    Mistake("bitXor") { x, _, _ in _ = x.bitXor(x) },
+    Mistake("bitNot") { x, _, _ in _ = x.bitNot() },
+    Mistake("shiftLeft") { x, _, _ in _ = x.shiftedLeft(by: x) },
+    Mistake("shiftRight") { x, _, _ in _ = x.shiftedRight(by: x) },
+    Mistake("select") { x, _, _ in _ = x.select(x, .zeros([2])) },
+    Mistake("select") { x, _, _ in _ = x.replacing(where: .zeros([2], dtype: .bool), with: 1) },
+    Mistake("compress") { x, _, _ in _ = try? x.compressed(by: .zeros([3], dtype: .bool)) },
+    Mistake("gather") { x, _, _ in _ = x.gathering(x) },
+    Mistake("gather") { x, _, _ in _ = x.gathering([true]) },
+    Mistake("gather") { x, _, _ in _ = x.gathering([0], alongAxis: 2) },
+    Mistake("gather") { x, _, _ in _ = x.sum().gathering([0]) },
+    Mistake("gather") { _, deep, _ in _ = deep.gathering([[0]]) },
+    Mistake("gather") { x, _, _ in _ = x.takingAlong([0], axis: 0) },
+    Mistake("gather") { x, _, _ in _ = x.sum().takingAlong([0], axis: 0) },
+    Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x[0], at: [0, 1, 0], axis: 0) },
+    Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x[0..<1], at: [[0, 0, 0]], axis: 1) },
+    Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x, at: [[0, 0, 0]], axis: 0) },
+    Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x, at: x, axis: 0) },
+    Mistake("einsum") { _, _, _ in _ = Tensor.einsum("", []) },
+    Mistake("einsum") { x, _, _ in _ = Tensor.einsum("ij->->ij", [x]) },
+    Mistake("einsum") { x, _, _ in _ = Tensor.einsum("i1", [x]) },
+    Mistake("einsum") { x, _, _ in _ = Tensor.einsum("i", [x]) },
+    Mistake("einsum") { x, _, _ in _ = Tensor.einsum("ijk...", [x]) },
+    Mistake("einsum") { x, _, _ in _ = Tensor.einsum("ii", [x]) },
+    Mistake("einsum") { x, deep, _ in _ = Tensor.einsum("abcdefgh,ij->abcdefghij", [deep, x]) },
+    Mistake("gradients") { x, _, _ in _ = gradients(of: x * 2, withRespectTo: [x], seed: .zeros([2])) },
+    Mistake("withGradient") { x, _, _ in
+      _ = gradients(of: withGradient([x], { _, _, _ in [] }, function: { $0[0] * 2 }), withRespectTo: [x])
+    },
+    Mistake("withGradient") { x, _, _ in
+      _ = gradients(of: withGradient([x], { _, _, _ in [.zeros([5])] }, function: { $0[0] * 2 }), withRespectTo: [x])
+    },
+    Mistake("scalar") { x, _, _ in _ = try? x.scalar() },
+    Mistake("array") { x, _, _ in _ = try? x.startReading().array(of: Int.self) },
+  ]
+
+  private static let windows: [Mistake] = [
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 3, 3]), stride: [0]) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 3, 3]), stride: []) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 3, 3]), dilation: [-1]) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 3, 3]), dilation: [.max]) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 3, 3]), padding: [(-1, 0)]) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 3, 3]), padding: [(.max, .max)]) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 3, 3]), groups: 0) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 3, 3]), groups: .max) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([3, 2, 3, 3]), groups: 2) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 0, 3])) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 6, 3])) },
+    Mistake("convolution") { _, _, y in _ = y.convolved(with: .zeros([2, 4, 3])) },
+    Mistake("convolution") { _, _, y in
+      _ = y.convolved(with: .zeros([2, 4, 1, 1]), padding: [(Int(Int32.max), Int(Int32.max))])
+    },
+    Mistake("transposeConvolved") { _, _, y in _ = y.transposeConvolved(with: .zeros([4, 2, 3, 3]), stride: [0]) },
+    Mistake("transposeConvolved") { _, _, y in _ = y.transposeConvolved(with: .zeros([4, 2, 3, 3]), stride: [.max]) },
+    Mistake("transposeConvolved") { _, _, y in
+      _ = y.transposeConvolved(with: .zeros([4, 2, 3, 3]), outputPadding: [1])
+    },
+    Mistake("transposeConvolved") { _, _, y in
+      _ = y.transposeConvolved(with: .zeros([4, 2, 3, 3]), outputPadding: [.max])
+    },
+    Mistake("transposeConvolved") { _, _, y in _ = y.transposeConvolved(with: .zeros([3, 2, 3, 3])) },
+    Mistake("transposeConvolved") { _, _, y in _ = y.transposeConvolved(with: .zeros([4, 2, 3, 3]), groups: 0) },
+    Mistake("transposeConvolved") { _, _, y in _ = y.transposeConvolved(with: .zeros([4, 2, 0, 3])) },
+    Mistake("transposeConvolved") { x, _, _ in _ = x.transposeConvolved(with: x) },
+    Mistake("maxPool") { _, _, y in _ = y.maxPooled([0]) },
+    Mistake("maxPool") { _, _, y in _ = y.maxPooled([]) },
+    Mistake("maxPool") { _, _, y in _ = y.maxPooled([-1]) },
+    Mistake("maxPool") { _, _, y in _ = y.maxPooled([.max]) },
+    Mistake("maxPool") { _, _, y in _ = y.maxPooled([2], stride: [0]) },
+    Mistake("maxPool") { _, _, y in _ = y.maxPooled([2], padding: [(2, 0)]) },
+    Mistake("maxPool") { _, _, y in _ = y.maxPooled([2], padding: [(.max, 0)]) },
+    Mistake("maxPool") { _, _, y in _ = y.maxPooled([2], dilation: [0]) },
+    Mistake("averagePool") { _, _, y in _ = y.averagePooled([6]) },
+    Mistake("averagePool") { x, _, _ in _ = x.averagePooled([1]) },
+    Mistake("adaptiveAveragePool") { _, _, y in _ = y.adaptiveAveragePooled([]) },
+    Mistake("adaptiveAveragePool") { _, _, y in _ = y.adaptiveAveragePooled([-1]) },
+    Mistake("adaptiveMaxPool") { _, _, y in _ = y.adaptiveMaxPooled([0, 1]) },
+    Mistake("adaptiveMaxPool") { _, _, y in _ = y.adaptiveMaxPooled([.max]) },
+    Mistake("resize") { _, _, y in _ = y.resized(to: [0, 1]) },
+    Mistake("resize") { _, _, y in _ = y.resized(to: [.max, .max]) },
+    Mistake("resize") { x, _, _ in _ = x.resized(to: []) },
+  ]
+
+  private static let all = creation + random + layouts + reductions + pairs + windows
+
+  @Test(arguments: all.indices) func namesTheOperation(index: Int) throws {
+    let mistake = MistakeTests.all[index]
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      let inputs = (Tensor.zeros([2, 3]), Tensor.zeros(Shape(repeating: 1, count: 8)), Tensor.zeros([1, 4, 5, 5]))
+      let error = #expect(throws: ShapeError.self, "\(mistake.operation), mistake \(index)") {
+        try checkingShapes { mistake.make(inputs.0, inputs.1, inputs.2) }
+      }
+      #expect(error?.operation == mistake.operation, "\(error.map(String.init(describing:)) ?? "")")
+    }
+  }
+
+  /// Every operation on inputs of shapes that are not its own, after a first mistake: building goes on.
+  @Test func placeholdersArePassedOn() throws {
+    var random = SplitMix(state: 11)
+    func shape() -> Shape {
+      Shape((0..<Int.random(in: 0...4, using: &random)).map { _ in Int.random(in: 0...3, using: &random) })
+    }
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      var refused = 0
+      // The case of `split` looks at its input's shape itself.
+      for operation in OpCase.all where operation.name != "split" {
+        for _ in 0..<40 {
+          let inputs = operation.inputs.map { values -> Tensor in
+            switch values {
+            case .numbers, .wholeNumbers: .zeros(shape())
+            case .indices: .zeros(shape(), dtype: .int64)
+            case .truth: .zeros(shape(), dtype: .bool)
+            }
+          }
+          do {
+            _ = try checkingShapes { () -> [Tensor] in
+              let result = operation.apply(inputs)
+              return gradients(of: result, withRespectTo: inputs)
+            }
+          } catch is ShapeError {
+            refused += 1
+          }
+        }
+      }
+      #expect(refused > 1000)
+    }
+  }
+
+  @Test func whatIsRightStays() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let x = Tensor.range(to: 6).reshaped(to: [2, -1])
+      #expect(
+        x.shape == [2, 3] && x.reshaped(to: [-1]).shape == [6] && x[0..<0].reshaped(to: [-1, 3]).shape == [0, 3])
+      #expect(x.flattened(from: -1).shape == [2, 3] && x.flattened(from: 2).shape == [2, 3, 1])
+      #expect(x.sum().flattened().shape == [1])
+      #expect(try Tensor.indices([2, 2], alongAxis: -1).array(of: Int.self) == [0, 1, 0, 1])
+      #expect(try x[0, 0...Int.max].array(of: Int.self) == [0, 1, 2])
+      #expect(try x[1, .range(step: .min)].array(of: Int.self) == [5])
+      #expect(try x[1, .range(step: .max)].array(of: Int.self) == [3])
+      #expect(try x.rolled(by: [.min, .max], alongAxes: [0, 1]).array(of: Int.self) == [2, 0, 1, 5, 3, 4])
+      #expect(x.diagonal(.max).shape == [0] && x.diagonal(.min).shape == [0])
+      #expect(try x.slice(1, from: 2, count: 1, step: .max).array(of: Int.self) == [2, 5])
+      #expect(try x.padded(by: [(0, 0), (1, 0)], value: .infinity)[0, 0].array(of: Int.self) == [.max])
+      #expect(try (x[0, 0] + .infinity).scalar() == .infinity)
+      #expect(try Tensor(repeating: 300, shape: [], dtype: .uint8).greater(than: 100).scalar() == 0)
+      #expect(try Tensor(repeating: 2.5, shape: [], dtype: .bool).array(of: Int.self) == [1])
+      let (a, b) = (Tensor.zeros([2, 3, 0]), Tensor.zeros([0, 4]))
+      #expect(gradients(of: a.matmul(b), withRespectTo: [b])[0].shape == [0, 4])
+    }
+  }
+}

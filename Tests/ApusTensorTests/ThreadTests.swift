@@ -1,0 +1,64 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// Tensors that several threads use at once.
+@Suite struct ThreadTests {
+  /// Each round shares a graph: one task evaluates it, one what it has in common with others, one differentiates,
+  /// one builds on it and reads that, and one drops it.
+  @Test func oneGraphOnSeveralThreads() async throws {
+    for device in [TestDevice.reference.device, try #require(TestDevice.all.first { $0.name == "cpu" }).device] {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for worker in 0..<2 {
+          group.addTask {
+            for round in 0..<750 { try await share(device, Float(worker * 10 + round % 10 + 1)) }
+          }
+        }
+        try await group.waitForAll()
+      }
+    }
+  }
+
+  private func share(_ device: ComputeDevice, _ value: Float) async throws {
+    let x = Tensor([value, 2], device: device)
+    // Long enough that evaluations begin while somebody walks along it.
+    let common = (0..<20).reduce(x * x + 1) { sum, _ in sum + 2 - 1 - 1 }
+    let y = (common * common).sum()
+    let z = common.log()
+    let squares = [value * value + 1, 5]
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        try eval([y])
+        #expect(try y.scalar() == Double(squares[0] * squares[0] + 25))
+      }
+      group.addTask {
+        try eval([common])
+        #expect(try common.array() == squares)
+        #expect(common.isEvaluated)
+      }
+      group.addTask {
+        // What was evaluated in between is a constant, what was not has its gradient.
+        let loss = (common * 3).sum() + y * 0
+        let found = try gradients(of: loss, withRespectTo: [x])[0].array()
+        #expect(found == [0, 0] || found == [6 * value, 12], "\(found)")
+      }
+      group.addTask {
+        let loss = (x * x * z.stopGradient()).sum()
+        let second = gradients(of: gradients(of: loss, withRespectTo: [x])[0].sum(), withRespectTo: [x])[0]
+        let (found, expected) = (try second.array(), try z.array().map { $0 * 2 })
+        #expect(zip(found, expected).allSatisfy { ($0 - $1).magnitude < 1e-4 * $1 }, "\(found), not \(expected)")
+      }
+      group.addTask {
+        z.evaluateWithNext()
+        for step in 0..<4 { _ = (common + Float(step).tensor(on: device)).relu() }
+        let difference = try (common - x * x).array()
+        #expect(difference == [1, 1])
+      }
+      try await group.waitForAll()
+    }
+  }
+}
+
+extension Float {
+  fileprivate func tensor(on device: ComputeDevice) -> Tensor { Tensor([self, self], device: device) }
+}
