@@ -23,16 +23,7 @@ public func crossEntropy(
   let largest = x.max([1]).stopGradient()
   let shifted = x - largest.expandingAxis(at: 1)
   let logSum = shifted.exp().sum([1]).log()
-  // The gradient is written as a choice, which becomes a part of the step that computes softmax: that of a gather
-  // would be a step of its own.
-  // It keeps the shape alone: a tensor that it kept would be one that somebody wants to read.
-  let picked = withGradient([x, classes]) { [shape = x.shape] gradient, inputs, _ in
-    let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
-    return [isTarget(inputs[1], shape).select(gradient.expandingAxis(at: 1), zero), nil]
-  } function: {
-    $0[0].picking($0[1], alongAxis: 1)
-  }
-  var losses = logSum - (picked - largest)
+  var losses = logSum - (x.picking(classes, alongAxis: 1) - largest)
   if smoothing > 0 {
     losses = losses * (1 - smoothing) + (logSum - shifted.mean([1])) * smoothing
   }
@@ -62,11 +53,4 @@ private func fits(_ targets: Tensor, _ logits: Tensor) -> Bool {
       + "[batch, classes, places…]; integers [batch, places…] do"
   ).report()
   return false
-}
-
-/// Where the class of axis 1 is the target: `bool`, in the shape of the logits.
-private func isTarget(_ targets: Tensor, _ shape: Shape) -> Tensor {
-  let dtype: DType = targets.dtype == .int32 && shape.elementCount <= Int(Int32.max) ? .int32 : .int64
-  return Tensor.indices(shape, alongAxis: 1, dtype: dtype, device: targets.device)
-    .equal(to: targets.expandingAxis(at: 1).cast(to: dtype))
 }

@@ -23,12 +23,15 @@ struct GradientInput {
   let neededMask: UInt64
   /// Nodes of the pass, and the places of this node's inputs among them. The node's own edges may have been cut
   /// since the pass began, by an evaluation on another thread or in a rule of the user's.
-  let nodes: [Node]
+  let nodes: [Unmanaged<Node>]
   let inputs: ArraySlice<Int32>
 
   func isNeeded(_ index: Int) -> Bool { neededMask >> UInt64(min(index, 63)) & 1 == 1 }
 
-  func inputNode(_ index: Int) -> Node { nodes[Int(inputs[inputs.startIndex + index])] }
+  func inputNode(_ index: Int) -> Node {
+    nodes[Int(inputs[inputs.startIndex + index])].takeUnretainedValue()
+  }
+
   func input(_ index: Int) -> Tensor { Tensor(node: inputNode(index)) }
   var inputCount: Int { inputs.count }
   var output: Tensor { Tensor(node: node) }

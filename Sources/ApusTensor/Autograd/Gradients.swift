@@ -39,8 +39,8 @@ public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
 /// The graph is copied under the device's lock, and its nodes count as referred to as long as the pass lasts, so
 /// that an evaluation on another thread keeps their values.
 struct BackwardPass: ~Copyable {
-  /// What the output depends on, inputs first.
-  private var order: [Node] = []
+  /// What the output depends on, inputs first. Owned by the pass.
+  private var order: [Unmanaged<Node>] = []
   /// The places in `order` of the inputs of each node, one after the other.
   private var edges: [Int32] = []
   private var firstEdge: [Int32] = []
@@ -54,14 +54,23 @@ struct BackwardPass: ~Copyable {
     output.device.withEvaluator { collect(output, targetNodes, epoch: $0.nextEpoch()) }
     isNeeded = Array(repeating: false, count: order.count)
     for target in targets where target >= 0 { isNeeded[target] = true }
-    for (index, node) in order.enumerated() where !isNeeded[index] {
-      guard case .rule = node.op.gradient, node.dtype.isFloatingPoint else { continue }
+    for index in order.indices where !isNeeded[index] && isDifferentiable(index) {
       isNeeded[index] = edgeRange(index).contains { isNeeded[Int(edges[$0])] }
     }
   }
 
   deinit {
-    for node in order { node.handleCount.subtract(1, ordering: .releasing) }
+    for node in order {
+      node._withUnsafeGuaranteedRef { _ = $0.handleCount.subtract(1, ordering: .releasing) }
+      node.release()
+    }
+  }
+
+  private func isDifferentiable(_ index: Int) -> Bool {
+    order[index]._withUnsafeGuaranteedRef { node in
+      guard case .rule = node.op.gradient else { return false }
+      return node.dtype.isFloatingPoint
+    }
   }
 
   private func edgeRange(_ index: Int) -> Range<Int> {
@@ -91,7 +100,7 @@ struct BackwardPass: ~Copyable {
       node.position = Int32(truncatingIfNeeded: order.count)
       firstEdge.append(Int32(truncatingIfNeeded: edges.count))
       for index in 0..<node.inputCount { edges.append(node.edge(index)._withUnsafeGuaranteedRef(\.position)) }
-      order.append(node)
+      order.append(unmanaged.retain())
       node.handleCount.add(1, ordering: .relaxed)
     }
     // Those of other devices are not in the graph, and not marked under this lock.
@@ -102,8 +111,9 @@ struct BackwardPass: ~Copyable {
     cotangents = Array(repeating: nil, count: order.count)
     if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
     for index in order.indices.reversed() {
-      let node = order[index]
-      guard let gradient = cotangents[index], case .rule(let rule) = node.op.gradient else { continue }
+      guard let gradient = cotangents[index] else { continue }
+      let node = order[index].takeUnretainedValue()
+      guard case .rule(let rule) = node.op.gradient else { continue }
       let range = edgeRange(index)
       var mask: UInt64 = 0
       for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
@@ -121,10 +131,10 @@ struct BackwardPass: ~Copyable {
 
   /// Adds a contribution, summed over the axes that were broadcast and in the type of the node.
   private mutating func add(_ contribution: Tensor, at index: Int) {
-    let node = order[index]
+    let (shape, dtype) = order[index]._withUnsafeGuaranteedRef { ($0.shape, $0.dtype) }
     var value = contribution
-    if value.shape != node.shape { value = value.summed(to: node.shape) }
-    if value.dtype != node.dtype { value = value.cast(to: node.dtype) }
+    if value.shape != shape { value = value.summed(to: shape) }
+    if value.dtype != dtype { value = value.cast(to: dtype) }
     cotangents[index] = cotangents[index].map { $0 + value } ?? value
   }
 }

@@ -9,7 +9,7 @@ final class Node: @unchecked Sendable {
   // Operations and devices live as long as the process: they are not counted.
   let opReference: Unmanaged<Op>
   let deviceReference: Unmanaged<ComputeDevice>
-  let shape: Shape
+  private let packedShape: PackedShape
   let dtype: DType
   let attributes: Attributes
   /// Whether the node is a number that may differ from run to run.
@@ -39,23 +39,23 @@ final class Node: @unchecked Sendable {
   var edges: Int32 = 0
 
   init(
-    op: Op, inputs: borrowing OpInputs, attributes: Attributes, type: TensorType,
+    op: Op, inputs: consuming OpInputs, attributes: consuming Attributes, type: TensorType,
     device: Unmanaged<ComputeDevice>
   ) {
     opReference = .passUnretained(op)
     deviceReference = device
     isNumber = op === Op.scalar
-    shape = type.shape
+    packedShape = PackedShape(type.shape)
     dtype = type.dtype
     self.attributes = attributes
     region = CheckpointRegion.current
-    first = inputs.first.map(Node.connect)
-    second = inputs.second.map(Node.connect)
-    third = inputs.third.map(Node.connect)
+    first = inputs.first.take().map(Node.connect)
+    second = inputs.second.take().map(Node.connect)
+    third = inputs.third.take().map(Node.connect)
     others = inputs.others.isEmpty ? [] : inputs.others.map(Node.connect)
   }
 
-  private static func connect(_ node: Node) -> Unmanaged<Node> {
+  @inline(__always) private static func connect(_ node: consuming Node) -> Unmanaged<Node> {
     node.consumerCount.add(1, ordering: .relaxed)
     return .passRetained(node)
   }
@@ -65,7 +65,7 @@ final class Node: @unchecked Sendable {
     opReference = .passUnretained(.leaf)
     deviceReference = .passUnretained(device)
     isNumber = false
-    shape = type.shape
+    packedShape = PackedShape(type.shape)
     dtype = type.dtype
     attributes = .none
     region = 0
@@ -73,6 +73,8 @@ final class Node: @unchecked Sendable {
     self.buffer = buffer
     self.failure = failure
   }
+
+  @inline(__always) var shape: Shape { packedShape.shape }
 
   var inputCount: Int {
     if first == nil { return 0 }

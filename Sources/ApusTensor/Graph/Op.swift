@@ -120,8 +120,9 @@ enum Attributes: Sendable {
 
 /// A shape on the heap: only operations that carry one pay for its size.
 final class ShapeBox: Sendable {
-  let shape: Shape
-  init(_ shape: Shape) { self.shape = shape }
+  private let packed: PackedShape
+  var shape: Shape { packed.shape }
+  init(_ shape: Shape) { packed = PackedShape(shape) }
 }
 
 // An operation reads the kind of attributes that its method gives it; another kind is a mistake in the operation.

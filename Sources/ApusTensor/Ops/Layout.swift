@@ -21,11 +21,17 @@ extension Op {
   static let transpose: Op = Op(
     name: "transpose",
     shape: { inputs, attributes throws(ShapeError) in
-      let permutation = attributes.integers
-      guard permutation.sorted() == Array(0..<inputs[0].shape.rank) else {
-        throw ShapeError("transpose", "\(permutation) is not an order of the axes of \(inputs[0].shape)")
+      let (permutation, source) = (attributes.integers, inputs.shape(0))
+      var shape = Shape()
+      var seen = 0
+      for axis in permutation where axis >= 0 && axis < source.rank {
+        shape.append(source[axis])
+        seen |= 1 << axis
       }
-      return TensorType(Shape(permutation.map { inputs[0].shape[$0] }), inputs[0].dtype)
+      guard permutation.count == source.rank, seen == 1 << source.rank - 1 else {
+        throw ShapeError("transpose", "\(permutation) is not an order of the axes of \(source)")
+      }
+      return TensorType(shape, inputs.dtype(0))
     },
     gradient: .rule { c in
       var inverse = c.attributes.integers
@@ -113,10 +119,13 @@ extension Tensor {
   /// The axes in another order: axis `i` of the result is axis `permutation[i]`. Negative axes count
   /// from the end.
   public func transposed(_ permutation: [Int]) -> Tensor {
-    let axes = permutation.map { $0 < 0 ? $0 + rank : $0 }
-    if axes == Array(0..<rank) { return self }
+    let axes = permutation.contains { $0 < 0 } ? permutation.map { $0 < 0 ? $0 + rank : $0 } : permutation
+    if axes.elementsEqual(0..<rank) { return self }
     return Tensor(.transpose, OpInputs(node), .integers(axes))
   }
+
+  /// The exchange of a matrix's axes, which every dense layer asks for several times a step.
+  private static let exchanged = [1, 0]
 
   /// The last two axes exchanged: the transpose of a matrix.
   public func transposed() -> Tensor {
@@ -124,6 +133,7 @@ extension Tensor {
       ShapeError("transpose", "\(shape) has no two axes to exchange").report()
       return self
     }
+    if rank == 2 { return Tensor(.transpose, OpInputs(node), .integers(Tensor.exchanged)) }
     return transposed(Array(0..<rank - 2) + [rank - 1, rank - 2])
   }
 

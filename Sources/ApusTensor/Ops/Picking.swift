@@ -1,5 +1,43 @@
 import ApusDevice
 
+extension Op {
+  /// Inputs: source, and integer indices of its shape without the axis. Attribute: the axis.
+  ///
+  /// The gradient is a choice, which becomes part of the steps around it: for the gradient of a cross-entropy that is
+  /// the step of the softmax. Where the axis is long and little is picked, `gather` is the better operation.
+  static let pick: Op = Op(
+    name: "pick",
+    shape: { inputs, attributes throws(ShapeError) in
+      let axis = attributes.integers[0]
+      guard inputs.dtype(1) == .int32 || inputs.dtype(1) == .int64 else {
+        throw ShapeError("pick", "indices are \(inputs.dtype(1)), not int32 or int64")
+      }
+      guard inputs.shape(1) == inputs.shape(0).removing(axis) else {
+        throw ShapeError(
+          "pick", "indices \(inputs.shape(1)) must have the shape of \(inputs.shape(0)) without axis \(axis)")
+      }
+      return TensorType(inputs.shape(1), inputs.dtype(0))
+    },
+    gradient: .rule { c in
+      let (axis, source, zero) = (c.attributes.integers[0], c.inputNode(0), c.gradient.constant(0))
+      let dtype: DType = source.shape.elementCount <= Int(Int32.max) ? c.inputNode(1).dtype : .int64
+      let isPicked = Tensor.indices(source.shape, axis, "pick", dtype, c.gradient.device)
+        .equal(to: c.input(1).expandingAxis(at: axis))
+      return [isPicked.select(c.gradient.expandingAxis(at: axis), zero), nil]
+    },
+    lower: .step(
+      StepLowering(build: { node, operands in
+        let (axis, source) = (node.attributes.integers[0], operands.inputs[0].layout.shape)
+        let (outer, inner) = (source[..<axis].reduce(1, *), source[(axis + 1)...].reduce(1, *))
+        let layout = Layout(contiguous: [outer, 1, inner])
+        return .gather(
+          Gather(
+            outer: outer, extent: source[axis], count: 1, inner: inner, dtype: node.dtype,
+            source: operands.inputs[0].value, indices: Operand(value: operands.inputs[1].value, layout: layout),
+            result: operands.result))
+      })))
+}
+
 extension Tensor {
   /// The element at an index along `axis` for every place of the other axes: `y[i, j] = x[i, indices[i, j], j]` for
   /// axis 1. Unlike in `takingAlong`, a negative index is an error.
@@ -7,8 +45,7 @@ extension Tensor {
   /// - Parameter indices: integers, of the shape without `axis`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   package func picking(_ indices: Tensor, alongAxis axis: Int) -> Tensor {
-    let wide = indices.dtype == .int64 ? indices : indices.cast(to: .int32)
-    return Tensor(.gather, OpInputs(node, wide.expandingAxis(at: axis).node), .integers([axis, 1]))
-      .reshaped(to: indices.shape)
+    let wide = indices.dtype == .int64 || indices.dtype == .int32 ? indices : indices.cast(to: .int32)
+    return Tensor(.pick, OpInputs(node, wide.node), .integers([axis]))
   }
 }

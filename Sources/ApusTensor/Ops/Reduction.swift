@@ -53,16 +53,20 @@ extension GradientInput {
 
 extension Tensor {
   private func reduce(_ op: Op, _ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
-    var list: [Int] = []
-    for axis in axes ?? Array(0..<rank) {
+    var isReduced = 0
+    for axis in axes ?? [] {
       guard let axis = checkedAxis(axis, op.name) else { return self }
-      guard !list.contains(axis) else {
+      guard isReduced >> axis & 1 == 0 else {
         ShapeError(op.name, "axis \(axis) of \(shape) is named twice").report()
         return self
       }
-      list.append(axis)
+      isReduced |= 1 << axis
     }
-    return Tensor(op, OpInputs(node), .integers([keepingAxes ? 1 : 0] + list.sorted()))
+    var attributes: [Int] = []
+    attributes.reserveCapacity(1 + (axes?.count ?? rank))
+    attributes.append(keepingAxes ? 1 : 0)
+    for axis in 0..<rank where axes == nil || isReduced >> axis & 1 == 1 { attributes.append(axis) }
+    return Tensor(op, OpInputs(node), .integers(attributes))
   }
 
   /// The sum over `axes` (all when left out); integers and `bool` are summed as `int64`.

@@ -1,0 +1,25 @@
+/// A shape with the alignment of an integer. Objects that hold a `Shape` itself, whose vector is aligned to 64 bytes,
+/// come from the slow path of the allocator; graph nodes are made by the hundred in each training step.
+public struct PackedShape: Sendable {
+  @usableFromInline let extents: (Int, Int, Int, Int, Int, Int, Int, Int)
+  @usableFromInline let count8: UInt8
+  @usableFromInline let excess: UInt8
+
+  /// The shape, packed.
+  @inlinable public init(_ shape: Shape) {
+    let e = shape.extents
+    extents = (e[0], e[1], e[2], e[3], e[4], e[5], e[6], e[7])
+    count8 = shape.count8
+    excess = shape.excess
+  }
+
+  /// The shape that was packed.
+  @inlinable public var shape: Shape {
+    var result = Shape()
+    let e = extents
+    result.extents = SIMD8(e.0, e.1, e.2, e.3, e.4, e.5, e.6, e.7)
+    result.count8 = count8
+    result.excess = excess
+    return result
+  }
+}
