@@ -31,10 +31,11 @@ import Testing
         let block: @Sendable ([Tensor]) -> Tensor = { $0[0].matmul($0[1]).tanh().matmul($0[1]).sigmoid() }
         let plain = gradients(of: block([x, w]).sum(), withRespectTo: [x, w])
         let again = gradients(of: checkpointed([x, w], block).sum(), withRespectTo: [x, w])
+        let second = [plain, again].map { gradients(of: $0[0].squared().sum(), withRespectTo: [w])[0] }
         for (left, right) in zip(plain, again) {
           #expect(try left.values() == right.values(), "\(device.name)")
         }
-        let second = [plain, again].map { gradients(of: $0[0].squared().sum(), withRespectTo: [w])[0] }
+        #expect(try second[0].values().contains { abs($0) > 1e-3 }, "\(device.name)")
         for (left, right) in zip(try second[0].values(), try second[1].values()) {
           #expect(abs(left - right) < 1e-12, "\(device.name)")
         }
@@ -56,6 +57,31 @@ import Testing
       let x = Tensor([1, 2] as [Float])
       let found = gradients(of: x * x, withRespectTo: [x], seed: Tensor([1, 10] as [Float]))
       #expect(try found[0].values() == [2, 40])
+    }
+  }
+
+  /// Reading a value lets go of what it was made from. Zeros must not be the answer to a gradient through it.
+  @Test func aGradientThroughAValueThatWasReadIsAMistake() throws {
+    try withDevice(ComputeDevice(backend: ReferenceDevice())) { () throws in
+      let x = Tensor([0.5, 1, 2] as [Float])
+      let read = (x * x).sum()
+      #expect(try read.scalar() == 5.25)
+      for output in [read, (read * 2).exp()] {
+        let error = #expect(throws: ShapeError.self) {
+          try checkingShapes { gradients(of: output, withRespectTo: [x]) }
+        }
+        #expect("\(try #require(error))".contains("recordingGradients"))
+      }
+      // A constant on purpose, one made before the input, and an input that is used nowhere.
+      let later = Tensor([3] as [Float])
+      let zeros = try checkingShapes {
+        gradients(of: read.stopGradient() * x.sum(), withRespectTo: [x, later])
+          + gradients(of: read * 2, withRespectTo: [later])
+      }
+      #expect(try zeros.map { try $0.array() } == [[5.25, 5.25, 5.25], [0], [0]])
+      #expect(throws: ShapeError.self) {
+        try checkingShapes { gradients(of: x.sum(), withRespectTo: [x, Tensor([1, 2] as [Int32])]) }
+      }
     }
   }
 }

@@ -60,6 +60,21 @@ import Testing
     }
   }
 
+  @Test func modules() throws {
+    try withDevice(device) { () throws in
+      // example
+      struct Scale: Layer {
+        let factor = Parameter(Tensor.ones([1]))
+        func callAsFunction(_ x: Tensor) -> Tensor { x * factor.value }
+      }
+      let model = Sequential { Linear(4, 2); Scale() }
+      try model.state.save(to: "/tmp/scale.safetensors")
+      try model.state.load(from: "/tmp/scale.safetensors")
+      // end
+      #expect(model.state.entries.map(\.key) == ["0.weight", "0.bias", "1.factor"])
+    }
+  }
+
   @Test func openCL() throws {
     // example
     let gpu = try ComputeDevice.named("opencl:0")

@@ -3,14 +3,14 @@ import ApusDevice
 /// The gradients of `output` with respect to `inputs`: for each input `x`, `Σ ∂output/∂x` over the elements
 /// of `output`, in the shape and type of `x`.
 ///
-/// The gradients are ordinary tensors and can be differentiated again. Values that were read in between
-/// keep their place in the graph inside `recordingGradients`.
-///
-/// A value that was evaluated outside of one has no edges any more and counts as a constant, whichever thread has
-/// evaluated it.
+/// The gradients are ordinary tensors and can be differentiated again. Values that are read keep their place in the
+/// graph inside `recordingGradients`. A value that was evaluated outside of one counts as a constant, whichever thread
+/// has evaluated it: what it was made from is let go.
 ///
 /// - Parameter seed: the gradient of `output` itself, ones when left out.
 /// - Returns: one gradient for each input; zeros where `output` does not depend on it.
+/// - Precondition: output and inputs are floating-point. Where no way is left from the output to an input and a value
+///   on the way was evaluated before, the process stops rather than give zeros.
 public func gradients(
   of output: Tensor, withRespectTo inputs: [Tensor], seed: Tensor? = nil
 ) -> [Tensor] {
@@ -23,6 +23,7 @@ public func gradients(
     }
   }
   var pass = BackwardPass(output.node, inputs.map(\.node))
+  pass.check(output, inputs)
   let found = pass.run(start)
   return zip(inputs, found).map { input, gradient in
     gradient ?? Tensor(repeating: 0, shape: input.shape, dtype: input.dtype, device: input.device)
@@ -105,6 +106,34 @@ struct BackwardPass: ~Copyable {
     }
     // Those of other devices are not in the graph, and not marked under this lock.
     targets = targetNodes.map { $0.device === output.device && $0.mark == epoch ? Int($0.position) : -1 }
+  }
+
+  /// Reports integers, and zeros that would hide a way that is gone.
+  func check(_ output: Tensor, _ inputs: [Tensor]) {
+    for tensor in [output] + inputs where !tensor.dtype.isFloatingPoint {
+      return ShapeError("gradients", "\(tensor.dtype) numbers have no gradients; cast(to:) makes floats").report()
+    }
+    let unreached = zip(inputs, targets).filter { $0.1 < 0 }.map(\.0.node.serial).min()
+    guard let unreached, let name = operationEvaluated(after: unreached) else { return }
+    ShapeError(
+      "gradients",
+      "no way leads back to an input, since the result of \(name) was evaluated before and has let go of what it was made "
+        + "from; take gradients before values are read, or do both inside recordingGradients { }; "
+        + "stopGradient() marks a value that is meant to be a constant"
+    ).report()
+  }
+
+  /// An operation that the output depends on, was built after node `serial` and has a value but no edges any more.
+  private func operationEvaluated(after serial: UInt64) -> String? {
+    var flows = Array(repeating: false, count: order.count)
+    flows[order.count - 1] = true
+    for index in order.indices.reversed() where flows[index] && isDifferentiable(index) {
+      let edges = edgeRange(index)
+      for edge in edges { flows[Int(self.edges[edge])] = true }
+      let node = order[index].takeUnretainedValue()
+      if edges.isEmpty, node.serial > serial, !targets.contains(index) { return node.op.name }
+    }
+    return nil
   }
 
   mutating func run(_ seed: Tensor) -> [Tensor?] {

@@ -16,6 +16,10 @@ final class Node: @unchecked Sendable {
   let isNumber: Bool
   /// Nodes of different checkpointed regions are never merged; 0 is outside of all.
   let region: UInt32
+  /// Nodes in the order they were made: a node depends on earlier ones only.
+  let serial: UInt64
+
+  private static let count = Atomic<UInt64>(0)
 
   // Inputs, owned: retained and released by hand, so that traversals do not count references.
   private var first: Unmanaged<Node>?
@@ -49,6 +53,7 @@ final class Node: @unchecked Sendable {
     dtype = type.dtype
     self.attributes = attributes
     region = CheckpointRegion.current
+    serial = Node.count.add(1, ordering: .relaxed).newValue
     first = inputs.first.take().map(Node.connect)
     second = inputs.second.take().map(Node.connect)
     third = inputs.third.take().map(Node.connect)
@@ -69,6 +74,7 @@ final class Node: @unchecked Sendable {
     dtype = type.dtype
     attributes = .none
     region = 0
+    serial = Node.count.add(1, ordering: .relaxed).newValue
     others = []
     self.buffer = buffer
     self.failure = failure

@@ -29,6 +29,13 @@ extension OpCase {
         }
       }),
     OpCase(
+      "picking", inputs: [.numbers(-9...9), .indices(bound: 3)],
+      shapes: [[[4, 3], [4]], [[2, 3, 5], [2, 5]], [[0, 3], [0]], [[1, 3, 1], [1, 1]]],
+      dtypes: numbers, tolerance: .exact, apply: { $0[0].picking($0[1], alongAxis: 1) },
+      reference: { x in
+        Grid(x[1].shape) { place in x[0][[place[0], Int(x[1][place])] + place.dropFirst()] }
+      }),
+    OpCase(
       "scatterAdding", inputs: [.numbers(-4...4), .numbers(-4...4), .indices(bound: 3, wraps: true)],
       shapes: [[[2, 3], [2, 6], [2, 6]], [[2, 3], [2, 0], [2, 0]], [[1, 3], [1, 1], [1, 1]]],
       dtypes: floats + [.int32, .int64],
