@@ -56,8 +56,9 @@ let package = Package(
         swiftSettings: swift),
       .executableTarget(
         name: "ApusCLI", dependencies: closure(["Apus", "ApusFiles", "ApusBenchmarks"]), swiftSettings: swift),
+      .target(name: "CTestEnvironment", path: "Tests/CTestEnvironment"),
       .target(
-        name: "ApusTestSupport", dependencies: closure(["Apus"]), path: "Tests/ApusTestSupport",
+        name: "ApusTestSupport", dependencies: closure(["Apus"]) + ["CTestEnvironment"], path: "Tests/ApusTestSupport",
         swiftSettings: swift),
     ]
     + (modules.map(\.name) + ["ApusBenchmarks", "ApusCLI"]).map {

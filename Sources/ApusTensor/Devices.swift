@@ -44,7 +44,9 @@ extension ComputeDevice {
       return (try named("cpu"), "no discrete GPU was found: \(error)")
     }
     guard let gpu = found.first(where: \.isDiscreteGPU) else {
-      return (try named("cpu"), "no discrete GPU was found, \(found.count) other OpenCL devices were")
+      return (
+        try named("cpu"), "no discrete GPU was found among \(found.count) OpenCL device\(found.count == 1 ? "" : "s")"
+      )
     }
     return (try named(gpu.identifier), "a discrete OpenCL GPU")
   }

@@ -17,17 +17,8 @@ enum Harness {
   /// Whether `.ci/oclgrind-check` runs the tests: its simulator takes minutes for large cases, which are left out then.
   static let isSimulator = getenv("OCLGRIND_LOG") != nil
 
-  /// A directory of this process.
-  static let directory: String = {
-    let path = FileManager.default.temporaryDirectory.path + "/apus-gpu-tests-\(getpid())"
-    try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    setenv("POCL_CACHE_DIR", path, 1)
-    return path
-  }()
-
   /// A device of its own.
   static func open(_ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil) -> any Device {
-    _ = directory
     var options = GPUOptions.environment
     options.kernelClass = kernelClass
     options.cacheDirectory = cacheDirectory

@@ -130,8 +130,10 @@ import Testing
   }
 
   @Test func missingDevicesAreErrors() {
-    #expect(throws: DeviceError.unavailable(device: "opencl:99", reason: "there are 1 OpenCL devices, numbered from 0"))
-    {
+    #expect(
+      throws: DeviceError.unavailable(
+        device: "opencl:99", reason: "the number of OpenCL devices is 1, and they are numbered from 0")
+    ) {
       _ = try OpenCL.open(99)
     }
   }

@@ -67,7 +67,10 @@ import Testing
         let factor = Parameter(Tensor.ones([1]))
         func callAsFunction(_ x: Tensor) -> Tensor { x * factor.value }
       }
-      let model = Sequential { Linear(4, 2); Scale() }
+      let model = Sequential {
+        Linear(4, 2)
+        Scale()
+      }
       try model.state.save(to: "/tmp/scale.safetensors")
       try model.state.load(from: "/tmp/scale.safetensors")
       // end

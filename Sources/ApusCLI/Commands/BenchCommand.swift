@@ -6,7 +6,7 @@ enum BenchCommand: Command {
   static let summary = "measure matrix products, convolutions, operations and training steps"
 
   static let kind = Argument(
-    .choice("KIND", of: ["gemm", "conv", "ops", "step", "all"]), help: "what is measured")
+    .choice("KIND", of: ["gemm", "conv", "ops", "step", "all"]), help: "what is measured: gemm, conv, ops, step or all")
   static let steps = Argument(
     .list("WORKLOAD"), isRequired: false, help: "with step: the workloads, with commas between (default: all)")
   static let problems = Option(

@@ -91,7 +91,7 @@ extension TrainingResult {
 
   fileprivate func text(_ run: TrainingRun, _ device: ComputeDevice) -> String {
     var rows = [("model", "\(run.settings.model.name) on \(device.name), seed \(run.settings.seed)")]
-    rows.append(("steps", "\(steps.grouped) in \(epochs) epochs"))
+    rows.append(("steps", "\(steps.grouped) in \(epochs) \(epochs == 1 ? "epoch" : "epochs")"))
     if let trainLoss { rows.append(("train loss", trainLoss.text(places: 4))) }
     if let testLoss { rows.append(("test loss", testLoss.text(places: 4))) }
     if let testAccuracy { rows.append(("test accuracy", testAccuracy.text(places: 4))) }

@@ -21,7 +21,8 @@ public enum OpenCL {
     let entries = try OpenCLEntry.all()
     guard entries.indices.contains(index) else {
       throw .unavailable(
-        device: "opencl:\(index)", reason: "there are \(entries.count) OpenCL devices, numbered from 0")
+        device: "opencl:\(index)",
+        reason: "the number of OpenCL devices is \(entries.count), and they are numbered from 0")
     }
     return try GPUDevice(driver: OpenCLDriver(entries[index], options: options), options: options)
   }

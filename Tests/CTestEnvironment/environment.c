@@ -1,0 +1,28 @@
+// Gives every test process a kernel cache of PoCL of its own, so that programs are built from their text and the
+// user's cache is left alone. The environment is written before the first thread starts: later, others read it.
+#define _XOPEN_SOURCE 700
+#include "environment.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/apus-tests-XXXXXX";
+static pid_t owner;
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place) {
+  (void)status, (void)kind, (void)place;
+  return remove(path);
+}
+
+static void remove_folder(void) {
+  if (getpid() == owner) nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+__attribute__((constructor)) static void give_cache(void) {
+  if (getenv("POCL_CACHE_DIR") || !mkdtemp(folder)) return;
+  owner = getpid();
+  setenv("POCL_CACHE_DIR", folder, 1);
+  atexit(remove_folder);
+}

@@ -1,0 +1,1 @@
+// The target has a constructor and nothing to call.
