@@ -50,7 +50,7 @@ public struct Tensor: Sendable {
   /// Builds an operation. A broken shape rule stops the process here, or is recorded by
   /// `checkingShapes`.
   init(
-    _ op: Op, _ inputs: consuming OpInputs, _ attributes: Attributes = .none,
+    _ op: Op, _ inputs: consuming OpInputs, _ attributes: consuming Attributes = .none,
     device: ComputeDevice? = nil
   ) {
     let place: Unmanaged<ComputeDevice>
