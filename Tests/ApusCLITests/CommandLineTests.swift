@@ -126,7 +126,11 @@ struct CompletionTests {
   @Test(arguments: ["bash", "zsh", "fish"])
   func everyOptionIsInEveryScript(shell: String) throws {
     let script = try Invocation("completions", shell).output
-    #expect(script.contains("datasets") && script.contains("completions") && script.contains("json"))
+    for command in ["devices", "models", "datasets", "train", "evaluate", "predict", "summary", "bench", "verify"] {
+      let options = try Invocation("help", command).output.matches(of: /--([a-z][a-z-]+)/).map(\.output.1)
+      #expect(!options.isEmpty && script.contains(command), "\(command)")
+      for option in options { #expect(script.contains(option), "\(command) --\(option)") }
+    }
     // Single quotes are balanced: none of the help texts ends one.
     #expect(script.replacingOccurrences(of: "'\\''", with: "").count { $0 == "'" } % 2 == 0)
   }
