@@ -21,7 +21,7 @@ UNROLL for (int i = 0; i < $tileRows; i += 1) {
 }
 UNROLL for (int j = 0; j < $tileColumns; j += 1) {
   columnOffset[j] = group * $channels * $rightStride +
-      geometry[at + $tapTable + SMALLER(blockColumn * $tileColumns + j, $columns - 1)];
+      geometry[$tapTable + SMALLER(blockColumn * $tileColumns + j, $columns - 1)];
 }
 const $index stop = SMALLER((part + 1) * $imagesPerPart, $imageCount);
 for ($index image = part * $imagesPerPart; image < stop; image += 1) {

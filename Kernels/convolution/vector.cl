@@ -29,7 +29,7 @@ for ($index q = begin; q < end; q += $vectors * WIDTH) {
   for ($index channel = 0; channel < $channels; channel += 1) {
     GLOBAL const $T *origin = first + channel * $imageStride + q;
     for (int tap = 0; tap < $taps; tap += 1) {
-      GLOBAL const $T *from = origin + geometry[at + $tapTable + tap];
+      GLOBAL const $T *from = origin + geometry[$tapTable + tap];
       $V b[$vectors];
       UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = VLOAD(from + v * WIDTH);
       UNROLL for (int m = 0; m < $tileRows; m += 1) {

@@ -11,7 +11,7 @@ const $index block = rest % $blocks;
 const $index group = rest / $blocks;
 GLOBAL $T *to = $target + GROUP_ID() * $taps * $tileRows;
 for ($index tap = 0; tap < $taps; tap += 1) {
-  for (int i = 0; i < $tileRows; i += 1) {
+  NO_UNROLL for (int i = 0; i < $tileRows; i += 1) {
     const $index row = block * $tileRows + i;
     const $index from = $offset + group * $groupStride + row * $rowStride + channel * $channelStride + $firstTap + tap * $tapStride;
     to[tap * $tileRows + i] = row < $rows ? FIRST_$lane(SPLAT_$dtype($source, from)) : ($T)0;

@@ -2,7 +2,8 @@
 $V value;
 VI held = (VI)(1);
 if ($isInside || (fromW >= 0 && fromW + (count - 1) * $strideW < $inputW)) {
-  value = GATHER_$dtype($source, $sourceOffset + plane * $inputVolume + inPlane + fromW, $strideW, count);
+  const $index at = $sourceOffset + plane * $inputVolume + inPlane + fromW;
+  value = $READ_$dtype($source, at, $apart count);
 } else {
   $T values[WIDTH];
   int inside[WIDTH];

@@ -40,6 +40,7 @@ typedef u16 V_u16;
 #define VSTORE_PART_i64(v, p, count)
 #define VSTORE_PART_float(v, p, count)
 #define VSTORE_PART_double(v, p, count)
+#define FIRST_LANE(v) (v)
 #define LANES_I 0
 #define LANES_L 0
 #define TRUTH32(m) ((m) != 0)

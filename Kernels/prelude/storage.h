@@ -3,6 +3,7 @@
 // A register holds WIDTH elements; `count` says how many of them exist, WIDTH but at the end of a row.
 //   LOAD_t(p, at, count)               elements at, at + 1, …
 //   EXACT_t(p, at, count)              the same without touching others, which somebody may be writing
+//   EVEN_t(p, at, count)               elements at, at + 2, …
 //   GATHER_t(p, at, stride, count)     elements at, at + stride, …
 //   SPLAT_t(p, at)                     one element in all lanes
 //   STORE_t, SCATTER_t(…, v)           the opposite
@@ -74,6 +75,10 @@ INLINE VI brain_from_float(VF a) {
     }                                                                                               \
     return READ(v);                                                                                 \
   }                                                                                                 \
+  INLINE V EVEN_##name(GLOBAL const type *p, i64 at, int count) {                                   \
+    wide v = VLOAD_EVEN(wide, p + at);                                                              \
+    return READ(v);                                                                                 \
+  }                                                                                                 \
   INLINE V GATHER_##name(GLOBAL const type *p, i64 at, i64 stride, int count) {                     \
     wide v;                                                                                         \
     if (stride == 1) {                                                                              \
@@ -140,28 +145,27 @@ DEFINE_STORAGE(float32, float, VF, VF, READ_SAME, WRITE_SAME)
 INLINE VI CONVERT_f32_i32(VF v) { return I_SATURATED_F(SELECT_F(v == v, v, (VF)(0.0f))); }
 INLINE VL CONVERT_f32_i64(VF v) { return L_SATURATED_F(SELECT_F(v == v, v, (VF)(0.0f))); }
 
-// The lanes moved down by `by`, the lowest to the top; and one lane as a number.
+// The lanes moved down by `by`, the lowest to the top.
 #define DEFINE_LANES(suffix, type, V)             \
   INLINE V ROTATE_##suffix(V v, int by) {         \
     type part[2 * WIDTH];                         \
     VSTORE(v, part);                              \
     VSTORE(v, part + WIDTH);                      \
     return VLOAD(part + by);                      \
-  }                                               \
-  INLINE type FIRST_##suffix(V v) {               \
-    type part[WIDTH];                             \
-    VSTORE(v, part);                              \
-    return part[0];                               \
   }
 DEFINE_LANES(i32, int, VI)
 DEFINE_LANES(i64, i64, VL)
 DEFINE_LANES(f32, float, VF)
+#define FIRST_i32(v) FIRST_LANE(v)
+#define FIRST_i64(v) FIRST_LANE(v)
+#define FIRST_f32(v) FIRST_LANE(v)
 
 // 1 in the lanes below `count`, else 0.
 #define HELD(count) TRUTH32(LANES_I < (VI)(count))
 
 #if HAS_FLOAT64
 DEFINE_LANES(f64, double, VD)
+#define FIRST_f64(v) FIRST_LANE(v)
 DEFINE_STORAGE(float64, double, VD, VD, READ_SAME, WRITE_SAME)
 #define SCALAR_f64(bank, entry) ((VD)(((GLOBAL const double *)(bank))[entry]))
 #define CONSTANT_f64(bits) ((VD)(BITS_D(bits)))

@@ -2,17 +2,43 @@ import ApusDevice
 import ApusFiles
 import Kernels
 
+/// A parameter of a kernel; the type ends with what stands ahead of the name.
+struct KernelParameter {
+  var type: String
+  var name: String
+
+  init(_ type: String, _ name: String) {
+    self.type = type
+    self.name = name
+  }
+}
+
 /// The text of one kernel. Equal texts have equal names.
 struct KernelText: Hashable, Sendable {
   var name: String
   var text: String
 
   /// A kernel of `family` from its parameters and body; the name is made of the family and a digest.
-  init(family: String, parameters: [String], body: String) {
-    let list = (parameters + ["GLOBAL const i64 *geometry", "int at"]).joined(separator: ", ")
-    let rest = "(\(list)) {\n\(body)}\n"
-    name = "\(family)_\(String(SHA256.hexadecimal(of: Array(rest.utf8)).prefix(10)))"
-    text = "KERNEL void \(name)" + rest
+  ///
+  /// Kernels for CPUs are calls of a function: PoCL makes three entries of each kernel and would compile what it
+  /// does three times.
+  init(family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class) {
+    let all = parameters + [KernelParameter("GLOBAL const i64 *", "geometry"), KernelParameter("int ", "at")]
+    let list = all.map { $0.type + $0.name }.joined(separator: ", ")
+    let body = "{\n  geometry += at;\n\(body)}\n"
+    let digest = SHA256.hexadecimal(of: Array((list + body).utf8))
+    name = "\(family)_\(String(digest.prefix(10)))"
+    switch kernelClass {
+    case .gpu:
+      text = "KERNEL void \(name)(\(list)) \(body)"
+    case .cpu:
+      let names = all.map { $0.name }.joined(separator: ", ")
+      text = """
+        OUTLINED void \(name)_group(\(list), i64 group_id) \(body)
+        KERNEL void \(name)(\(list)) { \(name)_group(\(names), get_group_id(0)); }
+
+        """
+    }
   }
 }
 

@@ -116,8 +116,8 @@ import Testing
 @Suite struct FaultTests {
   @Test func buildFailuresNameTheKernel() throws {
     let device = Harness.open(.cpu) as! GPUDevice<OpenCLDriver>
-    let good = KernelText(family: "good", parameters: [], body: "")
-    let bad = KernelText(family: "bad", parameters: [], body: "  nonsense;\n")
+    let good = KernelText(family: "good", parameters: [], body: "", for: .cpu)
+    let bad = KernelText(family: "bad", parameters: [], body: "  nonsense;\n", for: .cpu)
     let error = #expect(throws: DeviceError.self) { _ = try device.programs.modules(for: [good, bad]) }
     guard case .buildFailed("opencl:0", let kernel, let log) = error else {
       Issue.record("\(String(describing: error))")

@@ -76,14 +76,15 @@ extension PlanLowering {
     template["vectors"] = String(tile.vectors)
     template["stageWidth"] = String(stageWidth)
     for (name, value) in [
-      ("chunks", chunks), ("planes", output.x), ("blocks", blocks), ("groups", g.groups),
-      ("channels", channels), ("rows", rows), ("imageStride", image.stride),
-      ("planeStride", image.target.y * image.target.z), ("taps", taps), ("chunkSize", chunkSize),
-      ("placeCount", placeCount), ("firstImage", images.lowerBound), ("targetW", image.target.z),
-      ("outputH", output.y), ("outputW", output.z),
+      ("chunks", chunks), ("blocks", blocks), ("channels", channels), ("rows", rows),
+      ("imageStride", image.stride), ("planeStride", image.target.y * image.target.z), ("taps", taps),
+      ("chunkSize", chunkSize), ("placeCount", placeCount), ("firstImage", images.lowerBound),
+      ("targetW", image.target.z), ("outputH", output.y), ("outputW", output.z),
     ] {
       template[name] = builder.number(value)
     }
+    template["planes"] = builder.number(output.x, orTrivial: 1)
+    template["groups"] = builder.number(g.groups, orTrivial: 1)
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     template["tapTable"] = builder.table(image.tapOffsets(g))
     builder.append(template)
@@ -201,7 +202,7 @@ extension PlanLowering {
     template["tileRows"] = String(tile.rows)
     template["tileColumns"] = String(tile.columns)
     for (name, value) in [
-      ("blocks", blocks), ("blockColumns", blockColumns), ("groups", g.groups), ("rows", rows),
+      ("blocks", blocks), ("blockColumns", blockColumns), ("rows", rows),
       ("channels", channels), ("columns", columns), ("leftStride", places.stride),
       ("rightStride", input.stride), ("imageCount", images.count), ("imagesPerPart", images.perPart),
       ("firstPart", parts.lowerBound),
@@ -209,6 +210,7 @@ extension PlanLowering {
     ] {
       template[name] = builder.number(value)
     }
+    template["groups"] = builder.number(g.groups, orTrivial: 1)
     template["tapTable"] = builder.table(
       (0..<channels).flatMap { channel in taps.map { channel * input.stride + $0 } })
     builder.append(template)

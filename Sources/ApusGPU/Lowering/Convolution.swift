@@ -121,12 +121,17 @@ extension PlanLowering {
     ] {
       template[name] = builder.number(value)
     }
-    for (name, extents) in [
-      ("target", image.target), ("phases", image.phases), ("low", image.low), ("insert", image.insert),
-      ("source", image.source),
-    ] {
+    let one = SIMD3(repeating: 1)
+    let isDense = image.phases == one && image.insert == one
+    let shape = [
+      ("target", image.target, 1, false), ("phases", image.phases, 1, isDense), ("low", image.low, 0, false),
+      ("insert", image.insert, 1, isDense), ("source", image.source, 1, false),
+    ]
+    let isFlat = shape.allSatisfy { $0.1.x == $0.2 }
+    for (name, extents, trivial, isTrivial) in shape {
       for (axis, letter) in ["D", "H", "W"].enumerated() {
-        template[name + letter] = builder.number(extents[axis])
+        let isStructure = isTrivial || isFlat && axis == 0
+        template[name + letter] = isStructure ? String(trivial) : builder.number(extents[axis])
       }
     }
     for (letter, axis) in [("D", 0), ("H", 1)] {

@@ -89,12 +89,12 @@ extension PlanLowering {
   private func beginSegments(_ size: Int, _ builder: inout KernelBuilder) {
     guard size > 1 else { return builder.begin("const i64 start = 0;") }
     builder.segmentCount = size
-    builder.origin = "from"
+    builder.source = "numbers"
     builder.begin("int segment = 0;")
     builder.begin(
-      "while (segment < \(size - 1) && (i64)GROUP_ID() >= geometry[at + segment + 1]) segment += 1;")
-    builder.begin("const i64 start = geometry[at + segment];")
-    builder.begin("const int from = at + (int)geometry[at + \(size) + segment];")
+      "while (segment < \(size - 1) && (i64)GROUP_ID() >= geometry[segment + 1]) segment += 1;")
+    builder.begin("const i64 start = geometry[segment];")
+    builder.begin("GLOBAL const i64 *const numbers = geometry + geometry[\(size) + segment];")
   }
 
   /// Emits the kernel for one segment; returns how many groups it needs.

@@ -47,8 +47,8 @@ struct KernelBuilder {
   var text = ""
   private var indentation = 1
   private var serial = 0
-  /// Where in the geometry the numbers begin.
-  var origin = "at"
+  /// The array that the numbers are read from.
+  var source = "geometry"
   /// How many segments a kernel serves that chooses its memory by `segment`.
   var segmentCount = 1
 
@@ -88,12 +88,17 @@ struct KernelBuilder {
   /// A number that the kernel reads from the geometry; returns the name of a variable that holds it.
   mutating func number(_ value: Int) -> String {
     let name = "n\(numbers.count)"
-    declarations += "  const \(index) \(name) = (\(index))geometry[\(origin) + \(numbers.count)];\n"
+    declarations += "  const \(index) \(name) = (\(index))\(source)[\(numbers.count)];\n"
     numbers.append(Int64(value))
     return name
   }
 
-  /// A list of numbers; returns where it begins, counted from `at`.
+  /// A number that stands in the text where it is `trivial`, so that the compiler drops what it makes idle.
+  mutating func number(_ value: Int, orTrivial trivial: Int) -> String {
+    value == trivial ? String(trivial) : number(value)
+  }
+
+  /// A list of numbers; returns the place in the geometry where it begins.
   mutating func table(_ values: [Int]) -> String {
     let start = number(numbers.count + 1)
     numbers += values.map(Int64.init)
@@ -134,9 +139,11 @@ struct KernelBuilder {
   var kernel: KernelText {
     let parameters = pointers.enumerated().flatMap { index, pointer in
       segmentCount > 1 && !pointer.isShared
-        ? (0..<segmentCount).map { "\(pointer.type)p\(index)_\($0)" } : ["\(pointer.type)p\(index)"]
+        ? (0..<segmentCount).map { KernelParameter(pointer.type, "p\(index)_\($0)") }
+        : [KernelParameter(pointer.type, "p\(index)")]
     }
-    return KernelText(family: family, parameters: parameters, body: preface + declarations + text)
+    return KernelText(
+      family: family, parameters: parameters, body: preface + declarations + text, for: target.kernelClass)
   }
 }
 

@@ -129,6 +129,7 @@ struct PlanLowering {
     detail: String, flops: Double, bytes: Double
   ) {
     guard groups > 0 else { return }
+    precondition(!isCPU || localSize == 1, "kernels for CPUs know no work-items")
     launches.append(
       LoweredLaunch(
         kernel: builder.kernel, slots: bound + [slots.geometry], geometryOffset: geometry.count,

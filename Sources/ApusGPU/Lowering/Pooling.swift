@@ -36,14 +36,22 @@ extension PlanLowering {
     template["isInside"] = step.padding.z == 0 && reach < step.input.z ? "1" : "0"
     template["planes"] = builder.number(step.planes)
     template["inputVolume"] = builder.number(step.input.wrappedProduct)
-    for (name, extents) in [
-      ("input", step.input), ("output", step.output), ("window", step.window), ("stride", step.stride),
-      ("padding", step.padding), ("dilation", step.dilation),
-    ] {
-      for (axis, letter) in ["D", "H", "W"].enumerated() {
-        template[name + letter] = builder.number(extents[axis])
-      }
+    let shape = [
+      ("input", step.input, 1), ("output", step.output, 1), ("window", step.window, 1), ("stride", step.stride, 1),
+      ("padding", step.padding, 0), ("dilation", step.dilation, 1),
+    ]
+    let isFlat = shape.allSatisfy { $0.1.x == $0.2 }
+    for (name, extents, trivial) in shape {
+      template[name + "D"] = isFlat ? String(trivial) : builder.number(extents.x)
+      template[name + "H"] = builder.number(extents.y)
+      template[name + "W"] = builder.number(extents.z)
     }
+    (template["READ"], template["apart"]) =
+      switch step.stride.z {
+      case 1: ("LOAD", "")
+      case 2: ("EVEN", "")
+      default: ("GATHER", "\(template["strideW"]!), ")
+      }
     return template
   }
 
@@ -144,10 +152,7 @@ extension PlanLowering {
     var filled = KernelTemplate("pooling/window.cl")
     fillEpilogue(step.epilogue, &filled, &builder, cores: ["core"])
     let place = Self.takingApart(
-      "row", ["plane", "d", "h"],
-      [step.output.x, step.output.y].map {
-        builder.number($0)
-      }, index)
+      "row", ["plane", "d", "h"], [shared["outputD"]!, shared["outputH"]!], index)
     let groups = builder.overRows(
       step.planes * step.output.x * step.output.y, columns: step.output.z,
       elementsPerGroup: isCPU ? 2048 : 256,
@@ -235,9 +240,7 @@ extension PlanLowering {
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     let place = Self.takingApart(
       "row", ["plane", "inputD", "inputH"],
-      [
-        shared["inputD"]!, shared["inputH"]!,
-      ], index)
+      [shared["inputD"]!, shared["inputH"]!], index)
     let groups = builder.overRows(
       step.planes * step.input.x * step.input.y, columns: step.input.z, elementsPerGroup: 256,
       begin: {
