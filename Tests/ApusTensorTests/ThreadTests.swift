@@ -1,5 +1,6 @@
 import Apus
 import ApusTestSupport
+import Foundation
 import Testing
 
 /// Tensors that several threads use at once.
@@ -17,6 +18,31 @@ import Testing
         try await group.waitForAll()
       }
     }
+  }
+
+  /// A value that rides along with the next evaluation is not taken along by one of another task, while the graph it
+  /// belongs to is still recorded.
+  @Test func attachedValuesWaitForTheirScope() throws {
+    let device = TestDevice.reference.device
+    let x = try Tensor([1, 2, 3] as [Float], device: device).evaluated()
+    let found = try recordingGradients {
+      let y = (x * x).exp()
+      let statistic = y.mean()
+      statistic.evaluateWithNext()
+      let done = DispatchSemaphore(value: 0)
+      Thread.detachNewThread {
+        #expect(throws: Never.self) { try #expect((Tensor([4, 5] as [Float], device: device) + 1).array() == [5, 6]) }
+        done.signal()
+      }
+      done.wait()
+      #expect(!statistic.isEvaluated && !y.isEvaluated)
+      let gradient = gradients(of: y.sum() + statistic, withRespectTo: [x])[0]
+      try eval([gradient])
+      #expect(statistic.isEvaluated)
+      return try gradient.array()
+    }
+    let plain = (x * x).exp()
+    #expect(try gradients(of: plain.sum() + plain.mean(), withRespectTo: [x])[0].array() == found)
   }
 
   private func share(_ device: ComputeDevice, _ value: Float) async throws {

@@ -6,6 +6,10 @@ final class GradientScope: Sendable {
   @TaskLocal static var taskLocal: GradientScope?
   private static let active = Atomic<Int>(0)
   private let kept = Mutex<[Node]>([])
+  private let hasEnded = Atomic(false)
+
+  /// Whether code may still differentiate what was built inside.
+  var isOpen: Bool { !hasEnded.load(ordering: .acquiring) }
 
   /// The innermost scope of the task. Outside of any scope this costs one load.
   static var current: GradientScope? {
@@ -31,6 +35,7 @@ final class GradientScope: Sendable {
     active.add(1, ordering: .relaxed)
     defer {
       active.subtract(1, ordering: .relaxed)
+      scope.hasEnded.store(true, ordering: .releasing)
       scope.cutEdges()
     }
     return try $taskLocal.withValue(scope, operation: body)

@@ -18,7 +18,7 @@ struct Evaluator: ~Copyable {
   private var outputNodes: [Unmanaged<Node>] = []
   private var scalars: [Scalar] = []
   /// Values to compute with the next plan although nothing that is asked for needs them.
-  private var attached: [Node] = []
+  private var attached: [(node: Node, scope: GradientScope?)] = []
   private var attachedLimit = 64
 
   init(backend: any Device) {
@@ -26,20 +26,20 @@ struct Evaluator: ~Copyable {
     plans = PlanCache()
   }
 
-  /// Computes `node` with the next evaluation, whatever that is for.
+  /// Computes `node` with the next evaluation, whatever that is for; but as long as the gradient scope lasts in which
+  /// this is asked for, only with one inside of it: another thread's would cut the edges that gradients need.
   mutating func attach(_ node: Node) {
     if attached.count >= attachedLimit {
       // Values that nobody refers to any more are let go, or a loop that never evaluates would pile them up.
-      attached.removeAll { $0.isMaterialized || $0.handleCount.load(ordering: .acquiring) == 0 }
+      attached.removeAll { $0.node.isMaterialized || $0.node.handleCount.load(ordering: .acquiring) == 0 }
       attachedLimit = max(64, 2 * attached.count)
     }
-    attached.append(node)
+    attached.append((node, GradientScope.current))
   }
 
   /// Gives every root a value.
   mutating func evaluate(_ roots: [Node]) throws(DeviceError) {
-    let extra = attached
-    attached.removeAll(keepingCapacity: true)
+    let extra = takeAttached()
     begin()
     for root in roots where !root.isMaterialized { visit(root) }
     for root in extra where !root.isMaterialized && root.handleCount.load(ordering: .acquiring) > 0 {
@@ -64,6 +64,19 @@ struct Evaluator: ~Copyable {
       throw error
     }
     finish()
+  }
+
+  /// The attached values that may be computed now.
+  private mutating func takeAttached() -> [Node] {
+    guard !attached.isEmpty else { return [] }
+    let scope = GradientScope.current
+    var taken: [Node] = []
+    attached.removeAll { entry in
+      guard entry.scope == nil || entry.scope === scope || entry.scope?.isOpen == false else { return false }
+      taken.append(entry.node)
+      return true
+    }
+    return taken
   }
 
   private mutating func begin() {

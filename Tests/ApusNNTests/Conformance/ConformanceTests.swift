@@ -1,0 +1,100 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// Layers, losses, optimizers and schedules against PyTorch, on every device.
+@Suite struct ConformanceTests {
+  @Test(arguments: TestDevice.conformance) func layers(_ test: TestDevice) throws {
+    let fixture = try Fixture("layers")
+    #expect(fixture.cases.sorted() == ModuleCase.layers.map(\.name).sorted())
+    var report = ConformanceReport("layers", on: test)
+    for module in ModuleCase.layers {
+      let problems = try withDevice(test.device) { () throws in try module.problems(fixture, &report) }
+      #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
+    }
+    report.print()
+  }
+
+  @Test(arguments: TestDevice.conformance) func losses(_ test: TestDevice) throws {
+    let fixture = try Fixture("losses")
+    #expect(fixture.cases.sorted() == LossCase.all.map(\.name).sorted())
+    var report = ConformanceReport("losses", on: test)
+    for loss in LossCase.all {
+      report.beginCase()
+      try withDevice(test.device) { () throws in
+        let inputs = try fixture.inputs(of: loss.name)
+        let smooth = inputs.indices.filter { fixture.contains(loss.name, "gradient.input.\($0)") }
+        let value = loss.value(inputs)
+        let found = gradients(of: patternLoss([value]), withRespectTo: smooth.map { inputs[$0] })
+        try eval([value] + found)
+        let problem = report.add(try fixture.error(of: value, loss.name, "output.0"), of: loss.name)
+        #expect(problem == nil)
+        for (index, gradient) in zip(smooth, found) {
+          let key = "gradient.input.\(index)"
+          let error = try fixture.error(of: gradient, loss.name, key)
+          #expect(report.add(error, of: "\(loss.name): \(key)", isGradient: true) == nil)
+        }
+      }
+    }
+    report.print()
+  }
+
+  /// Twenty steps of a small net. Rounding grows from step to step: the bounds are those of gradients.
+  @Test(arguments: TestDevice.conformance) func optimizers(_ test: TestDevice) throws {
+    let fixture = try Fixture("optimizers")
+    #expect(fixture.cases.filter { $0 != "start" }.sorted() == OptimizerCase.all.map(\.name).sorted())
+    var report = ConformanceReport("optimizers", on: test)
+    for run in OptimizerCase.all {
+      report.beginCase()
+      try withDevice(test.device) { () throws in
+        let net = ConformanceTests.net()
+        for entry in net.state.entries { entry.assign(try fixture.tensor("start", "state.\(entry.key)")) }
+        let (x, y) = (try fixture.tensor("start", "input.0"), try fixture.tensor("start", "input.1"))
+        let optimizer = Optimizer(run.rule, for: net)
+        var losses: [Tensor] = []
+        for _ in 0..<20 {
+          let (loss, gradients) = withMode(.training) {
+            valueAndGradients(of: optimizer.parameters) { crossEntropy(net(x), y) }
+          }
+          try optimizer.update(run.clip(gradients))
+          #expect(loss.isEvaluated, "the loss belongs to the plan of the update")
+          losses.append(loss)
+        }
+        var found = [("losses", Tensor.stacked(losses))]
+        for entry in net.state.entries { found.append(("after.\(entry.key)", entry.value)) }
+        for (key, value) in optimizer.state { found.append(("slot.\(key)", value)) }
+        for (key, value) in found where fixture.contains(run.name, key) {
+          let error = try fixture.error(of: value, run.name, key)
+          #expect(report.add(error, of: "\(run.name): \(key)", isGradient: true) == nil)
+        }
+      }
+    }
+    report.print()
+  }
+
+  /// As `net()` in `Tests/Conformance/optimizers.py`.
+  static func net() -> Sequential {
+    Sequential {
+      Conv2d(1, 3, kernel: 3, padding: 1, hasBias: false)
+      BatchNorm(3)
+      ReLU()
+      MaxPool2d(2)
+      Flatten()
+      Linear(27, 8)
+      Tanh()
+      Linear(8, 4)
+    }
+  }
+
+  @Test func schedules() throws {
+    let fixture = try Fixture("schedules")
+    #expect(fixture.cases.sorted() == ScheduleCase.all.map(\.name).sorted())
+    for run in ScheduleCase.all {
+      for (step, factor) in try fixture.numbers(run.name, "factors").enumerated() {
+        let found = run.schedule.factor(step: step, of: 200)
+        #expect(abs(found - factor) <= 1e-9, "\(run.name), step \(step): \(found), expected \(factor)")
+      }
+    }
+    print("conformance: schedules: \(ScheduleCase.all.count) cases of 200 steps")
+  }
+}

@@ -1,0 +1,116 @@
+import Apus
+import Foundation
+
+/// Results of PyTorch in float64, from `Tests/Conformance`; `fixture.py` there says what the keys mean.
+public struct Fixture: Sendable {
+  /// The names of the cases, in the order in which they were made.
+  public let cases: [String]
+  private let file: Safetensors.File
+
+  public init(_ name: String) throws {
+    let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Conformance/\(name).safetensors").path
+    file = try Safetensors.File(path: path)
+    let list = try JSON(parsing: Array((file.header.metadata["cases"] ?? "").utf8))
+    cases = (list.array ?? []).compactMap(\.string)
+  }
+
+  /// What stands behind `prefix` in the keys of a case.
+  public func keys(of name: String, _ prefix: String) -> [String] {
+    file.header.entries.map(\.name).filter { $0.hasPrefix("\(name)/\(prefix)") }
+      .map { String($0.dropFirst("\(name)/\(prefix)".count)) }.sorted()
+  }
+
+  public func contains(_ name: String, _ key: String) -> Bool { file.header["\(name)/\(key)"] != nil }
+
+  /// A tensor of a case, on the current device.
+  public func tensor(_ name: String, _ key: String) throws -> Tensor { try file.tensor("\(name)/\(key)") }
+
+  /// `input.0`, `input.1`, …
+  public func inputs(of name: String) throws -> [Tensor] {
+    try keys(of: name, "input.").map { try tensor(name, "input.\($0)") }
+  }
+
+  /// The numbers of a tensor of a case.
+  public func numbers(_ name: String, _ key: String) throws -> [Double] {
+    let device = ComputeDevice.host
+    return try withDevice(device) { () throws in try tensor(name, key).array(of: Double.self) }
+  }
+
+  /// How far `found` is from a tensor of a case, in units of `4 √K 2⁻²⁴` of its largest element, where K is the size
+  /// of the largest tensor of the case: at most 1 is asked of results, at most 10 of gradients. Integers have to be
+  /// equal.
+  public func error(of found: Tensor, _ name: String, _ key: String) throws -> Double {
+    guard let entry = file.header["\(name)/\(key)"] else { throw FixtureError("\(name) has no \(key)") }
+    guard Array(found.shape) == entry.shape else {
+      throw FixtureError("\(name): \(key) has shape \(found.shape), expected \(entry.shape)")
+    }
+    let expected = try numbers(name, key)
+    let numbers = try found.array(of: Double.self)
+    if entry.type == .int64 || entry.type == .bool { return numbers == expected ? 0 : .infinity }
+    let terms = file.header.entries.filter { $0.name.hasPrefix("\(name)/") }.map { $0.shape.reduce(1, *) }.max() ?? 1
+    let largest = expected.reduce(1e-30) { max($0, abs($1)) }
+    let unit = 4 * Double(terms).squareRoot() * 0x1p-24 * largest
+    return zip(numbers, expected).reduce(0) { worst, pair in
+      let difference = abs(pair.0 - pair.1) / unit
+      // NaN is as far as can be, but where it is expected.
+      return pair.0 == pair.1 || pair.0.isNaN && pair.1.isNaN ? worst : difference.isNaN ? .infinity : max(worst, difference)
+    }
+  }
+}
+
+extension ComputeDevice {
+  /// Where tests read numbers.
+  fileprivate static let host = ComputeDevice(backend: ReferenceDevice())
+}
+
+public struct FixtureError: Error, CustomStringConvertible {
+  public let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// The worst errors of a family on a device, which tests print.
+public struct ConformanceReport {
+  private let family: String
+  private let device: String
+  private var caseCount = 0
+  private var worst = (result: (0.0, ""), gradient: (0.0, ""))
+
+  public init(_ family: String, on device: TestDevice) {
+    self.family = family
+    self.device = device.name
+  }
+
+  public mutating func beginCase() { caseCount += 1 }
+
+  /// Notes an error; returns what is wrong with it, if anything.
+  public mutating func add(_ error: Double, of place: String, isGradient: Bool = false) -> String? {
+    if isGradient {
+      if error >= worst.gradient.0 { worst.gradient = (error, place) }
+    } else if error >= worst.result.0 {
+      worst.result = (error, place)
+    }
+    let bound: Double = isGradient ? 10 : 1
+    return error <= bound ? nil : "\(place) on \(device): \(error) of the unit, at most \(bound)"
+  }
+
+  public func print() {
+    func text(_ worst: (Double, String)) -> String { String(format: "%.2f (%@)", worst.0, worst.1) }
+    Swift.print(
+      "conformance: \(family) on \(device): \(caseCount) cases, worst result \(text(worst.result)) of 1, "
+        + "worst gradient \(text(worst.gradient)) of 10")
+  }
+}
+
+extension TestDevice {
+  /// The devices whose modules are compared with PyTorch's: the interpreter, the CPU, and OpenCL with its own kernels.
+  public static var conformance: [TestDevice] { all.filter { !$0.name.contains("gpu") } }
+}
+
+/// The sum of the floating-point tensors, each times `cos(i)` of the row-major places, whose gradients fixtures hold.
+public func patternLoss(_ outputs: [Tensor]) -> Tensor {
+  outputs.filter { $0.dtype.isFloatingPoint }.map { output in
+    let pattern = Tensor((0..<output.elementCount).map { Float(cos(Double($0))) }, shape: output.shape)
+    return (output * pattern).sum()
+  }.reduce(Tensor.zeros([])) { $0 + $1 }
+}
