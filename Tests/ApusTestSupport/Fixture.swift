@@ -54,7 +54,8 @@ public struct Fixture: Sendable {
     return zip(numbers, expected).reduce(0) { worst, pair in
       let difference = abs(pair.0 - pair.1) / unit
       // NaN is as far as can be, but where it is expected.
-      return pair.0 == pair.1 || pair.0.isNaN && pair.1.isNaN ? worst : difference.isNaN ? .infinity : max(worst, difference)
+      if pair.0 == pair.1 || pair.0.isNaN && pair.1.isNaN { return worst }
+      return difference.isNaN ? .infinity : max(worst, difference)
     }
   }
 }

@@ -61,7 +61,9 @@ struct ModuleCase: Sendable {
     for (index, output) in outputs.enumerated() {
       check(try fixture.error(of: output, name, "output.\(index)"), "output.\(index)")
     }
-    if fixture.contains(name, "output.\(outputs.count)") { problems.append("\(name): \(outputs.count) outputs are too few") }
+    if fixture.contains(name, "output.\(outputs.count)") {
+      problems.append("\(name): \(outputs.count) outputs are too few")
+    }
     let places = smooth.map { "gradient.input.\($0)" } + parameters.map { "gradient.\($0.key)" }
     for (place, gradient) in zip(places, found) {
       check(try fixture.error(of: gradient, name, place), place, isGradient: true)
