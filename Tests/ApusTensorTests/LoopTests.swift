@@ -48,7 +48,8 @@ import Testing
   }
 
   private func expectEqual(
-    _ found: [Tensor], _ expected: [Tensor], tolerance: Double, _ what: String, location: SourceLocation = #_sourceLocation
+    _ found: [Tensor], _ expected: [Tensor], tolerance: Double, _ what: String,
+    location: SourceLocation = #_sourceLocation
   ) throws {
     try eval(found + expected)
     for (index, (one, other)) in zip(found, expected).enumerated() {

@@ -28,7 +28,8 @@ struct GraphSnapshot {
     switch isMaterialized ? .leaf : op.lower {
     case .leaf:
       guard op !== Op.placeholder else {
-        fatalError("loop: a value inside of the body was asked for; it has one for each time, and none while it is built")
+        fatalError(
+          "loop: a value inside of the body was asked for; it has one for each time, and none while it is built")
       }
       result.kind = .leaf(inputCount)
       inputCount += 1

@@ -60,7 +60,8 @@ extension Planner {
   }
 
   /// The body's first nodes, and what those of them are that have to be brought in.
-  private func appendParameters(of body: LoopBody, inputs: [Int], to graph: inout GraphSnapshot) -> [PlannedLoop.Input] {
+  private func appendParameters(of body: LoopBody, inputs: [Int], to graph: inout GraphSnapshot) -> [PlannedLoop.Input]
+  {
     var result: [PlannedLoop.Input] = []
     for (index, entry) in body.entries.prefix(body.parameterCount).enumerated() {
       let input = inputs[index]
@@ -116,7 +117,8 @@ extension Planner {
   /// Whether a loop can read input `position` as it lies.
   static func accepts(_ attributes: LoopAttributes, _ position: Int, _ layout: Layout) -> Bool {
     let body = attributes.body
-    guard (body.carriedCount..<body.carriedCount + body.sequenceCount).contains(position) else { return layout.isIdentity }
+    let elements = body.carriedCount..<body.carriedCount + body.sequenceCount
+    guard elements.contains(position) else { return layout.isIdentity }
     return Layout(shape: layout.shape.removing(0), strides: layout.strides.removing(0)).isContiguous
   }
 }

@@ -83,7 +83,8 @@ private func mismatch(_ before: [TensorType], _ after: [Tensor]) -> String? {
   }
   for (index, (type, tensor)) in zip(before, after).enumerated()
   where type.shape != tensor.shape || type.dtype != tensor.dtype {
-    return "the body carries \(tensor.dtype) \(tensor.shape) on under \(index), and is given \(type.dtype) \(type.shape)"
+    return "the body carries \(tensor.dtype) \(tensor.shape) on under \(index), "
+      + "and is given \(type.dtype) \(type.shape)"
   }
   return nil
 }

@@ -169,7 +169,9 @@ struct StepAccesses {
     case .sort(let step): (reads, writes) = ([Access(value: step.source)], [Access(value: step.result)])
     case .loop(let step):
       reads = step.reads.map { Access(value: $0) }
-      for case .element(let operand) in step.inputs { reads.append(Access(value: operand.value, layout: operand.layout)) }
+      for case .element(let operand) in step.inputs {
+        reads.append(Access(value: operand.value, layout: operand.layout))
+      }
       writes = step.writes.map { Access(value: $0) }
       mismatch = step.body.problem.map { "the body: \($0)" } ?? Self.mismatch(step)
     }
