@@ -104,9 +104,9 @@ private final class Owner: Module {
       try withMode(.training) {
         try withValues(norm.values) {
           _ = try norm(x).array()
-          #expect(try norm.runningMean.value.array() == [0.2])
+          #expect(try norm.runningMean!.value.array() == [0.2])
         }
-        #expect(try norm.runningMean.value.array() == [0])
+        #expect(try norm.runningMean!.value.array() == [0])
       }
     }
   }
@@ -137,35 +137,15 @@ private final class Owner: Module {
     }
   }
 
-  @Test func dropoutKeepsTheMeanAndFollowsItsKey() throws {
+  @Test func randomSlopesStayInTheirRange() throws {
     try withDevice(device) { () throws in
-      let x = Tensor.ones([100, 100])
-      let drop = Dropout(0.25)
-      #expect(try drop(x).array() == x.array())
-      func run(_ seed: UInt64) throws -> [Float] {
-        try withMode(.training) { try withRandomKey(RandomKey(seed: seed)) { try drop(x).array() } }
+      let x = Tensor.ones([50, 50]) * -1
+      let slopes = try withMode(.training) {
+        try withRandomKey(RandomKey(seed: 1)) { try RReLU(lower: 0.25, upper: 0.5)(x).array().map { -$0 } }
       }
-      let values = try run(1)
-      #expect(Set(values) == [0, 1 / 0.75])
-      #expect(abs(values.reduce(0, +) / 10_000 - 1) < 0.02)
-      #expect(try run(1) == values)
-      #expect(try run(2) != values)
-    }
-  }
-
-  @Test func initializersHaveTheirSpread() throws {
-    try withDevice(device) { () throws in
-      let shape: Shape = [64, 16, 3, 3]
-      let expected: [(Initializer, Double)] = [
-        (.pytorch, 1 / (3 * 144).squareRoot()), (.xavierUniform(), (2.0 / (144 + 576)).squareRoot()),
-        (.xavierNormal(), (2.0 / (144 + 576)).squareRoot()), (.heUniform(), (2.0 / 144).squareRoot()),
-        (.heNormal(), (2.0 / 144).squareRoot()), (.normal(deviation: 0.3), 0.3), (.ones, 0), (.zeros, 0),
-      ]
-      for (initializer, deviation) in expected {
-        let value = withRandomKey(RandomKey(seed: 3)) { initializer(shape) }
-        let found = try value.variance().scalar().squareRoot()
-        #expect(abs(found - deviation) <= 0.03 * deviation)
-      }
+      #expect(slopes.allSatisfy { $0 >= 0.25 && $0 < 0.5 } && Set(slopes).count > 2000)
+      #expect(abs(slopes.reduce(0, +) / 2500 - 0.375) < 0.01)
+      #expect(try withMode(.training) { try RReLU()(-x).array() } == (-x).array())
     }
   }
 
@@ -177,7 +157,7 @@ private final class Owner: Module {
         valueAndGradients(of: norm.parameters) { checkpointed([x]) { norm($0[0]) }.squared().sum() }
       }
       try eval([result.value])
-      #expect(try norm.numBatchesTracked.value.scalar() == 1)
+      #expect(try norm.numBatchesTracked!.value.scalar() == 1)
     }
   }
 }

@@ -3,6 +3,9 @@ import ApusTensor
 /// The convolution (cross-correlation) along 1 to 3 spatial axes, plus a bias for each output channel:
 /// `y[n, k, o] = b[k] + Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · W[k, c, r]`
 /// for `x: [batch, inputs, spatial…]`, `W: [outputs, inputs / groups, kernel…]`, `b: [outputs]`.
+///
+/// A depthwise convolution, which filters every channel on its own, is one with as many groups as inputs: see
+/// `depthwise(_:multiplier:…)`.
 public struct Convolution<let rank: Int>: Layer {
   public let weight: Parameter
   public let bias: Parameter?
@@ -10,17 +13,19 @@ public struct Convolution<let rank: Int>: Layer {
   private let stride: [Int]
   private let padding: [(before: Int, after: Int)]
   private let dilation: [Int]
+  private let paddingMode: PaddingMode
   private let biasShape: Shape
 
   /// - Parameters:
   ///   - groups: into how many independent parts the channels are divided.
+  ///   - paddingMode: what stands around the input.
   ///   - initializer: of the weight; the bias is uniform in `±1/√fanIn`, as in PyTorch, unless
   ///     `biasInitializer` says otherwise.
   /// - Precondition: `groups` divides both channel counts.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Extents = 1, padding: Padding = 0,
-    dilation: Extents = 1, groups: Int = 1, hasBias: Bool = true, initializer: Initializer = .pytorch,
-    biasInitializer: Initializer = .pytorch
+    dilation: Extents = 1, groups: Int = 1, hasBias: Bool = true, paddingMode: PaddingMode = .zeros,
+    initializer: Initializer = .pytorch, biasInitializer: Initializer = .pytorch
   ) {
     let name = Self.typeName
     guard groups > 0, inputs % groups == 0, outputs % groups == 0 else {
@@ -34,7 +39,21 @@ public struct Convolution<let rank: Int>: Layer {
     self.stride = stride.spread(rank, name)
     self.dilation = dilation.spread(rank, name)
     self.padding = padding.amounts(rank, kernel: kernel, dilation: self.dilation, name)
+    self.paddingMode = paddingMode
     biasShape = Shape([outputs] + Array(repeating: 1, count: rank))
+  }
+
+  /// A convolution of every channel on its own (Chollet, 2017): outputs `multiplier · c ..< multiplier · (c + 1)` come
+  /// from channel `c`, `W: [channels · multiplier, 1, kernel…]`. A pointwise one (`kernel: 1`) behind it mixes channels.
+  public static func depthwise(
+    _ channels: Int, multiplier: Int = 1, kernel: Extents, stride: Extents = 1, padding: Padding = 0,
+    dilation: Extents = 1, hasBias: Bool = true, paddingMode: PaddingMode = .zeros,
+    initializer: Initializer = .pytorch, biasInitializer: Initializer = .pytorch
+  ) -> Convolution {
+    Convolution(
+      channels, channels * multiplier, kernel: kernel, stride: stride, padding: padding, dilation: dilation,
+      groups: channels, hasBias: hasBias, paddingMode: paddingMode, initializer: initializer,
+      biasInitializer: biasInitializer)
   }
 
   public static var typeName: String { "Conv\(rank)d" }
@@ -44,9 +63,11 @@ public struct Convolution<let rank: Int>: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = x.convolved(
-      with: weight.value, stride: stride, padding: padding, dilation: dilation, groups: groups)
-    return bias.map { y + $0.value.reshaped(to: biasShape) } ?? y
+    let isFilled = paddingMode == .zeros || padding.allSatisfy { $0 == (0, 0) }
+    let source = isFilled ? x : x.padded(by: [(0, 0), (0, 0)] + padding, mode: paddingMode)
+    let y = source.convolved(
+      with: weight.value, stride: stride, padding: isFilled ? padding : [(0, 0)], dilation: dilation, groups: groups)
+    return OutputProbe.note(weight, bias.map { y + $0.value.reshaped(to: biasShape) } ?? y)
   }
 }
 

@@ -1,27 +1,111 @@
 import ApusTensor
 
+/// What the dropout layers share: when they drop, and what.
+struct Dropping: Sendable {
+  let rate: Double
+  let isAlwaysOn: Bool
+
+  init(_ rate: Double, isAlwaysOn: Bool, _ layer: String) {
+    guard rate >= 0, rate < 1 else { fatalError("\(layer): the rate \(rate) is not in 0 ..< 1") }
+    self.rate = rate
+    self.isAlwaysOn = isAlwaysOn
+  }
+
+  /// `true` with probability `1 − rate` at each place of `shape`, or `nil` where nothing is dropped.
+  func kept(_ shape: Shape, _ device: ComputeDevice, _ layer: String) -> Tensor? {
+    guard isAlwaysOn || ModeScope.mode(for: layer) == .training, rate > 0 else { return nil }
+    guard !isRecomputing else {
+      fatalError("\(layer): inside checkpointed { } the second run would drop others; keep dropout outside of it")
+    }
+    return RandomSource.current.draw { key in
+      Tensor.bernoulli(shape, probability: 1 - rate, key: &key, device: device)
+    }
+  }
+
+  /// `x / (1 − rate)` where `kept` holds, else 0.
+  func apply(_ kept: Tensor, to x: Tensor) -> Tensor {
+    kept.select(x * (1 / (1 - rate)), Tensor.number(0, dtype: x.dtype, device: x.device))
+  }
+}
+
 /// In training, zero with probability `rate`, else `x / (1 − rate)`, so that the mean stays (Srivastava et al.,
 /// 2014). In inference `x`.
+///
+/// A layer that is always on drops in inference too. Several runs of one model are then draws from its predictive
+/// distribution: their mean is the prediction, their spread its uncertainty (Monte-Carlo dropout; Gal, Ghahramani,
+/// 2016). The other layers stay in the mode of the run, so that batch norm uses its running values.
 public struct Dropout: Layer {
-  public let rate: Double
+  private let dropping: Dropping
 
+  public var rate: Double { dropping.rate }
+  public var isAlwaysOn: Bool { dropping.isAlwaysOn }
+
+  /// - Parameter isAlwaysOn: whether it drops in inference too.
   /// - Precondition: `0 ≤ rate < 1`.
-  public init(_ rate: Double = 0.5) {
-    guard rate >= 0, rate < 1 else { fatalError("Dropout: the rate \(rate) is not in 0 ..< 1") }
-    self.rate = rate
+  public init(_ rate: Double = 0.5, isAlwaysOn: Bool = false) {
+    dropping = Dropping(rate, isAlwaysOn: isAlwaysOn, "Dropout")
   }
 
   public var members: [ModuleMember] { [] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard ModeScope.mode(for: "Dropout") == .training, rate > 0 else { return x }
-    guard !isRecomputing else {
-      fatalError("Dropout: inside checkpointed { } the second run would drop others; keep dropout outside of it")
+    dropping.kept(x.shape, x.device, "Dropout").map { dropping.apply($0, to: x) } ?? x
+  }
+}
+
+/// Dropout of whole channels: each channel of each example of `x: [batch, channels, spatial…]` is zero with
+/// probability `rate`, else `x / (1 − rate)` (Tompson et al., 2015: neighbouring places are too much alike for
+/// `Dropout`). In inference `x`, unless it is always on.
+public struct ChannelDropout<let rank: Int>: Layer {
+  private let dropping: Dropping
+
+  public var rate: Double { dropping.rate }
+  public var isAlwaysOn: Bool { dropping.isAlwaysOn }
+
+  /// - Parameter isAlwaysOn: whether it drops in inference too, as `Dropout` says.
+  /// - Precondition: `0 ≤ rate < 1`.
+  public init(_ rate: Double = 0.5, isAlwaysOn: Bool = false) {
+    dropping = Dropping(rate, isAlwaysOn: isAlwaysOn, Self.typeName)
+  }
+
+  public static var typeName: String { "Dropout\(rank)d" }
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard x.rank == rank + 2 else {
+      ShapeError(Self.typeName, "\(x.shape) is not [batch, channels, \(rank) spatial axes]").report()
+      return x
     }
-    let kept = RandomSource.current.draw { key in
-      Tensor.bernoulli(x.shape, probability: 1 - rate, key: &key, device: x.device)
-    }
-    let zero = Tensor.number(0, dtype: x.dtype, device: x.device)
-    return kept.select(x * (1 / (1 - rate)), zero)
+    let channels = Shape([x.shape[0], x.shape[1]] + Array(repeating: 1, count: rank))
+    return dropping.kept(channels, x.device, Self.typeName).map { dropping.apply($0, to: x) } ?? x
+  }
+}
+
+public typealias Dropout1d = ChannelDropout<1>
+public typealias Dropout2d = ChannelDropout<2>
+public typealias Dropout3d = ChannelDropout<3>
+
+/// Dropout for nets of `SELU`, which keeps their mean and variance (Klambauer et al., 2017): in training
+/// `a · x + b`, where with probability `rate` the limit of SELU, `α′ = −λα`, stands in for `x`,
+/// `a = ((1 − rate)(1 + rate · α′²))^(−1/2)`, `b = −a · rate · α′`. In inference `x`, unless it is always on.
+public struct AlphaDropout: Layer {
+  private let dropping: Dropping
+
+  public var rate: Double { dropping.rate }
+  public var isAlwaysOn: Bool { dropping.isAlwaysOn }
+
+  /// - Parameter isAlwaysOn: whether it drops in inference too, as `Dropout` says.
+  /// - Precondition: `0 ≤ rate < 1`.
+  public init(_ rate: Double = 0.5, isAlwaysOn: Bool = false) {
+    dropping = Dropping(rate, isAlwaysOn: isAlwaysOn, "AlphaDropout")
+  }
+
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard let kept = dropping.kept(x.shape, x.device, "AlphaDropout") else { return x }
+    let limit = -1.0507009873554805 * 1.6732632423543772
+    let a = 1 / ((1 - rate) * (1 + rate * limit * limit)).squareRoot()
+    return kept.select(x, Tensor.number(limit, dtype: x.dtype, device: x.device)) * a - a * rate * limit
   }
 }

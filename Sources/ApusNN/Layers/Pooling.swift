@@ -70,6 +70,15 @@ public struct GlobalAveragePool: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.mean(Array(2..<Swift.max(x.rank, 2))) }
 }
 
+/// The largest element over all spatial axes: `[batch, channels, spatial…]` to `[batch, channels]`. Equal ones share
+/// the gradient.
+public struct GlobalMaxPool: Layer {
+  public init() {}
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.max(Array(2..<Swift.max(x.rank, 2))) }
+}
+
 public typealias MaxPool1d = MaxPool<1>
 public typealias MaxPool2d = MaxPool<2>
 public typealias MaxPool3d = MaxPool<3>

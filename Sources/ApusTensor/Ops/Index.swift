@@ -130,6 +130,15 @@ extension Tensor {
     return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0]))
   }
 
+  /// The slices along axis 0 at `indices`, integers of any shape. Unlike in `gathering`, a negative index is an error.
+  ///
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
+  package func rows(at indices: Tensor) -> Tensor {
+    let list = indices.dtype == .int64 || indices.dtype == .int32 ? indices : indices.cast(to: .int64)
+    guard let axis = checkedAxis(0, "gather") else { return self }
+    return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0]))
+  }
+
   /// For each element of `indices` the element of the same place, but for `axis`, where the index says
   /// (`torch.gather`): `y[i, j] = x[i, indices[i, j]]` for axis 1. Negative indices count from the end.
   public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {

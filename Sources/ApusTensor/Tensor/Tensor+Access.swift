@@ -63,6 +63,18 @@ extension Tensor {
   }
 }
 
+extension Tensor {
+  /// A tensor on the same device, of numbers that the host works out from those of this one, now. Gradients do not
+  /// flow through it; where the value cannot be read, reading the result throws what reading it did.
+  package func mappedOnHost(to shape: Shape, _ transform: ([Float]) -> [Float]) -> Tensor {
+    do throws(DeviceError) {
+      return Tensor(transform(try array()), shape: shape, device: device)
+    } catch {
+      return Tensor(node: Node(buffer: nil, failure: error, type: TensorType(shape, .float32), device: device))
+    }
+  }
+}
+
 /// A value on its way to the host.
 public struct Reading: Sendable {
   let download: any Download

@@ -85,6 +85,24 @@ extension OpCase {
         }
       }),
     .move(
+      "padded(reflect)", [[3, 2, 3], [3, 0, 3], [3, 1, 4]],
+      { $0.padded(by: [(2, 1), (0, 0), (0, 2)], mode: .reflect) },
+      { x in
+        func place(_ index: Int, _ extent: Int) -> Int { index < 0 ? -index : min(index, 2 * extent - 2 - index) }
+        return Grid([x.shape[0] + 3, x.shape[1], x.shape[2] + 2]) {
+          x[place($0[0] - 2, x.shape[0]), $0[1], place($0[2], x.shape[2])]
+        }
+      }),
+    .move(
+      "padded(replicate)", [[3, 2], [0, 2], [1, 1]], { $0.padded(by: [(0, 0), (2, 1)], mode: .replicate) },
+      { x in Grid([x.shape[0], x.shape[1] + 3]) { x[$0[0], min(max($0[1] - 2, 0), x.shape[1] - 1)] } }),
+    .move(
+      "padded(circular)", [[3, 2], [3, 0], [2, 1]], { $0.padded(by: [(2, 1), (0, 0)], mode: .circular) },
+      { x in Grid([x.shape[0] + 3, x.shape[1]]) { x[($0[0] + 2 * x.shape[0] - 2) % x.shape[0], $0[1]] } }),
+    .move(
+      "padded(zeros)", [[3, 2], [0, 2], [1, 1]], { $0.padded(by: [(0, 1), (1, 0)], mode: .zeros) },
+      { x in Grid([x.shape[0] + 1, x.shape[1] + 1]) { $0[0] < x.shape[0] && $0[1] > 0 ? x[$0[0], $0[1] - 1] : 0 } }),
+    .move(
       "concatenated", [[[2, 3], [2, 1], [2, 4]], [[0, 3], [0, 1], [0, 1]], [[2, 0], [2, 2], [2, 0]]],
       { Tensor.concatenated($0, alongAxis: -1) },
       { x in

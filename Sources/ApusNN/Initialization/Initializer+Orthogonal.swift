@@ -1,0 +1,83 @@
+import ApusTensor
+import Glibc
+
+extension Initializer {
+  /// `gain` times a random matrix with orthonormal rows, or columns where there are fewer of them (Saxe, McClelland,
+  /// Ganguli, 2014); the axes behind the first count as one.
+  ///
+  /// The matrix is the `Q` of the QR decomposition of normal numbers, by Householder's reflections in `Double` on the
+  /// host, its columns signed such that the diagonal of `R` is positive: that makes it uniform among all such matrices
+  /// (Mezzadri, 2007). O(rows · columns · min(rows, columns)); the draw is read back from the device, so that equal
+  /// seeds give equal bits on every device.
+  ///
+  /// - Precondition: the shape has two axes or more.
+  public static func orthogonal(gain: Double = 1) -> Initializer {
+    Initializer { shape, _, key in
+      guard shape.rank >= 2 else { fatalError("orthogonal: \(shape) has no rows and columns") }
+      let (rows, columns) = (shape[0], shape.dropFirst().reduce(1, *))
+      let (long, short) = (Swift.max(rows, columns), Swift.min(rows, columns))
+      return Tensor.uniform([2, long * short], key: &key).mappedOnHost(to: shape) { numbers in
+        let q = orthonormalColumns(normalNumbers(numbers), long, short)
+        guard rows < columns else { return q.map { Float($0 * gain) } }
+        // The long side is the columns: the transpose.
+        return (0..<rows * columns).map { Float(q[$0 % columns * rows + $0 / columns] * gain) }
+      }
+    }
+  }
+
+  /// Box and Muller's transform (1958) of two lists of numbers in `0 ..< 1`.
+  private static func normalNumbers(_ uniform: [Float]) -> [Double] {
+    let count = uniform.count / 2
+    return (0..<count).map { index in
+      (-2 * log(1 - Double(uniform[index]))).squareRoot() * cos(2 * .pi * Double(uniform[count + index]))
+    }
+  }
+
+  /// The `Q` of `A = Q R`, both `[rows, columns]` in row-major order with `rows ≥ columns`, and `R`'s diagonal
+  /// positive.
+  private static func orthonormalColumns(_ matrix: [Double], _ rows: Int, _ columns: Int) -> [Double] {
+    // Column-major: reflections go along columns.
+    var a = (0..<rows * columns).map { matrix[$0 % rows * columns + $0 / rows] }
+    var signs = [Double](repeating: 1, count: columns)
+    // Column k keeps the vector v of reflection k, H = I − v vᵀ · 2 / |v|², from its diagonal on.
+    for k in 0..<columns {
+      let start = k * rows + k
+      let end = (k + 1) * rows
+      let length = a[start..<end].reduce(0) { $0 + $1 * $1 }.squareRoot()
+      // Away from the diagonal's sign, so that nothing cancels.
+      let diagonal = a[start] > 0 ? -length : length
+      signs[k] = diagonal < 0 ? -1 : 1
+      a[start] -= diagonal
+      for column in k + 1..<columns { reflect(&a, from: start, to: end, at: column * rows + k) }
+    }
+    // Q is the product of the reflections with the first columns of the identity, the last one first.
+    var q = [Double](repeating: 0, count: rows * columns)
+    for k in 0..<columns { q[k * rows + k] = signs[k] }
+    for k in (0..<columns).reversed() {
+      let vector = Array(a[(k * rows + k)..<(k + 1) * rows])
+      for column in k..<columns { reflect(&q, by: vector, at: column * rows + k) }
+    }
+    return (0..<rows * columns).map { q[$0 % columns * rows + $0 / columns] }
+  }
+
+  /// Reflects the part of a column that begins at `place` by the vector at `start ..< end` of the same array.
+  private static func reflect(_ a: inout [Double], from start: Int, to end: Int, at place: Int) {
+    var (square, product) = (0.0, 0.0)
+    for offset in 0..<end - start {
+      square += a[start + offset] * a[start + offset]
+      product += a[start + offset] * a[place + offset]
+    }
+    guard square > 0 else { return }
+    for offset in 0..<end - start { a[place + offset] -= 2 * product / square * a[start + offset] }
+  }
+
+  private static func reflect(_ a: inout [Double], by vector: [Double], at place: Int) {
+    var (square, product) = (0.0, 0.0)
+    for (offset, v) in vector.enumerated() {
+      square += v * v
+      product += v * a[place + offset]
+    }
+    guard square > 0 else { return }
+    for (offset, v) in vector.enumerated() { a[place + offset] -= 2 * product / square * v }
+  }
+}

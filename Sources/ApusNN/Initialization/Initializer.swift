@@ -1,0 +1,68 @@
+import ApusTensor
+
+/// How a parameter starts.
+///
+/// Fans are those of weights `[outputs, inputs, kernel…]`: `fanIn = inputs · Πkernel`,
+/// `fanOut = outputs · Πkernel`.
+public struct Initializer: Sendable {
+  private let make: @Sendable (Shape, Fans, inout RandomKey) -> Tensor
+
+  public struct Fans: Hashable, Sendable {
+    public var fanIn: Int
+    public var fanOut: Int
+
+    public init(fanIn: Int, fanOut: Int) {
+      self.fanIn = fanIn
+      self.fanOut = fanOut
+    }
+
+    /// The fans of a weight `[outputs, inputs, kernel…]`.
+    public init(weight shape: Shape) {
+      let kernel = shape.dropFirst(2).reduce(1, *)
+      self.init(
+        fanIn: (shape.rank > 1 ? shape[1] : shape.first ?? 1) * kernel, fanOut: (shape.first ?? 1) * kernel)
+    }
+  }
+
+  /// An initializer of one's own.
+  public init(_ make: @escaping @Sendable (Shape, Fans, inout RandomKey) -> Tensor) { self.make = make }
+
+  /// A new value, its random numbers from the task's `RandomSource`.
+  public func callAsFunction(_ shape: Shape, fans: Fans? = nil) -> Tensor {
+    RandomSource.current.draw { key in make(shape, fans ?? Fans(weight: shape), &key) }
+  }
+}
+
+extension Initializer {
+  public static let zeros = constant(0)
+  public static let ones = constant(1)
+
+  public static func constant(_ value: Double) -> Initializer {
+    Initializer { shape, _, _ in Tensor(repeating: value, shape: shape) }
+  }
+
+  /// Uniform in `lower ..< upper`.
+  public static func uniform(lower: Double, upper: Double) -> Initializer {
+    Initializer { shape, _, key in .uniform(shape, lower: lower, upper: upper, key: &key) }
+  }
+
+  /// Uniform in `−bound ..< bound`.
+  public static func uniform(bound: Double) -> Initializer { uniform(lower: -bound, upper: bound) }
+
+  public static func normal(mean: Double = 0, deviation: Double) -> Initializer {
+    Initializer { shape, _, key in .normal(shape, mean: mean, deviation: deviation, key: &key) }
+  }
+
+  /// Normal, cut to `mean + deviation · (lower … upper)`: at two deviations when left out. What lies outside is drawn
+  /// again, not moved to the ends, so that the deviation that remains is smaller (0.88 of it for two).
+  ///
+  /// PyTorch's `trunc_normal_(mean, std, a, b)` takes the ends themselves: `lower = (a − mean) / std`, and likewise
+  /// `upper`.
+  public static func truncatedNormal(
+    mean: Double = 0, deviation: Double, lower: Double = -2, upper: Double = 2
+  ) -> Initializer {
+    Initializer { shape, _, key in
+      .truncatedNormal(shape, mean: mean, deviation: deviation, lower: lower, upper: upper, key: &key)
+    }
+  }
+}

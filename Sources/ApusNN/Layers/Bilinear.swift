@@ -1,0 +1,37 @@
+import ApusTensor
+
+/// `y_k = Σ_{i, j} x_i · W[k, i, j] · z_j + b_k` for `x: [batch…, first]`, `z: [batch…, second]`,
+/// `W: [outputs, first, second]`, `b: [outputs]`; the leading axes of both inputs are the same.
+public struct Bilinear: Module {
+  public let weight: Parameter
+  public let bias: Parameter?
+
+  /// - Parameters:
+  ///   - hasBias: whether `b` is added.
+  ///   - initializer: of the weight, with `first` as its fan in; the bias is uniform in `±1/√first`, as in PyTorch,
+  ///     unless `biasInitializer` says otherwise.
+  public init(
+    _ first: Int, _ second: Int, _ outputs: Int, hasBias: Bool = true, initializer: Initializer = .pytorch,
+    biasInitializer: Initializer = .pytorch
+  ) {
+    let fans = Initializer.Fans(fanIn: first, fanOut: outputs)
+    weight = Parameter(initializer([outputs, first, second], fans: fans))
+    bias = hasBias ? Parameter(biasInitializer([outputs], fans: fans)) : nil
+  }
+
+  public func callAsFunction(_ x: Tensor, _ z: Tensor) -> Tensor {
+    let (outputs, first, second) = (weight.shape[0], weight.shape[1], weight.shape[2])
+    guard x.rank > 0, x.rank == z.rank, x.shape.dropLast().elementsEqual(z.shape.dropLast()),
+      x.shape.last == first, z.shape.last == second
+    else {
+      ShapeError("Bilinear", "\(x.shape) and \(z.shape) are not [batch…, \(first)] and [batch…, \(second)]").report()
+      return x
+    }
+    let rows = x.shape.dropLast().reduce(1, *)
+    let products = x.reshaped(to: [rows, first, 1]) * z.reshaped(to: [rows, 1, second])
+    let flat = products.reshaped(to: [rows, first * second])
+      .matmul(weight.value.reshaped(to: [outputs, first * second]).transposed())
+    let y = flat.reshaped(to: Shape(x.shape.dropLast() + [outputs]))
+    return bias.map { y + $0.value } ?? y
+  }
+}

@@ -1,0 +1,54 @@
+import ApusTensor
+
+/// Row `x[i]` of a table for each index: integers `x: [indices…]` to `[indices…, width]`, `W: [count, width]`.
+///
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an index that is not in `0 ..< count`, on
+///   every device.
+public struct Embedding: Layer {
+  public let weight: Parameter
+  /// The index whose row gets no gradient.
+  public let paddingIndex: Int?
+
+  /// - Parameters:
+  ///   - paddingIndex: a row that starts as zeros and gets no gradient, for what fills sequences up.
+  ///   - initializer: of the table; normal with a deviation of 1, as in PyTorch, when left out.
+  /// - Precondition: `paddingIndex` is below `count`.
+  public init(
+    _ count: Int, _ width: Int, paddingIndex: Int? = nil, initializer: Initializer = .normal(deviation: 1)
+  ) {
+    var table = initializer([count, width])
+    if let paddingIndex {
+      Embedding.check(paddingIndex, count)
+      table = table.replacing(paddingIndex, with: .zeros([width]))
+    }
+    weight = Parameter(table)
+    self.paddingIndex = paddingIndex
+  }
+
+  /// A layer with given rows, such as vectors that were trained elsewhere. A parameter that is not trainable keeps
+  /// them as they are.
+  /// - Precondition: `weight` is `[count, width]`, and `paddingIndex` is below `count`.
+  public init(weight: Parameter, paddingIndex: Int? = nil) {
+    guard weight.shape.rank == 2 else { fatalError("Embedding: the weight \(weight.shape) is not [count, width]") }
+    if let paddingIndex { Embedding.check(paddingIndex, weight.shape[0]) }
+    self.weight = weight
+    self.paddingIndex = paddingIndex
+  }
+
+  private static func check(_ paddingIndex: Int, _ count: Int) {
+    guard (0..<count).contains(paddingIndex) else {
+      fatalError("Embedding: the padding index \(paddingIndex) is not one of \(count) rows")
+    }
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard x.dtype.isInteger else {
+      ShapeError("Embedding", "indices \(x.shape) are \(x.dtype), not integers").report()
+      return x
+    }
+    let rows = weight.value.rows(at: x)
+    guard let paddingIndex else { return rows }
+    let isPadding = x.equal(to: Double(paddingIndex)).expandingAxis(at: x.rank)
+    return isPadding.select(rows.stopGradient(), rows)
+  }
+}

@@ -1,0 +1,67 @@
+import ApusTensor
+
+/// `y = (x − mean) / √(variance + ε) · γ + β`, mean and (biased) variance over the places of each channel of each
+/// example (Ulyanov, Vedaldi, Lempitsky, 2016), for `x: [batch, channels, 1 to 3 spatial axes]`,
+/// `γ, β: [channels]`.
+///
+/// A layer that tracks statistics uses the running ones in inference; in training they follow by
+/// `running += momentum · (batch − running)`, where the batch's values are the means over its examples, of the
+/// variances in their unbiased form. The count of batches stands for PyTorch's key: like there it stays 0.
+public struct InstanceNorm: Layer {
+  public let weight: Parameter?
+  public let bias: Parameter?
+  public let runningMean: Statistic?
+  public let runningVar: Statistic?
+  public let numBatchesTracked: Statistic?
+  public let epsilon: Double
+  public let momentum: Double
+  private let channels: Int
+
+  /// - Parameters:
+  ///   - channels: the extent of axis 1.
+  ///   - momentum: the share of the batch in the running values.
+  ///   - isAffine: whether there are `γ` and `β`.
+  ///   - tracksStatistics: whether there are running values.
+  public init(
+    _ channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, isAffine: Bool = false,
+    tracksStatistics: Bool = false
+  ) {
+    weight = isAffine ? Parameter(.ones([channels])) : nil
+    bias = isAffine ? Parameter(.zeros([channels])) : nil
+    runningMean = tracksStatistics ? Statistic(.zeros([channels])) : nil
+    runningVar = tracksStatistics ? Statistic(.ones([channels])) : nil
+    numBatchesTracked = tracksStatistics ? Statistic(.zeros([], dtype: .int64)) : nil
+    self.epsilon = epsilon
+    self.momentum = momentum
+    self.channels = channels
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard x.hasChannels(channels, spatialAxes: 1...3, "InstanceNorm") else { return x }
+    guard let runningMean, let runningVar else {
+      return x.standardized(Array(2..<x.rank), epsilon: epsilon).scaled(perChannel: weight, plus: bias)
+    }
+    let y: Tensor
+    if ModeScope.mode(for: "InstanceNorm") == .training {
+      y = tracked(x, runningMean, runningVar)
+    } else {
+      let shape = x.perChannelShape(channels)
+      let deviation = (runningVar.value.reshaped(to: shape) + epsilon).rsqrt()
+      y = (x - runningMean.value.reshaped(to: shape)) * deviation
+    }
+    return y.scaled(perChannel: weight, plus: bias)
+  }
+
+  /// The standardized input; the running values follow.
+  private func tracked(_ x: Tensor, _ runningMean: Statistic, _ runningVar: Statistic) -> Tensor {
+    let axes = Array(2..<x.rank)
+    let count = x.shape.dropFirst(2).reduce(1, *)
+    let mean = x.mean(axes, keepingAxes: true)
+    let centered = x - mean
+    let variance = centered.squared().mean(axes, keepingAxes: true)
+    let unbiased = Double(count) / Double(Swift.max(count - 1, 1))
+    runningMean.follow(mean.mean([0])) { $0 * momentum }
+    runningVar.follow(variance.mean([0]) * unbiased) { $0 * momentum }
+    return centered * (variance + epsilon).rsqrt()
+  }
+}

@@ -1,0 +1,93 @@
+import ApusTensor
+
+/// `y = (x − mean) / √(variance + ε) · γ + β`, mean and (biased) variance over the last axes of each example
+/// (Ba, Kiros, Hinton, 2016), for `x: [batch…, shape…]`, `γ, β: shape`.
+public struct LayerNorm: Layer {
+  public let weight: Parameter?
+  public let bias: Parameter?
+  public let epsilon: Double
+  private let shape: Shape
+
+  /// - Parameters:
+  ///   - shape: the last axes, which are normalized together.
+  ///   - isAffine: whether there are `γ` and `β`.
+  ///   - hasBias: whether there is `β`, where there is `γ`.
+  /// - Precondition: the shape has an axis, and no extent below 1.
+  public init(_ shape: Shape, epsilon: Double = 1e-5, isAffine: Bool = true, hasBias: Bool = true) {
+    checkNormalized(shape, "LayerNorm")
+    weight = isAffine ? Parameter(.ones(shape)) : nil
+    bias = isAffine && hasBias ? Parameter(.zeros(shape)) : nil
+    self.epsilon = epsilon
+    self.shape = shape
+  }
+
+  /// A layer that normalizes the last axis.
+  public init(_ features: Int, epsilon: Double = 1e-5, isAffine: Bool = true, hasBias: Bool = true) {
+    self.init([features], epsilon: epsilon, isAffine: isAffine, hasBias: hasBias)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard let axes = x.lastAxes(shape, "LayerNorm") else { return x }
+    var y = x.standardized(axes, epsilon: epsilon)
+    if let weight { y = y * weight.value }
+    return bias.map { y + $0.value } ?? y
+  }
+}
+
+/// `y = x / √(mean(x²) + ε) · γ`, the mean over the last axes of each example (Zhang, Sennrich, 2019), for
+/// `x: [batch…, shape…]`, `γ: shape`. Unlike in `LayerNorm` the mean stays.
+public struct RMSNorm: Layer {
+  public let weight: Parameter?
+  public let epsilon: Double?
+  private let shape: Shape
+
+  /// - Parameters:
+  ///   - shape: the last axes, which are normalized together.
+  ///   - epsilon: when left out, the distance from 1 to the next number of the input's type.
+  ///   - isAffine: whether there is `γ`.
+  /// - Precondition: the shape has an axis, and no extent below 1.
+  public init(_ shape: Shape, epsilon: Double? = nil, isAffine: Bool = true) {
+    checkNormalized(shape, "RMSNorm")
+    weight = isAffine ? Parameter(.ones(shape)) : nil
+    self.epsilon = epsilon
+    self.shape = shape
+  }
+
+  /// A layer that normalizes the last axis.
+  public init(_ features: Int, epsilon: Double? = nil, isAffine: Bool = true) {
+    self.init([features], epsilon: epsilon, isAffine: isAffine)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard let axes = x.lastAxes(shape, "RMSNorm") else { return x }
+    let epsilon = epsilon ?? RMSNorm.unit(x.dtype)
+    let y = x.inWideLane { $0 * ($0.squared().mean(axes, keepingAxes: true) + epsilon).rsqrt() }
+    return weight.map { y * $0.value } ?? y
+  }
+
+  private static func unit(_ dtype: DType) -> Double {
+    switch dtype {
+    case .float64: 0x1p-52
+    case .float16: 0x1p-10
+    case .bfloat16: 0x1p-7
+    default: 0x1p-23
+    }
+  }
+}
+
+private func checkNormalized(_ shape: Shape, _ layer: String) {
+  guard shape.rank > 0, shape.isSound, shape.allSatisfy({ $0 > 0 }) else {
+    fatalError("\(layer): the normalized shape \(shape) must have axes, each of 1 or more")
+  }
+}
+
+extension Tensor {
+  /// The numbers of the last axes, if they are `normalized`; what is not is reported.
+  fileprivate func lastAxes(_ normalized: Shape, _ layer: String) -> [Int]? {
+    guard rank >= normalized.rank, Shape(shape.suffix(normalized.rank)) == normalized else {
+      ShapeError(layer, "the last axes of \(shape) are not \(normalized)").report()
+      return nil
+    }
+    return Array(rank - normalized.rank..<rank)
+  }
+}

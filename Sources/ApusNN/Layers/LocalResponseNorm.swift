@@ -1,0 +1,42 @@
+import ApusTensor
+
+/// `y_c = x_c / (k + α · s_c)^β` for `x: [batch, channels, …]`, where `s_c` is the mean of the squares of `size`
+/// neighbouring channels around `c`, those beyond the ends counted as zeros (`⌊size / 2⌋` before `c`, the rest from
+/// `c` on).
+///
+/// Krizhevsky, Sutskever and Hinton (2012) take the sum in place of the mean, with `k = 2`, `α = 10⁻⁴`, `β = 0.75` and
+/// five channels; PyTorch takes the mean, so that its `α` is `size` times as large for the same function.
+public struct LocalResponseNorm: Layer {
+  public let size: Int
+  public let alpha: Double
+  public let beta: Double
+  public let k: Double
+  /// Whether `s` is the sum, as in the paper, and not the mean.
+  public let isSummed: Bool
+
+  /// - Precondition: `size` is at least 1.
+  public init(_ size: Int, alpha: Double = 1e-4, beta: Double = 0.75, k: Double = 1, isSummed: Bool = false) {
+    guard size > 0 else { fatalError("LocalResponseNorm: a window of \(size) channels must be at least 1") }
+    self.size = size
+    self.alpha = alpha
+    self.beta = beta
+    self.k = k
+    self.isSummed = isSummed
+  }
+
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard x.rank >= 3 else {
+      ShapeError("LocalResponseNorm", "\(x.shape) is not [batch, channels, 1 or more axes]").report()
+      return x
+    }
+    // Channels become the first axis of a plane, along which windows slide.
+    let places = x.shape.dropFirst(2).reduce(1, *)
+    let mean = x.squared().reshaped(to: [x.shape[0], 1, x.shape[1], places])
+      .averagePooled([size, 1], stride: [1, 1], padding: [(size / 2, (size - 1) / 2), (0, 0)])
+      .reshaped(to: x.shape)
+    let scale = alpha * (isSummed ? Double(size) : 1)
+    return x * (mean * scale + k).power(-beta)
+  }
+}

@@ -1,0 +1,118 @@
+import ApusTensor
+
+/// The elements around the spatial axes, for the padding layers.
+private struct Border: Sendable {
+  private let amounts: [(before: Int, after: Int)]
+
+  init(_ padding: Padding, rank: Int, _ layer: String) {
+    if case .same = padding { fatalError("\(layer): there is no padding .same without a kernel") }
+    let ones = Array(repeating: 1, count: rank)
+    amounts = padding.amounts(rank, kernel: ones, dilation: ones, layer)
+    guard amounts.allSatisfy({ $0.before >= 0 && $0.after >= 0 }) else {
+      fatalError("\(layer): the padding \(amounts) must not be negative")
+    }
+  }
+
+  /// The elements around all axes of `x: [batch, channels, spatial…]`; what does not fit is reported.
+  ///
+  /// - Parameter most: how many elements an axis gives at most.
+  func around(_ x: Tensor, _ layer: String, most: (_ extent: Int) -> Int = { _ in .max }) -> [(
+    before: Int, after: Int
+  )]? {
+    guard x.rank == amounts.count + 2 else {
+      ShapeError(layer, "\(x.shape) is not [batch, channels, \(amounts.count) spatial axes]").report()
+      return nil
+    }
+    for (axis, amount) in amounts.enumerated() where max(amount.before, amount.after) > max(most(x.shape[axis + 2]), 0)
+    {
+      ShapeError(
+        layer,
+        "\(max(amount.before, amount.after)) elements are more than axis \(axis + 2) of \(x.shape) gives, \(max(most(x.shape[axis + 2]), 0))"
+      ).report()
+      return nil
+    }
+    return [(0, 0), (0, 0)] + amounts
+  }
+}
+
+/// `value` around the spatial axes of `x: [batch, channels, spatial…]`: zeros when it is left out (PyTorch's `ZeroPad`
+/// and `ConstantPad`, whose lists of numbers begin with the last axis; here each axis has its own in order).
+public struct ConstantPad<let rank: Int>: Layer {
+  public let value: Double
+  private let border: Border
+
+  /// - Precondition: no amount is negative.
+  public init(_ padding: Padding, value: Double = 0) {
+    border = Border(padding, rank: rank, Self.typeName)
+    self.value = value
+  }
+
+  public static var typeName: String { "ConstantPad\(rank)d" }
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    border.around(x, Self.typeName).map { x.padded(by: $0, value: value) } ?? x
+  }
+}
+
+/// The input mirrored around its spatial axes, without its first and last elements: `c b | a b c | b a`. Each side is
+/// shorter than the axis.
+public struct ReflectionPad<let rank: Int>: Layer {
+  private let border: Border
+
+  /// - Precondition: no amount is negative.
+  public init(_ padding: Padding) { border = Border(padding, rank: rank, Self.typeName) }
+
+  public static var typeName: String { "ReflectionPad\(rank)d" }
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    border.around(x, Self.typeName, most: { $0 - 1 }).map { x.padded(by: $0, mode: .reflect) } ?? x
+  }
+}
+
+/// The first and last elements repeated around the spatial axes: `a a | a b c | c c`.
+public struct ReplicationPad<let rank: Int>: Layer {
+  private let border: Border
+
+  /// - Precondition: no amount is negative.
+  public init(_ padding: Padding) { border = Border(padding, rank: rank, Self.typeName) }
+
+  public static var typeName: String { "ReplicationPad\(rank)d" }
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    border.around(x, Self.typeName, most: { $0 == 0 ? 0 : .max }).map { x.padded(by: $0, mode: .replicate) } ?? x
+  }
+}
+
+/// The input again around its spatial axes, as if it went around: `b c | a b c | a b`. No side is longer than the axis.
+public struct CircularPad<let rank: Int>: Layer {
+  private let border: Border
+
+  /// - Precondition: no amount is negative.
+  public init(_ padding: Padding) { border = Border(padding, rank: rank, Self.typeName) }
+
+  public static var typeName: String { "CircularPad\(rank)d" }
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    border.around(x, Self.typeName, most: { $0 }).map { x.padded(by: $0, mode: .circular) } ?? x
+  }
+}
+
+public typealias ZeroPad1d = ConstantPad<1>
+public typealias ZeroPad2d = ConstantPad<2>
+public typealias ZeroPad3d = ConstantPad<3>
+public typealias ConstantPad1d = ConstantPad<1>
+public typealias ConstantPad2d = ConstantPad<2>
+public typealias ConstantPad3d = ConstantPad<3>
+public typealias ReflectionPad1d = ReflectionPad<1>
+public typealias ReflectionPad2d = ReflectionPad<2>
+public typealias ReflectionPad3d = ReflectionPad<3>
+public typealias ReplicationPad1d = ReplicationPad<1>
+public typealias ReplicationPad2d = ReplicationPad<2>
+public typealias ReplicationPad3d = ReplicationPad<3>
+public typealias CircularPad1d = CircularPad<1>
+public typealias CircularPad2d = CircularPad<2>
+public typealias CircularPad3d = CircularPad<3>

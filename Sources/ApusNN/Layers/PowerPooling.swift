@@ -1,0 +1,38 @@
+import ApusTensor
+
+/// The power mean of each window without its division: `(Σ xᵖ)^(1/p)`, `[batch, channels, spatial…]` to the same with
+/// fewer places (Sermanet, Chintala, LeCun, 2012; as PyTorch's `LPPool`, with `xᵖ` and not `|x|ᵖ`).
+///
+/// With `p = 1` it is the sum; towards infinity it becomes the maximum. The gradient of a window whose sum is 0 is 0.
+public struct LPPool<let rank: Int>: Layer {
+  public let power: Double
+  private let window: [Int]
+  private let stride: [Int]
+
+  /// - Parameter stride: the distance of windows, the window's extents when left out.
+  /// - Precondition: `p` is above 0.
+  public init(_ power: Double, _ window: Extents, stride: Extents? = nil) {
+    let name = Self.typeName
+    guard power > 0, power.isFinite else { fatalError("\(name): the power \(power) must be above 0") }
+    self.power = power
+    self.window = window.spread(rank, name)
+    self.stride = (stride ?? window).spread(rank, name)
+  }
+
+  public static var typeName: String { "LPPool\(rank)d" }
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let powers = power == 1 ? x : power == 2 ? x.squared() : x.power(power)
+    let sum = powers.averagePooled(window, stride: stride) * Double(window.reduce(1, *))
+    if power == 1 { return sum }
+    // The root's slope at 0 is infinite: there a 1 takes its place.
+    let isZero = sum.equal(to: 0)
+    let safe = sum.replacing(where: isZero, with: 1)
+    return (power == 2 ? safe.sqrt() : safe.power(1 / power)).replacing(where: isZero, with: 0)
+  }
+}
+
+public typealias LPPool1d = LPPool<1>
+public typealias LPPool2d = LPPool<2>
+public typealias LPPool3d = LPPool<3>

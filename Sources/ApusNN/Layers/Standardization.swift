@@ -1,0 +1,52 @@
+import ApusTensor
+
+/// What the normalizing layers share.
+extension Tensor {
+  /// `(x − mean) / √(variance + ε)`, with the mean and the (biased) variance over `axes`; worked out in `float32`
+  /// for the two narrow types, whose squares would overflow or lose digits.
+  func standardized(_ axes: [Int], epsilon: Double) -> Tensor {
+    inWideLane { x in
+      let centered = x - x.mean(axes, keepingAxes: true)
+      let variance = centered.squared().mean(axes, keepingAxes: true)
+      return centered * (variance + epsilon).rsqrt()
+    }
+  }
+
+  /// Runs `body` in `float32` for the two narrow types.
+  func inWideLane(_ body: (Tensor) -> Tensor) -> Tensor {
+    guard dtype == .float16 || dtype == .bfloat16 else { return body(self) }
+    return body(cast(to: .float32)).cast(to: dtype)
+  }
+
+  /// `x · γ + β` with a number for each channel, `x: [batch, channels, …]`.
+  func scaled(perChannel weight: Parameter?, plus bias: Parameter?) -> Tensor {
+    var result = self
+    if let weight { result = result * weight.value.reshaped(to: perChannelShape(weight.shape[0])) }
+    if let bias { result = result + bias.value.reshaped(to: perChannelShape(bias.shape[0])) }
+    return result
+  }
+
+  /// The shape of `channels` numbers that broadcasts along axis 1 of this tensor.
+  func perChannelShape(_ channels: Int) -> Shape {
+    Shape([channels] + Array(repeating: 1, count: Swift.max(rank - 2, 0)))
+  }
+
+  /// Whether this is `[batch, channels, …]` with as many channels as `layer` has, and `spatialAxes` more axes; what is
+  /// not is reported.
+  func hasChannels(_ channels: Int, spatialAxes: ClosedRange<Int>, _ layer: String) -> Bool {
+    guard rank >= 2, spatialAxes.contains(rank - 2), shape[1] == channels else {
+      let rest = spatialAxes.upperBound == 0 ? "" : ", \(spatialAxes.lowerBound) to \(spatialAxes.upperBound) axes"
+      ShapeError(layer, "\(shape) is not [batch, \(channels) channels\(rest)]").report()
+      return false
+    }
+    return true
+  }
+}
+
+extension Statistic {
+  /// `running += share(batch − running)`, without a gradient.
+  func follow(_ batch: Tensor, share: (Tensor) -> Tensor) {
+    let old = value
+    value = old + share(batch.stopGradient().cast(to: old.dtype).reshaped(to: shape) - old)
+  }
+}

@@ -1,0 +1,71 @@
+import ApusTensor
+
+/// The transposed convolution along 1 to 3 spatial axes, the gradient of `Convolution` with respect to its input
+/// (Zeiler et al., 2010), plus a bias for each output channel:
+/// `y[n, k, i·stride + r·dilation − padding] += x[n, c, i] · W[c, k, r]`
+/// for `x: [batch, inputs, spatial…]`, `W: [inputs, outputs / groups, kernel…]`, `b: [outputs]`, to
+/// `[batch, outputs, (in − 1)·stride − before − after + dilation·(kernel − 1) + outputPadding + 1…]`.
+public struct TransposedConvolution<let rank: Int>: Layer {
+  public let weight: Parameter
+  public let bias: Parameter?
+  public let groups: Int
+  private let stride: [Int]
+  private let padding: [(before: Int, after: Int)]
+  private let outputPadding: [Int]
+  private let dilation: [Int]
+  private let biasShape: Shape
+
+  /// - Parameters:
+  ///   - padding: what a convolution from the output to the input would add, and is cut off here; there is no `.same`.
+  ///   - outputPadding: elements more behind each axis, of those that strides leave open.
+  ///   - groups: into how many independent parts the channels are divided.
+  ///   - initializer: of the weight; the bias is uniform in `±1/√fanIn`, as in PyTorch, unless `biasInitializer` says
+  ///     otherwise. As there, `fanIn` is `outputs / groups · Πkernel`.
+  /// - Precondition: `groups` divides both channel counts, and `outputPadding` is below the stride or the dilation.
+  public init(
+    _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Extents = 1, padding: Padding = 0,
+    outputPadding: Extents = 0, dilation: Extents = 1, groups: Int = 1, hasBias: Bool = true,
+    initializer: Initializer = .pytorch, biasInitializer: Initializer = .pytorch
+  ) {
+    let name = Self.typeName
+    guard groups > 0, inputs % groups == 0, outputs % groups == 0 else {
+      fatalError("\(name): \(groups) groups do not divide \(inputs) input and \(outputs) output channels")
+    }
+    if case .same = padding { fatalError("\(name): there is no padding .same; the stride decides on the size") }
+    let kernel = kernel.spread(rank, name)
+    self.stride = stride.spread(rank, name)
+    self.dilation = dilation.spread(rank, name)
+    self.outputPadding = outputPadding.spread(rank, name)
+    for axis in 0..<rank {
+      let extra = self.outputPadding[axis]
+      guard extra >= 0, extra < Swift.max(self.stride[axis], self.dilation[axis]) else {
+        fatalError(
+          "\(name): outputPadding \(extra) must be below stride \(self.stride[axis]) or dilation \(self.dilation[axis])"
+        )
+      }
+    }
+    let shape = Shape([inputs, outputs / groups] + kernel)
+    weight = Parameter(initializer(shape))
+    bias = hasBias ? Parameter(biasInitializer([outputs], fans: .init(weight: shape))) : nil
+    self.groups = groups
+    self.padding = padding.amounts(rank, kernel: kernel, dilation: self.dilation, name)
+    biasShape = Shape([outputs] + Array(repeating: 1, count: rank))
+  }
+
+  public static var typeName: String { "ConvTranspose\(rank)d" }
+
+  public var members: [ModuleMember] {
+    [.parameter("weight", weight)] + (bias.map { [.parameter("bias", $0)] } ?? [])
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let y = x.transposeConvolved(
+      with: weight.value, stride: stride, padding: padding, outputPadding: outputPadding, dilation: dilation,
+      groups: groups)
+    return OutputProbe.note(weight, bias.map { y + $0.value.reshaped(to: biasShape) } ?? y)
+  }
+}
+
+public typealias ConvTranspose1d = TransposedConvolution<1>
+public typealias ConvTranspose2d = TransposedConvolution<2>
+public typealias ConvTranspose3d = TransposedConvolution<3>

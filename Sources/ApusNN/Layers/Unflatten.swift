@@ -1,0 +1,45 @@
+import ApusTensor
+
+/// Axis `axis` as several: `[batch, features]` to `[batch, sizes…]` for axis 1. One size may be −1 and is worked out.
+public struct Unflatten: Layer {
+  public let axis: Int
+  public let sizes: [Int]
+
+  /// - Parameter axis: negative numbers count from the end.
+  /// - Precondition: at most one size is −1, and none lower.
+  public init(_ axis: Int = 1, to sizes: [Int]) {
+    guard !sizes.isEmpty, sizes.allSatisfy({ $0 >= -1 }), sizes.count(where: { $0 == -1 }) <= 1 else {
+      fatalError("Unflatten: the sizes \(sizes) must be 0 or more, one of them -1 at most")
+    }
+    self.axis = axis
+    self.sizes = sizes
+  }
+
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let axis = axis < 0 ? axis + x.rank : axis
+    guard (0..<x.rank).contains(axis) else {
+      ShapeError("Unflatten", "axis \(self.axis) is not an axis of \(x.shape)").report()
+      return x
+    }
+    let known = sizes.lazy.filter { $0 != -1 }.reduce(1) { product, size in
+      let (next, overflow) = product.multipliedReportingOverflow(by: size)
+      return overflow ? .max : next
+    }
+    let extent = x.shape[axis]
+    guard sizes.contains(-1) ? known > 0 && extent % known == 0 : known == extent else {
+      ShapeError("Unflatten", "the \(extent) elements of axis \(axis) of \(x.shape) are not \(sizes)").report()
+      return x
+    }
+    let parts = sizes.map { $0 == -1 ? extent / known : $0 }
+    return x.reshaped(to: Shape(x.shape[..<axis] + parts + x.shape[(axis + 1)...]))
+  }
+}
+
+/// The input: a place holder, for example where a model's last layer was.
+public struct Identity: Layer {
+  public init() {}
+  public var members: [ModuleMember] { [] }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x }
+}

@@ -1,0 +1,82 @@
+import ApusDevice
+
+/// What stands around a padded tensor.
+public enum PaddingMode: String, Hashable, Sendable, CaseIterable {
+  /// Zeros.
+  case zeros
+  /// The tensor mirrored at its first and last elements, which are not repeated: `c b | a b c | b a`.
+  case reflect
+  /// The first and last elements: `a a | a b c | c c`.
+  case replicate
+  /// The tensor again, as if it went around: `b c | a b c | a b`.
+  case circular
+}
+
+extension Tensor {
+  /// The tensor with `before` and `after` elements around each axis, which repeat its own.
+  ///
+  /// - Parameter amounts: for each axis at most its extent where it is circular, less than its extent where it is
+  ///   reflected; only an axis with elements is replicated.
+  public func padded(by amounts: [(before: Int, after: Int)], mode: PaddingMode) -> Tensor {
+    if mode == .zeros { return padded(by: amounts) }
+    guard amounts.count == rank else {
+      ShapeError("pad", "\(amounts.count) amounts do not match the axes of \(shape)").report()
+      return self
+    }
+    var result = self
+    for (axis, amount) in amounts.enumerated() where amount != (0, 0) {
+      guard fits(amount, axis, mode) else { return self }
+      let (before, after) = result.borders(amount, axis, mode)
+      let parts = [before, result, after].filter { $0.shape[axis] > 0 }
+      result = parts.count == 1 ? parts[0] : .concatenated(parts, alongAxis: axis)
+    }
+    return result
+  }
+
+  /// Whether an axis has what padding repeats; if not, that is reported.
+  private func fits(_ amount: (before: Int, after: Int), _ axis: Int, _ mode: PaddingMode) -> Bool {
+    let extent = shape[axis]
+    // Padding is never longer than what a shape may have: sums of three of these are.
+    let most =
+      switch mode {
+      case .reflect: extent - 1
+      case .circular: extent
+      case .zeros, .replicate: extent == 0 ? 0 : Int.max / 16
+      }
+    guard amount.before >= 0, amount.after >= 0, amount.before <= most, amount.after <= most else {
+      ShapeError(
+        "pad",
+        "\(amount.before) and \(amount.after) elements around axis \(axis) of \(shape) are not 0 to \(Swift.max(most, 0)), as \(mode.rawValue) needs"
+      ).report()
+      return false
+    }
+    var target = shape
+    target[axis] += amount.before + amount.after
+    return Tensor.accepts(target, "pad")
+  }
+
+  /// What stands before and behind an axis.
+  private func borders(
+    _ amount: (before: Int, after: Int), _ axis: Int, _ mode: PaddingMode
+  ) -> (before: Tensor, after: Tensor) {
+    let extent = shape[axis]
+    switch mode {
+    case .reflect:
+      return (
+        slice(axis, from: amount.before, count: amount.before, step: -1),
+        slice(axis, from: extent - 2, count: amount.after, step: -1)
+      )
+    case .circular:
+      return (
+        slice(axis, from: extent - amount.before, count: amount.before), slice(axis, from: 0, count: amount.after)
+      )
+    case .zeros, .replicate:
+      var (before, after) = (shape, shape)
+      (before[axis], after[axis]) = (amount.before, amount.after)
+      return (
+        slice(axis, from: 0, count: 1).broadcast(to: before),
+        slice(axis, from: extent - 1, count: 1).broadcast(to: after)
+      )
+    }
+  }
+}

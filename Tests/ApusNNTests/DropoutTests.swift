@@ -1,0 +1,101 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// What is dropped, by fixed seeds; equal numbers on the interpreter and the CPU.
+@Suite struct DropoutTests {
+  static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
+
+  private func run(_ layer: some Layer, _ x: Tensor, _ mode: Mode = .training, seed: UInt64 = 1) throws -> [Float] {
+    try withMode(mode) { try withRandomKey(RandomKey(seed: seed)) { try layer(x).array() } }
+  }
+
+  @Test(arguments: devices) func elementsAreDropped(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let x = Tensor.ones([100, 100])
+      let values = try run(Dropout(0.3), x)
+      #expect(Set(values) == [0, 1 / 0.7])
+      // A share of 0.3 has a deviation of 0.0046 here.
+      #expect(abs(Double(values.count { $0 == 0 }) / 10_000 - 0.3) < 0.014)
+      #expect(abs(values.reduce(0, +) / 10_000 - 1) < 0.02)
+      #expect(try run(Dropout(0.3), x) == values)
+      #expect(try run(Dropout(0.3), x, seed: 2) != values)
+      #expect(try run(Dropout(0), x) == x.array())
+      #expect(try run(Dropout(0.3), x, .inference) == x.array())
+    }
+  }
+
+  @Test(arguments: devices) func channelsAreDroppedWhole(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      func check(_ layer: some Layer, _ spatial: [Int]) throws {
+        let x = Tensor.ones(Shape([40, 25] + spatial))
+        let places = spatial.reduce(1, *)
+        let values = try run(layer, x)
+        let channels = stride(from: 0, to: values.count, by: places).map { values[$0..<$0 + places] }
+        #expect(channels.allSatisfy { Set($0).count == 1 })
+        #expect(Set(values) == [0, 1 / 0.75])
+        #expect(abs(Double(channels.count { $0.first == 0 }) / 1000 - 0.25) < 0.042)
+        #expect(try run(layer, x) == values)
+        #expect(try run(layer, x, .inference) == x.array())
+      }
+      try check(Dropout1d(0.25), [3])
+      try check(Dropout2d(0.25), [2, 3])
+      try check(Dropout3d(0.25), [2, 1, 2])
+    }
+  }
+
+  /// Standard normal inputs stay standard normal in mean and variance; what is dropped has SELU's limit.
+  @Test(arguments: devices) func alphaDropoutKeepsMeanAndVariance(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      var key = RandomKey(seed: 5)
+      let x = Tensor.normal([200, 100], key: &key)
+      let values = try run(AlphaDropout(0.2), x).map(Double.init)
+      let mean = values.reduce(0, +) / 20_000
+      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 20_000
+      #expect(abs(mean) < 0.03 && abs(variance - 1) < 0.03)
+      let limit = -1.7580993408473766
+      let a = 1 / (0.8 * (1 + 0.2 * limit * limit)).squareRoot()
+      let dropped = a * limit * 0.8
+      #expect(abs(Double(values.count { abs($0 - dropped) < 1e-5 }) / 20_000 - 0.2) < 0.01)
+      let inputs = try x.array().map(Double.init)
+      let isRight = zip(inputs, values).allSatisfy {
+        abs($1 - dropped) < 1e-5 || abs($1 - (a * $0 - a * 0.2 * limit)) < 1e-5
+      }
+      #expect(isRight)
+      #expect(try run(AlphaDropout(0.2), x, .inference) == x.array())
+    }
+  }
+
+  /// Monte-Carlo dropout: draws in inference, whose mean is near the input.
+  @Test(arguments: devices) func layersThatAreAlwaysOnDropInInference(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let x = Tensor.ones([1, 50, 2, 2])
+      func check(_ layer: some Layer) throws {
+        let draws = try (0..<200).map { try run(layer, x, .inference, seed: $0) }
+        #expect(Set(draws).count > 190)
+        let mean = draws.reduce(0) { $0 + $1.reduce(0, +) } / Float(200 * 200)
+        #expect(abs(mean - 1) < 0.05)
+        #expect(try run(layer, x, .inference, seed: 3) == run(layer, x, .training, seed: 3))
+      }
+      try check(Dropout(0.5, isAlwaysOn: true))
+      try check(Dropout2d(0.5, isAlwaysOn: true))
+      let alpha = AlphaDropout(0.5, isAlwaysOn: true)
+      #expect(try run(alpha, x, .inference) != x.array())
+      // No mode is needed where there is nothing to choose.
+      let gradient = withRandomKey(RandomKey(seed: 1)) {
+        gradients(of: Dropout(0.5, isAlwaysOn: true)(x).sum(), withRespectTo: [x])[0]
+      }
+      #expect(Set(try gradient.array()) == [0, 2])
+    }
+  }
+
+  @Test func devicesDropTheSame() throws {
+    let layers: [any Layer] = [Dropout(0.4), Dropout2d(0.4), AlphaDropout(0.4)]
+    for layer in layers {
+      let values = try DropoutTests.devices.map { test in
+        try withDevice(test.device) { () throws in try run(layer, .ones([4, 6, 3, 3]), seed: 9) }
+      }
+      #expect(values.allSatisfy { zip($0, values[0]).allSatisfy { abs($0 - $1) < 1e-6 } })
+    }
+  }
+}
