@@ -28,6 +28,34 @@ public struct Gradients: Sendable {
     }
     return self
   }
+
+  /// Each number cut to `−limit … limit`, as `torch.nn.utils.clip_grad_value_`.
+  public consuming func clipped(toValue limit: Double) -> Gradients {
+    mapped { gradient, number in gradient.maximum(number(-limit)).minimum(number(limit)) }
+  }
+
+  /// Each number times `factor`.
+  public consuming func scaled(by factor: Double) -> Gradients {
+    mapped { gradient, number in gradient * number(factor) }
+  }
+
+  /// The sums of two lists of gradients of the same parameters.
+  public consuming func adding(_ other: Gradients) -> Gradients {
+    guard parameters == other.parameters else { fatalError("Gradients: those of other parameters cannot be added") }
+    for index in tensors.indices {
+      guard let gradient = other.tensors[index] else { continue }
+      tensors[index] = tensors[index].map { $0 + gradient } ?? gradient
+    }
+    return self
+  }
+
+  private consuming func mapped(_ body: (_ gradient: Tensor, _ number: (Double) -> Tensor) -> Tensor) -> Gradients {
+    for index in tensors.indices {
+      guard let gradient = tensors[index] else { continue }
+      tensors[index] = body(gradient) { .number($0, dtype: gradient.dtype, device: gradient.device) }
+    }
+    return self
+  }
 }
 
 /// Computes a loss and its gradients with respect to parameters.

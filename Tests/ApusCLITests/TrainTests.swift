@@ -1,3 +1,4 @@
+import Apus
 import ApusTestSupport
 import Foundation
 import Testing
@@ -52,14 +53,57 @@ struct TrainTests {
   }
 
   @Test func fullBatchesOptimizersAndSchedules() throws {
-    for optimizer in ["sgd", "momentum", "nesterov", "adam", "adamw"] {
+    for (optimizer, schedule) in [("momentum", "cosine"), ("nesterov-look-ahead", "one-cycle"), ("adamw", "plateau")] {
       let run = try train([
         "--layers", "dense 16, tanh, dense 10", "--steps", "4", "--batch-size", "full", "--optimizer", optimizer,
-        "--schedule", "cosine", "--weight-decay", "0.01", "--clip-norm", "1", "--output", place.file(optimizer),
+        "--schedule", schedule, "--warmup", "2", "--weight-decay", "0.01", "--clip-norm", "1", "--output",
+        place.file(optimizer),
       ])
       #expect(run.status == 0, "\(run.errors)")
       #expect(try run.member("epochs") == 4)
     }
+  }
+
+  /// Two steps change the weights under every name, and the help lists it.
+  @Test func everyOptimizerAndScheduleTrains() throws {
+    let help = try Invocation("train", "--help").output
+    let digests = try (optimizerNames.map { ["--optimizer", $0] } + scheduleNames.map { ["--schedule", $0] }).map {
+      let run = try train(
+        [
+          "--layers", "dense 16, tanh, dense 10", "--steps", "2", "--batch-size", "48", "--weight-decay", "0.01",
+          "--output",
+          place.file("\($0[0])-\($0[1])"),
+        ] + $0)
+      #expect(run.status == 0, "\($0): \(run.errors)")
+      #expect(help.contains($0[1]))
+      return try run.member("weights_sha256", as: String.self)
+    }
+    #expect(optimizerNames.count == 15 && scheduleNames.count == 13)
+    // Each optimizer goes its own way; a schedule may leave two steps as they are.
+    #expect(Set(digests.prefix(optimizerNames.count)).count >= optimizerNames.count - 2, "\(digests)")
+    print("command: \(digests.count) optimizers and schedules trained")
+  }
+
+  /// What a plateau remembers is part of the checkpoint.
+  @Test func plateausGoOnWithTheSameBits() throws {
+    func words(_ name: String, _ epochs: Int) -> [String] {
+      [
+        "--layers", "dense 8, dense 10", "--epochs", "\(epochs)", "--learning-rate", "1e-7", "--optimizer", "sgd",
+        "--schedule",
+        "plateau", "--batch-size", "48", "--output", place.file(name),
+      ]
+    }
+    let whole = try train(words("whole", 30))
+    #expect(whole.status == 0, "\(whole.errors)")
+    let half = try train(words("half", 14))
+    #expect(half.status == 0, "\(half.errors)")
+    let rest = try Invocation("train", "--resume", place.file("half"), "--epochs", "30", "--json")
+    #expect(rest.status == 0, "\(rest.errors)")
+    #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"))
+    let metrics = try String(contentsOfFile: place.file("whole") + "/metrics.jsonl", encoding: .utf8)
+    let rates = metrics.matches(of: /"learning_rate":([^,}]+)/).map { String($0.1) }
+    // Losses that hardly change: the rate fell once there had been ten that were no better, and again.
+    #expect(Set(rates).count == 3, "\(rates)")
   }
 
   /// Equal runs give equal bits for any number of threads; another seed gives others.

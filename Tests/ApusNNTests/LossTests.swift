@@ -58,3 +58,29 @@ import Testing
     }
   }
 }
+
+/// Losses at the ends of their ranges.
+@Suite struct SafeLogTests {
+  /// A probability of 0 is a loss of 100, not of infinity, and its gradient a number.
+  @Test(arguments: TestDevice.conformance) func certainAndWrong(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let p = Tensor([0, 1, 0.25, 0.75] as [Float], shape: [2, 2])
+      let losses = crossEntropy(fromProbabilities: p, Tensor([0, 1] as [Int32]), reduction: .none)
+      let slopes = gradients(of: losses.sum(), withRespectTo: [p])[0]
+      #expect(try losses.array()[0] == 100)
+      #expect(abs(try losses.array()[1] - 0.2876821) < 1e-6)
+      #expect(try slopes.array().allSatisfy(\.isFinite))
+      let ignored = crossEntropy(fromProbabilities: p, Tensor([0, -1] as [Int32]), ignoring: -1)
+      #expect(try ignored.scalar() == 100)
+    }
+  }
+
+  /// `batchMean` divides by the examples alone.
+  @Test func meansOverTheBatch() throws {
+    try withDevice(ComputeDevice(backend: ReferenceDevice())) { () throws in
+      let (x, t) = (Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]), Tensor.zeros([2, 3]))
+      #expect(try meanAbsoluteError(x, t, reduction: .batchMean).scalar() == 10.5)
+      #expect(try meanAbsoluteError(x, t).scalar() == 3.5)
+    }
+  }
+}

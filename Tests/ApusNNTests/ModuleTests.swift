@@ -137,6 +137,18 @@ private final class Owner: Module {
     }
   }
 
+  @Test func randomSlopesStayInTheirRange() throws {
+    try withDevice(device) { () throws in
+      let x = Tensor.ones([50, 50]) * -1
+      let slopes = try withMode(.training) {
+        try withRandomKey(RandomKey(seed: 1)) { try RReLU(lower: 0.25, upper: 0.5)(x).array().map { -$0 } }
+      }
+      #expect(slopes.allSatisfy { $0 >= 0.25 && $0 < 0.5 } && Set(slopes).count > 2000)
+      #expect(abs(slopes.reduce(0, +) / 2500 - 0.375) < 0.01)
+      #expect(try withMode(.training) { try RReLU()(-x).array() } == (-x).array())
+    }
+  }
+
   @Test func checkpointedStatisticsAreAssignedOnce() throws {
     try withDevice(device) { () throws in
       let norm = BatchNorm(2)

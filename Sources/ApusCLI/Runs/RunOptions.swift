@@ -22,6 +22,7 @@ enum RunOptions {
   static let schedule = Option(
     "schedule", .choice("NAME", of: scheduleNames),
     help: "how the rate changes: \(scheduleNames.joined(separator: ", ")) (default: constant)")
+  static let warmup = Option("warmup", .count, help: "steps in which the rate rises, ahead of the schedule")
   static let weightDecay = Option("weight-decay", .nonNegativeNumber, help: "the pull of weights to zero (default: 0)")
   static let clipNorm = Option("clip-norm", .positiveNumber, help: "scale gradients down to this norm")
   static let seed = Option("seed", .seed, help: "where all random numbers start, below 2^63 (default: 0)")
@@ -36,8 +37,8 @@ enum RunOptions {
   static let declarations = [
     model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
     steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
-    schedule.declaration, weightDecay.declaration, clipNorm.declaration, seed.declaration, weights.declaration,
-    replaceHead.declaration, classes.declaration, saveEvery.declaration,
+    schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration, seed.declaration,
+    weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
   ]
 }
 

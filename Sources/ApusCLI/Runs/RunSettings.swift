@@ -13,6 +13,7 @@ struct RunSettings {
   var optimizer: String
   var learningRate: Double
   var schedule: String
+  var warmup: Int?
   var weightDecay: Double
   var clipNorm: Double?
   var seed: UInt64
@@ -37,6 +38,7 @@ struct RunSettings {
     optimizer = arguments[RunOptions.optimizer] ?? recipe.optimizer
     learningRate = arguments[RunOptions.learningRate] ?? recipe.learningRate
     schedule = arguments[RunOptions.schedule] ?? ConstantSchedule.name
+    warmup = arguments[RunOptions.warmup]
     weightDecay = arguments[RunOptions.weightDecay] ?? 0
     clipNorm = arguments[RunOptions.clipNorm]
     seed = arguments[RunOptions.seed] ?? 0
@@ -63,6 +65,7 @@ struct RunSettings {
     object["optimizer"] = .string(optimizer)
     object["learning_rate"] = .number(learningRate)
     object["schedule"] = .string(schedule)
+    object["warmup"] = warmup.map { .integer($0) }
     object["weight_decay"] = .number(weightDecay)
     object["clip_norm"] = clipNorm.map { .number($0) }
     object["seed"] = .integer(Int(seed))

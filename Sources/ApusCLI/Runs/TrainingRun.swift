@@ -121,8 +121,8 @@ struct TrainingRun {
     }
     let options = TrainingOptions(
       length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,
-      schedule: try learningRateSchedule(settings.schedule), clipNorm: settings.clipNorm, output: directory.path,
-      saveEvery: settings.saveEvery,
+      schedule: try learningRateSchedule(settings.schedule, warmup: settings.warmup ?? 0),
+      clipNorm: settings.clipNorm, output: directory.path, saveEvery: settings.saveEvery,
       configuration: ["settings": .object(settings.json), "images": format.json], progress: .automatic,
       handlesSignals: true, onRecord: onRecord)
     return Trainer(

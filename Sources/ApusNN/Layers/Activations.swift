@@ -1,13 +1,15 @@
 import ApusTensor
 
-/// `max(x, 0)`.
+// Each takes any shape and works element by element.
+
+/// `max(x, 0)` (Nair, Hinton, 2010).
 public struct ReLU: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.relu() }
 }
 
-/// `x` where it is positive, else `slope · x`.
+/// `x` where it is positive, else `slope · x` (Maas et al., 2013).
 public struct LeakyReLU: Layer {
   public let slope: Double
   public init(slope: Double = 0.01) { self.slope = slope }
@@ -15,7 +17,7 @@ public struct LeakyReLU: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.leakyRelu(slope: slope) }
 }
 
-/// `x` where it is positive, else `α (eˣ − 1)`.
+/// `x` where it is positive, else `α (eˣ − 1)` (Clevert et al., 2016).
 public struct ELU: Layer {
   public let alpha: Double
   public init(alpha: Double = 1) { self.alpha = alpha }
@@ -23,32 +25,57 @@ public struct ELU: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.elu(alpha: alpha) }
 }
 
-/// The self-normalizing form of ELU.
+/// `x` where it is positive, else `α (e^(x/α) − 1)`: ELU whose slope has no jump at 0 (Barron, 2017).
+public struct CELU: Layer {
+  public let alpha: Double
+  public init(alpha: Double = 1) { self.alpha = alpha }
+  public var members: [ModuleMember] { [] }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.celu(alpha: alpha) }
+}
+
+/// The self-normalizing form of ELU (Klambauer et al., 2017).
 public struct SELU: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.selu() }
 }
 
-/// `x Φ(x)`, with the normal distribution function.
+/// `x Φ(x)`, with the normal distribution function (Hendrycks, Gimpel, 2016); with `isApproximate`
+/// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))` in its place.
 public struct GELU: Layer {
-  public init() {}
+  public let isApproximate: Bool
+  public init(isApproximate: Bool = false) { self.isApproximate = isApproximate }
   public var members: [ModuleMember] { [] }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.gelu() }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.gelu(isApproximate: isApproximate) }
 }
 
-/// `x / (1 + e⁻ˣ)`.
+/// `x / (1 + e⁻ˣ)`, also called Swish (Ramachandran et al., 2017).
 public struct SiLU: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.silu() }
 }
 
-/// `log(1 + eˣ)`.
-public struct Softplus: Layer {
+/// `x · tanh(log(1 + eˣ))` (Misra, 2019).
+public struct Mish: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.softplus() }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.mish() }
+}
+
+/// `log(1 + e^(βx)) / β`, without overflow: a smooth `max(x, 0)`.
+public struct Softplus: Layer {
+  public let beta: Double
+  public init(beta: Double = 1) { self.beta = beta }
+  public var members: [ModuleMember] { [] }
+  public func callAsFunction(_ x: Tensor) -> Tensor { beta == 1 ? x.softplus() : (x * beta).softplus() / beta }
+}
+
+/// `x / (1 + |x|)` (Turian et al., 2009).
+public struct Softsign: Layer {
+  public init() {}
+  public var members: [ModuleMember] { [] }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.softsign() }
 }
 
 /// `1 / (1 + e⁻ˣ)`.
@@ -58,19 +85,34 @@ public struct Sigmoid: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.sigmoid() }
 }
 
-/// The hyperbolic tangent.
-public struct Tanh: Layer {
+/// `−log(1 + e⁻ˣ)`, without underflow.
+public struct LogSigmoid: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.tanh() }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.logSigmoid() }
 }
 
-/// `eˣⁱ / Σⱼ eˣʲ` along an axis.
-public struct Softmax: Layer {
-  public let axis: Int
-  public init(axis: Int = -1) { self.axis = axis }
+/// `scale · tanh(slope · x)`.
+///
+/// The bipolar sigmoid `2 / (1 + e^(−2ax)) − 1` of the literature is `tanh(ax)`: `Tanh(slope: a)`.
+public struct Tanh: Layer {
+  /// 1.7159·tanh(2x/3), which keeps a variance of 1 and maps ±1 to ±1 (LeCun et al., "Efficient BackProp", 1998).
+  public static let leCun = Tanh(slope: 2.0 / 3, scale: 1.7159)
+
+  public let slope: Double
+  public let scale: Double
+
+  public init(slope: Double = 1, scale: Double = 1) {
+    self.slope = slope
+    self.scale = scale
+  }
+
   public var members: [ModuleMember] { [] }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.softmax(axis: axis) }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let y = (slope == 1 ? x : x * slope).tanh()
+    return scale == 1 ? y : y * scale
+  }
 }
 
 /// The axes from `axis` on as one: `[batch, …]` to `[batch, features]`.

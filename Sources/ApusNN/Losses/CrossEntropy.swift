@@ -1,56 +1,72 @@
 import ApusTensor
 
-/// The cross-entropy of logits with class indices: `log Σⱼ exp(xⱼ) − x_t`.
+/// The cross-entropy of logits with class indices: `w_t (log Σⱼ exp(xⱼ) − x_t)`.
 ///
-/// The gradient of the logits of an example is `softmax(x) − onehot(t)`.
+/// The gradient of the logits of an example without weights is `softmax(x) − onehot(t)`.
 ///
 /// - Parameters:
 ///   - logits: `[batch, classes]` or `[batch, classes, places…]`, not normalized.
 ///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`.
 ///   - ignoring: a target that counts as nothing, and not in the mean.
 ///   - smoothing: the share `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
+///   - weights: `[classes]`; the mean is weighted, `Σ w_t lossₜ / Σ w_t`, as in `torch.nn.CrossEntropyLoss`.
 /// - Returns: one number, or with `reduction: .none` the shape of `targets`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class.
 public func crossEntropy(
   _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
-  smoothing: Double = 0
+  smoothing: Double = 0, weights: Tensor? = nil
 ) -> Tensor {
-  guard fits(targets, logits) else { return logits.sum() }
+  guard fits(targets, logits, weights, "crossEntropy") else { return logits.sum() }
   let x = logits.dtype == .float64 ? logits : logits.cast(to: .float32)
-  let counts = ignoring.map { targets.notEqual(to: Double($0)) }
-  let classes =
-    counts.map { $0.select(targets, Tensor.number(0, dtype: targets.dtype, device: targets.device)) } ?? targets
+  let choice = ClassChoice(targets, like: x, ignoring: ignoring, weights: weights)
   let largest = x.max([1]).stopGradient()
   let shifted = x - largest.expandingAxis(at: 1)
   let logSum = shifted.exp().sum([1]).log()
-  var losses = logSum - (x.picking(classes, alongAxis: 1) - largest)
+  var losses = logSum - (x.picking(choice.classes, alongAxis: 1) - largest)
+  if let weights = choice.weights { losses = losses * weights }
   if smoothing > 0 {
-    losses = losses * (1 - smoothing) + (logSum - shifted.mean([1])) * smoothing
+    var others = logSum - shifted.mean([1])
+    if let weights {
+      let shares = weights.alongClasses(of: x)
+      others = logSum * shares.mean() - (shifted * shares).mean([1])
+    }
+    losses = losses * (1 - smoothing) + others * smoothing
   }
-  guard let counts else { return reduction(losses) }
-  losses = counts.select(losses, Tensor.number(0, dtype: x.dtype, device: x.device))
-  guard case .mean = reduction else { return reduction(losses) }
-  return losses.sum() / counts.cast(to: x.dtype).sum()
+  return choice.reduced(losses, reduction)
 }
 
-/// The cross-entropy of logits with distributions: `−Σⱼ pⱼ log softmax(x)ⱼ`.
+/// The cross-entropy of logits with distributions: `−Σⱼ wⱼ pⱼ log softmax(x)ⱼ`.
 ///
 /// - Parameters:
 ///   - logits: `[batch, classes]` or `[batch, classes, places…]`, not normalized.
 ///   - probabilities: the same shape; along axis 1 they add up to 1.
+///   - smoothing: the share `ε` of a uniform distribution that takes the place of as much of `probabilities`.
+///   - weights: `[classes]`. The mean is over batch and places, whatever the weights.
 /// - Returns: one number, or with `reduction: .none` the shape of `logits` without axis 1.
 public func crossEntropy(
-  _ logits: Tensor, probabilities: Tensor, reduction: LossReduction = .mean
+  _ logits: Tensor, probabilities: Tensor, reduction: LossReduction = .mean, smoothing: Double = 0,
+  weights: Tensor? = nil
 ) -> Tensor {
-  reduction(-(probabilities * logits.logSoftmax(axis: 1)).sum([1]))
+  guard logits.rank >= 2, let pair = alike("crossEntropy", [logits, probabilities]),
+    fits(weights, logits, "crossEntropy")
+  else { return logits.sum() }
+  var shares = pair[1]
+  if smoothing > 0 { shares = shares * (1 - smoothing) + smoothing / Double(logits.shape[1]) }
+  if let weights { shares = shares * weights.alongClasses(of: pair[0]) }
+  return reduction(-(shares * pair[0].logSoftmax(axis: 1)).sum([1]))
 }
 
-private func fits(_ targets: Tensor, _ logits: Tensor) -> Bool {
-  if logits.rank >= 2, targets.shape == logits.shape.removing(1), targets.dtype.isInteger { return true }
-  ShapeError(
-    "crossEntropy",
-    "\(targets.dtype) targets \(targets.shape) do not fit logits \(logits.shape), which are "
-      + "[batch, classes, places…]; integers [batch, places…] do"
-  ).report()
-  return false
+/// The cross-entropy of probabilities with class indices: `−w_t max(log p_t, −100)`. A logarithm of probabilities
+/// loses what a softmax has rounded away: where there are logits, take those.
+///
+/// - Parameters:
+///   - probabilities: `[batch, classes]` or `[batch, classes, places…]`; along axis 1 they add up to 1.
+///   - targets, ignoring, weights: as for logits.
+public func crossEntropy(
+  fromProbabilities probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
+  weights: Tensor? = nil
+) -> Tensor {
+  negativeLogLikelihood(
+    probabilities.cast(to: probabilities.dtype == .float64 ? .float64 : .float32).safeLog(), targets,
+    reduction: reduction, ignoring: ignoring, weights: weights)
 }

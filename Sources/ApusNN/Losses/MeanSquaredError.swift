@@ -8,9 +8,5 @@ import ApusTensor
 public func meanSquaredError(
   _ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean
 ) -> Tensor {
-  if outputs.shape != targets.shape {
-    ShapeError("meanSquaredError", "outputs \(outputs.shape) and targets \(targets.shape) differ").report()
-    return outputs.sum()
-  }
-  return reduction((outputs - targets.cast(to: outputs.dtype)).squared())
+  elementLoss("meanSquaredError", outputs, targets, reduction) { ($0 - $1).squared() }
 }

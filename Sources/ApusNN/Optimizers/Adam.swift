@@ -8,7 +8,8 @@ import ApusTensor
 /// v ← β₂ · v + (1 − β₂) · g²
 /// w ← w − rate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 /// ```
-public struct Adam: UpdateRule {
+/// AMSGrad (Reddi et al., 2018) has the largest `v` so far in place of `v`.
+public struct Adam: MomentumRule {
   public static let name = "adam"
   public var learningRate: Double
   public var beta1: Double
@@ -17,10 +18,12 @@ public struct Adam: UpdateRule {
   public var weightDecay: Double
   /// Whether the weight decay is apart from the gradient.
   public var isDecoupled: Bool
+  /// Whether steps never grow again after large gradients.
+  public var isAMSGrad: Bool
 
   public init(
     learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
-    weightDecay: Double = 0, isDecoupled: Bool = false
+    weightDecay: Double = 0, isDecoupled: Bool = false, isAMSGrad: Bool = false
   ) {
     self.learningRate = learningRate
     self.beta1 = beta1
@@ -28,37 +31,33 @@ public struct Adam: UpdateRule {
     self.epsilon = epsilon
     self.weightDecay = weightDecay
     self.isDecoupled = isDecoupled
+    self.isAMSGrad = isAMSGrad
   }
 
-  public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] }
+  public var momentum: Double {
+    get { beta1 }
+    set { beta1 = newValue }
+  }
+
+  public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] + (isAMSGrad ? ["max_exp_avg_sq"] : []) }
 
   public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     // The corrections change from step to step: they are numbers, as is everything that a user may change.
-    let correction1 = 1 - power(beta1, step)
-    let correction2 = 1 - power(beta2, step)
+    let correction1 = 1 - beta1.raised(to: step)
+    let correction2 = 1 - beta2.raised(to: step)
     let stepSize = number(rate / correction1)
     let root = number(1 / correction2.squareRoot())
     let (share1, share2, keep2, small) = (number(1 - beta1), number(1 - beta2), number(beta2), number(epsilon))
     let decay = weightDecay == 0 ? nil : number(isDecoupled ? 1 - rate * weightDecay : weightDecay)
-    return { [isDecoupled] value, gradient, state in
+    return { [isDecoupled, isAMSGrad] value, gradient, state in
       var (value, gradient) = (value, gradient)
       if let decay {
         if isDecoupled { value = value * decay } else { gradient = gradient + value * decay }
       }
       state[0] = state[0] + (gradient - state[0]) * share1
       state[1] = state[1] * keep2 + gradient * gradient * share2
-      return value - state[0] / (state[1].sqrt() * root + small) * stepSize
+      if isAMSGrad { state[2] = state[2].maximum(state[1]) }
+      return value - state[0] / (state[isAMSGrad ? 2 : 1].sqrt() * root + small) * stepSize
     }
-  }
-
-  /// `base` to an integer power, by squaring: the same bits on every machine.
-  private func power(_ base: Double, _ exponent: Int) -> Double {
-    var (result, factor, rest) = (1.0, base, exponent)
-    while rest > 0 {
-      if rest & 1 == 1 { result *= factor }
-      factor *= factor
-      rest >>= 1
-    }
-    return result
   }
 }

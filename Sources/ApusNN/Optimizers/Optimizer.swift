@@ -14,28 +14,77 @@ public final class Optimizer {
   public let parameters: [Parameter]
   public let keys: [String]
   private let model: ModelState
+  /// Parameters with settings of their own, which may be changed from step to step. All others follow the rule.
+  public var groups: [ParameterGroup] {
+    didSet {
+      guard groups.map(\.parameters) == oldValue.map(\.parameters) else {
+        fatalError("Optimizer: settings of groups may change, but not the parameters")
+      }
+    }
+  }
+  /// For each parameter the place of its group.
+  private let groupOfParameter: [Int?]
 
   /// The number of updates so far.
   public internal(set) var step = 0
   /// The learning rate of the next update.
   public var learningRate: Double
+  /// In place of the rule's momentum, for rules that have some: set by schedules that move it.
+  public var momentum: Double?
   /// For each parameter the tensors that the rule keeps.
   var slots: [[Tensor]]
   private var isPrepared = false
 
   /// An optimizer of all parameters of a model.
-  public init(_ rule: any UpdateRule, for model: any Module) {
+  ///
+  /// - Parameter groups: parameters of the model with settings of their own, each in one group at most.
+  public init(_ rule: any UpdateRule, for model: any Module, groups: [ParameterGroup] = []) {
     self.rule = rule
     self.model = model.state
     parameters = self.model.parameters
     keys = self.model.entries.filter { $0.parameter != nil }.map(\.key)
     learningRate = rule.learningRate
-    let names = rule.stateNames
-    slots = parameters.map { parameter in
-      names.map { _ in
-        Tensor.zeros(parameter.shape, dtype: parameter.dtype, device: parameter.value.device)
+    self.groups = groups
+    groupOfParameter = Optimizer.places(of: parameters, in: groups)
+    slots = zip(parameters, groupOfParameter).map { parameter, place in
+      let rate = Optimizer.rate(rule.learningRate, of: place.map { groups[$0] }, rule)
+      return rule.stateNames.map { name in
+        Tensor(
+          repeating: rule.initialValue(of: name, rate: rate), shape: parameter.shape, dtype: parameter.dtype,
+          device: parameter.value.device)
       }
     }
+  }
+
+  private static func places(of parameters: [Parameter], in groups: [ParameterGroup]) -> [Int?] {
+    var places: [Parameter: Int] = [:]
+    for (place, group) in groups.enumerated() {
+      for parameter in group.parameters where places.updateValue(place, forKey: parameter) != nil {
+        fatalError("Optimizer: a parameter of shape \(parameter.shape) is in two groups")
+      }
+    }
+    let known = Set(parameters)
+    if let stranger = places.keys.first(where: { !known.contains($0) }) {
+      fatalError("Optimizer: a parameter of shape \(stranger.shape) in group \(places[stranger]!) is not the model's")
+    }
+    return parameters.map { places[$0] }
+  }
+
+  /// The rate of a group where the optimizer's is `rate`.
+  private static func rate(_ rate: Double, of group: ParameterGroup?, _ rule: any UpdateRule) -> Double {
+    guard let group else { return rate }
+    guard let own = group.learningRate else { return rate * group.rateFactor }
+    // 0 as a rate to start with leaves no way to follow it.
+    return (rule.learningRate == 0 ? own : own * (rate / rule.learningRate)) * group.rateFactor
+  }
+
+  /// The rule with a group's settings.
+  private func rule(of group: ParameterGroup?) -> any UpdateRule {
+    var rule = rule
+    if let decay = group?.weightDecay { rule.weightDecay = decay }
+    guard let momentum, var moving = rule as? any MomentumRule, moving.momentum != 0 else { return rule }
+    moving.momentum = momentum
+    return moving
   }
 
   /// Evaluates what the first update starts from, so that it runs the same plan as all others. The first update
@@ -51,9 +100,23 @@ public final class Optimizer {
   @discardableResult
   public func minimize(_ loss: () throws -> Tensor) throws -> Tensor {
     try prepare()
-    let (value, gradients) = try valueAndGradients(of: parameters, loss)
+    let (value, gradients) = try atGradientPoint { try valueAndGradients(of: parameters, loss) }
     try update(consume gradients)
     return value
+  }
+
+  /// Runs `body`, in which the parameters have the values that the rule wants gradients at. For most rules those are
+  /// their own; see `LookAheadRule`.
+  public func atGradientPoint<R>(_ body: () throws -> R) rethrows -> R {
+    guard rule is any LookAheadRule else { return try body() }
+    var values: [ObjectIdentifier: Tensor] = [:]
+    for (index, parameter) in parameters.enumerated() where parameter.isTrainable {
+      guard let rule = rule(of: groupOfParameter[index].map { groups[$0] }) as? any LookAheadRule else { continue }
+      let value = parameter.cell.storedValue
+      let point = rule.point { .number($0, dtype: value.dtype, device: value.device) }
+      values[ObjectIdentifier(parameter.cell)] = point(value, slots[index])
+    }
+    return try Substitution.run(values, body)
   }
 
   /// Takes one step against given gradients. Parameters without one stay as they are.
@@ -78,18 +141,37 @@ public final class Optimizer {
     let isSameList =
       gradients.parameters.count == parameters.count
       && zip(gradients.parameters, parameters).allSatisfy { $0 === $1 }
-    var formulas: [(dtype: DType, device: ComputeDevice, formula: ParameterUpdate)] = []
+    var formulas: [Formula] = []
     for (index, parameter) in parameters.enumerated() where parameter.isTrainable {
       guard let gradient = isSameList ? gradients.tensors[index] : gradients[parameter] else { continue }
       let value = parameter.cell.storedValue
-      let known = formulas.firstIndex { $0.dtype == value.dtype && $0.device === value.device }
-      if known == nil {
-        let formula = rule.update(step: step, rate: learningRate) { number in
-          .number(number, dtype: value.dtype, device: value.device)
-        }
-        formulas.append((value.dtype, value.device, formula))
+      let place = groupOfParameter[index]
+      let known = formulas.firstIndex {
+        $0.place == place && $0.dtype == value.dtype && $0.device === value.device
       }
-      parameter.cell.storedValue = formulas[known ?? formulas.count - 1].formula(value, gradient, &slots[index])
+      if known == nil { formulas.append(formula(place, value.dtype, value.device)) }
+      parameter.cell.storedValue = formulas[known ?? formulas.count - 1].apply(value, gradient, &slots[index])
+    }
+  }
+
+  /// The formula of a group, for one type on one device.
+  private struct Formula {
+    let place: Int?
+    let dtype: DType
+    let device: ComputeDevice
+    let apply: ParameterUpdate
+  }
+
+  private func formula(_ place: Int?, _ dtype: DType, _ device: ComputeDevice) -> Formula {
+    let number = { (number: Double) in Tensor.number(number, dtype: dtype, device: device) }
+    let group = place.map { groups[$0] }
+    let update = rule(of: group).update(
+      step: step, rate: Optimizer.rate(learningRate, of: group, rule), number: number)
+    guard let constraint = group?.constraint else {
+      return Formula(place: place, dtype: dtype, device: device, apply: update)
+    }
+    return Formula(place: place, dtype: dtype, device: device) { value, gradient, state in
+      constraint(update(value, gradient, &state), number: number)
     }
   }
 }

@@ -1,33 +1,65 @@
-/// The names that `optimizerRule` takes.
-public let optimizerNames = ["sgd", "momentum", "nesterov", "adam", "adamw"]
+/// An optimizer that can be named.
+private struct NamedRule: Sendable {
+  let name: String
+  /// From the learning rate and the weight decay.
+  let make: @Sendable (_ rate: Double, _ decay: Double) -> any UpdateRule
 
-/// The formula of an optimizer by its name: `sgd`, `momentum` and `nesterov` (both 0.9), `adam`, `adamw`.
+  static let all = gradientDescent + adaptive
+
+  private static let gradientDescent = [
+    NamedRule(name: "sgd") { SGD(learningRate: $0, weightDecay: $1) },
+    NamedRule(name: "momentum") { SGD(learningRate: $0, momentum: 0.9, weightDecay: $1) },
+    NamedRule(name: "nesterov") { SGD(learningRate: $0, momentum: 0.9, isNesterov: true, weightDecay: $1) },
+    NamedRule(name: NesterovLookAhead.name) { NesterovLookAhead(learningRate: $0, weightDecay: $1) },
+    NamedRule(name: AveragedMomentum.name) { AveragedMomentum(learningRate: $0, weightDecay: $1) },
+    NamedRule(name: Rprop.name) { Rprop(learningRate: $0, weightDecay: $1) },
+  ]
+
+  private static let adaptive = [
+    NamedRule(name: AdaGrad.name) { AdaGrad(learningRate: $0, weightDecay: $1) },
+    NamedRule(name: RMSProp.name) { RMSProp(learningRate: $0, weightDecay: $1) },
+    NamedRule(name: AdaDelta.name) { AdaDelta(learningRate: $0, weightDecay: $1) },
+    NamedRule(name: "adam") { Adam(learningRate: $0, weightDecay: $1) },
+    NamedRule(name: "adamw") { Adam(learningRate: $0, weightDecay: $1, isDecoupled: true) },
+    NamedRule(name: "amsgrad") { Adam(learningRate: $0, weightDecay: $1, isAMSGrad: true) },
+    NamedRule(name: Adamax.name) { Adamax(learningRate: $0, weightDecay: $1) },
+    NamedRule(name: NAdam.name) { NAdam(learningRate: $0, weightDecay: $1) },
+    NamedRule(name: LAMB.name) { LAMB(learningRate: $0, weightDecay: $1) },
+  ]
+}
+
+/// The names that `optimizerRule` takes.
+public let optimizerNames = NamedRule.all.map(\.name)
+
+/// The formula of an optimizer by its name, with the momentum of 0.9 and otherwise the settings of PyTorch.
 public func optimizerRule(
   _ name: String, learningRate: Double, weightDecay: Double = 0
 ) throws(OptimizerError) -> any UpdateRule {
-  switch name {
-  case "sgd": return SGD(learningRate: learningRate, weightDecay: weightDecay)
-  case "momentum": return SGD(learningRate: learningRate, momentum: 0.9, weightDecay: weightDecay)
-  case "nesterov":
-    return SGD(learningRate: learningRate, momentum: 0.9, isNesterov: true, weightDecay: weightDecay)
-  case "adam": return Adam(learningRate: learningRate, weightDecay: weightDecay)
-  case "adamw": return Adam(learningRate: learningRate, weightDecay: weightDecay, isDecoupled: true)
-  default: throw .unknownOptimizer(name)
-  }
+  guard let rule = NamedRule.all.first(where: { $0.name == name }) else { throw .unknownOptimizer(name) }
+  return rule.make(learningRate, weightDecay)
 }
 
-/// The names that `learningRateSchedule` takes.
-public let scheduleNames = ["constant", "cosine"]
+private let schedules: [(name: String, make: @Sendable () -> any Schedule)] = [
+  (ConstantSchedule.name, { ConstantSchedule() }), (StepSchedule.name, { StepSchedule() }),
+  (MultiStepSchedule.name, { MultiStepSchedule() }), (ExponentialSchedule.name, { ExponentialSchedule() }),
+  (InverseTimeSchedule.name, { InverseTimeSchedule() }), (PolynomialSchedule.name, { PolynomialSchedule(power: 2) }),
+  (LinearSchedule.name, { LinearSchedule() }), (CosineSchedule.name, { CosineSchedule() }),
+  (CosineRestartsSchedule.name, { CosineRestartsSchedule() }), (OneCycleSchedule.name, { OneCycleSchedule() }),
+  (CyclicSchedule.name, { CyclicSchedule() }), (WarmUpSchedule.name, { WarmUpSchedule() }),
+  (ReduceOnPlateau.name, { ReduceOnPlateau() }),
+]
 
-/// A schedule by its name: `constant`, `cosine`.
+/// The names that `learningRateSchedule` takes.
+public let scheduleNames = schedules.map(\.name)
+
+/// A schedule by its name, fitted to the length of the run.
+///
+/// - Parameter warmup: the steps of a linear rise before it; 0 for none.
 public func learningRateSchedule(
   _ name: String, warmup: Int = 0
 ) throws(OptimizerError) -> any Schedule {
-  switch name {
-  case "constant": return ConstantSchedule()
-  case "cosine": return CosineSchedule(warmup: warmup)
-  default: throw .unknownSchedule(name)
-  }
+  guard let schedule = schedules.first(where: { $0.name == name })?.make() else { throw .unknownSchedule(name) }
+  return warmup > 0 ? WarmUpSchedule(steps: warmup, then: schedule) : schedule
 }
 
 /// A name that no optimizer or schedule has.

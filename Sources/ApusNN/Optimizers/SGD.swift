@@ -3,22 +3,26 @@ import ApusTensor
 /// Gradient descent with momentum, as `torch.optim.SGD`:
 /// ```
 /// g ← g + weightDecay · w
-/// m ← momentum · m + g
+/// m ← momentum · m + (1 − dampening) · g          in the first step m ← g
 /// w ← w − rate · (nesterov ? g + momentum · m : m)
 /// ```
-public struct SGD: UpdateRule {
+/// With the Nesterov form `w` is the place that the original form looks ahead to: see `NesterovLookAhead`.
+public struct SGD: MomentumRule {
   public static let name = "sgd"
   public var learningRate: Double
   public var momentum: Double
+  public var dampening: Double
   /// Whether the step looks ahead (Sutskever et al., 2013).
   public var isNesterov: Bool
   public var weightDecay: Double
 
   public init(
-    learningRate: Double, momentum: Double = 0, isNesterov: Bool = false, weightDecay: Double = 0
+    learningRate: Double, momentum: Double = 0, dampening: Double = 0, isNesterov: Bool = false,
+    weightDecay: Double = 0
   ) {
     self.learningRate = learningRate
     self.momentum = momentum
+    self.dampening = dampening
     self.isNesterov = isNesterov
     self.weightDecay = weightDecay
   }
@@ -29,11 +33,11 @@ public struct SGD: UpdateRule {
     let rate = number(rate)
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     let friction = momentum == 0 ? nil : number(momentum)
+    let share = dampening == 0 ? nil : number(step == 1 ? 1 : 1 - dampening)
     return { [isNesterov] value, gradient, state in
-      var direction = gradient
-      if let decay { direction = direction + value * decay }
+      var direction = decayed(gradient, value, decay)
       if let friction {
-        state[0] = state[0] * friction + direction
+        state[0] = state[0] * friction + (share.map { direction * $0 } ?? direction)
         direction = isNesterov ? direction + state[0] * friction : state[0]
       }
       return value - direction * rate

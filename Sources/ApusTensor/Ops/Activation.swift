@@ -138,6 +138,13 @@ extension Tensor {
     Tensor(.elu, OpInputs(floating.node), .number(.float(alpha)))
   }
 
+  /// `x` above 0, `alpha · (e^(x / alpha) − 1)` elsewhere: ELU whose slope has no jump at 0 (Barron, 2017).
+  public func celu(alpha: Double = 1) -> Tensor { (self * (1 / alpha)).elu() * alpha }
+
+  /// `x` above 0, `slope · x` elsewhere, where `slope` is learned and broadcast (He et al., 2015). The gradient at 0 is
+  /// that of the lower side.
+  public func prelu(slope: Tensor) -> Tensor { greater(than: 0).select(self, self * slope) }
+
   /// Self-normalizing ELU (Klambauer et al., 2017).
   public func selu() -> Tensor { elu(alpha: 1.6732632423543772) * 1.0507009873554805 }
 
@@ -164,12 +171,21 @@ extension Tensor {
   /// `x` cut to `0 … 6`. The gradient at both bounds is half.
   public func relu6() -> Tensor { clamped(lower: 0, upper: 6) }
 
-  /// `x` cut to `−1 … 1`.
-  public func hardTanh() -> Tensor { clamped(lower: -1, upper: 1) }
+  /// `x` cut to `lower … upper`. The gradient at both bounds is half.
+  public func hardTanh(lower: Double = -1, upper: Double = 1) -> Tensor { clamped(lower: lower, upper: upper) }
 
   /// `relu6(x + 3) / 6`.
   public func hardSigmoid() -> Tensor { (floating + 3).relu6() * (1.0 / 6) }
 
   /// `x · hardSigmoid(x)` (Howard et al., 2019).
   public func hardSwish() -> Tensor { self * hardSigmoid() }
+
+  /// `x − tanh(x)`.
+  public func tanhShrink() -> Tensor { floating - floating.tanh() }
+
+  /// `a · sigmoid(b)` of the two halves `a` and `b` along `axis`: a gated linear unit (Dauphin et al., 2017).
+  public func glu(axis: Int = -1) -> Tensor {
+    let halves = split(2, alongAxis: axis)
+    return halves[0] * halves[1].sigmoid()
+  }
 }

@@ -19,6 +19,9 @@ extension Tensor {
     }
   }
 
+  /// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along `axis`: the largest share for the smallest number.
+  public func softmin(axis: Int = -1) -> Tensor { (-self).softmax(axis: axis) }
+
   private func softmaxed(_ name: String, _ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
     guard shape[axis] > 0 else {
       ShapeError(name, "axis \(axis) of \(shape) is empty").report()

@@ -24,6 +24,8 @@ public struct TrainingState: Hashable, Sendable {
   public var trainLoss: Double?
   public var testLoss: Double?
   public var testAccuracy: Double?
+  /// What a schedule that goes by a metric remembers.
+  var scheduleMemory: [Double] = []
   /// Time spent in training, over all sessions.
   public var seconds = 0.0
   /// The length of the file of metrics.
@@ -73,6 +75,7 @@ extension TrainingState {
     object["train_loss"] = trainLoss.map { .number($0) }
     object["test_loss"] = testLoss.map { .number($0) }
     object["test_accuracy"] = testAccuracy.map { .number($0) }
+    if !scheduleMemory.isEmpty { object["schedule_memory"] = .array(scheduleMemory.map { .number($0) }) }
     return object
   }
 
@@ -98,6 +101,7 @@ extension TrainingState {
     trainLoss = object["train_loss"]?.number
     testLoss = object["test_loss"]?.number
     testAccuracy = object["test_accuracy"]?.number
+    scheduleMemory = object["schedule_memory"]?.array?.compactMap(\.number) ?? []
     self.seconds = seconds
     self.metricsByteCount = metricsByteCount
   }

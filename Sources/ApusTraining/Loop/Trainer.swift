@@ -24,6 +24,8 @@ public final class Trainer {
   let order: MinibatchOrder
   let device: ComputeDevice
   let random: RandomSource
+  /// As in the options, with what it has been told of.
+  var schedule: any Schedule
 
   /// How far the run is.
   public internal(set) var state: TrainingState
@@ -51,6 +53,7 @@ public final class Trainer {
     order = MinibatchOrder(count: train.count, batchSize: options.batchSize ?? train.count, seed: seeds.order)
     device = modelState.entries.first?.value.device ?? .current
     random = RandomSource(seeds.training)
+    schedule = options.schedule
     state = TrainingState(
       exampleCount: train.count, batchSize: order.batchSize, seed: options.seed, randomKey: seeds.training,
       optimizer: type(of: rule).name, configuration: options.configuration)
@@ -89,6 +92,10 @@ public final class Trainer {
     try checkpoint.load(into: optimizer, device: device)
     random.key = kept.randomKey
     state = kept
+    if var schedule = schedule as? any MetricSchedule {
+      schedule.memory = kept.scheduleMemory
+      self.schedule = schedule
+    }
     state.configuration = options.configuration.isEmpty ? kept.configuration : options.configuration
     savedStep = kept.step
     isResumed = true

@@ -75,14 +75,17 @@ struct TrainingSession {
     let step = trainer.state.step
     let batch = nextBatch(step)
     let optimizer = trainer.optimizer
-    optimizer.learningRate = baseRate * trainer.options.schedule.factor(step: step, of: trainer.totalSteps)
+    optimizer.learningRate = baseRate * trainer.schedule.factor(step: step, of: trainer.totalSteps)
+    optimizer.momentum = trainer.schedule.momentum(step: step, of: trainer.totalSteps)
     let (trainer, parameters) = (trainer, parameters)
     let loss = try reportingTraining {
       try withRandomSource(trainer.random) {
         try withMode(.training) {
-          let (loss, gradients) = valueAndGradients(of: parameters) {
-            let (inputs, targets) = trainer.train.examples(batch)
-            return trainer.objective.losses(trainer.model(inputs), targets).mean()
+          let (loss, gradients) = optimizer.atGradientPoint {
+            valueAndGradients(of: parameters) {
+              let (inputs, targets) = trainer.train.examples(batch)
+              return trainer.objective.losses(trainer.model(inputs), targets).mean()
+            }
           }
           if let limit = trainer.options.clipNorm {
             try optimizer.update((consume gradients).clipped(toNorm: limit))
@@ -148,6 +151,7 @@ struct TrainingSession {
       trainer.state.testLoss = measured.loss
       trainer.state.testAccuracy = measured.accuracy
     }
+    informSchedule()
     countTime()
     let state = trainer.state
     var record: JSONObject = ["epoch": .integer(epoch), "step": .integer(state.step)]
@@ -157,6 +161,16 @@ struct TrainingSession {
     record["seconds"] = .number(state.seconds)
     try self.record(record)
     progress.note(line(state))
+  }
+
+  /// Tells a schedule that goes by a metric how the epoch was.
+  private func informSchedule() {
+    guard var schedule = trainer.schedule as? any MetricSchedule else { return }
+    let state = trainer.state
+    guard let metric = schedule.prefersLarger ? state.testAccuracy : state.testLoss ?? state.trainLoss else { return }
+    schedule.observe(metric)
+    trainer.schedule = schedule
+    trainer.state.scheduleMemory = schedule.memory
   }
 
   /// `epoch 2/5  train loss 0.4213  test loss 0.4017  test accuracy 0.8561  12s`

@@ -5,10 +5,18 @@ import Testing
 /// Layers, losses, optimizers and schedules against PyTorch, on every device.
 @Suite struct ConformanceTests {
   @Test(arguments: TestDevice.conformance) func layers(_ test: TestDevice) throws {
-    let fixture = try Fixture("layers")
-    #expect(fixture.cases.sorted() == ModuleCase.layers.map(\.name).sorted())
-    var report = ConformanceReport("layers", on: test)
-    for module in ModuleCase.layers {
+    try compare(ModuleCase.layers, "layers", on: test)
+  }
+
+  @Test(arguments: TestDevice.conformance) func activations(_ test: TestDevice) throws {
+    try compare(ModuleCase.moreActivations, "activations", on: test)
+  }
+
+  private func compare(_ modules: [ModuleCase], _ family: String, on test: TestDevice) throws {
+    let fixture = try Fixture(family)
+    #expect(fixture.cases.sorted() == modules.map(\.name).sorted())
+    var report = ConformanceReport(family, on: test)
+    for module in modules {
       let problems = try withDevice(test.device) { () throws in try module.problems(fixture, &report) }
       #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
     }
@@ -50,11 +58,11 @@ import Testing
         let net = ConformanceTests.net()
         for entry in net.state.entries { entry.assign(try fixture.tensor("start", "state.\(entry.key)")) }
         let (x, y) = (try fixture.tensor("start", "input.0"), try fixture.tensor("start", "input.1"))
-        let optimizer = Optimizer(run.rule, for: net)
+        let optimizer = Optimizer(run.rule, for: net, groups: run.groups(net))
         var losses: [Tensor] = []
         for _ in 0..<20 {
           let (loss, gradients) = withMode(.training) {
-            valueAndGradients(of: optimizer.parameters) { crossEntropy(net(x), y) }
+            optimizer.atGradientPoint { valueAndGradients(of: optimizer.parameters) { crossEntropy(net(x), y) } }
           }
           try optimizer.update(run.clip(gradients))
           #expect(loss.isEvaluated, "the loss belongs to the plan of the update")
@@ -90,9 +98,20 @@ import Testing
     let fixture = try Fixture("schedules")
     #expect(fixture.cases.sorted() == ScheduleCase.all.map(\.name).sorted())
     for run in ScheduleCase.all {
+      var schedule = run.schedule
+      let metrics = fixture.contains(run.name, "metrics") ? try fixture.numbers(run.name, "metrics") : nil
+      let momenta = fixture.contains(run.name, "momenta") ? try fixture.numbers(run.name, "momenta") : nil
       for (step, factor) in try fixture.numbers(run.name, "factors").enumerated() {
-        let found = run.schedule.factor(step: step, of: 200)
+        let found = schedule.factor(step: step, of: 200)
         #expect(abs(found - factor) <= 1e-9, "\(run.name), step \(step): \(found), expected \(factor)")
+        let momentum = schedule.momentum(step: step, of: 200)
+        #expect((momentum == nil) == (momenta == nil), "\(run.name)")
+        if let momentum, let momenta {
+          #expect(abs(momentum - momenta[step]) <= 1e-9, "\(run.name), step \(step): \(momentum)")
+        }
+        guard let metrics, var observer = schedule as? any MetricSchedule else { continue }
+        observer.observe(metrics[step])
+        schedule = observer
       }
     }
     print("conformance: schedules: \(ScheduleCase.all.count) cases of 200 steps")

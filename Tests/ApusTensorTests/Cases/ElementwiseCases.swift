@@ -86,5 +86,26 @@ extension OpCase {
     .unary(
       "hardSwish", on: -5...5, tolerance: .composed(steps: 3, scale: 5), { $0.hardSwish() },
       { $0 * min(max($0 + 3, 0), 6) / 6 }),
+    .unary("celu", tolerance: .composed(steps: 3), { $0.celu(alpha: 1.5) }, { $0 > 0 ? $0 : 1.5 * expm1($0 / 1.5) }),
+    .unary(
+      "tanhShrink", on: 0.3...4, tolerance: .composed(steps: 3, scale: 4), { $0.tanhShrink() }, { $0 - tanh($0) }),
+    .unary("threshold", tolerance: .exact, { $0.threshold(0.5, value: -3) }, { $0 > 0.5 ? $0 : -3 }),
+    // Gradients in place of the derivative are compared in the conformance of layers.
+    .unary("unitStep", tolerance: .exact, derivatives: .none, { $0.unitStep() }, { $0 >= 0 ? 1 : 0 }),
+    .unary("unitStep(clipped)", tolerance: .exact, derivatives: .none, { $0.unitStep(gradient: .clipped) }) {
+      $0 >= 0 ? 1 : 0
+    },
+    .unary("unitStep(true slope)", tolerance: .exact, { $0.unitStep(gradient: nil) }, { $0 >= 0 ? 1 : 0 }),
+    .unary("hardShrink", tolerance: .exact, { $0.hardShrink(0.75) }, { abs($0) > 0.75 ? $0 : 0 }),
+    .unary(
+      "softShrink", tolerance: .composed(steps: 1, scale: 1), { $0.softShrink(0.75) },
+      { $0 > 0.75 ? $0 - 0.75 : $0 < -0.75 ? $0 + 0.75 : 0 }),
+    OpCase(
+      "prelu", inputs: [.numbers(-2...2), .numbers(-1...1)],
+      shapes: [[[3, 5], [5]], [[2, 0], [1]], [[1, 1], []]],
+      apply: { $0[0].prelu(slope: $0[1]) }, reference: { Grid.combined($0) { $0[0] > 0 ? $0[0] : $0[0] * $0[1] } }),
+    OpCase(
+      "glu", shapes: [[[3, 4]], [[0, 4]], [[1, 4]]], tolerance: .composed(steps: 2), apply: { $0[0].glu() },
+      reference: { $0[0].lines(1, count: 2) { x in [0, 1].map { x[$0] / (1 + exp(-x[$0 + 2])) } } }),
   ]
 }

@@ -103,6 +103,10 @@ extension OpCase {
       tolerance: .composed(steps: 6, scale: 1e-3), apply: { $0[0].softmax(axis: 0) },
       reference: { $0[0].lines(0) { x in x.map { exp($0) / x.reduce(0) { $0 + exp($1) } } } }),
     OpCase(
+      "softmin", inputs: [.numbers(-9...9)], shapes: [[[3, 5]], [[4, 1]], [[0, 4]]],
+      tolerance: .composed(steps: 6, scale: 1e-3), apply: { $0[0].softmin() },
+      reference: { $0[0].lines(1) { x in x.map { exp(-$0) / x.reduce(0) { $0 + exp(-$1) } } } }),
+    OpCase(
       "logSoftmax", inputs: [.numbers(-9...9)], shapes: [[[3, 5]], [[2, 300]], [[4, 1]], [[0, 4]]],
       tolerance: .composed(steps: 6, scale: 9), apply: { $0[0].logSoftmax() },
       reference: { $0[0].lines(1) { x in x.map { $0 - x.max()! - log(x.reduce(0) { $0 + exp($1 - x.max()!) }) } } }),

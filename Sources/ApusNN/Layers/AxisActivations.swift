@@ -1,0 +1,35 @@
+import ApusTensor
+
+// Each takes any shape with the axis.
+
+/// `eˣⁱ / Σⱼ eˣʲ` along an axis.
+public struct Softmax: Layer {
+  public let axis: Int
+  public init(axis: Int = -1) { self.axis = axis }
+  public var members: [ModuleMember] { [] }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.softmax(axis: axis) }
+}
+
+/// `xᵢ − log Σⱼ eˣʲ` along an axis.
+public struct LogSoftmax: Layer {
+  public let axis: Int
+  public init(axis: Int = -1) { self.axis = axis }
+  public var members: [ModuleMember] { [] }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.logSoftmax(axis: axis) }
+}
+
+/// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along an axis.
+public struct Softmin: Layer {
+  public let axis: Int
+  public init(axis: Int = -1) { self.axis = axis }
+  public var members: [ModuleMember] { [] }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.softmin(axis: axis) }
+}
+
+/// `a · sigmoid(b)` of the two halves `a` and `b` along an axis, which becomes half as long (Dauphin et al., 2017).
+public struct GLU: Layer {
+  public let axis: Int
+  public init(axis: Int = -1) { self.axis = axis }
+  public var members: [ModuleMember] { [] }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.glu(axis: axis) }
+}

@@ -1,0 +1,28 @@
+import ApusTensor
+
+/// `x` where it is positive, else `a · x`: in training with an `a` drawn from `lower ..< upper` for each element, in
+/// inference with their mean (Xu et al., 2015).
+public struct RReLU: Layer {
+  public let lower: Double
+  public let upper: Double
+
+  /// - Precondition: `lower ≤ upper`.
+  public init(lower: Double = 1.0 / 8, upper: Double = 1.0 / 3) {
+    guard lower <= upper else { fatalError("RReLU: the range \(lower) ..< \(upper) is none") }
+    self.lower = lower
+    self.upper = upper
+  }
+
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard ModeScope.mode(for: "RReLU") == .training else { return x.leakyRelu(slope: (lower + upper) / 2) }
+    guard !isRecomputing else {
+      fatalError("RReLU: inside checkpointed { } the second run would draw other slopes; keep it outside of it")
+    }
+    let slope = RandomSource.current.draw { key in
+      Tensor.uniform(x.shape, lower: lower, upper: upper, key: &key, dtype: x.dtype, device: x.device)
+    }
+    return x.prelu(slope: slope)
+  }
+}

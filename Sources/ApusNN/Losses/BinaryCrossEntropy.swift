@@ -1,0 +1,60 @@
+import ApusTensor
+
+/// The cross-entropy of logits with probabilities of "yes": `−w (p t log σ(x) + (1 − t) log(1 − σ(x)))`, as
+/// `w ((1 − t) x + (1 + (p − 1) t) log(1 + e⁻ˣ))`, which neither overflows nor takes the logarithm of 0
+/// (`torch.nn.BCEWithLogitsLoss`).
+///
+/// - Parameters:
+///   - logits: any shape, not normalized.
+///   - targets: the same shape, in `0 … 1`.
+///   - weights: `w`, broadcast to the shape.
+///   - positiveWeights: `p`, broadcast to the shape: above 1 for classes whose "yes" is rare.
+/// - Returns: one number, or with `reduction: .none` the shape of `logits`.
+public func binaryCrossEntropy(
+  _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, weights: Tensor? = nil,
+  positiveWeights: Tensor? = nil
+) -> Tensor {
+  elementLoss("binaryCrossEntropy", logits, targets, reduction) { x, t in
+    var tail = (-x).softplus()
+    if let positiveWeights { tail = tail * ((positiveWeights - 1) * t + 1) }
+    return weighted((1 - t) * x + tail, weights)
+  }
+}
+
+/// The cross-entropy of probabilities of "yes" with such probabilities: `−w (t log p + (1 − t) log(1 − p))`, where no
+/// logarithm is below −100 (`torch.nn.BCELoss`). Where there are logits, take those.
+///
+/// The gradient of `p` is `w (p − t) / max(p (1 − p), 10⁻¹²)`.
+///
+/// - Parameters:
+///   - probabilities: any shape, in `0 … 1`.
+///   - targets: the same shape, in `0 … 1`.
+///   - weights: `w`, broadcast to the shape.
+public func binaryCrossEntropy(
+  probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, weights: Tensor? = nil
+) -> Tensor {
+  elementLoss("binaryCrossEntropy", probabilities, targets, reduction) { p, t in
+    let losses = withGradient([p, t]) { gradient, inputs, _ in
+      let (p, t) = (inputs[0], inputs[1])
+      let slope = (p - t) / (p * (1 - p)).clamped(lower: 1e-12)
+      return [gradient * slope, gradient * ((1 - p).safeLog() - p.safeLog())]
+    } function: { inputs in
+      let (p, t) = (inputs[0], inputs[1])
+      return -(t * p.safeLog() + (1 - t) * (1 - p).safeLog())
+    }
+    return weighted(losses, weights)
+  }
+}
+
+private func weighted(_ losses: Tensor, _ weights: Tensor?) -> Tensor {
+  weights.map { losses * $0 } ?? losses
+}
+
+extension Tensor {
+  /// `max(log x, −100)`, with a gradient of 0 at 0.
+  func safeLog() -> Tensor {
+    let isPositive = greater(than: 0)
+    let one = Tensor.number(1, dtype: dtype, device: device)
+    return isPositive.select(isPositive.select(self, one).log().clamped(lower: -100), one * -100)
+  }
+}

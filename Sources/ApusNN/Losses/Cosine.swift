@@ -1,0 +1,46 @@
+import ApusTensor
+
+/// `Σ a b / (max(‖a‖, ε) max(‖b‖, ε))` along an axis (`torch.nn.CosineSimilarity`): 1 for vectors of one direction, −1
+/// for opposite ones.
+///
+/// - Parameters:
+///   - first, second: one shape.
+/// - Returns: the shape without the axis.
+public func cosineSimilarity(_ first: Tensor, _ second: Tensor, axis: Int = 1, epsilon: Double = 1e-8) -> Tensor {
+  guard let pair = alike("cosineSimilarity", [first, second]) else { return first.sum() }
+  let norms = pair.map { $0.norm(axes: [axis]).clamped(lower: epsilon) }
+  return (pair[0] * pair[1]).sum([axis]) / (norms[0] * norms[1])
+}
+
+/// `1 − cos(a, b)` of each pair of vectors.
+///
+/// - Parameters:
+///   - outputs: `[batch, features]`, or any shape with features along `axis`.
+///   - targets: the same shape.
+public func cosineDistance(
+  _ outputs: Tensor, _ targets: Tensor, axis: Int = 1, epsilon: Double = 1e-8, reduction: LossReduction = .mean
+) -> Tensor {
+  reduction(1 - cosineSimilarity(outputs, targets, axis: axis, epsilon: epsilon))
+}
+
+/// `1 − cos(a, b)` where the target is 1, `max(0, cos(a, b) − margin)` where it is −1
+/// (`torch.nn.CosineEmbeddingLoss`, whose cosine has `Σ a² + 10⁻¹²` under its roots).
+///
+/// - Parameters:
+///   - first, second: `[batch, features]`.
+///   - targets: `[batch]`: 1 and −1.
+/// - Returns: one number, or with `reduction: .none` `[batch]`.
+public func cosineEmbedding(
+  _ first: Tensor, _ second: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean
+) -> Tensor {
+  guard let pair = alike("cosineEmbedding", [first, second]) else { return first.sum() }
+  guard first.rank == 2, targets.shape == [first.shape[0]] else {
+    ShapeError(
+      "cosineEmbedding", "targets \(targets.shape) are not one for each vector of \(first.shape), [batch, features]"
+    ).report()
+    return first.sum()
+  }
+  let squares = pair.map { $0.squared().sum([1]) + 1e-12 }
+  let cosine = (pair[0] * pair[1]).sum([1]) / (squares[0] * squares[1]).sqrt()
+  return reduction(targets.greater(than: 0).select(1 - cosine, (cosine - margin).relu()))
+}

@@ -1,0 +1,83 @@
+import ApusTensor
+
+/// `max(0, 1 − t x)` of each element (Cortes, Vapnik, 1995).
+///
+/// - Parameters:
+///   - outputs: any shape.
+///   - targets: the same shape: 1 and −1.
+public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
+  elementLoss("hinge", outputs, targets, reduction) { x, t in (1 - t * x).relu() }
+}
+
+/// `max(0, 1 − t x)²` of each element, which has a slope everywhere.
+///
+/// - Parameters:
+///   - outputs: any shape.
+///   - targets: the same shape: 1 and −1.
+public func squaredHinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
+  elementLoss("squaredHinge", outputs, targets, reduction) { x, t in (1 - t * x).relu().squared() }
+}
+
+/// `log(1 + e^(−t x))` of each element (`torch.nn.SoftMarginLoss`).
+///
+/// - Parameters:
+///   - outputs: any shape.
+///   - targets: the same shape: 1 and −1.
+public func softMargin(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
+  elementLoss("softMargin", outputs, targets, reduction) { x, t in (-t * x).softplus() }
+}
+
+/// `x` where the target is 1, `max(0, margin − x)` where it is −1, for distances `x` (Hadsell et al., 2006;
+/// `torch.nn.HingeEmbeddingLoss`).
+///
+/// - Parameters:
+///   - distances: any shape.
+///   - targets: the same shape: 1 and −1.
+public func hingeEmbedding(
+  _ distances: Tensor, _ targets: Tensor, margin: Double = 1, reduction: LossReduction = .mean
+) -> Tensor {
+  elementLoss("hingeEmbedding", distances, targets, reduction) { x, t in
+    t.greater(than: 0).select(x, (margin - x).relu())
+  }
+}
+
+/// `max(0, margin − t (x₁ − x₂))`: `x₁` is to rank above `x₂` where the target is 1, below where it is −1
+/// (`torch.nn.MarginRankingLoss`).
+///
+/// - Parameters:
+///   - first, second, targets: one shape.
+public func marginRanking(
+  _ first: Tensor, _ second: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean
+) -> Tensor {
+  guard let all = alike("marginRanking", [first, second, targets]) else { return first.sum() }
+  return reduction((margin - all[2] * (all[0] - all[1])).relu())
+}
+
+/// `Σ_{j≠t} w_t max(0, margin − x_t + xⱼ)ᵖ / classes` of each example (Crammer, Singer, 2001;
+/// `torch.nn.MultiMarginLoss`).
+///
+/// - Parameters:
+///   - outputs: `[batch, classes]`.
+///   - targets: integers in `0 ..< classes`, `[batch]`.
+///   - power: `p`, 1 or 2.
+///   - weights: `[classes]`.
+/// - Returns: one number, or with `reduction: .none` `[batch]`.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class.
+public func multiMargin(
+  _ outputs: Tensor, _ targets: Tensor, power: Int = 1, margin: Double = 1, weights: Tensor? = nil,
+  reduction: LossReduction = .mean
+) -> Tensor {
+  guard fits(targets, outputs, weights, "multiMargin") else { return outputs.sum() }
+  guard outputs.rank == 2, power == 1 || power == 2 else {
+    ShapeError("multiMargin", "outputs \(outputs.shape) are not [batch, classes], or power \(power) is not 1 or 2")
+      .report()
+    return outputs.sum()
+  }
+  let choice = ClassChoice(targets, like: outputs, ignoring: nil, weights: weights)
+  let gaps = (outputs - outputs.picking(choice.classes, alongAxis: 1).expandingAxis(at: 1) + margin).relu()
+  let isOther = choice.classes.cast(to: .int64).oneHot(outputs.shape[1], dtype: outputs.dtype).equal(to: 0)
+  let powers = power == 1 ? gaps : gaps.squared()
+  let zero = Tensor.number(0, dtype: outputs.dtype, device: outputs.device)
+  let losses = isOther.select(powers, zero).mean([1])
+  return reduction(choice.weights.map { losses * $0 } ?? losses)
+}

@@ -1,0 +1,32 @@
+import ApusTensor
+
+/// With `d = |x − t|`: `d² / 2` up to `delta`, `delta · (d − delta / 2)` beyond (Huber, 1964; `torch.nn.HuberLoss`).
+///
+/// - Parameters:
+///   - outputs: any shape.
+///   - targets: the same shape.
+///   - delta: above 0.
+public func huber(
+  _ outputs: Tensor, _ targets: Tensor, delta: Double = 1, reduction: LossReduction = .mean
+) -> Tensor {
+  elementLoss("huber", outputs, targets, reduction) { x, t in
+    let distance = (x - t).abs()
+    return distance.less(than: delta).select(distance.squared() * 0.5, (distance - 0.5 * delta) * delta)
+  }
+}
+
+/// With `d = |x − t|`: `d² / (2 · beta)` below `beta`, `d − beta / 2` from there on (Girshick, 2015;
+/// `torch.nn.SmoothL1Loss`): `huber` with `delta = beta`, divided by `beta`; for a `beta` of 0 the absolute error.
+///
+/// - Parameters:
+///   - outputs: any shape.
+///   - targets: the same shape.
+public func smoothL1(
+  _ outputs: Tensor, _ targets: Tensor, beta: Double = 1, reduction: LossReduction = .mean
+) -> Tensor {
+  elementLoss("smoothL1", outputs, targets, reduction) { x, t in
+    let distance = (x - t).abs()
+    guard beta > 0 else { return distance }
+    return distance.less(than: beta).select(distance.squared() * (0.5 / beta), distance - 0.5 * beta)
+  }
+}

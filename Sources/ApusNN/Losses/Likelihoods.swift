@@ -1,0 +1,43 @@
+import ApusTensor
+
+/// The negative log-likelihood of counts under Poisson distributions: `eˣ − t x`, or for rates `x` themselves
+/// `x − t log(x + ε)` (`torch.nn.PoissonNLLLoss`).
+///
+/// - Parameters:
+///   - outputs: any shape: logarithms of rates, or rates.
+///   - targets: the same shape: counts.
+///   - outputsAreLogarithms: whether `outputs` are logarithms.
+///   - isFull: whether Stirling's approximation of `log t!`, `t log t − t + log(2πt) / 2`, is added where `t > 1`.
+public func poissonNegativeLogLikelihood(
+  _ outputs: Tensor, _ targets: Tensor, outputsAreLogarithms: Bool = true, isFull: Bool = false,
+  epsilon: Double = 1e-8, reduction: LossReduction = .mean
+) -> Tensor {
+  elementLoss("poissonNegativeLogLikelihood", outputs, targets, reduction) { x, t in
+    let losses = outputsAreLogarithms ? x.exp() - t * x : x - t * (x + epsilon).log()
+    guard isFull else { return losses }
+    let isLarge = t.greater(than: 1)
+    let count = isLarge.select(t, Tensor.number(1, dtype: t.dtype, device: t.device))
+    let stirling = count * count.log() - count + (count * (2 * Double.pi)).log() * 0.5
+    return losses + isLarge.select(stirling, Tensor.number(0, dtype: t.dtype, device: t.device))
+  }
+}
+
+/// The negative log-likelihood of numbers under normal distributions: `(log v + (x − t)² / v) / 2` with
+/// `v = max(variance, ε)` (Nix, Weigend, 1994; `torch.nn.GaussianNLLLoss`). The gradient of a variance below `ε` is
+/// that of `v`, so that it can grow again.
+///
+/// - Parameters:
+///   - means, targets: one shape.
+///   - variances: the same shape, or one that is broadcast to it.
+///   - isFull: whether the constant `log(2π) / 2` is added.
+public func gaussianNegativeLogLikelihood(
+  _ means: Tensor, _ targets: Tensor, variances: Tensor, isFull: Bool = false, epsilon: Double = 1e-6,
+  reduction: LossReduction = .mean
+) -> Tensor {
+  elementLoss("gaussianNegativeLogLikelihood", means, targets, reduction) { x, t in
+    // The lift to ε is a constant.
+    let v = variances + (variances.clamped(lower: epsilon) - variances).stopGradient()
+    let losses = (v.log() + (x - t).squared() / v) * 0.5
+    return isFull ? losses + 0.9189385332046727 : losses
+  }
+}

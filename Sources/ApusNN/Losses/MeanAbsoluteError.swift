@@ -1,0 +1,10 @@
+import ApusTensor
+
+/// `|x − t|` of each element, reduced (`torch.nn.L1Loss`). The gradient where both are equal is 0.
+///
+/// - Parameters:
+///   - outputs: any shape.
+///   - targets: the same shape.
+public func meanAbsoluteError(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
+  elementLoss("meanAbsoluteError", outputs, targets, reduction) { ($0 - $1).abs() }
+}

@@ -1,0 +1,78 @@
+import ApusTensor
+
+/// `−w_t l_t` of logarithms of probabilities and class indices (`torch.nn.NLLLoss`).
+///
+/// - Parameters:
+///   - logProbabilities: `[batch, classes]` or `[batch, classes, places…]`, for example of `logSoftmax(axis: 1)`.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`.
+///   - ignoring: a target that counts as nothing, and not in the mean.
+///   - weights: `[classes]`; the mean is weighted, `Σ w_t lossₜ / Σ w_t`.
+/// - Returns: one number, or with `reduction: .none` the shape of `targets`.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class.
+public func negativeLogLikelihood(
+  _ logProbabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
+  weights: Tensor? = nil
+) -> Tensor {
+  guard fits(targets, logProbabilities, weights, "negativeLogLikelihood") else { return logProbabilities.sum() }
+  let choice = ClassChoice(targets, like: logProbabilities, ignoring: ignoring, weights: weights)
+  var losses = -logProbabilities.picking(choice.classes, alongAxis: 1)
+  if let weights = choice.weights { losses = losses * weights }
+  return choice.reduced(losses, reduction)
+}
+
+/// Targets that are classes, with what they count.
+struct ClassChoice {
+  /// The targets, with class 0 in place of ignored ones.
+  let classes: Tensor
+  /// Where the target counts; `nil` for everywhere.
+  private let counts: Tensor?
+  /// The weight of each target; `nil` where all weigh 1.
+  let weights: Tensor?
+
+  /// - Parameter x: numbers of the type of the weights that are wanted.
+  init(_ targets: Tensor, like x: Tensor, ignoring: Int?, weights: Tensor?) {
+    counts = ignoring.map { targets.notEqual(to: Double($0)) }
+    let classes =
+      counts.map { $0.select(targets, Tensor.number(0, dtype: targets.dtype, device: targets.device)) } ?? targets
+    self.classes = classes
+    self.weights = weights.map { $0.cast(to: x.dtype).gathering(classes.cast(to: .int64)) }
+  }
+
+  /// - Parameter losses: already weighted.
+  func reduced(_ losses: Tensor, _ reduction: LossReduction) -> Tensor {
+    let zero = Tensor.number(0, dtype: losses.dtype, device: losses.device)
+    let kept = counts?.select(losses, zero) ?? losses
+    guard case .mean = reduction, counts != nil || weights != nil else { return reduction(kept) }
+    let weight = weights.map { counts?.select($0, zero) ?? $0 } ?? counts!.cast(to: losses.dtype)
+    return kept.sum() / weight.sum()
+  }
+}
+
+extension Tensor {
+  /// A number for each class, `[classes]`, as `[1, classes, 1…]` beside `x`.
+  func alongClasses(of x: Tensor) -> Tensor {
+    var shape = Shape(repeating: 1, count: x.rank)
+    shape[1] = elementCount
+    return cast(to: x.dtype).reshaped(to: shape)
+  }
+}
+
+/// Whether targets are classes of `logits`, and weights those of its classes; reported where they are not.
+func fits(_ targets: Tensor, _ logits: Tensor, _ weights: Tensor?, _ name: String) -> Bool {
+  guard logits.rank >= 2, targets.shape == logits.shape.removing(1), targets.dtype.isInteger else {
+    ShapeError(
+      name,
+      "\(targets.dtype) targets \(targets.shape) do not fit logits \(logits.shape), which are "
+        + "[batch, classes, places…]; integers [batch, places…] do"
+    ).report()
+    return false
+  }
+  return fits(weights, logits, name)
+}
+
+/// Whether weights are those of the classes of `logits`; reported where they are not.
+func fits(_ weights: Tensor?, _ logits: Tensor, _ name: String) -> Bool {
+  guard let weights, weights.shape != [logits.shape[1]] else { return true }
+  ShapeError(name, "weights \(weights.shape) are not one for each of \(logits.shape[1]) classes").report()
+  return false
+}

@@ -1,0 +1,29 @@
+import ApusTensor
+
+/// `‖a − b + ε‖ₚ` along the last axis (`torch.nn.PairwiseDistance`).
+///
+/// - Parameters:
+///   - first, second: `[…, features]`.
+/// - Returns: the shape without the last axis.
+public func pairwiseDistance(_ first: Tensor, _ second: Tensor, p: Double = 2, epsilon: Double = 1e-6) -> Tensor {
+  guard let pair = alike("pairwiseDistance", [first, second]) else { return first.sum() }
+  return (pair[0] - pair[1] + epsilon).norm(p, axes: [-1])
+}
+
+/// `max(0, d(anchor, positive) − d(anchor, negative) + margin)` with `d = pairwiseDistance` (Schroff et al., 2015;
+/// `torch.nn.TripletMarginLoss`).
+///
+/// - Parameters:
+///   - anchor, positive, negative: `[…, features]`.
+///   - p: the norm of the distance.
+///   - swaps: whether the negative's distance is that from the positive where this is smaller (Balntas et al., 2016).
+/// - Returns: one number, or with `reduction: .none` the shape without the last axis.
+public func tripletMargin(
+  _ anchor: Tensor, _ positive: Tensor, _ negative: Tensor, margin: Double = 1, p: Double = 2, epsilon: Double = 1e-6,
+  swaps: Bool = false, reduction: LossReduction = .mean
+) -> Tensor {
+  let near = pairwiseDistance(anchor, positive, p: p, epsilon: epsilon)
+  var far = pairwiseDistance(anchor, negative, p: p, epsilon: epsilon)
+  if swaps { far = far.minimum(pairwiseDistance(positive, negative, p: p, epsilon: epsilon)) }
+  return reduction((near - far + margin).relu())
+}

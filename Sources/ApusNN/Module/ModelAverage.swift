@@ -1,0 +1,68 @@
+import ApusTensor
+
+/// A moving average of the parameters of a model, often better than the last of them (Polyak, Juditsky, 1992).
+///
+/// ```
+/// let average = try ModelAverage(of: model, .exponential(decay: 0.999))
+/// try optimizer.minimize { … }
+/// try average.update()
+/// let accuracy = withValues(average.values) { evaluate(model) }
+/// ```
+/// Statistics, such as those of batch norms, are taken over as they are. A task uses an average at a time.
+public final class ModelAverage {
+  public enum Kind: Hashable, Sendable {
+    /// `a ← decay · a + (1 − decay) · w`. It starts as the parameters; with `correctsBias` as 0, and what is read is
+    /// `a / (1 − decayᵗ)`, so that the first values do not outlast their weight (Kingma, Ba, 2015).
+    case exponential(decay: Double, correctsBias: Bool = false)
+    /// `a ← a + (w − a) / t`: the mean of the values at all updates (Izmailov et al., 2018).
+    case mean
+  }
+
+  public let kind: Kind
+  /// The number of updates so far.
+  public private(set) var count = 0
+  private let model: any Module
+  private let state: ModelState
+  private var averages: [Tensor]
+
+  /// - Throws: when the first values cannot be computed.
+  public init(of model: any Module, _ kind: Kind) throws(DeviceError) {
+    self.kind = kind
+    self.model = model
+    state = model.state
+    // A copy: what the average refers to could not be overwritten by the next update of the parameters.
+    let start: Double = if case .exponential(_, true) = kind { 0 } else { 1 }
+    averages = state.entries.map { entry in
+      let value = entry.value
+      return entry.parameter == nil ? value : value * Tensor.number(start, dtype: value.dtype, device: value.device)
+    }
+    try eval(averages)
+  }
+
+  /// Takes the present values into the average.
+  public func update() throws(DeviceError) {
+    count += 1
+    let share: Double =
+      switch kind {
+      case .exponential(let decay, _): 1 - decay
+      case .mean: 1 / Double(count)
+      }
+    for (index, entry) in state.entries.enumerated() {
+      guard entry.parameter != nil else { continue }
+      let (average, value) = (averages[index], entry.value)
+      averages[index] = average + (value - average) * Tensor.number(share, dtype: value.dtype, device: value.device)
+    }
+    try eval(averages)
+  }
+
+  /// The averages with the present statistics: for `withValues`, or to `store()` in the model.
+  public var values: ModelValues {
+    var correction = 1.0
+    if case .exponential(let decay, true) = kind { correction = 1 / (1 - decay.raised(to: max(count, 1))) }
+    return model.values.mapped { index, value in
+      guard state.entries[index].parameter != nil else { return value }
+      guard correction != 1 else { return averages[index] }
+      return averages[index] * Tensor.number(correction, dtype: value.dtype, device: value.device)
+    }
+  }
+}

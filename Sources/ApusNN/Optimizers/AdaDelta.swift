@@ -1,0 +1,38 @@
+import ApusTensor
+
+/// AdaDelta (Zeiler, 2012), as `torch.optim.Adadelta`: steps in units of the weights' own.
+/// ```
+/// g ← g + weightDecay · w
+/// s ← ρ · s + (1 − ρ) · g²
+/// d ← √(u + ε) / √(s + ε) · g
+/// u ← ρ · u + (1 − ρ) · d²
+/// w ← w − rate · d
+/// ```
+public struct AdaDelta: UpdateRule {
+  public static let name = "adadelta"
+  public var learningRate: Double
+  public var rho: Double
+  public var epsilon: Double
+  public var weightDecay: Double
+
+  public init(learningRate: Double = 1, rho: Double = 0.9, epsilon: Double = 1e-6, weightDecay: Double = 0) {
+    self.learningRate = learningRate
+    self.rho = rho
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+  }
+
+  public var stateNames: [String] { ["square_avg", "acc_delta"] }
+
+  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let (rate, keep, share, small) = (number(rate), number(rho), number(1 - rho), number(epsilon))
+    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    return { value, gradient, state in
+      let gradient = decayed(gradient, value, decay)
+      state[0] = state[0] * keep + gradient * gradient * share
+      let change = (state[1] + small).sqrt() / (state[0] + small).sqrt() * gradient
+      state[1] = state[1] * keep + change * change * share
+      return value - change * rate
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import ApusTensor
+
+/// AdaGrad (Duchi et al., 2011), as `torch.optim.Adagrad`. It accumulates squared gradients, so that its steps shrink
+/// for good; `RMSProp` averages them.
+/// ```
+/// g ← g + weightDecay · w
+/// s ← s + g²
+/// w ← w − rate / (1 + (t − 1) · rateDecay) · g / (√s + ε)
+/// ```
+public struct AdaGrad: UpdateRule {
+  public static let name = "adagrad"
+  public var learningRate: Double
+  public var rateDecay: Double
+  /// What `s` starts as.
+  public var initialAccumulator: Double
+  public var epsilon: Double
+  public var weightDecay: Double
+
+  public init(
+    learningRate: Double = 1e-2, rateDecay: Double = 0, initialAccumulator: Double = 0, epsilon: Double = 1e-10,
+    weightDecay: Double = 0
+  ) {
+    self.learningRate = learningRate
+    self.rateDecay = rateDecay
+    self.initialAccumulator = initialAccumulator
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+  }
+
+  public var stateNames: [String] { ["sum"] }
+
+  public func initialValue(of name: String, rate: Double) -> Double { initialAccumulator }
+
+  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let (rate, small) = (number(rate / (1 + Double(step - 1) * rateDecay)), number(epsilon))
+    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    return { value, gradient, state in
+      let gradient = decayed(gradient, value, decay)
+      state[0] = state[0] + gradient * gradient
+      return value - gradient / (state[0].sqrt() + small) * rate
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import ApusTensor
+
+/// Adamax (Kingma, Ba, 2015), as `torch.optim.Adamax`: Adam with the largest gradient in place of the squares.
+/// ```
+/// g ← g + weightDecay · w
+/// m ← m + (1 − β₁) · (g − m)
+/// u ← max(β₂ · u, |g| + ε)
+/// w ← w − rate / (1 − β₁ᵗ) · m / u
+/// ```
+public struct Adamax: MomentumRule {
+  public static let name = "adamax"
+  public var learningRate: Double
+  public var beta1: Double
+  public var beta2: Double
+  public var epsilon: Double
+  public var weightDecay: Double
+
+  public init(
+    learningRate: Double = 2e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+    weightDecay: Double = 0
+  ) {
+    self.learningRate = learningRate
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+  }
+
+  public var momentum: Double {
+    get { beta1 }
+    set { beta1 = newValue }
+  }
+
+  public var stateNames: [String] { ["exp_avg", "exp_inf"] }
+
+  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let stepSize = number(rate / (1 - beta1.raised(to: step)))
+    let (share1, keep2, small) = (number(1 - beta1), number(beta2), number(epsilon))
+    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    return { value, gradient, state in
+      let gradient = decayed(gradient, value, decay)
+      state[0] = state[0] + (gradient - state[0]) * share1
+      state[1] = (state[1] * keep2).maximum(gradient.abs() + small)
+      return value - state[0] / state[1] * stepSize
+    }
+  }
+}

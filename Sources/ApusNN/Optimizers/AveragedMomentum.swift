@@ -1,0 +1,33 @@
+import ApusTensor
+
+/// Gradient descent along a moving average of the gradients, the textbook's form of momentum:
+/// ```
+/// g ← g + weightDecay · w
+/// v ← momentum · v + (1 − momentum) · g
+/// w ← w − rate · v
+/// ```
+/// Its steps are those of `SGD(momentum:)` at a rate of `(1 − momentum) · rate`: the average does not grow with the
+/// momentum, a rate that was tuned without it stays right. As all averages that start at 0 it is too small at first.
+public struct AveragedMomentum: MomentumRule {
+  public static let name = "averaged-momentum"
+  public var learningRate: Double
+  public var momentum: Double
+  public var weightDecay: Double
+
+  public init(learningRate: Double, momentum: Double = 0.9, weightDecay: Double = 0) {
+    self.learningRate = learningRate
+    self.momentum = momentum
+    self.weightDecay = weightDecay
+  }
+
+  public var stateNames: [String] { ["velocity"] }
+
+  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let (rate, keep, share) = (number(rate), number(momentum), number(1 - momentum))
+    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    return { value, gradient, state in
+      state[0] = state[0] * keep + decayed(gradient, value, decay) * share
+      return value - state[0] * rate
+    }
+  }
+}

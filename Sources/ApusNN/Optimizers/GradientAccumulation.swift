@@ -1,0 +1,43 @@
+import ApusTensor
+
+extension Optimizer {
+  /// What becomes of the losses and gradients of several batches.
+  public enum Accumulation: Sendable {
+    case sum
+    case mean
+  }
+
+  /// Takes one step against the gradients of several losses, whose sum or mean is minimized: with means over batches of
+  /// one size that of one large batch. Each loss is computed, and its memory given back, before the next is built.
+  ///
+  /// - Parameters:
+  ///   - count: how many losses there are.
+  ///   - loss: builds the loss of a batch, 0 being the first.
+  /// - Returns: the sum or mean of the losses before the step. It is evaluated, but not waited for.
+  @discardableResult
+  public func minimize(
+    over count: Int, _ accumulation: Accumulation = .mean, _ loss: (_ batch: Int) throws -> Tensor
+  ) throws -> Tensor {
+    guard count > 0 else { fatalError("Optimizer: a step needs at least one batch") }
+    try prepare()
+    var (total, value): (Gradients?, Tensor?) = (nil, nil)
+    for batch in 0..<count {
+      var (next, gradients) = try atGradientPoint { try valueAndGradients(of: parameters) { try loss(batch) } }
+      next = value.map { $0 + next } ?? next
+      gradients = total.take().map { $0.adding(gradients) } ?? gradients
+      value = nil
+      if batch + 1 < count { try eval([next] + gradients.tensors.compactMap { $0 }) }
+      (value, total) = (next, gradients)
+    }
+    guard let value, let total else { fatalError("Optimizer: no batch") }
+    guard accumulation == .mean, count > 1 else {
+      value.evaluateWithNext()
+      try update(total)
+      return value
+    }
+    let mean = value * (1 / Double(count))
+    mean.evaluateWithNext()
+    try update(total.scaled(by: 1 / Double(count)))
+    return mean
+  }
+}

@@ -1,0 +1,53 @@
+import ApusTensor
+
+/// LAMB (You et al., "Large Batch Optimization for Deep Learning", 2020, algorithm 2): Adam whose step for each tensor
+/// is as long as the tensor, for large batches.
+/// ```
+/// m ← β₁ · m + (1 − β₁) · g;  v ← β₂ · v + (1 − β₂) · g²
+/// u = m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε) + weightDecay · w
+/// w ← w − rate · ‖w‖ / ‖u‖ · u                 with 1 for the ratio where either norm is 0
+/// ```
+public struct LAMB: MomentumRule {
+  public static let name = "lamb"
+  public var learningRate: Double
+  public var beta1: Double
+  public var beta2: Double
+  public var epsilon: Double
+  public var weightDecay: Double
+
+  public init(
+    learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-6,
+    weightDecay: Double = 0
+  ) {
+    self.learningRate = learningRate
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+  }
+
+  public var momentum: Double {
+    get { beta1 }
+    set { beta1 = newValue }
+  }
+
+  public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] }
+
+  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let correction1 = number(1 / (1 - beta1.raised(to: step)))
+    let correction2 = number(1 / (1 - beta2.raised(to: step)))
+    let (share1, share2, keep2, small) = (number(1 - beta1), number(1 - beta2), number(beta2), number(epsilon))
+    let (rate, zero, one) = (number(rate), number(0), number(1))
+    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    return { value, gradient, state in
+      state[0] = state[0] + (gradient - state[0]) * share1
+      state[1] = state[1] * keep2 + gradient * gradient * share2
+      let adapted = state[0] * correction1 / ((state[1] * correction2).sqrt() + small)
+      let direction = decayed(adapted, value, decay)
+      let (length, stride) = (value.norm(), direction.norm())
+      let isUsable = length.greater(than: zero).logicalAnd(stride.greater(than: zero))
+      let ratio = isUsable.select(length / isUsable.select(stride, one), one)
+      return value - direction * (ratio * rate)
+    }
+  }
+}

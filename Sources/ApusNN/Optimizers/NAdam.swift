@@ -1,0 +1,68 @@
+import ApusTensor
+import Glibc
+
+/// NAdam (Dozat, 2016), as `torch.optim.NAdam`: Adam with Nesterov's momentum, which grows over the steps.
+/// ```
+/// g ← g + weightDecay · w                  or, decoupled, w ← w − rate · weightDecay · w
+/// μₜ = β₁ · (1 − 0.96^(t · momentumDecay) / 2)
+/// m ← m + (1 − β₁) · (g − m);  v ← β₂ · v + (1 − β₂) · g²
+/// d = √(v / (1 − β₂ᵗ)) + ε
+/// w ← w − rate · ((1 − μₜ) / (1 − μ₁…μₜ) · g / d + μₜ₊₁ / (1 − μ₁…μₜ₊₁) · m / d)
+/// ```
+public struct NAdam: MomentumRule {
+  public static let name = "nadam"
+  public var learningRate: Double
+  public var beta1: Double
+  public var beta2: Double
+  public var epsilon: Double
+  public var momentumDecay: Double
+  public var weightDecay: Double
+  /// Whether the weight decay is apart from the gradient.
+  public var isDecoupled: Bool
+
+  public init(
+    learningRate: Double = 2e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+    momentumDecay: Double = 4e-3, weightDecay: Double = 0, isDecoupled: Bool = false
+  ) {
+    self.learningRate = learningRate
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.momentumDecay = momentumDecay
+    self.weightDecay = weightDecay
+    self.isDecoupled = isDecoupled
+  }
+
+  public var momentum: Double {
+    get { beta1 }
+    set { beta1 = newValue }
+  }
+
+  public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] }
+
+  private func friction(_ step: Int) -> Double { beta1 * (1 - 0.5 * pow(0.96, Double(step) * momentumDecay)) }
+
+  /// `μ₁…μₜ`. Where it is too small to count beside 1, what is left out makes it smaller.
+  private func frictionProduct(_ step: Int) -> Double {
+    var product = 1.0
+    for index in 1...step where product > 1e-20 { product *= friction(index) }
+    return product
+  }
+
+  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let (now, next, product) = (friction(step), friction(step + 1), frictionProduct(step))
+    let gradientSize = number(rate * (1 - now) / (1 - product))
+    let averageSize = number(rate * next / (1 - product * next))
+    let correction = number(1 / (1 - beta2.raised(to: step)))
+    let (share1, keep2, share2, small) = (number(1 - beta1), number(beta2), number(1 - beta2), number(epsilon))
+    let decay = weightDecay == 0 ? nil : number(isDecoupled ? 1 - rate * weightDecay : weightDecay)
+    return { [isDecoupled] value, gradient, state in
+      let gradient = isDecoupled ? gradient : decayed(gradient, value, decay)
+      let value = isDecoupled ? decay.map { value * $0 } ?? value : value
+      state[0] = state[0] + (gradient - state[0]) * share1
+      state[1] = state[1] * keep2 + gradient * gradient * share2
+      let root = (state[1] * correction).sqrt() + small
+      return value - gradient / root * gradientSize - state[0] / root * averageSize
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import ApusTensor
+
+/// Nesterov's momentum (1983) in the form that looks ahead (Sutskever et al., 2013), with the gradient at the place that
+/// momentum alone leads to:
+/// ```
+/// g ← ∇L(w + momentum · v) + weightDecay · (w + momentum · v)
+/// v ← momentum · v − rate · g
+/// w ← w + v
+/// ```
+/// At a constant rate the places `w + momentum · v` are the weights of `SGD(momentum:, isNesterov: true)`, which needs no
+/// second place. Losses and gradients come from that place: take steps with `Optimizer.minimize`, or compute gradients
+/// inside `Optimizer.atGradientPoint`.
+public struct NesterovLookAhead: MomentumRule, LookAheadRule {
+  public static let name = "nesterov-look-ahead"
+  public var learningRate: Double
+  public var momentum: Double
+  public var weightDecay: Double
+
+  public init(learningRate: Double, momentum: Double = 0.9, weightDecay: Double = 0) {
+    self.learningRate = learningRate
+    self.momentum = momentum
+    self.weightDecay = weightDecay
+  }
+
+  public var stateNames: [String] { ["velocity"] }
+
+  public func point(number: (Double) -> Tensor) -> (_ value: Tensor, _ state: [Tensor]) -> Tensor {
+    let friction = number(momentum)
+    return { value, state in value + state[0] * friction }
+  }
+
+  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let (rate, friction) = (number(rate), number(momentum))
+    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    return { value, gradient, state in
+      let ahead = value + state[0] * friction
+      state[0] = state[0] * friction - decayed(gradient, ahead, decay) * rate
+      return value + state[0]
+    }
+  }
+}

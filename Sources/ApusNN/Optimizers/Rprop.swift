@@ -1,0 +1,53 @@
+import ApusTensor
+
+/// Resilient back-propagation (Riedmiller, Braun, 1993), as `torch.optim.Rprop`: a step size `s` for each weight, that
+/// grows while the gradient keeps its sign, and of the gradient the sign alone.
+/// ```
+/// c ← sign(g · previous);  s ← clamp(s · (c > 0 ? growth : c < 0 ? shrinkage : 1), limits);  g ← 0 where c < 0
+/// w ← w − sign(g) · s;  previous ← g
+/// ```
+/// It needs the gradients of the full batch. The rate is the first step size alone: schedules change nothing.
+public struct Rprop: UpdateRule {
+  public static let name = "rprop"
+  public var learningRate: Double
+  public var shrinkage: Double
+  public var growth: Double
+  public var smallestStep: Double
+  public var largestStep: Double
+  /// Part of the gradient.
+  public var weightDecay: Double
+
+  public init(
+    learningRate: Double = 1e-2, shrinkage: Double = 0.5, growth: Double = 1.2, smallestStep: Double = 1e-6,
+    largestStep: Double = 50, weightDecay: Double = 0
+  ) {
+    self.learningRate = learningRate
+    self.shrinkage = shrinkage
+    self.growth = growth
+    self.smallestStep = smallestStep
+    self.largestStep = largestStep
+    self.weightDecay = weightDecay
+  }
+
+  public var stateNames: [String] { ["prev", "step_size"] }
+
+  public func initialValue(of name: String, rate: Double) -> Double { name == "step_size" ? rate : 0 }
+
+  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let (less, more, smallest, largest) = (
+      number(shrinkage), number(growth), number(smallestStep), number(largestStep)
+    )
+    let (zero, one) = (number(0), number(1))
+    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    return { value, gradient, state in
+      let gradient = decayed(gradient, value, decay)
+      // The signs' product: that of the numbers underflows.
+      let change = gradient.sign() * state[0].sign()
+      let isBack = change.less(than: 0)
+      let factor = isBack.select(less, change.greater(than: 0).select(more, one))
+      state[1] = (state[1] * factor).maximum(smallest).minimum(largest)
+      state[0] = isBack.select(zero, gradient)
+      return value - state[0].sign() * state[1]
+    }
+  }
+}

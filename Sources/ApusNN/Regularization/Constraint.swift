@@ -1,0 +1,60 @@
+import ApusTensor
+
+/// What the values of a parameter are kept to: an update brings new values there in its own plan.
+public protocol Constraint: Sendable {
+  /// The value that meets the constraint.
+  ///
+  /// - Parameter number: makes a tensor of a number that may change from step to step without a new plan.
+  func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor
+}
+
+/// Rows (all that belongs to an index of axis 0: the weights into a unit, a filter) scaled down to a norm of at most
+/// `limit` (Srebro, Shraibman, 2005; Srivastava et al., 2014): `w · limit / ‖w‖` where `‖w‖ > limit`. A parameter with at
+/// most one axis is a single row.
+public struct MaxNorm: Constraint {
+  public var limit: Double
+  public init(_ limit: Double) { self.limit = limit }
+
+  public func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor {
+    let (norm, limit) = (value.rowNorms, number(limit))
+    let isLong = norm.greater(than: limit)
+    return isLong.select(value * (limit / isLong.select(norm, number(1))), value)
+  }
+}
+
+/// Rows, as for `MaxNorm`, scaled to a norm of 1; rows of zeros stay.
+public struct UnitNorm: Constraint {
+  public init() {}
+
+  public func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor {
+    let norm = value.rowNorms
+    return value / norm.greater(than: number(0)).select(norm, number(1))
+  }
+}
+
+/// `max(w, 0)`.
+public struct NonNegative: Constraint {
+  public init() {}
+
+  public func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor { value.maximum(number(0)) }
+}
+
+/// `w` cut to `lower … upper`, as in the Wasserstein GAN (Arjovsky et al., 2017).
+public struct ClippedWeights: Constraint {
+  public var lower: Double
+  public var upper: Double
+
+  public init(lower: Double, upper: Double) {
+    self.lower = lower
+    self.upper = upper
+  }
+
+  public func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor {
+    value.maximum(number(lower)).minimum(number(upper))
+  }
+}
+
+extension Tensor {
+  /// The norms of the rows, with the axes kept.
+  fileprivate var rowNorms: Tensor { norm(axes: rank > 1 ? Array(1..<rank) : nil, keepingAxes: true) }
+}

@@ -1,0 +1,66 @@
+import ApusTensor
+
+/// A term of the loss that grows with the weights.
+///
+/// ```
+/// let penalty = Penalty(.squaredL2(1e-4), on: model)
+/// try optimizer.minimize { crossEntropy(model(images), labels) + penalty() }
+/// ```
+/// For rules without adaptive steps a weight decay of `2λ` is the squared norm times `λ`; for others the penalty goes
+/// through their averages, as the coupled decay does.
+public struct Penalty: Sendable {
+  public enum Kind: Hashable, Sendable {
+    /// `λ Σ |w|` (Tibshirani, 1996). The gradient at 0 is 0.
+    case l1(Double)
+    /// `λ Σ w²`, the square of the norm: what most call L2 (Hoerl, Kennard, 1970).
+    case squaredL2(Double)
+    /// `λ √(Σ w²)`, the norm itself, over all weights together. The gradient at 0 is 0.
+    case l2(Double)
+    /// `l1 Σ |w| + squaredL2 Σ w²` (Zou, Hastie, 2005).
+    case elasticNet(l1: Double, squaredL2: Double)
+  }
+
+  public var kind: Kind
+  /// What is penalized.
+  public let parameters: [Parameter]
+
+  /// - Parameters:
+  ///   - model: looked through once.
+  ///   - isExempt: which parameters are left out; unless told otherwise those with at most one axis, as biases.
+  public init(
+    _ kind: Kind, on model: any Module,
+    exempting isExempt: ((_ key: String, _ parameter: Parameter) -> Bool)? = nil
+  ) {
+    self.init(kind, on: model.state.parameters { !(isExempt?($0, $1) ?? ($1.shape.rank <= 1)) })
+  }
+
+  public init(_ kind: Kind, on parameters: [Parameter]) {
+    self.kind = kind
+    self.parameters = parameters
+  }
+
+  /// The term, one number. Its factors may change without a new plan.
+  public func callAsFunction() -> Tensor {
+    switch kind {
+    case .l1(let factor): sum { $0.abs() } * factor
+    case .squaredL2(let factor): sum { $0.squared() } * factor
+    case .l2(let factor): sum { $0.squared() }.safeRoot() * factor
+    case .elasticNet(let l1, let squaredL2): sum { $0.abs() } * l1 + sum { $0.squared() } * squaredL2
+    }
+  }
+
+  private func sum(_ term: (Tensor) -> Tensor) -> Tensor {
+    let terms = parameters.map { term($0.value).sum() }
+    guard let first = terms.first else { return .zeros([]) }
+    return terms.dropFirst().reduce(first, +)
+  }
+}
+
+extension Tensor {
+  /// The square root, with a gradient of 0 at 0 in place of an infinite one.
+  fileprivate func safeRoot() -> Tensor {
+    let isPositive = greater(than: 0)
+    let root = isPositive.select(self, Tensor.number(1, dtype: dtype, device: device)).sqrt()
+    return isPositive.select(root, Tensor.number(0, dtype: dtype, device: device))
+  }
+}

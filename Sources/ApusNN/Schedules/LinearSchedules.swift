@@ -1,0 +1,89 @@
+/// In a straight line from `start` to `end` over `steps`, then `end` (`torch.optim.lr_scheduler.LinearLR`).
+public struct LinearSchedule: Schedule {
+  public static let name = "linear"
+  public var start: Double
+  public var end: Double
+  /// `nil` for all of the run.
+  public var steps: Int?
+
+  public init(from start: Double = 1, to end: Double = 0, steps: Int? = nil) {
+    self.start = start
+    self.end = end
+    self.steps = steps
+  }
+
+  public func factor(step: Int, of total: Int) -> Double {
+    let length = max(steps ?? total, 1)
+    return start + (end - start) * Double(min(step, length)) / Double(length)
+  }
+}
+
+/// `factor` for `steps`, then another schedule, which starts there; unless told otherwise the full rate
+/// (`torch.optim.lr_scheduler.ConstantLR`).
+public struct ConstantThenSchedule: Schedule {
+  public static let name = "constant-then"
+  public var factor: Double
+  public var steps: Int
+  public var next: any Schedule
+
+  public init(_ factor: Double, steps: Int, then next: any Schedule = ConstantSchedule()) {
+    self.factor = factor
+    self.steps = steps
+    self.next = next
+  }
+
+  public func factor(step: Int, of total: Int) -> Double {
+    step < steps ? factor : next.factor(step: step - steps, of: max(total - steps, 1))
+  }
+
+  public func momentum(step: Int, of total: Int) -> Double? {
+    step < steps ? nil : next.momentum(step: step - steps, of: max(total - steps, 1))
+  }
+}
+
+/// A rise in a straight line from `start` to 1, which is reached after `steps` (Goyal et al., 2017), then another
+/// schedule over the rest of the run: PyTorch's `SequentialLR` of a `LinearLR` and the other.
+public struct WarmUpSchedule: MetricSchedule {
+  public static let name = "warm-up"
+  /// `nil` for a tenth of the run.
+  public var steps: Int?
+  /// `nil` for `1 / steps`.
+  public var start: Double?
+  public var next: any Schedule
+
+  public init(steps: Int? = nil, from start: Double? = nil, then next: any Schedule = ConstantSchedule()) {
+    self.steps = steps
+    self.start = start
+    self.next = next
+  }
+
+  private func length(_ total: Int) -> Int { max(steps ?? total / 10, 0) }
+
+  public func factor(step: Int, of total: Int) -> Double {
+    let length = length(total)
+    guard step < length else { return next.factor(step: step - length, of: max(total - length, 1)) }
+    let start = start ?? 1 / Double(length)
+    return (start + (1 - start) * Double(step) / Double(length)) * next.factor(step: 0, of: max(total - length, 1))
+  }
+
+  public func momentum(step: Int, of total: Int) -> Double? {
+    next.momentum(step: max(step - length(total), 0), of: max(total - length(total), 1))
+  }
+
+  public var prefersLarger: Bool { (next as? any MetricSchedule)?.prefersLarger ?? false }
+
+  public mutating func observe(_ metric: Double) {
+    guard var schedule = next as? any MetricSchedule else { return }
+    schedule.observe(metric)
+    next = schedule
+  }
+
+  public var memory: [Double] {
+    get { (next as? any MetricSchedule)?.memory ?? [] }
+    set {
+      guard var schedule = next as? any MetricSchedule else { return }
+      schedule.memory = newValue
+      next = schedule
+    }
+  }
+}

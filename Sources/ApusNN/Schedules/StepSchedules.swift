@@ -1,0 +1,83 @@
+import Glibc
+
+/// `γ^⌊t / every⌋` (`torch.optim.lr_scheduler.StepLR`).
+public struct StepSchedule: Schedule {
+  public static let name = "step"
+  /// The steps between two falls; `nil` for a third of the run.
+  public var every: Int?
+  public var gamma: Double
+
+  public init(every: Int? = nil, gamma: Double = 0.1) {
+    self.every = every
+    self.gamma = gamma
+  }
+
+  public func factor(step: Int, of total: Int) -> Double {
+    gamma.raised(to: step / max(every ?? (total / 3 + (total % 3 == 0 ? 0 : 1)), 1))
+  }
+}
+
+/// `γ` to the number of milestones that the step has reached (`torch.optim.lr_scheduler.MultiStepLR`).
+public struct MultiStepSchedule: Schedule {
+  public static let name = "multi-step"
+  /// Numbers of steps; `nil` for a half and three quarters of the run (He et al., 2016).
+  public var milestones: [Int]?
+  public var gamma: Double
+
+  public init(milestones: [Int]? = nil, gamma: Double = 0.1) {
+    self.milestones = milestones
+    self.gamma = gamma
+  }
+
+  public func factor(step: Int, of total: Int) -> Double {
+    let milestones = milestones ?? [max(total / 2, 1), max(total / 4 * 3 + total % 4 * 3 / 4, 1)]
+    return gamma.raised(to: milestones.count { step >= $0 })
+  }
+}
+
+/// `γᵗ` (`torch.optim.lr_scheduler.ExponentialLR`).
+public struct ExponentialSchedule: Schedule {
+  public static let name = "exponential"
+  /// `nil` for that which brings the rate to a hundredth over the run.
+  public var gamma: Double?
+
+  public init(gamma: Double? = nil) { self.gamma = gamma }
+
+  public func factor(step: Int, of total: Int) -> Double {
+    guard let gamma else { return pow(0.01, Double(step) / Double(max(total, 1))) }
+    return gamma.raised(to: step)
+  }
+}
+
+/// `1 / (1 + decay · t)`: the sum of the rates grows without end, that of their squares does not (Robbins, Monro, 1951).
+public struct InverseTimeSchedule: Schedule {
+  public static let name = "inverse-time"
+  /// `nil` for that which brings the rate to a tenth over the run.
+  public var decay: Double?
+
+  public init(decay: Double? = nil) { self.decay = decay }
+
+  public func factor(step: Int, of total: Int) -> Double {
+    1 / (1 + (decay ?? 9 / Double(max(total, 1))) * Double(step))
+  }
+}
+
+/// `final + (1 − final) · (1 − t / steps)ᵖ`, then `final` (`torch.optim.lr_scheduler.PolynomialLR`).
+public struct PolynomialSchedule: Schedule {
+  public static let name = "polynomial"
+  public var power: Double
+  /// `nil` for all of the run.
+  public var steps: Int?
+  public var final: Double
+
+  public init(power: Double = 1, steps: Int? = nil, final: Double = 0) {
+    self.power = power
+    self.steps = steps
+    self.final = final
+  }
+
+  public func factor(step: Int, of total: Int) -> Double {
+    let length = max(steps ?? total, 1)
+    return final + (1 - final) * pow(1 - Double(min(step, length)) / Double(length), power)
+  }
+}

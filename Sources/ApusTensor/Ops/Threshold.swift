@@ -1,0 +1,44 @@
+import ApusDevice
+
+/// The gradient that a threshold unit passes on in place of its own, which is 0 almost everywhere (Bengio, Léonard,
+/// Courville, 2013).
+public enum StraightThrough: Hashable, Sendable {
+  /// That of the result, as it is.
+  case identity
+  /// That of the result where `|x| ≤ 1`, elsewhere 0: the slope of `hardTanh` (Hubara et al., 2016).
+  case clipped
+}
+
+extension Tensor {
+  /// `x` above `bound`, else `value`.
+  public func threshold(_ bound: Double, value: Double) -> Tensor {
+    greater(than: bound).select(self, literal(value))
+  }
+
+  /// 1 where `x ≥ 0`, else 0: the threshold unit (McCulloch, Pitts, 1943; Rosenblatt, 1958), also called Heaviside's
+  /// function. NaN gives 0.
+  ///
+  /// - Parameter gradient: what flows back; `nil` for the true derivative, 0.
+  public func unitStep(gradient: StraightThrough? = .identity) -> Tensor {
+    let x = floating
+    guard let gradient else { return x.steps.stopGradient() }
+    return withGradient([x]) { g, inputs, _ in
+      guard gradient == .clipped else { return [g] }
+      return [inputs[0].abs().lessOrEqual(to: 1).select(g, g.constant(0))]
+    } function: {
+      $0[0].steps
+    }
+  }
+
+  private var steps: Tensor { greaterOrEqual(to: 0).select(constant(1), constant(0)) }
+
+  /// `x` where `|x| > bound`, else 0. The gradient at the bounds is 0.
+  public func hardShrink(_ bound: Double = 0.5) -> Tensor {
+    abs().greater(than: bound).select(self, literal(0))
+  }
+
+  /// `x` moved by `bound` towards 0, and 0 where `|x| ≤ bound`: the proximal map of `bound · |x|` (Donoho, 1995).
+  public func softShrink(_ bound: Double = 0.5) -> Tensor {
+    abs().greater(than: bound).select(self - sign() * bound, literal(0))
+  }
+}

@@ -1,0 +1,57 @@
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// Reads the sources: what is public has a conformance case.
+@Suite struct CoverageTests {
+  private func sources(_ folder: String) throws -> String {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Sources/ApusNN/\(folder)")
+    return try FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)
+      .filter { $0.pathExtension == "swift" }.map { try String(contentsOf: $0, encoding: .utf8) }.joined()
+  }
+
+  /// The public types of a folder that conform to one of some protocols.
+  private func types(_ folder: String, _ protocols: Set<String>) throws -> Set<String> {
+    let found = try sources(folder).matches(of: /public (?:struct|final class) (\w+)(?:<[^>]*>)?: ([\w, ]+)/).filter {
+      let conformances = $0.2.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+      return !protocols.isDisjoint(with: conformances)
+    }
+    return Set(found.map { String($0.1) })
+  }
+
+  /// `MaxPool` for a `MaxPool<2>`.
+  private func name(_ value: Any) -> String { String("\(type(of: value))".prefix { $0 != "<" }) }
+
+  private func check(_ kind: String, _ types: Set<String>, _ covered: Set<String>, atLeast count: Int) {
+    #expect(types.count >= count, "the sources are not where they were")
+    #expect(types.subtracting(covered).sorted() == [], "\(kind) without a conformance case")
+    print("coverage: \(types.count) \(kind), each with a conformance case")
+  }
+
+  @Test func everyLayerHasACase() throws {
+    let device = TestDevice.reference.device
+    let covered = withDevice(device) {
+      (ModuleCase.layers + ModuleCase.moreActivations).map { self.name($0.make()) }
+    }
+    // Random, or chains and closures of the user's: ModuleTests.
+    let others: Set = ["Dropout", "Sequential", "Function"]
+    check("layers", try types("Layers", ["Layer"]), others.union(covered), atLeast: 50)
+  }
+
+  @Test func everyOptimizerHasACase() throws {
+    let covered = OptimizerCase.all.map { name($0.rule) }
+    check("optimizers", try types("Optimizers", ["UpdateRule", "MomentumRule"]), Set(covered), atLeast: 11)
+  }
+
+  @Test func everyScheduleHasACase() throws {
+    let covered = ScheduleCase.all.map { name($0.schedule) }
+    check("schedules", try types("Schedules", ["Schedule", "MetricSchedule"]), Set(covered), atLeast: 13)
+  }
+
+  @Test func everyLossHasACase() throws {
+    let functions = try sources("Losses").matches(of: /(?m)^public func (\w+)/).map { String($0.1) }
+    check("losses", Set(functions), Set(LossCase.all.map(\.function)), atLeast: 20)
+  }
+}
