@@ -78,17 +78,20 @@ extension CPUStep {
 /// Addresses that last for one run.
 final class RunFrame {
   let values: UnsafeMutablePointer<UnsafeMutableRawPointer?>
-  let scalars: UnsafeMutableRawPointer
+  /// The scalar bank: its own, or in the body of a loop that of the whole plan.
+  var scalars: UnsafeMutableRawPointer
+  private let ownScalars: UnsafeMutableRawPointer
 
   init(valueCount: Int, scalarCount: Int) {
     values = .allocate(capacity: max(1, valueCount))
     values.initialize(repeating: nil, count: max(1, valueCount))
-    scalars = .allocate(byteCount: max(1, scalarCount) * Int(CSIMD_SPLAT_BYTES), alignment: 64)
+    ownScalars = .allocate(byteCount: max(1, scalarCount) * Int(CSIMD_SPLAT_BYTES), alignment: 64)
+    scalars = ownScalars
   }
 
   deinit {
     values.deallocate()
-    scalars.deallocate()
+    ownScalars.deallocate()
   }
 }
 

@@ -17,6 +17,7 @@ struct StepBuilder {
     case .scatterAdd(let step): try ScatterAddStep(step, self, names: planned.names)
     case .scan(let step): try ScanStep(step, self)
     case .sort(let step): SortStep(step, self)
+    case .loop(let step): try LoopStep(step, self)
     case .pooling(let step): try PoolingStep(step, self)
     case .convolution(let step): try convolution(step)
     }

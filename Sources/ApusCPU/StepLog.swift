@@ -47,6 +47,9 @@ private struct StepLabel {
     case .reduction(let step):
       flops = 0
       detail = "reduction \(step.reducers.joined(separator: " ")) of \(step.domain) over \(step.axes)"
+    case .loop(let step):
+      flops = 0
+      detail = "loop of \(step.count) times \(step.body.steps.count) steps"
     case .pooling(let step):
       flops = 0
       detail = "pooling \(step.kind.rawValue) \(step.pass.rawValue) \(step.planes) of \(Self.text(step.input))"
@@ -88,6 +91,7 @@ extension Step {
     case .scan(let step): [step.source, step.result]
     case .sort(let step): [step.source, step.result]
     case .random(let step): [step.result]
+    case .loop(let step): Set(step.reads + step.writes)
     }
   }
 }

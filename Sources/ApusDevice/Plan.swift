@@ -1,5 +1,5 @@
 /// A memory-planned list of steps: prepared once by a device, run many times.
-public struct Plan: Sendable {
+public struct Plan: Hashable, Sendable {
   /// One array of a plan.
   public struct Value: Hashable, Sendable {
     /// Where the bytes of a value are.
@@ -46,7 +46,7 @@ public struct Plan: Sendable {
   }
 
   /// A step with the names of the operations it came from, for errors, profiles and anomalies.
-  public struct PlannedStep: Sendable {
+  public struct PlannedStep: Hashable, Sendable {
     /// What is done.
     public var step: Step
     /// The operations that the step computes, for logs and profiles.

@@ -12,6 +12,7 @@ public enum Step: Hashable, Sendable {
   case scatterAdd(ScatterAdd)
   case random(RandomBits)
   case sort(Sort)
+  case loop(Loop)
 }
 
 /// A strided view of one of the plan's values.

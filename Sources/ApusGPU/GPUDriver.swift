@@ -35,8 +35,8 @@ protocol GPUDriver: AnyObject, Sendable {
   func load(_ binary: [UInt8]) -> Module?
   func binary(of module: Module) -> [UInt8]?
 
-  /// Prepares launches to be run in order, many times.
-  func record(_ launches: [Launch<Module>]) throws(DeviceError) -> Recording
+  /// Prepares launches to be run in order, many times. Loops inside of others stand behind them.
+  func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording
   /// Starts the launches of a recording with `memories[slot]` in the place of each slot.
   func replay(_ recording: Recording, memories: [Memory]) throws(DeviceError)
 

@@ -46,7 +46,7 @@ extension GPUDevice {
           module: module, kernel: launch.kernel.name, slots: launch.slots,
           geometryOffset: Int32(launch.geometryOffset), groups: launch.groups, localSize: launch.localSize,
           label: launch.label)
-      })
+      }, loops: lowering.loops)
     return GPUExecutable<Driver>(
       recording: recording, slots: lowering.slots, scalars: plan.scalars, scratchSizes: scratchSizes,
       canFault: lowering.canFault, kernels: kernels,

@@ -10,11 +10,11 @@ import Testing
   private static let others = [
     "compressed": "TensorTests", "trueIndices": "TensorTests", "withGradient": "CustomRuleTests",
     "checkpointed": "CustomRuleTests", "promoted": "PromotionTests", "+=": "LifetimeTests", "-=": "PromotionTests",
-    "*=": "PromotionTests", "/=": "PromotionTests",
+    "*=": "PromotionTests", "/=": "PromotionTests", "loop": "LoopTests",
   ]
 
   /// Operations that planners and access insert, or that make values out of nothing.
-  private static let plumbing: Set<String> = ["custom", "unitFloat", "randomBits"]
+  private static let plumbing: Set<String> = ["custom", "alias", "loop", "unitFloat", "randomBits"]
 
   /// Cases whose subscripts or results leave no choice of shapes, and reductions that refuse no elements.
   private static func admitsNoEmptyShape(_ name: String) -> Bool {

@@ -43,6 +43,15 @@ import Testing
     }
   }
 
+  /// What an input is made of gets its gradient through that input alone.
+  @Test func checkpointsOfInputsThatDependOnEachOther() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let x = Tensor([1, 2, 3] as [Float])
+      let product = checkpointed([x, x * 2]) { $0[0] * $0[1] }
+      #expect(try gradients(of: product.sum(), withRespectTo: [x])[0].array() == [4, 8, 12])
+    }
+  }
+
   @Test func unreachedInputsHaveZeroGradients() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let (x, y) = (Tensor([1, 2] as [Float]), Tensor([3] as [Float]))

@@ -30,7 +30,11 @@ struct PlanLowering {
   let slots: SlotTable
   /// The number that a kernel leaves where an index of an operation is out of range.
   let faultNumber: (String) -> Int
+  /// Where the values lie, in the body of a loop; in a whole plan each where its storage says.
+  private let places: [Place]?
   private(set) var launches: [LoweredLaunch] = []
+  /// Launches that run several times; loops in loops stand behind those that they are in.
+  private(set) var loops: [LaunchLoop] = []
   private(set) var geometry: [Int64] = []
   private(set) var workspaceByteCount = 0
   private(set) var canFault = false
@@ -41,6 +45,18 @@ struct PlanLowering {
     self.target = target
     self.faultNumber = faultNumber
     slots = SlotTable(plan)
+    places = nil
+  }
+
+  /// The body of a loop, in the memory of the whole plan.
+  init(
+    _ plan: Plan, target: KernelTarget, slots: SlotTable, places: [Place], faultNumber: @escaping (String) -> Int
+  ) {
+    self.plan = plan
+    self.target = target
+    self.slots = slots
+    self.places = places
+    self.faultNumber = faultNumber
   }
 
   /// Lowers all steps.
@@ -63,6 +79,7 @@ struct PlanLowering {
       case .random(let step): lower(step)
       case .scan(let step): lower(step)
       case .sort(let step): lower(step)
+      case .loop(let step): try lower(step, device: device)
       }
     }
   }
@@ -79,6 +96,7 @@ struct PlanLowering {
   }
 
   func place(value index: Int) -> Place {
+    if let places { return places[index] }
     let value = plan.values[index]
     let slot = slots.slot(of: value.storage)
     guard case .scratch(_, let byteOffset) = value.storage else { return Place(slot: slot, offset: 0) }
@@ -113,6 +131,12 @@ struct PlanLowering {
     canFault = true
     return faultNumber(operation)
   }
+
+  mutating func noteFaults() { canFault = true }
+
+  mutating func add(number: Int64) { geometry.append(number) }
+  mutating func add(_ launch: LoweredLaunch) { launches.append(launch) }
+  mutating func add(_ loop: LaunchLoop) { loops.append(loop) }
 
   /// Adds a launch of the kernel that `builder` holds.
   mutating func launch(

@@ -10,11 +10,15 @@ extension OpenCLDriver {
       var globalSize: Int
       var localSize: Int
       var label: LaunchLabel
+      /// Where the numbers of the launch begin, and the argument that says so.
+      var geometryOffset: Int32
+      var geometryArgument: cl_uint
       /// Keeps the program alive.
       var module: Module
     }
 
     fileprivate var entries: [Entry] = []
+    fileprivate var loops: [LaunchLoop] = []
     /// For each slot the places it is bound at.
     fileprivate var places: [[(entry: Int, argument: cl_uint)]] = []
     fileprivate var bound: [Memory?] = []
@@ -25,8 +29,9 @@ extension OpenCLDriver {
     deinit { for entry in entries { _ = api.clReleaseKernel(entry.kernel) } }
   }
 
-  func record(_ launches: [Launch<Module>]) throws(DeviceError) -> Recording {
+  func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording {
     let recording = Recording(api: api)
+    recording.loops = loops
     for launch in launches {
       var status: cl_int = 0
       guard let kernel = api.clCreateKernel(launch.module.program, launch.kernel, &status) else {
@@ -36,7 +41,8 @@ extension OpenCLDriver {
       recording.entries.append(
         Recording.Entry(
           kernel: kernel, globalSize: launch.groups * launch.localSize, localSize: launch.localSize,
-          label: launch.label, module: launch.module))
+          label: launch.label, geometryOffset: launch.geometryOffset,
+          geometryArgument: cl_uint(launch.slots.count), module: launch.module))
       for (argument, slot) in launch.slots.enumerated() {
         while recording.places.count <= slot {
           recording.places.append([])
@@ -44,12 +50,15 @@ extension OpenCLDriver {
         }
         recording.places[slot].append((index, cl_uint(argument)))
       }
-      var offset = launch.geometryOffset
-      let argument = cl_uint(launch.slots.count)
-      try check(
-        api.clSetKernelArg(kernel, argument, MemoryLayout<Int32>.size, &offset), "\(launch.kernel), argument")
+      try setGeometry(recording.entries[index], shift: 0)
     }
     return recording
+  }
+
+  private func setGeometry(_ entry: Recording.Entry, shift: Int) throws(DeviceError) {
+    var offset = entry.geometryOffset + Int32(shift)
+    try check(
+      api.clSetKernelArg(entry.kernel, entry.geometryArgument, MemoryLayout<Int32>.size, &offset), entry.label.detail)
   }
 
   func replay(_ recording: Recording, memories: [Memory]) throws(DeviceError) {
@@ -63,9 +72,32 @@ extension OpenCLDriver {
       }
       recording.bound[slot] = memories[slot]
     }
-    if options.logsLaunches { return try replayLogged(recording) }
-    for index in recording.entries.indices { try enqueue(recording.entries[index], nil) }
+    try run(recording, recording.entries.indices, recording.loops[...], shift: nil)
     _ = api.clFlush(queue)
+  }
+
+  /// Runs some launches in order; `loops` are those among them. `shift` is how far a loop around them has come in the
+  /// geometry.
+  private func run(
+    _ recording: Recording, _ range: Range<Int>, _ loops: ArraySlice<LaunchLoop>, shift: Int?
+  ) throws(DeviceError) {
+    var loops = loops
+    var index = range.lowerBound
+    while index < range.upperBound {
+      guard let loop = loops.first, loop.range.lowerBound == index else {
+        let entry = recording.entries[index]
+        if let shift { try setGeometry(entry, shift: shift) }
+        if options.logsLaunches { try runLogged(entry) } else { try enqueue(entry, nil) }
+        index += 1
+        continue
+      }
+      let inner = loops.dropFirst().prefix { $0.range.lowerBound < loop.range.upperBound }
+      for turn in 0..<loop.count {
+        try run(recording, loop.range, inner, shift: (shift ?? 0) + turn * loop.geometryStride)
+      }
+      loops = loops.dropFirst(1 + inner.count)
+      index = loop.range.upperBound
+    }
   }
 
   private func enqueue(
@@ -82,19 +114,17 @@ extension OpenCLDriver {
     try check(status, "\(entry.label.operation) (\(entry.label.detail))")
   }
 
-  /// Runs the launches one after the other and writes a line for each.
-  private func replayLogged(_ recording: Recording) throws(DeviceError) {
-    for entry in recording.entries {
-      var event: cl_event?
-      try enqueue(entry, &event)
-      try check(api.clWaitForEvents(1, &event), entry.label.detail)
-      var start: cl_ulong = 0
-      var end: cl_ulong = 0
-      let size = MemoryLayout<cl_ulong>.size
-      _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_START), size, &start, nil)
-      _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_END), size, &end, nil)
-      _ = api.clReleaseEvent(event)
-      LaunchLog.write(device: info.identifier, entry.label, nanoseconds: end &- start)
-    }
+  /// Runs a launch, waits for it and writes a line.
+  private func runLogged(_ entry: Recording.Entry) throws(DeviceError) {
+    var event: cl_event?
+    try enqueue(entry, &event)
+    try check(api.clWaitForEvents(1, &event), entry.label.detail)
+    var start: cl_ulong = 0
+    var end: cl_ulong = 0
+    let size = MemoryLayout<cl_ulong>.size
+    _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_START), size, &start, nil)
+    _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_END), size, &end, nil)
+    _ = api.clReleaseEvent(event)
+    LaunchLog.write(device: info.identifier, entry.label, nanoseconds: end &- start)
   }
 }

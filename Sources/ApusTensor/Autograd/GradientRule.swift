@@ -7,6 +7,8 @@ enum GradientRule: Sendable {
   /// The gradients of the inputs from that of the result, in terms of operations. `nil` for inputs that
   /// have none. A gradient may have the broadcast shape of the result; it is summed to the input's.
   case rule(@Sendable (GradientInput) -> [Tensor?])
+  /// The node is one result of several: its gradient is one of those that the rule of its input gets.
+  case part
 
   /// The rule of a function of one input: `(g, x, y)` to the gradient of `x`.
   static func unary(_ rule: @escaping @Sendable (Tensor, Tensor, Tensor) -> Tensor) -> GradientRule {
@@ -17,8 +19,10 @@ enum GradientRule: Sendable {
 /// What a gradient rule may use.
 struct GradientInput {
   let node: Node
-  /// The gradient of the result.
+  /// The gradient of the result; where there are several, the first that there is.
   let gradient: Tensor
+  /// The gradients of the results of an operation that has several, `nil` for those that nothing depends on.
+  let gradients: [Tensor?]
   /// Bit `i`: input `i` leads to what is differentiated (inputs from 63 on share a bit).
   let neededMask: UInt64
   /// Nodes of the pass, and the places of this node's inputs among them. The node's own edges may have been cut
@@ -35,5 +39,7 @@ struct GradientInput {
   func input(_ index: Int) -> Tensor { Tensor(node: inputNode(index)) }
   var inputCount: Int { inputs.count }
   var output: Tensor { Tensor(node: node) }
+  /// A result of an operation that has several.
+  func output(_ index: Int) -> Tensor { node.results.part(index, of: node) }
   var attributes: Attributes { node.attributes }
 }

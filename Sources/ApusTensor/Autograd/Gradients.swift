@@ -50,6 +50,8 @@ struct BackwardPass: ~Copyable {
   /// The place of each target in `order`, −1 for those that were not reached.
   private var targets: [Int] = []
   private var cotangents: [Tensor?] = []
+  /// The gradients of the results of nodes that have several.
+  private var partCotangents: [Int: [Tensor?]] = [:]
 
   init(_ output: Node, _ targetNodes: [Node]) {
     output.device.withEvaluator { collect(output, targetNodes, epoch: $0.nextEpoch()) }
@@ -69,8 +71,10 @@ struct BackwardPass: ~Copyable {
 
   private func isDifferentiable(_ index: Int) -> Bool {
     order[index]._withUnsafeGuaranteedRef { node in
-      guard case .rule = node.op.gradient else { return false }
-      return node.dtype.isFloatingPoint
+      switch node.op.gradient {
+      case .notDifferentiable: false
+      case .rule, .part: node.dtype.isFloatingPoint
+      }
     }
   }
 
@@ -131,7 +135,9 @@ struct BackwardPass: ~Copyable {
       let edges = edgeRange(index)
       for edge in edges { flows[Int(self.edges[edge])] = true }
       let node = order[index].takeUnretainedValue()
-      if edges.isEmpty, node.serial > serial, !targets.contains(index) { return node.op.name }
+      if edges.isEmpty, node.serial > serial, !targets.contains(index) {
+        return node.op === Op.part ? "a loop or another operation of several results" : node.op.name
+      }
     }
     return nil
   }
@@ -140,15 +146,25 @@ struct BackwardPass: ~Copyable {
     cotangents = Array(repeating: nil, count: order.count)
     if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
     for index in order.indices.reversed() {
-      guard let gradient = cotangents[index] else { continue }
+      let parts = partCotangents[index]
+      guard let gradient = cotangents[index] ?? parts?.lazy.compactMap({ $0 }).first else { continue }
       let node = order[index].takeUnretainedValue()
-      guard case .rule(let rule) = node.op.gradient else { continue }
       let range = edgeRange(index)
+      if case .part = node.op.gradient, let edge = range.first {
+        let whole = Int(edges[edge])
+        if isNeeded[whole] {
+          let count = order[whole].takeUnretainedValue().results.types.count
+          partCotangents[whole, default: Array(repeating: nil, count: count)][node.attributes.integers[0]] = gradient
+        }
+        continue
+      }
+      guard case .rule(let rule) = node.op.gradient else { continue }
       var mask: UInt64 = 0
       for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
       if mask == 0 { continue }
       let context = GradientInput(
-        node: node, gradient: gradient, neededMask: mask, nodes: order, inputs: edges[range])
+        node: node, gradient: gradient, gradients: parts ?? [gradient], neededMask: mask, nodes: order,
+        inputs: edges[range])
       for (input, contribution) in rule(context).enumerated() {
         guard let contribution else { continue }
         let place = Int(edges[range.lowerBound + input])

@@ -20,6 +20,8 @@ struct Evaluator: ~Copyable {
   /// Values to compute with the next plan although nothing that is asked for needs them.
   private var attached: [(node: Node, scope: GradientScope?)] = []
   private var attachedLimit = 64
+  /// Results of operations that were reached, which are computed together with those that are asked for.
+  private var siblings: [Node] = []
 
   init(backend: any Device) {
     self.backend = backend
@@ -45,6 +47,7 @@ struct Evaluator: ~Copyable {
     for root in extra where !root.isMaterialized && root.handleCount.load(ordering: .acquiring) > 0 {
       visit(root)
     }
+    while let sibling = siblings.popLast() { if !sibling.isMaterialized { visit(sibling) } }
     guard !order.isEmpty else {
       for root in roots { if let failure = root.failure { throw failure } }
       return
@@ -124,6 +127,7 @@ struct Evaluator: ~Copyable {
     node._withUnsafeGuaranteedRef {
       $0.mark = epoch
       $0.edges = 0
+      if $0.hasParts { siblings += $0.results.living }
     }
     stack.append((node, 0))
   }
@@ -162,7 +166,7 @@ struct Evaluator: ~Copyable {
       || node.consumerCount.load(ordering: .relaxed) > node.edges
     let isNumber = node.isNumber
     if isNumber { scalars.append(node.attributes.number) }
-    let kept = isOutput && (!isNumber || node.edges < 0)
+    let kept = isOutput && !node.hasParts && (!isNumber || node.edges < 0)
     if kept { outputNodes.append(unmanaged) }
     key.append(node, isOutput: kept, isInput: false)
     return nil

@@ -11,32 +11,57 @@ struct GraphSnapshot {
   var scalars: [Lane] = []
 
   mutating func append(_ node: Node, isOutput: Bool) {
-    var inputs: [Int] = []
-    var lower = node.op.lower
-    if node.isMaterialized {
-      lower = .leaf
-    } else {
-      inputs = (0..<node.inputCount).map { Int(node.input($0).position) }
-    }
+    if isOutput { outputs.append(nodes.count) }
+    let inputs = node.isMaterialized ? [] : (0..<node.inputCount).map { Int(node.input($0).position) }
+    append(
+      node.op, node.attributes, TensorType(node.shape, node.dtype), inputs: inputs, region: node.region,
+      isMaterialized: node.isMaterialized)
+  }
+
+  /// Adds an operation on nodes that are there, or a value that is brought in.
+  mutating func append(
+    _ op: Op, _ attributes: Attributes, _ type: TensorType, inputs: [Int], region: UInt32, isMaterialized: Bool
+  ) {
     var result = GraphNode(
-      op: node.isMaterialized ? .leaf : node.op, attributes: node.attributes, shape: node.shape,
-      dtype: node.dtype, inputs: inputs, inputTypes: inputs.map { nodes[$0].type },
-      region: node.region)
-    switch lower {
+      op: isMaterialized ? .leaf : op, attributes: attributes, shape: type.shape, dtype: type.dtype, inputs: inputs,
+      inputTypes: inputs.map { nodes[$0].type }, region: region)
+    switch isMaterialized ? .leaf : op.lower {
     case .leaf:
+      guard op !== Op.placeholder else {
+        fatalError(
+          "loop: a value inside of the body was asked for; it has one for each time, and none while it is built")
+      }
       result.kind = .leaf(inputCount)
       inputCount += 1
     case .scalar:
       result.kind = .scalar(scalars.count)
-      scalars.append(node.dtype.lane)
-    case .constant: result.kind = .constant(node.attributes.number)
+      scalars.append(type.dtype.lane)
+    case .constant: result.kind = .constant(attributes.number)
     case .elementwise(let emit): result.kind = .elementwise(emit)
     case .view(let transform): result.kind = .view([transform(result)])
     case .reduction(let reducer): result.kind = .reduction(reducer)
     case .step(let lowering): result.kind = .step(lowering)
+    case .loop: result.kind = .loop(attributes.loop)
+    case .customs: result.kind = .customs
+    case .part:
+      let index = attributes.integers[0]
+      if case .customs = nodes[inputs[0]].kind {
+        // The value of an input, under a rule of its own.
+        result.inputs = [nodes[inputs[0]].inputs[index]]
+        result.kind = .view([.reshape(type.shape)])
+      } else {
+        result.kind = .part(index)
+      }
     }
-    if isOutput { outputs.append(nodes.count) }
     nodes.append(result)
+  }
+
+  /// Adds the number in an entry of the scalar bank.
+  mutating func appendNumber(_ type: TensorType, slot: Int) {
+    nodes.append(
+      GraphNode(
+        op: .scalar, attributes: .none, shape: type.shape, dtype: type.dtype, inputs: [], inputTypes: [], region: 0,
+        kind: .scalar(slot)))
   }
 }
 
@@ -50,6 +75,13 @@ struct GraphNode {
     case view([ViewTransform])
     case reduction(String)
     case step(StepLowering)
+    case loop(LoopAttributes)
+    /// A result of a loop.
+    case part(Int)
+    /// Several values under one rule.
+    case customs
+    /// Memory of a loop's body.
+    case slab
   }
 
   var op: Op

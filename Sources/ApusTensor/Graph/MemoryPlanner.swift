@@ -4,13 +4,20 @@ import ApusDevice
 /// input, or a stretch of a slab that is free at that time.
 struct MemoryPlanner {
   private let planner: Planner
+  /// The inputs that the first outputs take the place of, in the body of a loop.
+  private let carriedInputs: [Int]
+  /// Outputs that cannot be computed where they belong, and are copied there at the end.
+  private var late: [(node: Int, output: Int)] = []
   private var result = Plan()
   /// The plan's value of a node.
   private var valueOf: [Int: Int] = [:]
   private var lastUse: [Int: Int] = [:]
   private var slabs: [Slab] = []
 
-  init(planner: Planner) { self.planner = planner }
+  init(planner: Planner, carriedInputs: [Int]) {
+    self.planner = planner
+    self.carriedInputs = carriedInputs
+  }
 
   mutating func plan(_ order: [Int]) -> Plan {
     result.inputCount = planner.inputCount
@@ -27,6 +34,7 @@ struct MemoryPlanner {
       let names = planner.groups[order[position]].nodes.map { planner.nodes[$0].op.name }
       result.steps.append(Plan.PlannedStep(step: step.renumbered { valueOf[$0]! }, names: names))
     }
+    copyLateOutputs()
     result.slabs = slabs.map(\.byteCount)
     return result
   }
@@ -58,6 +66,10 @@ struct MemoryPlanner {
       let position = writer[node]!
       if reads[position] == nil { reads[position] = StepReads(steps[position]) }
       let type = planner.nodes[node].type
+      if index < carriedInputs.count {
+        placeCarried(node, output: index, writtenAt: position, reads[position]!, end: steps.count)
+        continue
+      }
       let inPlace = reads[position]!.overwritable(by: node).first { input in
         donors.isFree(input) && planner.nodes[input].type == type && lastUse[input] == position
       }
@@ -70,6 +82,40 @@ struct MemoryPlanner {
       }
       result.outputs.append(output)
       add(node, .output(index))
+    }
+  }
+
+  /// An output of a loop's body that takes the place of an input: at once where that is read for the last time, else
+  /// at the end.
+  private mutating func placeCarried(
+    _ node: Int, output: Int, writtenAt position: Int, _ reads: StepReads, end: Int
+  ) {
+    let input = carriedInputs[output]
+    result.outputs.append(Plan.Output(byteCount: max(byteCount(node), 1), donatedInput: input))
+    let leaf = planner.nodes.firstIndex { if case .leaf(input) = $0.kind { true } else { false } }!
+    let lastRead = lastUse[leaf] ?? -1
+    if lastRead < position || lastRead == position && reads.overwritable(by: node).contains(leaf) {
+      add(node, .output(output))
+    } else {
+      lastUse[node] = end
+      late.append((node, output))
+    }
+  }
+
+  private mutating func copyLateOutputs() {
+    for (node, output) in late {
+      let source = valueOf[node]!
+      let value = result.values[source]
+      result.values.append(
+        Plan.Value(dtype: value.dtype, elementCount: value.elementCount, storage: .output(output)))
+      let layout = Layout(contiguous: [value.elementCount])
+      let program = Program(
+        inputs: [.tensor(value.dtype)], outputs: [Program.Output(register: 0, dtype: value.dtype)])
+      let binding = Binding(
+        domain: [value.elementCount], arguments: [.tensor(Operand(value: source, layout: layout))],
+        results: [Operand(value: result.values.count - 1, layout: layout)])
+      let step = Step.elementwise(Elementwise(program: program, segments: [binding]))
+      result.steps.append(Plan.PlannedStep(step: step, names: ["copy"]))
     }
   }
 

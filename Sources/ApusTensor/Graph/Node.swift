@@ -14,6 +14,8 @@ final class Node: @unchecked Sendable {
   let attributes: Attributes
   /// Whether the node is a number that may differ from run to run.
   let isNumber: Bool
+  /// Whether the node has no value of its own but several results.
+  let hasParts: Bool
   /// Nodes of different checkpointed regions are never merged; 0 is outside of all.
   let region: UInt32
   /// Nodes in the order they were made: a node depends on earlier ones only.
@@ -49,6 +51,7 @@ final class Node: @unchecked Sendable {
     opReference = .passUnretained(op)
     deviceReference = device
     isNumber = op === Op.scalar
+    hasParts = op.hasParts
     packedShape = PackedShape(type.shape)
     dtype = type.dtype
     self.attributes = attributes
@@ -70,6 +73,7 @@ final class Node: @unchecked Sendable {
     opReference = .passUnretained(.leaf)
     deviceReference = .passUnretained(device)
     isNumber = false
+    hasParts = false
     packedShape = PackedShape(type.shape)
     dtype = type.dtype
     attributes = .none

@@ -12,6 +12,8 @@ final class Op: Sendable {
   let shape: @Sendable (borrowing OpInputs, Attributes) throws(ShapeError) -> TensorType
   let gradient: GradientRule
   let lower: Lowering
+  /// Whether there are several results, which are parts of a node.
+  let hasParts: Bool
 
   private static let count = Atomic<UInt16>(0)
 
@@ -25,6 +27,10 @@ final class Op: Sendable {
     self.shape = shape
     self.gradient = gradient
     self.lower = lower
+    switch lower {
+    case .loop, .customs: hasParts = true
+    default: hasParts = false
+    }
   }
 }
 
@@ -116,6 +122,8 @@ enum Attributes: Sendable {
   case convolution(ConvolutionBox)
   case pooling(PoolingBox)
   case custom(CustomRule)
+  case customs(CustomRules)
+  case loop(LoopAttributes)
 }
 
 /// A shape on the heap: only operations that carry one pay for its size.
@@ -135,6 +143,11 @@ extension Attributes {
   var shape: Shape {
     guard case .shape(let box) = self else { fatalError("an operation reads a shape of attributes \(self)") }
     return box.shape
+  }
+
+  var loop: LoopAttributes {
+    guard case .loop(let loop) = self else { fatalError("an operation reads a loop of attributes \(self)") }
+    return loop
   }
 
   var number: Scalar {
@@ -159,6 +172,12 @@ enum Lowering: Sendable {
   case reduction(String)
   /// A step of its own, with an optional epilogue.
   case step(StepLowering)
+  /// A step that runs a graph many times; it has several results.
+  case loop
+  /// The values of the first inputs, under one rule.
+  case customs
+  /// A result of an operation that has several.
+  case part
 }
 
 /// The lowering of an operation that is a step of its own.

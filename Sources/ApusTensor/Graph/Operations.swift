@@ -28,6 +28,9 @@ public struct PendingOperation: Sendable {
     case .reduction(let row):
       guard ["sum", "product"].contains(row) else { return .exact }
       return .sum(termCount: max(1, inputs[0].elementCount / count))
+    case .part, .loop, .customs:
+      // A loop adds up as often as it runs; an element depends on all that went in.
+      return .sum(termCount: max(1, inputs.reduce(0) { $0 + $1.elementCount }))
     case .step:
       guard result.dtype.isFloatingPoint else { return .exact }
       guard inputs.count > 1 else { return .sum(termCount: max(1, inputs.first?.elementCount ?? 1)) }
@@ -42,14 +45,16 @@ public struct PendingOperation: Sendable {
   public func repeated(on device: ComputeDevice, with inputs: [Tensor]) -> Tensor {
     func copy(_ node: Node, _ inputs: [Node]) -> Node {
       Node(
-        op: node.op, inputs: OpInputs(list: inputs), attributes: node.attributes,
+        op: node.op, inputs: OpInputs(list: inputs), attributes: node.attributes.renewed(),
         type: TensorType(node.shape, node.dtype), device: .passUnretained(device))
     }
     // Steps may take numbers from the plan's scalars, and only from there.
     let nodes = zip(self.inputs, inputs).map { original, input in
       original.node.op === Op.scalar ? copy(original.node, []) : input.node
     }
-    return Tensor(node: copy(result.node, nodes))
+    guard result.node.op === Op.part else { return Tensor(node: copy(result.node, nodes)) }
+    let whole = copy(result.node.input(0), nodes)
+    return whole.results.part(result.node.attributes.integers[0], of: whole)
   }
 }
 
@@ -75,15 +80,17 @@ private func list(_ root: Node, _ seen: inout Set<ObjectIdentifier>, _ result: i
       if seen.insert(ObjectIdentifier(input)).inserted { stack.append((input, 0)) }
     } else {
       stack.removeLast()
-      if !node.isMaterialized { result.append(PendingOperation(node)) }
+      // An operation with several results is listed once for each that there is.
+      if !node.isMaterialized, !node.hasParts { result.append(PendingOperation(node)) }
     }
   }
 }
 
 extension PendingOperation {
   fileprivate init(_ node: Node) {
-    name = node.op.name
-    inputs = (0..<node.inputCount).map { Tensor(node: node.input($0)) }
+    let whole = node.op === Op.part ? node.input(0) : node
+    name = whole.op.name
+    inputs = (0..<whole.inputCount).map { Tensor(node: whole.input($0)) }
     result = Tensor(node: node)
   }
 }

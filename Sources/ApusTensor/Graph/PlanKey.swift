@@ -70,7 +70,8 @@ extension Attributes {
     case .convolution(let box): box.append(to: &words)
     case .pooling(let box): box.append(to: &words)
     // The rule has done its part when the graph was differentiated; each step brings a new one.
-    case .custom: break
+    case .custom, .customs: break
+    case .loop(let loop): words += loop.body.words
     }
   }
 }

@@ -62,12 +62,15 @@ extension Planner {
     groupOf = Array(repeating: -1, count: nodes.count)
     for (position, node) in topologicalOrder().enumerated() {
       switch nodes[node].kind {
-      case .leaf, .scalar, .constant, .view: continue
+      case .leaf, .scalar, .constant, .view, .customs, .slab: continue
       case .elementwise:
         if isUniform(node) && !isOutput[node] && nodes[node].op !== Op.materialize { continue }
         place(node, at: position)
       case .reduction: startReduction(node, at: position)
-      case .step: _ = startGroup(node, at: position, seed: true)
+      case .step, .loop: _ = startGroup(node, at: position, seed: true)
+      case .part:
+        groupOf[node] = groupOf[nodes[node].inputs[0]]
+        groups[groupOf[node]].last = position
       }
     }
     splitLargeGroups()
@@ -84,7 +87,10 @@ extension Planner {
         source = nodes[input].inputs[0]
         needsMemory = true
       }
-      if case .step = nodes[node].kind { needsMemory = true }
+      switch nodes[node].kind {
+      case .step, .loop: needsMemory = true
+      default: break
+      }
       let group = groupOf[source]
       if group >= 0 { result[group] = needsMemory || result[group] ?? false }
     }
@@ -94,7 +100,11 @@ extension Planner {
   private mutating func startGroup(_ node: Int, at position: Int, seed: Bool) -> Int {
     var group = Group(shape: nodes[node].shape, last: position)
     if seed { group.seed = node } else { group.segments = [[node]] }
-    if case .step(let lowering) = nodes[node].kind { group.isOpen = lowering.epilogueDomain != nil }
+    switch nodes[node].kind {
+    case .step(let lowering): group.isOpen = lowering.epilogueDomain != nil
+    case .loop: group.isOpen = false
+    default: break
+    }
     groups.append(group)
     groupOf[node] = groups.count - 1
     connect(node)

@@ -26,6 +26,7 @@ extension Planner {
     let node = nodes[seed]
     switch node.kind {
     case .reduction(let reducer): return .reduction(reduction(seed, reducer, group))
+    case .loop: return step(ofLoop: seed)
     case .step(let lowering):
       let inputs = node.inputs.map { input -> Operand in
         if case .scalar = nodes[input].kind { return Operand(value: -1, layout: Layout(contiguous: [])) }
@@ -110,8 +111,10 @@ extension Planner {
 
   /// Whether a user of a number computes it again instead of reading it.
   private func isComputedInline(_ user: Int) -> Bool {
-    if case .step = nodes[user].kind { return false }
-    return true
+    switch nodes[user].kind {
+    case .step, .loop: return false
+    default: return true
+    }
   }
 
   private func emit(_ members: [Int], _ builder: inout ProgramBuilder, _ registers: inout [Int: Int]) {

@@ -20,6 +20,8 @@ struct Planner {
   var groups: [Group] = []
   /// The group that computes a node, −1 for leaves, numbers, views and inlined uniform values.
   var groupOf: [Int] = []
+  /// The plans of loops.
+  var loops: [Int: PlannedLoop] = [:]
 
   init(_ graph: GraphSnapshot, info: DeviceInfo) {
     nodes = graph.nodes
@@ -31,14 +33,16 @@ struct Planner {
     for index in nodes.indices { uniformDepth.append(depth(of: nodes[index])) }
   }
 
-  consuming func plan() -> Plan {
+  /// - Parameter carriedInputs: for a loop's body the inputs that its first outputs take the place of.
+  consuming func plan(carriedInputs: [Int] = []) -> Plan {
     mergeEqualNodes()
     materializeOutputs()
     moveViews()
     copyUnreadableInputs()
+    planLoops()
     formGroups()
     let order = scheduledGroups()
-    var memory = MemoryPlanner(planner: self)
+    var memory = MemoryPlanner(planner: self, carriedInputs: carriedInputs)
     return memory.plan(order)
   }
 
@@ -113,7 +117,7 @@ struct Planner {
   private func depth(of node: GraphNode) -> Int {
     switch node.kind {
     case .scalar, .constant: return 0
-    case .leaf, .reduction, .step: return -1
+    case .leaf, .reduction, .step, .loop, .part, .customs, .slab: return -1
     case .view, .elementwise:
       guard node.op !== Op.index else { return -1 }
       var depth = 0
@@ -149,19 +153,27 @@ struct Planner {
       let identity = Identity(words: words, inputs: nodes[index].inputs, type: nodes[index].type)
       if let first = known[identity], !kept.contains(index) {
         replacement[index] = first
+      } else if let first = known[identity], case .part = nodes[index].kind {
+        // A loop writes each of its results once.
+        nodes[index].inputs = [first]
+        nodes[index].op = .copy
+        nodes[index].kind = .elementwise { _, _, registers in registers[0] }
       } else if known[identity] == nil {
         known[identity] = index
       }
     }
   }
 
-  /// Outputs that no step would compute (views, numbers) are copied.
+  /// Outputs that no step would compute (views, numbers) are copied, as are those that stand twice.
   private mutating func materializeOutputs() {
+    var seen: Set<Int> = []
     for position in outputs.indices {
       switch nodes[outputs[position]].kind {
       case .leaf, .scalar, .constant, .view:
         outputs[position] = appendCopy(of: outputs[position])
-      case .elementwise, .reduction, .step: break
+      case .elementwise, .reduction, .step, .part:
+        if !seen.insert(outputs[position]).inserted { outputs[position] = appendCopy(of: outputs[position]) }
+      case .loop, .customs, .slab: fatalError("planner: \(nodes[outputs[position]].op.name) has no value")
       }
     }
   }
@@ -170,7 +182,16 @@ struct Planner {
   private mutating func copyUnreadableInputs() {
     var copies: [Int: Int] = [:]
     for index in topologicalOrder() {
-      guard case .step(let lowering) = nodes[index].kind else { continue }
+      let accepts: (Int, Layout) -> Bool
+      var readsNumbers = true
+      switch nodes[index].kind {
+      case .step(let lowering): (accepts, readsNumbers) = (lowering.accepts, lowering.readsNumbers)
+      case .loop(let loop):
+        let first = loop.body.carriedCount + loop.body.sequenceCount
+        for position in nodes[index].inputs.indices.prefix(first) { copyNumber(position, of: index, &copies) }
+        accepts = { Planner.accepts(loop, $0, $1) }
+      default: continue
+      }
       for position in nodes[index].inputs.indices {
         let input = nodes[index].inputs[position]
         let isReadable: Bool
@@ -180,14 +201,15 @@ struct Planner {
           if isUniform(input) {
             isReadable = false
           } else if let layout = transforms.layout(over: base.shape) {
-            isReadable = lowering.accepts(position, layout)
+            isReadable = accepts(position, layout)
           } else {
             isReadable = false
           }
-        case .scalar: isReadable = lowering.readsNumbers
+        case .scalar: isReadable = readsNumbers
         case .constant: isReadable = false
         case .elementwise: isReadable = !isUniform(input) || isOutputNode(input)
-        case .leaf, .reduction, .step: isReadable = true
+        case .leaf, .reduction, .step, .part: isReadable = true
+        case .loop, .customs, .slab: isReadable = false
         }
         guard !isReadable else { continue }
         let copy = copies[input] ?? appendCopy(of: input, as: .materialize)
@@ -195,6 +217,15 @@ struct Planner {
         nodes[index].inputs[position] = copy
       }
     }
+  }
+
+  /// A number that a loop carries or goes through has to lie in memory.
+  private mutating func copyNumber(_ position: Int, of index: Int, _ copies: inout [Int: Int]) {
+    let input = nodes[index].inputs[position]
+    guard case .scalar = nodes[input].kind else { return }
+    let copy = copies[input] ?? appendCopy(of: input, as: .materialize)
+    copies[input] = copy
+    nodes[index].inputs[position] = copy
   }
 
   private func isOutputNode(_ node: Int) -> Bool { outputs.contains(node) }

@@ -33,7 +33,7 @@ extension Step {
     case .matmul(let step): [step.epilogue.binding]
     case .convolution(let step): [step.epilogue.binding]
     case .pooling(let step): [step.epilogue.binding]
-    case .scan, .copy, .gather, .scatterAdd, .random, .sort: []
+    case .scan, .copy, .gather, .scatterAdd, .random, .sort, .loop: []
     }
   }
 
@@ -105,6 +105,21 @@ extension Step {
       step.source = read(step.source)
       step.result = write(step.result)
       return .sort(step)
+    case .loop(var step):
+      step.inputs = step.inputs.map { source in
+        switch source {
+        case .whole(let value): .whole(read(value))
+        case .element(let operand): .element(Operand(value: read(operand.value), layout: operand.layout))
+        case .carried: source
+        }
+      }
+      step.initial = step.initial.map(read)
+      step.outputs = step.outputs.map { target in
+        if case .element(let value) = target { .element(write(value)) } else { target }
+      }
+      step.carried = step.carried.map(write)
+      step.slabs = step.slabs.map(write)
+      return .loop(step)
     }
   }
 }

@@ -9,12 +9,32 @@ final class CustomRule: Sendable {
   }
 }
 
+/// A gradient rule of the user's for several results.
+final class CustomRules: Sendable {
+  let results: ResultList
+  let gradient: @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?]
+
+  init(
+    _ types: [TensorType], _ gradient: @escaping @Sendable ([Tensor?], [Tensor], [Tensor]) -> [Tensor?]
+  ) {
+    results = ResultList(types)
+    self.gradient = gradient
+  }
+}
+
 extension Op {
   /// The value of the input; no gradient flows back.
   static let stopGradient: Op = Op(
     name: "stopGradient",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .view { .reshape($0.shape) })
+
+  /// The value of the input under another identity: what is differentiated with respect to one of several tensors
+  /// must not reach it through another of them.
+  static let alias: Op = Op(
+    name: "alias",
+    shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
+    gradient: .unary { g, _, _ in g }, lower: .view { .reshape($0.shape) })
 
   /// Inputs: the result, then what the rule takes for its inputs. The value is the first input's.
   static let custom: Op = Op(
@@ -39,9 +59,29 @@ extension Op {
     lower: .view { .reshape($0.shape) })
 }
 
+extension Op {
+  /// Inputs: the results, then what the rule takes for its inputs. The values are those of the first inputs.
+  static let customs: Op = Op(
+    name: "custom", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+    gradient: .rule { c in
+      guard case .customs(let rules) = c.attributes else { fatalError("custom: no rule") }
+      let count = rules.results.types.count
+      let inputs = (count..<c.inputCount).map(c.input)
+      let found = rules.gradient(c.gradients, inputs, (0..<count).map { c.output($0) })
+      guard found.count == inputs.count else {
+        ShapeError("withGradient", "the rule gives \(found.count) gradients for \(inputs.count) inputs").report()
+        return []
+      }
+      return Array(repeating: nil, count: count) + found
+    },
+    lower: .customs)
+}
+
 extension Tensor {
   /// The same value, as a constant for differentiation.
   public func stopGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node)) }
+
+  func aliased() -> Tensor { Tensor(.alias, OpInputs(node)) }
 }
 
 /// A function with a gradient rule of one's own, in place of the rules of the operations in it.
@@ -61,6 +101,27 @@ public func withGradient(
     .custom, OpInputs(list: [result.node] + inputs.map(\.node)), .custom(CustomRule(gradient)))
 }
 
+/// A function of several results with a gradient rule of one's own.
+///
+/// - Parameters:
+///   - inputs: what gradients flow to.
+///   - gradient: from the gradients of the results (`nil` for those that nothing depends on), the inputs and the
+///     results to the gradients of the inputs (`nil` for none).
+///   - function: computes the results.
+public func withGradient(
+  _ inputs: [Tensor],
+  _ gradient: @escaping @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?],
+  function: ([Tensor]) -> [Tensor]
+) -> [Tensor] {
+  let results = function(inputs.map { $0.stopGradient() })
+  guard let device = results.first?.device else { return [] }
+  let rules = CustomRules(results.map { TensorType($0.shape, $0.dtype) }, gradient)
+  let node = Node(
+    op: .customs, inputs: OpInputs(list: (results + inputs).map(\.node)), attributes: .customs(rules),
+    type: TensorType(Shape(), .float32), device: .passUnretained(device))
+  return results.indices.map { rules.results.part($0, of: node) }
+}
+
 /// A function whose inner values are not kept for the gradient but computed a second time: less memory
 /// for more work.
 ///
@@ -70,8 +131,8 @@ public func checkpointed(
 ) -> Tensor {
   withGradient(inputs) { gradient, inputs, _ in
     CheckpointRegion.run {
-      let again = function(inputs)
-      return gradients(of: again, withRespectTo: inputs, seed: gradient)
+      let inputs = inputs.map { $0.aliased() }
+      return gradients(of: function(inputs), withRespectTo: inputs, seed: gradient)
     }
   } function: {
     function($0)

@@ -167,7 +167,27 @@ struct StepAccesses {
       writes = [Access(value: step.result)]
     case .random(let step): writes = [Access(value: step.result)]
     case .sort(let step): (reads, writes) = ([Access(value: step.source)], [Access(value: step.result)])
+    case .loop(let step):
+      reads = step.reads.map { Access(value: $0) }
+      for case .element(let operand) in step.inputs {
+        reads.append(Access(value: operand.value, layout: operand.layout))
+      }
+      writes = step.writes.map { Access(value: $0) }
+      mismatch = step.body.problem.map { "the body: \($0)" } ?? Self.mismatch(step)
     }
+  }
+
+  /// A loop whose lists do not fit its body.
+  private static func mismatch(_ step: Loop) -> String? {
+    guard step.inputs.count == step.body.inputCount, step.outputs.count == step.body.outputs.count,
+      step.initial.count == step.carried.count, step.slabs.count == step.body.slabs.count
+    else { return "a loop of other inputs, outputs or slabs than its body has" }
+    for (target, output) in zip(step.outputs, step.body.outputs) {
+      if case .carried(let number) = target, output.donatedInput.map({ step.inputs[$0] }) != .carried(number) {
+        return "what is carried under \(number) is not overwritten"
+      }
+    }
+    return nil
   }
 
   private mutating func add(_ arguments: [Argument], over domain: Shape, segment: Int) {

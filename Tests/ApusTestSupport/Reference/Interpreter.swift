@@ -21,6 +21,26 @@ struct Interpreter {
     case .scatterAdd(let step): try run(step)
     case .random(let step): run(step)
     case .sort(let step): run(step)
+    case .loop(let step): try run(step)
+    }
+  }
+
+  // MARK: - Loops
+
+  private func run(_ step: Loop) throws(DeviceError) {
+    for (initial, carried) in zip(step.initial, step.carried) {
+      for element in 0..<arrays[carried].count { arrays[carried][element] = arrays[initial][element] }
+    }
+    for place in step.order {
+      let values = step.body.values.enumerated().map { index, value in
+        let location = step.location(of: index)
+        return arrays[location.value].part(value, at: location.offset + place * location.stride)
+      }
+      var inner = Interpreter(device: device, arrays: values, scalars: scalars)
+      for planned in step.body.steps {
+        inner.names = planned.names
+        try inner.run(planned.step)
+      }
     }
   }
 

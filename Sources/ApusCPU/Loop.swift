@@ -1,0 +1,48 @@
+import ApusDevice
+import CSIMD
+
+/// The steps of a body, run for one element of the sequences after the other.
+final class LoopStep: CPUStep {
+  private let step: Loop
+  private let steps: [any CPUStep]
+  private let frame: RunFrame
+  /// Where the body's values lie: a value of the whole plan, bytes from there on, and how many more each place in
+  /// the sequences adds.
+  private let places: [(value: Int, offset: Int, stride: Int)]
+  private let carriedByteCounts: [Int]
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+
+  init(_ step: Loop, _ builder: StepBuilder) throws(DeviceError) {
+    self.step = step
+    let inner = StepBuilder(plan: step.body, loops: builder.loops)
+    var steps: [any CPUStep] = []
+    for planned in step.body.steps { steps.append(try inner.build(planned)) }
+    self.steps = steps
+    frame = RunFrame(valueCount: step.body.values.count, scalarCount: 0)
+    places = step.body.values.indices.map { value in
+      let location = step.location(of: value)
+      let size = builder.plan.values[location.value].dtype.byteCount
+      return (location.value, location.offset * size, location.stride * size)
+    }
+    carriedByteCounts = step.carried.map { builder.plan.values[$0].byteCount }
+    workspaceByteCount = steps.map(\.workspaceByteCount).max() ?? 0
+    sharedByteCount = steps.map(\.sharedByteCount).max() ?? 0
+  }
+
+  func run(_ context: borrowing RunContext) throws(DeviceError) {
+    for (index, initial) in step.initial.enumerated() {
+      context.address(step.carried[index]).copyMemory(
+        from: context.address(initial), byteCount: carriedByteCounts[index])
+    }
+    frame.scalars = context.frame.scalars
+    let inner = RunContext(frame: frame, pool: context.pool, workspaces: context.workspaces)
+    for turn in 0..<step.count {
+      let place = step.isReversed ? step.count - 1 - turn : turn
+      for (value, location) in places.enumerated() {
+        frame.values[value] = context.address(location.value) + location.offset + place * location.stride
+      }
+      for step in steps { try step.run(inner) }
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import ApusDevice
+
+/// Launches that run several times; each time reads the plan's geometry `geometryStride` numbers further.
+struct LaunchLoop: Sendable {
+  var range: Range<Int>
+  var count: Int
+  var geometryStride: Int
+}
+
+extension PlanLowering {
+  /// The launches of a body are bound once: from element to element only places change, and with them numbers in the
+  /// geometry.
+  mutating func lower(_ step: Loop, device: String) throws(DeviceError) {
+    copyInitial(step)
+    let order = step.order
+    guard let first = order.first, let last = order.last else { return }
+    let start = try lowered(step, at: first, device: device)
+    if order.count == 1 { return append(start, count: 1, step: []) }
+    let next = try lowered(step, at: order[1], device: device)
+    let end = try lowered(step, at: last, device: device)
+    let difference = zip(next.geometry, start.geometry).map { $0 - $1 }
+    let turns = Int64(order.count - 1)
+    let isRegular =
+      start.kernels == next.kernels && start.kernels == end.kernels
+      && end.geometry == zip(start.geometry, difference).map { $0 + turns * $1 }
+    if isRegular { return append(start, count: order.count, step: difference) }
+    // The width of indices may depend on a place.
+    for place in order { append(try lowered(step, at: place, device: device), count: 1, step: []) }
+  }
+
+  private var kernels: [KernelText] { launches.map(\.kernel) }
+
+  private mutating func copyInitial(_ step: Loop) {
+    for (initial, carried) in zip(step.initial, step.carried) {
+      let value = plan.values[carried]
+      let layout = Layout(contiguous: [value.elementCount])
+      let program = Program(
+        inputs: [.tensor(value.dtype)], outputs: [Program.Output(register: 0, dtype: value.dtype)])
+      let binding = Binding(
+        domain: [value.elementCount], arguments: [.tensor(Operand(value: initial, layout: layout))],
+        results: [Operand(value: carried, layout: layout)])
+      lower(Elementwise(program: program, segments: [binding]))
+    }
+  }
+
+  /// The body's launches for one place in the sequences.
+  private func lowered(_ step: Loop, at place: Int, device: String) throws(DeviceError) -> PlanLowering {
+    let places = step.body.values.indices.map { value in
+      let location = step.location(of: value)
+      var result = self.place(value: location.value)
+      let offset = location.offset + place * location.stride
+      let (outer, inner) = (plan.values[location.value].dtype.byteCount, step.body.values[value].dtype.byteCount)
+      result.offset = (result.offset + offset) * outer / inner
+      return result
+    }
+    var inner = PlanLowering(step.body, target: target, slots: slots, places: places, faultNumber: faultNumber)
+    try inner.run(device: device)
+    return inner
+  }
+
+  /// Adds launches that run `count` times, with numbers that grow by `step` each time.
+  private mutating func append(_ body: PlanLowering, count: Int, step: [Int64]) {
+    let (firstLaunch, base) = (launches.count, geometry.count)
+    needWorkspace(body.workspaceByteCount)
+    if body.canFault { noteFaults() }
+    for turn in 0..<count {
+      for (index, number) in body.geometry.enumerated() {
+        add(number: turn == 0 ? number : number + Int64(turn) * step[index])
+      }
+    }
+    for var launch in body.launches {
+      launch.geometryOffset += base
+      add(launch)
+    }
+    if count > 1 {
+      add(LaunchLoop(range: firstLaunch..<launches.count, count: count, geometryStride: body.geometry.count))
+    }
+    for var loop in body.loops {
+      loop.range = (loop.range.lowerBound + firstLaunch)..<(loop.range.upperBound + firstLaunch)
+      add(loop)
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import ApusTensor
+
+/// Gated recurrent units over sequences, as `torch.nn.GRU` (Cho et al., 2014; the reset gate follows the product):
+/// ```
+/// r = σ(W_ir xₜ + b_ir + W_hr hₜ₋₁ + b_hr)
+/// z = σ(W_iz xₜ + b_iz + W_hz hₜ₋₁ + b_hz)
+/// n = tanh(W_in xₜ + b_in + r · (W_hn hₜ₋₁ + b_hn))
+/// hₜ = (1 − z) · n + z · hₜ₋₁
+/// ```
+public struct GRU: Module {
+  let stack: RecurrentStack
+
+  /// - Parameters: see `RNN`.
+  public init(
+    _ inputs: Int, _ size: Int, layers: Int = 1, hasBias: Bool = true, isBatchFirst: Bool = false,
+    dropout: Double = 0, isBidirectional: Bool = false
+  ) {
+    stack = RecurrentStack(
+      .gru, name: "GRU", inputs: inputs, size: size, layers: layers, hasBias: hasBias, isBatchFirst: isBatchFirst,
+      dropout: dropout, isBidirectional: isBidirectional)
+  }
+
+  public var members: [ModuleMember] { stack.members }
+
+  /// - Parameters: see `RNN`.
+  /// - Returns: the states of the last layer at all times, `[time, batch, directions · size]`, and the last states of
+  ///   all layers.
+  public func callAsFunction(
+    _ x: Tensor, state: Tensor? = nil, lengths: [Int]? = nil
+  ) -> (output: Tensor, state: Tensor) {
+    let found = stack(x, states: state.map { [$0] }, lengths: lengths)
+    return (found.output, found.states.first ?? x)
+  }
+}

@@ -1,0 +1,46 @@
+import ApusTensor
+
+/// Long short-term memory over sequences, as `torch.nn.LSTM` (Hochreiter, Schmidhuber, 1997; Gers et al., 2000):
+/// ```
+/// (i, f, g, o) = (σ, σ, tanh, σ)(W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh)
+/// cₜ = f · cₜ₋₁ + i · g
+/// hₜ = o · tanh cₜ
+/// ```
+public struct LSTM: Module {
+  let stack: RecurrentStack
+
+  /// - Parameters: see `RNN`.
+  public init(
+    _ inputs: Int, _ size: Int, layers: Int = 1, hasBias: Bool = true, isBatchFirst: Bool = false,
+    dropout: Double = 0, isBidirectional: Bool = false
+  ) {
+    stack = RecurrentStack(
+      .lstm, name: "LSTM", inputs: inputs, size: size, layers: layers, hasBias: hasBias, isBatchFirst: isBatchFirst,
+      dropout: dropout, isBidirectional: isBidirectional)
+  }
+
+  public var members: [ModuleMember] { stack.members }
+
+  /// What an LSTM carries: `h` and `c`, `[layers · directions, batch, size]` each.
+  public struct State: Sendable {
+    public var hidden: Tensor
+    public var cell: Tensor
+
+    public init(hidden: Tensor, cell: Tensor) {
+      self.hidden = hidden
+      self.cell = cell
+    }
+
+    /// The same numbers as constants: gradients end here (truncated back-propagation through time).
+    public func stopGradient() -> State { State(hidden: hidden.stopGradient(), cell: cell.stopGradient()) }
+  }
+
+  /// - Parameters: see `RNN`.
+  /// - Returns: `h` of the last layer at all times, `[time, batch, directions · size]`, and the last states of all layers.
+  public func callAsFunction(
+    _ x: Tensor, state: State? = nil, lengths: [Int]? = nil
+  ) -> (output: Tensor, state: State) {
+    let found = stack(x, states: state.map { [$0.hidden, $0.cell] }, lengths: lengths)
+    return (found.output, State(hidden: found.states.first ?? x, cell: found.states.last ?? x))
+  }
+}

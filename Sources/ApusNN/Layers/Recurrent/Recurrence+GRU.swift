@@ -1,0 +1,64 @@
+import ApusTensor
+
+/// Gated recurrent unit (Cho et al., 2014), in the form of cuDNN and PyTorch, where the reset gate follows the product:
+/// ```
+/// p = hₜ₋₁ · Wᵀ + b
+/// r = σ(xᵣ + pᵣ),  z = σ(x_z + p_z),  n = tanh(xₙ + r · pₙ)
+/// hₜ = (1 − z) · n + z · hₜ₋₁
+/// ```
+/// - Parameters: see `Recurrence`.
+/// - Returns: all states, the last; then what the gradient needs: `p` of all times.
+func gruRecurrence(
+  _ projected: Tensor, _ h: Tensor, _ weight: Tensor, _ bias: Tensor, _ mask: Tensor?, isReversed: Bool
+) -> [Tensor] {
+  withGradient([projected, h, weight, bias]) { gradients, inputs, outputs in
+    gruGradients(gradients, inputs, outputs, mask, isReversed: isReversed)
+  } function: { inputs in
+    let transposed = inputs[2].transposed()
+    var elements = LoopElements()
+    let x = elements.add(inputs[0])
+    let held = elements.add(mask)
+    let (carried, found) = loop(over: elements.sequences, carrying: [inputs[1]], isReversed: isReversed) {
+      carried, elements in
+      let p = carried[0].matmul(transposed) + inputs[3]
+      let (_, z, n) = gruGates(x(elements)!, p)
+      let next = (1 - z) * n + z * carried[0]
+      let state = held(elements).map { $0.select(next, carried[0]) } ?? next
+      return ([state], [state, p])
+    }
+    return [found[0], carried[0], found[1]]
+  }
+}
+
+private func gruGates(_ x: Tensor, _ p: Tensor) -> (r: Tensor, z: Tensor, n: Tensor) {
+  let (x, p) = (x.split(3, alongAxis: 1), p.split(3, alongAxis: 1))
+  let r = (x[0] + p[0]).sigmoid()
+  return (r, (x[1] + p[1]).sigmoid(), (x[2] + r * p[2]).tanh())
+}
+
+private func gruGradients(
+  _ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor], _ mask: Tensor?, isReversed: Bool
+) -> [Tensor?] {
+  let weight = inputs[2]
+  let previous = previousStates(outputs[0], inputs[1], isReversed: isReversed)
+  var elements = LoopElements()
+  let x = elements.add(inputs[0])
+  let p = elements.add(outputs[2])
+  let before = elements.add(previous)
+  let all = elements.add(gradients[0])
+  let ofP = elements.add(gradients[2])
+  let held = elements.add(mask)
+  let (carried, found) = loop(
+    over: elements.sequences, carrying: [gradients[1] ?? inputs[1] * 0], isReversed: !isReversed
+  ) { carried, elements in
+    let (r, z, n) = gruGates(x(elements)!, p(elements)!)
+    let (dh, past) = split(carried[0].adding(all(elements)), by: held(elements))
+    let dn = dh * (1 - z) * (1 - n * n)
+    let dz = dh * (before(elements)! - n) * z * (1 - z)
+    let dr = dn * p(elements)!.split(3, alongAxis: 1)[2] * r * (1 - r)
+    let ofX = Tensor.concatenated([dr, dz, dn], alongAxis: 1)
+    let ofSums = Tensor.concatenated([dr, dz, dn * r], alongAxis: 1).adding(ofP(elements))
+    return ([(ofSums.matmul(weight) + dh * z).adding(past)], [ofX, ofSums])
+  }
+  return [found[0], carried[0], weightGradient(found[1], previous), found[1].sum([0, 1])]
+}

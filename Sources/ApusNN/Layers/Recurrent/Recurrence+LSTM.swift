@@ -1,0 +1,74 @@
+import ApusTensor
+
+/// Long short-term memory (Hochreiter, Schmidhuber, 1997; forget gates: Gers et al., 2000):
+/// ```
+/// (i, f, g, o) = (σ, σ, tanh, σ)(xₜ + hₜ₋₁ · Wᵀ)
+/// cₜ = f · cₜ₋₁ + i · g
+/// hₜ = o · tanh cₜ
+/// ```
+/// - Parameters: see `Recurrence`.
+/// - Returns: all `h`, the last `h` and `c`; then what the gradient needs: all `c`, and the gates of all times.
+func lstmRecurrence(
+  _ projected: Tensor, _ h: Tensor, _ c: Tensor, _ weight: Tensor, _ mask: Tensor?, isReversed: Bool
+) -> [Tensor] {
+  withGradient([projected, h, c, weight]) { gradients, inputs, outputs in
+    lstmGradients(gradients, inputs, outputs, mask, isReversed: isReversed)
+  } function: { inputs in
+    let transposed = inputs[3].transposed()
+    let size = inputs[1].shape[1]
+    // σ of all gates at once: tanh x = 2 σ(2x) − 1.
+    let (dtype, device) = (inputs[0].dtype, inputs[0].device)
+    let isCell = Tensor.concatenated([
+      .zeros([2 * size], dtype: dtype, device: device), .ones([size], dtype: dtype, device: device),
+      .zeros([size], dtype: dtype, device: device),
+    ])
+    let scale = isCell + 1
+    var elements = LoopElements()
+    let x = elements.add(inputs[0])
+    let held = elements.add(mask)
+    let (carried, found) = loop(
+      over: elements.sequences, carrying: [inputs[1], inputs[2]], isReversed: isReversed
+    ) { carried, elements in
+      let sum = x(elements)! + carried[0].matmul(transposed)
+      let gates = (sum * scale).sigmoid() * scale - isCell
+      let parts = gates.split(4, alongAxis: 1)
+      let c = parts[1] * carried[1] + parts[0] * parts[2]
+      let h = parts[3] * c.tanh()
+      let states = held(elements).map { [$0.select(h, carried[0]), $0.select(c, carried[1])] } ?? [h, c]
+      return (states, states + [gates])
+    }
+    return [found[0], carried[0], carried[1], found[1], found[2]]
+  }
+}
+
+private func lstmGradients(
+  _ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor], _ mask: Tensor?, isReversed: Bool
+) -> [Tensor?] {
+  let weight = inputs[3]
+  var elements = LoopElements()
+  let gates = elements.add(outputs[4])
+  let previousCell = elements.add(previousStates(outputs[3], inputs[2], isReversed: isReversed))
+  let all = elements.add(gradients[0])
+  let cells = elements.add(gradients[3])
+  let ofGates = elements.add(gradients[4])
+  let held = elements.add(mask)
+  let (carried, found) = loop(
+    over: elements.sequences, carrying: [gradients[1] ?? inputs[1] * 0, gradients[2] ?? inputs[2] * 0],
+    isReversed: !isReversed
+  ) { carried, elements in
+    let parts = gates(elements)!.split(4, alongAxis: 1)
+    let (i, f, g, o) = (parts[0], parts[1], parts[2], parts[3])
+    let before = previousCell(elements)!
+    let squashed = (f * before + i * g).tanh()
+    let (dh, heldH) = split(carried[0].adding(all(elements)), by: held(elements))
+    let (dc, heldC) = split(carried[1].adding(cells(elements)), by: held(elements))
+    let cell = dc + dh * o * (1 - squashed * squashed)
+    var inner = [cell * g, cell * before, cell * i, dh * squashed]
+    if let others = ofGates(elements)?.split(4, alongAxis: 1) { inner = zip(inner, others).map { $0 + $1 } }
+    let slopes = [i * (1 - i), f * (1 - f), 1 - g * g, o * (1 - o)]
+    let sums = Tensor.concatenated(zip(inner, slopes).map { $0 * $1 }, alongAxis: 1)
+    return ([sums.matmul(weight).adding(heldH), (cell * f).adding(heldC)], [sums])
+  }
+  let previous = previousStates(outputs[0], inputs[1], isReversed: isReversed)
+  return [found[0], carried[0], carried[1], weightGradient(found[0], previous)]
+}

@@ -1,0 +1,40 @@
+import ApusTensor
+
+/// `hₜ = f(xₜ + hₜ₋₁ · Wᵀ)` with `f` the hyperbolic tangent or `max(·, 0)` (Elman, 1990).
+///
+/// - Parameters: see `Recurrence`.
+/// - Returns: all states, and the last.
+func plainRecurrence(
+  _ projected: Tensor, _ h: Tensor, _ weight: Tensor, _ mask: Tensor?, isReversed: Bool, isTanh: Bool
+) -> [Tensor] {
+  withGradient([projected, h, weight]) { gradients, inputs, outputs in
+    let (weight, states) = (inputs[2], outputs[0])
+    var elements = LoopElements()
+    let state = elements.add(states)
+    let all = elements.add(gradients[0])
+    let held = elements.add(mask)
+    let (carried, found) = loop(
+      over: elements.sequences, carrying: [gradients[1] ?? inputs[1] * 0], isReversed: !isReversed
+    ) { carried, elements in
+      let y = state(elements)!
+      let (through, past) = split(carried[0].adding(all(elements)), by: held(elements))
+      let inner = isTanh ? through * (1 - y * y) : y.greater(than: 0).select(through, through * 0)
+      return ([inner.matmul(weight).adding(past)], [inner])
+    }
+    let previous = previousStates(states, inputs[1], isReversed: isReversed)
+    return [found[0], carried[0], weightGradient(found[0], previous)]
+  } function: { inputs in
+    let transposed = inputs[2].transposed()
+    var elements = LoopElements()
+    let x = elements.add(inputs[0])
+    let held = elements.add(mask)
+    let (carried, found) = loop(over: elements.sequences, carrying: [inputs[1]], isReversed: isReversed) {
+      carried, elements in
+      let sum = x(elements)! + carried[0].matmul(transposed)
+      let next = isTanh ? sum.tanh() : sum.relu()
+      let state = held(elements).map { $0.select(next, carried[0]) } ?? next
+      return ([state], [state])
+    }
+    return [found[0], carried[0]]
+  }
+}

@@ -1,0 +1,129 @@
+import ApusTensor
+
+/// Layers of a recurrence, each in one direction or both: what `RNN`, `LSTM` and `GRU` consist of.
+struct RecurrentStack: Sendable {
+  struct Direction: Sendable {
+    let weightIH: Parameter
+    let weightHH: Parameter
+    let biasIH: Parameter?
+    let biasHH: Parameter?
+  }
+
+  let name: String
+  let recurrence: Recurrence
+  let inputs: Int
+  let size: Int
+  let isBidirectional: Bool
+  let isBatchFirst: Bool
+  let dropout: Dropout?
+  /// `[layer][direction]`.
+  let layers: [[Direction]]
+
+  init(
+    _ recurrence: Recurrence, name: String, inputs: Int, size: Int, layers: Int, hasBias: Bool, isBatchFirst: Bool,
+    dropout: Double, isBidirectional: Bool
+  ) {
+    guard inputs > 0, size > 0, layers > 0 else {
+      fatalError("\(name): inputs \(inputs), size \(size) and layers \(layers) must be positive")
+    }
+    self.name = name
+    self.recurrence = recurrence
+    self.inputs = inputs
+    self.size = size
+    self.isBidirectional = isBidirectional
+    self.isBatchFirst = isBatchFirst
+    self.dropout = dropout > 0 ? Dropout(dropout) : nil
+    let start = Initializer.uniform(bound: 1 / Double(size).squareRoot())
+    let directions = isBidirectional ? 2 : 1
+    let rows = recurrence.gateCount * size
+    self.layers = (0..<layers).map { layer in
+      (0..<directions).map { _ in
+        Direction(
+          weightIH: Parameter(start([rows, layer == 0 ? inputs : directions * size])),
+          weightHH: Parameter(start([rows, size])), biasIH: hasBias ? Parameter(start([rows])) : nil,
+          biasHH: hasBias ? Parameter(start([rows])) : nil)
+      }
+    }
+  }
+
+  /// PyTorch's keys: `weight_ih_l0`, and those of the other direction with `_reverse`.
+  var members: [ModuleMember] {
+    layers.enumerated().flatMap { layer, directions in
+      directions.enumerated().flatMap { index, direction -> [ModuleMember] in
+        let suffix = "_l\(layer)" + (index == 1 ? "_reverse" : "")
+        let biases = [("bias_ih", direction.biasIH), ("bias_hh", direction.biasHH)]
+        return [
+          .parameter("weight_ih" + suffix, direction.weightIH), .parameter("weight_hh" + suffix, direction.weightHH),
+        ] + biases.compactMap { key, bias in bias.map { .parameter(key + suffix, $0) } }
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - x: `[T, batch, inputs]`, or `[batch, T, inputs]`.
+  ///   - states: `[layers · directions, batch, size]` each, zeros where there are none.
+  ///   - lengths: how many elements of each sequence count.
+  /// - Returns: the outputs of the last layer, `[T, batch, directions · size]`, and the last states.
+  func callAsFunction(_ x: Tensor, states: [Tensor]?, lengths: [Int]?) -> (output: Tensor, states: [Tensor]) {
+    if let problem = problem(x, states, lengths) {
+      ShapeError(name, problem).report()
+      return (x, states ?? [])
+    }
+    var sequence = isBatchFirst ? x.transposed([1, 0, 2]) : x
+    let (count, batch) = (sequence.shape[0], sequence.shape[1])
+    let mask = lengths.map { self.mask($0, count: count, device: x.device) }
+    // What lies behind the end of a sequence must not come in, be it NaN.
+    if let mask { sequence = mask.select(sequence, zero(sequence)) }
+    let number = layers.count * (isBidirectional ? 2 : 1)
+    let zeros = Tensor.zeros([number, batch, size], dtype: x.dtype, device: x.device)
+    let initial = states ?? Array(repeating: zeros, count: recurrence.stateCount)
+    var last: [[Tensor]] = Array(repeating: [], count: recurrence.stateCount)
+    for (layer, directions) in layers.enumerated() {
+      if layer > 0, let dropout { sequence = dropout(sequence) }
+      var outputs: [Tensor] = []
+      for (index, direction) in directions.enumerated() {
+        let place = layer * directions.count + index
+        let found = recurrence(
+          projected(sequence, direction), states: initial.map { $0[place] }, weight: direction.weightHH.value,
+          bias: recurrence.hasHiddenBias ? direction.biasHH?.value : nil, mask: mask, isReversed: index == 1)
+        outputs.append(mask.map { $0.select(found.all, zero(found.all)) } ?? found.all)
+        for (state, value) in found.last.enumerated() { last[state].append(value) }
+      }
+      sequence = outputs.count == 1 ? outputs[0] : .concatenated(outputs, alongAxis: 2)
+    }
+    let states = last.map { $0.count == 1 ? $0[0].expandingAxis(at: 0) : Tensor.stacked($0) }
+    return (isBatchFirst ? sequence.transposed([1, 0, 2]) : sequence, states)
+  }
+
+  private func zero(_ x: Tensor) -> Tensor { .number(0, dtype: x.dtype, device: x.device) }
+
+  /// The products of all inputs, with the biases that can be added ahead.
+  private func projected(_ x: Tensor, _ direction: Direction) -> Tensor {
+    let rows = x.shape[0] * x.shape[1]
+    var product = x.reshaped(to: [rows, x.shape[2]]).matmul(direction.weightIH.value.transposed())
+    if let bias = direction.biasIH { product = product + bias.value }
+    if let bias = direction.biasHH, !recurrence.hasHiddenBias { product = product + bias.value }
+    return product.reshaped(to: [x.shape[0], x.shape[1], direction.weightIH.shape[0]])
+  }
+
+  /// `[T, batch, 1]`: whether a sequence has an element there.
+  private func mask(_ lengths: [Int], count: Int, device: ComputeDevice) -> Tensor {
+    let flags = (0..<count).flatMap { time in lengths.map { time < $0 } }
+    return Tensor(flags, shape: [count, lengths.count, 1], device: device)
+  }
+
+  private func problem(_ x: Tensor, _ states: [Tensor]?, _ lengths: [Int]?) -> String? {
+    let layout = isBatchFirst ? "[batch, time, \(inputs)]" : "[time, batch, \(inputs)]"
+    guard x.rank == 3, x.shape[2] == inputs else { return "the input \(x.shape) is not \(layout)" }
+    let (count, batch) = isBatchFirst ? (x.shape[1], x.shape[0]) : (x.shape[0], x.shape[1])
+    guard count > 0, batch > 0 else { return "the input \(x.shape) has no elements; it should be \(layout)" }
+    let expected: Shape = [layers.count * (isBidirectional ? 2 : 1), batch, size]
+    for state in states ?? [] where state.shape != expected {
+      return "the state \(state.shape) is not [layers · directions, batch, size] = \(expected)"
+    }
+    guard let lengths else { return nil }
+    guard lengths.count == batch else { return "\(lengths.count) lengths are given for a batch of \(batch)" }
+    guard let bad = lengths.first(where: { $0 < 1 || $0 > count }) else { return nil }
+    return "the length \(bad) is not in 1 ... \(count)"
+  }
+}

@@ -1,0 +1,181 @@
+import ApusDevice
+
+/// What a loop does each time, as plain data: a graph whose first entries are parameters, namely what is carried, the
+/// elements of sequences, and values from outside that are the same each time.
+final class LoopBody: Sendable {
+  struct Entry: Sendable {
+    var op: Op
+    var attributes: Attributes
+    var type: TensorType
+    /// The places of its inputs among the entries.
+    var inputs: [Int]
+    var region: UInt32
+  }
+
+  let entries: [Entry]
+  let carriedCount: Int
+  let sequenceCount: Int
+  let invariantCount: Int
+  /// The places of the results: what is carried on, then the outputs.
+  let results: [Int]
+  let count: Int
+  let isReversed: Bool
+  /// The body in a plan's key.
+  let words: [UInt64]
+
+  var parameterCount: Int { carriedCount + sequenceCount + invariantCount }
+  var outputCount: Int { results.count - carriedCount }
+
+  init(
+    entries: [Entry], carriedCount: Int, sequenceCount: Int, invariantCount: Int, results: [Int], count: Int,
+    isReversed: Bool
+  ) {
+    self.entries = entries
+    self.carriedCount = carriedCount
+    self.sequenceCount = sequenceCount
+    self.invariantCount = invariantCount
+    self.results = results
+    self.count = count
+    self.isReversed = isReversed
+    var words = [UInt64(count), isReversed ? 1 : 0, UInt64(carriedCount), UInt64(sequenceCount), UInt64(entries.count)]
+    for entry in entries {
+      words.append(UInt64(entry.op.id) | UInt64(entry.type.dtype.rawValue) << 16 | UInt64(entry.type.shape.rank) << 24)
+      for extent in entry.type.shape { words.append(UInt64(truncatingIfNeeded: extent)) }
+      words.append(UInt64(entry.inputs.count))
+      words += entry.inputs.map { UInt64($0) }
+      entry.attributes.append(to: &words)
+    }
+    self.words = words + results.map { UInt64($0) }
+  }
+
+  /// Runs the body once, on other tensors in the place of its parameters.
+  func callAsFunction(_ parameters: [Tensor]) -> [Tensor] {
+    var nodes = parameters.map(\.node)
+    for entry in entries.dropFirst(parameters.count) {
+      let inputs = entry.inputs.map { nodes[$0] }
+      if entry.op === Op.part {
+        nodes.append(inputs[0].results.part(entry.attributes.integers[0], of: inputs[0]).node)
+      } else {
+        nodes.append(
+          Node(
+            op: entry.op, inputs: OpInputs(list: inputs), attributes: entry.attributes.renewed(), type: entry.type,
+            device: parameters[0].node.deviceReference))
+      }
+    }
+    return results.map { Tensor(node: nodes[$0]) }
+  }
+}
+
+/// A loop and its results: what was carried in the end, the outputs of all times, and what was carried at the
+/// beginning of each time.
+final class LoopAttributes: Sendable {
+  let body: LoopBody
+  let results: ResultList
+
+  init(_ body: LoopBody) {
+    self.body = body
+    let carried = body.entries.prefix(body.carriedCount).map(\.type)
+    let outputs = body.results.dropFirst(body.carriedCount).map { body.entries[$0].type }
+    func sequence(_ type: TensorType) -> TensorType { TensorType(Shape([body.count] + type.shape), type.dtype) }
+    results = ResultList(carried + outputs.map(sequence) + carried.map(sequence))
+  }
+}
+
+extension Op {
+  /// A parameter of a body that is being written down. It never has a value.
+  static let placeholder: Op = Op(
+    name: "parameter", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+    gradient: .notDifferentiable, lower: .leaf)
+}
+
+extension LoopBody {
+  /// Writes down what `body` builds from parameters of the given types.
+  ///
+  /// - Returns: the body, and the nodes from outside that it depends on.
+  static func capture(
+    carried: [TensorType], elements: [TensorType], count: Int, isReversed: Bool, device: ComputeDevice,
+    _ body: (_ carried: [Tensor], _ elements: [Tensor]) -> (carried: [Tensor], outputs: [Tensor])?
+  ) -> (body: LoopBody, invariants: [Node])? {
+    let placeholders = (carried + elements).map { type in
+      Node(
+        op: .placeholder, inputs: OpInputs(), attributes: .none, type: type, device: .passUnretained(device))
+    }
+    let tensors = placeholders.map { Tensor(node: $0) }
+    guard let (next, outputs) = body(Array(tensors.prefix(carried.count)), Array(tensors.dropFirst(carried.count)))
+    else { return nil }
+    let roots = (next + outputs).map(\.node)
+    var capture = Capture(placeholders)
+    device.withEvaluator { _ in
+      for root in roots { capture.visit(root) }
+    }
+    return capture.finish(
+      roots, carriedCount: carried.count, sequenceCount: elements.count, count: count, isReversed: isReversed)
+  }
+}
+
+/// Finds what of a graph depends on parameters, and what it takes from outside.
+private struct Capture {
+  private let placeholders: [Node]
+  /// Nodes that depend on parameters, inputs first.
+  private var order: [Node] = []
+  private var invariants: [Node] = []
+  private var depends: [ObjectIdentifier: Bool] = [:]
+  private var isInvariant: Set<ObjectIdentifier> = []
+
+  init(_ placeholders: [Node]) {
+    self.placeholders = placeholders
+    for node in placeholders { depends[ObjectIdentifier(node)] = true }
+  }
+
+  mutating func visit(_ root: Node) {
+    var stack: [(node: Node, next: Int)] = depends[ObjectIdentifier(root)] == nil ? [(root, 0)] : []
+    while let (node, next) = stack.last {
+      if !node.isMaterialized, next < node.inputCount {
+        stack[stack.count - 1].next += 1
+        let input = node.input(next)
+        if depends[ObjectIdentifier(input)] == nil { stack.append((input, 0)) }
+        continue
+      }
+      stack.removeLast()
+      guard depends[ObjectIdentifier(node)] == nil else { continue }
+      let inputs = node.isMaterialized ? [] : (0..<node.inputCount).map { node.input($0) }
+      let isDependent = inputs.contains { depends[ObjectIdentifier($0)]! }
+      depends[ObjectIdentifier(node)] = isDependent
+      guard isDependent else { continue }
+      for input in inputs where !depends[ObjectIdentifier(input)]! { take(input) }
+      order.append(node)
+    }
+  }
+
+  /// Takes a node from outside into the body: numbers that never change as they are, all others as parameters.
+  private mutating func take(_ node: Node) {
+    guard isInvariant.insert(ObjectIdentifier(node)).inserted else { return }
+    if node.op === Op.constant, !node.isMaterialized { order.append(node) } else { invariants.append(node) }
+  }
+
+  mutating func finish(
+    _ roots: [Node], carriedCount: Int, sequenceCount: Int, count: Int, isReversed: Bool
+  ) -> (body: LoopBody, invariants: [Node]) {
+    for root in roots where !depends[ObjectIdentifier(root)]! { take(root) }
+    var places: [ObjectIdentifier: Int] = [:]
+    var entries: [LoopBody.Entry] = []
+    for node in placeholders + invariants {
+      places[ObjectIdentifier(node)] = entries.count
+      entries.append(
+        LoopBody.Entry(
+          op: .placeholder, attributes: .none, type: TensorType(node.shape, node.dtype), inputs: [], region: 0))
+    }
+    for node in order {
+      let inputs = (0..<node.inputCount).map { places[ObjectIdentifier(node.input($0))]! }
+      places[ObjectIdentifier(node)] = entries.count
+      entries.append(
+        LoopBody.Entry(
+          op: node.op, attributes: node.attributes, type: TensorType(node.shape, node.dtype), inputs: inputs,
+          region: node.region))
+    }
+    let body = LoopBody(
+      entries: entries, carriedCount: carriedCount, sequenceCount: sequenceCount, invariantCount: invariants.count,
+      results: roots.map { places[ObjectIdentifier($0)]! }, count: count, isReversed: isReversed)
+    return (body, invariants)
+  }
+}

@@ -1,0 +1,131 @@
+import ApusDevice
+
+/// A loop whose body is planned. Values are nodes of the planner around it.
+struct PlannedLoop {
+  var body: Plan
+  var inputs: [Input]
+  var outputs: [Loop.Target]
+  var initial: [Int]
+  var carried: [Int]
+  var slabs: [Int]
+
+  enum Input {
+    case whole(node: Int)
+    case element(node: Int)
+    case carried(Int)
+  }
+}
+
+extension Planner {
+  /// Plans the bodies of loops, without the results that nobody reads.
+  mutating func planLoops() {
+    indexUsers()
+    for node in topologicalOrder() {
+      guard case .loop(let attributes) = nodes[node].kind else { continue }
+      loops[node] = plannedLoop(node, attributes)
+    }
+  }
+
+  private mutating func plannedLoop(_ loop: Int, _ attributes: LoopAttributes) -> PlannedLoop {
+    let body = attributes.body
+    var parts: [Int: Int] = [:]
+    for user in users[loop] {
+      if case .part(let number) = nodes[user].kind { parts[number] = user }
+    }
+    var graph = GraphSnapshot()
+    graph.scalars = scalars
+    let inputs = appendParameters(of: body, inputs: nodes[loop].inputs, to: &graph)
+    for entry in body.entries.dropFirst(body.parameterCount) {
+      graph.append(
+        entry.op, entry.attributes, entry.type, inputs: entry.inputs, region: entry.region, isMaterialized: false)
+    }
+    var targets: [Loop.Target] = []
+    for number in 0..<body.carriedCount {
+      graph.outputs.append(body.results[number])
+      targets.append(.carried(number))
+    }
+    let sequences = Array(body.results.dropFirst(body.carriedCount)) + Array(0..<body.carriedCount)
+    for (index, result) in sequences.enumerated() {
+      guard let part = parts[body.carriedCount + index] else { continue }
+      graph.outputs.append(result)
+      targets.append(.element(part))
+    }
+    graph.donatable = Array(repeating: false, count: graph.inputCount)
+    let carriedInputs = inputs.indices.filter { if case .carried = inputs[$0] { true } else { false } }
+    let plan = Planner(graph, info: info).plan(carriedInputs: carriedInputs)
+    return PlannedLoop(
+      body: plan, inputs: inputs, outputs: targets, initial: Array(nodes[loop].inputs.prefix(body.carriedCount)),
+      carried: (0..<body.carriedCount).map { number in parts[number] ?? appendPart(number, of: loop, attributes) },
+      slabs: plan.slabs.map { appendSlab($0) })
+  }
+
+  /// The body's first nodes, and what those of them are that have to be brought in.
+  private func appendParameters(of body: LoopBody, inputs: [Int], to graph: inout GraphSnapshot) -> [PlannedLoop.Input]
+  {
+    var result: [PlannedLoop.Input] = []
+    for (index, entry) in body.entries.prefix(body.parameterCount).enumerated() {
+      let input = inputs[index]
+      if index >= body.carriedCount + body.sequenceCount, case .scalar(let slot) = nodes[input].kind {
+        graph.appendNumber(entry.type, slot: slot)
+        continue
+      }
+      graph.append(.leaf, .none, entry.type, inputs: [], region: 0, isMaterialized: true)
+      if index < body.carriedCount {
+        result.append(.carried(index))
+      } else {
+        result.append(index < body.carriedCount + body.sequenceCount ? .element(node: input) : .whole(node: input))
+      }
+    }
+    return result
+  }
+
+  private mutating func appendPart(_ number: Int, of loop: Int, _ attributes: LoopAttributes) -> Int {
+    let type = attributes.results.types[number]
+    return append(
+      GraphNode(
+        op: .part, attributes: .integers([number]), shape: type.shape, dtype: type.dtype, inputs: [loop],
+        inputTypes: [], region: 0, kind: .part(number)))
+  }
+
+  private mutating func appendSlab(_ byteCount: Int) -> Int {
+    append(
+      GraphNode(
+        op: .slab, attributes: .none, shape: [byteCount], dtype: .uint8, inputs: [], inputTypes: [], region: 0,
+        kind: .slab))
+  }
+
+  /// The step of a loop; values are numbered by node.
+  func step(ofLoop node: Int) -> Step {
+    guard let loop = loops[node], case .loop(let attributes) = nodes[node].kind else {
+      fatalError("planner: \(nodes[node].op.name) has no plan")
+    }
+    let body = attributes.body
+    return .loop(
+      Loop(
+        count: body.count, isReversed: body.isReversed, body: loop.body,
+        inputs: loop.inputs.map { input in
+          switch input {
+          case .whole(let node): .whole(operand(node, over: nodes[node].shape).value)
+          case .element(let node): .element(operand(node, over: nodes[node].shape))
+          case .carried(let number): .carried(number)
+          }
+        },
+        outputs: loop.outputs, initial: loop.initial.map { operand($0, over: nodes[$0].shape).value },
+        carried: loop.carried, slabs: loop.slabs))
+  }
+
+  /// Whether a loop can read input `position` as it lies.
+  static func accepts(_ attributes: LoopAttributes, _ position: Int, _ layout: Layout) -> Bool {
+    let body = attributes.body
+    let elements = body.carriedCount..<body.carriedCount + body.sequenceCount
+    guard elements.contains(position) else { return layout.isIdentity }
+    return Layout(shape: layout.shape.removing(0), strides: layout.strides.removing(0)).isContiguous
+  }
+}
+
+extension Op {
+  /// Memory for what a loop's body keeps within one time.
+  static let slab: Op = Op(
+    name: "slab", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .uint8) },
+    gradient: .notDifferentiable, lower: .leaf)
+}

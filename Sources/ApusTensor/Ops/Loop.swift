@@ -1,0 +1,143 @@
+import ApusDevice
+
+extension Op {
+  /// Inputs: what is carried at first, sequences, and what the body takes from outside.
+  static let loop: Op = Op(
+    name: "loop", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+    gradient: .rule(loopGradients), lower: .loop)
+}
+
+/// Runs `body` for each element of sequences, and carries values from one time to the next: the graph holds the body
+/// once, however long the sequences are.
+///
+/// ```
+/// // h: [T, batch, size], the states of an exponential moving average over x: [T, batch, size]
+/// let (last, states) = loop(over: [x], carrying: [h0]) { carried, elements in
+///   let h = carried[0] * 0.9 + elements[0] * 0.1
+///   return ([h], [h])
+/// }
+/// ```
+/// Gradients flow to everything that the body depends on, also from outside; the gradient is a loop in the other
+/// direction, which computes the body a second time, and can be differentiated again.
+///
+/// The body runs once, to be written down: it cannot read values, and what it draws of random numbers is the same
+/// each time. Draw numbers for all times outside, and go through them as a sequence.
+///
+/// - Parameters:
+///   - sequences: the body gets their elements along axis 0.
+///   - initial: what is carried to the first time.
+///   - count: the number of times; needed where there are no sequences.
+///   - isReversed: whether the body gets the last elements first. Outputs keep the places of their elements.
+///   - body: from what is carried and an element of each sequence to what is carried on, in the shapes and types of
+///     before, and outputs.
+/// - Returns: what was carried on from the last time, and for each output the sequence of all times, `[count, …]`.
+public func loop(
+  over sequences: [Tensor], carrying initial: [Tensor], count: Int? = nil, isReversed: Bool = false,
+  _ body: (_ carried: [Tensor], _ elements: [Tensor]) -> (carried: [Tensor], outputs: [Tensor])
+) -> (carried: [Tensor], outputs: [Tensor]) {
+  let turns = count ?? sequences.first?.shape.first ?? 0
+  if let problem = problem(sequences, initial, count) {
+    ShapeError("loop", problem).report()
+    return (initial, [])
+  }
+  let device = initial.first?.device ?? sequences.first?.device ?? .current
+  let carried = initial.map { TensorType($0.shape, $0.dtype) }
+  let elements = sequences.map { TensorType($0.shape.removing(0), $0.dtype) }
+  let captured = LoopBody.capture(
+    carried: carried, elements: elements, count: turns, isReversed: isReversed, device: device
+  ) { values, elements in
+    let found = body(values, elements)
+    guard let problem = mismatch(carried, found.carried) else { return found }
+    ShapeError("loop", problem).report()
+    return nil
+  }
+  guard let (body, invariants) = captured else { return (initial, []) }
+  let attributes = LoopAttributes(body)
+  if turns == 0 {
+    let outputs = attributes.results.types.dropFirst(carried.count).prefix(body.outputCount)
+    return (initial, outputs.map { .zeros($0.shape, dtype: $0.dtype, device: device) })
+  }
+  let node = Node(
+    op: .loop, inputs: OpInputs(list: (initial + sequences).map(\.node) + invariants), attributes: .loop(attributes),
+    type: TensorType(Shape(), .float32), device: .passUnretained(device))
+  let results = (0..<carried.count + body.outputCount).map { attributes.results.part($0, of: node) }
+  return (Array(results.prefix(carried.count)), Array(results.dropFirst(carried.count)))
+}
+
+/// What is wrong with the arguments of a loop.
+private func problem(_ sequences: [Tensor], _ initial: [Tensor], _ count: Int?) -> String? {
+  guard let turns = count ?? sequences.first?.shape.first else {
+    return sequences.isEmpty ? "without sequences there has to be a count" : "a sequence has no axis"
+  }
+  guard turns >= 0 else { return "the count \(turns) is negative" }
+  for sequence in sequences where sequence.shape.first != turns {
+    return "a sequence \(sequence.shape) has not \(turns) elements"
+  }
+  let devices = Set((sequences + initial).map(\.device.name))
+  return devices.count > 1 ? "the tensors are on \(devices.sorted().joined(separator: " and "))" : nil
+}
+
+private func mismatch(_ before: [TensorType], _ after: [Tensor]) -> String? {
+  guard before.count == after.count else {
+    return "the body carries \(after.count) values on, and is given \(before.count)"
+  }
+  for (index, (type, tensor)) in zip(before, after).enumerated()
+  where type.shape != tensor.shape || type.dtype != tensor.dtype {
+    return "the body carries \(tensor.dtype) \(tensor.shape) on under \(index), "
+      + "and is given \(type.dtype) \(type.shape)"
+  }
+  return nil
+}
+
+/// The gradients of a loop: a loop from the last time to the first that carries the gradients of what was carried,
+/// and adds up those of what came from outside.
+private func loopGradients(_ c: GradientInput) -> [Tensor?] {
+  let forward = c.attributes.loop.body
+  let (carriedCount, outputCount) = (forward.carriedCount, forward.outputCount)
+  let firstInvariant = carriedCount + forward.sequenceCount
+  let inputs = (0..<c.inputCount).map(c.input)
+  // Integers are carried, and have no gradients.
+  let smooth = (0..<carriedCount).filter { inputs[$0].dtype.isFloatingPoint }
+  let needed = (carriedCount..<c.inputCount).filter { inputs[$0].dtype.isFloatingPoint && c.isNeeded($0) }
+  let neededElements = needed.filter { $0 < firstInvariant }
+  let neededInvariants = needed.filter { $0 >= firstInvariant }
+  let outputs = (carriedCount..<carriedCount + outputCount).filter { c.gradients[$0] != nil }
+  let histories = smooth.filter { c.gradients[carriedCount + outputCount + $0] != nil }
+
+  func zeros(_ index: Int) -> Tensor {
+    .zeros(inputs[index].shape, dtype: inputs[index].dtype, device: inputs[index].device)
+  }
+  let initial = smooth.map { c.gradients[$0] ?? zeros($0) } + neededInvariants.map(zeros)
+  let history = (0..<carriedCount).map { c.output(carriedCount + outputCount + $0) }
+  let sequences =
+    history + inputs[carriedCount..<firstInvariant] + outputs.map { c.gradients[$0]! }
+    + histories.map { c.gradients[carriedCount + outputCount + $0]! }
+  let result = loop(over: sequences, carrying: initial, count: forward.count, isReversed: !forward.isReversed) {
+    carried, elements in
+    let values = Array(elements.prefix(firstInvariant)) + inputs[firstInvariant...].map { $0.aliased() }
+    let found = forward(values)
+    var loss: Tensor?
+    func add(_ value: Tensor, _ gradient: Tensor) {
+      let term = (value * gradient).sum()
+      loss = loss.map { $0 + term.cast(to: $0.dtype) } ?? term
+    }
+    for (place, index) in smooth.enumerated() { add(found[index], carried[place]) }
+    for (place, index) in outputs.enumerated() { add(found[index], elements[firstInvariant + place]) }
+    let targets = (smooth + needed).map { values[$0] }
+    guard let loss else { return (carried, neededElements.map { values[$0] * 0 }) }
+    let gradients = zip(partialGradients(of: loss, withRespectTo: targets), targets).map { gradient, target in
+      gradient ?? .zeros(target.shape, dtype: target.dtype, device: target.device)
+    }
+    var next = Array(gradients.prefix(smooth.count))
+    for (place, index) in histories.enumerated() {
+      let number = smooth.firstIndex(of: index)!
+      next[number] = next[number] + elements[firstInvariant + outputs.count + place]
+    }
+    let sums = zip(carried.dropFirst(smooth.count), gradients.suffix(neededInvariants.count)).map { $0 + $1 }
+    return (next + sums, Array(gradients.dropFirst(smooth.count).prefix(neededElements.count)))
+  }
+  var gradients: [Tensor?] = Array(repeating: nil, count: c.inputCount)
+  for (index, gradient) in zip(smooth + neededInvariants, result.carried) { gradients[index] = gradient }
+  for (index, gradient) in zip(neededElements, result.outputs) { gradients[index] = gradient }
+  return gradients
+}

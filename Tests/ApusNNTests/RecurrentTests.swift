@@ -1,0 +1,149 @@
+@testable import ApusNN
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// Recurrent layers: against PyTorch, second derivatives, lengths, and what is wrong.
+@Suite struct RecurrentTests {
+  @Test(arguments: TestDevice.conformance) func agreesWithPyTorch(_ test: TestDevice) throws {
+    let fixture = try Fixture("recurrent")
+    #expect(fixture.cases.sorted() == RecurrentCase.all.map(\.name).sorted())
+    var report = ConformanceReport("recurrent", on: test)
+    for recurrent in RecurrentCase.all {
+      let lengths = fixture.contains(recurrent.name, "lengths") ? try fixture.numbers(recurrent.name, "lengths") : nil
+      let module = ModuleCase(recurrent.name) {
+        Erased(recurrent.make())
+      } call: { module, inputs in
+        recurrent.call(module.module, inputs[0], Array(inputs.dropFirst()), lengths?.map { Int($0) })
+      }
+      let problems = try withDevice(test.device) { () throws in try module.problems(fixture, &report) }
+      #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
+    }
+    report.print()
+  }
+
+  /// A module of whatever kind.
+  private struct Erased: Module {
+    let module: any Module
+    init(_ module: any Module) { self.module = module }
+    var members: [ModuleMember] { module.members }
+  }
+
+  /// A penalty on the gradients, which are functions of everything: its own gradients against differences.
+  @Test(arguments: ["rnn", "lstm", "gru"], [false, true])
+  func secondDerivatives(_ kind: String, hasLengths: Bool) throws {
+    let device = try #require(TestDevice.all.first { $0.name == "cpu" }).device
+    try withDevice(device) { () throws in
+      var place = 0
+      func numbers(_ shape: Shape) -> Tensor {
+        place += shape.elementCount
+        return Tensor((0..<shape.elementCount).map { sin(Double((place + $0) * (place + $0))) }, shape: shape)
+      }
+      let gates = ["rnn": 1, "lstm": 4, "gru": 3][kind]!
+      let recurrence: Recurrence = kind == "rnn" ? .rnnTanh : kind == "lstm" ? .lstm : .gru
+      let shapes: [Shape] = [[3, 2, gates * 2], [2, 2], [2, 2], [gates * 2, 2], [gates * 2]]
+      let inputs = shapes.map(numbers)
+      let directions = shapes.map(numbers)
+      let flags = [true, true, true, false, false, false]
+      let mask = hasLengths ? Tensor(flags, shape: [3, 2, 1]) : nil
+      func penalty(_ values: [Tensor]) -> Tensor {
+        let states = kind == "lstm" ? [values[1], values[2]] : [values[1]]
+        let found = recurrence(
+          values[0], states: states, weight: values[3], bias: kind == "gru" ? values[4] : nil, mask: mask,
+          isReversed: hasLengths)
+        let loss = found.last.reduce(found.all.squared().sum()) { $0 + ($1 * $1 * $1).sum() }
+        let first = gradients(of: loss, withRespectTo: values)
+        return first.reduce(Tensor.zeros([], dtype: .float64)) { $0 + $1.squared().sum() }
+      }
+      let found = gradients(of: penalty(inputs), withRespectTo: inputs)
+      let slope = try zip(found, directions).map { try ($0 * $1).sum().scalar() }
+      for index in inputs.indices {
+        func shifted(_ by: Double) throws -> Double {
+          var values = inputs
+          values[index] = values[index] + directions[index] * by
+          return try penalty(values).scalar()
+        }
+        let difference = (try shifted(1e-5) - shifted(-1e-5)) / 2e-5
+        #expect(
+          abs(difference - slope[index]) <= 1e-6 * (1 + abs(difference)), "\(index): \(slope[index]), not \(difference)"
+        )
+      }
+    }
+  }
+
+  /// A batch of sequences of different lengths equals them one by one.
+  @Test(arguments: TestDevice.conformance) func lengthsEqualSingleSequences(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let lstm = withRandomKey(RandomKey(seed: 1)) { LSTM(3, 5, layers: 2, isBidirectional: true) }
+      var key = RandomKey(seed: 2)
+      let x = Tensor.normal([6, 3, 3], key: &key)
+      let lengths = [6, 2, 4]
+      let together = lstm(x, lengths: lengths)
+      for (place, length) in lengths.enumerated() {
+        let alone = lstm(x[0..<length, place..<place + 1])
+        let pairs = [
+          (together.output[0..<length, place..<place + 1], alone.output),
+          (together.state.hidden[.all, place..<place + 1], alone.state.hidden),
+          (together.state.cell[.all, place..<place + 1], alone.state.cell),
+        ]
+        for (one, other) in pairs {
+          let (a, b) = (try one.array(of: Double.self), try other.array(of: Double.self))
+          #expect(zip(a, b).allSatisfy { abs($0 - $1) <= 8 * 0x1p-24 }, "\(test.name), sequence \(place)")
+        }
+      }
+    }
+  }
+
+  /// What lies behind the end of a sequence changes no bit.
+  @Test(arguments: TestDevice.conformance) func paddingChangesNothing(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let gru = withRandomKey(RandomKey(seed: 1)) { GRU(2, 3, isBidirectional: true) }
+      var found: [[[Float]]] = []
+      for padding in [0, Float.nan, .infinity] {
+        let values: [Float] = (0..<16).map { (place: Int) -> Float in
+          let (time, sequence) = (place / 4, place / 2 % 2)
+          return time >= 2 && sequence == 1 ? padding : Float(place) / 8
+        }
+        let x = Tensor(values, shape: [4, 2, 2])
+        let slopes = recordingGradients {
+          let result = gru(x, lengths: [4, 2])
+          return gradients(
+            of: patternLoss([result.output, result.state]), withRespectTo: [x] + gru.parameters.map(\.value))
+        }
+        found.append(try slopes.map { try $0.array() })
+      }
+      #expect(found[1] == found[0] && found[2] == found[0])
+    }
+  }
+
+  @Test func graphsHoldNoTimes() throws {
+    let device = ComputeDevice(backend: ReferenceDevice())
+    try withDevice(device) { () throws in
+      let lstm = withRandomKey(RandomKey(seed: 1)) { LSTM(2, 2, layers: 4) }
+      try eval(lstm.parameters.map(\.value))
+      var counts: [Int] = []
+      for length in [10, 1000] {
+        let x = try Tensor.ones([length, 1, 2]).evaluated()
+        let loss = lstm(x).output.sum()
+        counts.append(pendingOperations(of: gradients(of: loss, withRespectTo: lstm.parameters.map(\.value))).count)
+      }
+      #expect(counts[0] == counts[1] && counts[0] < 1000, "\(counts)")
+    }
+  }
+
+  @Test func mistakesAreNamed() {
+    func message(_ body: () -> Void) -> String {
+      let error = #expect(throws: ShapeError.self) { try checkingShapes { body() } }
+      return "\(error.map { "\($0)" } ?? "")"
+    }
+    let lstm = LSTM(3, 4)
+    #expect(message { _ = lstm(.zeros([5, 2, 4])) }.contains("[time, batch, 3]"))
+    #expect(message { _ = lstm(.zeros([0, 2, 3])) }.contains("no elements"))
+    #expect(message { _ = lstm(.zeros([5, 2, 3]), lengths: [5]) }.contains("1 lengths"))
+    #expect(message { _ = lstm(.zeros([5, 2, 3]), lengths: [5, 6]) }.contains("length 6"))
+    #expect(message { _ = lstm(.zeros([5, 2, 3]), lengths: [0, 5]) }.contains("length 0"))
+    let state = LSTM.State(hidden: .zeros([1, 3, 4]), cell: .zeros([1, 3, 4]))
+    #expect(message { _ = lstm(.zeros([5, 2, 3]), state: state) }.contains("[1, 3, 4]"))
+  }
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Recurrent layers: writes recurrent.safetensors. Run it again when a case is added, and check the file in.
+
+Outputs are the sequence, then the last states. Cases with lengths hold them as CASE/lengths; the elements behind the
+end are NaN in the inputs, and their gradients are zeros."""
+import torch
+import torch.nn as nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from fixture import Fixture, randn
+
+f = Fixture()
+
+
+def flat(found):
+    y, s = found
+    return [y] + list(s if isinstance(s, tuple) else [s])
+
+
+def call(m, x, *states):
+    return flat(m(x, states if isinstance(m, nn.LSTM) else states[0]) if states else m(x))
+
+
+for name, make, states in [
+        ("rnn", nn.RNN, 1), ("rnn-relu", lambda *a, **k: nn.RNN(*a, nonlinearity="relu", **k), 1), ("lstm", nn.LSTM, 2),
+        ("gru", nn.GRU, 1)]:
+    f.module(name, make(3, 4), randn(5, 2, 3), call=call)
+    f.module(f"{name}-state", make(3, 4), randn(5, 2, 3), *[randn(1, 2, 4) for _ in range(states)], call=call)
+    f.module(f"{name}-no-bias-batch-first", make(3, 4, bias=False, batch_first=True), randn(2, 5, 3), call=call)
+    f.module(f"{name}-deep-both", make(3, 4, num_layers=2, bidirectional=True), randn(3, 2, 3),
+             *[randn(4, 2, 4) for _ in range(states)], call=call)
+    lengths = torch.tensor([4, 1, 3])
+
+    def packed(m, x):
+        y, s = m(pack_padded_sequence(x, lengths, enforce_sorted=False))
+        return flat((pad_packed_sequence(y, total_length=x.shape[0])[0], s))
+
+    case = f"{name}-lengths"
+    f.module(case, make(3, 4, bidirectional=True), randn(5, 3, 3), call=packed)
+    f.put(case, "lengths", lengths)
+    x = f.tensors[f"{case}/input.0"]
+    for b, n in enumerate(lengths):
+        x[n:, b] = float("nan")
+f.module("rnn-one", nn.RNN(3, 4), randn(1, 1, 3), call=call)
+f.save()
