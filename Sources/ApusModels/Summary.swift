@@ -42,7 +42,7 @@ public struct ModelSummary: Sendable {
     activationByteCount = 0
     for record in records where !record.isContainer {
       rows.append(Row(record))
-      if !(record.layer is Flatten) {
+      if !(record.layer is Flatten || record.layer is Unflatten || record.layer is Identity) {
         activationByteCount += record.output.elementCount * record.output.dtype.byteCount
       }
     }

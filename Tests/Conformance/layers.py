@@ -33,9 +33,11 @@ f.module("embedding-given", nn.Embedding.from_pretrained(randn(4, 2), freeze=Fal
 f.module("max-pool1d", nn.MaxPool1d(3, 2, 1), randn(2, 3, 9))
 f.module("max-pool2d", nn.MaxPool2d(2), randn(2, 2, 5, 4))
 f.module("max-pool2d-ceil", nn.MaxPool2d(3, 2, 1, ceil_mode=True), randn(1, 2, 6, 7))
+f.module("max-pool2d-dilation", nn.MaxPool2d((2, 3), 1, 1, dilation=(3, 2)), randn(1, 2, 6, 7))
 f.module("max-pool3d", nn.MaxPool3d(2), randn(1, 1, 4, 4, 4))
 f.module("avg-pool1d", nn.AvgPool1d(3, 2, 1), randn(2, 3, 9))
 f.module("avg-pool2d", nn.AvgPool2d(3, 2, 1), randn(1, 2, 6, 7))
+f.module("avg-pool2d-ceil", nn.AvgPool2d(3, 2, 1, ceil_mode=True), randn(1, 2, 6, 7))
 f.module("avg-pool2d-no-padding", nn.AvgPool2d(3, 2, 1, count_include_pad=False), randn(1, 2, 6, 7))
 f.module("avg-pool3d", nn.AvgPool3d((2, 1, 2)), randn(1, 1, 2, 3, 4))
 

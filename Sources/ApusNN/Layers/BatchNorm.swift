@@ -45,11 +45,13 @@ public struct BatchNorm: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard x.hasChannels(channels, spatialAxes: 0...3, "BatchNorm") else { return x }
     let shape = x.perChannelShape(channels)
-    let (centered, variance) = usesBatch ? tracked(x) : stored(x, shape)
-    var scale = (variance + epsilon).rsqrt()
-    if let weight { scale = scale * weight.value.reshaped(to: shape) }
-    let scaled = centered * scale
-    return bias.map { scaled + $0.value.reshaped(to: shape) } ?? scaled
+    return x.inWideLane { x in
+      let (centered, variance) = usesBatch ? tracked(x) : stored(x, shape)
+      var scale = (variance + epsilon).rsqrt()
+      if let weight { scale = scale * weight.value.reshaped(to: shape) }
+      let scaled = centered * scale
+      return bias.map { scaled + $0.value.reshaped(to: shape) } ?? scaled
+    }
   }
 
   private var usesBatch: Bool {

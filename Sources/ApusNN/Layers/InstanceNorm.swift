@@ -38,18 +38,15 @@ public struct InstanceNorm: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard x.hasChannels(channels, spatialAxes: 1...3, "InstanceNorm") else { return x }
-    guard let runningMean, let runningVar else {
-      return x.standardized(Array(2..<x.rank), epsilon: epsilon).scaled(perChannel: weight, plus: bias)
-    }
-    let y: Tensor
-    if ModeScope.mode(for: "InstanceNorm") == .training {
-      y = tracked(x, runningMean, runningVar)
-    } else {
-      let shape = x.perChannelShape(channels)
-      let deviation = (runningVar.value.reshaped(to: shape) + epsilon).rsqrt()
-      y = (x - runningMean.value.reshaped(to: shape)) * deviation
-    }
-    return y.scaled(perChannel: weight, plus: bias)
+    return x.inWideLane { normalized($0).scaled(perChannel: weight, plus: bias) }
+  }
+
+  private func normalized(_ x: Tensor) -> Tensor {
+    guard let runningMean, let runningVar else { return x.standardized(Array(2..<x.rank), epsilon: epsilon) }
+    if ModeScope.mode(for: "InstanceNorm") == .training { return tracked(x, runningMean, runningVar) }
+    let shape = x.perChannelShape(channels)
+    let scale = (runningVar.value.reshaped(to: shape) + epsilon).rsqrt()
+    return (x - runningMean.value.reshaped(to: shape)) * scale
   }
 
   /// The standardized input; the running values follow.

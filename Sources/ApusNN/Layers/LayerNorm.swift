@@ -28,9 +28,11 @@ public struct LayerNorm: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard let axes = x.lastAxes(shape, "LayerNorm") else { return x }
-    var y = x.standardized(axes, epsilon: epsilon)
-    if let weight { y = y * weight.value }
-    return bias.map { y + $0.value } ?? y
+    return x.inWideLane { x in
+      var y = x.standardized(axes, epsilon: epsilon)
+      if let weight { y = y * weight.value }
+      return bias.map { y + $0.value } ?? y
+    }
   }
 }
 
@@ -61,8 +63,10 @@ public struct RMSNorm: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard let axes = x.lastAxes(shape, "RMSNorm") else { return x }
     let epsilon = epsilon ?? RMSNorm.unit(x.dtype)
-    let y = x.inWideLane { $0 * ($0.squared().mean(axes, keepingAxes: true) + epsilon).rsqrt() }
-    return weight.map { y * $0.value } ?? y
+    return x.inWideLane { x in
+      let y = x * (x.squared().mean(axes, keepingAxes: true) + epsilon).rsqrt()
+      return weight.map { y * $0.value } ?? y
+    }
   }
 
   private static func unit(_ dtype: DType) -> Double {

@@ -33,10 +33,12 @@ public struct LocalResponseNorm: Layer {
     }
     // Channels become the first axis of a plane, along which windows slide.
     let places = x.shape.dropFirst(2).reduce(1, *)
-    let mean = x.squared().reshaped(to: [x.shape[0], 1, x.shape[1], places])
-      .averagePooled([size, 1], stride: [1, 1], padding: [(size / 2, (size - 1) / 2), (0, 0)])
-      .reshaped(to: x.shape)
     let scale = alpha * (isSummed ? Double(size) : 1)
-    return x * (mean * scale + k).power(-beta)
+    return x.inWideLane { x in
+      let mean = x.squared().reshaped(to: [x.shape[0], 1, x.shape[1], places])
+        .averagePooled([size, 1], stride: [1, 1], padding: [(size / 2, (size - 1) / 2), (0, 0)])
+        .reshaped(to: x.shape)
+      return x * (mean * scale + k).power(-beta)
+    }
   }
 }

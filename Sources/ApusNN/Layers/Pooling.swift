@@ -5,18 +5,22 @@ public struct MaxPool<let rank: Int>: Layer {
   private let window: [Int]
   private let stride: [Int]
   private let padding: [(before: Int, after: Int)]
+  private let dilation: [Int]
   private let roundsUp: Bool
 
   /// - Parameters:
   ///   - stride: the distance of windows, the window's extents when left out.
   ///   - padding: at most half of the window; what lies there is never taken.
+  ///   - dilation: the distance of the elements of a window.
   ///   - roundsUp: whether a window may reach beyond the end.
-  public init(_ window: Extents, stride: Extents? = nil, padding: Padding = 0, roundsUp: Bool = false) {
+  public init(
+    _ window: Extents, stride: Extents? = nil, padding: Padding = 0, dilation: Extents = 1, roundsUp: Bool = false
+  ) {
     let name = Self.typeName
     self.window = window.spread(rank, name)
     self.stride = (stride ?? window).spread(rank, name)
-    self.padding = padding.amounts(
-      rank, kernel: self.window, dilation: Array(repeating: 1, count: rank), name)
+    self.dilation = dilation.spread(rank, name)
+    self.padding = padding.amounts(rank, kernel: self.window, dilation: self.dilation, name)
     self.roundsUp = roundsUp
   }
 
@@ -24,7 +28,7 @@ public struct MaxPool<let rank: Int>: Layer {
   public var members: [ModuleMember] { [] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    x.maxPooled(window, stride: stride, padding: padding, roundsUp: roundsUp)
+    x.maxPooled(window, stride: stride, padding: padding, dilation: dilation, roundsUp: roundsUp)
   }
 }
 

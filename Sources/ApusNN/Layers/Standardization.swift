@@ -2,17 +2,15 @@ import ApusTensor
 
 /// What the normalizing layers share.
 extension Tensor {
-  /// `(x − mean) / √(variance + ε)`, with the mean and the (biased) variance over `axes`; worked out in `float32`
-  /// for the two narrow types, whose squares would overflow or lose digits.
+  /// `(x − mean) / √(variance + ε)`, with the mean and the (biased) variance over `axes`.
   func standardized(_ axes: [Int], epsilon: Double) -> Tensor {
-    inWideLane { x in
-      let centered = x - x.mean(axes, keepingAxes: true)
-      let variance = centered.squared().mean(axes, keepingAxes: true)
-      return centered * (variance + epsilon).rsqrt()
-    }
+    let centered = self - mean(axes, keepingAxes: true)
+    let variance = centered.squared().mean(axes, keepingAxes: true)
+    return centered * (variance + epsilon).rsqrt()
   }
 
-  /// Runs `body` in `float32` for the two narrow types.
+  /// Runs `body` in `float32` for the two narrow types, whose squares would overflow or lose digits; the result is of
+  /// this tensor's type again.
   func inWideLane(_ body: (Tensor) -> Tensor) -> Tensor {
     guard dtype == .float16 || dtype == .bfloat16 else { return body(self) }
     return body(cast(to: .float32)).cast(to: dtype)

@@ -133,13 +133,34 @@ extension Tensor {
 
   /// The mean of each window.
   ///
-  /// - Parameter countsPadding: whether padding counts as zeros (PyTorch's default) or not at all.
+  /// - Parameter countsPadding: whether padding counts as zeros (PyTorch's default) or not at all. Places beyond the
+  ///   padding, which a window reaches where sizes are rounded up, never count.
   /// - Returns: as `maxPooled`.
   public func averagePooled(
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
     roundsUp: Bool = false, countsPadding: Bool = true
   ) -> Tensor {
-    pooled(.averagePool, .average, window, stride, padding, [1], roundsUp, countsPadding: countsPadding)
+    let means = pooled(.averagePool, .average, window, stride, padding, [1], roundsUp, countsPadding: countsPadding)
+    return roundsUp && countsPadding ? means.countingUntilPaddingEnds(padding.map(\.after)) : means
+  }
+
+  /// The means of windows that were divided by all of their places, divided by those alone that are not beyond the
+  /// padding: the last window of an axis may be.
+  private func countingUntilPaddingEnds(_ after: [Int]) -> Tensor {
+    guard node.op === Op.averagePool, case .pooling(let box) = node.attributes else { return self }
+    var result = self
+    for axis in 2..<rank {
+      let place = axis + 3 - rank
+      let last = box.output[place] - 1
+      let behind = after[after.count == 1 ? 0 : axis - 2]
+      let rest = box.input[place] + behind - (last * box.stride[place] - box.padding[place])
+      guard rest < box.window[place] else { continue }
+      let isLast = Tensor.indices([last + 1], alongAxis: 0, device: device).equal(to: Double(last))
+      let share = Double(box.window[place]) / Double(rest)
+      let along = Shape([last + 1] + Array(repeating: 1, count: rank - 1 - axis))
+      result = result * isLast.select(constant(share), constant(1)).reshaped(to: along)
+    }
+    return result
   }
 
   private func pooled(

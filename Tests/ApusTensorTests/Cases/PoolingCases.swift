@@ -69,6 +69,12 @@ extension OpCase {
       { $0.averagePooled([3], stride: [2], padding: [(1, 1)], countsPadding: false) }
     ) { x in pool(x, [3], { ($1 * 2 - 1, $1 * 2 + 2) }, meanInside) },
     pooling(
+      "averagePooled(rounding up)", [[2, 1, 6, 5], [0, 1, 6, 5], [1, 1, 6, 5]],
+      { $0.averagePooled([3, 2], stride: [3, 2], padding: [(1, 1), (0, 0)], roundsUp: true) }
+    ) { x in
+      pool(x, [3, 3], { $0 == 0 ? ($1 * 3 - 1, min($1 * 3 + 2, 7)) : ($1 * 2, min($1 * 2 + 2, 5)) }, mean)
+    },
+    pooling(
       "adaptiveAveragePooled", [[2, 3, 7, 5], [1, 1, 2, 2], [0, 1, 3, 4]], { $0.adaptiveAveragePooled([3, 2]) }
     ) { x in
       pool(x, [3, 2], adaptive(x, [3, 2]), mean)

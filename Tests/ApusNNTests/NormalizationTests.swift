@@ -1,0 +1,68 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// What PyTorch's results in `float64` do not show.
+@Suite struct NormalizationTests {
+  private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
+
+  /// Squares of what `float16` holds overflow; sums of `bfloat16` lose digits.
+  @Test(arguments: devices, [DType.float16, .bfloat16])
+  func narrowTypesAreWorkedOutInFloat32(_ test: TestDevice, _ dtype: DType) throws {
+    try withDevice(test.device) { () throws in
+      var key = RandomKey(seed: 3)
+      let x = Tensor.normal([4, 4, 9], mean: 100, deviation: 900, key: &key).cast(to: dtype)
+      let layers: [any Layer] = [
+        BatchNorm(4), LayerNorm(9), RMSNorm(9), GroupNorm(2, channels: 4), InstanceNorm(4),
+        InstanceNorm(4, isAffine: true, tracksStatistics: true), LocalResponseNorm(3, alpha: 1),
+      ]
+      for layer in layers {
+        let (narrow, wide) = withMode(.training) { (layer(x), layer(x.cast(to: .float32))) }
+        #expect(narrow.dtype == dtype)
+        // Within half a unit of the type.
+        let bound: Float = dtype == .float16 ? 0x1p-11 : 0x1p-8
+        let isRight = zip(try narrow.array(), try wide.array()).allSatisfy { abs($0 - $1) <= bound * abs($1) + 1e-6 }
+        #expect(isRight, "\(type(of: layer))")
+      }
+    }
+  }
+
+  /// The running mean without a momentum is the mean of the means of all batches.
+  @Test func cumulativeAveragesWeighBatchesAlike() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let norm = BatchNorm(1, momentum: nil)
+      for value in [3, 7, 20] as [Float] {
+        _ = try withMode(.training) { try norm(Tensor([value, value + 2], shape: [2, 1])).array() }
+      }
+      #expect(abs(try norm.runningMean!.value.reshaped(to: []).scalar() - 11) < 1e-5)
+      #expect(abs(try norm.runningVar!.value.reshaped(to: []).scalar() - 2) < 1e-5)
+      #expect(try norm.numBatchesTracked!.value.scalar() == 3)
+    }
+  }
+
+  @Test func frozenBatchNormsUseAndKeepTheirRunningValues() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let norm = BatchNorm(1, epsilon: 0)
+      norm.runningMean!.value = Tensor([5] as [Float])
+      norm.runningVar!.value = Tensor([4] as [Float])
+      for parameter in norm.parameters { parameter.isTrainable = false }
+      let y = try withMode(.training) { try norm(Tensor([5, 9] as [Float], shape: [2, 1])).array() }
+      #expect(y == [0, 2])
+      #expect(try norm.runningMean!.value.array() == [5])
+      #expect(try norm.numBatchesTracked!.value.scalar() == 0)
+    }
+  }
+
+  /// One group is the whole example, a group for each channel is instance normalization.
+  @Test(arguments: devices) func groupNormsEndsAreOtherNorms(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      var key = RandomKey(seed: 4)
+      let x = Tensor.normal([2, 4, 3, 3], key: &key)
+      func same(_ left: Tensor, _ right: Tensor) throws -> Bool {
+        zip(try left.array(), try right.array()).allSatisfy { abs($0 - $1) < 1e-5 }
+      }
+      #expect(try same(GroupNorm(1, channels: 4)(x), LayerNorm([4, 3, 3])(x)))
+      #expect(try same(GroupNorm(4, channels: 4)(x), InstanceNorm(4)(x)))
+    }
+  }
+}
