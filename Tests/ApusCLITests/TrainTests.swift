@@ -64,6 +64,30 @@ struct TrainTests {
     }
   }
 
+  /// Each of them changes the run, and a run that goes on keeps it.
+  @Test func gradientsPenaltiesAndConstraints() throws {
+    func digest(_ name: String, _ words: [String], steps: String = "6") throws -> String? {
+      let run = try train(
+        [
+          "mlp", "--batch-size", "32", "--steps", steps, "--optimizer", "adamw", "--weight-decay", "0.1", "--output",
+          place.file(name),
+        ] + words)
+      #expect(run.status == 0, "\(name): \(run.errors)")
+      return try run.member("weights_sha256")
+    }
+    let options = [
+      [], ["--clip-value", "0.001"], ["--decay-weights-only"], ["--l1", "0.01"], ["--l2", "0.01"],
+      ["--max-norm", "0.1"],
+    ]
+    let digests = try options.map { try digest($0.joined(), $0) }
+    #expect(Set(digests).count == options.count, "\(digests)")
+    let all = options.flatMap { $0 }
+    let whole = try digest("whole", all)
+    _ = try digest("half", all, steps: "3")
+    let rest = try Invocation("train", "--resume", place.file("half"), "--steps", "6", "--json")
+    #expect(try rest.member("weights_sha256") == whole, "\(rest.errors)")
+  }
+
   /// Two steps change the weights under every name, and the help lists it.
   @Test func everyOptimizerAndScheduleTrains() throws {
     let help = try Invocation("train", "--help").output

@@ -72,6 +72,16 @@ import Testing
     }
   }
 
+  /// The spread of a gradient that never changes is 0, and no root of a negative number.
+  @Test func centeredAveragesOfConstantGradientsAreFinite() throws {
+    try withDevice(device) { () throws in
+      let net = Sequential { Linear(3, 2) }
+      let optimizer = Optimizer(RMSProp(learningRate: 1e-6, alpha: 0.5, isCentered: true), for: net)
+      for _ in 0..<200 { try optimizer.minimize { (net.parameters[0].value * 0.3).sum() } }
+      #expect(try net.parameters[0].value.array().allSatisfy { $0.isFinite })
+    }
+  }
+
   /// A schedule's momentum reaches the rule: by the formula of SGD.
   @Test func schedulesMoveTheMomentum() throws {
     try withDevice(device) { () throws in

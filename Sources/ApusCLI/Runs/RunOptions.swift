@@ -25,6 +25,12 @@ enum RunOptions {
   static let warmup = Option("warmup", .count, help: "steps in which the rate rises, ahead of the schedule")
   static let weightDecay = Option("weight-decay", .nonNegativeNumber, help: "the pull of weights to zero (default: 0)")
   static let clipNorm = Option("clip-norm", .positiveNumber, help: "scale gradients down to this norm")
+  static let clipValue = Option("clip-value", .positiveNumber, help: "cut each number of the gradients to this size")
+  static let decayExempt = Flag("decay-weights-only", help: "no --weight-decay for biases and normalizations")
+  static let l1 = Option("l1", .positiveNumber, help: "add this times the sum of the weights' sizes to the loss")
+  static let l2 = Option("l2", .positiveNumber, help: "add this times the sum of the weights' squares to the loss")
+  static let maxNorm = Option(
+    "max-norm", .positiveNumber, help: "scale the weights into each unit down to this norm after every step")
   static let seed = Option("seed", .seed, help: "where all random numbers start, below 2^63 (default: 0)")
   static let weights = Option(
     "weights", .file, help: "start from the weights of a safetensors file, run or checkpoint")
@@ -37,7 +43,9 @@ enum RunOptions {
   static let declarations = [
     model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
     steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
-    schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration, seed.declaration,
+    schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration,
+    clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
+    seed.declaration,
     weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
   ]
 }

@@ -16,6 +16,11 @@ struct RunSettings {
   var warmup: Int?
   var weightDecay: Double
   var clipNorm: Double?
+  var clipValue: Double?
+  var decaysWeightsOnly: Bool
+  var l1: Double?
+  var l2: Double?
+  var maxNorm: Double?
   var seed: UInt64
   var weights: String?
   var replacesHead: Bool
@@ -41,6 +46,11 @@ struct RunSettings {
     warmup = arguments[RunOptions.warmup]
     weightDecay = arguments[RunOptions.weightDecay] ?? 0
     clipNorm = arguments[RunOptions.clipNorm]
+    clipValue = arguments[RunOptions.clipValue]
+    decaysWeightsOnly = arguments[RunOptions.decayExempt]
+    l1 = arguments[RunOptions.l1]
+    l2 = arguments[RunOptions.l2]
+    maxNorm = arguments[RunOptions.maxNorm]
     seed = arguments[RunOptions.seed] ?? 0
     weights = arguments[RunOptions.weights]
     replacesHead = arguments[RunOptions.replaceHead]
@@ -68,6 +78,11 @@ struct RunSettings {
     object["warmup"] = warmup.map { .integer($0) }
     object["weight_decay"] = .number(weightDecay)
     object["clip_norm"] = clipNorm.map { .number($0) }
+    object["clip_value"] = clipValue.map { .number($0) }
+    if decaysWeightsOnly { object["decay_weights_only"] = true }
+    object["l1"] = l1.map { .number($0) }
+    object["l2"] = l2.map { .number($0) }
+    object["max_norm"] = maxNorm.map { .number($0) }
     object["seed"] = .integer(Int(seed))
     object["weights"] = weights.map { .string($0) }
     if replacesHead { object["replace_head"] = true }

@@ -122,12 +122,13 @@ struct TrainingRun {
     let options = TrainingOptions(
       length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,
       schedule: try learningRateSchedule(settings.schedule, warmup: settings.warmup ?? 0),
-      clipNorm: settings.clipNorm, output: directory.path, saveEvery: settings.saveEvery,
+      clipNorm: settings.clipNorm, clipValue: settings.clipValue, output: directory.path, saveEvery: settings.saveEvery,
       configuration: ["settings": .object(settings.json), "images": format.json], progress: .automatic,
       handlesSignals: true, onRecord: onRecord)
     return Trainer(
       model, rule, on: LoadedImages(data.train, statistics: data.statistics),
-      testing: LoadedImages(data.test, statistics: data.statistics), options)
+      testing: LoadedImages(data.test, statistics: data.statistics),
+      groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)
   }
 
   private func resume(_ trainer: Trainer, _ format: ImageFormat) throws {
@@ -151,6 +152,27 @@ struct TrainingRun {
 }
 
 extension RunSettings {
+  /// Weights, which have more than one axis, and all else.
+  fileprivate func groups(of model: any Module) -> [ParameterGroup] {
+    guard decaysWeightsOnly || maxNorm != nil else { return [] }
+    let state = model.state
+    let constraint = maxNorm.map { MaxNorm($0) }
+    return [
+      ParameterGroup(state.parameters { $1.shape.rank > 1 }, constraint: constraint),
+      ParameterGroup(state.parameters { $1.shape.rank <= 1 }, weightDecay: decaysWeightsOnly ? 0 : nil),
+    ]
+  }
+
+  /// What the loss is to contain of the weights.
+  fileprivate func penalty(on model: any Module) -> Penalty? {
+    switch (l1, l2) {
+    case (nil, nil): nil
+    case (let l1?, nil): Penalty(.l1(l1), on: model)
+    case (nil, let l2?): Penalty(.squaredL2(l2), on: model)
+    case (let l1?, let l2?): Penalty(.elasticNet(l1: l1, squaredL2: l2), on: model)
+    }
+  }
+
   /// The number of outputs of the last layer; `nil` for as many as it says itself. A model of the catalog takes as
   /// many as there are classes.
   private func outputs(for format: ImageFormat) -> Int? {

@@ -41,13 +41,15 @@ public struct RMSProp: MomentumRule {
     let (rate, keep, share, small) = (number(rate), number(alpha), number(1 - alpha), number(epsilon))
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     let friction = momentum == 0 ? nil : number(momentum)
+    let zero = number(0)
     return { [isCentered, addsEpsilonInsideRoot] value, gradient, state in
       let gradient = decayed(gradient, value, decay)
       state[0] = state[0] * keep + gradient * gradient * share
       var spread = state[0]
       if isCentered {
         state[1] = state[1] + (gradient - state[1]) * share
-        spread = spread - state[1] * state[1]
+        // For gradients that hardly change rounding may leave less than 0.
+        spread = (spread - state[1] * state[1]).maximum(zero)
       }
       var direction = gradient / (addsEpsilonInsideRoot ? (spread + small).sqrt() : spread.sqrt() + small)
       if let friction {

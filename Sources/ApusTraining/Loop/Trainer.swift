@@ -20,6 +20,7 @@ public final class Trainer {
   let train: any ExampleSource
   let test: (any ExampleSource)?
   let objective: Objective
+  let penalty: Penalty?
   let options: TrainingOptions
   let order: MinibatchOrder
   let device: ComputeDevice
@@ -38,16 +39,20 @@ public final class Trainer {
   /// - Parameters:
   ///   - train: the examples to train with.
   ///   - test: examples to measure the model with at the end of each epoch.
+  ///   - groups: parameters with rates, decays and constraints of their own.
+  ///   - penalty: a term of the loss; the losses of training that are reported contain it.
   public init(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource,
-    testing test: (any ExampleSource)? = nil, objective: Objective = .classification, _ options: TrainingOptions
+    testing test: (any ExampleSource)? = nil, objective: Objective = .classification,
+    groups: [ParameterGroup] = [], penalty: Penalty? = nil, _ options: TrainingOptions
   ) {
     self.model = model
     modelState = model.state
-    optimizer = Optimizer(rule, for: model)
+    optimizer = Optimizer(rule, for: model, groups: groups)
     self.train = train
     self.test = test
     self.objective = objective
+    self.penalty = penalty
     self.options = options
     let seeds = RunSeeds(options.seed)
     order = MinibatchOrder(count: train.count, batchSize: options.batchSize ?? train.count, seed: seeds.order)

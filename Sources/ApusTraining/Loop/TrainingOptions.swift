@@ -16,6 +16,8 @@ public struct TrainingOptions: Sendable {
   public var schedule: any Schedule
   /// Gradients are scaled down to this norm.
   public var clipNorm: Double?
+  /// Each number of the gradients is cut to at most this size, ahead of `clipNorm`.
+  public var clipValue: Double?
   /// Where checkpoints and metrics go; without a directory nothing is written.
   public var output: String?
   /// Seconds from one checkpoint to the next, besides those at the ends of epochs.
@@ -30,7 +32,8 @@ public struct TrainingOptions: Sendable {
 
   public init(
     length: Length, batchSize: Int? = 128, seed: UInt64 = 0, schedule: any Schedule = ConstantSchedule(),
-    clipNorm: Double? = nil, output: String? = nil, saveEvery: Double = 60, configuration: JSONObject = [:],
+    clipNorm: Double? = nil, clipValue: Double? = nil, output: String? = nil, saveEvery: Double = 60,
+    configuration: JSONObject = [:],
     progress: Progress.Style = .silent, handlesSignals: Bool = false,
     onRecord: (@Sendable (JSONObject) -> Void)? = nil
   ) {
@@ -39,6 +42,7 @@ public struct TrainingOptions: Sendable {
     self.seed = seed
     self.schedule = schedule
     self.clipNorm = clipNorm
+    self.clipValue = clipValue
     self.output = output
     self.saveEvery = saveEvery
     self.configuration = configuration

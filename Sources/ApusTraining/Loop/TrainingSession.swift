@@ -84,14 +84,11 @@ struct TrainingSession {
           let (loss, gradients) = optimizer.atGradientPoint {
             valueAndGradients(of: parameters) {
               let (inputs, targets) = trainer.train.examples(batch)
-              return trainer.objective.losses(trainer.model(inputs), targets).mean()
+              let loss = trainer.objective.losses(trainer.model(inputs), targets).mean()
+              return trainer.penalty.map { loss + $0() } ?? loss
             }
           }
-          if let limit = trainer.options.clipNorm {
-            try optimizer.update((consume gradients).clipped(toNorm: limit))
-          } else {
-            try optimizer.update(consume gradients)
-          }
+          try optimizer.update(trainer.options.clipped(consume gradients))
           return try loss.startReading()
         }
       }
@@ -214,5 +211,15 @@ struct TrainingSession {
       testLoss: state.testLoss, testAccuracy: state.testAccuracy, seconds: state.seconds,
       stepsPerSecond: steps > 0 && stepSeconds > 0 ? Double(steps) / stepSeconds : nil, weightsSHA256: digest,
       interruption: interruption)
+  }
+}
+
+extension TrainingOptions {
+  /// The gradients within the limits.
+  fileprivate func clipped(_ gradients: consuming Gradients) -> Gradients {
+    var gradients = gradients
+    if let clipValue { gradients = gradients.clipped(toValue: clipValue) }
+    if let clipNorm { gradients = gradients.clipped(toNorm: clipNorm) }
+    return gradients
   }
 }
