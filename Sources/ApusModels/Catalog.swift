@@ -27,13 +27,13 @@ public struct ModelDescription: Sendable {
     public var batchSize = 128
     public var epochs = 5
 
-    public init() {}
+    public init(learningRate: Double = 1e-3) { self.learningRate = learningRate }
   }
 }
 
 extension ModelDescription {
   /// Every model, in the order in which they are listed.
-  public static let all: [ModelDescription] = [.mlp, .lenet5]
+  public static let all: [ModelDescription] = [.mlp, .lenet5, .rnn, .lstm, .gru]
 
   /// The model of a name.
   public static func find(_ name: String) throws(ModelError) -> ModelDescription {

@@ -68,8 +68,8 @@ struct ListingTests {
   /// The numbers of parameters are PyTorch's for the same layers.
   @Test func modelsAsTextAndAsJSON() throws {
     let models = try objects("models", "--json")
-    #expect(models.map { $0["name"] as? String } == ["mlp", "lenet5"])
-    #expect(models.map { $0["parameters"] as? Int } == [235_146, 61_706])
+    #expect(models.map { $0["name"] as? String } == ["mlp", "lenet5", "rnn", "lstm", "gru"])
+    #expect(models.map { $0["parameters"] as? Int } == [235_146, 61_706, 21_514, 82_186, 61_962])
     #expect(models.allSatisfy { $0["input_size"] as? [Int] == [1, 28, 28] })
     let text = try Invocation("models")
     #expect(text.status == 0 && text.lines.contains { $0.hasPrefix("lenet5") && $0.contains("61,706") })

@@ -1,3 +1,5 @@
+import ApusNN
+import ApusTensor
 import Testing
 
 @testable import ApusModels
@@ -15,7 +17,8 @@ struct CatalogTests {
 
   @Test func unknownModelsNameTheNearest() {
     let error = #expect(throws: ModelError.self) { try ModelDescription.find("lenet") }
-    #expect(error?.description == "unknown model \"lenet\"; did you mean lenet5? (known are mlp, lenet5)")
+    #expect(
+      error?.description == "unknown model \"lenet\"; did you mean lenet5? (known are mlp, lenet5, rnn, lstm, gru)")
   }
 
   /// By hand: 28·28·6·25 + 10·10·16·150 + 400·120 + 120·84 + 84·10.
@@ -23,6 +26,28 @@ struct CatalogTests {
     let stages = try ModelDescription.lenet5.layers.stages(for: [1, 28, 28])
     #expect(stages.reduce(0) { $0 + $1.multiplyAddCount } == 416_520)
     #expect(stages.map(\.parameterCount) == [156, 0, 0, 2416, 0, 0, 0, 48_120, 0, 10_164, 0, 850])
+  }
+
+  /// By hand: gates · 128 · (28 + 128 weights + 2 biases), then 128 · 10 + 10.
+  @Test(arguments: [("rnn", 21_514), ("lstm", 82_186), ("gru", 61_962)])
+  func parametersOfRecurrentModels(_ name: String, _ count: Int) throws {
+    let description = try ModelDescription.find(name)
+    #expect(try description.layers.stages(for: [1, 28, 28]).reduce(0) { $0 + $1.parameterCount } == count)
+    #expect(try description.model().parameters.reduce(0) { $0 + $1.shape.elementCount } == count)
+  }
+
+  @Test func recurrentLayersInLists() throws {
+    let text = "rows, gru 6 layers 2 both all no-bias, dropout 0.1, lstm 5 both, dense 3"
+    let list = try LayerList(parsing: text)
+    #expect(list.description == text)
+    let stages = try list.stages(for: [2, 4, 3])
+    #expect(stages.map(\.output) == [[4, 6], [4, 12], [4, 12], [10], [3]])
+    let model = try list.model(for: [2, 4, 3])
+    #expect(model.parameters.reduce(0) { $0 + $1.shape.elementCount } == stages.reduce(0) { $0 + $1.parameterCount })
+    #expect(withMode(.inference) { model(.zeros([7, 2, 4, 3])) }.shape == [7, 3])
+    for wrong in ["lstm 5", "rows, conv 3 3", "rows, batchnorm", "rows, lstm 5, lstm 5", "rows, gru 3 twice"] {
+      #expect(throws: LayerListError.self) { _ = try LayerList(parsing: wrong).stages(for: [2, 4, 3]) }
+    }
   }
 
   @Test func costsWithGroupsAndWithoutBias() throws {

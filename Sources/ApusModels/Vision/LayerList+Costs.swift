@@ -7,6 +7,7 @@ extension LayerList.Stage {
       return convolution.filters * (kernel + (convolution.hasBias ? 1 : 0))
     case .dense(let units, let hasBias): return units * (input[0] + (hasBias ? 1 : 0))
     case .batchNorm: return 2 * input[0]
+    case .recurrent(let layer): return layer.weightCount(inputs: input[1]) + (layer.hasBias ? layer.biasCount : 0)
     default: return 0
     }
   }
@@ -18,7 +19,29 @@ extension LayerList.Stage {
       let kernel = convolution.kernel.height * convolution.kernel.width * input[0] / convolution.groups
       return kernel * output.reduce(1, *)
     case .dense(let units, _): return units * input[0]
+    case .recurrent(let layer): return input[0] * layer.weightCount(inputs: input[1])
     default: return 0
     }
   }
+}
+
+extension LayerList.Recurrent {
+  private var gateCount: Int {
+    switch kind {
+    case .rnn: 1
+    case .lstm: 4
+    case .gru: 3
+    }
+  }
+
+  private var directionCount: Int { isBidirectional ? 2 : 1 }
+
+  /// Weights of inputs and states, in all layers.
+  fileprivate func weightCount(inputs: Int) -> Int {
+    let rows = directionCount * gateCount * units
+    return rows * (inputs + units) + (layers - 1) * rows * (outputCount + units)
+  }
+
+  /// PyTorch's two biases a gate.
+  fileprivate var biasCount: Int { layers * directionCount * gateCount * 2 * units }
 }

@@ -29,6 +29,8 @@ extension LayerList.Stage {
     case .flatten: return Flatten()
     case .batchNorm: return BatchNorm(input[0])
     case .dropout(let rate): return Dropout(rate)
+    case .rows: return Rows()
+    case .recurrent(let layer): return RecurrentLayer(layer, inputs: input[1])
     case .activation(let function): return function.module
     }
   }

@@ -13,8 +13,8 @@ extension LayerList {
 
   /// The first words of all layers.
   static let layerNames =
-    ["conv", "pool", "avgpool", "globalpool", "dense", "flatten", "batchnorm", "dropout"]
-    + Activation.allCases.map(\.rawValue)
+    ["conv", "pool", "avgpool", "globalpool", "dense", "flatten", "batchnorm", "dropout", "rows"]
+    + Recurrent.Kind.allCases.map(\.rawValue) + Activation.allCases.map(\.rawValue)
 }
 
 /// Reads one layer, word by word.
@@ -50,6 +50,7 @@ private struct LayerParser {
     case "globalpool": return .globalPooling
     case "flatten": return .flatten
     case "batchnorm": return .batchNorm
+    case "rows": return .rows
     case "dense":
       let units = try integer("the number of units")
       return .dense(units: units, hasBias: try options(["no-bias"]).isEmpty)
@@ -61,6 +62,7 @@ private struct LayerParser {
       return .dropout(rate: rate)
     default:
       if let function = LayerList.Activation(rawValue: name) { return .activation(function) }
+      if let kind = LayerList.Recurrent.Kind(rawValue: name) { return .recurrent(try recurrent(kind)) }
       let match = nearestMatch(to: name, in: LayerList.layerNames).map { "; did you mean \($0)?" } ?? ""
       throw failure("unknown layer \"\(name)\"\(match)")
     }
@@ -76,6 +78,19 @@ private struct LayerParser {
       case "groups": layer.groups = value.height
       case "no-bias": layer.hasBias = false
       default: layer.padding = value.height < 0 ? nil : value
+      }
+    }
+    return layer
+  }
+
+  private mutating func recurrent(_ kind: LayerList.Recurrent.Kind) throws(LayerListError) -> LayerList.Recurrent {
+    var layer = LayerList.Recurrent(kind, units: try integer("the number of units"))
+    for (option, value) in try options(["layers", "both", "all", "no-bias"]) {
+      switch option {
+      case "layers": layer.layers = value.height
+      case "both": layer.isBidirectional = true
+      case "all": layer.givesAll = true
+      default: layer.hasBias = false
       }
     }
     return layer
@@ -114,9 +129,9 @@ extension LayerParser {
       guard !result.contains(where: { $0.name == name }) else { throw failure("\(name) is given twice") }
       let value: LayerList.Size
       switch name {
-      case "no-bias": value = .init(1, 1)
-      case "groups":
-        let count = try integer("the number of groups")
+      case "no-bias", "both", "all": value = .init(1, 1)
+      case "groups", "layers":
+        let count = try integer("the number of \(name)")
         value = .init(count, count)
       case "pad" where next < words.count && words[next] == "same" && known.contains("dilation"):
         next += 1

@@ -2,7 +2,7 @@ extension LayerList {
   /// A layer in its place: what goes in and what comes out.
   public struct Stage: Hashable, Sendable {
     public var layer: Layer
-    /// `[channels, height, width]`, or `[features]` once flattened; without the batch.
+    /// `[channels, height, width]`, `[time, features]`, or `[features]` once flattened; without the batch.
     public var input: [Int]
     public var output: [Int]
   }
@@ -17,7 +17,7 @@ extension LayerList {
     var work = 0
     for (index, layer) in layers.enumerated() {
       let fit = LayerFit(position: index + 1, layer: layer)
-      if case .dense = layer, shape.count == 3 {
+      if case .dense = layer, shape.count > 1 {
         let flat = try fit.output(of: .flatten, shape)
         stages.append(Stage(layer: .flatten, input: shape, output: flat))
         shape = flat
@@ -58,7 +58,19 @@ private struct LayerFit {
       _ = try product([units, shape.reduce(1, *)])
       return [units]
     case .flatten: return [try product(shape)]
-    case .batchNorm, .dropout, .activation: return shape
+    case .rows:
+      let image = try image(shape)
+      return [image[1], try product([image[0], image[2]])]
+    case .recurrent(let layer):
+      guard shape.count == 2 else {
+        throw failure("needs a sequence [time, features], but its input is \(shape); rows makes one of an image")
+      }
+      _ = try product([4 * layer.layers, layer.outputCount, layer.outputCount + shape[1]])
+      return layer.givesAll ? [shape[0], layer.outputCount] : [layer.outputCount]
+    case .batchNorm:
+      guard shape.count != 2 else { throw failure("needs images or features, but its input is a sequence \(shape)") }
+      return shape
+    case .dropout, .activation: return shape
     }
   }
 

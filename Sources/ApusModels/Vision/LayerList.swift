@@ -7,6 +7,7 @@
 ///                             | "groups" N | "no-bias" }
 ///       | ("pool" | "avgpool") SIZE { "stride" SIZE | "pad" SIZE }
 ///       | "globalpool" | "dense" UNITS { "no-bias" } | "flatten" | "batchnorm" | "dropout" RATE
+///       | "rows" | ("rnn" | "lstm" | "gru") UNITS { "layers" N | "both" | "all" | "no-bias" }
 ///       | "relu" | "tanh" | "sigmoid" | …
 /// SIZE  = N | HEIGHT "x" WIDTH
 /// ```
@@ -49,6 +50,28 @@ public struct LayerList: Hashable, Sendable {
     public var padding = Size(0, 0)
   }
 
+  /// A recurrent layer over a sequence `[time, features]`.
+  public struct Recurrent: Hashable, Sendable {
+    public enum Kind: String, Hashable, Sendable, CaseIterable { case rnn, lstm, gru }
+
+    public var kind: Kind
+    public var units: Int
+    public var layers = 1
+    /// Whether each layer also runs from the end.
+    public var isBidirectional = false
+    /// Whether it gives the states of all times, and not the last alone.
+    public var givesAll = false
+    public var hasBias = true
+
+    public init(_ kind: Kind, units: Int) {
+      self.kind = kind
+      self.units = units
+    }
+
+    /// The extent of what it gives for a time.
+    public var outputCount: Int { units * (isBidirectional ? 2 : 1) }
+  }
+
   /// Functions of single elements, by the name they are written with.
   public enum Activation: String, Hashable, Sendable, CaseIterable {
     case relu, sigmoid, tanh, gelu, silu, elu, selu, softplus
@@ -64,6 +87,9 @@ public struct LayerList: Hashable, Sendable {
     case flatten
     case batchNorm
     case dropout(rate: Double)
+    /// An image as the sequence of its rows, `[height, channels · width]`.
+    case rows
+    case recurrent(Recurrent)
     case activation(Activation)
   }
 
@@ -123,6 +149,13 @@ extension LayerList.Layer: CustomStringConvertible {
     case .flatten: return "flatten"
     case .batchNorm: return "batchnorm"
     case .dropout(let rate): return "dropout \(rate)"
+    case .rows: return "rows"
+    case .recurrent(let layer):
+      var words = "\(layer.kind) \(layer.units)"
+      if layer.layers != 1 { words += " layers \(layer.layers)" }
+      if layer.isBidirectional { words += " both" }
+      if layer.givesAll { words += " all" }
+      return layer.hasBias ? words : words + " no-bias"
     case .activation(let function): return function.rawValue
     }
   }

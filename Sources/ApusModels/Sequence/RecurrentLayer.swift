@@ -1,0 +1,59 @@
+import ApusNN
+import ApusTensor
+
+/// Images as sequences of their rows: `[batch, channels, height, width]` to `[batch, height, channels · width]`.
+public struct Rows: Layer {
+  public init() {}
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let (batch, height) = (x.shape[0], x.shape[2])
+    return x.transposed([0, 2, 1, 3]).reshaped(to: [batch, height, x.shape[1] * x.shape[3]])
+  }
+}
+
+/// A recurrent layer in a chain: `[batch, time, features]` to the last state `[batch, size]`, or to the states of all
+/// times `[batch, time, size]`. With both directions, the last states of both stand side by side.
+public struct RecurrentLayer: Layer {
+  private let layer: LayerList.Recurrent
+  private let module: any Module
+  private let run: @Sendable (Tensor) -> (output: Tensor, state: Tensor)
+
+  public init(_ layer: LayerList.Recurrent, inputs: Int) {
+    self.layer = layer
+    switch layer.kind {
+    case .rnn:
+      let rnn = RNN(
+        inputs, layer.units, layers: layer.layers, hasBias: layer.hasBias, isBatchFirst: true,
+        isBidirectional: layer.isBidirectional)
+      (module, run) = (rnn, { rnn($0) })
+    case .lstm:
+      let lstm = LSTM(
+        inputs, layer.units, layers: layer.layers, hasBias: layer.hasBias, isBatchFirst: true,
+        isBidirectional: layer.isBidirectional)
+      module = lstm
+      run = { x in
+        let found = lstm(x)
+        return (found.output, found.state.hidden)
+      }
+    case .gru:
+      let gru = GRU(
+        inputs, layer.units, layers: layer.layers, hasBias: layer.hasBias, isBatchFirst: true,
+        isBidirectional: layer.isBidirectional)
+      (module, run) = (gru, { gru($0) })
+    }
+  }
+
+  public var members: [ModuleMember] { module.members }
+
+  public static var typeName: String { "Recurrent" }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let found = run(x)
+    if layer.givesAll { return found.output }
+    // [layers · directions, batch, units]: those of the last layer.
+    let count = layer.isBidirectional ? 2 : 1
+    let states = found.state.slice(0, from: found.state.shape[0] - count, count: count)
+    return states.transposed([1, 0, 2]).flattened(from: 1)
+  }
+}
