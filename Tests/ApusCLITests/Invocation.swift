@@ -9,12 +9,14 @@ struct Invocation {
   /// The lines of the output.
   var lines: [Substring] { output.split(separator: "\n") }
 
-  /// Runs `apus` with nothing on its standard input.
+  /// Runs `apus` with nothing on its standard input, and without the user's cache of kernels: storing them builds
+  /// each a second time.
   init(_ arguments: [String], environment: [String: String] = [:], output path: String? = nil) throws {
     let process = Process()
     process.executableURL = Self.executable
     process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let own = ["XDG_CACHE_HOME": "", "HOME": ""]
+    process.environment = ProcessInfo.processInfo.environment.merging(own) { $1 }.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = try path.map { try FileHandle(forWritingTo: URL(filePath: $0)) } ?? output

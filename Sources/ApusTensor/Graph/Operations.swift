@@ -10,7 +10,7 @@ public struct PendingOperation: Sendable {
   public let result: Tensor
 
   /// How far the results of two right implementations may lie apart.
-  public enum Precision: Sendable {
+  public enum Precision: Hashable, Sendable {
     /// Not at all: values are moved, compared or chosen.
     case exact
     /// By the rounding of a function of single elements.
