@@ -22,13 +22,16 @@ struct GradientInput {
   /// The gradient of the result; where there are several, the first that there is.
   let gradient: Tensor
   /// The gradients of the results of an operation that has several, `nil` for those that nothing depends on.
-  let gradients: [Tensor?]
+  let parts: [Tensor?]?
   /// Bit `i`: input `i` leads to what is differentiated (inputs from 63 on share a bit).
   let neededMask: UInt64
   /// Nodes of the pass, and the places of this node's inputs among them. The node's own edges may have been cut
   /// since the pass began, by an evaluation on another thread or in a rule of the user's.
   let nodes: [Unmanaged<Node>]
   let inputs: ArraySlice<Int32>
+
+  /// The gradients of all results, `nil` for those that nothing depends on.
+  var gradients: [Tensor?] { parts ?? [gradient] }
 
   func isNeeded(_ index: Int) -> Bool { neededMask >> UInt64(min(index, 63)) & 1 == 1 }
 

@@ -163,7 +163,7 @@ struct BackwardPass: ~Copyable {
       for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
       if mask == 0 { continue }
       let context = GradientInput(
-        node: node, gradient: gradient, gradients: parts ?? [gradient], neededMask: mask, nodes: order,
+        node: node, gradient: gradient, parts: parts, neededMask: mask, nodes: order,
         inputs: edges[range])
       for (input, contribution) in rule(context).enumerated() {
         guard let contribution else { continue }
