@@ -31,6 +31,8 @@ enum RunOptions {
   static let l2 = Option("l2", .positiveNumber, help: "add this times the sum of the weights' squares to the loss")
   static let maxNorm = Option(
     "max-norm", .positiveNumber, help: "scale the weights into each unit down to this norm after every step")
+  static let detectAnomaly = Flag(
+    "detect-anomaly", help: "look at every result, and stop at the first operation that makes NaN or infinities")
   static let seed = Option("seed", .seed, help: "where all random numbers start, below 2^63 (default: 0)")
   static let weights = Option(
     "weights", .file, help: "start from the weights of a safetensors file, run or checkpoint")
@@ -45,8 +47,7 @@ enum RunOptions {
     steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
     schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration,
     clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
-    seed.declaration,
-    weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
+    detectAnomaly.declaration, seed.declaration, weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
   ]
 }
 

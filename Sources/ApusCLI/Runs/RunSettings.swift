@@ -21,6 +21,7 @@ struct RunSettings {
   var l1: Double?
   var l2: Double?
   var maxNorm: Double?
+  var detectsAnomalies: Bool
   var seed: UInt64
   var weights: String?
   var replacesHead: Bool
@@ -51,6 +52,7 @@ struct RunSettings {
     l1 = arguments[RunOptions.l1]
     l2 = arguments[RunOptions.l2]
     maxNorm = arguments[RunOptions.maxNorm]
+    detectsAnomalies = arguments[RunOptions.detectAnomaly]
     seed = arguments[RunOptions.seed] ?? 0
     weights = arguments[RunOptions.weights]
     replacesHead = arguments[RunOptions.replaceHead]
@@ -83,6 +85,7 @@ struct RunSettings {
     object["l1"] = l1.map { .number($0) }
     object["l2"] = l2.map { .number($0) }
     object["max_norm"] = maxNorm.map { .number($0) }
+    if detectsAnomalies { object["detect_anomaly"] = true }
     object["seed"] = .integer(Int(seed))
     object["weights"] = weights.map { .string($0) }
     if replacesHead { object["replace_head"] = true }

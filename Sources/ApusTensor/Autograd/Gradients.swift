@@ -145,6 +145,7 @@ struct BackwardPass: ~Copyable {
   mutating func run(_ seed: Tensor) -> [Tensor?] {
     cotangents = Array(repeating: nil, count: order.count)
     if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
+    let anomalies = AnomalyScope.current
     for index in order.indices.reversed() {
       let parts = partCotangents[index]
       guard let gradient = cotangents[index] ?? parts?.lazy.compactMap({ $0 }).first else { continue }
@@ -165,11 +166,13 @@ struct BackwardPass: ~Copyable {
       let context = GradientInput(
         node: node, gradient: gradient, parts: parts, neededMask: mask, nodes: order,
         inputs: edges[range])
+      anomalies?.enter(.gradient(of: node.serial))
       for (input, contribution) in rule(context).enumerated() {
         guard let contribution else { continue }
         let place = Int(edges[range.lowerBound + input])
         if isNeeded[place] { add(contribution, at: place) }
       }
+      anomalies?.leave()
     }
     return targets.map { $0 < 0 ? nil : cotangents[$0] }
   }

@@ -18,6 +18,8 @@ public struct TrainingOptions: Sendable {
   public var clipNorm: Double?
   /// Each number of the gradients is cut to at most this size, ahead of `clipNorm`.
   public var clipValue: Double?
+  /// Whether the first operation that makes NaN or an infinity ends the run, and is named; see `detectingAnomalies(_:)`.
+  public var detectsAnomalies: Bool
   /// Where checkpoints and metrics go; without a directory nothing is written.
   public var output: String?
   /// Seconds from one checkpoint to the next, besides those at the ends of epochs.
@@ -32,8 +34,8 @@ public struct TrainingOptions: Sendable {
 
   public init(
     length: Length, batchSize: Int? = 128, seed: UInt64 = 0, schedule: any Schedule = ConstantSchedule(),
-    clipNorm: Double? = nil, clipValue: Double? = nil, output: String? = nil, saveEvery: Double = 60,
-    configuration: JSONObject = [:],
+    clipNorm: Double? = nil, clipValue: Double? = nil, detectsAnomalies: Bool = false, output: String? = nil,
+    saveEvery: Double = 60, configuration: JSONObject = [:],
     progress: Progress.Style = .silent, handlesSignals: Bool = false,
     onRecord: (@Sendable (JSONObject) -> Void)? = nil
   ) {
@@ -43,6 +45,7 @@ public struct TrainingOptions: Sendable {
     self.schedule = schedule
     self.clipNorm = clipNorm
     self.clipValue = clipValue
+    self.detectsAnomalies = detectsAnomalies
     self.output = output
     self.saveEvery = saveEvery
     self.configuration = configuration
