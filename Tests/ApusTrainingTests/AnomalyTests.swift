@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test(arguments: [0, 3, 10]) func aBrokenLossStopsTheRunAndTheCheckpointBeforeIsGood(batch: Int) throws {
-    try SmallRun().inDirectory { run, path in
+    try SmallRun().inDirectory { run, path -> Void in
       #expect(throws: TrainingError.self) { try trainer(run, Spoiled(after: batch)).run() }
       do {
         _ = try trainer(run, Spoiled(after: batch)).run()
@@ -51,9 +51,9 @@ import Testing
   @Test func theStepOfTheLossIsTold() throws {
     var run = SmallRun()
     run.options.saveEvery = 1000
-    try withDevice(run.device) { () throws in
+    try withDevice(run.device) { () throws -> Void in
       let error = #expect(throws: TrainingError.self) { try trainer(run, Spoiled(after: 4)).run() }
-      guard case .diverged(step: 5, let loss) = error else { return Issue.record("\(error, default: "none")") }
+      guard case .diverged(step: 5, let loss) = error else { return Issue.record("\(String(describing: error))") }
       #expect(loss.isNaN)
       #expect(error?.description.hasPrefix("the loss is nan at step 5; --detect-anomaly names") == true)
     }
@@ -61,12 +61,14 @@ import Testing
 
   /// The last loss is that of the weights before the step: finite weights are not what follows from it.
   @Test func brokenWeightsAreNotKept() throws {
-    try SmallRun().inDirectory { run, path in
-      let error = #expect(throws: TrainingError.self) { try trainer(run, Points(count: 43), rate: 1e39).run() }
+    try SmallRun().inDirectory { run, path -> Void in
+      let points = try Points(count: 43)
+      let error = #expect(throws: TrainingError.self) { try trainer(run, points, rate: 1e39).run() }
       guard case .brokenWeights(step: 1, key: "0.weight") = error else {
-        return Issue.record("\(error, default: "none")")
+        return Issue.record("\(String(describing: error))")
       }
-      #expect(try Checkpoint.find(path) { Issue.record("\($0)") }.state.step == 0)
+      let checkpoint = try Checkpoint.find(path) { Issue.record("\($0)") }
+      #expect(checkpoint.state.step == 0)
     }
   }
 
@@ -74,16 +76,16 @@ import Testing
     var run = SmallRun()
     run.options.detectsAnomalies = true
     run.options.schedule = ConstantSchedule()
-    try withDevice(run.device) { () throws in
+    try withDevice(run.device) { () throws -> Void in
       let error = #expect(throws: TrainingError.self) { try trainer(run, Points(count: 43), rate: 1e30).run() }
-      guard case .anomaly(step: 2, let anomaly) = error else { return Issue.record("\(error, default: "none")") }
+      guard case .anomaly(step: 2, let anomaly) = error else { return Issue.record("\(String(describing: error))") }
       #expect(anomaly.layer == "1 (BatchNorm)" && anomaly.operation == "multiply" && !anomaly.isGradient, "\(anomaly)")
     }
   }
 
   @Test func checkedRunsAreLikeOthers() throws {
     var run = SmallRun()
-    try withDevice(run.device) { () throws in
+    try withDevice(run.device) { () throws -> Void in
       let plain = try run.trainer().run()
       run.options.detectsAnomalies = true
       let plans = run.device.preparedPlanCount
