@@ -47,8 +47,9 @@ enum RunOptions {
     steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
     schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration,
     clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
-    detectAnomaly.declaration, seed.declaration, weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
-  ]
+    detectAnomaly.declaration, seed.declaration,
+    weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
+  ] + TextOptions.declarations
 }
 
 extension ValueKind<String> {
