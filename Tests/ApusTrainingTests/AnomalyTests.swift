@@ -53,7 +53,10 @@ import Testing
     run.options.saveEvery = 1000
     try withDevice(run.device) { () throws -> Void in
       let error = #expect(throws: TrainingError.self) { try trainer(run, Spoiled(after: 4)).run() }
-      guard case .diverged(step: 5, let loss) = error else { return Issue.record("\(String(describing: error))") }
+      guard case .diverged(step: 5, let loss) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
       #expect(loss.isNaN)
       #expect(error?.description.hasPrefix("the loss is nan at step 5; --detect-anomaly names") == true)
     }
@@ -65,7 +68,8 @@ import Testing
       let points = try Points(count: 43)
       let error = #expect(throws: TrainingError.self) { try trainer(run, points, rate: 1e39).run() }
       guard case .brokenWeights(step: 1, key: "0.weight") = error else {
-        return Issue.record("\(String(describing: error))")
+        Issue.record("\(String(describing: error))")
+        return
       }
       let checkpoint = try Checkpoint.find(path) { Issue.record("\($0)") }
       #expect(checkpoint.state.step == 0)
@@ -78,7 +82,10 @@ import Testing
     run.options.schedule = ConstantSchedule()
     try withDevice(run.device) { () throws -> Void in
       let error = #expect(throws: TrainingError.self) { try trainer(run, Points(count: 43), rate: 1e30).run() }
-      guard case .anomaly(step: 2, let anomaly) = error else { return Issue.record("\(String(describing: error))") }
+      guard case .anomaly(step: 2, let anomaly) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
       #expect(anomaly.layer == "1 (BatchNorm)" && anomaly.operation == "multiply" && !anomaly.isGradient, "\(anomaly)")
     }
   }

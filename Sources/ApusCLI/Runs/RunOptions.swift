@@ -24,6 +24,10 @@ enum RunOptions {
     help: "how the rate changes: \(scheduleNames.joined(separator: ", ")) (default: constant)")
   static let warmup = Option("warmup", .count, help: "steps in which the rate rises, ahead of the schedule")
   static let weightDecay = Option("weight-decay", .nonNegativeNumber, help: "the pull of weights to zero (default: 0)")
+  static let precision = Option(
+    "precision", .choice("P", of: ["float32", "tf32", "mixed"]),
+    help:
+      "mixed computes products in 16 bits, with float32 weights and a scaled loss; tf32 is for CUDA (default: float32)")
   static let clipNorm = Option("clip-norm", .positiveNumber, help: "scale gradients down to this norm")
   static let clipValue = Option("clip-value", .positiveNumber, help: "cut each number of the gradients to this size")
   static let decayExempt = Flag("decay-weights-only", help: "no --weight-decay for biases and normalizations")
@@ -42,14 +46,15 @@ enum RunOptions {
   static let saveEvery = Option("save-every", .positiveNumber, help: "seconds between checkpoints (default: 60)")
 
   /// In the order in which they are listed and stored.
-  static let declarations = [
-    model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
-    steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
-    schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration,
-    clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
-    detectAnomaly.declaration, seed.declaration,
-    weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
-  ] + TextOptions.declarations
+  static let declarations =
+    [
+      model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
+      steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
+      schedule.declaration, warmup.declaration, weightDecay.declaration, precision.declaration, clipNorm.declaration,
+      clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
+      detectAnomaly.declaration, seed.declaration,
+      weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
+    ] + TextOptions.declarations
 }
 
 extension ValueKind<String> {

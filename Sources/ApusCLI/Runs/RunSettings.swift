@@ -15,6 +15,7 @@ struct RunSettings {
   var schedule: String
   var warmup: Int?
   var weightDecay: Double
+  var precision: Precision
   var clipNorm: Double?
   var clipValue: Double?
   var decaysWeightsOnly: Bool
@@ -46,6 +47,7 @@ struct RunSettings {
     schedule = arguments[RunOptions.schedule] ?? ConstantSchedule.name
     warmup = arguments[RunOptions.warmup]
     weightDecay = arguments[RunOptions.weightDecay] ?? 0
+    precision = try .chosen(by: arguments[RunOptions.precision], command: command)
     clipNorm = arguments[RunOptions.clipNorm] ?? recipe.clipNorm
     clipValue = arguments[RunOptions.clipValue]
     decaysWeightsOnly = arguments[RunOptions.decayExempt]
@@ -82,6 +84,7 @@ struct RunSettings {
     object["schedule"] = .string(schedule)
     object["warmup"] = warmup.map { .integer($0) }
     object["weight_decay"] = .number(weightDecay)
+    if precision == .mixed { object["precision"] = "mixed" }
     object["clip_norm"] = clipNorm.map { .number($0) }
     object["clip_value"] = clipValue.map { .number($0) }
     if decaysWeightsOnly { object["decay_weights_only"] = true }
@@ -125,5 +128,20 @@ extension ModelDescription {
       name: name ?? unnamed, summary: "a chain of layers",
       kind: .images(ImageNetwork(layers: try LayerList(parsing: text), inputSize: size)),
       recipe: like?.recipe ?? Recipe())
+  }
+}
+
+extension Precision {
+  /// The precision of a name.
+  static func chosen(by name: String?, command: String) throws -> Precision {
+    switch name {
+    case "mixed": return .mixed
+    case "tf32":
+      throw UsageError(
+        command: command,
+        message: "--precision tf32: TF32 is a mode of the tensor cores of NVIDIA's GPUs under CUDA, and none is in use "
+          + "here; take float32 or mixed")
+    default: return .float32
+    }
   }
 }

@@ -121,7 +121,8 @@ struct TrainingRun {
     let options = TrainingOptions(
       length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,
       schedule: try learningRateSchedule(settings.schedule, warmup: settings.warmup ?? 0),
-      clipNorm: settings.clipNorm, clipValue: settings.clipValue, detectsAnomalies: settings.detectsAnomalies,
+      precision: settings.precision, clipNorm: settings.clipNorm, clipValue: settings.clipValue,
+      detectsAnomalies: settings.detectsAnomalies,
       output: directory.path, saveEvery: settings.saveEvery, configuration: task.format.configuration(settings),
       progress: .automatic, handlesSignals: true, onRecord: onRecord)
     return Trainer(

@@ -19,6 +19,7 @@ public typealias Anomaly = ApusDevice.Anomaly
 /// Every intermediate value is kept in memory and read by the host: a step takes two or three times as long, and since
 /// operations run apart that are one elsewhere, sums may be rounded in another way. Outside of such a scope nothing is
 /// looked at, and nothing costs anything.
+@discardableResult
 public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
   try AnomalyScope.run(body)
 }

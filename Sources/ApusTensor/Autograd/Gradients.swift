@@ -142,7 +142,13 @@ struct BackwardPass: ~Copyable {
     return nil
   }
 
+  /// Each rule works in the types of its operation, whatever the precision is.
   mutating func run(_ seed: Tensor) -> [Tensor?] {
+    guard PrecisionScope.productType != nil else { return propagate(seed) }
+    return PrecisionScope.run(nil) { propagate(seed) }
+  }
+
+  private mutating func propagate(_ seed: Tensor) -> [Tensor?] {
     cotangents = Array(repeating: nil, count: order.count)
     if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
     let anomalies = AnomalyScope.current

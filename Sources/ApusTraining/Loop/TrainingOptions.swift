@@ -1,5 +1,6 @@
 import ApusData
 import ApusNN
+import ApusTensor
 
 /// How a run is made.
 public struct TrainingOptions: Sendable {
@@ -14,6 +15,8 @@ public struct TrainingOptions: Sendable {
   public var batchSize: Int?
   public var seed: UInt64
   public var schedule: any Schedule
+  /// How losses are computed. Evaluation is in `float32`.
+  public var precision: Precision
   /// Gradients are scaled down to this norm.
   public var clipNorm: Double?
   /// Each number of the gradients is cut to at most this size, ahead of `clipNorm`.
@@ -34,8 +37,8 @@ public struct TrainingOptions: Sendable {
 
   public init(
     length: Length, batchSize: Int? = 128, seed: UInt64 = 0, schedule: any Schedule = ConstantSchedule(),
-    clipNorm: Double? = nil, clipValue: Double? = nil, detectsAnomalies: Bool = false, output: String? = nil,
-    saveEvery: Double = 60, configuration: JSONObject = [:],
+    precision: Precision = .float32, clipNorm: Double? = nil, clipValue: Double? = nil, detectsAnomalies: Bool = false,
+    output: String? = nil, saveEvery: Double = 60, configuration: JSONObject = [:],
     progress: Progress.Style = .silent, handlesSignals: Bool = false,
     onRecord: (@Sendable (JSONObject) -> Void)? = nil
   ) {
@@ -43,6 +46,7 @@ public struct TrainingOptions: Sendable {
     self.batchSize = batchSize
     self.seed = seed
     self.schedule = schedule
+    self.precision = precision
     self.clipNorm = clipNorm
     self.clipValue = clipValue
     self.detectsAnomalies = detectsAnomalies

@@ -10,7 +10,6 @@ struct TrainingSession {
   /// The loss of the step before, on its way to the host.
   private var pending: (loss: Reading, count: Int, step: Int)?
   private var epochOrder: (number: Int, batches: MinibatchOrder.Epoch)?
-  private let parameters: [Parameter]
   private let baseRate: Double
 
   /// When the time counted in `state.seconds` was last brought up to date.
@@ -25,7 +24,6 @@ struct TrainingSession {
   init(_ trainer: Trainer) throws(TrainingError) {
     try trainer.checkOutput()
     self.trainer = trainer
-    parameters = trainer.optimizer.parameters
     baseRate = trainer.optimizer.rule.learningRate
     firstStep = trainer.state.step
     clock = ContinuousClock.seconds
@@ -77,17 +75,15 @@ struct TrainingSession {
     let optimizer = trainer.optimizer
     optimizer.learningRate = baseRate * trainer.schedule.factor(step: step, of: trainer.totalSteps)
     optimizer.momentum = trainer.schedule.momentum(step: step, of: trainer.totalSteps)
-    let (trainer, parameters) = (trainer, parameters)
+    let trainer = trainer
     let loss = try lookingForAnomalies(step) { () throws(TrainingError) in
       try reportingTraining {
         try withRandomSource(trainer.random) {
           try withMode(.training) {
-            let (loss, gradients) = optimizer.atGradientPoint {
-              valueAndGradients(of: parameters) {
-                let (inputs, targets) = trainer.train.examples(batch)
-                let loss = trainer.objective.losses(trainer.model(inputs), targets).mean()
-                return trainer.penalty.map { loss + $0() } ?? loss
-              }
+            let (loss, gradients) = try optimizer.valueAndGradients {
+              let (inputs, targets) = trainer.train.examples(batch)
+              let loss = trainer.objective.losses(trainer.model(inputs), targets).mean()
+              return trainer.penalty.map { loss + $0() } ?? loss
             }
             try optimizer.update(trainer.options.clipped(consume gradients))
             return try loss.startReading()
