@@ -12,7 +12,7 @@ import Testing
     var report = ConformanceReport("recurrent", on: test)
     for recurrent in RecurrentCase.all {
       let lengths = fixture.contains(recurrent.name, "lengths") ? try fixture.numbers(recurrent.name, "lengths") : nil
-      let module = ModuleCase(recurrent.name) {
+      let module = ModuleCase(recurrent.name, mode: recurrent.mode) {
         Erased(recurrent.make())
       } call: { module, inputs in
         recurrent.call(module.module, inputs[0], Array(inputs.dropFirst()), lengths?.map { Int($0) })
@@ -132,7 +132,11 @@ import Testing
     }
   }
 
-  @Test func mistakesAreNamed() {
+  @Test(arguments: TestDevice.all) func mistakesAreNamed(_ test: TestDevice) {
+    withDevice(test.device) { checkMistakes() }
+  }
+
+  private func checkMistakes() {
     func message(_ body: () -> Void) -> String {
       let error = #expect(throws: ShapeError.self) { try checkingShapes { body() } }
       return "\(error.map { "\($0)" } ?? "")"
@@ -143,7 +147,12 @@ import Testing
     #expect(message { _ = lstm(.zeros([5, 2, 3]), lengths: [5]) }.contains("1 lengths"))
     #expect(message { _ = lstm(.zeros([5, 2, 3]), lengths: [5, 6]) }.contains("length 6"))
     #expect(message { _ = lstm(.zeros([5, 2, 3]), lengths: [0, 5]) }.contains("length 0"))
+    #expect(message { _ = lstm(.zeros([5, 2, 3]), lengths: [5, -1]) }.contains("length -1"))
+    #expect(message { _ = lstm(.zeros([5, 0, 3])) }.contains("no elements"))
     let state = LSTM.State(hidden: .zeros([1, 3, 4]), cell: .zeros([1, 3, 4]))
     #expect(message { _ = lstm(.zeros([5, 2, 3]), state: state) }.contains("[1, 3, 4]"))
+    #expect(message { _ = RNNCell(3, 4)(.zeros([2, 4])) }.contains("[batch, 3]"))
+    #expect(message { _ = LSTMCell(3, 4)(.zeros([2, 3]), state: state) }.contains("[batch, size] = [2, 4]"))
+    #expect(message { _ = GRUCell(3, 4)(.zeros([2, 3]), state: .zeros([2, 3])) }.contains("GRUCell"))
   }
 }
