@@ -34,8 +34,7 @@ public func ctcLoss(
     return logProbabilities.sum()
   }
   let x = logProbabilities.cast(to: logProbabilities.dtype == .float64 ? .float64 : .float32)
-  let labels = sizes.labels(targets)
-  let losses = -sizes.pathSums(x, labels)
+  let losses = -sizes.pathSums(x, targets)
   let isPossible = losses.less(than: -ctcImpossible / 2)
   let other = Tensor.number(zeroInfinity ? 0 : .infinity, dtype: x.dtype, device: x.device)
   let found = isPossible.logicalOr(losses.isNaN()).select(losses, other)
@@ -54,8 +53,9 @@ private struct CTCSizes {
   let targetLengths: [Int]
   let blank: Int
 
-  /// The extent of the padded targets.
   private var longest: Int { targetLengths.max() ?? 0 }
+  /// Classes of the longest target, and the blanks around them.
+  private var count: Int { 2 * longest + 1 }
   private var batch: Int { targetLengths.count }
 
   func problem(_ x: Tensor, _ targets: Tensor) -> String? {
@@ -81,42 +81,41 @@ private struct CTCSizes {
     return nil
   }
 
-  /// The targets with blanks around each class, and in place of what lies behind the end: `[batch, 2 · longest + 1]`.
-  func labels(_ targets: Tensor) -> Tensor {
-    let device = targets.device
-    let blanks = Tensor.number(Double(blank), dtype: .int32, device: device)
-    let column = blanks.broadcast(to: [batch, 1])
-    guard longest > 0 else { return column }
-    var classes = targets.dtype == .int64 ? targets : targets.cast(to: .int32)
-    if classes.rank == 1 {
-      let places = targetLengths.indices.flatMap { example -> [Int32] in
-        let start = targetLengths[..<example].reduce(0, +)
-        return (0..<longest).map { Int32($0 < targetLengths[example] ? start + $0 : 0) }
+  /// For each class of a target and the blanks around it, `[batch, 2 · longest + 1]`, the class at the place that is
+  /// `distance` before, or itself where there is none; blanks in place of what lies behind the end.
+  func labels(_ targets: Tensor, distance: Int = 0) -> Tensor {
+    let flat = targets.reshaped(to: [targets.elementCount])
+    let classes = flat.dtype == .int64 ? flat : flat.cast(to: .int32)
+    let blanks = Tensor.zeros([1], dtype: classes.dtype, device: targets.device) + Double(blank)
+    let width = targets.rank == 2 ? targets.shape[1] : nil
+    var start = 0
+    var places: [Int32] = []
+    for (example, length) in targetLengths.enumerated() {
+      if let width { start = example * width }
+      for place in 0..<count {
+        let source = place < distance ? place : place - distance
+        let isClass = source % 2 == 1 && source / 2 < length
+        places.append(Int32(isClass ? start + source / 2 : classes.elementCount))
       }
-      classes = classes.gathering(Tensor(places, shape: [batch, longest], device: device))
-    } else {
-      classes = classes.slice(1, from: 0, count: longest)
+      start += length
     }
-    let flags = targetLengths.flatMap { length in (0..<longest).map { $0 < length } }
-    let isClass = Tensor(flags, shape: [batch, longest], device: device)
-    let known = isClass.select(classes, blanks.cast(to: classes.dtype))
-    let pairs = Tensor.stacked([column.cast(to: known.dtype).broadcast(to: [batch, longest]), known], alongAxis: 2)
-    return .concatenated([pairs.reshaped(to: [batch, 2 * longest]), column.cast(to: known.dtype)], alongAxis: 1)
+    return Tensor.concatenated([classes, blanks])
+      .rows(at: Tensor(places, shape: [batch, count], device: targets.device))
   }
 
   /// The logarithms of the probabilities of the targets, `[batch]`.
-  func pathSums(_ x: Tensor, _ labels: Tensor) -> Tensor {
-    let (time, count) = (x.shape[0], labels.shape[1])
+  func pathSums(_ x: Tensor, _ targets: Tensor) -> Tensor {
+    let time = x.shape[0]
+    let labels = labels(targets)
     let impossible = Tensor.number(ctcImpossible, dtype: x.dtype, device: x.device)
-    let everywhere = labels.expandingAxis(at: 0).broadcast(to: [time, batch, count])
-    // An infinity would make NaN of differences.
-    let emissions = x.elements(at: everywhere, alongAxis: 2).maximum(impossible)
+    let emissions = x.elements(at: labels.expandingAxis(at: 0).broadcast(to: [time, batch, count]), alongAxis: 2)
     let flags = (0..<time).flatMap { time in inputLengths.map { time < $0 } }
     let isTime = Tensor(flags, shape: [time, batch, 1], device: x.device)
-    let mayLeap = maySkip(labels)
-    // Before the first time there is one path: in front of the first blank, from where it goes on to blank or class.
-    let first = Tensor.zeros([batch, 1], dtype: x.dtype, device: x.device)
-    let start = count == 1 ? first : first.padded(by: [(0, 0), (0, count - 1)], value: ctcImpossible)
+    // Over a blank between two classes that differ.
+    let mayLeap = labels.notEqual(to: self.labels(targets, distance: 2))
+    // Before the first time there is one path: at the first blank, from where it goes on to blank or class.
+    let begin = (0..<batch * count).map { $0 % count == 0 ? 0 : Float(ctcImpossible) }
+    let start = Tensor(begin, shape: [batch, count], device: x.device).cast(to: x.dtype)
     let (last, _) = loop(over: [emissions, isTime], carrying: [start]) { carried, elements in
       let stays = carried[0]
       let padded = stays.padded(by: [(0, 0), (2, 0)], value: ctcImpossible)
@@ -124,21 +123,13 @@ private struct CTCSizes {
       let leaps = mayLeap.select(padded.slice(1, from: 0, count: count), impossible)
       let largest = stays.maximum(steps).maximum(leaps).stopGradient()
       let sum = (stays - largest).exp() + (steps - largest).exp() + (leaps - largest).exp()
-      return ([elements[1].select(largest + sum.log() + elements[0], stays)], [])
+      // An infinite emission would make NaN of differences.
+      let next = largest + sum.log() + elements[0].maximum(impossible)
+      return ([elements[1].select(next, stays)], [])
     }
     // The path ends at the last class or behind it.
     let ends = targetLengths.flatMap { length in (0..<count).map { $0 == 2 * length || $0 == 2 * length - 1 } }
     let isEnd = Tensor(ends, shape: [batch, count], device: x.device)
     return isEnd.select(last[0], impossible).logSumExp([1])
-  }
-
-  /// `[batch, 2 · longest + 1]`: where a path may come from two places before, over a blank between two classes that
-  /// differ.
-  private func maySkip(_ labels: Tensor) -> Tensor {
-    let count = labels.shape[1]
-    let none = Tensor.zeros([batch, min(count, 2)], dtype: .bool, device: labels.device)
-    guard count > 2 else { return none }
-    let differs = labels.slice(1, from: 2, count: count - 2).notEqual(to: labels.slice(1, from: 0, count: count - 2))
-    return .concatenated([none, differs], alongAxis: 1)
   }
 }
