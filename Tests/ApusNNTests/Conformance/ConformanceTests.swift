@@ -12,6 +12,10 @@ import Testing
     try compare(ModuleCase.moreActivations, "activations", on: test)
   }
 
+  @Test(arguments: TestDevice.conformance) func attention(_ test: TestDevice) throws {
+    try compare(ModuleCase.attention, "attention", on: test)
+  }
+
   private func compare(_ modules: [ModuleCase], _ family: String, on test: TestDevice) throws {
     let fixture = try Fixture(family)
     #expect(fixture.cases.sorted() == modules.map(\.name).sorted())
