@@ -4,6 +4,13 @@ extension ModuleCase {
   /// Attention of every kind, as in `Tests/Conformance/attention.py`.
   static let attention = dotProducts + groupedDotProducts + positions + multihead + multiheadKeys + transformers
 
+  /// One of each kind, with as many options as go together.
+  static let shortAttention: Set = [
+    "sdpa-causal-offset", "sdpa-mask-added", "sdpa-grouped-mask", "sdpa-masked-rows", "rotary-offset", "learned",
+    "multihead-both-keys", "multihead-sizes", "multihead-rotary", "encoder-layer-masks", "decoder-layer-options",
+    "transformer",
+  ]
+
   /// What has no parameters.
   private struct Nothing: Module {
     var members: [ModuleMember] { [] }
