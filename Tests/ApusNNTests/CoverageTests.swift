@@ -46,6 +46,15 @@ import Testing
     check("recurrent modules", try types("Layers/Recurrent", ["Layer", "Module"]), covered, atLeast: 6)
   }
 
+  @Test func everyKindOfAttentionHasACase() throws {
+    let device = TestDevice.reference.device
+    let covered = withDevice(device) { ModuleCase.attention.map { self.name($0.make()) } }
+    check("kinds of attention", try types("Layers/Attention", ["Layer", "Module"]), Set(covered), atLeast: 8)
+    // What has no parameters stands in cases of its own, named after it.
+    let cases = ModuleCase.attention.map(\.name)
+    for prefix in ["sdpa", "rotary", "linear-biases"] { #expect(cases.contains { $0.hasPrefix(prefix) }) }
+  }
+
   @Test func everyOptimizerHasACase() throws {
     let covered = OptimizerCase.all.map { name($0.rule) }
     check("optimizers", try types("Optimizers", ["UpdateRule", "MomentumRule"]), Set(covered), atLeast: 11)
