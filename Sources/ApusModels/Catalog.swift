@@ -50,7 +50,7 @@ public struct ModelDescription: Sendable {
 extension ModelDescription {
   /// Every model, in the order in which they are listed.
   public static let all: [ModelDescription] = [
-    .mlp, .lenet5, .rnn, .lstm, .gru, .charLSTM, .wordLSTM, .textLSTM,
+    .mlp, .lenet5, .rnn, .lstm, .gru, .charLSTM, .wordLSTM, .charTransformer, .textLSTM, .textTransformer,
   ]
 
   /// The model of a name.

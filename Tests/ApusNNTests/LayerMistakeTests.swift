@@ -4,7 +4,7 @@ import Testing
 
 /// Wrong sizes name the layer or operation, the rule and the sizes.
 @Suite struct LayerMistakeTests {
-  private struct Call: Sendable {
+  struct Call: Sendable {
     let operation: String
     /// Parts of the reason, both sizes among them.
     let parts: [String]
@@ -15,7 +15,7 @@ import Testing
     }
   }
 
-  private static func zeros(_ shape: Shape) -> Tensor { .zeros(shape) }
+  static func zeros(_ shape: Shape) -> Tensor { .zeros(shape) }
 
   private static let calls: [Call] = [
     Call("BatchNorm", ["[2, 4, 5]", "3 channels"], BatchNorm(3)(zeros([2, 4, 5]))),
@@ -52,7 +52,10 @@ import Testing
   ]
 
   @Test(arguments: calls.indices) func inputsThatDoNotFit(_ index: Int) throws {
-    let call = LayerMistakeTests.calls[index]
+    try check(LayerMistakeTests.calls[index])
+  }
+
+  func check(_ call: Call) throws {
     let error = #expect(throws: ShapeError.self) {
       try withDevice(ComputeDevice(backend: RecordingDevice())) {
         try checkingShapes { withMode(.training) { call.make() } }
@@ -96,6 +99,14 @@ import Testing
     Construction("Upsample: the size [0] must be 1 or more", Upsample(size: 0)),
     Construction("PixelShuffle: the factor 0 must be at least 1", PixelShuffle(0)),
     Construction("Unflatten: the sizes [-1, -1] must be", Unflatten(to: [-1, -1])),
+    Construction("MultiheadAttention: 3 heads do not divide the size 4", MultiheadAttention(4, heads: 3)),
+    Construction(
+      "MultiheadAttention: 2 heads of keys and values do not divide 3 heads",
+      MultiheadAttention(6, heads: 3, keyValueHeads: 2)),
+    Construction(
+      "MultiheadAttention: rotary positions of size 4 are not for heads of size 2",
+      MultiheadAttention(4, heads: 2, rotary: RotaryPositions(4, capacity: 2))),
+    Construction("RotaryPositions: size 3 must be even", RotaryPositions(3, capacity: 2)),
     Construction("dirac: 2 groups do not divide the 3 outputs", Initializer.dirac(groups: 2)([3, 1, 1])),
     Construction("orthogonal: [3] has no rows and columns", Initializer.orthogonal()([3])),
   ]

@@ -6,6 +6,8 @@ public struct TextNetwork: Hashable, Sendable {
   /// What stands between the embeddings and the outputs.
   public enum Core: Hashable, Sendable {
     case lstm
+    /// Attention with so many heads.
+    case transformer(heads: Int)
   }
 
   public var core: Core
@@ -36,16 +38,30 @@ public struct TextNetwork: Hashable, Sendable {
 
   /// The language model for a vocabulary.
   public func languageModel(vocabulary count: Int) throws(ModelError) -> any LanguageModel {
+    try check()
     return switch core {
     case .lstm: LSTMLanguageModel(vocabulary: count, width: width, depth: depth, dropout: dropout)
+    case .transformer(let heads):
+      TransformerLanguageModel(
+        vocabulary: count, width: width, depth: depth, heads: heads, dropout: dropout, longest: sequenceLength)
     }
   }
 
   /// The classifier for a vocabulary and some classes.
   public func classifier(vocabulary count: Int, classes: Int) throws(ModelError) -> any Layer {
+    try check()
     return switch core {
     case .lstm:
       LSTMTextClassifier(vocabulary: count, width: width, depth: depth, dropout: dropout, classes: classes)
+    case .transformer(let heads):
+      TransformerTextClassifier(
+        vocabulary: count, width: width, depth: depth, heads: heads, dropout: dropout, longest: sequenceLength,
+        classes: classes)
     }
+  }
+
+  private func check() throws(ModelError) {
+    guard case .transformer(let heads) = core, width % heads != 0 || width % 2 != 0 else { return }
+    throw .misfit("a width of \(width) cannot be split among \(heads) attention heads; take a multiple of \(heads)")
   }
 }

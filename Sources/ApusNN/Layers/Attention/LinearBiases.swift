@@ -1,0 +1,33 @@
+import ApusTensor
+import Glibc
+
+/// Attention with linear biases (ALiBi; Press, Smith, Lewis, 2022): a mask that is added to the products and takes
+/// from them in proportion to the distance, `−slope · |i + offset − j|` for query `i` and key `j`.
+///
+/// The slopes of `n` heads are `2^(−8h / n)`, `h = 1 … n`, where `n` is a power of two; else those of the power below,
+/// followed by every other one of the power above.
+public struct LinearBiases: Sendable {
+  /// One for each head.
+  public let slopes: [Double]
+
+  public init(heads: Int) {
+    guard heads > 0 else { fatalError("LinearBiases: \(heads) heads must be positive") }
+    var power = 1
+    while power * 2 <= heads { power *= 2 }
+    let slopes = { (count: Int) in (1...count).map { pow(2, -8 * Double($0) / Double(count)) } }
+    let others = slopes(2 * power).enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
+    self.slopes = slopes(power) + others.prefix(heads - power)
+  }
+
+  /// - Parameter offset: how many keys come before the first query, an integer without axes; 0 when left out.
+  /// - Returns: `[heads, queries, keys]`, a mask of `float32` for attention.
+  public func callAsFunction(
+    queries: Int, keys: Int, offset: Tensor? = nil, device: ComputeDevice = .current
+  ) -> Tensor {
+    let row = Tensor.indices([queries, keys], alongAxis: 0, device: device)
+    let place = offset.map { row + $0.cast(to: .int64) } ?? row
+    let distance = (place - Tensor.indices([queries, keys], alongAxis: 1, device: device)).abs().cast(to: .float32)
+    let factors = Tensor(slopes.map { Float(-$0) }, shape: [slopes.count, 1, 1], device: device)
+    return factors * distance
+  }
+}

@@ -1,0 +1,156 @@
+import ApusTensor
+
+/// Queries, keys and values of all heads, `[batch, heads, length, size / heads]` each.
+struct AttentionHeads: Sendable {
+  var query: Tensor
+  var key: Tensor
+  var value: Tensor
+}
+
+extension MultiheadAttention {
+  /// What the heads do, or `nil` where the inputs do not fit, which is reported.
+  func problem(
+    _ query: Tensor, _ key: Tensor?, _ value: Tensor?, _ mask: Tensor?, _ keyMask: Tensor?, _ isCausal: Bool
+  ) -> AttentionProblem? {
+    let key = key ?? query
+    guard check(query, key, value ?? key) else { return nil }
+    var heads = projected(query, key, value ?? key)
+    if let rotary { (heads.query, heads.key) = (rotary(heads.query), rotary(heads.key)) }
+    return problem(heads, mask, keyMask, isCausal: isCausal, offset: nil)
+  }
+
+  func problem(
+    _ heads: AttentionHeads, _ mask: Tensor?, _ keyMask: Tensor?, isCausal: Bool, offset: Tensor?
+  ) -> AttentionProblem? {
+    guard let keyMask = checked(keyMask, heads.key) else { return nil }
+    var masks = AttentionMasks([mask, keyMask.tensor].compactMap(\.self), isCausal: isCausal, queryOffset: offset)
+    let heads = extended(heads, &masks)
+    return AttentionProblem(heads.query, heads.key, heads.value, masks, scale: nil, dropping: dropping)
+  }
+
+  // MARK: Projections
+
+  /// The parts of the input projection's bias for queries, keys and values.
+  private var biases: [Tensor?] {
+    inProjBias.map { $0.value.split(into: [size, groupSize, groupSize]) } ?? [nil, nil, nil]
+  }
+
+  func projected(_ query: Tensor, _ key: Tensor, _ value: Tensor) -> AttentionHeads {
+    let extents = [size, groupSize, groupSize]
+    let parts: [Tensor]
+    if let weight = inProjWeight, query.identity == key.identity, key.identity == value.identity {
+      let all = OutputProbe.note(weight, query.projected(weight.value, inProjBias?.value))
+      parts = all.split(into: extents, alongAxis: 2)
+    } else {
+      let weights = weights
+      parts = zip([query, key, value], zip(weights, biases)).map { $0.projected($1.0, $1.1) }
+    }
+    return AttentionHeads(query: split(parts[0]), key: split(parts[1]), value: split(parts[2]))
+  }
+
+  /// The heads of keys and values alone.
+  func projected(_ key: Tensor, _ value: Tensor) -> (key: Tensor, value: Tensor) {
+    let (weights, biases) = (weights, biases)
+    return (split(key.projected(weights[1], biases[1])), split(value.projected(weights[2], biases[2])))
+  }
+
+  /// The heads of queries alone.
+  func projected(_ query: Tensor) -> Tensor { split(query.projected(weights[0], biases[0])) }
+
+  /// The weights of queries, keys and values.
+  private var weights: [Tensor] {
+    if let weight = inProjWeight { return weight.value.split(into: [size, groupSize, groupSize]) }
+    return [qProjWeight, kProjWeight, vProjWeight].compactMap { $0?.value }
+  }
+
+  /// `[batch, heads, length, size / heads]` of `[length, batch, n]`.
+  private func split(_ x: Tensor) -> Tensor {
+    let heads = x.reshaped(to: [x.shape[0], x.shape[1], x.shape[2] / headSize, headSize])
+    return heads.transposed(isBatchFirst ? [0, 2, 1, 3] : [1, 2, 0, 3])
+  }
+
+  /// The output projection of `[batch, heads, queries, size / heads]`.
+  func joined(_ heads: Tensor, _ query: Tensor) -> Tensor {
+    outProj(heads.transposed(isBatchFirst ? [0, 2, 1, 3] : [2, 0, 1, 3]).reshaped(to: query.shape))
+  }
+
+  // MARK: Additional keys
+
+  /// Adds the learned key and the one of zeros, which no mask hides.
+  private func extended(_ heads: AttentionHeads, _ masks: inout AttentionMasks) -> AttentionHeads {
+    guard biasK != nil || addsZeroKey else { return heads }
+    var heads = heads
+    let (queries, keys) = (heads.query.shape[2], heads.key.shape[2])
+    if masks.isCausal {
+      masks.masks.append(AttentionMasks.causal(queries, keys, masks.queryOffset, heads.key.device))
+      (masks.isCausal, masks.queryOffset) = (false, nil)
+    }
+    let place: Shape = [heads.key.shape[0], keyValueHeads, 1, headSize]
+    func append(_ key: Tensor, _ value: Tensor) {
+      heads.key = .concatenated([heads.key, key.cast(to: heads.key.dtype).broadcast(to: place)], alongAxis: 2)
+      heads.value = .concatenated([heads.value, value.cast(to: heads.value.dtype).broadcast(to: place)], alongAxis: 2)
+      masks.masks = masks.masks.map { $0.withOpenKey(after: keys) }
+    }
+    if let biasK, let biasV {
+      let shape: Shape = [1, keyValueHeads, 1, headSize]
+      append(biasK.value.reshaped(to: shape), biasV.value.reshaped(to: shape))
+    }
+    if addsZeroKey {
+      let zero = Tensor.zeros([1, 1, 1, 1], dtype: heads.key.dtype, device: heads.key.device)
+      append(zero, zero)
+    }
+    return heads
+  }
+
+  // MARK: Mistakes
+
+  private func check(_ query: Tensor, _ key: Tensor, _ value: Tensor) -> Bool {
+    let (axes, others) = isBatchFirst ? ("batch, queries", "batch, keys") : ("queries, batch", "keys, batch")
+    let roles = [
+      (query, "query", axes, size), (key, "key", others, keySize), (value, "value", others, valueSize),
+    ]
+    for (tensor, role, axes, size) in roles {
+      guard tensor.rank == 3, tensor.shape[2] == size else {
+        ShapeError("MultiheadAttention", "the \(role) \(tensor.shape) is not [\(axes), \(size)]").report()
+        return false
+      }
+    }
+    let batch = isBatchFirst ? 0 : 1
+    guard query.shape[batch] == key.shape[batch], key.shape.dropLast().elementsEqual(value.shape.dropLast()) else {
+      let rule = "must have one batch, keys and values one length"
+      ShapeError("MultiheadAttention", "\(query.shape), \(key.shape) and \(value.shape) \(rule)").report()
+      return false
+    }
+    return true
+  }
+
+  /// The mask of keys for all heads and queries.
+  private func checked(_ keyMask: Tensor?, _ key: Tensor) -> (tensor: Tensor?, Void)? {
+    guard let keyMask else { return (nil, ()) }
+    let (batch, keys) = (key.shape[0], key.shape[2])
+    guard keyMask.shape == [batch, keys] else {
+      ShapeError("MultiheadAttention", "the mask of keys \(keyMask.shape) is not [batch, keys] = [\(batch), \(keys)]")
+        .report()
+      return nil
+    }
+    return (keyMask.reshaped(to: [batch, 1, 1, keys]), ())
+  }
+}
+
+extension Tensor {
+  /// `x · Wᵀ + b`.
+  fileprivate func projected(_ weight: Tensor, _ bias: Tensor?) -> Tensor {
+    let product = matmul(weight.transposed())
+    return bias.map { product + $0 } ?? product
+  }
+
+  /// A mask with one more key, which all may attend to.
+  fileprivate func withOpenKey(after keys: Int) -> Tensor {
+    guard rank > 0 else { return self }
+    var (whole, more) = (shape, shape)
+    if shape[rank - 1] == 1 { whole[rank - 1] = keys }
+    more[rank - 1] = 1
+    let open = Tensor(repeating: dtype == .bool ? 1 : 0, shape: more, dtype: dtype, device: device)
+    return .concatenated([broadcast(to: whole), open], alongAxis: -1)
+  }
+}

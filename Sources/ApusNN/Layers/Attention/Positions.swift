@@ -1,0 +1,89 @@
+import ApusTensor
+import Glibc
+
+/// Adds a wave of its own to each place (Vaswani et al., 2017): `y = x + P`,
+/// ```
+/// P[m, 2i] = sin(m / 10000^(2i / size)),   P[m, 2i + 1] = cos(m / 10000^(2i / size))
+/// ```
+/// for `x: [batch, length, size]`, or `[length, batch, size]`.
+public struct SinusoidalPositions: Layer {
+  private let table: PositionTable
+
+  /// - Parameters:
+  ///   - size: the extent of an element.
+  ///   - capacity: the number of places.
+  ///   - isBatchFirst: whether inputs are `[batch, length, size]`, not `[length, batch, size]`.
+  public init(_ size: Int, capacity: Int, isBatchFirst: Bool = false) {
+    guard size > 0, capacity > 0 else {
+      fatalError("SinusoidalPositions: size \(size) and capacity \(capacity) must be positive")
+    }
+    let waves = (0..<capacity).flatMap { place in
+      (0..<size).map { index in
+        let angle = Double(place) / pow(10000, Double(index / 2 * 2) / Double(size))
+        return Float(index % 2 == 0 ? sin(angle) : cos(angle))
+      }
+    }
+    let rows = Tensor(waves, shape: [capacity, size])
+    table = PositionTable(name: "SinusoidalPositions", isBatchFirst: isBatchFirst) { rows }
+  }
+
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { table.added(to: x, nil) }
+
+  /// - Parameter offset: the place of the first element, an integer without axes (`KeyValueCache.end`).
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an offset past the capacity.
+  public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor { table.added(to: x, offset) }
+}
+
+/// Adds a learned vector to each place: `y = x + W` for `x: [batch, length, size]`, or `[length, batch, size]`, and
+/// `W: [capacity, size]`.
+public struct LearnedPositions: Layer {
+  public let weight: Parameter
+  private let table: PositionTable
+
+  /// - Parameters:
+  ///   - size: the extent of an element.
+  ///   - capacity: the number of places.
+  ///   - isBatchFirst: whether inputs are `[batch, length, size]`, not `[length, batch, size]`.
+  ///   - initializer: of the weight; normal with a deviation of 1, as in PyTorch's `Embedding`, when left out.
+  public init(
+    _ size: Int, capacity: Int, isBatchFirst: Bool = false, initializer: Initializer = .normal(deviation: 1)
+  ) {
+    guard size > 0, capacity > 0 else {
+      fatalError("LearnedPositions: size \(size) and capacity \(capacity) must be positive")
+    }
+    let weight = Parameter(initializer([capacity, size]))
+    self.weight = weight
+    table = PositionTable(name: "LearnedPositions", isBatchFirst: isBatchFirst) { weight.value }
+  }
+
+  public var members: [ModuleMember] { [.parameter("weight", weight)] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { table.added(to: x, nil) }
+
+  /// - Parameter offset: the place of the first element, an integer without axes (`KeyValueCache.end`).
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an offset past the capacity.
+  public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor { table.added(to: x, offset) }
+}
+
+/// A vector for each place.
+private struct PositionTable: Sendable {
+  let name: String
+  let isBatchFirst: Bool
+  /// `[capacity, size]`.
+  let rows: @Sendable () -> Tensor
+
+  func added(to x: Tensor, _ offset: Tensor?) -> Tensor {
+    let rows = rows()
+    let axis = isBatchFirst ? 1 : 0
+    guard x.rank == 3, x.shape[2] == rows.shape[1], x.shape[axis] <= rows.shape[0] else {
+      let axes = isBatchFirst ? "batch, length" : "length, batch"
+      let layout = "[\(axes), \(rows.shape[1])] with a length of at most \(rows.shape[0])"
+      ShapeError(name, "\(x.shape) is not \(layout)").report()
+      return x
+    }
+    let places = rows.places(x.shape[axis], offset).cast(to: x.dtype)
+    return x + (isBatchFirst ? places : places.expandingAxis(at: 1))
+  }
+}

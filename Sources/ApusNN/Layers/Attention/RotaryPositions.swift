@@ -1,0 +1,81 @@
+import ApusTensor
+import Glibc
+
+/// Rotary position embedding (Su et al., 2021): pairs of numbers of each query and key turn by an angle that grows
+/// with their place, so that products depend on distances alone.
+/// ```
+/// (a, b) ↦ (a · cos mθᵢ − b · sin mθᵢ, b · cos mθᵢ + a · sin mθᵢ),   θᵢ = base^(−2i / size)
+/// ```
+/// for place `m` and pair `i`.
+public struct RotaryPositions: Sendable {
+  /// Which numbers make a pair.
+  public enum Pairing: Sendable {
+    /// Number `i` and number `i + size / 2`, as in GPT-NeoX and LLaMA's converted weights.
+    case halves
+    /// Numbers `2i` and `2i + 1`, as in the paper.
+    case neighbours
+  }
+
+  /// The extent of the vectors that turn, that of a head.
+  public let size: Int
+  /// The number of places.
+  public let capacity: Int
+  public let pairing: Pairing
+  /// `[capacity, size / 2]` each.
+  private let cosines: Tensor
+  private let sines: Tensor
+
+  /// - Precondition: `size` is even.
+  public init(_ size: Int, capacity: Int, base: Double = 10000, pairing: Pairing = .halves) {
+    guard size > 0, size % 2 == 0, capacity > 0 else {
+      fatalError("RotaryPositions: size \(size) must be even, and capacity \(capacity) positive")
+    }
+    (self.size, self.capacity, self.pairing) = (size, capacity, pairing)
+    let angles = (0..<capacity).flatMap { place in
+      (0..<size / 2).map { Double(place) * pow(base, -Double(2 * $0) / Double(size)) }
+    }
+    cosines = Tensor(angles.map { Float(cos($0)) }, shape: [capacity, size / 2])
+    sines = Tensor(angles.map { Float(sin($0)) }, shape: [capacity, size / 2])
+  }
+
+  /// - Parameters:
+  ///   - x: `[batch…, length, size]`.
+  ///   - offset: the place of the first element, an integer without axes; 0 when left out.
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an offset past the capacity.
+  public func callAsFunction(_ x: Tensor, offset: Tensor? = nil) -> Tensor {
+    guard x.rank >= 2, x.shape[x.rank - 1] == size, x.shape[x.rank - 2] <= capacity else {
+      let layout = "[batch…, length, \(size)] with a length of at most \(capacity)"
+      ShapeError("RotaryPositions", "\(x.shape) is not \(layout)").report()
+      return x
+    }
+    return x.inWideLane { x in
+      let length = x.shape[x.rank - 2]
+      let cosine = cosines.places(length, offset).cast(to: x.dtype)
+      let sine = sines.places(length, offset).cast(to: x.dtype)
+      let (a, b) = pairs(x)
+      let turned = [a * cosine - b * sine, b * cosine + a * sine]
+      switch pairing {
+      case .halves: return .concatenated(turned, alongAxis: -1)
+      case .neighbours: return Tensor.stacked(turned, alongAxis: -1).reshaped(to: x.shape)
+      }
+    }
+  }
+
+  private func pairs(_ x: Tensor) -> (Tensor, Tensor) {
+    let axis = x.rank - 1
+    switch pairing {
+    case .halves: return (x.slice(axis, from: 0, count: size / 2), x.slice(axis, from: size / 2, count: size / 2))
+    case .neighbours:
+      let step = { x.slice(axis, from: $0, count: size / 2, step: 2) }
+      return (step(0), step(1))
+    }
+  }
+}
+
+extension Tensor {
+  /// Rows `offset ..< offset + count`; those from 0 on where there is no offset.
+  func places(_ count: Int, _ offset: Tensor?) -> Tensor {
+    guard let offset else { return slice(0, from: 0, count: count) }
+    return rows(at: Tensor.indices([count], alongAxis: 0, dtype: .int32, device: device) + offset.cast(to: .int32))
+  }
+}

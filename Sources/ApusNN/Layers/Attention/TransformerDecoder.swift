@@ -1,0 +1,144 @@
+import ApusTensor
+
+/// What a decoder has seen of a sequence and its memory, for generation.
+public struct DecoderCache: Sendable {
+  /// The elements of the sequence.
+  public internal(set) var elements: KeyValueCache
+  /// Keys and values of the memory, once it was seen.
+  var memory: (key: Tensor, value: Tensor)?
+}
+
+/// A layer of a Transformer's decoder (Vaswani et al., 2017), as `torch.nn.TransformerDecoderLayer`: that of the
+/// encoder with attention to a memory, the encoder's result, in between:
+/// ```
+/// x = norm1(x + attention(x)),  x = norm2(x + attention(x, memory)),  y = norm3(x + linear2(f(linear1(x))))
+/// ```
+public struct TransformerDecoderLayer: Module {
+  public let selfAttn: MultiheadAttention
+  public let multiheadAttn: MultiheadAttention
+  public let linear1: Linear
+  public let linear2: Linear
+  public let norm1: LayerNorm
+  public let norm2: LayerNorm
+  public let norm3: LayerNorm
+  private let isNormFirst: Bool
+  private let feedForward: FeedForward
+
+  /// - Parameters: see `TransformerEncoderLayer`.
+  public init(
+    _ size: Int, heads: Int, hidden: Int = 2048, dropout: Double = 0.1, epsilon: Double = 1e-5,
+    isBatchFirst: Bool = false, isNormFirst: Bool = false, hasBias: Bool = true,
+    activation: @escaping @Sendable (Tensor) -> Tensor = { $0.relu() }
+  ) {
+    func attention() -> MultiheadAttention {
+      MultiheadAttention(size, heads: heads, dropout: dropout, hasBias: hasBias, isBatchFirst: isBatchFirst)
+    }
+    (selfAttn, multiheadAttn) = (attention(), attention())
+    linear1 = Linear(size, hidden, hasBias: hasBias)
+    linear2 = Linear(hidden, size, hasBias: hasBias)
+    norm1 = LayerNorm(size, epsilon: epsilon, hasBias: hasBias)
+    norm2 = LayerNorm(size, epsilon: epsilon, hasBias: hasBias)
+    norm3 = LayerNorm(size, epsilon: epsilon, hasBias: hasBias)
+    self.isNormFirst = isNormFirst
+    feedForward = FeedForward(linear1: linear1, linear2: linear2, dropout: Dropout(dropout), activation: activation)
+  }
+
+  /// Without what holds the dense layers a second time.
+  public var members: [ModuleMember] {
+    [
+      .module("self_attn", selfAttn), .module("multihead_attn", multiheadAttn), .module("linear1", linear1),
+      .module("linear2", linear2), .module("norm1", norm1), .module("norm2", norm2), .module("norm3", norm3),
+    ]
+  }
+
+  /// - Parameters:
+  ///   - x: `[length, batch, size]`.
+  ///   - memory: `[keys, batch, size]`.
+  ///   - mask: of the elements among each other; see `MultiheadAttention`.
+  ///   - keyMask: `[batch, length]`.
+  ///   - isCausal: whether an element attends to itself and those ahead of it alone.
+  ///   - memoryMask: of the memory's elements.
+  ///   - memoryKeyMask: `[batch, keys]`.
+  public func callAsFunction(
+    _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
+    memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil
+  ) -> Tensor {
+    apply(x) {
+      selfAttn($0, mask: mask, keyMask: keyMask, isCausal: isCausal)
+    } cross: {
+      multiheadAttn($0, memory, mask: memoryMask, keyMask: memoryKeyMask)
+    }
+  }
+
+  /// New elements, `[count, batch, size]`, behind those of the cache: causally, see `MultiheadAttention`. Keys and
+  /// values of the memory are worked out the first time.
+  public func callAsFunction(
+    _ x: Tensor, _ memory: Tensor, cache: inout DecoderCache, memoryKeyMask: Tensor? = nil
+  ) -> Tensor {
+    let seen = cache.memory ?? multiheadAttn.projected(memory, memory)
+    cache.memory = seen
+    return apply(x) {
+      selfAttn($0, cache: &cache.elements)
+    } cross: { x in
+      let heads = AttentionHeads(query: multiheadAttn.projected(x), key: seen.key, value: seen.value)
+      let problem = multiheadAttn.problem(heads, nil, memoryKeyMask, isCausal: false, offset: nil)
+      return problem.map { multiheadAttn.joined($0.output(), x) } ?? x
+    }
+  }
+
+  private func apply(_ x: Tensor, attention: (Tensor) -> Tensor, cross: (Tensor) -> Tensor) -> Tensor {
+    let x = feedForward.residual(x, norm1, isNormFirst, attention)
+    let seen = feedForward.residual(x, norm2, isNormFirst, cross)
+    return feedForward.residual(seen, norm3, isNormFirst) { feedForward($0) }
+  }
+}
+
+/// Layers of a decoder one after the other, as `torch.nn.TransformerDecoder`. Unlike there each layer begins with
+/// values of its own.
+public struct TransformerDecoder: Module {
+  public let layers: [TransformerDecoderLayer]
+  public let norm: LayerNorm?
+
+  /// - Parameters: see `TransformerEncoder`.
+  public init(_ count: Int, norm: LayerNorm? = nil, _ layer: () -> TransformerDecoderLayer) {
+    layers = (0..<count).map { _ in layer() }
+    self.norm = norm
+  }
+
+  /// - Parameters: see `TransformerDecoderLayer`.
+  public func callAsFunction(
+    _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
+    memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil
+  ) -> Tensor {
+    let y = layers.reduce(x) {
+      $1(
+        $0, memory, mask: mask, keyMask: keyMask, isCausal: isCausal, memoryMask: memoryMask,
+        memoryKeyMask: memoryKeyMask)
+    }
+    return norm?(y) ?? y
+  }
+
+  /// Empty caches, one for each layer.
+  public func makeCaches(
+    batch: Int, capacity: Int, dtype: DType? = nil, device: ComputeDevice = .current
+  ) -> [DecoderCache] {
+    layers.map {
+      DecoderCache(elements: $0.selfAttn.makeCache(batch: batch, capacity: capacity, dtype: dtype, device: device))
+    }
+  }
+
+  /// New elements, `[count, batch, size]`, behind those of the caches; see `TransformerDecoderLayer`.
+  public func callAsFunction(
+    _ x: Tensor, _ memory: Tensor, caches: inout [DecoderCache], memoryKeyMask: Tensor? = nil
+  ) -> Tensor {
+    guard caches.count == layers.count else {
+      ShapeError("TransformerDecoder", "\(caches.count) caches are given for \(layers.count) layers").report()
+      return x
+    }
+    var y = x
+    for (index, layer) in layers.enumerated() {
+      y = layer(y, memory, cache: &caches[index], memoryKeyMask: memoryKeyMask)
+    }
+    return norm?(y) ?? y
+  }
+}

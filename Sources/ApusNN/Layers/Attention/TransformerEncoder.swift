@@ -1,0 +1,130 @@
+import ApusTensor
+
+/// A layer of a Transformer's encoder (Vaswani et al., 2017), as `torch.nn.TransformerEncoderLayer`:
+/// ```
+/// x = norm1(x + attention(x)),  y = norm2(x + linear2(f(linear1(x))))            normalized behind
+/// x = x + attention(norm1(x)),  y = x + linear2(f(linear1(norm2(x))))            ahead (Xiong et al., 2020)
+/// ```
+/// with dropout behind `f`, and behind attention and `linear2`.
+public struct TransformerEncoderLayer: Layer {
+  public let selfAttn: MultiheadAttention
+  public let linear1: Linear
+  public let linear2: Linear
+  public let norm1: LayerNorm
+  public let norm2: LayerNorm
+  private let isNormFirst: Bool
+  private let feedForward: FeedForward
+
+  /// - Parameters:
+  ///   - size: the extent of an element.
+  ///   - heads: a divisor of `size`.
+  ///   - hidden: the extent between the two dense layers.
+  ///   - dropout: the rate, also of the attention's weights.
+  ///   - epsilon: of the norms.
+  ///   - isBatchFirst: whether inputs and results are `[batch, length, size]`, not `[length, batch, size]`.
+  ///   - isNormFirst: whether norms stand ahead of attention and dense layers.
+  ///   - hasBias: whether dense layers, attention and norms add biases.
+  ///   - keyValueHeads: see `MultiheadAttention`.
+  ///   - rotary: see `MultiheadAttention`.
+  ///   - activation: the function `f`.
+  public init(
+    _ size: Int, heads: Int, hidden: Int = 2048, dropout: Double = 0.1, epsilon: Double = 1e-5,
+    isBatchFirst: Bool = false, isNormFirst: Bool = false, hasBias: Bool = true, keyValueHeads: Int? = nil,
+    rotary: RotaryPositions? = nil, activation: @escaping @Sendable (Tensor) -> Tensor = { $0.relu() }
+  ) {
+    selfAttn = MultiheadAttention(
+      size, heads: heads, keyValueHeads: keyValueHeads, dropout: dropout, hasBias: hasBias,
+      isBatchFirst: isBatchFirst, rotary: rotary)
+    linear1 = Linear(size, hidden, hasBias: hasBias)
+    linear2 = Linear(hidden, size, hasBias: hasBias)
+    norm1 = LayerNorm(size, epsilon: epsilon, hasBias: hasBias)
+    norm2 = LayerNorm(size, epsilon: epsilon, hasBias: hasBias)
+    self.isNormFirst = isNormFirst
+    feedForward = FeedForward(linear1: linear1, linear2: linear2, dropout: Dropout(dropout), activation: activation)
+  }
+
+  /// Without what holds the dense layers a second time.
+  public var members: [ModuleMember] {
+    [
+      .module("self_attn", selfAttn), .module("linear1", linear1), .module("linear2", linear2),
+      .module("norm1", norm1), .module("norm2", norm2),
+    ]
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
+
+  /// - Parameters:
+  ///   - x: `[length, batch, size]`.
+  ///   - mask: see `MultiheadAttention`.
+  ///   - keyMask: `[batch, length]`; see `MultiheadAttention`.
+  ///   - isCausal: whether an element attends to itself and those ahead of it alone.
+  public func callAsFunction(_ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool) -> Tensor {
+    apply(x) { selfAttn($0, mask: mask, keyMask: keyMask, isCausal: isCausal) }
+  }
+
+  /// New elements, `[count, batch, size]`, behind those of the cache: causally, see `MultiheadAttention`.
+  public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
+    apply(x) { selfAttn($0, cache: &cache, keyMask: keyMask) }
+  }
+
+  private func apply(_ x: Tensor, attention: (Tensor) -> Tensor) -> Tensor {
+    let x = feedForward.residual(x, norm1, isNormFirst, attention)
+    return feedForward.residual(x, norm2, isNormFirst) { feedForward($0) }
+  }
+}
+
+/// Layers of an encoder one after the other, as `torch.nn.TransformerEncoder`. Unlike there each layer begins with
+/// values of its own.
+public struct TransformerEncoder: Layer {
+  public let layers: [TransformerEncoderLayer]
+  public let norm: LayerNorm?
+
+  /// - Parameters:
+  ///   - layer: makes a layer, once for each.
+  ///   - norm: of the result; layers that normalize ahead need one.
+  public init(_ count: Int, norm: LayerNorm? = nil, _ layer: () -> TransformerEncoderLayer) {
+    layers = (0..<count).map { _ in layer() }
+    self.norm = norm
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
+
+  /// - Parameters: see `TransformerEncoderLayer`.
+  public func callAsFunction(_ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool) -> Tensor {
+    let y = layers.reduce(x) { $1($0, mask: mask, keyMask: keyMask, isCausal: isCausal) }
+    return norm?(y) ?? y
+  }
+
+  /// Empty caches, one for each layer.
+  public func makeCaches(
+    batch: Int, capacity: Int, dtype: DType? = nil, device: ComputeDevice = .current
+  ) -> [KeyValueCache] {
+    layers.map { $0.selfAttn.makeCache(batch: batch, capacity: capacity, dtype: dtype, device: device) }
+  }
+
+  /// New elements, `[count, batch, size]`, behind those of the caches: causally, see `MultiheadAttention`.
+  public func callAsFunction(_ x: Tensor, caches: inout [KeyValueCache], keyMask: Tensor? = nil) -> Tensor {
+    guard caches.count == layers.count else {
+      ShapeError("TransformerEncoder", "\(caches.count) caches are given for \(layers.count) layers").report()
+      return x
+    }
+    var y = x
+    for (index, layer) in layers.enumerated() { y = layer(y, cache: &caches[index], keyMask: keyMask) }
+    return norm?(y) ?? y
+  }
+}
+
+/// What the layers of encoder and decoder share: two dense layers, dropout, and the way around.
+struct FeedForward: Sendable {
+  let linear1: Linear
+  let linear2: Linear
+  let dropout: Dropout
+  let activation: @Sendable (Tensor) -> Tensor
+
+  func callAsFunction(_ x: Tensor) -> Tensor { linear2(dropout(activation(linear1(x)))) }
+
+  /// `x + body(norm(x))`, or `norm(x + body(x))`.
+  func residual(_ x: Tensor, _ norm: LayerNorm, _ isNormFirst: Bool, _ body: (Tensor) -> Tensor) -> Tensor {
+    isNormFirst ? x + dropout(body(norm(x))) : norm(x + dropout(body(x)))
+  }
+}

@@ -1,0 +1,118 @@
+import Apus
+
+extension ModuleCase {
+  /// Attention of every kind, as in `Tests/Conformance/attention.py`.
+  static let attention = dotProducts + groupedDotProducts + positions + multihead + multiheadKeys + transformers
+
+  /// One of each kind, with as many options as go together.
+  static let shortAttention: Set = [
+    "sdpa-causal-offset", "sdpa-mask-added", "sdpa-grouped-mask", "sdpa-masked-rows", "rotary-offset", "learned",
+    "multihead-both-keys", "multihead-sizes", "multihead-rotary", "encoder-layer-masks", "decoder-layer-options",
+    "transformer",
+  ]
+
+  /// What has no parameters.
+  private struct Nothing: Module {
+    var members: [ModuleMember] { [] }
+  }
+
+  private static func function(_ name: String, _ call: @escaping @Sendable ([Tensor]) -> Tensor) -> ModuleCase {
+    ModuleCase(name, { Nothing() }, call: { [call($1)] })
+  }
+
+  private static func dot(
+    _ name: String, isCausal: Bool = false, offset: Int? = nil, scale: Double? = nil
+  ) -> ModuleCase {
+    function("sdpa" + name) { inputs in
+      scaledDotProductAttention(
+        inputs[0], inputs[1], inputs[2], mask: inputs.count > 3 ? inputs[3] : nil, isCausal: isCausal,
+        queryOffset: offset.map { .number(Double($0), dtype: .int32) }, scale: scale)
+    }
+  }
+
+  private static let dotProducts = [
+    dot(""), dot("-scale", scale: 0.3), dot("-causal", isCausal: true), dot("-causal-square", isCausal: true),
+    dot("-causal-offset", isCausal: true, offset: 2), dot("-mask"), dot("-mask-heads"), dot("-mask-added"),
+    dot("-causal-mask", isCausal: true), dot("-plain"), dot("-broadcast"), dot("-long", isCausal: true),
+    dot("-masked-rows"),
+  ]
+
+  private static let groupedDotProducts = [
+    dot("-grouped"), dot("-grouped-causal", isCausal: true), dot("-grouped-mask"), dot("-grouped-mask-added"),
+    dot("-one-group"),
+  ]
+
+  private static let positions = [
+    function("rotary-halves") { RotaryPositions(6, capacity: 8)($0[0]) },
+    function("rotary-neighbours") { RotaryPositions(6, capacity: 4, pairing: .neighbours)($0[0]) },
+    function("rotary-offset") {
+      RotaryPositions(6, capacity: 8, base: 100)($0[0], offset: .number(3, dtype: .int32))
+    },
+    ModuleCase(
+      "sinusoidal", { SinusoidalPositions(5, capacity: 6) }, call: { [$0($1[0], offset: .number(2, dtype: .int32))] }),
+    ModuleCase("sinusoidal-batch-first", SinusoidalPositions(6, capacity: 10, isBatchFirst: true)),
+    ModuleCase(
+      "learned", { LearnedPositions(3, capacity: 6) }, call: { [$0($1[0], offset: .number(1, dtype: .int32))] }),
+    linearBiases("linear-biases", heads: 4), linearBiases("linear-biases-odd", heads: 6),
+  ]
+
+  private static func linearBiases(_ name: String, heads: Int) -> ModuleCase {
+    function(name) { inputs in
+      let mask = LinearBiases(heads: heads)(queries: 4, keys: 6, offset: .number(2, dtype: .int32))
+      return scaledDotProductAttention(inputs[0], inputs[1], inputs[2], mask: mask)
+    }
+  }
+
+  /// Self-attention under masks, told apart by their shapes as in the script.
+  private static func alone(
+    _ name: String, isCausal: Bool = false, _ make: @escaping @Sendable () -> MultiheadAttention
+  ) -> ModuleCase {
+    ModuleCase("multihead" + name, make) { attention, inputs in
+      let masks = inputs.dropFirst()
+      return [
+        attention(
+          inputs[0], mask: masks.first { $0.shape[0] != 2 }, keyMask: masks.first { $0.shape[0] == 2 },
+          isCausal: isCausal)
+      ]
+    }
+  }
+
+  private static let multihead = [
+    alone("") { MultiheadAttention(6, heads: 3) },
+    alone("-batch-first") { MultiheadAttention(6, heads: 3, isBatchFirst: true) },
+    alone("-no-bias") { MultiheadAttention(6, heads: 2, hasBias: false) },
+    alone("-mask") { MultiheadAttention(6, heads: 2) },
+    alone("-mask-added") { MultiheadAttention(6, heads: 2) },
+    alone("-key-mask") { MultiheadAttention(6, heads: 2) },
+    alone("-both-masks") { MultiheadAttention(6, heads: 2) },
+    alone("-causal", isCausal: true) { MultiheadAttention(6, heads: 2) },
+    alone("-grouped", isCausal: true) { MultiheadAttention(8, heads: 4, keyValueHeads: 2, isBatchFirst: true) },
+    alone("-rotary", isCausal: true) {
+      MultiheadAttention(
+        8, heads: 2, keyValueHeads: 1, isBatchFirst: true, rotary: RotaryPositions(4, capacity: 6))
+    },
+    ModuleCase("multihead-cross", { MultiheadAttention(6, heads: 2) }, call: { [$0($1[0], $1[1])] }),
+    ModuleCase("multihead-three", { MultiheadAttention(6, heads: 2) }, call: { [$0($1[0], $1[1], $1[2])] }),
+    ModuleCase(
+      "multihead-sizes", { MultiheadAttention(6, heads: 2, keySize: 4, valueSize: 3) },
+      call: { [$0($1[0], $1[1], $1[2])] }),
+    ModuleCase("multihead-weights", { MultiheadAttention(6, heads: 2) }) { attention, inputs in
+      let found = attention.withWeights(inputs[0], inputs[1])
+      return [found.output, found.weights]
+    },
+    ModuleCase("multihead-weights-heads", { MultiheadAttention(6, heads: 2, isBatchFirst: true) }) {
+      attention, inputs in
+      let found = attention.withWeights(inputs[0], inputs[1], averagesHeads: false)
+      return [found.output, found.weights]
+    },
+  ]
+
+  private static let multiheadKeys = [
+    alone("-key-bias") { MultiheadAttention(6, heads: 2, addsKeyBias: true) },
+    alone("-zero-key") { MultiheadAttention(6, heads: 2, addsZeroKey: true) },
+    alone("-both-keys") { MultiheadAttention(6, heads: 2, addsKeyBias: true, addsZeroKey: true) },
+    alone("-both-keys-causal", isCausal: true) {
+      MultiheadAttention(6, heads: 2, addsKeyBias: true, addsZeroKey: true)
+    },
+  ]
+}
