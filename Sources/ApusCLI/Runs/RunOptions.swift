@@ -43,14 +43,15 @@ enum RunOptions {
   static let saveEvery = Option("save-every", .positiveNumber, help: "seconds between checkpoints (default: 60)")
 
   /// In the order in which they are listed and stored.
-  static let declarations = [
-    model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
-    steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
-    schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration,
-    clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
-    seed.declaration,
-    weights.declaration, initialize.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
-  ] + TextOptions.declarations
+  static let declarations =
+    [
+      model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
+      steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
+      schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration,
+      clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
+      seed.declaration,
+      weights.declaration, initialize.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
+    ] + TextOptions.declarations
 }
 
 extension ValueKind<String> {

@@ -50,7 +50,9 @@ struct TokenizerTests {
   @Test func words() {
     #expect(
       WordTokenizer.words(of: "He said: \"it's a well-known — 'fact' 1st.\"\nÉté-")
-        == ["He", "said", ":", "\"", "it's", "a", "well-known", "—", "'", "fact", "'", "1st", ".", "\"", "\n", "Été", "-"])
+        == [
+          "He", "said", ":", "\"", "it's", "a", "well-known", "—", "'", "fact", "'", "1st", ".", "\"", "\n", "Été", "-",
+        ])
     let tokenizer = WordTokenizer(learning: "the cat, the dog; the cat", size: 5)
     #expect(tokenizer.vocabulary.words == ["[PAD]", "[UNK]", "the", "cat", ","])
     #expect(tokenizer.encode("the dog, cat") == [2, 1, 4, 3])
