@@ -8,8 +8,8 @@ enum ApusCommand {
   static let version = "0.1.0"
 
   static let commands: [any Command.Type] = [
-    TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self, VerifyCommand.self,
-    DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self, BenchCommand.self, CompletionsCommand.self,
+    TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self, SummaryCommand.self,
+    VerifyCommand.self, DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self, BenchCommand.self, CompletionsCommand.self,
   ]
 
   static func main() {

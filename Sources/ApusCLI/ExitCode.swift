@@ -24,7 +24,7 @@ enum ExitCode: Int32 {
     case let error as DeviceError: self.init(for: error)
     case let error as TrainingError: self.init(for: error)
     case ModelError.unknown: self = .usage
-    case is ShapeError: self = .data
+    case is ShapeError, ModelError.misfit: self = .data
     case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
     case is OutputError: self = .inputOutput
     case let interruption as Interruption: self = interruption.signal == 15 ? .terminated : .interrupted

@@ -1,39 +1,57 @@
 import ApusData
 
-/// A model that can be named: `mlp`, `lenet5`, …
+/// A model that can be named: `mlp`, `lenet5`, `char-lstm`, …
 public struct ModelDescription: Sendable {
+  /// What a model takes and gives.
+  public enum Kind: Hashable, Sendable {
+    /// Images to classes.
+    case images(ImageNetwork)
+    /// The beginning of a text to what comes next.
+    case language(TextNetwork)
+    /// Texts to classes.
+    case texts(TextNetwork)
+  }
+
   public let name: String
   public let summary: String
-  /// What it is made of.
-  public let layers: LayerList
-  /// The size of one input, `[channels, height, width]`.
-  public let inputSize: [Int]
+  public let kind: Kind
   /// What it trains with unless told otherwise.
   public let recipe: Recipe
 
-  public init(name: String, summary: String, layers: LayerList, inputSize: [Int], recipe: Recipe) {
+  public init(name: String, summary: String, kind: Kind, recipe: Recipe) {
     self.name = name
     self.summary = summary
-    self.layers = layers
-    self.inputSize = inputSize
+    self.kind = kind
     self.recipe = recipe
   }
 
   /// How a model is trained by default.
   public struct Recipe: Hashable, Sendable {
-    public var data = "fashion-mnist"
+    public var data: String
     public var optimizer = "adam"
-    public var learningRate = 1e-3
-    public var batchSize = 128
-    public var epochs = 5
+    public var learningRate: Double
+    public var batchSize: Int
+    public var epochs: Int
+    public var clipNorm: Double?
 
-    public init(learningRate: Double = 1e-3) { self.learningRate = learningRate }
+    public init(
+      data: String = "fashion-mnist", learningRate: Double = 1e-3, batchSize: Int = 128, epochs: Int = 5,
+      clipNorm: Double? = nil
+    ) {
+      self.data = data
+      self.learningRate = learningRate
+      self.batchSize = batchSize
+      self.epochs = epochs
+      self.clipNorm = clipNorm
+    }
   }
 }
 
 extension ModelDescription {
   /// Every model, in the order in which they are listed.
-  public static let all: [ModelDescription] = [.mlp, .lenet5, .rnn, .lstm, .gru]
+  public static let all: [ModelDescription] = [
+    .mlp, .lenet5, .rnn, .lstm, .gru, .charLSTM, .wordLSTM, .charTransformer, .textLSTM, .textTransformer,
+  ]
 
   /// The model of a name.
   public static func find(_ name: String) throws(ModelError) -> ModelDescription {
@@ -45,6 +63,8 @@ extension ModelDescription {
 /// What can be wrong with the choice of a model.
 public enum ModelError: Error, Hashable, Sendable {
   case unknown(String, known: [String])
+  /// Sizes that do not go together.
+  case misfit(String)
   /// The device has less memory than training the model takes, whatever the size of the batch.
   case tooLarge(parameters: Int, valuesEach: Int, requested: Int, device: String, available: Int)
 }
@@ -54,6 +74,7 @@ extension ModelError: CustomStringConvertible {
     switch self {
     case .unknown(let name, let known):
       return "unknown model \"\(name)\"" + suggestion(for: name, in: known)
+    case .misfit(let reason): return reason
     case .tooLarge(let parameters, let valuesEach, let requested, let device, let available):
       return "training the model needs \(requested.byteText) of the \(available.byteText) of device \(device): "
         + "\(parameters.grouped) parameters of \(valuesEach) numbers each, with the gradient and what the optimizer "

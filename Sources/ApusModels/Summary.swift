@@ -15,6 +15,20 @@ public struct ModelSummary: Sendable {
     public var multiplyAccumulates: Int
   }
 
+  /// An example: its extents, and the type of its elements.
+  public struct Input: Hashable, Sendable {
+    public var extents: [Int]
+    public var dtype: DType
+
+    public init(_ extents: [Int], dtype: DType) {
+      self.extents = extents
+      self.dtype = dtype
+    }
+
+    /// Numbers of float32.
+    public init(_ extents: [Int]) { self.init(extents, dtype: .float32) }
+  }
+
   public var rows: [Row]
   /// `[…]` of one example.
   public var input: [Int]
@@ -33,8 +47,12 @@ public struct ModelSummary: Sendable {
   ///
   /// - Parameter input: the extents of one example.
   /// - Throws: `ShapeError` when the layers do not fit each other or the input.
-  public init(of model: any Layer, input: [Int]) throws {
-    let x = Tensor.zeros(Shape([1] + input))
+  public init(of model: any Layer, input: [Int]) throws { try self.init(of: model, input: Input(input)) }
+
+  /// Runs a model on a placeholder; nothing is computed.
+  /// - Throws: `ShapeError` when the layers do not fit each other or the input.
+  public init(of model: any Layer, input: Input) throws {
+    let x = Tensor.zeros(Shape([1] + input.extents), dtype: input.dtype)
     let (records, output) = try checkingShapes {
       withMode(.inference) { LayerTrace.run(model, x) }
     }
@@ -46,7 +64,7 @@ public struct ModelSummary: Sendable {
         activationByteCount += record.output.elementCount * record.output.dtype.byteCount
       }
     }
-    self.input = input
+    self.input = input.extents
     self.output = Array(output.shape.dropFirst())
     let state = model.state
     func count(_ isIncluded: (ModelState.Entry) -> Bool) -> Int {

@@ -5,7 +5,7 @@ import ApusTensor
 public struct Evaluation: Hashable, Sendable {
   /// The mean of the examples' losses.
   public var loss: Double
-  /// The share of examples that are right, where the objective says which are.
+  /// The share of examples, or of their parts, that are right, where the objective says which are.
   public var accuracy: Double?
   public var count: Int
 }
@@ -18,8 +18,8 @@ public struct Evaluation: Hashable, Sendable {
 public func evaluate(
   _ model: any Layer, on source: any ExampleSource, objective: Objective = .classification, batchSize: Int
 ) throws(TrainingError) -> Evaluation {
-  var sum = EvaluationSum(hasHits: objective.hits != nil)
   let size = max(1, min(batchSize, source.count))
+  var sum = EvaluationSum(hasHits: objective.hits != nil, size: size)
   try reportingTraining {
     try withMode(.inference) {
       var pending: (losses: Reading, hits: Reading?, count: Int)?
@@ -43,22 +43,31 @@ public func evaluate(
 
 private struct EvaluationSum {
   let hasHits: Bool
+  /// The number of examples in a batch, filled up.
+  let size: Int
   var loss = 0.0
   var hits = 0
+  var parts = 0
   var count = 0
 
-  init(hasHits: Bool) { self.hasHits = hasHits }
+  init(hasHits: Bool, size: Int) {
+    self.hasHits = hasHits
+    self.size = size
+  }
 
   mutating func add(_ batch: (losses: Reading, hits: Reading?, count: Int)) throws(DeviceError) {
     for value in try batch.losses.array(of: Float.self).prefix(batch.count) { loss += Double(value) }
     if let reading = batch.hits {
-      hits += try reading.array(of: Bool.self).prefix(batch.count).count(where: \.self)
+      let all = try reading.array(of: Bool.self)
+      let counted = all.prefix(all.count / size * batch.count)
+      hits += counted.count(where: \.self)
+      parts += counted.count
     }
     count += batch.count
   }
 
   var result: Evaluation {
     let divisor = Double(max(count, 1))
-    return Evaluation(loss: loss / divisor, accuracy: hasHits ? Double(hits) / divisor : nil, count: count)
+    return Evaluation(loss: loss / divisor, accuracy: hasHits ? Double(hits) / Double(max(parts, 1)) : nil, count: count)
   }
 }

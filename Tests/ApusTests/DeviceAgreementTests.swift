@@ -20,7 +20,7 @@ import Testing
   }
 
   private func model(_ device: ComputeDevice) throws -> Sequential {
-    try withRandomKey(RandomKey(seed: 3)) { try ModelDescription.find("lenet5").model() }
+    try withRandomKey(RandomKey(seed: 3)) { try ImageNetwork.lenet5.model() }
   }
 
   @Test(arguments: ["adam", "sgd"]) func lossesOfTheFirstTwentySteps(rule: String) throws {

@@ -14,7 +14,14 @@ public struct TrainingStep: Workload {
     TrainingStep(name: "lenet5-b128-sgd", model: "lenet5", batchSize: 128) {
       SGD(learningRate: 1e-2, momentum: 0.9)
     },
+    TrainingStep(name: "rnn-rows-b128-h128", model: "rnn", batchSize: 128) { Adam(learningRate: 1e-3) },
+    TrainingStep(name: "lstm-rows-b128-h128", model: "lstm", batchSize: 128) { Adam(learningRate: 1e-3) },
+    TrainingStep(name: "gru-rows-b128-h128", model: "gru", batchSize: 128) { Adam(learningRate: 1e-3) },
+    TrainingStep(name: "charlm-lstm2-h256-t64-b32", model: "char-lstm", batchSize: 32) { Adam(learningRate: 1e-3) },
   ]
+
+  /// The number of different characters in workloads of text.
+  private static let vocabularySize = 96
 
   /// The workload of a name.
   public static func find(_ name: String) throws(ProblemError) -> TrainingStep {
@@ -53,13 +60,35 @@ public struct TrainingStep: Workload {
   /// A step of a new model; each call builds and runs the next one and returns its loss.
   public func training() throws -> () throws -> Tensor {
     let description = try ModelDescription.find(model)
-    let model = try withRandomKey(RandomKey(seed: 1)) { try description.model() }
+    let (model, objective) = try withRandomKey(RandomKey(seed: 1)) { try network(of: description) }
     let optimizer = Optimizer(rule(), for: model)
     var key = RandomKey(seed: 2)
-    let images = Tensor.normal(Shape([batchSize] + description.inputSize), key: &key)
-    let labels = Tensor.uniform([batchSize], upper: 10, key: &key).cast(to: .int64)
-    try eval([images, labels])
-    return { try withMode(.training) { try optimizer.minimize { crossEntropy(model(images), labels) } } }
+    func indices(_ shape: Shape, below bound: Int) -> Tensor {
+      Tensor.uniform(shape, upper: Double(bound), key: &key).cast(to: .int32)
+    }
+    let (inputs, targets): (Tensor, Tensor)
+    switch description.kind {
+    case .images(let network):
+      inputs = Tensor.normal(Shape([batchSize] + network.inputSize), key: &key)
+      targets = indices([batchSize], below: 10)
+    case .language(let network), .texts(let network):
+      let shape: Shape = [batchSize, network.sequenceLength]
+      inputs = indices(shape, below: TrainingStep.vocabularySize)
+      targets = indices(shape, below: TrainingStep.vocabularySize)
+    }
+    try eval([inputs, targets])
+    return {
+      try withMode(.training) { try optimizer.minimize { objective.losses(model(inputs), targets).mean() } }
+    }
+  }
+
+  private func network(of description: ModelDescription) throws -> (model: any Layer, objective: Objective) {
+    switch description.kind {
+    case .images(let network): (try network.model(), .classification)
+    case .language(let network): (try network.languageModel(vocabulary: TrainingStep.vocabularySize), .tokens)
+    case .texts(let network):
+      (try network.classifier(vocabulary: TrainingStep.vocabularySize, classes: 10), .classification)
+    }
   }
 
   /// Bytes that the workload took: of a device with memory of its own what it held, else what the process grew by.

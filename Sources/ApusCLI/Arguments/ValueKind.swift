@@ -54,12 +54,24 @@ extension ValueKind<Double> {
   static let nonNegativeNumber = ValueKind("X", expectation: "a number of 0 or more") { text in
     Double(text).flatMap { $0 >= 0 && $0.isFinite ? $0 : nil }
   }
+
+  static let probability = ValueKind("X", expectation: "a number above 0, at most 1") { text in
+    Double(text).flatMap { 0 < $0 && $0 <= 1 ? $0 : nil }
+  }
+
+  /// A share that is not all.
+  static let share = ValueKind("X", expectation: "a number from 0 to below 1") { text in
+    Double(text).flatMap { 0 <= $0 && $0 < 1 ? $0 : nil }
+  }
 }
 
 extension ValueKind<String> {
   static func text(_ placeholder: String) -> ValueKind {
     ValueKind(placeholder, expectation: "a text that is not empty") { $0.isEmpty ? nil : $0 }
   }
+
+  /// Any text, the empty one too.
+  static let anyText = ValueKind("TEXT", expectation: "a text") { $0 }
 
   static let file = ValueKind("FILE", expectation: "a file name", completion: .files) {
     $0.isEmpty ? nil : $0

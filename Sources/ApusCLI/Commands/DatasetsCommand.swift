@@ -11,11 +11,10 @@ enum DatasetsCommand: Command {
       for dataset in DatasetDescription.all { try StandardOutput.write(dataset.json) }
       return
     }
-    var table = Table("SOURCE", "IMAGES", "CLASSES", "INSTALLED", "")
+    var table = Table("SOURCE", "CONTENT", "CLASSES", "INSTALLED", "")
     for dataset in DatasetDescription.all {
       table.append(
-        dataset.source, dataset.imageSize.map(String.init).joined(separator: "x"),
-        String(dataset.classNames.count), dataset.isInstalled.map { $0 ? "yes" : "no" } ?? "-",
+        dataset.source, dataset.contentText, dataset.classNames.map { String($0.count) } ?? "-", dataset.isInstalled.map { $0 ? "yes" : "no" } ?? "-",
         dataset.summary)
     }
     try StandardOutput.write(line: table.text)
@@ -23,14 +22,20 @@ enum DatasetsCommand: Command {
 }
 
 extension DatasetDescription {
+  /// `images 1x28x28`, `text`.
+  fileprivate var contentText: String {
+    ([contentName] + (imageSize.map { [$0.map(String.init).joined(separator: "x")] } ?? [])).joined(separator: " ")
+  }
+
   fileprivate var json: JSON {
     var object: JSONObject = [
       "name": .string(name), "source": .string(source), "summary": .string(summary),
-      "image_size": .array(imageSize.map { .integer($0) }),
-      "classes": .array(classNames.map { .string($0) }),
+      "content": .string(contentName),
     ]
+    object["image_size"] = imageSize.map { .array($0.map { .integer($0) }) }
+    object["classes"] = classNames.map { .array($0.map { .string($0) }) }
     if let isInstalled { object["installed"] = .bool(isInstalled) }
-    if let defaultDirectory { object["directory"] = .string(defaultDirectory) }
+    if let defaultPath { object["path"] = .string(defaultPath) }
     return .object(object)
   }
 }

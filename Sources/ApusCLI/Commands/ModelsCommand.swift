@@ -6,24 +6,51 @@ enum ModelsCommand: Command {
   static let json = Flag("json", help: "print one JSON object a line")
   static let declarations = [json.declaration]
   static let discussion = """
-    Any other chain of layers is written with --layers, in the same words as here.
+    Any other chain of layers is written with --layers, in the same words as here. The parameters of models of text
+    are those with the largest vocabulary that they may have, and two classes.
     """
 
   static func run(_ arguments: Arguments) throws {
-    var table = Table("MODEL", "INPUT", "PARAMETERS", "LAYERS")
+    var table = Table("MODEL", "INPUT", "PARAMETERS", "")
     for model in ModelDescription.all {
-      let parameters = try model.layers.stages(for: model.inputSize).reduce(0) { $0 + $1.parameterCount }
-      let input = model.inputSize.map(String.init).joined(separator: "x")
+      // Nothing is computed: the device only gives the tensors a place.
+      let parameters = try withDevice(.named("cpu")) { try model.exampleModel().parameters }
+      let count = parameters.reduce(0) { $0 + $1.shape.elementCount }
       if arguments[json] {
-        try StandardOutput.write([
-          "name": .string(model.name), "summary": .string(model.summary), "parameters": .integer(parameters),
-          "input_size": .array(model.inputSize.map { .integer($0) }),
-          "layers": .string(model.layers.description),
-        ])
+        try StandardOutput.write(model.json(parameterCount: count))
       } else {
-        table.append(model.name, input, parameters.grouped, model.layers.description)
+        table.append(model.name, model.inputText, count.grouped, model.layersText ?? model.summary)
       }
     }
     if !arguments[json] { try StandardOutput.write(line: table.text) }
+  }
+}
+
+extension ModelDescription {
+  fileprivate var layersText: String? {
+    if case .images(let network) = kind { network.layers.description } else { nil }
+  }
+
+  fileprivate var inputText: String {
+    switch kind {
+    case .images(let network): network.inputSize.map(String.init).joined(separator: "x")
+    case .language(let network), .texts(let network): "\(network.sequenceLength) \(network.tokenizer)s"
+    }
+  }
+
+  fileprivate func json(parameterCount: Int) -> JSON {
+    var object: JSONObject = [
+      "name": .string(name), "summary": .string(summary), "parameters": .integer(parameterCount),
+      "data": .string(recipe.data),
+    ]
+    switch kind {
+    case .images(let network):
+      object["input_size"] = .array(network.inputSize.map { .integer($0) })
+      object["layers"] = .string(network.layers.description)
+    case .language(let network), .texts(let network):
+      object["sequence_length"] = .integer(network.sequenceLength)
+      object["tokenizer"] = .string(network.tokenizer)
+    }
+    return .object(object)
   }
 }

@@ -2,25 +2,28 @@ import Apus
 
 enum PredictCommand: Command {
   static let name = "predict"
-  static let summary = "say what a trained model sees in images"
+  static let summary = "say what class images or texts are of"
   static let run = StoredModel.argument
   static let files = Argument(
-    .file, repeats: true, help: "IDX files of images, plain or .gz, such as t10k-images-idx3-ubyte.gz")
+    .file, repeats: true,
+    help: "IDX files of images, plain or .gz, such as t10k-images-idx3-ubyte.gz; for models of text, files of lines")
   static let device = RunOptions.device
-  static let json = Flag("json", help: "print one JSON object for each image, then one for all")
+  static let json = Flag("json", help: "print one JSON object for each image or line, then one for all")
   static let declarations = [run.declaration, files.declaration, device.declaration, json.declaration]
 
   static func run(_ arguments: Arguments) throws {
     let stored = try StoredModel(path: arguments[run]!, command: name)
+    guard case .images(let format) = stored.format else { return try predictTexts(stored, arguments) }
     // All files are read before the first result is printed: a bad one is found early.
-    let sets = try arguments.all(files).map { ($0, try stored.images.read($0)) }
+    let sets = try arguments.all(files).map { ($0, try format.read($0)) }
     let device = try ComputeDevice.chosen(by: arguments[device])
     var count = 0
     try withDevice(device) {
       let model = try stored.load()
       for (file, images) in sets {
-        try Classifier(model: model, format: stored.images, images: images).run { prediction in
-          try write(prediction, file, stored.images, arguments[json])
+        let loaded = LoadedImages(images, statistics: format.statistics)
+        try Classifier(model: model, count: images.count) { loaded.batch($0).images }.run { prediction in
+          try write(prediction, file, format.className(prediction.label), arguments[json])
           count += 1
         }
       }
@@ -32,10 +35,37 @@ enum PredictCommand: Command {
     ])
   }
 
+  /// Every line of a file is a text.
+  private static func predictTexts(_ stored: StoredModel, _ arguments: Arguments) throws {
+    guard case .texts(let network) = stored.settings.model.kind, case .text(let format) = stored.format else {
+      throw UsageError(
+        command: name, message: "\(stored.settings.model.name) is a language model; try apus generate")
+    }
+    let files = try arguments.all(files).map { ($0, try LabelledTexts(linesOf: $0)) }
+    let device = try ComputeDevice.chosen(by: arguments[device])
+    var count = 0
+    try withDevice(device) {
+      let model = try stored.load()
+      for (file, lines) in files {
+        let texts = TokenizedTexts(lines, tokenizer: format.tokenizer, length: network.sequenceLength)
+        let classifier = Classifier(model: model, count: lines.count) { texts.batch($0).tokens }
+        try classifier.run { prediction in
+          let label = format.classNames.map { $0.indices.contains(prediction.label) ? $0[prediction.label] : nil }
+          try write(prediction, file, (label ?? nil) ?? String(prediction.label), arguments[json])
+          count += 1
+        }
+      }
+    }
+    guard arguments[json] else { return }
+    try StandardOutput.write([
+      "model": .string(stored.settings.model.name), "device": .string(device.name), "texts": .integer(count),
+      "checkpoint": .string(stored.checkpoint.path),
+    ])
+  }
+
   private static func write(
-    _ prediction: Prediction, _ file: String, _ format: ImageFormat, _ isJSON: Bool
+    _ prediction: Prediction, _ file: String, _ name: String, _ isJSON: Bool
   ) throws {
-    let name = format.className(prediction.label)
     guard isJSON else {
       let number = prediction.probability.text(places: 4)
       return try StandardOutput.write(line: "\(file) \(prediction.index): \(name) (\(number))")

@@ -22,7 +22,8 @@ enum SummaryCommand: Command {
       if FileSystem.isDirectory(path) {
         let stored = try StoredModel(path: path, command: name)
         return try describe(
-          stored.settings.model.name, stored.settings.makeModel(for: stored.images), stored.images.size, arguments)
+          stored.settings.model.name, stored.settings.makeModel(for: stored.format),
+          stored.settings.model.exampleInput(stored.format), arguments)
       }
       if FileSystem.exists(path) || path.contains("/") { return try TensorTable(path).write(arguments[json]) }
     }
@@ -30,11 +31,12 @@ enum SummaryCommand: Command {
     if let name = arguments[model] { choice.append(name, for: RunOptions.model.declaration) }
     if let text = arguments[layers] { choice.append(text, for: layers.declaration) }
     let description = try ModelDescription.chosen(by: choice, command: name)
-    try describe(description.name, description.model(), description.inputSize, arguments)
+    try describe(description.name, description.exampleModel(), description.exampleInput(), arguments)
   }
 
   private static func describe(
-    _ name: String, _ model: @autoclosure () throws -> Sequential, _ input: [Int], _ arguments: Arguments
+    _ name: String, _ model: @autoclosure () throws -> any Layer, _ input: ModelSummary.Input,
+    _ arguments: Arguments
   ) throws {
     // Nothing is computed: the device only gives the tensors a place.
     let summary = try withDevice(.named("cpu")) { try ModelSummary(of: model(), input: input) }

@@ -28,19 +28,20 @@ enum TrainCommand: Command {
     var run = try TrainingRun(arguments)
     Diagnostics.write("\(run.settings.model.name) in \(run.directory.path)")
     let epochs = EpochPrinter(isEnabled: arguments[json])
-    let (result, device): (TrainingResult, ComputeDevice)
+    let (result, format, device): (TrainingResult, DataFormat, ComputeDevice)
     do {
-      (result, device) = try run.run { epochs.print($0) }
+      (result, format, device) = try run.run { epochs.print($0) }
     } catch {
       run.directory.removeIfUnused()
       throw error
     }
     try epochs.check()
-    let line = result.line(run, device)
+    let measures = LanguageMeasures(result.testLoss, format)
+    let line = result.line(run, measures, device)
     if arguments[json] {
       try StandardOutput.write(.object(line))
     } else {
-      try StandardOutput.write(line: result.text(run, device))
+      try StandardOutput.write(line: result.text(run, measures, device))
     }
     if let signal = result.interruption { throw Interruption(signal: signal, run: run.directory.path) }
   }
@@ -74,7 +75,9 @@ private final class EpochPrinter: Sendable {
 }
 
 extension TrainingResult {
-  fileprivate func line(_ run: TrainingRun, _ device: ComputeDevice) -> JSONObject {
+  fileprivate func line(
+    _ run: TrainingRun, _ measures: LanguageMeasures?, _ device: ComputeDevice
+  ) -> JSONObject {
     var line: JSONObject = [
       "model": .string(run.settings.model.name), "device": .string(device.name),
       "seed": .integer(Int(run.settings.seed)), "epochs": .integer(epochs), "steps": .integer(steps),
@@ -82,6 +85,7 @@ extension TrainingResult {
     line["train_loss"] = trainLoss.map { .number($0) }
     line["test_loss"] = testLoss.map { .number($0) }
     line["test_accuracy"] = testAccuracy.map { .number($0) }
+    for (key, value) in measures?.json ?? [:] { line[key] = value }
     line["seconds"] = .number(seconds)
     line["steps_per_second"] = stepsPerSecond.map { .number($0) }
     line["weights_sha256"] = .string(weightsSHA256)
@@ -89,12 +93,13 @@ extension TrainingResult {
     return line
   }
 
-  fileprivate func text(_ run: TrainingRun, _ device: ComputeDevice) -> String {
+  fileprivate func text(_ run: TrainingRun, _ measures: LanguageMeasures?, _ device: ComputeDevice) -> String {
     var rows = [("model", "\(run.settings.model.name) on \(device.name), seed \(run.settings.seed)")]
     rows.append(("steps", "\(steps.grouped) in \(epochs) \(epochs == 1 ? "epoch" : "epochs")"))
     if let trainLoss { rows.append(("train loss", trainLoss.text(places: 4))) }
     if let testLoss { rows.append(("test loss", testLoss.text(places: 4))) }
     if let testAccuracy { rows.append(("test accuracy", testAccuracy.text(places: 4))) }
+    rows += measures?.rows ?? []
     let rate = stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
     rows.append(("time", "\(seconds.text(places: 1)) s\(rate)"))
     rows.append(("weights", weightsSHA256))

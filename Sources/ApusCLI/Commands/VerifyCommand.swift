@@ -6,7 +6,7 @@ enum VerifyCommand: Command {
   static let model = RunOptions.model
   static let devices = Option("devices", .list("D"), help: "the devices, for example cpu,opencl")
   static let layers = RunOptions.layers
-  static let data = Option("data", .dataSource, help: "where the batch comes from (default: synthetic)")
+  static let data = Option("data", .dataSource, help: "where the batch comes from (default: synthetic images, or the model's text)")
   static let batchSize = RunOptions.batchSize
   static let optimizer = RunOptions.optimizer
   static let seed = RunOptions.seed
@@ -14,7 +14,7 @@ enum VerifyCommand: Command {
   static let declarations = [
     model.declaration, devices.declaration, layers.declaration, data.declaration, batchSize.declaration,
     optimizer.declaration, seed.declaration, json.declaration,
-  ]
+  ] + TextOptions.declarations
   static let discussion = """
     Each device makes one step, update included, from the same weights and examples. Then the CPU repeats every
     operation with the inputs that it had there, and the results are held against the table of tolerances. The exit
@@ -45,22 +45,17 @@ enum VerifyCommand: Command {
 /// One step of a recipe.
 private struct ComparedStep {
   let model: ModelDescription
-  private let images: ImageSet
-  private let format: ImageFormat
+  private let format: DataFormat
   private let settings: RunSettings
   private let rule: any UpdateRule
 
   init(_ arguments: Arguments) throws {
-    settings = try RunSettings(arguments, command: VerifyCommand.name)
+    var settings = try RunSettings(arguments, command: VerifyCommand.name)
     model = settings.model
     rule = try optimizerRule(settings.optimizer, learningRate: settings.learningRate)
-    let data = try ImageDataset.load(arguments[VerifyCommand.data] ?? "synthetic")
-    format = ImageFormat(of: data)
-    let train = data.train
-    let count = min(settings.batchSize.count ?? train.count, train.count)
-    images = ImageSet(
-      channels: train.channels, height: train.height, width: train.width,
-      pixels: Array(train.pixels.prefix(count * train.imageByteCount)), labels: Array(train.labels.prefix(count)))
+    if arguments[VerifyCommand.data] == nil, case .images = model.kind { settings.data = "synthetic" }
+    self.settings = settings
+    format = try withDevice(.named("cpu")) { [settings] in try LearningTask(settings).format }
   }
 
   /// The loss, its gradients, and what the optimizer makes of them.
@@ -68,14 +63,16 @@ private struct ComparedStep {
     try withDevice(device) {
       let seeds = RunSeeds(settings.seed)
       let network = try withRandomKey(seeds.initialization) { try settings.makeModel(for: format, rule: rule) }
-      let examples = LoadedImages(images, statistics: format.statistics).batch(0..<images.count)
+      let train = try LearningTask(settings).train
+      let count = min(settings.batchSize.count ?? train.count, train.count)
+      let examples = train.examples((0..<count).map { Int32($0) })
       // First values are computed by the CPU for all devices: they start from the same bits.
       let (values, parameters) = (network.state.entries, network.parameters)
       for (entry, value) in zip(values, try firstValues()) { entry.assign(try value.moved(to: device)) }
       let (loss, gradients) = withRandomKey(seeds.training) {
         withMode(.training) {
           valueAndGradients(of: parameters) {
-            Objective.classification.losses(network(examples.images), examples.labels).mean()
+            model.kind.objective.losses(network(examples.inputs), examples.targets).mean()
           }
         }
       }

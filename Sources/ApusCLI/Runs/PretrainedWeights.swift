@@ -16,9 +16,16 @@ struct PretrainedWeights {
 
   /// Takes over all parameters and statistics.
   /// - Parameter replacesHead: leaves the last layer that has parameters as it is; it may have another size.
-  func load(into model: Sequential, replacesHead: Bool) throws {
-    let head = replacesHead ? model.layers.lastIndex { !$0.parameters.isEmpty } : nil
-    let prefix = head.map { "\($0)." }
-    try model.state.load(from: path) { key in prefix.map { key.hasPrefix($0) } ?? false }
+  func load(into model: any Layer, replacesHead: Bool) throws {
+    let head = replacesHead ? model.headKey.map { "\($0)." } : nil
+    try model.state.load(from: path) { key in head.map { key.hasPrefix($0) } ?? false }
+  }
+}
+
+extension Module {
+  /// The key of the last part that has parameters.
+  fileprivate var headKey: String? {
+    for case .module(let key, let module) in members.reversed() where !module.parameters.isEmpty { return key }
+    return nil
   }
 }

@@ -47,7 +47,7 @@ enum RunOptions {
     clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
     seed.declaration,
     weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
-  ]
+  ] + TextOptions.declarations
 }
 
 extension ValueKind<String> {

@@ -29,7 +29,7 @@ struct RunSettings {
 
   /// Fills in what the arguments leave open from the model's recipe.
   init(_ arguments: Arguments, command: String) throws {
-    model = try .chosen(by: arguments, command: command)
+    model = try .chosen(by: arguments, command: command).changed(by: arguments, command: command)
     let recipe = model.recipe
     hasOwnLayers = arguments[RunOptions.layers] != nil
     data = arguments[RunOptions.data] ?? recipe.data
@@ -45,7 +45,7 @@ struct RunSettings {
     schedule = arguments[RunOptions.schedule] ?? ConstantSchedule.name
     warmup = arguments[RunOptions.warmup]
     weightDecay = arguments[RunOptions.weightDecay] ?? 0
-    clipNorm = arguments[RunOptions.clipNorm]
+    clipNorm = arguments[RunOptions.clipNorm] ?? recipe.clipNorm
     clipValue = arguments[RunOptions.clipValue]
     decaysWeightsOnly = arguments[RunOptions.decayExempt]
     l1 = arguments[RunOptions.l1]
@@ -64,7 +64,10 @@ struct RunSettings {
   /// The settings as a configuration: given to `--config` it makes the same run again.
   var json: JSONObject {
     var object: JSONObject = ["model": .string(model.name)]
-    if hasOwnLayers { object["layers"] = .string(model.layers.description) }
+    switch model.kind {
+    case .images(let network): if hasOwnLayers { object["layers"] = .string(network.layers.description) }
+    case .language(let network), .texts(let network): object.set(network)
+    }
     object["data"] = .string(data)
     object["device"] = device.map { .string($0) }
     switch length {
@@ -108,8 +111,16 @@ extension ModelDescription {
       return try find(name)
     }
     let like = all.first { $0.name == name }
+    var size = [1, 28, 28]
+    switch like?.kind {
+    case nil: break
+    case .images(let network)?: size = network.inputSize
+    case .language?, .texts?:
+      throw UsageError(command: command, message: "--layers makes models of images, \(name ?? "") takes text")
+    }
     return ModelDescription(
-      name: name ?? unnamed, summary: "a chain of layers", layers: try LayerList(parsing: text),
-      inputSize: like?.inputSize ?? [1, 28, 28], recipe: like?.recipe ?? Recipe())
+      name: name ?? unnamed, summary: "a chain of layers",
+      kind: .images(ImageNetwork(layers: try LayerList(parsing: text), inputSize: size)),
+      recipe: like?.recipe ?? Recipe())
   }
 }

@@ -5,7 +5,7 @@ import ApusFiles
 struct StoredModel {
   let checkpoint: Checkpoint
   let settings: RunSettings
-  let images: ImageFormat
+  let format: DataFormat
 
   static let argument = Argument(
     ValueKind<String>("RUN", expectation: "a run or a checkpoint", completion: .directories) { $0.isEmpty ? nil : $0 },
@@ -33,15 +33,20 @@ struct StoredModel {
       from: Configuration(origin: checkpoint.path, values: stored["settings"]?.object ?? [:]),
       RunOptions.declarations, command: command)
     settings = try RunSettings(arguments, command: command)
-    guard let images = ImageFormat(stored["images"]) else {
-      throw TrainingError.mismatch(path: checkpoint.path, reason: "it does not say what images it takes")
+    guard let format = DataFormat(stored) else {
+      throw TrainingError.mismatch(path: checkpoint.path, reason: "it does not say what data it takes")
     }
-    self.images = images
+    self.format = format
+  }
+
+  /// The checkpoint's format is not one for its model.
+  var mismatch: TrainingError {
+    .mismatch(path: checkpoint.path, reason: "its data are not those of a \(settings.model.name)")
   }
 
   /// The model with its weights, on the current device.
-  func load() throws -> Sequential {
-    let model = try settings.makeModel(for: images)
+  func load() throws -> any Layer {
+    let model = try settings.makeModel(for: format)
     try checkpoint.load(into: model)
     return model
   }

@@ -93,29 +93,28 @@ struct TrainingRun {
   /// - Parameter onRecord: is given each record of metrics.
   mutating func run(
     onRecord: @escaping @Sendable (JSONObject) -> Void
-  ) throws -> (result: TrainingResult, device: ComputeDevice) {
+  ) throws -> (result: TrainingResult, format: DataFormat, device: ComputeDevice) {
     let device = try ComputeDevice.chosen(by: settings.device)
     if settings.device != device.name {
       settings.device = device.name
       try directory.write(settings)
     }
-    let result = try withDevice(device) {
-      let data = try ImageDataset.load(settings.data)
-      let format = ImageFormat(of: data)
-      let trainer = try trainer(data, format, onRecord)
-      try resume(trainer, format)
-      return try trainer.run()
+    let (result, format) = try withDevice(device) {
+      let task = try LearningTask(settings)
+      let trainer = try trainer(task, onRecord)
+      try resume(trainer, task.format)
+      return (try trainer.run(), task.format)
     }
-    return (result, device)
+    return (result, format, device)
   }
 
   private func trainer(
-    _ data: ImageDataset, _ format: ImageFormat, _ onRecord: @escaping @Sendable (JSONObject) -> Void
+    _ task: LearningTask, _ onRecord: @escaping @Sendable (JSONObject) -> Void
   ) throws -> Trainer {
     let seeds = RunSeeds(settings.seed)
     let rule = try optimizerRule(
       settings.optimizer, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
-    let model = try withRandomKey(seeds.initialization) { try settings.makeModel(for: format, rule: rule) }
+    let model = try withRandomKey(seeds.initialization) { try settings.makeModel(for: task.format, rule: rule) }
     if case .new = origin, let weights = settings.weights {
       try PretrainedWeights(path: weights).load(into: model, replacesHead: settings.replacesHead)
     }
@@ -123,24 +122,23 @@ struct TrainingRun {
       length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,
       schedule: try learningRateSchedule(settings.schedule, warmup: settings.warmup ?? 0),
       clipNorm: settings.clipNorm, clipValue: settings.clipValue, output: directory.path, saveEvery: settings.saveEvery,
-      configuration: ["settings": .object(settings.json), "images": format.json], progress: .automatic,
+      configuration: task.format.configuration(settings), progress: .automatic,
       handlesSignals: true, onRecord: onRecord)
     return Trainer(
-      model, rule, on: LoadedImages(data.train, statistics: data.statistics),
-      testing: LoadedImages(data.test, statistics: data.statistics),
+      model, rule, on: task.train, testing: task.test, objective: settings.model.kind.objective,
       groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)
   }
 
-  private func resume(_ trainer: Trainer, _ format: ImageFormat) throws {
+  private func resume(_ trainer: Trainer, _ format: DataFormat) throws {
     let checkpoint: Checkpoint
     switch origin {
     case .new: return
     case .newest(let newest): checkpoint = newest
     case .copy(let source): checkpoint = source
     }
-    guard ImageFormat(checkpoint.state.configuration["images"]) == format else {
+    guard let kept = DataFormat(checkpoint.state.configuration), kept == format else {
       throw TrainingError.mismatch(
-        path: checkpoint.path, reason: "the images of \(settings.data) are not those it was trained with")
+        path: checkpoint.path, reason: "the data of \(settings.data) are not those it was trained with")
     }
     if case .newest = origin {
       // Warnings were given when the checkpoint was looked for.
@@ -171,23 +169,5 @@ extension RunSettings {
     case (nil, let l2?): Penalty(.squaredL2(l2), on: model)
     case (let l1?, let l2?): Penalty(.elasticNet(l1: l1, squaredL2: l2), on: model)
     }
-  }
-
-  /// The number of outputs of the last layer; `nil` for as many as it says itself. A model of the catalog takes as
-  /// many as there are classes.
-  private func outputs(for format: ImageFormat) -> Int? {
-    classes ?? (hasOwnLayers ? nil : format.classNames.count)
-  }
-
-  /// The model for some images, with new weights.
-  func makeModel(for format: ImageFormat) throws -> Sequential {
-    try model.classifier(input: format.size, classes: format.classNames.count, outputs: outputs(for: format))
-  }
-
-  /// The model for some images, with new weights, for training on the current device: refused where that has too
-  /// little memory for it.
-  func makeModel(for format: ImageFormat, rule: any UpdateRule) throws -> Sequential {
-    try model.checkMemory(input: format.size, outputs: outputs(for: format), rule: rule)
-    return try makeModel(for: format)
   }
 }

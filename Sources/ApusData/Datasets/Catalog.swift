@@ -1,47 +1,69 @@
 import ApusFiles
 
-/// A data set that can be named: `fashion-mnist`, `mnist:DIR`, …
+/// A data set that can be named: `fashion-mnist`, `mnist:DIR`, `text:FILE`, …
 public struct DatasetDescription: Sendable {
+  /// What a data set consists of, and how it is read; the closures get what a source says behind its colon.
+  enum Content: Sendable {
+    /// Images of a size `[channels, height, width]` with classes.
+    case images(size: [Int], classNames: [String], @Sendable (String) throws(DataError) -> ImageDataset)
+    /// Running text.
+    case text(@Sendable (String) throws(DataError) -> TextCorpus)
+    /// Texts with classes; `nil` when the classes depend on the file.
+    case labelledTexts(classNames: [String]?, @Sendable (String) throws(DataError) -> TextDataset)
+  }
+
   public let name: String
   /// What follows the name and a colon in a source, for example `DIR`; `nil` when nothing does.
   public let argument: String?
   public let summary: String
-  /// `[channels, height, width]`
-  public let imageSize: [Int]
-  public let classNames: [String]
-  /// Where the files are unless a directory is named.
-  public let defaultDirectory: String?
-  private let read: @Sendable (DatasetDescription, String?) throws(DataError) -> ImageDataset
+  /// The file or directory that is read unless another is named.
+  public let defaultPath: String?
+  let content: Content
 
-  init(
-    name: String, argument: String?, summary: String, imageSize: [Int], classNames: [String],
-    defaultDirectory: String?,
-    read: @escaping @Sendable (DatasetDescription, String?) throws(DataError) -> ImageDataset
-  ) {
+  init(name: String, argument: String? = nil, summary: String, defaultPath: String? = nil, content: Content) {
     self.name = name
     self.argument = argument
     self.summary = summary
-    self.imageSize = imageSize
-    self.classNames = classNames
-    self.defaultDirectory = defaultDirectory
-    self.read = read
+    self.defaultPath = defaultPath
+    self.content = content
   }
 
   /// How the data set is written as a source: `mnist:DIR`.
   public var source: String { argument.map { "\(name):\($0)" } ?? name }
 
-  /// Whether the files are where they are expected; `nil` when that depends on what is named.
-  public var isInstalled: Bool? {
-    if let defaultDirectory { return FileSystem.isDirectory(defaultDirectory) }
-    return argument == nil ? true : nil
+  /// `images`, `text` or `labelled texts`.
+  public var contentName: String {
+    switch content {
+    case .images: "images"
+    case .text: "text"
+    case .labelledTexts: "labelled texts"
+    }
   }
 
-  fileprivate func load(_ value: String?) throws(DataError) -> ImageDataset { try read(self, value) }
+  /// `[channels, height, width]`; `nil` where there are no images.
+  public var imageSize: [Int]? { if case .images(let size, _, _) = content { size } else { nil } }
+
+  /// `nil` when there are none, or when they depend on what is named.
+  public var classNames: [String]? {
+    switch content {
+    case .images(_, let names, _): names
+    case .text: nil
+    case .labelledTexts(let names, _): names
+    }
+  }
+
+  /// Whether the files are where they are expected; `nil` when that depends on what is named.
+  public var isInstalled: Bool? {
+    if let defaultPath { return FileSystem.exists(defaultPath) }
+    return argument == nil ? true : nil
+  }
 }
 
 extension DatasetDescription {
   /// Every data set, in the order in which they are listed.
-  public static let all: [DatasetDescription] = [.fashionMNIST, .mnist, .synthetic]
+  public static let all: [DatasetDescription] = [
+    .fashionMNIST, .mnist, .synthetic, .bible, .text, .bibleVerses, .labelledText,
+  ]
 
   /// The data set that a source names, and what the source says behind a colon.
   public static func find(
@@ -56,12 +78,43 @@ extension DatasetDescription {
     }
     return (match, value)
   }
+
+  /// Reads a source of one kind of content.
+  fileprivate static func load<R>(
+    _ source: String, _ wanted: String, _ read: (Content, String) throws(DataError) -> R?
+  ) throws(DataError) -> R {
+    let (description, argument) = try find(source)
+    if let result = try read(description.content, argument ?? "") { return result }
+    let fitting = all.filter { $0.contentName == wanted }.map(\.source).joined(separator: ", ")
+    throw .unsupported(
+      path: source, format: "data", reason: "it is \(description.contentName), the model takes \(wanted)",
+      remedy: "name one of \(fitting)")
+  }
 }
 
 extension ImageDataset {
   /// Reads the data set that a source names: `fashion-mnist`, `mnist:DIR`, `synthetic`.
   public static func load(_ source: String) throws(DataError) -> ImageDataset {
-    let (description, argument) = try DatasetDescription.find(source)
-    return try description.load(argument)
+    try DatasetDescription.load(source, "images") { content, argument throws(DataError) in
+      if case .images(_, _, let read) = content { try read(argument) } else { nil }
+    }
+  }
+}
+
+extension TextCorpus {
+  /// Reads the text that a source names: `bible-kjv`, `text:FILE`.
+  public static func load(_ source: String) throws(DataError) -> TextCorpus {
+    try DatasetDescription.load(source, "text") { content, argument throws(DataError) in
+      if case .text(let read) = content { try read(argument) } else { nil }
+    }
+  }
+}
+
+extension TextDataset {
+  /// Reads the labelled texts that a source names: `bible-verses`, `labelled-text:FILE`.
+  public static func load(_ source: String) throws(DataError) -> TextDataset {
+    try DatasetDescription.load(source, "labelled texts") { content, argument throws(DataError) in
+      if case .labelledTexts(_, let read) = content { try read(argument) } else { nil }
+    }
   }
 }

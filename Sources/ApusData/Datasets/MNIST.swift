@@ -69,12 +69,12 @@ enum MNIST {
 extension DatasetDescription {
   static let mnist = DatasetDescription(
     name: "mnist", argument: "DIR", summary: "images in the four MNIST files of a directory",
-    imageSize: [1, 28, 28], classNames: (0..<10).map(String.init),
-    defaultDirectory: nil
-  ) { description, directory throws(DataError) in
-    try MNIST.load(
-      name: "mnist", directory: directory ?? "", classNames: description.classNames,
-      remedy: "name a directory with train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, "
-        + "t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz")
-  }
+    content: .images(size: [1, 28, 28], classNames: digits) { directory throws(DataError) in
+      try MNIST.load(
+        name: "mnist", directory: directory, classNames: digits,
+        remedy: "name a directory with train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, "
+          + "t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz")
+    })
+
+  private static let digits = (0..<10).map(String.init)
 }

@@ -57,10 +57,10 @@ enum Synthetic {
 
 extension DatasetDescription {
   static let synthetic = DatasetDescription(
-    name: "synthetic", argument: nil, summary: "10,000 + 2,000 generated images in 10 classes, no files",
-    imageSize: [1, 28, 28], classNames: (0..<Synthetic.classCount).map { "pattern \($0)" },
-    defaultDirectory: nil
-  ) { description, _ throws(DataError) in
-    Synthetic.load(classNames: description.classNames, trainCount: 10_000, testCount: 2_000)
-  }
+    name: "synthetic", summary: "10,000 + 2,000 generated images in 10 classes, no files",
+    content: .images(size: [1, 28, 28], classNames: patterns) { _ throws(DataError) in
+      Synthetic.load(classNames: patterns, trainCount: 10_000, testCount: 2_000)
+    })
+
+  private static let patterns = (0..<Synthetic.classCount).map { "pattern \($0)" }
 }

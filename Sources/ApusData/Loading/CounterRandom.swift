@@ -3,11 +3,11 @@
 ///
 /// The numbers are those of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
 /// generators", 2014), whose state is a counter.
-struct CounterRandom: Sendable {
+package struct CounterRandom: Sendable {
   private let key: UInt64
 
   /// - Parameter stream: what the numbers are for; different streams of one seed are independent.
-  init(seed: UInt64, stream: UInt64) {
+  package init(seed: UInt64, stream: UInt64) {
     key = Self.mixed(Self.mixed(seed &+ Self.gamma) ^ (stream &* 0xd134_2543_de82_ef95))
   }
 
@@ -22,7 +22,7 @@ struct CounterRandom: Sendable {
   }
 
   /// A number in [0, 1).
-  func unit(at index: Int) -> Double { Double(self[index] >> 11) * 0x1p-53 }
+  package func unit(at index: Int) -> Double { Double(self[index] >> 11) * 0x1p-53 }
 
   private static let gamma: UInt64 = 0x9e37_79b9_7f4a_7c15
 

@@ -1,7 +1,13 @@
-extension ModelDescription {
+extension ImageNetwork {
   /// A gated recurrent units of 128 over the 28 rows of an image, and a dense layer on its last state.
+  public static let gru = ImageNetwork(
+    layers: LayerList([
+      .rows, .recurrent(.init(.gru, units: 128)), .dense(units: 10, hasBias: true),
+    ]))
+}
+
+extension ModelDescription {
   public static let gru = ModelDescription(
     name: "gru", summary: "gated recurrent units over image rows, 28 times 28-128, then 10",
-    layers: LayerList([.rows, .recurrent(.init(.gru, units: 128)), .dense(units: 10, hasBias: true)]),
-    inputSize: [1, 28, 28], recipe: Recipe(learningRate: 2e-3))
+    kind: .images(.gru), recipe: Recipe(learningRate: 2e-3))
 }

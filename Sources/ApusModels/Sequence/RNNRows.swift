@@ -1,7 +1,13 @@
-extension ModelDescription {
+extension ImageNetwork {
   /// A recurrent network of 128 over the 28 rows of an image, and a dense layer on its last state.
+  public static let rnn = ImageNetwork(
+    layers: LayerList([
+      .rows, .recurrent(.init(.rnn, units: 128)), .dense(units: 10, hasBias: true),
+    ]))
+}
+
+extension ModelDescription {
   public static let rnn = ModelDescription(
     name: "rnn", summary: "recurrent network over image rows, 28 times 28-128, then 10",
-    layers: LayerList([.rows, .recurrent(.init(.rnn, units: 128)), .dense(units: 10, hasBias: true)]),
-    inputSize: [1, 28, 28], recipe: Recipe(learningRate: 1e-3))
+    kind: .images(.rnn), recipe: Recipe(learningRate: 1e-3))
 }

@@ -1,8 +1,7 @@
-extension ModelDescription {
+extension ImageNetwork {
   /// LeNet-5 (LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document recognition",
   /// 1998) as it is built today: ReLU for tanh, maximum for trained averages, a dense output.
-  public static let lenet5 = ModelDescription(
-    name: "lenet5", summary: "LeNet-5, two convolutions and three dense layers",
+  public static let lenet5 = ImageNetwork(
     layers: LayerList([
       .convolution(.init(filters: 6, kernel: .init(5, 5), padding: .init(2, 2))), .activation(.relu),
       .pooling(.init(kind: .maximum, window: .init(2, 2), stride: .init(2, 2))),
@@ -10,6 +9,11 @@ extension ModelDescription {
       .pooling(.init(kind: .maximum, window: .init(2, 2), stride: .init(2, 2))),
       .flatten, .dense(units: 120, hasBias: true), .activation(.relu), .dense(units: 84, hasBias: true),
       .activation(.relu), .dense(units: 10, hasBias: true),
-    ]),
-    inputSize: [1, 28, 28], recipe: Recipe())
+    ]))
+}
+
+extension ModelDescription {
+  public static let lenet5 = ModelDescription(
+    name: "lenet5", summary: "LeNet-5, two convolutions and three dense layers",
+    kind: .images(.lenet5), recipe: Recipe())
 }

@@ -1,10 +1,14 @@
-extension ModelDescription {
+extension ImageNetwork {
   /// A multi-layer perceptron, 784-256-128-10.
-  public static let mlp = ModelDescription(
-    name: "mlp", summary: "multi-layer perceptron 784-256-128-10",
+  public static let mlp = ImageNetwork(
     layers: LayerList([
       .flatten, .dense(units: 256, hasBias: true), .activation(.relu), .dense(units: 128, hasBias: true),
       .activation(.relu), .dense(units: 10, hasBias: true),
-    ]),
-    inputSize: [1, 28, 28], recipe: Recipe())
+    ]))
+}
+
+extension ModelDescription {
+  public static let mlp = ModelDescription(
+    name: "mlp", summary: "multi-layer perceptron 784-256-128-10",
+    kind: .images(.mlp), recipe: Recipe())
 }

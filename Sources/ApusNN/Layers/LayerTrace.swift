@@ -6,7 +6,7 @@ package final class LayerTrace: Sendable {
   package struct Record: Sendable {
     /// The keys on the way to the layer, joined by dots.
     package var path: String
-    package var layer: any Layer
+    package var layer: any Module
     package var input: Tensor
     package var output: Tensor
     /// Whether the layer consists of others, which are recorded before it.
@@ -27,11 +27,24 @@ package final class LayerTrace: Sendable {
 
   /// Runs a layer and records it.
   func record(_ key: String, _ layer: any Layer, _ input: Tensor) -> Tensor {
+    record(key, layer, input) { layer($0) }
+  }
+
+  /// Runs a part of a model and records it if there is a trace.
+  package static func run(
+    _ key: String, _ module: any Module, _ input: Tensor, _ body: (Tensor) -> Tensor
+  ) -> Tensor {
+    current?.record(key, module, input, body) ?? body(input)
+  }
+
+  private func record(
+    _ key: String, _ layer: any Module, _ input: Tensor, _ body: (Tensor) -> Tensor
+  ) -> Tensor {
     let start = state.withLock { state in
       state.prefix.append(key)
       return state.records.count
     }
-    let output = layer(input)
+    let output = body(input)
     state.withLock { state in
       let path = state.prefix.joined(separator: ".")
       let isContainer = state.records.count > start

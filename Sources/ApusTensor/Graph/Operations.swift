@@ -8,6 +8,9 @@ public struct PendingOperation: Sendable {
   public let inputs: [Tensor]
   /// What it gives.
   public let result: Tensor
+  /// The operation itself, where `result` is one of several: once it is computed, the result does not know it any
+  /// more.
+  private let whole: Node?
 
   /// How far the results of two right implementations may lie apart.
   public enum Precision: Hashable, Sendable {
@@ -52,9 +55,9 @@ public struct PendingOperation: Sendable {
     let nodes = zip(self.inputs, inputs).map { original, input in
       original.node.op === Op.scalar ? copy(original.node, []) : input.node
     }
-    guard result.node.op === Op.part else { return Tensor(node: copy(result.node, nodes)) }
-    let whole = copy(result.node.input(0), nodes)
-    return whole.results.part(result.node.attributes.integers[0], of: whole)
+    guard let whole else { return Tensor(node: copy(result.node, nodes)) }
+    let repeated = copy(whole, nodes)
+    return repeated.results.part(result.node.attributes.integers[0], of: repeated)
   }
 }
 
@@ -88,10 +91,11 @@ private func list(_ root: Node, _ seen: inout Set<ObjectIdentifier>, _ result: i
 
 extension PendingOperation {
   fileprivate init(_ node: Node) {
-    let whole = node.op === Op.part ? node.input(0) : node
-    name = whole.op.name
-    inputs = (0..<whole.inputCount).map { Tensor(node: whole.input($0)) }
+    let operation = node.op === Op.part ? node.input(0) : node
+    name = operation.op.name
+    inputs = (0..<operation.inputCount).map { Tensor(node: operation.input($0)) }
     result = Tensor(node: node)
+    whole = operation === node ? nil : operation
   }
 }
 

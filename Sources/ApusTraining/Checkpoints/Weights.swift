@@ -40,32 +40,54 @@ extension ModelState {
   func load(
     from file: Safetensors.File, device: ComputeDevice, keeping isKept: (String) -> Bool = { _ in false }
   ) throws(TrainingError) {
-    let known = Set(entries.map(\.key)).union(aliases.keys)
-    let entries = entries.filter { !isKept($0.key) }
-    if let extra = file.header.entries.first(where: { !known.contains($0.name) && !isKept($0.name) }) {
-      throw .mismatch(path: file.path, reason: "the model has no \"\(extra.name)\"")
-    }
+    let wanted = entries.filter { !isKept($0.key) }
+    let names = wanted.map { name(of: $0.key, in: file) }
+    let problems = problems(wanted, names, file, isKept)
+    guard problems.isEmpty else { throw .mismatch(path: file.path, reason: problems.joined(separator: "; ")) }
     var values: [Tensor] = []
-    for entry in entries {
-      let names = [entry.key] + aliases.filter { $0.value == entry.key }.keys.sorted()
-      let name = names.first { file.header[$0] != nil } ?? entry.key
+    for (entry, name) in zip(wanted, names) {
       values.append(try file.tensor(name, shape: entry.shape, dtype: entry.dtype, device: device))
     }
-    for (entry, value) in zip(entries, values) { entry.assign(value) }
+    for (entry, value) in zip(wanted, values) { entry.assign(value) }
+  }
+
+  /// The key or the name of the same parameter that a file has.
+  private func name(of key: String, in file: Safetensors.File) -> String {
+    let names = [key] + aliases.filter { $0.value == key }.keys.sorted()
+    return names.first { file.header[$0] != nil } ?? key
+  }
+
+  /// Everything that does not fit: what is missing, what the model does not have, and what is of another shape.
+  private func problems(
+    _ wanted: [Entry], _ names: [String], _ file: Safetensors.File, _ isKept: (String) -> Bool
+  ) -> [String] {
+    let known = Set(entries.map(\.key)).union(aliases.keys)
+    let missing = names.filter { file.header[$0] == nil }
+    let extra = file.header.entries.map(\.name).filter { !known.contains($0) && !isKept($0) }
+    func list(_ keys: [String]) -> String { keys.map { "\"\($0)\"" }.joined(separator: ", ") }
+    var problems: [String] = []
+    if !missing.isEmpty { problems.append("\(list(missing)) \(missing.count == 1 ? "is" : "are") missing") }
+    if !extra.isEmpty { problems.append("the model has no \(list(extra))") }
+    for (entry, name) in zip(wanted, names) {
+      if let problem = file.problem(name, entry.shape, entry.dtype) { problems.append(problem) }
+    }
+    return problems
   }
 }
 
 extension Safetensors.File {
+  /// What is wrong with a tensor's shape or type, if it is there.
+  fileprivate func problem(_ name: String, _ shape: Shape, _ dtype: DType) -> String? {
+    guard let entry = header[name], entry.shape != Array(shape) || entry.type.dtype != dtype else { return nil }
+    return "\"\(name)\" is \(entry.type.rawValue) of shape \(entry.shape), the model has \(dtype) of \(shape)"
+  }
+
   /// Reads a tensor of which shape and type are known.
   func tensor(
     _ name: String, shape: Shape, dtype: DType, device: ComputeDevice
   ) throws(TrainingError) -> Tensor {
-    guard let entry = header[name] else { throw .mismatch(path: path, reason: "\"\(name)\" is missing") }
-    guard entry.shape == Array(shape), entry.type.dtype == dtype else {
-      throw .mismatch(
-        path: path,
-        reason: "\"\(name)\" is \(entry.type.rawValue) of shape \(entry.shape), the model has \(dtype) of \(shape)")
-    }
+    guard header[name] != nil else { throw .mismatch(path: path, reason: "\"\(name)\" is missing") }
+    if let problem = problem(name, shape, dtype) { throw .mismatch(path: path, reason: problem) }
     return try reportingTraining { try tensor(name, device: device) }
   }
 }

@@ -17,3 +17,14 @@ extension LoadedImages: ExampleSource {
     return (batch.images, batch.labels)
   }
 }
+
+extension TokenWindows: ExampleSource {
+  public func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) { batch(numbers) }
+}
+
+extension TokenizedTexts: ExampleSource {
+  public func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
+    let batch = batch(numbers)
+    return (batch.tokens, batch.labels)
+  }
+}

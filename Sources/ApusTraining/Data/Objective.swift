@@ -5,7 +5,7 @@ import ApusTensor
 public struct Objective: Sendable {
   /// From outputs and targets to the loss of each example, `[batch]`.
   public var losses: @Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor
-  /// From outputs and targets to whether each example is right, `bool` of `[batch]`.
+  /// From outputs and targets to whether each example, or each part of it, is right: `bool` of `[batch, …]`.
   public var hits: (@Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor)?
 
   public init(
@@ -20,6 +20,16 @@ public struct Objective: Sendable {
   public static let classification = Objective(
     losses: { crossEntropy($0, $1, reduction: .none) },
     hits: { $0.argmax(1).equal(to: $1.cast(to: .int64)) })
+
+  /// Logits `[batch, time, classes]` and class indices `[batch, time]`: cross-entropy and hits at each place. The
+  /// loss of an example is the mean over its places, in nats.
+  public static let tokens = Objective(
+    losses: { outputs, targets in
+      let losses = crossEntropy(
+        outputs.reshaped(to: [-1, outputs.shape[2]]), targets.reshaped(to: [-1]), reduction: .none)
+      return losses.reshaped(to: targets.shape).mean([1])
+    },
+    hits: { $0.argmax(2).equal(to: $1.cast(to: .int64)) })
 
   /// Numbers: the mean squared error.
   public static let regression = Objective(

@@ -5,7 +5,7 @@ import Testing
 @Suite struct LeNet5Tests {
   @Test func keysAndShapesAreThoseOfPyTorch() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
-      let state = try ModelDescription.lenet5.model().state
+      let state = try ImageNetwork.lenet5.model().state
       let expected: [(String, Shape)] = [
         ("0.weight", [6, 1, 5, 5]), ("0.bias", [6]), ("3.weight", [16, 6, 5, 5]), ("3.bias", [16]),
         ("7.weight", [120, 400]), ("7.bias", [120]), ("9.weight", [84, 120]), ("9.bias", [84]),
@@ -18,7 +18,7 @@ import Testing
 
   @Test func summaryCountsParametersAndOperations() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
-      let summary = try ModelSummary(of: ModelDescription.lenet5.model(), input: [1, 28, 28])
+      let summary = try ModelSummary(of: ImageNetwork.lenet5.model(), input: [1, 28, 28])
       #expect(summary.trainableCount == 61_706 && summary.frozenCount == 0 && summary.statisticCount == 0)
       // By hand: 28·28·6·25 + 10·10·16·150 + 400·120 + 120·84 + 84·10.
       #expect(summary.multiplyAccumulates == 416_520)
@@ -32,8 +32,8 @@ import Testing
 
   @Test func inputsThatDoNotFitAreNamed() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
-      #expect(throws: LayerListError.self) { try ModelDescription.lenet5.model(input: [1, 7, 7]) }
-      let wide = try ModelDescription.lenet5.model(input: [3, 32, 32], classes: 100)
+      #expect(throws: LayerListError.self) { try ImageNetwork.lenet5.model(input: [1, 7, 7]) }
+      let wide = try ImageNetwork.lenet5.model(input: [3, 32, 32], classes: 100)
       #expect(try ModelSummary(of: wide, input: [3, 32, 32]).output == [100])
       #expect(throws: ShapeError.self) { try ModelSummary(of: wide, input: [3, 28, 28]) }
     }
@@ -44,7 +44,7 @@ import Testing
     let backend = RecordingDevice()
     let device = ComputeDevice(backend: backend)
     try withDevice(device) { () throws in
-      let model = try ModelDescription.lenet5.model()
+      let model = try ImageNetwork.lenet5.model()
       let optimizer = Optimizer(try optimizerRule(name, learningRate: 0.01), for: model)
       let x = try Tensor.zeros([128, 1, 28, 28]).evaluated()
       let y = try Tensor.zeros([128], dtype: .int32).evaluated()

@@ -28,7 +28,15 @@ public struct GRU: Module {
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: Tensor) {
-    let found = stack(x, states: state.map { [$0] }, lengths: lengths)
+    let found = stack(x, states: state.map { [$0] }, lengths: lengths.map { .known($0) })
+    return (found.output, found.states.first ?? x)
+  }
+
+  /// With lengths that are computed: integers `[batch]`, at least 1 each.
+  public func callAsFunction(
+    _ x: Tensor, state: Tensor? = nil, lengths: Tensor
+  ) -> (output: Tensor, state: Tensor) {
+    let found = stack(x, states: state.map { [$0] }, lengths: .computed(lengths))
     return (found.output, found.states.first ?? x)
   }
 }

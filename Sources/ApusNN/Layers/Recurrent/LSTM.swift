@@ -40,7 +40,15 @@ public struct LSTM: Module {
   public func callAsFunction(
     _ x: Tensor, state: State? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: State) {
-    let found = stack(x, states: state.map { [$0.hidden, $0.cell] }, lengths: lengths)
+    let found = stack(x, states: state.map { [$0.hidden, $0.cell] }, lengths: lengths.map { .known($0) })
+    return (found.output, State(hidden: found.states.first ?? x, cell: found.states.last ?? x))
+  }
+
+  /// With lengths that are computed: integers `[batch]`, at least 1 each.
+  public func callAsFunction(
+    _ x: Tensor, state: State? = nil, lengths: Tensor
+  ) -> (output: Tensor, state: State) {
+    let found = stack(x, states: state.map { [$0.hidden, $0.cell] }, lengths: .computed(lengths))
     return (found.output, State(hidden: found.states.first ?? x, cell: found.states.last ?? x))
   }
 }

@@ -64,14 +64,14 @@ struct RecurrentStack: Sendable {
   ///   - states: `[layers · directions, batch, size]` each, zeros where there are none.
   ///   - lengths: how many elements of each sequence count.
   /// - Returns: the outputs of the last layer, `[T, batch, directions · size]`, and the last states.
-  func callAsFunction(_ x: Tensor, states: [Tensor]?, lengths: [Int]?) -> (output: Tensor, states: [Tensor]) {
+  func callAsFunction(_ x: Tensor, states: [Tensor]?, lengths: SequenceLengths?) -> (output: Tensor, states: [Tensor]) {
     if let problem = problem(x, states, lengths) {
       ShapeError(name, problem).report()
       return (x, states ?? [])
     }
     var sequence = isBatchFirst ? x.transposed([1, 0, 2]) : x
     let (count, batch) = (sequence.shape[0], sequence.shape[1])
-    let mask = lengths.map { self.mask($0, count: count, device: x.device) }
+    let mask = lengths.map { $0.mask(count: count, device: x.device) }
     // What lies behind the end of a sequence must not come in, be it NaN.
     if let mask { sequence = mask.select(sequence, zero(sequence)) }
     let number = layers.count * (isBidirectional ? 2 : 1)
@@ -106,13 +106,7 @@ struct RecurrentStack: Sendable {
     return product.reshaped(to: [x.shape[0], x.shape[1], direction.weightIH.shape[0]])
   }
 
-  /// `[T, batch, 1]`: whether a sequence has an element there.
-  private func mask(_ lengths: [Int], count: Int, device: ComputeDevice) -> Tensor {
-    let flags = (0..<count).flatMap { time in lengths.map { time < $0 } }
-    return Tensor(flags, shape: [count, lengths.count, 1], device: device)
-  }
-
-  private func problem(_ x: Tensor, _ states: [Tensor]?, _ lengths: [Int]?) -> String? {
+  private func problem(_ x: Tensor, _ states: [Tensor]?, _ lengths: SequenceLengths?) -> String? {
     let layout = isBatchFirst ? "[batch, time, \(inputs)]" : "[time, batch, \(inputs)]"
     guard x.rank == 3, x.shape[2] == inputs else { return "the input \(x.shape) is not \(layout)" }
     let (count, batch) = isBatchFirst ? (x.shape[1], x.shape[0]) : (x.shape[0], x.shape[1])
@@ -121,9 +115,6 @@ struct RecurrentStack: Sendable {
     for state in states ?? [] where state.shape != expected {
       return "the state \(state.shape) is not [layers · directions, batch, size] = \(expected)"
     }
-    guard let lengths else { return nil }
-    guard lengths.count == batch else { return "\(lengths.count) lengths are given for a batch of \(batch)" }
-    guard let bad = lengths.first(where: { $0 < 1 || $0 > count }) else { return nil }
-    return "the length \(bad) is not in 1 ... \(count)"
+    return lengths?.problem(count: count, batch: batch)
   }
 }

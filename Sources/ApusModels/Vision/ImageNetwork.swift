@@ -1,7 +1,19 @@
 import ApusNN
 import ApusTensor
 
-extension ModelDescription {
+/// A chain of layers from images to classes.
+public struct ImageNetwork: Hashable, Sendable {
+  public let layers: LayerList
+  /// The size of one input, `[channels, height, width]`.
+  public let inputSize: [Int]
+
+  public init(layers: LayerList, inputSize: [Int] = [1, 28, 28]) {
+    self.layers = layers
+    self.inputSize = inputSize
+  }
+}
+
+extension ImageNetwork {
   /// The model for other inputs or classes than its own.
   ///
   /// - Parameters:
@@ -22,7 +34,7 @@ extension ModelDescription {
   }
 }
 
-extension ModelDescription {
+extension ImageNetwork {
   /// The model for data with some classes.
   ///
   /// - Parameters:
@@ -47,12 +59,6 @@ extension ModelDescription {
     input: [Int], outputs: Int?, rule: any UpdateRule, device: ComputeDevice = .current
   ) throws {
     let parameters = try layers(giving: outputs).stages(for: input).reduce(0) { $0 + $1.parameterCount }
-    let valuesEach = 2 + rule.stateNames.count
-    let (requested, overflow) = parameters.multipliedReportingOverflow(by: valuesEach * DType.float32.byteCount)
-    let available = device.info.memoryByteCount
-    guard overflow || requested > available else { return }
-    throw ModelError.tooLarge(
-      parameters: parameters, valuesEach: valuesEach, requested: overflow ? .max : requested, device: device.name,
-      available: available)
+    try ModelDescription.checkMemory(parameters: parameters, rule: rule, device: device)
   }
 }

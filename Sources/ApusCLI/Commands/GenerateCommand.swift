@@ -1,0 +1,53 @@
+import Apus
+
+enum GenerateCommand: Command {
+  static let name = "generate"
+  static let summary = "go on with a text"
+  static let run = StoredModel.argument
+  static let prompt = Option("prompt", .anyText, help: "the text to go on with (default: the end of a line)")
+  static let length = Option("length", .count(upTo: 1_000_000), help: "how many tokens are made (default: 500)")
+  static let temperature = Option(
+    "temperature", .nonNegativeNumber, help: "below 1 the likely becomes likelier, 0 takes the likeliest (default: 1)")
+  static let topK = Option("top-k", .count, help: "draw from so many of the likeliest tokens only")
+  static let topP = Option(
+    "top-p", .probability, help: "draw from the likeliest tokens that together have this probability")
+  static let seed = RunOptions.seed
+  static let device = RunOptions.device
+  static let json = Flag("json", help: "print one JSON object")
+  static let declarations = [
+    run.declaration, prompt.declaration, length.declaration, temperature.declaration, topK.declaration,
+    topP.declaration, seed.declaration, device.declaration, json.declaration,
+  ]
+  static let discussion = """
+    RUN is that of a language model, such as apus train char-lstm makes. The same seed gives the same text.
+    """
+
+  static func run(_ arguments: Arguments) throws {
+    let stored = try StoredModel(path: arguments[run]!, command: name)
+    guard case .language = stored.settings.model.kind, case .text(let format) = stored.format else {
+      throw UsageError(command: name, message: "\(stored.settings.model.name) is not a language model")
+    }
+    let device = try ComputeDevice.chosen(by: arguments[device])
+    let sampling = Sampling(
+      temperature: arguments[temperature] ?? 1, topK: arguments[topK], topP: arguments[topP],
+      seed: arguments[seed] ?? 0)
+    let text = arguments[prompt] ?? "\n"
+    var tokens = format.tokenizer.encode(text)
+    // A text that is nothing to the tokenizer, such as the end of a line to WordPiece.
+    if tokens.isEmpty { tokens = [ReservedToken.unknown] }
+    let clock = ContinuousClock()
+    let start = clock.now
+    let made = try withDevice(device) {
+      guard let model = try stored.load() as? any LanguageModel else { throw stored.mismatch }
+      return try generateTokens(model, prompt: tokens, count: arguments[length] ?? 500, sampling: sampling)
+    }
+    let seconds = (clock.now - start) / .seconds(1)
+    let whole = format.tokenizer.decode(tokens + made)
+    guard arguments[json] else { return try StandardOutput.write(line: whole) }
+    try StandardOutput.write([
+      "model": .string(stored.settings.model.name), "device": .string(device.name), "prompt": .string(text),
+      "text": .string(whole), "tokens": .integer(made.count), "seconds": .number(seconds),
+      "checkpoint": .string(stored.checkpoint.path),
+    ])
+  }
+}

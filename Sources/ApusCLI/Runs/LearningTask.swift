@@ -1,0 +1,123 @@
+import Apus
+import Glibc
+
+/// The data of a run, and what is to be learnt from them.
+struct LearningTask {
+  var format: DataFormat
+  var train: any ExampleSource
+  var test: any ExampleSource
+
+  /// Reads the data, and uploads them to the current device.
+  init(_ settings: RunSettings) throws {
+    switch settings.model.kind {
+    case .images:
+      let data = try ImageDataset.load(settings.data)
+      format = .images(ImageFormat(of: data))
+      train = LoadedImages(data.train, statistics: data.statistics)
+      test = LoadedImages(data.test, statistics: data.statistics)
+    case .language(let network):
+      let corpus = try TextCorpus.load(settings.data)
+      var text = TextFormat(tokenizer: network.learnTokenizer(from: corpus.train))
+      train = try text.windows(of: corpus.train, network.sequenceLength, "training", corpus.name)
+      test = try text.test(of: corpus, network.sequenceLength)
+      format = .text(text)
+    case .texts(let network):
+      let data = try TextDataset.load(settings.data)
+      let tokenizer = network.learnTokenizer(from: data.train.texts.joined(separator: "\n"))
+      format = .text(TextFormat(tokenizer: tokenizer, classNames: data.classNames))
+      train = TokenizedTexts(data.train, tokenizer: tokenizer, length: network.sequenceLength)
+      test = TokenizedTexts(data.test, tokenizer: tokenizer, length: network.sequenceLength)
+    }
+  }
+}
+
+extension ModelDescription.Kind {
+  /// What is minimized and measured.
+  var objective: Objective {
+    switch self {
+    case .images, .texts: .classification
+    case .language: .tokens
+    }
+  }
+}
+
+extension StoredModel {
+  /// The test part of a source, if it is such as the model takes, and the format with what it says of this source.
+  func test(of source: String) throws -> (examples: any ExampleSource, format: DataFormat) {
+    switch (settings.model.kind, format) {
+    case (.images, .images(let format)):
+      let data = try ImageDataset.load(source)
+      try format.check(data.test.channels, data.test.height, data.test.width, source)
+      try check(data.classNames, format.classNames, source)
+      return (LoadedImages(data.test, statistics: format.statistics), self.format)
+    case (.language(let network), .text(var format)):
+      let examples = try format.test(of: TextCorpus.load(source), network.sequenceLength)
+      return (examples, .text(format))
+    case (.texts(let network), .text(let format)):
+      let data = try TextDataset.load(source)
+      try check(data.classNames, format.classNames ?? [], source)
+      return (
+        TokenizedTexts(data.test, tokenizer: format.tokenizer, length: network.sequenceLength), self.format
+      )
+    default: throw mismatch
+    }
+  }
+
+  /// Refuses data with classes that the model does not know.
+  private func check(_ names: [String], _ known: [String], _ source: String) throws(DataError) {
+    guard names.count > known.count else { return }
+    throw .unsupported(
+      path: source, format: "data", reason: "\(names.count) classes, the model knows \(known.count)",
+      remedy: "name data with the classes that it was trained for")
+  }
+}
+
+extension TextNetwork {
+  fileprivate func learnTokenizer(from text: String) -> any Tokenizer {
+    // The option has no other words than the catalog.
+    TokenizerCatalog.learn(tokenizer, from: text, size: vocabularySize)!
+  }
+}
+
+extension TextFormat {
+  /// The test part of a corpus; what it says of tokens and characters is noted.
+  fileprivate mutating func test(of corpus: TextCorpus, _ length: Int) throws(DataError) -> TokenWindows {
+    let windows = try windows(of: corpus.test, length, "test", corpus.name)
+    let tokens = tokenizer.encode(corpus.test).count
+    tokensPerCharacter = Double(tokens) / Double(corpus.test.unicodeScalars.count)
+    return windows
+  }
+
+  fileprivate func windows(
+    of text: String, _ length: Int, _ part: String, _ name: String
+  ) throws(DataError) -> TokenWindows {
+    let tokens = tokenizer.encode(text)
+    if let windows = TokenWindows(tokens, length: length) { return windows }
+    throw .unsupported(
+      path: name, format: "text", reason: "its \(part) part has \(tokens.count) tokens, a window takes \(length) and one",
+      remedy: "name a longer text, or a smaller --sequence-length")
+  }
+}
+
+/// What the loss of a language model says.
+struct LanguageMeasures {
+  /// `loss · tokens / characters / log 2`
+  var bitsPerCharacter: Double
+  /// `exp(loss)`
+  var perplexity: Double
+
+  /// - Parameter loss: in nats for each token; `nil` when there is none or the model is not one of language.
+  init?(_ loss: Double?, _ format: DataFormat) {
+    guard let loss, case .text(let text) = format, let ratio = text.tokensPerCharacter else { return nil }
+    bitsPerCharacter = loss * ratio / log(2)
+    perplexity = exp(loss)
+  }
+
+  var json: JSONObject {
+    ["test_bits_per_character": .number(bitsPerCharacter), "test_perplexity": .number(perplexity)]
+  }
+
+  var rows: [(String, String)] {
+    [("bits per character", bitsPerCharacter.text(places: 4)), ("perplexity", perplexity.text(places: 2))]
+  }
+}

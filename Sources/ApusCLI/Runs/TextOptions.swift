@@ -1,0 +1,63 @@
+import Apus
+
+/// The options of models of text. Each is also a key of configurations, as those of `RunOptions` are.
+enum TextOptions {
+  static let tokenizer = Option(
+    "tokenizer", .choice("KIND", of: TokenizerCatalog.kinds),
+    help: "text becomes tokens: \(TokenizerCatalog.kinds.joined(separator: ", ")) (default: the model's)")
+  static let vocabularySize = Option(
+    "vocabulary-size", .count(upTo: 10_000_000), help: "the most tokens that there may be (default: the model's)")
+  static let sequenceLength = Option(
+    "sequence-length", .count(upTo: 1_000_000), help: "tokens that are read at once; longer texts are cut (default: the model's)")
+  static let width = Option("width", .count(upTo: 65_536), help: "the size of embeddings and states (default: the model's)")
+  static let depth = Option("depth", .count(upTo: 1_024), help: "the number of layers (default: the model's)")
+  static let dropout = Option("dropout", .share, help: "the share that is left out in training (default: the model's)")
+
+  /// In the order in which they are listed and stored.
+  static let declarations = [
+    tokenizer.declaration, vocabularySize.declaration, sequenceLength.declaration, width.declaration,
+    depth.declaration, dropout.declaration,
+  ]
+}
+
+extension ModelDescription {
+  /// The model with the sizes that the arguments give.
+  /// - Throws: when they give some to a model that has none of them.
+  func changed(by arguments: Arguments, command: String) throws(UsageError) -> ModelDescription {
+    let given = TextOptions.declarations.filter { arguments.contains($0) }
+    let kind: Kind
+    switch self.kind {
+    case .images:
+      guard let first = given.first else { return self }
+      throw UsageError(command: command, message: "--\(first.name) is for models of text, \(name) takes images")
+    case .language(let network): kind = .language(network.changed(by: arguments))
+    case .texts(let network): kind = .texts(network.changed(by: arguments))
+    }
+    return ModelDescription(name: name, summary: summary, kind: kind, recipe: recipe)
+  }
+}
+
+extension TextNetwork {
+  fileprivate func changed(by arguments: Arguments) -> TextNetwork {
+    var network = self
+    network.tokenizer = arguments[TextOptions.tokenizer] ?? tokenizer
+    network.vocabularySize = arguments[TextOptions.vocabularySize] ?? vocabularySize
+    network.sequenceLength = arguments[TextOptions.sequenceLength] ?? sequenceLength
+    network.width = arguments[TextOptions.width] ?? width
+    network.depth = arguments[TextOptions.depth] ?? depth
+    network.dropout = arguments[TextOptions.dropout] ?? dropout
+    return network
+  }
+}
+
+extension JSONObject {
+  /// Adds the members that stand for a network of text.
+  mutating func set(_ network: TextNetwork) {
+    self["tokenizer"] = .string(network.tokenizer)
+    self["vocabulary_size"] = .integer(network.vocabularySize)
+    self["sequence_length"] = .integer(network.sequenceLength)
+    self["width"] = .integer(network.width)
+    self["depth"] = .integer(network.depth)
+    self["dropout"] = .number(network.dropout)
+  }
+}

@@ -1,0 +1,34 @@
+import ApusTensor
+
+/// A text on a device, cut into windows of one length: a model sees the tokens of a window and is to say, at each
+/// place, which token comes next.
+///
+/// Window `i` has the tokens `i·n ..< (i+1)·n` as inputs, and those one place further as targets. What is left at the
+/// end of the text is not used.
+public struct TokenWindows: Sendable {
+  /// int32 `[count, length]`
+  public let inputs: Tensor
+  /// int32 `[count, length]`: the inputs, one place further.
+  public let targets: Tensor
+
+  public var count: Int { inputs.shape[0] }
+  /// The number of tokens in a window.
+  public var length: Int { inputs.shape[1] }
+
+  /// Uploads tokens.
+  /// - Returns: `nil` when the tokens do not fill a window and the token behind it.
+  public init?(_ tokens: [Int32], length: Int, device: ComputeDevice = .current) {
+    let count = (tokens.count - 1) / length
+    guard length > 0, count > 0 else { return nil }
+    let size = count * length
+    inputs = Tensor(Array(tokens[..<size]), shape: [count, length], device: device)
+    targets = Tensor(Array(tokens[1...size]), shape: [count, length], device: device)
+  }
+
+  /// The windows with these numbers, in this order.
+  /// - Precondition: all are in `0 ..< count`.
+  public func batch(_ windows: some Collection<Int32>) -> (inputs: Tensor, targets: Tensor) {
+    let indices = Tensor(Array(windows), device: inputs.device)
+    return (inputs.gathering(indices), targets.gathering(indices))
+  }
+}

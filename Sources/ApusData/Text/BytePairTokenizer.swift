@@ -1,0 +1,144 @@
+/// Byte-pair encoding (Sennrich, Haddow, Birch, 2016) over bytes, as in GPT-2 (Radford et al., 2019): every text has
+/// tokens, and decoding gives it back byte for byte.
+///
+/// Token 0 fills up, 1 … 256 are the bytes, and each merge adds one. Merges stay within words with the space ahead of
+/// them, runs of digits and runs of other characters.
+public struct BytePairTokenizer: Tokenizer, Hashable {
+  public static let kind = "bpe"
+
+  /// The pairs of tokens that became one, in the order of learning: the first makes token 257.
+  public let merges: [[Int32]]
+  private let ranks: [PairMerger.Pair: Int32]
+  /// The bytes of each token.
+  private let bytes: [[UInt8]]
+
+  private static let firstByte: Int32 = 1
+  private static let firstMerge: Int32 = 257
+
+  /// - Returns: `nil` when a merge is not one of two tokens that are there before it.
+  public init?(merges: [[Int32]]) {
+    var bytes: [[UInt8]] = [[]] + (0...255).map { [UInt8($0)] }
+    var ranks: [PairMerger.Pair: Int32] = [:]
+    for merge in merges {
+      guard merge.count == 2, merge.allSatisfy({ $0 >= BytePairTokenizer.firstByte && $0 < bytes.count }) else {
+        return nil
+      }
+      let old = ranks.updateValue(Int32(bytes.count), forKey: .init(left: merge[0], right: merge[1]))
+      guard old == nil else { return nil }
+      bytes.append(bytes[Int(merge[0])] + bytes[Int(merge[1])])
+    }
+    (self.merges, self.ranks, self.bytes) = (merges, ranks, bytes)
+  }
+
+  /// Merges the most frequent pair again and again, until there are `size` tokens or no pair comes twice.
+  public init(learning text: String, size: Int) {
+    var counts: [[UInt8]: Int] = [:]
+    for part in BytePairTokenizer.parts(of: text) { counts[Array(part), default: 0] += 1 }
+    let words = counts.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+      .map { (symbols: $0.key.map { Int32($0) + BytePairTokenizer.firstByte }, count: $0.value) }
+    var merger = PairMerger(words)
+    var merges: [[Int32]] = []
+    while Int(BytePairTokenizer.firstMerge) + merges.count < size, let pair = merger.best({ count, _, _ in Double(count) })
+    {
+      merger.merge(pair, into: BytePairTokenizer.firstMerge + Int32(merges.count))
+      merges.append([pair.left, pair.right])
+    }
+    self.init(merges: merges)!
+  }
+
+  public var count: Int { bytes.count }
+
+  public func encode(_ text: String) -> [Int32] {
+    var known: [ArraySlice<UInt8>: [Int32]] = [:]
+    var tokens: [Int32] = []
+    for part in BytePairTokenizer.parts(of: text) {
+      let own = known[part] ?? encoded(part)
+      known[part] = own
+      tokens += own
+    }
+    return tokens
+  }
+
+  /// Merges as they were learnt, the earliest first.
+  private func encoded(_ part: ArraySlice<UInt8>) -> [Int32] {
+    var symbols = part.map { Int32($0) + BytePairTokenizer.firstByte }
+    while symbols.count > 1 {
+      var first: (pair: PairMerger.Pair, token: Int32)?
+      for (left, right) in zip(symbols, symbols.dropFirst()) {
+        let pair = PairMerger.Pair(left: left, right: right)
+        if let token = ranks[pair], token < first?.token ?? .max { first = (pair, token) }
+      }
+      guard let first else { break }
+      symbols = merged(symbols, first.pair, first.token)
+    }
+    return symbols
+  }
+
+  /// Bytes that are not UTF-8, such as a part of a character, are shown as U+FFFD.
+  public func decode(_ tokens: some Sequence<Int32>) -> String {
+    String(decoding: tokens.flatMap { bytes.indices.contains(Int($0)) ? bytes[Int($0)] : [] }, as: UTF8.self)
+  }
+
+  public var json: JSON { .array(merges.map { .array($0.map { .integer(Int($0)) }) }) }
+
+  public init?(_ json: JSON) {
+    guard let elements = json.array else { return nil }
+    self.init(merges: elements.map { ($0.array ?? []).compactMap { $0.integer.flatMap(Int32.init(exactly:)) } })
+  }
+
+  // MARK: - Parts
+
+  private enum PartKind { case letters, digits, space, other }
+
+  /// Cuts a text where merges end, as GPT-2 does:
+  /// `'s|'t|'re|'ve|'m|'ll|'d| ?letters| ?digits| ?others|spaces`, where of several spaces the last is left for what
+  /// follows.
+  static func parts(of text: String) -> [ArraySlice<UInt8>] {
+    let scalars = Array(text.unicodeScalars)
+    let kinds = scalars.map { kind(of: $0) }
+    let bytes = Array(text.utf8)
+    var parts: [ArraySlice<UInt8>] = []
+    var (place, offset) = (0, 0)
+    while place < scalars.count {
+      let end = end(of: place, scalars, kinds)
+      let next = scalars[place..<end].reduce(offset) { $0 + UTF8.width($1) }
+      parts.append(bytes[offset..<next])
+      (place, offset) = (end, next)
+    }
+    return parts
+  }
+
+  /// Where the part that begins at `start` ends.
+  private static func end(of start: Int, _ scalars: [Unicode.Scalar], _ kinds: [PartKind]) -> Int {
+    if scalars[start] == "'", let count = contraction(scalars[(start + 1)...]) { return start + 1 + count }
+    let hasBlank = scalars[start] == " " && start + 1 < scalars.count && kinds[start + 1] != .space
+    let first = hasBlank ? start + 1 : start
+    let end = kinds[first...].firstIndex { $0 != kinds[first] } ?? kinds.count
+    let leavesOne = kinds[first] == .space && end < kinds.count && end - start > 1
+    return leavesOne ? end - 1 : end
+  }
+
+  /// The length of an English ending that stands behind an apostrophe.
+  private static func contraction(_ rest: ArraySlice<Unicode.Scalar>) -> Int? {
+    let endings: [[Unicode.Scalar]] = [["s"], ["t"], ["r", "e"], ["v", "e"], ["m"], ["l", "l"], ["d"]]
+    return endings.first { rest.starts(with: $0) }?.count
+  }
+
+  private static func kind(of scalar: Unicode.Scalar) -> PartKind {
+    if scalar.value < 0x80 {
+      switch scalar.value {
+      case 0x30...0x39: return .digits
+      case 0x41...0x5A, 0x61...0x7A: return .letters
+      case 0x20, 0x09...0x0D: return .space
+      default: return .other
+      }
+    }
+    let properties = scalar.properties
+    if properties.isWhitespace { return .space }
+    switch properties.generalCategory {
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return .letters
+    case .decimalNumber, .letterNumber, .otherNumber: return .digits
+    default: return .other
+    }
+  }
+}

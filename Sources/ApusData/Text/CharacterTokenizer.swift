@@ -1,0 +1,56 @@
+/// Every character (Unicode scalar) is a token.
+public struct CharacterTokenizer: Tokenizer, Hashable {
+  public static let kind = "character"
+
+  /// The characters, from token 2 on, in the order of their code points.
+  public let characters: [Unicode.Scalar]
+  private let numbers: [Unicode.Scalar: Int32]
+
+  private static let reservedCount = 2
+
+  /// - Precondition: no character comes twice.
+  public init(characters: [Unicode.Scalar]) {
+    self.characters = characters
+    let first = Int32(CharacterTokenizer.reservedCount)
+    numbers = Dictionary(
+      uniqueKeysWithValues: characters.enumerated().map { ($1, Int32($0) + first) })
+  }
+
+  /// The characters of a text; if there are more than there may be, the most frequent ones.
+  public init(learning text: String, size: Int = .max) {
+    var counts: [Unicode.Scalar: Int] = [:]
+    for scalar in text.unicodeScalars { counts[scalar, default: 0] += 1 }
+    let room = max(0, size - CharacterTokenizer.reservedCount)
+    let frequent = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(room).map(\.key)
+    self.init(characters: frequent.sorted())
+  }
+
+  public var count: Int { characters.count + CharacterTokenizer.reservedCount }
+
+  public func encode(_ text: String) -> [Int32] {
+    text.unicodeScalars.map { numbers[$0] ?? ReservedToken.unknown }
+  }
+
+  /// What is unknown is shown as U+FFFD.
+  public func decode(_ tokens: some Sequence<Int32>) -> String {
+    var text = String.UnicodeScalarView()
+    for token in tokens {
+      let place = Int(token) - CharacterTokenizer.reservedCount
+      if characters.indices.contains(place) {
+        text.append(characters[place])
+      } else if token == ReservedToken.unknown {
+        text.append("\u{FFFD}")
+      }
+    }
+    return String(text)
+  }
+
+  public var json: JSON { .array(characters.map { .integer(Int($0.value)) }) }
+
+  public init?(_ json: JSON) {
+    guard let elements = json.array else { return nil }
+    let scalars = elements.compactMap { $0.integer.flatMap(UInt32.init(exactly:)).flatMap(Unicode.Scalar.init) }
+    guard scalars.count == elements.count, Set(scalars).count == scalars.count else { return nil }
+    self.init(characters: scalars)
+  }
+}

@@ -1,0 +1,78 @@
+/// Learns which neighbouring symbols of words are to become one symbol: what byte-pair encoding and WordPiece share.
+///
+/// Each round merges one pair everywhere. Only words that contain it are looked at, so a vocabulary of thousands
+/// takes seconds.
+struct PairMerger {
+  struct Pair: Hashable {
+    var left: Int32
+    var right: Int32
+  }
+
+  /// A word as symbols, and how often it comes.
+  private var words: [(symbols: [Int32], count: Int)]
+  private var pairCounts: [Pair: Int] = [:]
+  /// The words that a pair is or was in.
+  private var places: [Pair: Set<Int>] = [:]
+  private(set) var symbolCounts: [Int32: Int] = [:]
+
+  init(_ words: [(symbols: [Int32], count: Int)]) {
+    self.words = words
+    for index in words.indices { add(index, words[index].count) }
+  }
+
+  /// The pair with the largest score that comes at least twice; of equal ones that of the smallest numbers.
+  ///
+  /// - Parameter score: of a pair that comes `count` times, its symbols `left` and `right` times.
+  func best(_ score: (_ count: Int, _ left: Int, _ right: Int) -> Double) -> Pair? {
+    var found: (pair: Pair, score: Double)?
+    for (pair, count) in pairCounts where count > 1 {
+      let value = score(count, symbolCounts[pair.left] ?? 0, symbolCounts[pair.right] ?? 0)
+      if let best = found,
+        value < best.score || value == best.score && (pair.left, pair.right) > (best.pair.left, best.pair.right)
+      {
+        continue
+      }
+      found = (pair, value)
+    }
+    return found?.pair
+  }
+
+  /// Replaces a pair by a symbol in all words.
+  mutating func merge(_ pair: Pair, into symbol: Int32) {
+    for index in (places[pair] ?? []).sorted() {
+      add(index, -words[index].count)
+      words[index].symbols = merged(words[index].symbols, pair, symbol)
+      add(index, words[index].count)
+    }
+    places[pair] = nil
+    pairCounts[pair] = nil
+  }
+
+  /// Counts the symbols and pairs of a word `count` times.
+  private mutating func add(_ index: Int, _ count: Int) {
+    let symbols = words[index].symbols
+    for symbol in symbols { symbolCounts[symbol, default: 0] += count }
+    for (left, right) in zip(symbols, symbols.dropFirst()) {
+      let pair = Pair(left: left, right: right)
+      pairCounts[pair, default: 0] += count
+      if count > 0 { places[pair, default: []].insert(index) }
+    }
+  }
+}
+
+/// Symbols with each pair replaced, from the left.
+func merged(_ symbols: [Int32], _ pair: PairMerger.Pair, _ symbol: Int32) -> [Int32] {
+  var result: [Int32] = []
+  result.reserveCapacity(symbols.count)
+  var index = 0
+  while index < symbols.count {
+    if index + 1 < symbols.count, symbols[index] == pair.left, symbols[index + 1] == pair.right {
+      result.append(symbol)
+      index += 2
+    } else {
+      result.append(symbols[index])
+      index += 1
+    }
+  }
+  return result
+}

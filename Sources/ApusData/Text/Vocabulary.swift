@@ -1,0 +1,40 @@
+/// Tokens that are words: a list, and the place of each.
+public struct Vocabulary: Hashable, Sendable {
+  /// The tokens' texts, by number.
+  public let words: [String]
+  private let numbers: [String: Int32]
+
+  /// - Returns: `nil` when a word comes twice.
+  public init?(_ words: [String]) {
+    self.words = words
+    numbers = Dictionary(words.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { first, _ in first })
+    guard numbers.count == words.count else { return nil }
+  }
+
+  /// Reserved words, then the most frequent others.
+  /// - Parameter counts: how often each word comes; of equally frequent ones the smaller word is first.
+  init(reserved: [String], counts: [String: Int], size: Int) {
+    let known = Set(reserved)
+    let sorted = counts.filter { !known.contains($0.key) }
+      .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+    self.init(reserved + sorted.prefix(max(0, size - reserved.count)).map(\.key))!
+  }
+
+  public var count: Int { words.count }
+
+  /// The number of a word.
+  public subscript(word: String) -> Int32? { numbers[word] }
+
+  /// The word of a number; `nil` for numbers that are no token.
+  public func word(_ token: Int32) -> String? { words.indices.contains(Int(token)) ? words[Int(token)] : nil }
+
+  var json: JSON { .array(words.map { .string($0) }) }
+
+  /// - Returns: `nil` when it is not a list of different words.
+  init?(_ json: JSON?) {
+    guard let elements = json?.array else { return nil }
+    let words = elements.compactMap(\.string)
+    guard words.count == elements.count else { return nil }
+    self.init(words)
+  }
+}

@@ -1,0 +1,108 @@
+/// Words, punctuation marks and ends of lines are tokens: `He said: "it's so"` is
+/// `He`, `said`, `:`, `"`, `it's`, `so`, `"`.
+///
+/// A word is a run of letters, digits and marks, with apostrophes and hyphens inside. Any other character that is not
+/// a space stands alone. Spaces are not kept: decoding puts them where they usually are.
+public struct WordTokenizer: Tokenizer, Hashable {
+  public static let kind = "word"
+
+  public let vocabulary: Vocabulary
+  /// Whether capital letters are read as small ones.
+  public let isLowercased: Bool
+
+  private static let reserved = ["[PAD]", "[UNK]"]
+
+  /// - Precondition: the vocabulary starts with `[PAD]` and `[UNK]`.
+  public init(vocabulary: Vocabulary, isLowercased: Bool = false) {
+    guard Array(vocabulary.words.prefix(2)) == WordTokenizer.reserved else {
+      fatalError("WordTokenizer: the vocabulary has to start with [PAD] and [UNK]")
+    }
+    self.vocabulary = vocabulary
+    self.isLowercased = isLowercased
+  }
+
+  public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: false) }
+
+  /// The most frequent words of a text.
+  public init(learning text: String, size: Int, isLowercased: Bool) {
+    var counts: [String: Int] = [:]
+    for word in WordTokenizer.words(of: isLowercased ? text.lowercased() : text) { counts[word, default: 0] += 1 }
+    self.init(
+      vocabulary: Vocabulary(reserved: WordTokenizer.reserved, counts: counts, size: size),
+      isLowercased: isLowercased)
+  }
+
+  public var count: Int { vocabulary.count }
+
+  public func encode(_ text: String) -> [Int32] {
+    WordTokenizer.words(of: isLowercased ? text.lowercased() : text).map { vocabulary[$0] ?? ReservedToken.unknown }
+  }
+
+  /// Words with a space between them, but none ahead of `, . ; : ! ? ) ]` and behind `( [` and at the ends of lines.
+  public func decode(_ tokens: some Sequence<Int32>) -> String {
+    var text = ""
+    var isJoined = true
+    for token in tokens where token != ReservedToken.padding {
+      guard let word = vocabulary.word(token) else { continue }
+      if !isJoined, word != "\n", word.count > 1 || !",.;:!?)]".contains(word) { text += " " }
+      text += word
+      isJoined = word == "\n" || word == "(" || word == "["
+    }
+    return text
+  }
+
+  public var json: JSON { ["lowercase": .bool(isLowercased), "words": vocabulary.json] }
+
+  public init?(_ json: JSON) {
+    guard let isLowercased = json["lowercase"]?.bool, let vocabulary = Vocabulary(json["words"]),
+      Array(vocabulary.words.prefix(2)) == WordTokenizer.reserved
+    else { return nil }
+    self.init(vocabulary: vocabulary, isLowercased: isLowercased)
+  }
+
+  /// The words of a text.
+  static func words(of text: String) -> [String] {
+    var words: [String] = []
+    var word = String.UnicodeScalarView()
+    /// An apostrophe or hyphen behind a word, which belongs to it if a letter follows.
+    var link: Unicode.Scalar?
+    func finish() {
+      if !word.isEmpty { words.append(String(word)) }
+      word = .init()
+      if let mark = link { words.append(String(mark)) }
+      link = nil
+    }
+    for scalar in text.unicodeScalars {
+      if scalar.isWordPart {
+        if let mark = link { word.append(mark) }
+        link = nil
+        word.append(scalar)
+      } else if scalar == "'" || scalar == "’" || scalar == "-", !word.isEmpty, link == nil {
+        link = scalar
+      } else {
+        finish()
+        if scalar == "\n" || !scalar.properties.isWhitespace { words.append(String(scalar)) }
+      }
+    }
+    finish()
+    return words
+  }
+}
+
+extension Unicode.Scalar {
+  /// Whether it is a letter, a mark or a digit.
+  var isWordPart: Bool {
+    if value < 0x80 { return isLetter || isDigit }
+    return properties.isAlphabetic || properties.numericType != nil || properties.isJoined
+  }
+
+  private var isLetter: Bool { (0x41...0x5A).contains(value & ~0x20) }
+  private var isDigit: Bool { (0x30...0x39).contains(value) }
+}
+
+extension Unicode.Scalar.Properties {
+  /// Whether it stands on the letter ahead of it.
+  fileprivate var isJoined: Bool {
+    generalCategory == .nonspacingMark || generalCategory == .spacingMark || generalCategory == .enclosingMark
+  }
+}

@@ -1,0 +1,17 @@
+import ApusNN
+import ApusTensor
+
+extension ModelDescription {
+  /// Refuses so many parameters on a device that has too little memory to train them.
+  public static func checkMemory(
+    parameters: Int, rule: any UpdateRule, device: ComputeDevice = .current
+  ) throws(ModelError) {
+    let valuesEach = 2 + rule.stateNames.count
+    let (requested, overflow) = parameters.multipliedReportingOverflow(by: valuesEach * DType.float32.byteCount)
+    let available = device.info.memoryByteCount
+    guard overflow || requested > available else { return }
+    throw .tooLarge(
+      parameters: parameters, valuesEach: valuesEach, requested: overflow ? .max : requested, device: device.name,
+      available: available)
+  }
+}

@@ -1,0 +1,10 @@
+extension ModelDescription {
+  /// Four layers of causal attention of 256 with 8 heads over characters.
+  public static let charTransformer = ModelDescription(
+    name: "char-transformer", summary: "language model: four Transformer layers of 256, 8 heads, over characters",
+    kind: .language(
+      TextNetwork(
+        .transformer(heads: 8), width: 256, depth: 4, tokenizer: "character", vocabularySize: 256,
+        sequenceLength: 128)),
+    recipe: Recipe(data: "bible-kjv", learningRate: 1e-3, batchSize: 16, epochs: 1, clipNorm: 1))
+}

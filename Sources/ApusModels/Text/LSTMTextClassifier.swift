@@ -1,0 +1,40 @@
+import ApusData
+import ApusNN
+import ApusTensor
+
+/// Embeddings, a long short-term memory in both directions, the mean of its states over the text and a dense layer:
+/// integers `[batch, time]`, filled up with token 0, to logits `[batch, classes]`.
+public struct LSTMTextClassifier: Layer {
+  let embedding: Embedding
+  let lstm: LSTM
+  let dropout: Dropout
+  let output: Linear
+
+  /// - Parameter width: of the embeddings; each direction has states of half of it.
+  public init(vocabulary count: Int, width: Int, depth: Int, dropout: Double = 0, classes: Int) {
+    embedding = Embedding(count, width, paddingIndex: Int(ReservedToken.padding))
+    let size = max(1, width / 2)
+    lstm = LSTM(width, size, layers: depth, isBatchFirst: true, dropout: dropout, isBidirectional: true)
+    self.dropout = Dropout(dropout)
+    output = Linear(2 * size, classes)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let isText = isText(x)
+    let lengths = isText.cast(to: .int32).sum([1])
+    let vectors = LayerTrace.run("embedding", embedding, x) { embedding($0) }
+    let states = LayerTrace.run("lstm", lstm, vectors) { lstm($0, lengths: lengths).output }
+    let mean = meanOverText(states, isText)
+    let kept = dropout.rate > 0 ? LayerTrace.run("dropout", dropout, mean) { dropout($0) } : mean
+    return LayerTrace.run("output", output, kept) { output($0) }
+  }
+}
+
+/// `[batch, time]`: whether a place holds a token and does not fill up.
+func isText(_ tokens: Tensor) -> Tensor { tokens.notEqual(to: Double(ReservedToken.padding)) }
+
+/// The mean of `[batch, time, size]` over the places of the text: `[batch, size]`.
+func meanOverText(_ states: Tensor, _ isText: Tensor) -> Tensor {
+  let weights = isText.cast(to: states.dtype).expandingAxis(at: 2)
+  return (states * weights).sum([1]) / weights.sum([1])
+}

@@ -1,0 +1,61 @@
+import ApusNN
+import ApusTensor
+
+/// Embeddings with learned positions, Transformer layers that attend to what is behind them, a norm and a dense layer,
+/// over every token: integers `[batch, time]` to logits `[batch, time, vocabulary]` (Radford et al., 2018; the norms
+/// stand ahead of attention and dense layers, as in GPT-2).
+public struct TransformerLanguageModel: LanguageModel {
+  let embedding: Embedding
+  let positions: LearnedPositions
+  let dropout: Dropout
+  let encoder: TransformerEncoder
+  let output: Linear
+  /// The most tokens of one text.
+  let longest: Int
+
+  /// - Parameter longest: the number of positions.
+  /// - Precondition: `heads` divides `width`.
+  public init(vocabulary count: Int, width: Int, depth: Int, heads: Int, dropout: Double = 0, longest: Int) {
+    // Radford et al.: a deviation of 0.02.
+    embedding = Embedding(count, width, initializer: .normal(deviation: 0.02))
+    positions = LearnedPositions(
+      width, capacity: longest, isBatchFirst: true, initializer: .normal(deviation: 0.02))
+    self.dropout = Dropout(dropout)
+    encoder = .normFirst(depth, width: width, heads: heads, dropout: dropout)
+    output = Linear(width, count)
+    self.longest = longest
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let vectors = LayerTrace.run("embedding", embedding, x) { embedding($0) }
+    let places = LayerTrace.run("positions", positions, vectors) { positions($0) }
+    let kept = dropout.rate > 0 ? LayerTrace.run("dropout", dropout, places) { dropout($0) } : places
+    let states = LayerTrace.run("encoder", encoder, kept) { encoder($0, isCausal: true) }
+    return LayerTrace.run("output", output, states) { output($0) }
+  }
+
+  public var longestText: Int? { longest }
+
+  public func memory(batch: Int, capacity: Int) -> [KeyValueCache] {
+    encoder.makeCaches(batch: batch, capacity: capacity)
+  }
+
+  public func read(_ tokens: Tensor, _ memory: inout [KeyValueCache]) -> Tensor {
+    let vectors = memory.first.map { positions(embedding(tokens), offset: $0.end) } ?? embedding(tokens)
+    let states = encoder(vectors, caches: &memory)
+    return output(states.slice(1, from: states.shape[1] - 1, count: 1).flattened(from: 1))
+  }
+
+  public func tensors(of memory: [KeyValueCache]) -> [Tensor] { memory.flatMap { [$0.keys, $0.values] } }
+}
+
+extension TransformerEncoder {
+  /// Layers with their norms ahead, four times the width between the dense layers, and a norm at the end.
+  static func normFirst(_ depth: Int, width: Int, heads: Int, dropout: Double) -> TransformerEncoder {
+    TransformerEncoder(depth, norm: LayerNorm(width)) {
+      TransformerEncoderLayer(
+        width, heads: heads, hidden: 4 * width, dropout: dropout, isBatchFirst: true, isNormFirst: true
+      ) { $0.gelu() }
+    }
+  }
+}

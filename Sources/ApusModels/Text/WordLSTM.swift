@@ -1,0 +1,9 @@
+extension ModelDescription {
+  /// Two layers of long short-term memory of 256 over words.
+  public static let wordLSTM = ModelDescription(
+    name: "word-lstm", summary: "language model: two LSTM layers of 256 over words",
+    kind: .language(
+      TextNetwork(
+        .lstm, width: 256, depth: 2, dropout: 0.2, tokenizer: "word", vocabularySize: 8_000, sequenceLength: 32)),
+    recipe: Recipe(data: "bible-kjv", learningRate: 2e-3, batchSize: 32, epochs: 3, clipNorm: 1))
+}

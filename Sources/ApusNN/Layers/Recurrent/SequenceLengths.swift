@@ -1,0 +1,33 @@
+import ApusTensor
+
+/// How many elements of each sequence of a batch count.
+enum SequenceLengths {
+  case known([Int])
+  /// Integers `[batch]`, which may come from other tensors; more than there are times are as many as there are.
+  case computed(Tensor)
+
+  /// `[time, batch, 1]`: whether a sequence has an element there.
+  func mask(count: Int, device: ComputeDevice) -> Tensor {
+    switch self {
+    case .known(let lengths):
+      let flags = (0..<count).flatMap { time in lengths.map { time < $0 } }
+      return Tensor(flags, shape: [count, lengths.count, 1], device: device)
+    case .computed(let lengths):
+      let times = Tensor.indices([count, 1, 1], alongAxis: 0, device: device)
+      return times.less(than: lengths.cast(to: .int64).reshaped(to: [1, lengths.elementCount, 1]))
+    }
+  }
+
+  /// What does not fit `count` times and a batch.
+  func problem(count: Int, batch: Int) -> String? {
+    switch self {
+    case .known(let lengths):
+      guard lengths.count == batch else { return "\(lengths.count) lengths are given for a batch of \(batch)" }
+      guard let bad = lengths.first(where: { $0 < 1 || $0 > count }) else { return nil }
+      return "the length \(bad) is not in 1 ... \(count)"
+    case .computed(let lengths):
+      let isFitting = lengths.shape == [batch] && lengths.dtype.isInteger
+      return isFitting ? nil : "the lengths \(lengths.dtype) \(lengths.shape) are not integers of [\(batch)]"
+    }
+  }
+}

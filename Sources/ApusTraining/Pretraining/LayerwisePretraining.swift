@@ -1,0 +1,121 @@
+import ApusData
+import ApusNN
+import ApusTensor
+
+/// Layer-wise pre-training by autoencoders (Bengio, Lamblin, Popovici, Larochelle, 2007; with corrupted inputs Vincent
+/// et al., 2008): dense and convolutional layers, from the first on, each learn to give back what comes into them,
+/// from `y = f(W h + b)` as `ĥ = Wᵀ y + c`, by the squared error. The layers before stay as they were left.
+///
+/// ```
+/// let outcomes = try LayerwisePretraining(steps: 500)(model, on: images)
+/// ```
+/// Then the whole model is trained as usual. `c` is dropped, and targets are not looked at: they need no labels.
+public struct LayerwisePretraining: Sendable {
+  /// How one layer did.
+  public struct Outcome: Hashable, Sendable {
+    /// The layer's place in the model.
+    public var index: Int
+    /// The mean squared error of the first batch, and that of the last.
+    public var firstLoss: Double
+    public var lastLoss: Double
+  }
+
+  /// Steps for each layer.
+  public var steps: Int
+  public var batchSize: Int
+  public var rule: any UpdateRule
+  /// The share of the numbers that are set to 0 on their way into a layer that is being trained.
+  public var corruption: Double
+  public var seed: UInt64
+
+  /// - Precondition: `steps` and `batchSize` are positive, `corruption` is in `0 ..< 1`.
+  public init(
+    steps: Int, batchSize: Int = 128, rule: any UpdateRule = Adam(learningRate: 1e-3), corruption: Double = 0,
+    seed: UInt64 = 0
+  ) {
+    guard steps > 0, batchSize > 0, corruption >= 0, corruption < 1 else {
+      fatalError("LayerwisePretraining: \(steps) steps of \(batchSize), corruption \(corruption): out of range")
+    }
+    self.steps = steps
+    self.batchSize = batchSize
+    self.rule = rule
+    self.corruption = corruption
+    self.seed = seed
+  }
+
+  /// Trains the layers of a model.
+  /// - Returns: an outcome for each dense or convolutional layer but the last, which is for the targets.
+  public func callAsFunction(
+    _ model: Sequential, on source: any ExampleSource
+  ) throws(TrainingError) -> [Outcome] {
+    let places = model.layers.indices.filter { model.layers[$0] is any AffineLayer }
+    var outcomes: [Outcome] = []
+    for index in places.dropLast() { outcomes.append(try train(index, of: model.layers, source)) }
+    return outcomes
+  }
+
+  private func train(
+    _ index: Int, of layers: [any Layer], _ source: any ExampleSource
+  ) throws(TrainingError) -> Outcome {
+    try reportingTraining {
+      let below = Sequential(Array(layers[..<index]))
+      let input = withMode(.inference) { below(source.examples([0]).inputs) }
+      let coder = Autoencoder(layers[index], activation: activation(behind: index, layers, input), like: input)
+      let optimizer = Optimizer(rule, for: coder)
+      let order = MinibatchOrder(count: source.count, batchSize: batchSize, seed: RunSeeds(seed).order)
+      let random = RandomSource(RunSeeds(seed).training)
+      var losses: [Double] = []
+      for step in 0..<steps {
+        let (epoch, batch) = step.quotientAndRemainder(dividingBy: order.batchesPerEpoch)
+        let numbers = Array(order.epoch(epoch)[batch])
+        let loss = try withRandomSource(random) {
+          try optimizer.minimize {
+            let h = withMode(.inference) { below(source.examples(numbers).inputs) }.stopGradient()
+            return meanSquaredError(coder.reconstruction(of: corrupted(h)), h)
+          }
+        }
+        if step == 0 || step == steps - 1 { losses.append(try loss.scalar()) }
+      }
+      return Outcome(index: index, firstLoss: losses[0], lastLoss: losses[losses.count - 1])
+    }
+  }
+
+  /// Numbers, a share of them set to 0.
+  private func corrupted(_ h: Tensor) -> Tensor {
+    guard corruption > 0 else { return h }
+    return withMode(.training) { Dropout(corruption)(h) } * (1 - corruption)
+  }
+
+  /// The layer behind another one, if it works on each number alone: it has no parameters and keeps the shape.
+  private func activation(behind index: Int, _ layers: [any Layer], _ input: Tensor) -> (any Layer)? {
+    guard index + 1 < layers.count else { return nil }
+    let next = layers[index + 1]
+    guard next.members.isEmpty, !(next is Dropout) else { return nil }
+    let output = layers[index](input)
+    return withMode(.inference) { next(output) }.shape == output.shape ? next : nil
+  }
+}
+
+/// `y = f(W h + b)`, `ĥ = Wᵀ y + c`.
+private struct Autoencoder: Module {
+  let layer: any Layer
+  let activation: (any Layer)?
+  /// `c`, `[1, …]` as an input.
+  let bias: Parameter
+
+  init(_ layer: any Layer, activation: (any Layer)?, like input: Tensor) {
+    self.layer = layer
+    self.activation = activation
+    bias = Parameter(.zeros(Shape([1] + input.shape.dropFirst()), dtype: input.dtype, device: input.device))
+  }
+
+  var members: [ModuleMember] { [.module("layer", layer), .parameter("bias", bias)] }
+
+  func reconstruction(of h: Tensor) -> Tensor {
+    let sum = layer(h)
+    let y = activation.map { $0(sum) } ?? sum
+    // The layer is affine: the gradient of ⟨W h + b, y⟩ with respect to h is Wᵀ y, whatever the kind of layer.
+    let probe = Tensor.zeros(h.shape, dtype: h.dtype, device: h.device)
+    return gradients(of: (layer(probe) * y).sum(), withRespectTo: [probe])[0] + bias.value
+  }
+}

@@ -1,0 +1,101 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// Models of text, from the file to what they say.
+struct TextTests {
+  private let place: ScratchDirectory
+  private let text: String
+  private let labelled: String
+
+  init() throws {
+    place = try ScratchDirectory()
+    let lines = (0..<60).map { "line \($0 % 7) says: the cat sat on the mat." }
+    text = try place.write(Array(lines.joined(separator: "\n").utf8), to: "text.txt")
+    let examples = (0..<60).map { $0 % 2 == 0 ? "cat\tthe cat number \($0)" : "dog\tthe dog has number \($0)" }
+    labelled = try place.write(Array(examples.joined(separator: "\n").utf8), to: "labelled.txt")
+  }
+
+  private func train(_ words: [String]) throws -> Invocation {
+    try Invocation(["train"] + words + ["--device", "cpu", "--batch-size", "8", "--json"])
+  }
+
+  @Test(arguments: ["character", "word", "bpe", "wordpiece"])
+  func languageModelsTrainEvaluateAndGenerate(_ tokenizer: String) throws {
+    let output = place.file(tokenizer)
+    let run = try train([
+      "char-lstm", "--data", "text:\(text)", "--tokenizer", tokenizer, "--vocabulary-size", "270", "--width", "16",
+      "--depth", "1", "--sequence-length", "8", "--steps", "40", "--learning-rate", "0.02", "--output", output,
+    ])
+    #expect(run.status == 0, "\(run.errors)")
+    let (loss, perplexity) = (
+      try run.member("test_loss", as: Double.self), try run.member("test_perplexity", as: Double.self)
+    )
+    #expect(abs((perplexity ?? 0) / exp(loss ?? 9) - 1) < 1e-9)
+
+    let measured = try Invocation("evaluate", output, "--json")
+    #expect(measured.status == 0, "\(measured.errors)")
+    for key in ["test_loss", "test_accuracy", "test_bits_per_character"] {
+      #expect(try measured.member(key, as: Double.self) == run.member(key))
+    }
+    func generate(_ seed: String) throws -> String? {
+      let made = try Invocation(
+        "generate", output, "--prompt", "the cat", "--length", "12", "--seed", seed, "--device", "cpu", "--json")
+      #expect(try made.member("tokens") == 12, "\(made.errors)")
+      return try made.member("text", as: String.self)
+    }
+    let one = try generate("1")
+    #expect(one?.hasPrefix("the cat") == true)
+    #expect(try generate("1") == one)
+    #expect(try generate("2") != one)
+  }
+
+  @Test func classifiersTrainAndPredict() throws {
+    let output = place.file("run")
+    let run = try train([
+      "text-lstm", "--data", "labelled-text:\(labelled)", "--width", "8", "--steps", "40", "--learning-rate", "0.02",
+      "--sequence-length", "6", "--output", output,
+    ])
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(try run.member("test_accuracy") == 1.0)
+    let lines = try place.write(Array("a dog\n\nthe cat\n".utf8), to: "lines.txt")
+    let seen = try Invocation("predict", output, lines, "--device", "cpu")
+    #expect(seen.status == 0 && seen.lines.count == 3, "\(seen.errors)")
+    #expect(seen.lines.first?.contains("0: dog (") == true && seen.lines.last?.contains("2: cat (") == true)
+    #expect(try Invocation("summary", output, "--json").member("output") == [2])
+  }
+
+  /// A resumed run ends with the bits of one that was not stopped.
+  @Test func runsGoOn() throws {
+    let words = [
+      "char-lstm", "--data", "text:\(text)", "--width", "8", "--depth", "1", "--sequence-length", "8", "--dropout",
+      "0.2", "--seed", "4",
+    ]
+    let whole = try train(words + ["--steps", "12", "--output", place.file("whole")])
+    #expect(try train(words + ["--steps", "5", "--output", place.file("part")]).status == 0)
+    let rest = try train(["--resume", place.file("part"), "--steps", "12"])
+    #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"), "\(rest.errors)")
+    let other = try place.write(Array(repeating: UInt8(ascii: "x"), count: 500), to: "other.txt")
+    let foreign = try train(["--resume", place.file("part"), "--data", "text:\(other)"])
+    #expect(foreign.status == 65 && foreign.errors.contains("its data is"), "\(foreign.errors)")
+  }
+
+  @Test func mistakes() throws {
+    let short = try place.write(Array("0123456789 0123456789".utf8), to: "short.txt")
+    let cases: [([String], Int32, String)] = [
+      (["lenet5", "--width", "8"], 64, "--width is for models of text, lenet5 takes images"),
+      (["char-lstm", "--layers", "dense 3"], 64, "--layers makes models of images, char-lstm takes text"),
+      (["char-lstm", "--data", "synthetic"], 65, "it is images, the model takes text"),
+      (["text-lstm", "--data", "text:\(text)"], 65, "it is text, the model takes labelled texts"),
+      (["char-lstm", "--tokenizer", "chars"], 64, "--tokenizer"),
+      (["char-lstm", "--data", "text:\(short)"], 65, "a window takes 64 and one"),
+      (["char-lstm", "--data", "text:/nowhere"], 74, "/nowhere"),
+      (["text-lstm", "--data", "labelled-text:\(text)"], 65, "the line has no class or no text"),
+      (["text-lstm", "--data", "labelled-text:\(labelled)", "--classes", "1"], 65, "less than the 2 classes"),
+    ]
+    for (words, status, message) in cases {
+      let run = try train(words + ["--steps", "1", "--output", place.file("mistake")])
+      #expect(run.status == status && run.errors.contains(message), "\(words): \(run.status) \(run.errors)")
+    }
+  }
+}

@@ -1,0 +1,138 @@
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusModels
+
+struct TextModelTests {
+  private func network(_ core: TextNetwork.Core, depth: Int = 2) -> TextNetwork {
+    TextNetwork(core, width: 8, depth: depth, tokenizer: "character", vocabularySize: 12, sequenceLength: 6)
+  }
+
+  private static let cores: [TextNetwork.Core] = [.lstm, .transformer(heads: 2)]
+
+  /// By hand: embeddings, then four gates of states and inputs with two biases for each layer, then the outputs.
+  @Test func parametersOfLSTMs() throws {
+    let model = LSTMLanguageModel(vocabulary: 96, width: 256, depth: 2)
+    let count = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
+    #expect(count == 96 * 256 + 2 * 4 * 256 * (256 + 256 + 2) + 96 * 256 + 96)
+    #expect(
+      model.state.entries.map(\.key).filter { !$0.contains("_l") }
+        == ["embedding.weight", "output.weight", "output.bias"])
+  }
+
+  /// By hand: embeddings and positions, then for each layer the attention's four products, the two dense layers and two
+  /// norms, the last norm, and the outputs.
+  @Test func parametersOfTransformers() throws {
+    let model = TransformerLanguageModel(vocabulary: 96, width: 64, depth: 3, heads: 4, longest: 32)
+    let count = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
+    let layer = 4 * (64 * 64 + 64) + (64 * 256 + 256) + (256 * 64 + 64) + 4 * 64
+    #expect(count == (96 + 32) * 64 + 3 * layer + 2 * 64 + 96 * 64 + 96)
+    #expect(throws: ModelError.self) { try network(.transformer(heads: 3)).languageModel(vocabulary: 9) }
+  }
+
+  /// A text that is longer than the model's memory is read anew from its later half.
+  @Test func longTextsOutgrowTheMemory() throws {
+    let model = try withRandomKey(RandomKey(seed: 5)) {
+      try network(.transformer(heads: 2)).languageModel(vocabulary: 12)
+    }
+    let all = try generateTokens(model, prompt: [2, 3], count: 20, sampling: Sampling(seed: 1))
+    #expect(all.count == 20)
+    #expect(try generateTokens(model, prompt: [2, 3], count: 20, sampling: Sampling(seed: 1)) == all)
+    #expect(try generateTokens(model, prompt: Array(repeating: 4, count: 30), count: 3).count == 3)
+  }
+
+  /// What a model says of a text does not depend on how much of it is read at once, on any device.
+  @Test(arguments: TestDevice.all, cores)
+  func readingInPiecesIsReadingAtOnce(_ device: TestDevice, _ core: TextNetwork.Core) throws {
+    try withDevice(device.device) { () throws in
+      let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }
+      try agree(model)
+    }
+  }
+
+  private func agree<Model: LanguageModel>(_ model: Model) throws {
+    let tokens: [Int32] = [3, 1, 4, 1, 5]
+    try withMode(.inference) {
+      let all = try model(Tensor(tokens, shape: [1, 5])).array(of: Float.self)
+      var memory = model.memory(batch: 1, capacity: 6)
+      for piece in [tokens[0..<2], tokens[2..<3], tokens[3..<5]] {
+        let logits = model.read(Tensor(Array(piece), shape: [1, piece.count]), &memory)
+        try eval([logits] + model.tensors(of: memory))
+        let expected = all[(piece.endIndex - 1) * 12..<piece.endIndex * 12]
+        for (value, other) in zip(try logits.array(of: Float.self), expected) { #expect(abs(value - other) < 1e-5) }
+      }
+    }
+  }
+
+  /// A model that never saw the later tokens gives the same logits for the earlier ones.
+  @Test(arguments: cores) func languageModelsDoNotLookAhead(_ core: TextNetwork.Core) throws {
+    let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }
+    try withMode(.inference) {
+      let one = try model(Tensor([3, 1, 4, 1] as [Int32], shape: [1, 4])).array(of: Float.self)
+      let other = try model(Tensor([3, 1, 9, 2] as [Int32], shape: [1, 4])).array(of: Float.self)
+      #expect(one.prefix(24) == other.prefix(24) && one.suffix(24) != other.suffix(24))
+    }
+  }
+
+  /// What fills a text up changes nothing.
+  @Test(arguments: cores) func classifiersDoNotSeePadding(_ core: TextNetwork.Core) throws {
+    let model = try withRandomKey(RandomKey(seed: 5)) {
+      try network(core).classifier(vocabulary: 12, classes: 3)
+    }
+    try withMode(.inference) {
+      let short = try model(Tensor([3, 7, 4] as [Int32], shape: [1, 3])).array(of: Float.self)
+      let padded = try model(Tensor([3, 7, 4, 0, 0, 0] as [Int32], shape: [1, 6])).array(of: Float.self)
+      for (value, other) in zip(short, padded) { #expect(abs(value - other) < 1e-6) }
+      let longer = try model(Tensor([3, 7, 4, 1, 0, 0] as [Int32], shape: [1, 6])).array(of: Float.self)
+      #expect(longer != padded)
+    }
+  }
+
+  /// A text that repeats itself is learnt, and gone on with.
+  @Test(arguments: cores) func learnsToGoOn(_ core: TextNetwork.Core) throws {
+    let text = (0..<200).map { [2, 3, 4, 3, 5, 6][$0 % 6] as Int32 }
+    let windows = try #require(TokenWindows(text, length: 6))
+    let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }
+    let trainer = Trainer(
+      model, Adam(learningRate: 0.02), on: windows, objective: .tokens,
+      TrainingOptions(length: .steps(120), batchSize: 8, seed: 1))
+    #expect(try trainer.run().trainLoss ?? 9 < 0.3)
+    let made = try generateTokens(model, prompt: [2, 3, 4], count: 15, sampling: Sampling(temperature: 0))
+    #expect(made == (3..<18).map { [2, 3, 4, 3, 5, 6][$0 % 6] })
+    var stopped = 0
+    try generateTokens(model, prompt: [2], count: 9) { _ in
+      stopped += 1
+      return stopped < 3
+    }
+    #expect(stopped == 3)
+  }
+}
+
+struct SamplingTests {
+  /// Token 0 fills up and is never drawn.
+  private static let logits: [Float] = [9, 1, 3, 2, 3]
+
+  private func shares(_ sampling: (UInt64) -> Sampling) -> [Double] {
+    var counts = [Double](repeating: 0, count: 5)
+    for position in 0..<4000 { counts[Int(sampling(7).token(Self.logits, position: position))] += 1 }
+    return counts.map { $0 / 4000 }
+  }
+
+  private func expected(_ weights: [Double]) -> [Double] { weights.map { $0 / weights.reduce(0, +) } }
+
+  @Test func drawsFollowTheProbabilities() {
+    func near(_ found: [Double], _ wanted: [Double]) -> Bool { zip(found, wanted).allSatisfy { abs($0 - $1) < 0.03 } }
+    #expect(near(shares { Sampling(seed: $0) }, expected([0, exp(1), exp(3), exp(2), exp(3)])))
+    #expect(near(shares { Sampling(temperature: 0.5, seed: $0) }, expected([0, exp(2), exp(6), exp(4), exp(6)])))
+    #expect(near(shares { Sampling(topK: 2, seed: $0) }, [0, 0, 0.5, 0, 0.5]))
+    #expect(near(shares { Sampling(topP: 0.3, seed: $0) }, [0, 0, 1, 0, 0]))
+    #expect(near(shares { Sampling(temperature: 0, seed: $0) }, [0, 0, 1, 0, 0]))
+  }
+
+  @Test func theSameSeedDrawsTheSame() {
+    let draws = { (seed: UInt64) in (0..<50).map { Sampling(seed: seed).token(Self.logits, position: $0) } }
+    #expect(draws(1) == draws(1) && draws(1) != draws(2))
+  }
+}

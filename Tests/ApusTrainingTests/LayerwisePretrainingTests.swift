@@ -1,0 +1,70 @@
+import ApusData
+import ApusNN
+import ApusTensor
+import ApusTestSupport
+import Testing
+
+@testable import ApusTraining
+
+struct LayerwisePretrainingTests {
+  /// 64 points of a plane, seen in 12 numbers: six would be enough for a layer to give them back.
+  private struct Plane: ExampleSource {
+    let points: Tensor
+    let shape: Shape
+    var count: Int { 64 }
+
+    init(_ shape: Shape) throws {
+      var key = RandomKey(seed: 3)
+      let size = shape.elementCount
+      points = try Tensor.normal([64, 2], key: &key).matmul(Tensor.normal([2, size], key: &key)).evaluated()
+      self.shape = shape
+    }
+
+    func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
+      let rows = points.gathering(Tensor(numbers))
+      return (rows.reshaped(to: Shape([numbers.count] + Array(shape))), Tensor.zeros([numbers.count], dtype: .int32))
+    }
+  }
+
+  private func dense() -> Sequential {
+    withRandomKey(RandomKey(seed: 1)) {
+      Sequential {
+        Linear(12, 6)
+        Tanh()
+        Dropout(0.5)
+        Linear(6, 4)
+        Sigmoid()
+        Linear(4, 2)
+      }
+    }
+  }
+
+  @Test(arguments: [0.0, 0.2]) func everyLayerLearnsToGiveBackItsInput(_ corruption: Double) throws {
+    let model = dense()
+    let before = try model.state.entries.map { try $0.value.array(of: Float.self) }
+    let pretraining = LayerwisePretraining(
+      steps: 300, batchSize: 32, rule: Adam(learningRate: 0.02), corruption: corruption)
+    let outcomes = try pretraining(model, on: Plane([12]))
+    #expect(outcomes.map(\.index) == [0, 3])
+    for outcome in outcomes { #expect(outcome.lastLoss < 0.5 * outcome.firstLoss, "\(outcome)") }
+    let after = try model.state.entries.map { try $0.value.array(of: Float.self) }
+    #expect(zip(before, after).map { $0 != $1 } == [true, true, true, true, false, false])
+    let again = dense()
+    #expect(try pretraining(again, on: Plane([12])) == outcomes)
+  }
+
+  /// Convolutions of any stride are reversed by their own weights.
+  @Test func convolutions() throws {
+    let model = withRandomKey(RandomKey(seed: 1)) {
+      Sequential {
+        Conv2d(1, 4, kernel: 3, stride: 2, padding: 1)
+        ReLU()
+        Flatten()
+        Linear(4 * 2 * 3, 2)
+      }
+    }
+    let outcomes = try LayerwisePretraining(steps: 200, batchSize: 32, rule: Adam(learningRate: 0.01))(
+      model, on: Plane([1, 3, 5]))
+    #expect(outcomes.count == 1 && outcomes[0].lastLoss < 0.5 * outcomes[0].firstLoss, "\(outcomes)")
+  }
+}
