@@ -37,7 +37,13 @@ import Testing
     }
     // Random, or chains and closures of the user's: ModuleTests.
     let others: Set = ["Dropout", "Sequential", "Function"]
-    check("layers", try types("Layers", ["Layer"]), others.union(covered), atLeast: 50)
+    check("layers", try types("Layers", ["Layer", "Module"]), others.union(covered), atLeast: 50)
+  }
+
+  @Test func everyRecurrentModuleHasACase() throws {
+    let device = TestDevice.reference.device
+    let covered = withDevice(device) { Set(RecurrentCase.all.map { self.name($0.make()) }) }
+    check("recurrent modules", try types("Layers/Recurrent", ["Layer", "Module"]), covered, atLeast: 6)
   }
 
   @Test func everyKindOfAttentionHasACase() throws {

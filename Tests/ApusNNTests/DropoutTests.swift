@@ -66,6 +66,24 @@ import Testing
     }
   }
 
+  /// Whole channels, with what `AlphaDropout` makes of an element.
+  @Test(arguments: devices) func featureAlphaDropout(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let x = Tensor.ones([40, 25, 2, 3])
+      let values = try run(FeatureAlphaDropout(0.2), x).map(Double.init)
+      let limit = -1.7580993408473766
+      let a = 1 / (0.8 * (1 + 0.2 * limit * limit)).squareRoot()
+      let (dropped, kept) = (a * limit * 0.8, a - a * 0.2 * limit)
+      let channels = stride(from: 0, to: values.count, by: 6).map { values[$0..<$0 + 6] }
+      for channel in channels {
+        #expect(channel.allSatisfy { abs($0 - dropped) < 1e-5 } || channel.allSatisfy { abs($0 - kept) < 1e-5 })
+      }
+      #expect(abs(Double(channels.count { $0.first! < 0 }) / 1000 - 0.2) < 0.04)
+      #expect(try run(FeatureAlphaDropout(0.2), x, .inference) == x.array())
+      #expect(throws: ShapeError.self) { try checkingShapes { _ = FeatureAlphaDropout()(.ones([3])) } }
+    }
+  }
+
   /// Monte-Carlo dropout: draws in inference, whose mean is near the input.
   @Test(arguments: devices) func layersThatAreAlwaysOnDropInInference(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
@@ -90,7 +108,7 @@ import Testing
   }
 
   @Test func devicesDropTheSame() throws {
-    let layers: [any Layer] = [Dropout(0.4), Dropout2d(0.4), AlphaDropout(0.4)]
+    let layers: [any Layer] = [Dropout(0.4), Dropout2d(0.4), AlphaDropout(0.4), FeatureAlphaDropout(0.4)]
     for layer in layers {
       let values = try DropoutTests.devices.map { test in
         try withDevice(test.device) { () throws in try run(layer, .ones([4, 6, 3, 3]), seed: 9) }

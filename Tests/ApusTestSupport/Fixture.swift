@@ -49,7 +49,7 @@ public struct Fixture: Sendable {
     let numbers = try found.array(of: Double.self)
     if entry.type == .int64 || entry.type == .bool { return numbers == expected ? 0 : .infinity }
     let terms = file.header.entries.filter { $0.name.hasPrefix("\(name)/") }.map { $0.shape.reduce(1, *) }.max() ?? 1
-    let largest = expected.reduce(1e-30) { max($0, abs($1)) }
+    let largest = expected.reduce(1e-30) { $1.isFinite ? max($0, abs($1)) : $0 }
     let unit = 4 * Double(terms).squareRoot() * 0x1p-24 * largest
     return zip(numbers, expected).reduce(0) { worst, pair in
       let difference = abs(pair.0 - pair.1) / unit

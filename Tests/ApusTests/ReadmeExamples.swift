@@ -78,6 +78,64 @@ import Testing
     }
   }
 
+  /// A recurrence of one's own is the library's with the same weights, gradients too.
+  @Test func aRecurrence() throws {
+    try withDevice(device) { () throws in
+      // example
+      struct Elman: Module {
+        let input = Linear(3, 8)
+        let state = Linear(8, 8, hasBias: false)
+
+        /// All states over `x: [time, batch, 3]`.
+        func callAsFunction(_ x: Tensor) -> Tensor {
+          let start = Tensor.zeros([x.shape[1], 8])
+          let (_, states) = loop(over: [x], carrying: [start]) { carried, elements in
+            let h = (input(elements[0]) + state(carried[0])).tanh()
+            return ([h], [h])
+          }
+          return states[0]
+        }
+      }
+      // end
+      let (own, layer) = (Elman(), RNN(3, 8))
+      var key = RandomKey(seed: 1)
+      let (x, slope) = (Tensor.normal([9, 2, 3], key: &key), Tensor.normal([9, 2, 8], key: &key))
+      let weights = [own.input.weight.value, own.state.weight.value, own.input.bias!.value, Tensor.zeros([8])]
+      for (parameter, value) in zip(layer.parameters, weights) { parameter.value = value }
+      func results(_ output: Tensor, _ parameters: [Parameter]) throws -> [[Float]] {
+        let found = gradients(of: (output * slope).sum(), withRespectTo: [x] + parameters.map(\.value))
+        return try ([output] + found).map { try $0.array() }
+      }
+      let found = try results(own(x), [own.input.weight, own.state.weight, own.input.bias!])
+      for (one, other) in zip(found, try results(layer(x).output, layer.parameters)) {
+        #expect(zip(one, other).allSatisfy { abs($0 - $1) < 1e-5 })
+      }
+    }
+  }
+
+  @Test func piecesOfASequence() throws {
+    try withDevice(device) { () throws in
+      var key = RandomKey(seed: 2)
+      let (sequence, targets) = (Tensor.normal([60, 4, 3], key: &key), Tensor.zeros([60, 4, 8]))
+      // example
+      let model = LSTM(3, 8)
+      let optimizer = Optimizer(SGD(learningRate: 0.1), for: model)
+      var state: LSTM.State?
+      for start in stride(from: 0, to: 60, by: 20) {
+        let loss = try withMode(.training) {
+          try optimizer.minimize {
+            let found = model(sequence[start..<start + 20], state: state)
+            state = found.state.stopGradient()
+            return meanSquaredError(found.output, targets[start..<start + 20])
+          }
+        }
+        print(try loss.scalar())
+      }
+      // end
+      #expect(try #require(state).hidden.array().contains { $0 != 0 })
+    }
+  }
+
   @Test func openCL() throws {
     // example
     let gpu = try ComputeDevice.named("opencl:0")

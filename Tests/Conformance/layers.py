@@ -137,6 +137,7 @@ f.module("pixel-unshuffle", nn.PixelUnshuffle(2), randn(2, 2, 4, 6))
 for case, m, shape in [
         ("dropout", nn.Dropout(), (3, 4)), ("dropout1d", nn.Dropout1d(), (2, 3, 4)),
         ("dropout2d", nn.Dropout2d(), (2, 3, 2, 2)), ("dropout3d", nn.Dropout3d(), (1, 2, 2, 2, 2)),
-        ("alpha-dropout", nn.AlphaDropout(), (3, 4))]:
+        ("alpha-dropout", nn.AlphaDropout(), (3, 4)),
+        ("feature-alpha-dropout", nn.FeatureAlphaDropout(), (2, 3, 4))]:
     f.module(case + "-inference", m, randn(*shape), training=False)
 f.save()

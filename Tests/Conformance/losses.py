@@ -83,4 +83,18 @@ f.function("poisson", lambda x, t: F.poisson_nll_loss(x, t.detach()), a, counts)
 f.function("poisson-rates", lambda x, t: F.poisson_nll_loss(x, t.detach(), log_input=False, full=True, reduction="none"), a.exp(), counts)
 f.function("gaussian", F.gaussian_nll_loss, a, b, yes + 0.1)
 f.function("gaussian-full", lambda x, t, v: F.gaussian_nll_loss(x, t, v, full=True, eps=0.4, reduction="none"), a, b, yes)
+
+
+# The gradients are those of logits: PyTorch's rule holds behind a log-softmax only.
+def ctc(case, targets, inputs, lengths, times=7, classes=5, **options):
+    f.function(case, lambda x, t: F.ctc_loss(x.log_softmax(2), t, inputs, lengths, **options),
+               randn(times, len(inputs), classes) * 2, torch.tensor(targets))
+
+
+padded = [[1, 1, 4], [3, 0, -7], [2, 4, 99]]
+ctc("ctc", padded, [7, 5, 6], [3, 1, 2])
+ctc("ctc-none", padded, [7, 5, 6], [3, 1, 2], reduction="none")
+ctc("ctc-concatenated-blank-last", [1, 1, 0, 3, 2, 2], [7, 5, 6], [3, 1, 2], blank=4)
+ctc("ctc-empty-target", [[1, 2, 3], [0, 0, 0], [2, 2, 2]], [7, 5, 6], [3, 0, 3])
+ctc("ctc-zero-infinity", padded, [3, 5, 0], [3, 1, 2], zero_infinity=True)
 f.save()

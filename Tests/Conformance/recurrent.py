@@ -41,4 +41,30 @@ for name, make, states in [
     for b, n in enumerate(lengths):
         x[n:, b] = float("nan")
 f.module("rnn-one", nn.RNN(3, 4), randn(1, 1, 3), call=call)
+
+
+# Cells: outputs are the new states.
+def cell(m, x, *states):
+    found = m(x, states if len(states) > 1 else states[0]) if states else m(x)
+    return list(found if isinstance(found, tuple) else [found])
+
+
+f.module("rnn-cell", nn.RNNCell(3, 4), randn(2, 3), randn(2, 4), call=cell)
+f.module("rnn-cell-relu-no-bias", nn.RNNCell(3, 4, bias=False, nonlinearity="relu"), randn(2, 3), call=cell)
+f.module("lstm-cell", nn.LSTMCell(3, 4), randn(2, 3), randn(2, 4), randn(2, 4), call=cell)
+f.module("lstm-cell-no-bias", nn.LSTMCell(3, 4, bias=False), randn(2, 3), call=cell)
+f.module("gru-cell", nn.GRUCell(3, 4), randn(2, 3), randn(2, 4), call=cell)
+f.module("gru-cell-no-bias", nn.GRUCell(3, 4, bias=False), randn(2, 3), call=cell)
+
+
+def truncated(m, x):
+    """Two pieces; gradients end between them."""
+    y, s = m(x[:3])
+    z, s = m(x[3:], tuple(t.detach() for t in s) if isinstance(s, tuple) else s.detach())
+    return flat((torch.cat([y, z]), s))
+
+
+for name, make in [("rnn", nn.RNN), ("lstm", nn.LSTM), ("gru", nn.GRU)]:
+    f.module(f"{name}-truncated", make(3, 4), randn(6, 2, 3), call=truncated)
+f.module("lstm-dropout-inference", nn.LSTM(3, 4, num_layers=2, dropout=0.5), randn(5, 2, 3), training=False, call=call)
 f.save()

@@ -28,6 +28,15 @@ struct Dropping: Sendable {
   }
 }
 
+extension Dropping {
+  /// `a · x + b`, with the limit of SELU in place of `x` where `kept` does not hold: see `AlphaDropout`.
+  func applyAlpha(_ kept: Tensor, to x: Tensor) -> Tensor {
+    let limit = -1.0507009873554805 * 1.6732632423543772
+    let a = 1 / ((1 - rate) * (1 + rate * limit * limit)).squareRoot()
+    return kept.select(x, Tensor.number(limit, dtype: x.dtype, device: x.device)) * a - a * rate * limit
+  }
+}
+
 /// In training, zero with probability `rate`, else `x / (1 − rate)`, so that the mean stays (Srivastava et al.,
 /// 2014). In inference `x`.
 ///
@@ -103,9 +112,32 @@ public struct AlphaDropout: Layer {
   public var members: [ModuleMember] { [] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard let kept = dropping.kept(x.shape, x.device, "AlphaDropout") else { return x }
-    let limit = -1.0507009873554805 * 1.6732632423543772
-    let a = 1 / ((1 - rate) * (1 + rate * limit * limit)).squareRoot()
-    return kept.select(x, Tensor.number(limit, dtype: x.dtype, device: x.device)) * a - a * rate * limit
+    dropping.kept(x.shape, x.device, "AlphaDropout").map { dropping.applyAlpha($0, to: x) } ?? x
+  }
+}
+
+/// `AlphaDropout` of whole channels: what stands in for one is drawn for each channel of each example of
+/// `x: [batch, channels, spatial…]` (`torch.nn.FeatureAlphaDropout`).
+public struct FeatureAlphaDropout: Layer {
+  private let dropping: Dropping
+
+  public var rate: Double { dropping.rate }
+  public var isAlwaysOn: Bool { dropping.isAlwaysOn }
+
+  /// - Parameter isAlwaysOn: whether it drops in inference too, as `Dropout` says.
+  /// - Precondition: `0 ≤ rate < 1`.
+  public init(_ rate: Double = 0.5, isAlwaysOn: Bool = false) {
+    dropping = Dropping(rate, isAlwaysOn: isAlwaysOn, "FeatureAlphaDropout")
+  }
+
+  public var members: [ModuleMember] { [] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard x.rank >= 2 else {
+      ShapeError("FeatureAlphaDropout", "\(x.shape) is not [batch, channels, spatial…]").report()
+      return x
+    }
+    let channels = Shape([x.shape[0], x.shape[1]] + Array(repeating: 1, count: x.rank - 2))
+    return dropping.kept(channels, x.device, "FeatureAlphaDropout").map { dropping.applyAlpha($0, to: x) } ?? x
   }
 }

@@ -139,6 +139,13 @@ extension Tensor {
     return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0]))
   }
 
+  /// As `takingAlong`, for indices of the shape but for `axis`; a negative index is an error.
+  ///
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
+  package func elements(at indices: Tensor, alongAxis axis: Int) -> Tensor {
+    Tensor(.gather, OpInputs(node, indices.node), .integers([axis, 1]))
+  }
+
   /// For each element of `indices` the element of the same place, but for `axis`, where the index says
   /// (`torch.gather`): `y[i, j] = x[i, indices[i, j]]` for axis 1. Negative indices count from the end.
   public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {

@@ -14,7 +14,8 @@ struct LossCase: Sendable {
   }
 
   /// Every loss, as in `Tests/Conformance/losses.py`.
-  static let all = crossEntropies + likelihoods + regressions + binary + margins + distances
+  static let all =
+    crossEntropies + likelihoods + regressions + binary + margins + distances + alignments
 
   private static let crossEntropies = [
     LossCase("cross-entropy", of: "crossEntropy") { crossEntropy($0[0], $0[1]) },
@@ -131,4 +132,23 @@ struct LossCase: Sendable {
       tripletMargin($0[0], $0[1], $0[2], margin: 3, p: 3, swaps: true, reduction: .none)
     },
   ]
+
+  private static let alignments = [
+    ctc("ctc"),
+    ctc("ctc-none", reduction: .none),
+    ctc("ctc-concatenated-blank-last", blank: 4),
+    ctc("ctc-empty-target", targets: [3, 0, 3]),
+    ctc("ctc-zero-infinity", inputs: [3, 5, 0], zeroInfinity: true),
+  ]
+
+  private static func ctc(
+    _ name: String, inputs: [Int] = [7, 5, 6], targets: [Int] = [3, 1, 2], blank: Int = 0,
+    reduction: LossReduction = .mean, zeroInfinity: Bool = false
+  ) -> LossCase {
+    LossCase(name, of: "ctcLoss") {
+      ctcLoss(
+        $0[0].logSoftmax(), $0[1], inputLengths: inputs, targetLengths: targets, blank: blank, reduction: reduction,
+        zeroInfinity: zeroInfinity)
+    }
+  }
 }

@@ -44,5 +44,6 @@ extension ModuleCase {
     ModuleCase("dropout2d-inference", mode: .inference, Dropout2d()),
     ModuleCase("dropout3d-inference", mode: .inference, Dropout3d()),
     ModuleCase("alpha-dropout-inference", mode: .inference, AlphaDropout()),
+    ModuleCase("feature-alpha-dropout-inference", mode: .inference, FeatureAlphaDropout()),
   ]
 }

@@ -6,6 +6,19 @@ import ApusTensor
 /// cₜ = f · cₜ₋₁ + i · g
 /// hₜ = o · tanh cₜ
 /// ```
+/// Long sequences are trained in pieces: the state of one call goes into the next, and `stopGradient` ends the gradient
+/// at the border (truncated back-propagation through time; Williams, Peng, 1990):
+/// ```
+/// var state: LSTM.State?
+/// for piece in pieces {
+///   let loss = try optimizer.minimize {
+///     let found = lstm(piece.inputs, state: state)
+///     state = found.state.stopGradient()
+///     return meanSquaredError(head(found.output), piece.targets)
+///   }
+/// }
+/// ```
+/// `RNN` and `GRU` have one tensor for a state, whose `stopGradient()` is the same.
 public struct LSTM: Module {
   let stack: RecurrentStack
 
@@ -21,7 +34,7 @@ public struct LSTM: Module {
 
   public var members: [ModuleMember] { stack.members }
 
-  /// What an LSTM carries: `h` and `c`, `[layers · directions, batch, size]` each.
+  /// What an LSTM carries: `h` and `c`, `[layers · directions, batch, size]` each, or `[batch, size]` of an `LSTMCell`.
   public struct State: Sendable {
     public var hidden: Tensor
     public var cell: Tensor

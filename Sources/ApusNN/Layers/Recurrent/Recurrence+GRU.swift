@@ -21,13 +21,18 @@ func gruRecurrence(
     let (carried, found) = loop(over: elements.sequences, carrying: [inputs[1]], isReversed: isReversed) {
       carried, elements in
       let p = carried[0].matmul(transposed) + inputs[3]
-      let (_, z, n) = gruGates(x(elements)!, p)
-      let next = (1 - z) * n + z * carried[0]
+      let next = gruStep(x(elements)!, p, state: carried[0])
       let state = held(elements).map { $0.select(next, carried[0]) } ?? next
       return ([state], [state, p])
     }
     return [found[0], carried[0], found[1]]
   }
+}
+
+/// One time of a GRU, from the sums `[batch, 3 · size]` of the inputs and of the state.
+func gruStep(_ x: Tensor, _ p: Tensor, state: Tensor) -> Tensor {
+  let (_, z, n) = gruGates(x, p)
+  return (1 - z) * n + z * state
 }
 
 private func gruGates(_ x: Tensor, _ p: Tensor) -> (r: Tensor, z: Tensor, n: Tensor) {

@@ -2,13 +2,6 @@ import ApusTensor
 
 /// Layers of a recurrence, each in one direction or both: what `RNN`, `LSTM` and `GRU` consist of.
 struct RecurrentStack: Sendable {
-  struct Direction: Sendable {
-    let weightIH: Parameter
-    let weightHH: Parameter
-    let biasIH: Parameter?
-    let biasHH: Parameter?
-  }
-
   let name: String
   let recurrence: Recurrence
   let inputs: Int
@@ -17,7 +10,7 @@ struct RecurrentStack: Sendable {
   let isBatchFirst: Bool
   let dropout: Dropout?
   /// `[layer][direction]`.
-  let layers: [[Direction]]
+  let layers: [[RecurrentWeights]]
 
   init(
     _ recurrence: Recurrence, name: String, inputs: Int, size: Int, layers: Int, hasBias: Bool, isBatchFirst: Bool,
@@ -32,16 +25,12 @@ struct RecurrentStack: Sendable {
     self.size = size
     self.isBidirectional = isBidirectional
     self.isBatchFirst = isBatchFirst
-    self.dropout = dropout > 0 ? Dropout(dropout) : nil
-    let start = Initializer.uniform(bound: 1 / Double(size).squareRoot())
+    self.dropout = dropout == 0 ? nil : Dropout(dropout)
     let directions = isBidirectional ? 2 : 1
-    let rows = recurrence.gateCount * size
     self.layers = (0..<layers).map { layer in
       (0..<directions).map { _ in
-        Direction(
-          weightIH: Parameter(start([rows, layer == 0 ? inputs : directions * size])),
-          weightHH: Parameter(start([rows, size])), biasIH: hasBias ? Parameter(start([rows])) : nil,
-          biasHH: hasBias ? Parameter(start([rows])) : nil)
+        RecurrentWeights(
+          gates: recurrence.gateCount, inputs: layer == 0 ? inputs : directions * size, size: size, hasBias: hasBias)
       }
     }
   }
@@ -49,12 +38,8 @@ struct RecurrentStack: Sendable {
   /// PyTorch's keys: `weight_ih_l0`, and those of the other direction with `_reverse`.
   var members: [ModuleMember] {
     layers.enumerated().flatMap { layer, directions in
-      directions.enumerated().flatMap { index, direction -> [ModuleMember] in
-        let suffix = "_l\(layer)" + (index == 1 ? "_reverse" : "")
-        let biases = [("bias_ih", direction.biasIH), ("bias_hh", direction.biasHH)]
-        return [
-          .parameter("weight_ih" + suffix, direction.weightIH), .parameter("weight_hh" + suffix, direction.weightHH),
-        ] + biases.compactMap { key, bias in bias.map { .parameter(key + suffix, $0) } }
+      directions.enumerated().flatMap { index, weights in
+        weights.members("_l\(layer)" + (index == 1 ? "_reverse" : ""))
       }
     }
   }
@@ -98,7 +83,7 @@ struct RecurrentStack: Sendable {
   private func zero(_ x: Tensor) -> Tensor { .number(0, dtype: x.dtype, device: x.device) }
 
   /// The products of all inputs, with the biases that can be added ahead.
-  private func projected(_ x: Tensor, _ direction: Direction) -> Tensor {
+  private func projected(_ x: Tensor, _ direction: RecurrentWeights) -> Tensor {
     let rows = x.shape[0] * x.shape[1]
     var product = x.reshaped(to: [rows, x.shape[2]]).matmul(direction.weightIH.value.transposed())
     if let bias = direction.biasIH { product = product + bias.value }

@@ -1,0 +1,27 @@
+import ApusTensor
+
+/// One time of a gated recurrent unit, as `torch.nn.GRUCell` (Cho et al., 2014; the reset gate follows the product):
+/// ```
+/// r = σ(W_ir x + b_ir + W_hr h + b_hr)
+/// z = σ(W_iz x + b_iz + W_hz h + b_hz)
+/// n = tanh(W_in x + b_in + r · (W_hn h + b_hn))
+/// h′ = (1 − z) · n + z · h
+/// ```
+/// See `RNNCell` for what a cell is for.
+public struct GRUCell: Module {
+  let cell: RecurrentCell
+
+  /// - Parameters: see `RNNCell`.
+  public init(_ inputs: Int, _ size: Int, hasBias: Bool = true) {
+    cell = RecurrentCell(.gru, name: "GRUCell", inputs: inputs, size: size, hasBias: hasBias)
+  }
+
+  public var members: [ModuleMember] { cell.weights.members() }
+
+  /// - Parameters: see `RNNCell`.
+  /// - Returns: `h′: [batch, size]`.
+  public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
+    guard let states = cell.states(state.map { [$0] }, count: 1, for: x) else { return x }
+    return gruStep(cell.ofInput(x), cell.ofState(states[0]), state: states[0])
+  }
+}

@@ -1,0 +1,32 @@
+import ApusTensor
+
+/// One time of a long short-term memory, as `torch.nn.LSTMCell` (Hochreiter, Schmidhuber, 1997; Gers et al., 2000):
+/// ```
+/// (i, f, g, o) = (σ, σ, tanh, σ)(W_ih x + b_ih + W_hh h + b_hh)
+/// c′ = f · c + i · g
+/// h′ = o · tanh c′
+/// ```
+/// See `RNNCell` for what a cell is for.
+public struct LSTMCell: Module {
+  let cell: RecurrentCell
+
+  /// - Parameters: see `RNNCell`.
+  public init(_ inputs: Int, _ size: Int, hasBias: Bool = true) {
+    cell = RecurrentCell(.lstm, name: "LSTMCell", inputs: inputs, size: size, hasBias: hasBias)
+  }
+
+  public var members: [ModuleMember] { cell.weights.members() }
+
+  /// - Parameters:
+  ///   - x: `[batch, inputs]`.
+  ///   - state: `h` and `c`, `[batch, size]` each, zeros where left out.
+  /// - Returns: `h′` and `c′`.
+  public func callAsFunction(_ x: Tensor, state: LSTM.State? = nil) -> LSTM.State {
+    guard let states = cell.states(state.map { [$0.hidden, $0.cell] }, count: 2, for: x) else {
+      return LSTM.State(hidden: x, cell: x)
+    }
+    let step = LSTMStep(size: cell.size, like: x)
+    let (h, c, _) = step(cell.ofInput(x) + cell.ofState(states[0]), cell: states[1])
+    return LSTM.State(hidden: h, cell: c)
+  }
+}

@@ -1,0 +1,32 @@
+import ApusTensor
+
+/// One time of an Elman network, as `torch.nn.RNNCell`: `h′ = f(W_ih x + b_ih + W_hh h + b_hh)` (Elman, 1990).
+///
+/// A cell is for whoever goes through the times on their own, for example with `loop`; a whole sequence is faster with
+/// `RNN`, which multiplies the inputs of all times at once.
+public struct RNNCell: Module {
+  let cell: RecurrentCell
+  public let nonlinearity: RNN.Nonlinearity
+
+  /// - Parameters:
+  ///   - inputs: the extent of `x`.
+  ///   - size: the extent of `h`.
+  ///   - nonlinearity: `f`.
+  public init(_ inputs: Int, _ size: Int, nonlinearity: RNN.Nonlinearity = .tanh, hasBias: Bool = true) {
+    cell = RecurrentCell(.rnnTanh, name: "RNNCell", inputs: inputs, size: size, hasBias: hasBias)
+    self.nonlinearity = nonlinearity
+  }
+
+  /// PyTorch's keys: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`.
+  public var members: [ModuleMember] { cell.weights.members() }
+
+  /// - Parameters:
+  ///   - x: `[batch, inputs]`.
+  ///   - state: `h: [batch, size]`, zeros where left out.
+  /// - Returns: `h′`, of the same shape.
+  public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
+    guard let states = cell.states(state.map { [$0] }, count: 1, for: x) else { return x }
+    let sum = cell.ofInput(x) + cell.ofState(states[0])
+    return nonlinearity == .tanh ? sum.tanh() : sum.relu()
+  }
+}

@@ -1,0 +1,41 @@
+import ApusTensor
+
+/// What `RNNCell`, `LSTMCell` and `GRUCell` consist of.
+struct RecurrentCell: Sendable {
+  let name: String
+  let inputs: Int
+  let size: Int
+  let weights: RecurrentWeights
+
+  init(_ recurrence: Recurrence, name: String, inputs: Int, size: Int, hasBias: Bool) {
+    guard inputs > 0, size > 0 else { fatalError("\(name): inputs \(inputs) and size \(size) must be positive") }
+    self.name = name
+    self.inputs = inputs
+    self.size = size
+    weights = RecurrentWeights(gates: recurrence.gateCount, inputs: inputs, size: size, hasBias: hasBias)
+  }
+
+  /// The states there are, else zeros; `nil` where shapes do not fit, which is reported then.
+  func states(_ states: [Tensor]?, count: Int, for x: Tensor) -> [Tensor]? {
+    guard x.rank == 2, x.shape[1] == inputs else {
+      ShapeError(name, "the input \(x.shape) is not [batch, \(inputs)]").report()
+      return nil
+    }
+    let expected: Shape = [x.shape[0], size]
+    if let state = states?.first(where: { $0.shape != expected }) {
+      ShapeError(name, "the state \(state.shape) is not [batch, size] = \(expected)").report()
+      return nil
+    }
+    return states ?? Array(repeating: .zeros(expected, dtype: x.dtype, device: x.device), count: count)
+  }
+
+  /// `x · W_ihᵀ + b_ih`.
+  func ofInput(_ x: Tensor) -> Tensor {
+    x.matmul(weights.weightIH.value.transposed()).adding(weights.biasIH?.value)
+  }
+
+  /// `h · W_hhᵀ + b_hh`.
+  func ofState(_ h: Tensor) -> Tensor {
+    h.matmul(weights.weightHH.value.transposed()).adding(weights.biasHH?.value)
+  }
+}

@@ -1,0 +1,135 @@
+import ApusTensor
+
+/// Connectionist temporal classification (Graves et al., 2006; `torch.nn.CTCLoss`): the negative logarithm of the
+/// probability that a path through the times spells the target, when repeated classes count once and blanks nothing.
+///
+/// With `l = (blank, t₁, blank, t₂, …, blank)` and `eₜ(s) = logProbabilities[t, lₛ]` of one example:
+/// ```
+/// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
+/// loss = −log(e^α_T(2S) + e^α_T(2S−1))
+/// ```
+/// for `T` times and `S` classes of a target, in one loop over the times. Its derivatives are exact, also with respect
+/// to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability that the path is at `s` at time
+/// `t`. PyTorch adds `e^logProbabilities`, which a log-softmax takes away again: behind one the gradients are equal.
+///
+/// - Parameters:
+///   - logProbabilities: `[time, batch, classes]`, for example of `logSoftmax()`.
+///   - targets: integers, classes other than the blank: `[batch, longest]`, where elements behind the end of a target
+///     may be anything, or one target behind the other, `[Σ targetLengths]`.
+///   - inputLengths: the number of times of each example, in `0 ... time`.
+///   - targetLengths: the number of classes of each target.
+///   - blank: the class that stands for nothing.
+///   - reduction: `mean` divides each loss by the length of its target (at least 1) first.
+///   - zeroInfinity: whether a target that no path can spell, whose loss is infinite, counts as a loss of 0. Its
+///     gradient is 0 in any case.
+/// - Returns: one number, or with `reduction: .none` `[batch]`; `float64` if the probabilities are, else `float32`.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class.
+public func ctcLoss(
+  _ logProbabilities: Tensor, _ targets: Tensor, inputLengths: [Int], targetLengths: [Int], blank: Int = 0,
+  reduction: LossReduction = .mean, zeroInfinity: Bool = false
+) -> Tensor {
+  let sizes = CTCSizes(inputLengths: inputLengths, targetLengths: targetLengths, blank: blank)
+  if let problem = sizes.problem(logProbabilities, targets) {
+    ShapeError("ctcLoss", problem).report()
+    return logProbabilities.sum()
+  }
+  let x = logProbabilities.cast(to: logProbabilities.dtype == .float64 ? .float64 : .float32)
+  let losses = -sizes.pathSums(x, targets)
+  let isPossible = losses.less(than: -ctcImpossible / 2)
+  let other = Tensor.number(zeroInfinity ? 0 : .infinity, dtype: x.dtype, device: x.device)
+  let found = isPossible.logicalOr(losses.isNaN()).select(losses, other)
+  guard case .mean = reduction else { return reduction(found) }
+  let divisors = targetLengths.map { Float(max($0, 1)) }
+  return (found / Tensor(divisors, device: x.device).cast(to: x.dtype)).mean()
+}
+
+/// The logarithm of a probability of 0. A number, so that differences of two of them are: what follows of it is 0, and
+/// never NaN, in the gradients too.
+private let ctcImpossible = -1e30
+
+/// The lengths of a batch of examples, which are known before anything is computed.
+private struct CTCSizes {
+  let inputLengths: [Int]
+  let targetLengths: [Int]
+  let blank: Int
+
+  private var longest: Int { targetLengths.max() ?? 0 }
+  /// Classes of the longest target, and the blanks around them.
+  private var count: Int { 2 * longest + 1 }
+  private var batch: Int { targetLengths.count }
+
+  func problem(_ x: Tensor, _ targets: Tensor) -> String? {
+    guard x.rank == 3, x.dtype.isFloatingPoint, !x.shape.contains(0) else {
+      return "\(x.dtype) \(x.shape) are not logarithms of probabilities [time, batch, classes]"
+    }
+    let (time, batch, classes) = (x.shape[0], x.shape[1], x.shape[2])
+    guard (0..<classes).contains(blank) else { return "the blank \(blank) is not one of \(classes) classes" }
+    guard inputLengths.count == batch, targetLengths.count == batch else {
+      return "\(inputLengths.count) lengths of inputs and \(targetLengths.count) of targets are given for a batch of "
+        + "\(batch)"
+    }
+    if let bad = inputLengths.first(where: { $0 < 0 || $0 > time }) {
+      return "the length \(bad) of an input is not in 0 ... \(time)"
+    }
+    if let bad = targetLengths.first(where: { $0 < 0 }) { return "the length \(bad) of a target is negative" }
+    guard targets.dtype.isInteger else { return "the targets are \(targets.dtype), not integers" }
+    let isPadded = targets.rank == 2 && targets.shape[0] == batch && targets.shape[1] >= longest
+    guard isPadded || targets.shape == [targetLengths.reduce(0, +)] else {
+      return "targets \(targets.shape) of the lengths \(targetLengths) are neither [\(batch), \(longest) or more] nor "
+        + "[\(targetLengths.reduce(0, +))]"
+    }
+    return nil
+  }
+
+  /// For each class of a target and the blanks around it, `[batch, 2 · longest + 1]`, the class at the place that is
+  /// `distance` before, or itself where there is none; blanks in place of what lies behind the end.
+  func labels(_ targets: Tensor, distance: Int = 0) -> Tensor {
+    let flat = targets.reshaped(to: [targets.elementCount])
+    let classes = flat.dtype == .int64 ? flat : flat.cast(to: .int32)
+    let blanks = Tensor.zeros([1], dtype: classes.dtype, device: targets.device) + Double(blank)
+    let width = targets.rank == 2 ? targets.shape[1] : nil
+    var start = 0
+    var places: [Int32] = []
+    for (example, length) in targetLengths.enumerated() {
+      if let width { start = example * width }
+      for place in 0..<count {
+        let source = place < distance ? place : place - distance
+        let isClass = source % 2 == 1 && source / 2 < length
+        places.append(Int32(isClass ? start + source / 2 : classes.elementCount))
+      }
+      start += length
+    }
+    return Tensor.concatenated([classes, blanks])
+      .rows(at: Tensor(places, shape: [batch, count], device: targets.device))
+  }
+
+  /// The logarithms of the probabilities of the targets, `[batch]`.
+  func pathSums(_ x: Tensor, _ targets: Tensor) -> Tensor {
+    let time = x.shape[0]
+    let labels = labels(targets)
+    let impossible = Tensor.number(ctcImpossible, dtype: x.dtype, device: x.device)
+    let emissions = x.elements(at: labels.expandingAxis(at: 0).broadcast(to: [time, batch, count]), alongAxis: 2)
+    let flags = (0..<time).flatMap { time in inputLengths.map { time < $0 } }
+    let isTime = Tensor(flags, shape: [time, batch, 1], device: x.device)
+    // Over a blank between two classes that differ.
+    let mayLeap = labels.notEqual(to: self.labels(targets, distance: 2))
+    // Before the first time there is one path: at the first blank, from where it goes on to blank or class.
+    let begin = (0..<batch * count).map { $0 % count == 0 ? 0 : Float(ctcImpossible) }
+    let start = Tensor(begin, shape: [batch, count], device: x.device).cast(to: x.dtype)
+    let (last, _) = loop(over: [emissions, isTime], carrying: [start]) { carried, elements in
+      let stays = carried[0]
+      let padded = stays.padded(by: [(0, 0), (2, 0)], value: ctcImpossible)
+      let steps = padded.slice(1, from: 1, count: count)
+      let leaps = mayLeap.select(padded.slice(1, from: 0, count: count), impossible)
+      let largest = stays.maximum(steps).maximum(leaps).stopGradient()
+      let sum = (stays - largest).exp() + (steps - largest).exp() + (leaps - largest).exp()
+      // An infinite emission would make NaN of differences.
+      let next = largest + sum.log() + elements[0].maximum(impossible)
+      return ([elements[1].select(next, stays)], [])
+    }
+    // The path ends at the last class or behind it.
+    let ends = targetLengths.flatMap { length in (0..<count).map { $0 == 2 * length || $0 == 2 * length - 1 } }
+    let isEnd = Tensor(ends, shape: [batch, count], device: x.device)
+    return isEnd.select(last[0], impossible).logSumExp([1])
+  }
+}

@@ -1,0 +1,161 @@
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// Batches of sequences of different lengths against the sequences alone; each test prints its figure.
+@Suite struct PackedSequenceTests {
+  enum Kind: String, CaseIterable, Sendable { case rnn, lstm, gru }
+
+  /// A layer of a kind, from a batch of sequences to outputs and states.
+  struct Layer: Sendable {
+    let module: any Module
+    let run: @Sendable (_ x: Tensor, _ lengths: [Int]?) -> [Tensor]
+
+    init(_ kind: Kind, _ inputs: Int, _ size: Int) {
+      switch kind {
+      case .rnn:
+        let rnn = RNN(inputs, size, layers: 2, isBidirectional: true)
+        (module, run) = (
+          rnn,
+          {
+            let found = rnn($0, lengths: $1)
+            return [found.output, found.state]
+          }
+        )
+      case .lstm:
+        let lstm = LSTM(inputs, size, layers: 2, isBidirectional: true)
+        (module, run) = (
+          lstm,
+          {
+            let found = lstm($0, lengths: $1)
+            return [found.output, found.state.hidden, found.state.cell]
+          }
+        )
+      case .gru:
+        let gru = GRU(inputs, size, layers: 2, isBidirectional: true)
+        (module, run) = (
+          gru,
+          {
+            let found = gru($0, lengths: $1)
+            return [found.output, found.state]
+          }
+        )
+      }
+    }
+  }
+
+  /// Outputs, states and the gradients of `Σ output · slope`.
+  struct Result {
+    var outputs: [Tensor]
+    var gradients: [Tensor]
+
+    init(_ layer: Layer, _ x: Tensor, lengths: [Int]?, slopes: [Tensor]) throws {
+      (outputs, gradients) = recordingGradients {
+        let found = layer.run(x, lengths)
+        let loss = zip(found, slopes).map { ($0 * $1).sum() }.reduce(Tensor.zeros([])) { $0 + $1 }
+        return (found, Apus.gradients(of: loss, withRespectTo: [x] + layer.module.parameters.map(\.value)))
+      }
+      try eval(outputs + gradients)
+    }
+  }
+
+  static let lengths = [6, 2, 4]
+
+  /// `[time, batch, 3]`, with `padding` behind the ends.
+  private func batch(padding: Float) -> Tensor {
+    let values = (0..<6 * 3 * 3).map { place -> Float in
+      let (time, sequence) = (place / 9, place / 3 % 3)
+      return time < PackedSequenceTests.lengths[sequence] ? Float(sin(Double(place * place))) : padding
+    }
+    return Tensor(values, shape: [6, 3, 3])
+  }
+
+  private func slopes(_ outputs: [Tensor]) -> [Tensor] {
+    outputs.map { output in
+      Tensor((0..<output.elementCount).map { Float(cos(Double($0))) }, shape: output.shape)
+    }
+  }
+
+  /// On the interpreter and OpenCL products are our own: bits are equal. OpenBLAS adds up one row otherwise than
+  /// three: there units are those of the largest element of a tensor, since small ones are differences of large ones.
+  @Test(arguments: TestDevice.conformance, Kind.allCases)
+  func aBatchEqualsItsSequencesOneByOne(_ test: TestDevice, _ kind: Kind) throws {
+    try withDevice(test.device) { () throws in
+      let layer = withRandomKey(RandomKey(seed: 1)) { Layer(kind, 3, 5) }
+      let x = batch(padding: 0)
+      let slopes = slopes(layer.run(x, nil))
+      let together = try Result(layer, x, lengths: PackedSequenceTests.lengths, slopes: slopes)
+      var (worstUnits, worstElement, sums) = (0.0, 0.0, [[Double]]())
+      for (place, length) in PackedSequenceTests.lengths.enumerated() {
+        let slopesOfOne = try slopes.enumerated().map { index, slopes in
+          try sequence(place, of: slopes, length: index == 0 ? length : nil)
+        }
+        let single = try Result(
+          layer, sequence(place, of: x, length: length), lengths: nil, slopes: slopesOfOne)
+        for (index, (all, other)) in zip(together.outputs, single.outputs).enumerated() {
+          let one = try sequence(place, of: all, length: index == 0 ? length : nil)
+          let pairs = Array(zip(try one.array(of: Double.self), try other.array(of: Double.self)))
+          let largest = pairs.reduce(0) { max($0, abs($1.1)) }
+          for (found, expected) in pairs {
+            worstElement = max(worstElement, unitsInLastPlace(found, expected, .float32))
+            worstUnits = max(worstUnits, unitsInLastPlace(largest + abs(found - expected), largest, .float32))
+          }
+        }
+        var gradients = try single.gradients.map { try $0.array(of: Double.self) }
+        let expected = gradients.removeFirst()
+        let found = try sequence(place, of: together.gradients[0], length: length).array(of: Double.self)
+        check(found, expected, "\(test.name) \(kind): the input of sequence \(place)")
+        sums = sums.isEmpty ? gradients : zip(sums, gradients).map { zip($0, $1).map(+) }
+      }
+      for (index, sum) in sums.enumerated() {
+        check(try together.gradients[index + 1].array(of: Double.self), sum, "\(test.name) \(kind): parameter \(index)")
+      }
+      #expect(worstUnits <= (test.name == "cpu" ? 8 : 0), "\(test.name) \(kind): \(worstUnits) units in the last place")
+      print(
+        "acceptance: packed \(kind) on \(test.name): outputs and states within \(worstUnits) ULP of the largest, "
+          + "\(worstElement) of an element, from single runs")
+    }
+  }
+
+  /// The first `length` elements (all where left out) of a sequence of a batch, `[time, 1, …]`.
+  private func sequence(_ place: Int, of x: Tensor, length: Int?) throws -> Tensor {
+    let (count, batch, size) = (length ?? x.shape[0], x.shape[1], x.shape[2])
+    let values = try x.array()
+    let picked = (0..<count).flatMap { (time: Int) -> ArraySlice<Float> in
+      let start = (time * batch + place) * size
+      return values[start..<start + size]
+    }
+    return Tensor(picked, shape: [count, 1, size])
+  }
+
+  private func check(_ found: [Double], _ expected: [Double], _ place: String) {
+    let largest = expected.reduce(1e-30) { max($0, abs($1)) }
+    let worst = zip(found, expected).reduce(0) { max($0, abs($1.0 - $1.1) / largest) }
+    #expect(worst <= 1e-6, "\(place): \(worst) of the largest gradient")
+  }
+
+  /// What lies behind the end of a sequence changes no bit of outputs, states and gradients.
+  @Test(arguments: TestDevice.conformance, Kind.allCases)
+  func paddingChangesNoBit(_ test: TestDevice, _ kind: Kind) throws {
+    try withDevice(test.device) { () throws in
+      let layer = withRandomKey(RandomKey(seed: 1)) { Layer(kind, 3, 5) }
+      let slopes = slopes(layer.run(batch(padding: 0), nil))
+      var found: [[[Float]]] = []
+      for padding in [0, Float.nan, .infinity] {
+        let result = try Result(layer, batch(padding: padding), lengths: PackedSequenceTests.lengths, slopes: slopes)
+        found.append(try (result.outputs + result.gradients).map { try $0.array() })
+      }
+      #expect(found[1] == found[0] && found[2] == found[0], "\(test.name) \(kind)")
+      // The padding of outputs is zeros, and so are the gradients of that of inputs.
+      let (outputs, slopesOfX) = (found[0][0], found[0][slopes.count])
+      for time in 0..<6 {
+        for (sequence, length) in PackedSequenceTests.lengths.enumerated() where time >= length {
+          let row = time * 3 + sequence
+          #expect(outputs[row * 10..<row * 10 + 10].allSatisfy { $0 == 0 })
+          #expect(slopesOfX[row * 3..<row * 3 + 3].allSatisfy { $0 == 0 })
+        }
+      }
+    }
+  }
+}
