@@ -13,8 +13,11 @@ import Testing
     "*=": "PromotionTests", "/=": "PromotionTests", "loop": "LoopTests",
   ]
 
-  /// Operations that planners and access insert, or that make values out of nothing.
-  private static let plumbing: Set<String> = ["custom", "alias", "loop", "unitFloat", "randomBits"]
+  /// Operations that planners and access insert, that make values out of nothing, or whose family is tested with its
+  /// definition.
+  private static let plumbing: Set<String> = [
+    "custom", "alias", "loop", "unitFloat", "randomBits", "attention", "attentionGradient",
+  ]
 
   /// Cases whose subscripts or results leave no choice of shapes, and reductions that refuse no elements.
   private static func admitsNoEmptyShape(_ name: String) -> Bool {

@@ -40,6 +40,9 @@ enum RunOptions {
   static let seed = Option("seed", .seed, help: "where all random numbers start, below 2^63 (default: 0)")
   static let weights = Option(
     "weights", .file, help: "start from the weights of a safetensors file, run or checkpoint")
+  static let initialize = Option(
+    "initialize", .choice("FROM", of: DataInitialization.allCases.map(\.rawValue)),
+    help: "first values from the data: lsuv (unit variances) or autoencoder (each layer learns to give back its input)")
   static let replaceHead = Flag("replace-head", help: "with --weights: the last layer starts anew")
   static let classes = Option(
     "classes", .count, help: "outputs of the last layer (default: the data's classes)")
@@ -53,7 +56,7 @@ enum RunOptions {
       schedule.declaration, warmup.declaration, weightDecay.declaration, precision.declaration, clipNorm.declaration,
       clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
       detectAnomaly.declaration, seed.declaration,
-      weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
+      weights.declaration, initialize.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
     ] + TextOptions.declarations
 }
 

@@ -25,6 +25,7 @@ struct RunSettings {
   var detectsAnomalies: Bool
   var seed: UInt64
   var weights: String?
+  var initialization: DataInitialization?
   var replacesHead: Bool
   var classes: Int?
   var saveEvery: Double
@@ -57,6 +58,10 @@ struct RunSettings {
     detectsAnomalies = arguments[RunOptions.detectAnomaly]
     seed = arguments[RunOptions.seed] ?? 0
     weights = arguments[RunOptions.weights]
+    initialization = arguments[RunOptions.initialize].flatMap(DataInitialization.init)
+    if initialization != nil, weights != nil {
+      throw UsageError(command: command, message: "--initialize and --weights exclude each other")
+    }
     replacesHead = arguments[RunOptions.replaceHead]
     guard weights != nil || !replacesHead else {
       throw UsageError(command: command, message: "--replace-head needs --weights")
@@ -94,6 +99,7 @@ struct RunSettings {
     if detectsAnomalies { object["detect_anomaly"] = true }
     object["seed"] = .integer(Int(seed))
     object["weights"] = weights.map { .string($0) }
+    object["initialize"] = initialization.map { .string($0.rawValue) }
     if replacesHead { object["replace_head"] = true }
     object["classes"] = classes.map { .integer($0) }
     object["save_every"] = .number(saveEvery)
