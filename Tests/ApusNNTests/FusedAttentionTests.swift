@@ -95,7 +95,7 @@ import Testing
   }
 
   /// The narrow types are computed in float32 and rounded once.
-  @Test(arguments: [DType.float16, .bfloat16]) func takesNarrowTypes(_ dtype: DType) throws {
+  @Test(arguments: [DType.float16, .bfloat16]) func takesNarrowTypes(dtype: DType) throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let setting = FusedAttentionTests.small[1]
       let inputs = setting.inputs(dtype)
