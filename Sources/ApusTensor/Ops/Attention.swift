@@ -113,7 +113,8 @@ extension Tensor {
     _ options: AttentionOptions
   ) -> [Tensor] {
     let inputs = [query, key, value, whole, gradient] + [offset, mask].compactMap(\.self)
-    let found = Tensor(.attentionGradient, OpInputs(list: inputs.map(\.node)), AttentionParts.attributes(options, offset))
+    let attributes = AttentionParts.attributes(options, offset)
+    let found = Tensor(.attentionGradient, OpInputs(list: inputs.map(\.node)), attributes)
     let parts = found.split(into: [query, key, value].map(\.elementCount))
     return zip(parts, [query, key, value]).map { $0.reshaped(to: $1.shape) }
   }
