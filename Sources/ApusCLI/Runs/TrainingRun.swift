@@ -75,7 +75,7 @@ struct TrainingRun {
     try original.fill(from: stored, RunOptions.declarations, command: command)
     try merged.fill(from: stored, RunOptions.declarations, command: command)
     let (old, new) = (try RunSettings(original, command: command), try RunSettings(merged, command: command))
-    let free = ["device", "epochs", "steps", "save_every"]
+    let free = ["device", "epochs", "steps", "save_every", "detect_anomaly"]
     for declaration in RunOptions.declarations where !free.contains(declaration.key) {
       let (before, now) = (old.json[declaration.key], new.json[declaration.key])
       guard before == now else {
@@ -115,15 +115,21 @@ struct TrainingRun {
     let rule = try optimizerRule(
       settings.optimizer, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
     let model = try withRandomKey(seeds.initialization) { try settings.makeModel(for: task.format, rule: rule) }
-    if case .new = origin, let weights = settings.weights {
-      try PretrainedWeights(path: weights).load(into: model, replacesHead: settings.replacesHead)
+    if case .new = origin {
+      if let weights = settings.weights {
+        try PretrainedWeights(path: weights).load(into: model, replacesHead: settings.replacesHead)
+      }
+      try withRandomKey(seeds.initialization.stream(1)) {
+        try settings.initialization?.initialize(model, settings, on: task.train)
+      }
     }
     let options = TrainingOptions(
       length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,
       schedule: try learningRateSchedule(settings.schedule, warmup: settings.warmup ?? 0),
-      clipNorm: settings.clipNorm, clipValue: settings.clipValue, output: directory.path, saveEvery: settings.saveEvery,
-      configuration: task.format.configuration(settings), progress: .automatic,
-      handlesSignals: true, onRecord: onRecord)
+      precision: settings.precision, clipNorm: settings.clipNorm, clipValue: settings.clipValue,
+      detectsAnomalies: settings.detectsAnomalies,
+      output: directory.path, saveEvery: settings.saveEvery, configuration: task.format.configuration(settings),
+      progress: .automatic, handlesSignals: true, onRecord: onRecord)
     return Trainer(
       model, rule, on: task.train, testing: task.test, objective: settings.model.kind.objective,
       groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)
