@@ -20,6 +20,10 @@ public enum TrainingError: Error, Hashable, Sendable {
   case noCheckpoint(path: String, damaged: [String])
   /// The output directory holds another run.
   case occupied(path: String)
+  /// No way leads from the loss to trainable parameters of these keys: training would leave them as they are.
+  case untrained(keys: [String])
+  /// The loss depends on a trainable parameter that the optimizer does not hold; of a shape, and read in a layer.
+  case unknownParameter(shape: [Int], layer: String?)
   /// The loss of step `step`, counted from 1, is not a finite number.
   case diverged(step: Int, loss: Double)
   /// A parameter or statistic is not finite after so many steps; no checkpoint was made of it.
@@ -53,6 +57,16 @@ extension TrainingError: CustomStringConvertible {
       return "\(path): no checkpoint to go on from: \(found); without --resume the run starts anew"
     case .occupied(let path):
       return "\(path): there is a run already; go on with --resume \(path) or take another --output"
+    case .untrained(let keys):
+      let rest = keys.count > 3 ? " and \(keys.count - 3) more" : ""
+      return
+        "the loss does not depend on \(keys.prefix(3).joined(separator: ", "))\(rest), which would stay untrained; "
+        + "use it, leave it out of the model, or freeze it with isTrainable = false"
+    case .unknownParameter(let shape, let layer):
+      return
+        "the loss depends on a trainable parameter of shape \(shape)\(layer.map { " in layer \($0)" } ?? "") that the "
+        + "optimizer does not hold; store it in a property of the model (a closure's are not seen), or freeze it with "
+        + "isTrainable = false"
     case .diverged(let step, let loss):
       return "the loss is \(loss.isNaN ? "nan" : "\(loss)") at step \(step); \(TrainingError.waysOut)"
     case .brokenWeights(let step, let key):

@@ -18,7 +18,10 @@ public final class Parameter: Sendable {
   /// The value; inside `withValues` the one given there.
   /// - Precondition: a new value has the shape and type of the old one.
   public var value: Tensor {
-    get { cell.value }
+    get {
+      ParameterReads.current?.add(self)
+      return cell.value
+    }
     set { cell.assign(newValue) }
   }
 

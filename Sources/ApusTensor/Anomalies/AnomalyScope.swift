@@ -21,7 +21,7 @@ public typealias Anomaly = ApusDevice.Anomaly
 /// looked at, and nothing costs anything.
 @discardableResult
 public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
-  try AnomalyScope.run(body)
+  try AnomalyScope.run(checks: true, body)
 }
 
 /// Runs `body`, the operations of a layer, whose name anomalies in it or in its gradient are reported with.
@@ -29,12 +29,20 @@ public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
 package func namingOperations<R>(
   after layer: @autoclosure () -> (key: String, type: String), _ body: () throws -> R
 ) rethrows -> R {
-  guard let scope = AnomalyScope.current else { return try body() }
+  guard let scope = AnomalyScope.naming else { return try body() }
   let (key, type) = layer()
   scope.enter(.layer(key: key, type: type))
   defer { scope.leave() }
   return try body()
 }
+
+/// Runs `body`, in which `currentLayer` tells layers apart.
+package func namingLayers<R>(_ body: () throws -> R) rethrows -> R {
+  try AnomalyScope.run(checks: AnomalyScope.current != nil, body)
+}
+
+/// The keys and the type of the layer whose operations are being built, inside of `namingLayers(_:)`.
+package var currentLayer: String? { AnomalyScope.naming?.openLayer }
 
 /// Runs `body`, which builds operations that may overflow, since what depends on them is given up if they do: what they
 /// give is an anomaly only where a value that was asked for is not finite in the end.
@@ -53,8 +61,16 @@ final class AnomalyScope: Sendable {
   @TaskLocal private static var taskLocal: AnomalyScope?
   private static let active = Atomic<Int>(0)
 
+  /// Whether evaluations are checked, not only layers told apart.
+  private let checks: Bool
+
+  private init(checks: Bool) { self.checks = checks }
+
   /// The innermost scope of the task. Without any in the process this costs one load.
-  static var current: AnomalyScope? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
+  static var naming: AnomalyScope? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
+
+  /// The innermost scope of the task, if evaluations are checked in it.
+  static var current: AnomalyScope? { naming.flatMap { $0.checks ? $0 : nil } }
 
   /// What nodes are built for.
   enum Purpose: Sendable {
@@ -82,10 +98,10 @@ final class AnomalyScope: Sendable {
   /// So many stretches are remembered at least: those of a long step.
   private static let capacity = 1 << 17
 
-  static func run<R>(_ body: () throws -> R) rethrows -> R {
+  static func run<R>(checks: Bool, _ body: () throws -> R) rethrows -> R {
     active.add(1, ordering: .relaxed)
     defer { active.subtract(1, ordering: .relaxed) }
-    return try $taskLocal.withValue(AnomalyScope(), operation: body)
+    return try $taskLocal.withValue(AnomalyScope(checks: checks), operation: body)
   }
 
   func enter(_ purpose: Purpose) { state.withLock { $0.open.append((purpose, Node.lastSerial)) } }
@@ -96,6 +112,14 @@ final class AnomalyScope: Sendable {
       if state.closed.count >= 2 * AnomalyScope.capacity { state.closed.removeFirst(AnomalyScope.capacity) }
       state.closed.append(Stretch(purpose: purpose, first: first, last: Node.lastSerial))
     }
+  }
+
+  /// The layer whose operations are being built.
+  var openLayer: String? {
+    let layers = state.withLock { state in
+      state.open.compactMap { if case .layer(let key, let type) = $0.purpose { (key, type) } else { nil } }
+    }
+    return layers.last.map { "\(layers.map(\.0).joined(separator: ".")) (\($0.1))" }
   }
 
   /// Where a node comes from.

@@ -11,6 +11,7 @@ struct TrainingSession {
   private var pending: (loss: Reading, count: Int, step: Int)?
   private var epochOrder: (number: Int, batches: MinibatchOrder.Epoch)?
   private let baseRate: Double
+  private var hasCheckedParameters = false
 
   /// When the time counted in `state.seconds` was last brought up to date.
   private var clock: Double
@@ -70,6 +71,7 @@ struct TrainingSession {
   // MARK: - Steps
 
   private mutating func step() throws(TrainingError) {
+    defer { hasCheckedParameters = true }
     let step = trainer.state.step
     let batch = nextBatch(step)
     let optimizer = trainer.optimizer
@@ -80,11 +82,7 @@ struct TrainingSession {
       try reportingTraining {
         try withRandomSource(trainer.random) {
           try withMode(.training) {
-            let (loss, gradients) = try optimizer.valueAndGradients {
-              let (inputs, targets) = trainer.train.examples(batch)
-              let loss = trainer.objective.losses(trainer.model(inputs), targets).mean()
-              return trainer.penalty.map { loss + $0() } ?? loss
-            }
+            let (loss, gradients) = try lossAndGradients(batch)
             try optimizer.update(trainer.options.clipped(consume gradients))
             return try loss.startReading()
           }
@@ -95,6 +93,22 @@ struct TrainingSession {
     // The step before is finished by now, or nearly: waiting for it stalls nothing.
     try drain()
     pending = (loss, batch.count, step + 1)
+  }
+
+  /// In the first step of a session also makes sure that everything is trained that should be.
+  private func lossAndGradients(_ batch: [Int32]) throws -> (value: Tensor, gradients: Gradients) {
+    let trainer = trainer
+    func build() throws -> (value: Tensor, gradients: Gradients) {
+      try trainer.optimizer.valueAndGradients {
+        let (inputs, targets) = trainer.train.examples(batch)
+        let loss = trainer.objective.losses(trainer.model(inputs), targets).mean()
+        return trainer.penalty.map { loss + $0() } ?? loss
+      }
+    }
+    if hasCheckedParameters { return try build() }
+    let (result, reads) = try ParameterReads.recording(build)
+    try ParameterCheck.check(result.value, result.gradients, reads, trainer.optimizer)
+    return result
   }
 
   /// Runs a step, and checks each of its operations where the options want that.

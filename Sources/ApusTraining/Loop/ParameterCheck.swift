@@ -1,0 +1,24 @@
+import ApusNN
+import ApusTensor
+
+/// What a loss depends on, held against what an optimizer trains.
+///
+/// A parameter that is left untrained without anyone's knowing is the worst kind of mistake: the run looks like one that
+/// learns badly.
+enum ParameterCheck {
+  /// - Parameters:
+  ///   - loss: has not been evaluated yet.
+  ///   - reads: the parameters that were read for it, with the layers they were read in.
+  static func check(
+    _ loss: Tensor, _ gradients: Gradients, _ reads: [(parameter: Parameter, layer: String?)], _ optimizer: Optimizer
+  ) throws(TrainingError) {
+    let untrained = zip(optimizer.keys, zip(optimizer.parameters, gradients.tensors))
+      .filter { $0.1.0.isTrainable && $0.1.1 == nil }.map(\.0)
+    guard untrained.isEmpty else { throw .untrained(keys: untrained) }
+    let known = Set(optimizer.parameters)
+    let strangers = reads.filter { $0.parameter.isTrainable && !known.contains($0.parameter) }
+    let reached = partialGradients(of: loss, withRespectTo: strangers.map(\.parameter.value))
+    guard let index = reached.firstIndex(where: { $0 != nil }) else { return }
+    throw .unknownParameter(shape: Array(strangers[index].parameter.shape), layer: strangers[index].layer)
+  }
+}

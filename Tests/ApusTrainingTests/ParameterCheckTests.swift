@@ -1,0 +1,73 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+@testable import ApusTraining
+
+/// A run does not start where something that should be trained would not be.
+@Suite struct ParameterCheckTests {
+  /// Two layers, of which one does not count.
+  private struct Idle: Layer {
+    let used = Linear(3, 2)
+    let idle = Linear(3, 2)
+    let cut = Parameter(Tensor.ones([2]))
+
+    func callAsFunction(_ x: Tensor) -> Tensor { used(x) + idle(x).stopGradient() + cut.value.stopGradient() }
+  }
+
+  private func run(_ model: any Layer, precision: Precision = .float32) throws {
+    let points = try Points(count: 20)
+    _ = try Trainer(model, Adam(), on: points, TrainingOptions(length: .steps(2), batchSize: 8, precision: precision))
+      .run()
+  }
+
+  private func refusal(_ model: any Layer, precision: Precision = .float32) -> TrainingError? {
+    #expect(throws: TrainingError.self) { try run(model, precision: precision) }
+  }
+
+  @Test(arguments: [Precision.float32, .mixed]) func parametersWithoutAWayToTheLossAreNamed(precision: Precision) throws
+  {
+    try withDevice(SmallRun().device) { () throws -> Void in
+      let model = Idle()
+      #expect(refusal(model, precision: precision) == .untrained(keys: ["idle.weight", "idle.bias", "cut"]))
+      let message = refusal(model)?.description ?? ""
+      #expect(message.contains("the loss does not depend on idle.weight, idle.bias, cut, which would stay untrained"))
+      for parameter in model.idle.parameters { parameter.isTrainable = false }
+      #expect(refusal(model) == .untrained(keys: ["cut"]))
+      model.cut.isTrainable = false
+      try run(model)
+    }
+  }
+
+  @Test func parametersThatTheOptimizerDoesNotHoldAreNamed() throws {
+    try withDevice(SmallRun().device) { () throws -> Void in
+      let hidden = Parameter(Tensor.ones([3]))
+      let model = Sequential {
+        Function { x in x * hidden.value }
+        Linear(3, 2)
+      }
+      #expect(refusal(model) == .unknownParameter(shape: [3], layer: "0 (Function)"))
+      let message = refusal(model)?.description ?? ""
+      #expect(
+        message.contains("a trainable parameter of shape [3] in layer 0 (Function) that the optimizer does not hold"))
+      hidden.isTrainable = false
+      try run(model)
+      // One that is read and does not count is nobody's mistake.
+      hidden.isTrainable = true
+      try run(
+        Sequential {
+          Function { x in x * hidden.value.stopGradient() }
+          Linear(3, 2)
+        })
+    }
+  }
+
+  @Test func runsThatGoOnAreCheckedToo() throws {
+    try SmallRun().inDirectory { run, _ -> Void in
+      try run.trainer().stop(after: 4)
+      let trainer = try run.trainer()
+      try trainer.resume { Issue.record("\($0)") }
+      #expect(try trainer.run().steps == 18)
+    }
+  }
+}
