@@ -85,6 +85,9 @@ static const char sort_blocks[] = {
 static const char sort_merge[] = {
 #embed "sort/merge.cl" suffix(, 0)
 };
+static const char custom_items[] = {
+#embed "custom/items.cl" suffix(, 0)
+};
 
 static const struct {
   const char *name;
@@ -117,6 +120,7 @@ static const struct {
     {"scan/carries.cl", scan_carries},
     {"sort/blocks.cl", sort_blocks},
     {"sort/merge.cl", sort_merge},
+    {"custom/items.cl", custom_items},
 };
 
 const char *apus_kernel_text(const char *name) {

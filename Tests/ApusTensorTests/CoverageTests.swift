@@ -11,10 +11,13 @@ import Testing
     "compressed": "TensorTests", "trueIndices": "TensorTests", "withGradient": "CustomRuleTests",
     "checkpointed": "CustomRuleTests", "promoted": "PromotionTests", "+=": "LifetimeTests", "-=": "PromotionTests",
     "*=": "PromotionTests", "/=": "PromotionTests", "loop": "LoopTests",
+    "input": "CustomOperationTests", "result": "CustomOperationTests",
   ]
 
   /// Operations that planners and access insert, or that make values out of nothing.
-  private static let plumbing: Set<String> = ["custom", "alias", "loop", "unitFloat", "randomBits"]
+  private static let plumbing: Set<String> = [
+    "custom", "alias", "loop", "unitFloat", "randomBits", "userOperationWithoutGradient",
+  ]
 
   /// Cases whose subscripts or results leave no choice of shapes, and reductions that refuse no elements.
   private static func admitsNoEmptyShape(_ name: String) -> Bool {
