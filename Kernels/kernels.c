@@ -67,6 +67,15 @@ static const char pooling_scatter[] = {
 static const char pooling_gather[] = {
 #embed "pooling/gather.cl" suffix(, 0)
 };
+static const char attention_forward[] = {
+#embed "attention/forward.cl" suffix(, 0)
+};
+static const char attention_queries[] = {
+#embed "attention/queries.cl" suffix(, 0)
+};
+static const char attention_keys[] = {
+#embed "attention/keys.cl" suffix(, 0)
+};
 static const char index_scatter_owned[] = {
 #embed "index/scatter_owned.cl" suffix(, 0)
 };
@@ -114,6 +123,9 @@ static const struct {
     {"pooling/tap.cl", pooling_tap},
     {"pooling/scatter.cl", pooling_scatter},
     {"pooling/gather.cl", pooling_gather},
+    {"attention/forward.cl", attention_forward},
+    {"attention/queries.cl", attention_queries},
+    {"attention/keys.cl", attention_keys},
     {"index/scatter_owned.cl", index_scatter_owned},
     {"random/philox.cl", random_philox},
     {"scan/scan.cl", scan_scan},

@@ -9,7 +9,8 @@ enum ApusCommand {
 
   static let commands: [any Command.Type] = [
     TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self, SummaryCommand.self,
-    VerifyCommand.self, DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self, BenchCommand.self, CompletionsCommand.self,
+    VerifyCommand.self, DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self, BenchCommand.self,
+    CompletionsCommand.self,
   ]
 
   static func main() {

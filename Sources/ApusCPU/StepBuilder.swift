@@ -21,7 +21,13 @@ struct StepBuilder {
     case .custom(let step): try CustomStep(step, self)
     case .pooling(let step): try PoolingStep(step, self)
     case .convolution(let step): try convolution(step)
+    case .attention(let step): attention(step)
     }
+  }
+
+  private func attention(_ step: Attention) -> any CPUStep {
+    guard let forward = step.forward, let gradient = step.gradient else { return AttentionStep(step, self) }
+    return AttentionGradientStep(step, forward: forward, gradient: gradient, self)
   }
 
   func row(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {

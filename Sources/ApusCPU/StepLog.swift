@@ -53,6 +53,12 @@ private struct StepLabel {
     case .pooling(let step):
       flops = 0
       detail = "pooling \(step.kind.rawValue) \(step.pass.rawValue) \(step.planes) of \(Self.text(step.input))"
+    case .attention(let step):
+      let g = step.geometry
+      flops = step.flops
+      detail =
+        "attention \(step.pass.rawValue) \(g.batch)x\(g.heads)/\(g.groups) \(g.queries)x\(g.keys) of "
+        + "\(g.size), \(g.width) \(step.dtype)"
     default:
       flops = 0
       detail = "\(planned.step)".split(separator: "(").first.map(String.init) ?? ""
@@ -85,6 +91,8 @@ extension Step {
     case .convolution(let step): step.epilogue.binding.values.union([step.left, step.right])
     case .pooling(let step):
       step.epilogue.binding.values.union([step.left] + (step.right.map { [$0] } ?? []))
+    case .attention(let step):
+      Set(step.operands.map(\.value) + step.wholeReads + [step.result])
     case .copy(let step): Set(step.pieces.map(\.source.value) + [step.result])
     case .gather(let step): [step.source, step.indices.value, step.result]
     case .scatterAdd(let step): [step.source, step.indices.value, step.result]

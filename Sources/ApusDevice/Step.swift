@@ -7,6 +7,7 @@ public enum Step: Hashable, Sendable {
   case matmul(Matmul)
   case convolution(Convolution)
   case pooling(Pooling)
+  case attention(Attention)
   case copy(StridedCopy)
   case gather(Gather)
   case scatterAdd(ScatterAdd)

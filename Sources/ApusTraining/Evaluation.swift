@@ -68,6 +68,7 @@ private struct EvaluationSum {
 
   var result: Evaluation {
     let divisor = Double(max(count, 1))
-    return Evaluation(loss: loss / divisor, accuracy: hasHits ? Double(hits) / Double(max(parts, 1)) : nil, count: count)
+    let accuracy = hasHits ? Double(hits) / Double(max(parts, 1)) : nil
+    return Evaluation(loss: loss / divisor, accuracy: accuracy, count: count)
   }
 }

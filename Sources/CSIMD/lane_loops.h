@@ -61,4 +61,7 @@ static const csimd_row LANE_TABLE(rows)[] = {
 
 #include "loops_reduce.h"
 #include "loops_pooling.h"
+#if LANE_IS_FLOAT
+#include "loops_attention.h"
+#endif
 #undef LANE_TABLE

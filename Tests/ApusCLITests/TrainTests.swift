@@ -52,6 +52,24 @@ struct TrainTests {
     #expect(seen.lines[13].contains("\"index\":13,\"label\":3,\"class\":\"3\""), "\(seen.lines[13])")
   }
 
+  /// First values from the data are other ones, and the same each time.
+  @Test func firstValuesFromTheData() throws {
+    func digest(_ words: [String]) throws -> String {
+      let name = place.file("run-\(UUID().uuidString)")
+      let run = try train(["mlp", "--steps", "1", "--batch-size", "32", "--output", name] + words)
+      #expect(run.status == 0, "\(run.errors)")
+      return try #require(try run.member("weights_sha256", as: String.self))
+    }
+    let plain = try digest([])
+    for source in ["lsuv", "autoencoder"] {
+      let found = try digest(["--initialize", source])
+      #expect(found != plain)
+      #expect(try digest(["--initialize", source]) == found)
+    }
+    let both = try train(["mlp", "--initialize", "lsuv", "--weights", "w", "--output", place.file("both")])
+    #expect(both.status == 64 && both.errors.contains("exclude each other"))
+  }
+
   @Test func fullBatchesOptimizersAndSchedules() throws {
     for (optimizer, schedule) in [("momentum", "cosine"), ("nesterov-look-ahead", "one-cycle"), ("adamw", "plateau")] {
       let run = try train([

@@ -27,7 +27,8 @@ struct CatalogTests {
   @Test func unknownModelsNameTheNearest() {
     let error = #expect(throws: ModelError.self) { try ModelDescription.find("lenet") }
     #expect(
-      error?.description.hasPrefix("unknown model \"lenet\"; did you mean lenet5? (known are mlp, lenet5, rnn,") == true)
+      error?.description.hasPrefix("unknown model \"lenet\"; did you mean lenet5? (known are mlp, lenet5, rnn,") == true
+    )
   }
 
   /// By hand: 28·28·6·25 + 10·10·16·150 + 400·120 + 120·84 + 84·10.

@@ -14,9 +14,11 @@ import Testing
     "input": "CustomOperationTests", "result": "CustomOperationTests",
   ]
 
-  /// Operations that planners and access insert, or that make values out of nothing.
+  /// Operations that planners and access insert, that make values out of nothing, or whose family is tested with its
+  /// definition.
   private static let plumbing: Set<String> = [
-    "custom", "alias", "loop", "unitFloat", "randomBits", "userOperationWithoutGradient",
+    "custom", "alias", "loop", "unitFloat", "randomBits", "userOperationWithoutGradient", "attention",
+    "attentionGradient",
   ]
 
   /// Cases whose subscripts or results leave no choice of shapes, and reductions that refuse no elements.

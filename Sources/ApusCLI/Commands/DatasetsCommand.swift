@@ -14,7 +14,8 @@ enum DatasetsCommand: Command {
     var table = Table("SOURCE", "CONTENT", "CLASSES", "INSTALLED", "")
     for dataset in DatasetDescription.all {
       table.append(
-        dataset.source, dataset.contentText, dataset.classNames.map { String($0.count) } ?? "-", dataset.isInstalled.map { $0 ? "yes" : "no" } ?? "-",
+        dataset.source, dataset.contentText, dataset.classNames.map { String($0.count) } ?? "-",
+        dataset.isInstalled.map { $0 ? "yes" : "no" } ?? "-",
         dataset.summary)
     }
     try StandardOutput.write(line: table.text)

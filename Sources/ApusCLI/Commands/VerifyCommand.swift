@@ -6,15 +6,17 @@ enum VerifyCommand: Command {
   static let model = RunOptions.model
   static let devices = Option("devices", .list("D"), help: "the devices, for example cpu,opencl")
   static let layers = RunOptions.layers
-  static let data = Option("data", .dataSource, help: "where the batch comes from (default: synthetic images, or the model's text)")
+  static let data = Option(
+    "data", .dataSource, help: "where the batch comes from (default: synthetic images, or the model's text)")
   static let batchSize = RunOptions.batchSize
   static let optimizer = RunOptions.optimizer
   static let seed = RunOptions.seed
   static let json = Flag("json", help: "print one JSON object")
-  static let declarations = [
-    model.declaration, devices.declaration, layers.declaration, data.declaration, batchSize.declaration,
-    optimizer.declaration, seed.declaration, json.declaration,
-  ] + TextOptions.declarations
+  static let declarations =
+    [
+      model.declaration, devices.declaration, layers.declaration, data.declaration, batchSize.declaration,
+      optimizer.declaration, seed.declaration, json.declaration,
+    ] + TextOptions.declarations
   static let discussion = """
     Each device makes one step, update included, from the same weights and examples. Then the CPU repeats every
     operation with the inputs that it had there, and the results are held against the table of tolerances. The exit

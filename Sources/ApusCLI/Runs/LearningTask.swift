@@ -94,7 +94,8 @@ extension TextFormat {
     let tokens = tokenizer.encode(text)
     if let windows = TokenWindows(tokens, length: length) { return windows }
     throw .unsupported(
-      path: name, format: "text", reason: "its \(part) part has \(tokens.count) tokens, a window takes \(length) and one",
+      path: name, format: "text",
+      reason: "its \(part) part has \(tokens.count) tokens, a window takes \(length) and one",
       remedy: "name a longer text, or a smaller --sequence-length")
   }
 }

@@ -34,20 +34,24 @@ enum RunOptions {
   static let seed = Option("seed", .seed, help: "where all random numbers start, below 2^63 (default: 0)")
   static let weights = Option(
     "weights", .file, help: "start from the weights of a safetensors file, run or checkpoint")
+  static let initialize = Option(
+    "initialize", .choice("FROM", of: DataInitialization.allCases.map(\.rawValue)),
+    help: "first values from the data: lsuv (unit variances) or autoencoder (each layer learns to give back its input)")
   static let replaceHead = Flag("replace-head", help: "with --weights: the last layer starts anew")
   static let classes = Option(
     "classes", .count, help: "outputs of the last layer (default: the data's classes)")
   static let saveEvery = Option("save-every", .positiveNumber, help: "seconds between checkpoints (default: 60)")
 
   /// In the order in which they are listed and stored.
-  static let declarations = [
-    model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
-    steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
-    schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration,
-    clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
-    seed.declaration,
-    weights.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
-  ] + TextOptions.declarations
+  static let declarations =
+    [
+      model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
+      steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
+      schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration,
+      clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
+      seed.declaration,
+      weights.declaration, initialize.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
+    ] + TextOptions.declarations
 }
 
 extension ValueKind<String> {

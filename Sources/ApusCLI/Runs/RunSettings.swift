@@ -23,6 +23,7 @@ struct RunSettings {
   var maxNorm: Double?
   var seed: UInt64
   var weights: String?
+  var initialization: DataInitialization?
   var replacesHead: Bool
   var classes: Int?
   var saveEvery: Double
@@ -53,6 +54,10 @@ struct RunSettings {
     maxNorm = arguments[RunOptions.maxNorm]
     seed = arguments[RunOptions.seed] ?? 0
     weights = arguments[RunOptions.weights]
+    initialization = arguments[RunOptions.initialize].flatMap(DataInitialization.init)
+    if initialization != nil, weights != nil {
+      throw UsageError(command: command, message: "--initialize and --weights exclude each other")
+    }
     replacesHead = arguments[RunOptions.replaceHead]
     guard weights != nil || !replacesHead else {
       throw UsageError(command: command, message: "--replace-head needs --weights")
@@ -88,6 +93,7 @@ struct RunSettings {
     object["max_norm"] = maxNorm.map { .number($0) }
     object["seed"] = .integer(Int(seed))
     object["weights"] = weights.map { .string($0) }
+    object["initialize"] = initialization.map { .string($0.rawValue) }
     if replacesHead { object["replace_head"] = true }
     object["classes"] = classes.map { .integer($0) }
     object["save_every"] = .number(saveEvery)

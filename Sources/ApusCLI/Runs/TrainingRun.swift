@@ -115,8 +115,13 @@ struct TrainingRun {
     let rule = try optimizerRule(
       settings.optimizer, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
     let model = try withRandomKey(seeds.initialization) { try settings.makeModel(for: task.format, rule: rule) }
-    if case .new = origin, let weights = settings.weights {
-      try PretrainedWeights(path: weights).load(into: model, replacesHead: settings.replacesHead)
+    if case .new = origin {
+      if let weights = settings.weights {
+        try PretrainedWeights(path: weights).load(into: model, replacesHead: settings.replacesHead)
+      }
+      try withRandomKey(seeds.initialization.stream(1)) {
+        try settings.initialization?.initialize(model, settings, on: task.train)
+      }
     }
     let options = TrainingOptions(
       length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,

@@ -38,7 +38,8 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
       .map { (symbols: $0.key.map { Int32($0) + BytePairTokenizer.firstByte }, count: $0.value) }
     var merger = PairMerger(words)
     var merges: [[Int32]] = []
-    while Int(BytePairTokenizer.firstMerge) + merges.count < size, let pair = merger.best({ count, _, _ in Double(count) })
+    while Int(BytePairTokenizer.firstMerge) + merges.count < size,
+      let pair = merger.best({ count, _, _ in Double(count) })
     {
       merger.merge(pair, into: BytePairTokenizer.firstMerge + Int32(merges.count))
       merges.append([pair.left, pair.right])

@@ -61,7 +61,8 @@ public struct Sampling: Hashable, Sendable {
 /// - Returns: the tokens behind the prompt.
 @discardableResult
 public func generateTokens<Model: LanguageModel>(
-  _ model: Model, prompt: [Int32], count: Int, sampling: Sampling = Sampling(), each: (Int32) throws -> Bool = { _ in true }
+  _ model: Model, prompt: [Int32], count: Int, sampling: Sampling = Sampling(),
+  each: (Int32) throws -> Bool = { _ in true }
 ) throws -> [Int32] {
   guard !prompt.isEmpty else { fatalError("generateTokens: the prompt has no tokens") }
   var all = prompt

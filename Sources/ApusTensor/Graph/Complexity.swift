@@ -19,10 +19,38 @@ extension Tensor {
 
 extension Node {
   fileprivate var multiplyAccumulates: Int {
-    if case .convolution(let box) = attributes { return box.geometry.multiplyAdds }
-    guard op === Op.matmul else { return 0 }
-    let (product, overflow) = shape.elementCount.multipliedReportingOverflow(
-      by: input(0).shape[input(0).shape.rank - 1])
-    return overflow ? .max : product
+    if case .loop(let loop) = attributes { return loop.body.multiplyAccumulates }
+    return ApusTensor.multiplyAccumulates(op, attributes, shape) { input($0).shape }
   }
+}
+
+extension LoopBody {
+  /// Of all runs of the body.
+  fileprivate var multiplyAccumulates: Int {
+    var once = 0
+    for entry in entries.dropFirst(parameterCount) {
+      let own: Int
+      if case .loop(let inner) = entry.attributes {
+        own = inner.body.multiplyAccumulates
+      } else {
+        own = ApusTensor.multiplyAccumulates(entry.op, entry.attributes, entry.type.shape) {
+          entries[entry.inputs[$0]].type.shape
+        }
+      }
+      let (sum, overflow) = once.addingReportingOverflow(own)
+      once = overflow ? .max : sum
+    }
+    let (total, overflow) = once.multipliedReportingOverflow(by: count)
+    return overflow ? .max : total
+  }
+}
+
+/// Of one operation with a result of `shape`.
+private func multiplyAccumulates(
+  _ op: Op, _ attributes: Attributes, _ shape: Shape, _ input: (Int) -> Shape
+) -> Int {
+  if case .convolution(let box) = attributes { return box.geometry.multiplyAdds }
+  guard op === Op.matmul, let inner = input(0).last else { return 0 }
+  let (product, overflow) = shape.elementCount.multipliedReportingOverflow(by: inner)
+  return overflow ? .max : product
 }

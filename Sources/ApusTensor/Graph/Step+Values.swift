@@ -33,7 +33,7 @@ extension Step {
     case .matmul(let step): [step.epilogue.binding]
     case .convolution(let step): [step.epilogue.binding]
     case .pooling(let step): [step.epilogue.binding]
-    case .scan, .copy, .gather, .scatterAdd, .random, .sort, .loop, .custom: []
+    case .attention, .scan, .copy, .gather, .scatterAdd, .random, .sort, .loop, .custom: []
     }
   }
 
@@ -82,6 +82,18 @@ extension Step {
       step.right = step.right.map(read)
       step.epilogue = step.epilogue.mapped(read, write)
       return .pooling(step)
+    case .attention(var step):
+      step.query.value = read(step.query.value)
+      step.key.value = read(step.key.value)
+      step.value.value = read(step.value.value)
+      if let mask = step.mask { step.mask = Operand(value: read(mask.value), layout: mask.layout) }
+      if let gradient = step.gradient {
+        step.gradient = Operand(value: read(gradient.value), layout: gradient.layout)
+      }
+      step.offset = step.offset.map(read)
+      step.forward = step.forward.map(read)
+      step.result = write(step.result)
+      return .attention(step)
     case .copy(var step):
       for index in step.pieces.indices {
         step.pieces[index].source.value = read(step.pieces[index].source.value)

@@ -81,7 +81,8 @@ extension Tensor {
   /// The same value, as a constant for differentiation.
   public func stopGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node)) }
 
-  func aliased() -> Tensor { Tensor(.alias, OpInputs(node)) }
+  /// The same value under another identity, for differentiation with respect to one of several tensors.
+  package func aliased() -> Tensor { Tensor(.alias, OpInputs(node)) }
 }
 
 /// A function with a gradient rule of one's own, in place of the rules of the operations in it.

@@ -74,6 +74,21 @@ typedef struct {
   ptrdiff_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
 } csimd_windows;
 
+/// A block of attention's weights: rows of queries, columns of keys.
+typedef struct {
+  size_t rows, keys;
+  /// The distance of rows: the number of keys, or more, up to the next multiple of 16.
+  size_t stride;
+  /// Keys below `first_end + row` are open.
+  int64_t first_end;
+  double scale;
+  /// Where 0, a key is not open; NULL for none.
+  const uint8_t *mask;
+  ptrdiff_t mask_row, mask_step;
+  /// The extent of a row of the output, and the distance of its rows.
+  size_t width, output_stride;
+} csimd_weights;
+
 typedef struct {
   const char *name;
   /// By lane.
@@ -127,6 +142,17 @@ typedef struct {
   void (*fold_sums)(size_t count, const float *sums, float *result);
   /// For int32 and int64.
   csimd_integer_matmul integer_matmul[2];
+  /// For float32 and float64: products become weights, up to a divisor, next to those of the blocks before.
+  void (*attention_weights[2])(const csimd_weights *block, void *products, void *peaks, void *sums, void *output);
+  /// The end of `attention_weights`: `peaks` become the logarithms of the sums.
+  void (*attention_finish[2])(const csimd_weights *block, const void *sums, void *peaks, void *output);
+  /// Products become weights, and the weights' gradients the products'.
+  void (*attention_gradients[2])(
+      const csimd_weights *block, const void *logarithms, const void *dots, void *products, void *gradients);
+  /// `dots[r] = Σ left[r, i]·right[r, i]`
+  void (*attention_dots[2])(
+      size_t rows, size_t width, const void *left, size_t left_stride, const void *right, size_t right_stride,
+      void *dots);
 } csimd_table;
 
 /// The table named `name` ("avx512", "avx2", "baseline"), or the best of this machine for NULL. NULL is

@@ -22,6 +22,16 @@ struct TextModelTests {
         == ["embedding.weight", "output.weight", "output.bias"])
   }
 
+  /// By hand: 64 times two products of 8 by 32 in each of two layers, then 8 by 12.
+  @Test func summariesCountWhatLoopsDo() throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      let model = LSTMLanguageModel(vocabulary: 12, width: 8, depth: 2)
+      let summary = try ModelSummary(of: model, input: ModelSummary.Input([64], dtype: .int32))
+      #expect(summary.multiplyAccumulates == 64 * (2 * 2 * 8 * 32 + 8 * 12))
+      #expect(summary.rows.map(\.type) == ["Embedding", "LSTM", "Linear"])
+    }
+  }
+
   /// By hand: embeddings and positions, then for each layer the attention's four products, the two dense layers and two
   /// norms, the last norm, and the outputs.
   @Test func parametersOfTransformers() throws {
@@ -93,12 +103,13 @@ struct TextModelTests {
   /// A text that repeats itself is learnt, and gone on with.
   @Test(arguments: cores) func learnsToGoOn(_ core: TextNetwork.Core) throws {
     let text = (0..<200).map { [2, 3, 4, 3, 5, 6][$0 % 6] as Int32 }
-    let windows = try #require(TokenWindows(text, length: 6))
+    // A window begins anywhere in what is repeated.
+    let windows = try #require(TokenWindows(text, length: 5))
     let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }
     let trainer = Trainer(
       model, Adam(learningRate: 0.02), on: windows, objective: .tokens,
-      TrainingOptions(length: .steps(120), batchSize: 8, seed: 1))
-    #expect(try trainer.run().trainLoss ?? 9 < 0.3)
+      TrainingOptions(length: .steps(250), batchSize: 8, seed: 1))
+    #expect(try trainer.run().trainLoss ?? 9 < 0.5)
     let made = try generateTokens(model, prompt: [2, 3, 4], count: 15, sampling: Sampling(temperature: 0))
     #expect(made == (3..<18).map { [2, 3, 4, 3, 5, 6][$0 % 6] })
     var stopped = 0

@@ -156,6 +156,10 @@ struct StepAccesses {
     case .pooling(let step):
       reads = [Access(value: step.left)] + (step.right.map { [Access(value: $0)] } ?? [])
       add(step.epilogue.binding)
+    case .attention(let step):
+      reads =
+        step.operands.map { Access(value: $0.value, layout: $0.layout) } + step.wholeReads.map { Access(value: $0) }
+      writes = [Access(value: step.result)]
     case .copy(let step):
       reads = step.pieces.map { Access(value: $0.source.value, layout: $0.source.layout) }
       writes = [Access(value: step.result)] + step.pieces.map { Access(value: step.result, layout: $0.place) }

@@ -4,15 +4,18 @@ import ApusTensor
 struct AttentionProblem: Sendable {
   static let name = "scaledDotProductAttention"
 
-  /// `[batch…, heads, queries, size]`; where heads are grouped `[batch…, groups, heads / groups, queries, size]`.
-  let query: Tensor
-  /// `[batch…, heads, keys, size]`; where heads are grouped `[batch…, groups, 1, keys, size]`.
-  let key: Tensor
-  /// As `key`, with a last axis of its own.
-  let value: Tensor
-  private(set) var masks: AttentionMasks
+  /// `[batch…, heads, queries, size]`.
+  var query: Tensor
+  /// `[batch…, heads or groups, keys, size]`.
+  var key: Tensor
+  /// `[batch…, heads or groups, keys, width]`.
+  var value: Tensor
+  let masks: AttentionMasks
   let scale: Double
   let dropping: Dropping
+  /// The shape of the weights: `[batch…, heads, queries, keys]`.
+  let full: Shape
+  /// The number of heads that keys and values have, where it is another one than the queries'.
   private let groups: Int?
 
   /// Checks the shapes, and reports what does not fit.
@@ -43,14 +46,8 @@ struct AttentionProblem: Sendable {
       return nil
     }
     self.scale = scale ?? 1 / Double(max(query.shape[query.rank - 1], 1)).squareRoot()
-    self.dropping = dropping
-    self.masks = masks
-    if let groups {
-      (self.query, self.key, self.value) = (query.grouped(groups), key.grouped(groups), value.grouped(groups))
-      self.masks.masks = masks.masks.map { $0.rank < 3 ? $0 : $0.grouped(groups) }
-    } else {
-      (self.query, self.key, self.value) = (query, key, value)
-    }
+    (self.query, self.key, self.value) = (query, key, value)
+    (self.masks, self.dropping, self.full) = (masks, dropping, full)
   }
 
   /// The number of heads that keys and values have, where it is another one than the queries'.
@@ -92,46 +89,51 @@ struct AttentionProblem: Sendable {
   }
 }
 
+extension AttentionProblem {
+  /// `[batch…, heads, queries, width]`.
+  func output() -> Tensor {
+    let kept = kept()
+    guard kept == nil else { return output(weights(kept)) }
+    return fusedOutput() ?? output(weights(nil))
+  }
+
+  /// Which weights dropout leaves, if there is any.
+  func kept() -> Tensor? { dropping.rate > 0 ? dropping.kept(full, query.device, AttentionProblem.name) : nil }
+}
+
 // MARK: - The definition
 
 extension AttentionProblem {
   /// `[batch…, heads, queries, keys]`: what each query takes of each value, in operations.
-  func weights() -> Tensor {
-    let (queries, keys) = (query.shape[query.rank - 2], key.shape[key.rank - 2])
-    let products = (query * scale).matmul(key.transposed())
-    let weights = products.inWideLane { products in
+  func weights(_ kept: Tensor?) -> Tensor {
+    let products = (grouped(query) * scale).matmul(grouped(key).transposed())
+    let weights = products.reshaped(to: full).inWideLane { products in
       var scores = products
       if let added = masks.added { scores = scores + added.cast(to: scores.dtype) }
       guard !masks.isEmpty else { return scores.softmax(axis: -1) }
-      if let allowed = masks.allowed(queries, keys, query.device) {
+      if let allowed = masks.allowed(full[full.rank - 2], full[full.rank - 1], query.device) {
         scores = allowed.select(scores, .number(-.infinity, dtype: scores.dtype, device: scores.device))
       }
       return scores.softmaxOrZeros()
     }
-    return dropping.kept(weights.shape, weights.device, AttentionProblem.name)
-      .map { dropping.apply($0, to: weights) } ?? weights
+    return kept.map { dropping.apply($0, to: weights) } ?? weights
   }
 
-  /// `[batch…, heads, queries, width]`.
-  func output() -> Tensor { ungrouped(weights().matmul(value)) }
+  /// `[batch…, heads, queries, width]`: the values by their weights.
+  func output(_ weights: Tensor) -> Tensor {
+    let sums = grouped(weights).matmul(grouped(value))
+    return sums.reshaped(to: Shape(full.dropLast() + [value.shape[value.rank - 1]]))
+  }
 
-  /// Heads that were grouped side by side again.
-  func ungrouped(_ tensor: Tensor) -> Tensor {
-    guard groups != nil else { return tensor }
-    let shape = tensor.shape
-    let axis = tensor.rank - 4
-    return tensor.reshaped(to: Shape(shape[..<axis] + [shape[axis] * shape[axis + 1]] + shape[(axis + 2)...]))
+  /// Heads, axis −3, as `[groups, heads / groups]`.
+  private func grouped(_ tensor: Tensor) -> Tensor {
+    guard let groups else { return tensor }
+    let (axis, shape) = (tensor.rank - 3, tensor.shape)
+    return tensor.reshaped(to: Shape(shape[..<axis] + [groups, shape[axis] / groups] + shape[(axis + 1)...]))
   }
 }
 
 extension Tensor {
-  /// The heads, axis −3, as `[groups, heads / groups]`.
-  fileprivate func grouped(_ groups: Int) -> Tensor {
-    let axis = rank - 3
-    let parts = shape[axis] == 1 ? [1, 1] : [groups, shape[axis] / groups]
-    return reshaped(to: Shape(Array(shape[..<axis]) + parts + Array(shape[(axis + 1)...])))
-  }
-
   /// The softmax of the last axis, or zeros, with zero gradients, where all of it is −∞.
   fileprivate func softmaxOrZeros() -> Tensor {
     let zero = Tensor.number(0, dtype: dtype, device: device)

@@ -111,9 +111,7 @@ public struct MultiheadAttention: Module {
     isCausal: Bool = false, averagesHeads: Bool = true
   ) -> (output: Tensor, weights: Tensor) {
     guard let problem = problem(query, key, value, mask, keyMask, isCausal) else { return (query, query) }
-    let weights = problem.weights()
-    let output = joined(problem.ungrouped(weights.matmul(problem.value)), query)
-    let perHead = problem.ungrouped(weights)
-    return (output, averagesHeads ? perHead.mean([1]) : perHead)
+    let weights = problem.weights(problem.kept())
+    return (joined(problem.output(weights), query), averagesHeads ? weights.mean([1]) : weights)
   }
 }

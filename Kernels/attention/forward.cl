@@ -1,0 +1,72 @@
+// Attention of some queries of a head at a time, one in each lane; keys are the same for all of them.
+//
+//   item     = (batch · heads + head) · parts + part        part: neighbouring queries
+//   output   [batch, heads, queries, width]
+//   logs     [batch, heads, queries], behind the output
+//
+// Keys are taken $block at a time, so that what was added up is brought to a new peak but once for them.
+const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
+if (item >= $items) return;
+const i64 line = item / $parts;
+const i64 first = (item - line * $parts) * WIDTH;
+const int count = (int)SMALLER((i64)WIDTH, $queries - first);
+const i64 batch = line / $heads;
+const i64 head = line - batch * $heads;
+const i64 group = head / $share;
+const i64 queryAt = $queryOffset + batch * $queryBatch + head * $queryHead + first * $queryRow;
+const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead;
+const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead;
+$MASK
+const $V lowest = identity_max_$lane();
+$V query[$room];
+$V total[$room];
+for (int c = 0; c < $size; c += 1) query[c] = GATHER_$dtype($query, queryAt + c, $queryRow, count);
+for (int c = 0; c < $width; c += 1) total[c] = ($V)(0);
+$V peak = lowest;
+$V shift = ($V)(0);
+$V sum = ($V)(0);
+const i64 end = SMALLER((i64)$keys, first + count + $ahead);
+for (i64 key = 0; key < end; key += $block) {
+  const int held = (int)SMALLER((i64)$block, end - key);
+  $V p[$block];
+  i64 at[$block];
+  UNROLL for (int j = 0; j < $block; j += 1) {
+    p[j] = ($V)(0);
+    at[j] = keyAt + (key + SMALLER(j, held - 1)) * $keyRow;
+  }
+  for (int c = 0; c < $size; c += 1) {
+    const $V x = query[c];
+    UNROLL for (int j = 0; j < $block; j += 1) p[j] = ACCUMULATE_$lane(x, ($V)($key[at[j] + c]), p[j]);
+  }
+  $V top = peak;
+  UNROLL for (int j = 0; j < $block; j += 1) {
+    const i64 near = LARGER(-WIDTH, SMALLER(first + $ahead - key - j, WIDTH));
+    const VI open = TRUTH32(LANES_I + (VI)((int)near) >= 0) & (VI)(j < held ? 1 : 0)$OPEN;
+    p[j] = CHOOSE_$lane(open, p[j] * $scale, lowest);
+    top = CHOOSE_$lane(row_greater_$lane(p[j], top), p[j], top);
+  }
+  // The lowest number less itself would not be a number.
+  const $V next = CHOOSE_$lane(row_equal_$lane(top, lowest), ($V)(0), top);
+  const $V factor = row_exp_$lane(peak - next);
+  peak = top;
+  shift = next;
+  sum = sum * factor;
+  UNROLL for (int j = 0; j < $block; j += 1) {
+    p[j] = row_exp_$lane(p[j] - shift);
+    sum = sum + p[j];
+    at[j] = valueAt + (key + SMALLER(j, held - 1)) * $valueRow;
+  }
+  for (int c = 0; c < $width; c += 1) {
+    $V part = total[c] * factor;
+    UNROLL for (int j = 0; j < $block; j += 1) part = ACCUMULATE_$lane(p[j], ($V)($value[at[j] + c]), part);
+    total[c] = part;
+  }
+}
+const VI isEmpty = row_equal_$lane(sum, ($V)(0));
+const $V divisor = CHOOSE_$lane(isEmpty, ($V)(1), sum);
+const i64 place = line * $queries + first;
+for (int c = 0; c < $width; c += 1) {
+  SCATTER_$dtype($result, $resultOffset + place * $width + c, $width, count, row_divide_$lane(total[c], divisor));
+}
+const $V logarithm = CHOOSE_$lane(isEmpty, -lowest, shift + row_log_$lane(divisor));
+STORE_$dtype($result, $resultOffset + $outputCount + place, count, logarithm);

@@ -1,0 +1,79 @@
+// The gradients of keys and values, one key in each lane; all queries of the heads that it serves go by, $block at a
+// time.
+//
+//   item     = (batch · groups + group) · parts + part      part: neighbouring keys
+//   dK       [batch, groups, keys, size], behind dQ
+//   dV       [batch, groups, keys, width], behind dK
+const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
+if (item >= $items) return;
+const i64 line = item / $parts;
+const i64 first = (item - line * $parts) * WIDTH;
+const int count = (int)SMALLER((i64)WIDTH, $keys - first);
+const i64 batch = line / $groups;
+const i64 group = line - batch * $groups;
+const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead + first * $keyRow;
+const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead + first * $valueRow;
+$V key[$room];
+$V value[$room];
+$V keyTotal[$room];
+$V valueTotal[$room];
+for (int c = 0; c < $size; c += 1) {
+  key[c] = GATHER_$dtype($key, keyAt + c, $keyRow, count);
+  keyTotal[c] = ($V)(0);
+}
+for (int c = 0; c < $width; c += 1) {
+  value[c] = GATHER_$dtype($value, valueAt + c, $valueRow, count);
+  valueTotal[c] = ($V)(0);
+}
+for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
+  const i64 queryAt = $queryOffset + batch * $queryBatch + head * $queryHead;
+  const i64 slopeAt = $slopeOffset + batch * $slopeBatch + head * $slopeHead;
+  const i64 place = (batch * $heads + head) * $queries;
+  $MASK
+  for (i64 query = LARGER((i64)0, first - $ahead); query < $queries; query += $block) {
+    const int held = (int)SMALLER((i64)$block, $queries - query);
+    $V p[$block];
+    $V d[$block];
+    i64 at[$block];
+    i64 to[$block];
+    UNROLL for (int j = 0; j < $block; j += 1) {
+      p[j] = ($V)(0);
+      d[j] = ($V)(0);
+      at[j] = queryAt + (query + SMALLER(j, held - 1)) * $queryRow;
+      to[j] = slopeAt + (query + SMALLER(j, held - 1)) * $slopeRow;
+    }
+    for (int c = 0; c < $size; c += 1) {
+      const $V x = key[c];
+      UNROLL for (int j = 0; j < $block; j += 1) p[j] = ACCUMULATE_$lane(x, ($V)($query[at[j] + c]), p[j]);
+    }
+    for (int c = 0; c < $width; c += 1) {
+      const $V x = value[c];
+      UNROLL for (int j = 0; j < $block; j += 1) d[j] = ACCUMULATE_$lane(x, ($V)($slope[to[j] + c]), d[j]);
+    }
+    UNROLL for (int j = 0; j < $block; j += 1) {
+      const i64 row = place + query + SMALLER(j, held - 1);
+      const i64 near = LARGER(-WIDTH, SMALLER(query + j + $ahead - first, WIDTH));
+      const VI open = TRUTH32((VI)((int)near) - LANES_I >= 0) & (VI)(j < held ? 1 : 0)$OPEN;
+      const $V logarithm = ($V)($forward[$forwardOffset + $outputCount + row]);
+      p[j] = CHOOSE_$lane(open, row_exp_$lane(p[j] * $scale - logarithm), ($V)(0));
+      d[j] = CHOOSE_$lane(open, p[j] * (d[j] - ($V)($dots[row])) * $scale, ($V)(0));
+    }
+    for (int c = 0; c < $size; c += 1) {
+      $V part = keyTotal[c];
+      UNROLL for (int j = 0; j < $block; j += 1) part = ACCUMULATE_$lane(d[j], ($V)($query[at[j] + c]), part);
+      keyTotal[c] = part;
+    }
+    for (int c = 0; c < $width; c += 1) {
+      $V part = valueTotal[c];
+      UNROLL for (int j = 0; j < $block; j += 1) part = ACCUMULATE_$lane(p[j], ($V)($slope[to[j] + c]), part);
+      valueTotal[c] = part;
+    }
+  }
+}
+const i64 to = line * $keys + first;
+for (int c = 0; c < $size; c += 1) {
+  SCATTER_$dtype($result, $resultOffset + $queryCount + to * $size + c, $size, count, keyTotal[c]);
+}
+for (int c = 0; c < $width; c += 1) {
+  SCATTER_$dtype($result, $resultOffset + $queryCount + $keyCount + to * $width + c, $width, count, valueTotal[c]);
+}

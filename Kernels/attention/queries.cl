@@ -1,0 +1,66 @@
+// The gradients of queries, one in each lane, as in forward.cl; weights are worked out again from the logarithms.
+//
+//   dots     [batch, heads, queries] in the workspace: rows of dY · Y, which keys.cl reads
+//   dQ       [batch, heads, queries, size]
+const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
+if (item >= $items) return;
+const i64 line = item / $parts;
+const i64 first = (item - line * $parts) * WIDTH;
+const int count = (int)SMALLER((i64)WIDTH, $queries - first);
+const i64 batch = line / $heads;
+const i64 head = line - batch * $heads;
+const i64 group = head / $share;
+const i64 place = line * $queries + first;
+const i64 queryAt = $queryOffset + batch * $queryBatch + head * $queryHead + first * $queryRow;
+const i64 slopeAt = $slopeOffset + batch * $slopeBatch + head * $slopeHead + first * $slopeRow;
+const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead;
+const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead;
+$MASK
+$V query[$room];
+$V slope[$room];
+$V total[$room];
+for (int c = 0; c < $size; c += 1) {
+  query[c] = GATHER_$dtype($query, queryAt + c, $queryRow, count);
+  total[c] = ($V)(0);
+}
+$V dot = ($V)(0);
+for (int c = 0; c < $width; c += 1) {
+  slope[c] = GATHER_$dtype($slope, slopeAt + c, $slopeRow, count);
+  dot = ACCUMULATE_$lane(slope[c], GATHER_$dtype($forward, $forwardOffset + place * $width + c, $width, count), dot);
+}
+STORE_$dtype($dots, place, count, dot);
+const $V logarithm = LOAD_$dtype($forward, $forwardOffset + $outputCount + place, count);
+const i64 end = SMALLER((i64)$keys, first + count + $ahead);
+for (i64 key = 0; key < end; key += $block) {
+  const int held = (int)SMALLER((i64)$block, end - key);
+  $V p[$block];
+  $V d[$block];
+  i64 at[$block];
+  i64 to[$block];
+  UNROLL for (int j = 0; j < $block; j += 1) {
+    p[j] = ($V)(0);
+    d[j] = ($V)(0);
+    at[j] = keyAt + (key + SMALLER(j, held - 1)) * $keyRow;
+    to[j] = valueAt + (key + SMALLER(j, held - 1)) * $valueRow;
+  }
+  for (int c = 0; c < $size; c += 1) {
+    const $V x = query[c];
+    UNROLL for (int j = 0; j < $block; j += 1) p[j] = ACCUMULATE_$lane(x, ($V)($key[at[j] + c]), p[j]);
+  }
+  for (int c = 0; c < $width; c += 1) {
+    const $V x = slope[c];
+    UNROLL for (int j = 0; j < $block; j += 1) d[j] = ACCUMULATE_$lane(x, ($V)($value[to[j] + c]), d[j]);
+  }
+  UNROLL for (int j = 0; j < $block; j += 1) {
+    const i64 near = LARGER(-WIDTH, SMALLER(first + $ahead - key - j, WIDTH));
+    const VI open = TRUTH32(LANES_I + (VI)((int)near) >= 0) & (VI)(j < held ? 1 : 0)$OPEN;
+    const $V weight = row_exp_$lane(p[j] * $scale - logarithm);
+    d[j] = CHOOSE_$lane(open, weight * (d[j] - dot) * $scale, ($V)(0));
+  }
+  for (int c = 0; c < $size; c += 1) {
+    $V part = total[c];
+    UNROLL for (int j = 0; j < $block; j += 1) part = ACCUMULATE_$lane(d[j], ($V)($key[at[j] + c]), part);
+    total[c] = part;
+  }
+}
+for (int c = 0; c < $size; c += 1) SCATTER_$dtype($result, $resultOffset + place * $size + c, $size, count, total[c]);

@@ -1,0 +1,92 @@
+import ApusDevice
+import CSIMD
+
+/// What both passes of attention share: operands, blocks of queries and keys, masks.
+///
+/// Blocks are cut by the shape alone, and what a task adds up it adds in order.
+struct AttentionBlocks {
+  /// Queries and keys of a block: its weights fit a second-level cache.
+  static let queryBlock = 128
+  static let keyBlock = 256
+
+  let geometry: Attention.Geometry
+  let lane: Lane
+  let product: MatrixProduct
+  private let step: Attention
+  private let table: UnsafePointer<csimd_table>
+
+  init(_ step: Attention, _ builder: StepBuilder) {
+    self.step = step
+    geometry = step.geometry
+    lane = step.dtype.lane
+    product = MatrixProduct(lane, builder)
+    table = builder.loops
+  }
+
+  /// Keys of a block, and the distance of its rows.
+  var keysOfBlock: Int { min(geometry.keys, Self.keyBlock) }
+  var stride: Int { (keysOfBlock + 15) & ~15 }
+  var queriesOfBlock: Int { min(geometry.queries, Self.queryBlock) }
+  /// Bytes of the weights of a block, with room for the last vector.
+  var weightByteCount: Int { (queriesOfBlock * stride + 16) * lane.byteCount }
+  /// Bytes of a number for each query of a block.
+  var rowByteCount: Int { (queriesOfBlock * lane.byteCount + 63) & ~63 }
+
+  /// Where a head of an operand begins, and the distance of its rows.
+  func rows(_ operand: Operand, _ batch: Int, _ head: Int, from row: Int, _ context: RunFrame) -> MatrixProduct.Factor {
+    let strides = operand.layout.strides
+    let place = operand.layout.offset + batch * strides[0] + head * strides[1] + row * strides[2]
+    let leading = max(operand.layout.shape[2] == 1 ? 0 : strides[2], operand.layout.shape[3], 1)
+    return MatrixProduct.Factor(context.values[operand.value]! + place * lane.byteCount, leading: leading)
+  }
+
+  /// How many keys come before the first query; for all where nothing is causal.
+  func offset(_ context: RunFrame) -> Int {
+    guard step.isCausal else { return geometry.keys }
+    guard let offset = step.offset else { return 0 }
+    return Int(clamping: context.values[offset]!.load(as: Int64.self)).clamped(to: geometry.queries + geometry.keys)
+  }
+
+  /// The keys that the queries ahead of `end` may attend to.
+  func reach(_ end: Int, _ offset: Int) -> Int { max(0, min(geometry.keys, end + offset)) }
+
+  /// The weights of some queries and keys of a head.
+  func block(
+    _ batch: Int, _ head: Int, queries: Range<Int>, keys: Range<Int>, offset: Int, _ context: RunFrame
+  ) -> csimd_weights {
+    var result = csimd_weights()
+    result.rows = queries.count
+    result.keys = keys.count
+    result.stride = stride
+    result.first_end = Int64(queries.lowerBound + offset + 1 - keys.lowerBound)
+    result.scale = step.scale
+    result.width = geometry.width
+    result.output_stride = geometry.width
+    guard let mask = step.mask else { return result }
+    let strides = mask.layout.strides
+    let place =
+      mask.layout.offset + batch * strides[0] + head * strides[1] + queries.lowerBound * strides[2]
+      + keys.lowerBound * strides[3]
+    result.mask = UnsafePointer((context.values[mask.value]! + place).assumingMemoryBound(to: UInt8.self))
+    result.mask_row = strides[2]
+    result.mask_step = strides[3]
+    return result
+  }
+
+  /// The function of this lane.
+  func pick<F>(_ functions: KeyPath<csimd_table, (F?, F?)>) -> F {
+    let pair = table.pointee[keyPath: functions]
+    return lane == .float32 ? pair.0! : pair.1!
+  }
+}
+
+extension Int {
+  fileprivate func clamped(to limit: Int) -> Int { Swift.min(Swift.max(self, -limit), limit) }
+}
+
+extension Int {
+  /// `0 ..< self` in pieces of `size`.
+  func pieces(of size: Int) -> [Range<Int>] {
+    Swift.stride(from: 0, to: self, by: size).map { $0..<Swift.min($0 + size, self) }
+  }
+}

@@ -1,0 +1,135 @@
+// Rows of attention's weights, between its products. Included once for each floating-point lane.
+
+// Which lanes of a row from `at` on are open: ahead of `end`, and not 0 in the mask.
+INLINE MASK FN(attention_open)(const csimd_weights *w, size_t at, size_t end, const uint8_t *mask) {
+  VI lanes = (VI){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + (int32_t)at;
+  VI open = lanes < (int32_t)end;
+  if (mask != NULL) {
+    uint8_t bytes[LANES];
+    if (w->mask_step == 1 && at + LANES <= end) {
+      memcpy(bytes, mask + at, LANES);
+    } else {
+      for (size_t i = 0; i < LANES; i += 1)
+        bytes[i] = at + i < end ? mask[(ptrdiff_t)(at + i) * w->mask_step] : 0;
+    }
+    typedef uint8_t byte16 __attribute__((ext_vector_type(16), aligned(1), may_alias));
+    open &= __builtin_convertvector(*(const byte16 *)bytes, VI) != 0;
+  }
+  return MASK_OF(open);
+}
+
+// The end of the keys that a row may attend to.
+INLINE size_t FN(attention_end)(const csimd_weights *w, size_t row) {
+  int64_t end = w->first_end + (int64_t)row;
+  return end < 0 ? 0 : end > (int64_t)w->keys ? w->keys : (size_t)end;
+}
+
+INLINE void FN(attention_multiply)(size_t count, SCALAR *row, SCALAR factor) {
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) STORE(V, row + i, LOAD(V, row + i) * factor);
+  for (; i < count; i += 1) row[i] *= factor;
+}
+
+INLINE SCALAR FN(attention_largest)(V v) {
+  v = v > FOLDED(v, 8) ? v : FOLDED(v, 8);
+  v = v > FOLDED(v, 4) ? v : FOLDED(v, 4);
+  v = v > FOLDED(v, 2) ? v : FOLDED(v, 2);
+  v = v > FOLDED(v, 1) ? v : FOLDED(v, 1);
+  return v[0];
+}
+
+INLINE SCALAR FN(attention_total)(V v) {
+  v += FOLDED(v, 8);
+  v += FOLDED(v, 4);
+  v += FOLDED(v, 2);
+  v += FOLDED(v, 1);
+  return v[0];
+}
+
+// The products of a block of keys become weights without their common divisor; what was added up of the
+// keys before it is brought to the new peaks.
+static void FN(attention_weights)(const csimd_weights *w, void *products, void *peaks, void *sums, void *output) {
+  SCALAR *row = products, *peak = peaks, *sum = sums, *total = output;
+  const uint8_t *mask = w->mask;
+  const V lowest = (V)(-INFINITY);
+  for (size_t r = 0; r < w->rows; r += 1) {
+    size_t end = FN(attention_end)(w, r);
+    V top = lowest;
+    for (size_t i = 0; i < w->keys; i += LANES) {
+      V x = SELECT(FN(attention_open)(w, i, end, mask), LOAD(V, row + i) * (SCALAR)w->scale, lowest);
+      STORE(V, row + i, x);
+      top = x > top ? x : top;
+    }
+    SCALAR old = peak[r], found = FN(attention_largest)(top);
+    SCALAR now = found > old ? found : old;
+    // −∞ − −∞ would be NaN.
+    SCALAR shift = now == (SCALAR)-INFINITY ? 0 : now;
+    V part = (V)(0);
+    for (size_t i = 0; i < w->keys; i += LANES) {
+      V p = FN(exp)(LOAD(V, row + i) - shift);
+      STORE(V, row + i, p);
+      part += p;
+    }
+    SCALAR factor = 1;
+    if (now > old) {
+      V change = FN(exp)((V)(old - shift));
+      factor = change[0];
+      FN(attention_multiply)(w->width, total, factor);
+    }
+    sum[r] = sum[r] * factor + FN(attention_total)(part);
+    peak[r] = now;
+    row += w->stride;
+    total += w->output_stride;
+    if (mask != NULL) mask += w->mask_row;
+  }
+}
+
+// Divides by the sums; the logarithm of a row's whole sum takes the place of its peak.
+static void FN(attention_finish)(const csimd_weights *w, const void *sums, void *peaks, void *output) {
+  const SCALAR *sum = sums;
+  SCALAR *peak = peaks, *total = output;
+  for (size_t r = 0; r < w->rows; r += 1) {
+    V logarithm = FN(log)((V)(sum[r]));
+    peak[r] = sum[r] == 0 ? (SCALAR)INFINITY : (peak[r] == (SCALAR)-INFINITY ? 0 : peak[r]) + logarithm[0];
+    FN(attention_multiply)(w->width, total, sum[r] == 0 ? 0 : 1 / sum[r]);
+    total += w->output_stride;
+  }
+}
+
+// The products of a block become weights, and the gradients of the weights those of the products.
+static void FN(attention_gradients)(
+    const csimd_weights *w, const void *logarithms, const void *dots, void *products, void *gradients) {
+  const SCALAR *logarithm = logarithms, *dot = dots;
+  SCALAR *row = products, *gradient = gradients;
+  const uint8_t *mask = w->mask;
+  for (size_t r = 0; r < w->rows; r += 1) {
+    size_t end = FN(attention_end)(w, r);
+    for (size_t i = 0; i < w->keys; i += LANES) {
+      MASK open = FN(attention_open)(w, i, end, mask);
+      V p = SELECT(open, FN(exp)(LOAD(V, row + i) * (SCALAR)w->scale - logarithm[r]), (V)(0));
+      STORE(V, row + i, p);
+      V g = p * (LOAD(V, gradient + i) - dot[r]) * (SCALAR)w->scale;
+      STORE(V, gradient + i, SELECT(open, g, (V)(0)));
+    }
+    row += w->stride;
+    gradient += w->stride;
+    if (mask != NULL) mask += w->mask_row;
+  }
+}
+
+// The product of each row of two arrays.
+static void FN(attention_dots)(
+    size_t rows, size_t width, const void *left, size_t left_stride, const void *right, size_t right_stride,
+    void *dots) {
+  const SCALAR *a = left, *b = right;
+  for (size_t r = 0; r < rows; r += 1) {
+    V part = (V)(0);
+    size_t i = 0;
+    for (; i + LANES <= width; i += LANES) part += LOAD(V, a + i) * LOAD(V, b + i);
+    SCALAR sum = FN(attention_total)(part);
+    for (; i < width; i += 1) sum += a[i] * b[i];
+    ((SCALAR *)dots)[r] = sum;
+    a += left_stride;
+    b += right_stride;
+  }
+}
