@@ -157,6 +157,8 @@ INLINE VF WIDE(sqrt_f32)(VF a) { return SQUARE_ROOT(a); }
 INLINE VF WIDE(fabs_f32)(VF a) { return ABSOLUTE_F(a); }
 INLINE VF WIDE(fmod_f32)(VF a, VF b) { return LIBM_FMOD(a, b); }
 
+// A dialect whose machines have an instruction for it brings its own.
+#ifndef HAS_ROUND_FLOAT16
 // The float16 nearest to a (ties to even), as a float32.
 INLINE VF WIDE(round_float16)(VF a) {
   VI bits = AS_I(a) & 0x7fffffff;
@@ -167,6 +169,7 @@ INLINE VF WIDE(round_float16)(VF a) {
   VF r = SELECT_F(bits < 0x38800000, tiny, AS_F(rounded));
   return SELECT_F(a == a, WITH_SIGN_OF(r, a), a);
 }
+#endif
 
 // The bfloat16 nearest to a (ties to even), as a float32.
 INLINE VF WIDE(round_bfloat16)(VF a) {

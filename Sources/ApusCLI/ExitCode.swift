@@ -49,14 +49,14 @@ enum ExitCode: Int32 {
     case .damaged, .mismatch, .unstorable: self = .data
     case .noCheckpoint(_, let damaged): self = damaged.isEmpty ? .inputOutput : .data
     case .occupied: self = .usage
-    case .diverged: self = .failure
+    case .diverged, .brokenWeights, .anomaly: self = .failure
     }
   }
 
   private init(for error: DeviceError) {
     switch error {
     case .unavailable, .lost, .unsupported: self = .device
-    case .outOfMemory, .buildFailed, .launchFailed, .indexOutOfRange: self = .failure
+    case .outOfMemory, .buildFailed, .launchFailed, .indexOutOfRange, .notFinite: self = .failure
     }
   }
 }

@@ -76,12 +76,18 @@ struct MatmulOperand {
     let elementStride = strides[batch.rank + (isTransposed ? 0 : 1)]
     let copies = isRepeated ? 1 : batch.elementCount
     let grain = max(1, 16384 / max(1, width))
+    let isDense = elementStride == 1 && lineStride == width
     context.pool.run((copies * lines + grain - 1) / grain) { task, _ in
-      for line in (task * grain)..<min((task + 1) * grain, copies * lines) {
+      var line = task * grain
+      let end = min(line + grain, copies * lines)
+      while line < end {
+        // Lines that follow each other are one.
+        let count = isDense ? min(end, (line / lines + 1) * lines) - line : 1
         let start = origin(line / lines) + line % lines * lineStride
         load(
-          width, target + line * width * dtype.lane.byteCount, source + start * dtype.byteCount,
+          count * width, target + line * width * dtype.lane.byteCount, source + start * dtype.byteCount,
           elementStride)
+        line += count
       }
     }
   }

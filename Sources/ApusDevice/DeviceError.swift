@@ -14,6 +14,8 @@ public enum DeviceError: Error, Hashable, Sendable {
   case lost(device: String, reason: String)
   /// The device lacks what the plan needs, for example `float64`.
   case unsupported(device: String, feature: String)
+  /// NaN or an infinity came up where anomalies are looked for. The values are there.
+  case notFinite(Anomaly)
 }
 
 extension DeviceError: CustomStringConvertible {
@@ -36,6 +38,8 @@ extension DeviceError: CustomStringConvertible {
       return "device \(device) was lost: \(reason)"
     case .unsupported(let device, let feature):
       return "device \(device) does not support \(feature)"
+    case .notFinite(let anomaly):
+      return anomaly.description
     }
   }
 

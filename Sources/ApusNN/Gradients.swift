@@ -5,6 +5,9 @@ public struct Gradients: Sendable {
   public let parameters: [Parameter]
   /// Parallel to `parameters`; `nil` for frozen ones and those that the loss does not depend on.
   public internal(set) var tensors: [Tensor?]
+  /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`: an update that takes others is given up.
+  /// `nil` where the loss was not scaled.
+  public internal(set) var isFinite: Tensor? = nil
 
   /// The gradient of a parameter.
   public subscript(parameter: Parameter) -> Tensor? {
@@ -46,6 +49,7 @@ public struct Gradients: Sendable {
       guard let gradient = other.tensors[index] else { continue }
       tensors[index] = tensors[index].map { $0 + gradient } ?? gradient
     }
+    if let flag = other.isFinite { isFinite = isFinite.map { $0.logicalAnd(flag) } ?? flag }
     return self
   }
 
@@ -91,7 +95,7 @@ public func valueAndGradients<Auxiliary>(
   return result
 }
 
-private func differentiate(_ loss: Tensor, _ parameters: [Parameter]) -> Gradients {
+func differentiate(_ loss: Tensor, _ parameters: [Parameter]) -> Gradients {
   guard loss.elementCount == 1 else {
     fatalError("the loss has shape \(loss.shape), not one element; take its mean() or sum()")
   }

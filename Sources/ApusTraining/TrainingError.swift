@@ -20,8 +20,12 @@ public enum TrainingError: Error, Hashable, Sendable {
   case noCheckpoint(path: String, damaged: [String])
   /// The output directory holds another run.
   case occupied(path: String)
-  /// The loss is not a finite number any more.
+  /// The loss of step `step`, counted from 1, is not a finite number.
   case diverged(step: Int, loss: Double)
+  /// A parameter or statistic is not finite after so many steps; no checkpoint was made of it.
+  case brokenWeights(step: Int, key: String)
+  /// The first operation that made NaN or an infinity, where they are looked for, in step `step`, counted from 1.
+  case anomaly(step: Int, Anomaly)
 
   init(_ error: FileError) {
     self = .inputOutput(path: error.path, operation: error.operation, reason: error.reason)
@@ -29,6 +33,10 @@ public enum TrainingError: Error, Hashable, Sendable {
 }
 
 extension TrainingError: CustomStringConvertible {
+  private static let waysOut =
+    "--detect-anomaly names the operation; a lower --learning-rate or --clip-norm 1 may help; "
+    + "checkpoints made before are as they were"
+
   public var description: String {
     switch self {
     case .device(let error): return error.description
@@ -46,7 +54,10 @@ extension TrainingError: CustomStringConvertible {
     case .occupied(let path):
       return "\(path): there is a run already; go on with --resume \(path) or take another --output"
     case .diverged(let step, let loss):
-      return "the loss is \(loss) at step \(step); a lower --learning-rate or --clip-norm 1 may help"
+      return "the loss is \(loss.isNaN ? "nan" : "\(loss)") at step \(step); \(TrainingError.waysOut)"
+    case .brokenWeights(let step, let key):
+      return "\(key) has values that are not finite after step \(step); \(TrainingError.waysOut)"
+    case .anomaly(let step, let anomaly): return "step \(step): \(anomaly)"
     }
   }
 }

@@ -1,10 +1,13 @@
 #include "csimd.h"
 #if defined(__x86_64__)
+#include <immintrin.h>
 #include <math.h>
 #include <string.h>
 #define CSIMD_ISA_NAME "avx512"
 #define CSIMD_TABLE csimd_avx512
 #define CSIMD_HAS_FMA 1
+#define CSIMD_HAS_F16C 1
+#define CSIMD_HAS_AVX512 1
 #define CSIMD_REGISTERS 32
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))), apply_to = function)

@@ -42,12 +42,21 @@ typedef uint8_t bytes16 __attribute__((ext_vector_type(16), aligned(1), may_alia
 typedef int8_t signed16 __attribute__((ext_vector_type(16), aligned(1), may_alias));
 typedef uint16_t halves16 __attribute__((ext_vector_type(16), aligned(2), may_alias));
 
+#if CSIMD_HAS_F16C
+INLINE VF from_float16(halves16 h) { return floats_of((VH)h); }
+// Vectors of halves are converted by instructions. All NaN are stored as the same one, but for the sign.
+INLINE halves16 to_float16(VF a) {
+  return (halves16)halves_of(a == a ? a : AS_F((AS_I(a) & INT32_MIN) | 0x7fc00000));
+}
+#else
 // float16 as float32: the exponent is moved by a product, which also makes denormals normal.
 INLINE VF from_float16(halves16 h) {
   VI bits = TO(VI, h);
   VI magnitude = (bits & 0x7fff) << 13;
   VF r = AS_F(magnitude) * 0x1p112f;
   r = magnitude >= 0x0f800000 ? AS_F(magnitude | 0x7f800000) : r;
+  // NaN become quiet, as those that processors convert.
+  r = magnitude > 0x0f800000 ? AS_F(magnitude | 0x7fc00000) : r;
   return AS_F(AS_I(r) | ((bits & 0x8000) << 16));
 }
 
@@ -60,6 +69,7 @@ INLINE halves16 to_float16(VF a) {
   r = bits >= 0x7f800000 ? (bits > 0x7f800000 ? (VI)(0x7e00) : (VI)(0x7c00)) : r;
   return TO(halves16, r | ((AS_I(a) >> 16) & 0x8000));
 }
+#endif
 
 INLINE VF from_bfloat16(halves16 h) { return AS_F(TO(VI, h) << 16); }
 INLINE halves16 to_bfloat16(VF a) {

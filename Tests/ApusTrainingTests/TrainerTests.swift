@@ -157,6 +157,27 @@ private struct Line: ExampleSource {
     }
   }
 
+  /// The scale of the loss, and what it knows of overflows, goes on too.
+  @Test func resumingInMixedPrecisionGivesTheSameBits() throws {
+    var run = SmallRun()
+    run.options.precision = .mixed
+    let whole = try run.inDirectory { run, _ in try run.trainer().run() }
+    #expect(try SmallRun().inDirectory { run, _ in try run.trainer().run() }.weightsSHA256 != whole.weightsSHA256)
+    #expect(try #require(whole.testAccuracy) > 0.7)
+    for stop in [1, 7] {
+      try run.inDirectory { run, path in
+        try run.trainer().stop(after: stop)
+        let second = try run.trainer()
+        try second.resume { Issue.record("\($0)") }
+        #expect(try second.run().weightsSHA256 == whole.weightsSHA256)
+        var other = run
+        other.options.precision = .float32
+        let third = try other.trainer()
+        #expect(throws: TrainingError.self) { try third.resume { Issue.record("\($0)") } }
+      }
+    }
+  }
+
   @Test func aFinishedRunIsGivenBackAsItIs() throws {
     try SmallRun().inDirectory { run, _ in
       let result = try run.trainer().run()

@@ -24,6 +24,10 @@ enum RunOptions {
     help: "how the rate changes: \(scheduleNames.joined(separator: ", ")) (default: constant)")
   static let warmup = Option("warmup", .count, help: "steps in which the rate rises, ahead of the schedule")
   static let weightDecay = Option("weight-decay", .nonNegativeNumber, help: "the pull of weights to zero (default: 0)")
+  static let precision = Option(
+    "precision", .choice("P", of: ["float32", "tf32", "mixed"]),
+    help:
+      "mixed computes products in 16 bits, with float32 weights and a scaled loss; tf32 is for CUDA (default: float32)")
   static let clipNorm = Option("clip-norm", .positiveNumber, help: "scale gradients down to this norm")
   static let clipValue = Option("clip-value", .positiveNumber, help: "cut each number of the gradients to this size")
   static let decayExempt = Flag("decay-weights-only", help: "no --weight-decay for biases and normalizations")
@@ -31,6 +35,8 @@ enum RunOptions {
   static let l2 = Option("l2", .positiveNumber, help: "add this times the sum of the weights' squares to the loss")
   static let maxNorm = Option(
     "max-norm", .positiveNumber, help: "scale the weights into each unit down to this norm after every step")
+  static let detectAnomaly = Flag(
+    "detect-anomaly", help: "look at every result, and stop at the first operation that makes NaN or infinities")
   static let seed = Option("seed", .seed, help: "where all random numbers start, below 2^63 (default: 0)")
   static let weights = Option(
     "weights", .file, help: "start from the weights of a safetensors file, run or checkpoint")
@@ -47,9 +53,9 @@ enum RunOptions {
     [
       model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
       steps.declaration, batchSize.declaration, optimizer.declaration, learningRate.declaration,
-      schedule.declaration, warmup.declaration, weightDecay.declaration, clipNorm.declaration,
+      schedule.declaration, warmup.declaration, weightDecay.declaration, precision.declaration, clipNorm.declaration,
       clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
-      seed.declaration,
+      detectAnomaly.declaration, seed.declaration,
       weights.declaration, initialize.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
     ] + TextOptions.declarations
 }

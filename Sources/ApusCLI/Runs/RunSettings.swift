@@ -15,12 +15,14 @@ struct RunSettings {
   var schedule: String
   var warmup: Int?
   var weightDecay: Double
+  var precision: Precision
   var clipNorm: Double?
   var clipValue: Double?
   var decaysWeightsOnly: Bool
   var l1: Double?
   var l2: Double?
   var maxNorm: Double?
+  var detectsAnomalies: Bool
   var seed: UInt64
   var weights: String?
   var initialization: DataInitialization?
@@ -46,12 +48,14 @@ struct RunSettings {
     schedule = arguments[RunOptions.schedule] ?? ConstantSchedule.name
     warmup = arguments[RunOptions.warmup]
     weightDecay = arguments[RunOptions.weightDecay] ?? 0
+    precision = try .chosen(by: arguments[RunOptions.precision], command: command)
     clipNorm = arguments[RunOptions.clipNorm] ?? recipe.clipNorm
     clipValue = arguments[RunOptions.clipValue]
     decaysWeightsOnly = arguments[RunOptions.decayExempt]
     l1 = arguments[RunOptions.l1]
     l2 = arguments[RunOptions.l2]
     maxNorm = arguments[RunOptions.maxNorm]
+    detectsAnomalies = arguments[RunOptions.detectAnomaly]
     seed = arguments[RunOptions.seed] ?? 0
     weights = arguments[RunOptions.weights]
     initialization = arguments[RunOptions.initialize].flatMap(DataInitialization.init)
@@ -85,12 +89,14 @@ struct RunSettings {
     object["schedule"] = .string(schedule)
     object["warmup"] = warmup.map { .integer($0) }
     object["weight_decay"] = .number(weightDecay)
+    if precision == .mixed { object["precision"] = "mixed" }
     object["clip_norm"] = clipNorm.map { .number($0) }
     object["clip_value"] = clipValue.map { .number($0) }
     if decaysWeightsOnly { object["decay_weights_only"] = true }
     object["l1"] = l1.map { .number($0) }
     object["l2"] = l2.map { .number($0) }
     object["max_norm"] = maxNorm.map { .number($0) }
+    if detectsAnomalies { object["detect_anomaly"] = true }
     object["seed"] = .integer(Int(seed))
     object["weights"] = weights.map { .string($0) }
     object["initialize"] = initialization.map { .string($0.rawValue) }
@@ -128,5 +134,20 @@ extension ModelDescription {
       name: name ?? unnamed, summary: "a chain of layers",
       kind: .images(ImageNetwork(layers: try LayerList(parsing: text), inputSize: size)),
       recipe: like?.recipe ?? Recipe())
+  }
+}
+
+extension Precision {
+  /// The precision of a name.
+  static func chosen(by name: String?, command: String) throws -> Precision {
+    switch name {
+    case "mixed": return .mixed
+    case "tf32":
+      throw UsageError(
+        command: command,
+        message: "--precision tf32: TF32 is a mode of the tensor cores of NVIDIA's GPUs under CUDA, and none is in use "
+          + "here; take float32 or mixed")
+    default: return .float32
+    }
   }
 }

@@ -75,7 +75,7 @@ struct TrainingRun {
     try original.fill(from: stored, RunOptions.declarations, command: command)
     try merged.fill(from: stored, RunOptions.declarations, command: command)
     let (old, new) = (try RunSettings(original, command: command), try RunSettings(merged, command: command))
-    let free = ["device", "epochs", "steps", "save_every"]
+    let free = ["device", "epochs", "steps", "save_every", "detect_anomaly"]
     for declaration in RunOptions.declarations where !free.contains(declaration.key) {
       let (before, now) = (old.json[declaration.key], new.json[declaration.key])
       guard before == now else {
@@ -126,9 +126,10 @@ struct TrainingRun {
     let options = TrainingOptions(
       length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,
       schedule: try learningRateSchedule(settings.schedule, warmup: settings.warmup ?? 0),
-      clipNorm: settings.clipNorm, clipValue: settings.clipValue, output: directory.path, saveEvery: settings.saveEvery,
-      configuration: task.format.configuration(settings), progress: .automatic,
-      handlesSignals: true, onRecord: onRecord)
+      precision: settings.precision, clipNorm: settings.clipNorm, clipValue: settings.clipValue,
+      detectsAnomalies: settings.detectsAnomalies,
+      output: directory.path, saveEvery: settings.saveEvery, configuration: task.format.configuration(settings),
+      progress: .automatic, handlesSignals: true, onRecord: onRecord)
     return Trainer(
       model, rule, on: task.train, testing: task.test, objective: settings.model.kind.objective,
       groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)

@@ -30,11 +30,12 @@ package final class LayerTrace: Sendable {
     record(key, layer, input) { layer($0) }
   }
 
-  /// Runs a part of a model and records it if there is a trace.
+  /// Runs a part of a model, under whose key anomalies are reported, and records it if there is a trace.
   package static func run(
     _ key: String, _ module: any Module, _ input: Tensor, _ body: (Tensor) -> Tensor
   ) -> Tensor {
-    current?.record(key, module, input, body) ?? body(input)
+    current?.record(key, module, input, body)
+      ?? namingOperations(after: (key, type(of: module).typeName)) { body(input) }
   }
 
   private func record(

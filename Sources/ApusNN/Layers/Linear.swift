@@ -26,6 +26,6 @@ public struct Linear: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let product = x.matmul(weight.value.transposed())
-    return OutputProbe.note(weight, bias.map { product + $0.value } ?? product)
+    return OutputProbe.note(weight, bias.map { product + $0.value.asSummand } ?? product)
   }
 }

@@ -25,7 +25,9 @@ public struct Sequential: Layer {
     if let trace = LayerTrace.current {
       for (index, layer) in layers.enumerated() { value = trace.record(String(index), layer, value) }
     } else {
-      for layer in layers { value = layer(value) }
+      for (index, layer) in layers.enumerated() {
+        value = namingOperations(after: (String(index), type(of: layer).typeName)) { layer(value) }
+      }
     }
     return value
   }

@@ -32,7 +32,7 @@ func alike(_ name: String, _ tensors: [Tensor]) -> [Tensor]? {
     ShapeError(name, "\(first.shape) and \(other.shape) differ; a loss does not broadcast").report()
     return nil
   }
-  let dtype: DType = first.dtype.isFloatingPoint ? first.dtype : .float32
+  let dtype: DType = first.dtype.isFloatingPoint ? first.widened.dtype : .float32
   return tensors.map { $0.cast(to: dtype) }
 }
 

@@ -24,7 +24,7 @@ public struct AdaDelta: UpdateRule {
 
   public var stateNames: [String] { ["square_avg", "acc_delta"] }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let (rate, keep, share, small) = (number(rate), number(rho), number(1 - rho), number(epsilon))
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     return { value, gradient, state in

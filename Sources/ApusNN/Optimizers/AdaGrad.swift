@@ -31,8 +31,13 @@ public struct AdaGrad: UpdateRule {
 
   public func initialValue(of name: String, rate: Double) -> Double { initialAccumulator }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    let (rate, small) = (number(rate / (1 + Double(step - 1) * rateDecay)), number(epsilon))
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let small = number(epsilon)
+    let rate = step.number(number) {
+      rate / (1 + Double($0 - 1) * rateDecay)
+    } device: {
+      number(rate) / (($0 - number(1)) * number(rateDecay) + number(1))
+    }
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     return { value, gradient, state in
       let gradient = decayed(gradient, value, decay)

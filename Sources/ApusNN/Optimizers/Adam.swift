@@ -41,12 +41,10 @@ public struct Adam: MomentumRule {
 
   public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] + (isAMSGrad ? ["max_exp_avg_sq"] : []) }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     // The corrections change from step to step: they are numbers, as is everything that a user may change.
-    let correction1 = 1 - beta1.raised(to: step)
-    let correction2 = 1 - beta2.raised(to: step)
-    let stepSize = number(rate / correction1)
-    let root = number(1 / correction2.squareRoot())
+    let stepSize = step.corrected(rate, decay: beta1, number)
+    let root = step.correctedRoot(decay: beta2, number)
     let (share1, share2, keep2, small) = (number(1 - beta1), number(1 - beta2), number(beta2), number(epsilon))
     let decay = weightDecay == 0 ? nil : number(isDecoupled ? 1 - rate * weightDecay : weightDecay)
     return { [isDecoupled, isAMSGrad] value, gradient, state in

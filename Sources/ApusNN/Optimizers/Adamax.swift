@@ -33,8 +33,8 @@ public struct Adamax: MomentumRule {
 
   public var stateNames: [String] { ["exp_avg", "exp_inf"] }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    let stepSize = number(rate / (1 - beta1.raised(to: step)))
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let stepSize = step.corrected(rate, decay: beta1, number)
     let (share1, keep2, small) = (number(1 - beta1), number(beta2), number(epsilon))
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     return { value, gradient, state in

@@ -22,7 +22,7 @@ public struct AveragedMomentum: MomentumRule {
 
   public var stateNames: [String] { ["velocity"] }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let (rate, keep, share) = (number(rate), number(momentum), number(1 - momentum))
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     return { value, gradient, state in

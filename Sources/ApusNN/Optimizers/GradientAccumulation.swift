@@ -22,11 +22,11 @@ extension Optimizer {
     try prepare()
     var (total, value): (Gradients?, Tensor?) = (nil, nil)
     for batch in 0..<count {
-      var (next, gradients) = try atGradientPoint { try valueAndGradients(of: parameters) { try loss(batch) } }
+      var (next, gradients) = try valueAndGradients { try loss(batch) }
       next = value.map { $0 + next } ?? next
       gradients = total.take().map { $0.adding(gradients) } ?? gradients
       value = nil
-      if batch + 1 < count { try eval([next] + gradients.tensors.compactMap { $0 }) }
+      if batch + 1 < count { try eval([next] + (gradients.tensors + [gradients.isFinite]).compactMap { $0 }) }
       (value, total) = (next, gradients)
     }
     guard let value, let total else { fatalError("Optimizer: no batch") }

@@ -33,9 +33,9 @@ public struct LAMB: MomentumRule {
 
   public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    let correction1 = number(1 / (1 - beta1.raised(to: step)))
-    let correction2 = number(1 / (1 - beta2.raised(to: step)))
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    let correction1 = step.corrected(1, decay: beta1, number)
+    let correction2 = step.corrected(1, decay: beta2, number)
     let (share1, share2, keep2, small) = (number(1 - beta1), number(1 - beta2), number(beta2), number(epsilon))
     let (rate, zero, one) = (number(rate), number(0), number(1))
     let decay = weightDecay == 0 ? nil : number(weightDecay)

@@ -49,11 +49,13 @@ public struct NAdam: MomentumRule {
     return product
   }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    let (now, next, product) = (friction(step), friction(step + 1), frictionProduct(step))
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+    // The friction follows a schedule: like that of the rate it goes by attempts.
+    let attempt = step.attempts
+    let (now, next, product) = (friction(attempt), friction(attempt + 1), frictionProduct(attempt))
     let gradientSize = number(rate * (1 - now) / (1 - product))
     let averageSize = number(rate * next / (1 - product * next))
-    let correction = number(1 / (1 - beta2.raised(to: step)))
+    let correction = step.corrected(1, decay: beta2, number)
     let (share1, keep2, share2, small) = (number(1 - beta1), number(beta2), number(1 - beta2), number(epsilon))
     let decay = weightDecay == 0 ? nil : number(isDecoupled ? 1 - rate * weightDecay : weightDecay)
     return { [isDecoupled] value, gradient, state in

@@ -29,7 +29,7 @@ public struct NesterovLookAhead: MomentumRule, LookAheadRule {
     return { value, state in value + state[0] * friction }
   }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let (rate, friction) = (number(rate), number(momentum))
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     return { value, gradient, state in

@@ -8,6 +8,13 @@ import ApusTensor
 /// ```
 /// An update evaluates parameters, state, loss and assigned statistics in one plan, in which the old values are
 /// overwritten in place. A task uses an optimizer at a time.
+///
+/// With `precision: .mixed` losses are built in mixed precision and scaled, so that their gradients stay within the range
+/// of `float16`; updates whose gradients overflow all the same are given up, and the scale is halved: see `LossScaler`.
+/// Parameters, their gradients and the rule's tensors are `float32` as ever.
+/// ```
+/// let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model, precision: .mixed)
+/// ```
 public final class Optimizer {
   public let rule: any UpdateRule
   /// The parameters that are trained, with their keys.
@@ -25,7 +32,12 @@ public final class Optimizer {
   /// For each parameter the place of its group.
   private let groupOfParameter: [Int?]
 
-  /// The number of updates so far.
+  /// How losses are computed.
+  public let precision: Precision
+  /// Scales losses, where products are `float16`.
+  public private(set) var lossScaler: LossScaler?
+
+  /// The number of updates so far, with those that were given up.
   public internal(set) var step = 0
   /// The learning rate of the next update.
   public var learningRate: Double
@@ -37,14 +49,24 @@ public final class Optimizer {
 
   /// An optimizer of all parameters of a model.
   ///
-  /// - Parameter groups: parameters of the model with settings of their own, each in one group at most.
-  public init(_ rule: any UpdateRule, for model: any Module, groups: [ParameterGroup] = []) {
+  /// - Parameters:
+  ///   - groups: parameters of the model with settings of their own, each in one group at most.
+  ///   - precision: how losses are computed by `minimize` and `valueAndGradients(_:)`.
+  ///   - lossScaling: how losses are scaled where products are `float16`.
+  public init(
+    _ rule: any UpdateRule, for model: any Module, groups: [ParameterGroup] = [], precision: Precision = .float32,
+    lossScaling: LossScaler.Settings = LossScaler.Settings()
+  ) {
     self.rule = rule
+    self.precision = precision
     self.model = model.state
     parameters = self.model.parameters
     keys = self.model.entries.filter { $0.parameter != nil }.map(\.key)
     learningRate = rule.learningRate
     self.groups = groups
+    if precision == .mixed {
+      lossScaler = LossScaler(lossScaling, device: parameters.first?.value.device ?? .current)
+    }
     groupOfParameter = Optimizer.places(of: parameters, in: groups)
     slots = zip(parameters, groupOfParameter).map { parameter, place in
       let rate = Optimizer.rate(rule.learningRate, of: place.map { groups[$0] }, rule)
@@ -92,17 +114,28 @@ public final class Optimizer {
   public func prepare() throws(DeviceError) {
     guard !isPrepared else { return }
     isPrepared = true
-    try eval(model.entries.map(\.cell.storedValue) + slots.joined())
+    try eval(model.entries.map(\.cell.storedValue) + slots.joined() + (lossScaler?.state ?? []))
   }
 
   /// Builds a loss, and takes one step against its gradients.
   /// - Returns: the loss before the step. It is evaluated, but not waited for.
   @discardableResult
   public func minimize(_ loss: () throws -> Tensor) throws -> Tensor {
-    try prepare()
-    let (value, gradients) = try atGradientPoint { try valueAndGradients(of: parameters, loss) }
+    let (value, gradients) = try valueAndGradients(loss)
     try update(consume gradients)
     return value
+  }
+
+  /// Builds a loss and its gradients as `minimize` does: in the optimizer's precision, at the place that the rule wants,
+  /// and with the loss scaled. What is given are those of the loss itself, to be clipped or added up and then taken by
+  /// `update(_:)`.
+  public func valueAndGradients(_ loss: () throws -> Tensor) throws -> (value: Tensor, gradients: Gradients) {
+    try prepare()
+    return try withPrecision(precision) {
+      try atGradientPoint {
+        try lossScaler?.valueAndGradients(of: parameters, loss) ?? ApusNN.valueAndGradients(of: parameters, loss)
+      }
+    }
   }
 
   /// Runs `body`, in which the parameters have the values that the rule wants gradients at. For most rules those are
@@ -128,11 +161,12 @@ public final class Optimizer {
     step += 1
     assign(consume gradients)
     var results: [Tensor] = []
-    results.reserveCapacity(parameters.count * (1 + (slots.first?.count ?? 0)))
+    results.reserveCapacity(parameters.count * (1 + (slots.first?.count ?? 0)) + LossScaler.stateNames.count)
     for (index, parameter) in parameters.enumerated() {
       results.append(parameter.cell.storedValue)
       results.append(contentsOf: slots[index])
     }
+    if let lossScaler { results.append(contentsOf: lossScaler.state) }
     try eval(results)
   }
 
@@ -150,8 +184,16 @@ public final class Optimizer {
         $0.place == place && $0.dtype == value.dtype && $0.device === value.device
       }
       if known == nil { formulas.append(formula(place, value.dtype, value.device)) }
-      parameter.cell.storedValue = formulas[known ?? formulas.count - 1].apply(value, gradient, &slots[index])
+      let apply = formulas[known ?? formulas.count - 1].apply
+      guard let isFinite = gradients.isFinite else {
+        parameter.cell.storedValue = apply(value, gradient, &slots[index])
+        continue
+      }
+      var state = slots[index]
+      parameter.cell.storedValue = isFinite.select(apply(value, gradient, &state), value)
+      slots[index] = zip(state, slots[index]).map { isFinite.select($0, $1) }
     }
+    if let isFinite = gradients.isFinite { lossScaler?.update(isFinite) }
   }
 
   /// The formula of a group, for one type on one device.
@@ -166,7 +208,8 @@ public final class Optimizer {
     let number = { (number: Double) in Tensor.number(number, dtype: dtype, device: device) }
     let group = place.map { groups[$0] }
     let update = rule(of: group).update(
-      step: step, rate: Optimizer.rate(learningRate, of: group, rule), number: number)
+      step: StepCount(step, skipped: lossScaler?.skippedSteps), rate: Optimizer.rate(learningRate, of: group, rule),
+      number: number)
     guard let constraint = group?.constraint else {
       return Formula(place: place, dtype: dtype, device: device, apply: update)
     }
@@ -181,8 +224,10 @@ extension Optimizer {
   public var state: [(key: String, value: Tensor)] {
     zip(keys, slots).flatMap { key, slots in
       zip(rule.stateNames, slots).map { (key: "\(key).\($0)", value: $1) }
-    }
+    } + zip(LossScaler.stateNames, lossScaler?.state ?? []).map { (key: Optimizer.scalerKey($0), value: $1) }
   }
+
+  private static func scalerKey(_ name: String) -> String { "loss_scaler.\(name)" }
 
   /// Goes on from a state that was kept.
   /// - Parameter value: the tensor under a key, of the shape and type that `state` has there.
@@ -190,15 +235,27 @@ extension Optimizer {
     var restored = slots
     for (parameter, key) in keys.enumerated() {
       for (slot, name) in rule.stateNames.enumerated() {
-        let tensor = try value("\(key).\(name)")
-        guard tensor.shape == slots[parameter][slot].shape, tensor.dtype == slots[parameter][slot].dtype else {
-          fatalError("Optimizer: \(key).\(name) is \(tensor.dtype) of shape \(tensor.shape)")
-        }
-        restored[parameter][slot] = tensor
+        let key = "\(key).\(name)"
+        restored[parameter][slot] = Optimizer.checked(try value(key), like: slots[parameter][slot], key)
       }
+    }
+    if let scaler = lossScaler {
+      var state = scaler.state
+      for (index, name) in LossScaler.stateNames.enumerated() {
+        let key = Optimizer.scalerKey(name)
+        state[index] = Optimizer.checked(try value(key), like: state[index], key)
+      }
+      lossScaler?.state = state
     }
     slots = restored
     self.step = step
     isPrepared = false
+  }
+
+  private static func checked(_ tensor: Tensor, like old: Tensor, _ key: String) -> Tensor {
+    guard tensor.shape == old.shape, tensor.dtype == old.dtype else {
+      fatalError("Optimizer: \(key) is \(tensor.dtype) of shape \(tensor.shape)")
+    }
+    return tensor
   }
 }

@@ -37,7 +37,7 @@ public struct RMSProp: MomentumRule {
     ["square_avg"] + (isCentered ? ["grad_avg"] : []) + (momentum == 0 ? [] : ["momentum_buffer"])
   }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let (rate, keep, share, small) = (number(rate), number(alpha), number(1 - alpha), number(epsilon))
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     let friction = momentum == 0 ? nil : number(momentum)

@@ -33,7 +33,7 @@ public struct Rprop: UpdateRule {
 
   public func initialValue(of name: String, rate: Double) -> Double { name == "step_size" ? rate : 0 }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let (less, more, smallest, largest) = (
       number(shrinkage), number(growth), number(smallestStep), number(largestStep)
     )

@@ -29,11 +29,18 @@ public struct SGD: MomentumRule {
 
   public var stateNames: [String] { momentum == 0 ? [] : ["momentum_buffer"] }
 
-  public func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
+  public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let rate = number(rate)
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     let friction = momentum == 0 ? nil : number(momentum)
-    let share = dampening == 0 ? nil : number(step == 1 ? 1 : 1 - dampening)
+    let share =
+      dampening == 0
+      ? nil
+      : step.number(number) {
+        $0 == 1 ? 1 : 1 - dampening
+      } device: {
+        $0.equal(to: 1).select(number(1), number(1 - dampening))
+      }
     return { [isNesterov] value, gradient, state in
       var direction = decayed(gradient, value, decay)
       if let friction {

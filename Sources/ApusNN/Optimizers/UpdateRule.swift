@@ -25,10 +25,10 @@ public protocol UpdateRule: Sendable {
   /// The formula of one step.
   ///
   /// - Parameters:
-  ///   - step: 1 for the first.
+  ///   - step: the number of the update.
   ///   - rate: the learning rate of the step.
   ///   - number: makes a tensor of a number that may change from step to step without a new plan.
-  func update(step: Int, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate
+  func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate
 }
 
 extension UpdateRule {

@@ -142,9 +142,16 @@ struct BackwardPass: ~Copyable {
     return nil
   }
 
+  /// Each rule works in the types of its operation, whatever the precision is.
   mutating func run(_ seed: Tensor) -> [Tensor?] {
+    guard PrecisionScope.productType != nil else { return propagate(seed) }
+    return PrecisionScope.run(nil) { propagate(seed) }
+  }
+
+  private mutating func propagate(_ seed: Tensor) -> [Tensor?] {
     cotangents = Array(repeating: nil, count: order.count)
     if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
+    let anomalies = AnomalyScope.current
     for index in order.indices.reversed() {
       let parts = partCotangents[index]
       guard let gradient = cotangents[index] ?? parts?.lazy.compactMap({ $0 }).first else { continue }
@@ -165,11 +172,13 @@ struct BackwardPass: ~Copyable {
       let context = GradientInput(
         node: node, gradient: gradient, parts: parts, neededMask: mask, nodes: order,
         inputs: edges[range])
+      anomalies?.enter(.gradient(of: node.serial))
       for (input, contribution) in rule(context).enumerated() {
         guard let contribution else { continue }
         let place = Int(edges[range.lowerBound + input])
         if isNeeded[place] { add(contribution, at: place) }
       }
+      anomalies?.leave()
     }
     return targets.map { $0 < 0 ? nil : cotangents[$0] }
   }

@@ -39,6 +39,11 @@ struct Evaluator: ~Copyable {
     attached.append((node, GradientScope.current))
   }
 
+  /// What is computed with the next evaluation, if that may.
+  var attachedNodes: [Node] {
+    attached.compactMap { $0.node.handleCount.load(ordering: .acquiring) > 0 ? $0.node : nil }
+  }
+
   /// Gives every root a value.
   mutating func evaluate(_ roots: [Node]) throws(DeviceError) {
     let extra = takeAttached()

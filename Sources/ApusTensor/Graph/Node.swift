@@ -23,6 +23,9 @@ final class Node: @unchecked Sendable {
 
   private static let count = Atomic<UInt64>(0)
 
+  /// The serial of the node that was made last.
+  static var lastSerial: UInt64 { count.load(ordering: .relaxed) }
+
   // Inputs, owned: retained and released by hand, so that traversals do not count references.
   private var first: Unmanaged<Node>?
   private var second: Unmanaged<Node>?

@@ -7,6 +7,8 @@ struct ProgramBuilder {
   private(set) var arguments: [Argument] = []
   private var instructions: [Instruction] = []
   private var known: [Instruction: Int] = [:]
+  /// Registers whose values are known to be of a type of 16 bits, since those are that they are chosen from.
+  private var chosen: [Int: DType] = [:]
   private var knownArguments: [Argument: Int] = [:]
 
   var instructionCount: Int { instructions.count }
@@ -39,14 +41,40 @@ struct ProgramBuilder {
     return narrow(register, to: dtype)
   }
 
+  /// Functions that give one of their operands, but for its sign.
+  private static let choices: Set = ["maximum", "minimum", "negate", "absolute", "select"]
+
+  /// Whether a value is known to be one of `dtype`, so that rounding would not change it: one that was read or has been
+  /// rounded, 0, or a choice of such.
+  private func isKnown(_ register: Int, as dtype: DType) -> Bool {
+    if register < 0 { return inputs[-register - 1] == .tensor(dtype) }
+    let instruction = instructions[register]
+    switch instruction.function {
+    case "round_float16": return dtype == .float16
+    case "round_bfloat16": return dtype == .bfloat16
+    case "constant": return instruction.immediate == .float(0)
+    default: return chosen[register] == dtype
+    }
+  }
+
   /// Rounds or wraps a value of the lane of `dtype` to what `dtype` can hold.
   mutating func narrow(_ register: Int, to dtype: DType) -> Int {
+    if dtype == .float16 || dtype == .bfloat16 {
+      if isKnown(register, as: dtype) { return register }
+      let instruction = register < 0 ? nil : instructions[register]
+      if let instruction, Self.choices.contains(instruction.function),
+        instruction.operands.dropFirst(instruction.function == "select" ? 1 : 0).allSatisfy({ isKnown($0, as: dtype) })
+      {
+        chosen[register] = dtype
+        return register
+      }
+    }
     switch dtype {
-    case .float16: emit("round_float16", lane: .float32, [register])
-    case .bfloat16: emit("round_bfloat16", lane: .float32, [register])
-    case .int8: emit("wrap_int8", lane: .int32, [register])
-    case .uint8: emit("wrap_uint8", lane: .int32, [register])
-    default: register
+    case .float16: return emit("round_float16", lane: .float32, [register])
+    case .bfloat16: return emit("round_bfloat16", lane: .float32, [register])
+    case .int8: return emit("wrap_int8", lane: .int32, [register])
+    case .uint8: return emit("wrap_uint8", lane: .int32, [register])
+    default: return register
     }
   }
 

@@ -64,7 +64,7 @@ extension Attributes {
   func renewed() -> Attributes {
     switch self {
     case .loop(let attributes): .loop(LoopAttributes(attributes.body))
-    case .customs(let attributes): .customs(CustomRules(attributes.results.types, attributes.gradient))
+    case .customs(let attributes): .customs(CustomRules(renewing: attributes))
     case .userOperation(let call): .userOperation(call.renewed())
     default: self
     }

@@ -149,7 +149,7 @@ extension Tensor {
   public func selu() -> Tensor { elu(alpha: 1.6732632423543772) * 1.0507009873554805 }
 
   /// `log(1 + eˣ)`, without overflow.
-  public func softplus() -> Tensor { apply(.softplus) }
+  public func softplus() -> Tensor { widened.apply(.softplus) }
 
   /// `log(1 / (1 + e⁻ˣ))`, without underflow.
   public func logSigmoid() -> Tensor { -(-self).softplus() }

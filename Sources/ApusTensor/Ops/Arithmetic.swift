@@ -114,7 +114,9 @@ extension Tensor {
   public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
 
   /// `xᵖ`. A negative number to a fraction is NaN.
-  public func power(_ exponent: Tensor) -> Tensor { Tensor.arithmetic(.power, self, exponent) }
+  public func power(_ exponent: Tensor) -> Tensor {
+    Tensor.arithmetic(.power, widened, exponent.widened)
+  }
   /// `xᵖ`.
   public func power(_ exponent: Double) -> Tensor { power(literal(exponent)) }
 

@@ -125,9 +125,9 @@ extension Tensor {
     do throws(ShapeError) {
       let box = try ConvolutionBox.forward(
         shape, weight.shape, stride: stride, padding: padding, dilation: dilation, groups: groups)
-      let dtype = DType.promoted(dtype, weight.dtype)
-      return Tensor(
-        .convolution, OpInputs(cast(to: dtype).node, weight.cast(to: dtype).node), .convolution(box))
+      let (x, w) = Tensor.factors(self, weight)
+      let dtype = DType.promoted(x.dtype, w.dtype)
+      return Tensor(.convolution, OpInputs(x.cast(to: dtype).node, w.cast(to: dtype).node), .convolution(box))
     } catch {
       error.report()
       return self
@@ -149,10 +149,10 @@ extension Tensor {
       let box = try ConvolutionBox.transposed(
         shape, weight.shape, stride: stride, padding: padding, outputPadding: outputPadding,
         dilation: dilation, groups: groups)
-      let dtype = DType.promoted(dtype, weight.dtype)
+      let (x, w) = Tensor.factors(self, weight)
+      let dtype = DType.promoted(x.dtype, w.dtype)
       return Tensor(
-        .convolutionInputGradient, OpInputs(cast(to: dtype).node, weight.cast(to: dtype).node),
-        .convolution(box))
+        .convolutionInputGradient, OpInputs(x.cast(to: dtype).node, w.cast(to: dtype).node), .convolution(box))
     } catch {
       error.report()
       return self

@@ -1,24 +1,38 @@
 import ApusDevice
 
-/// A gradient rule of the user's.
+/// A gradient rule of the user's. It runs in the precision that the function ran in.
 final class CustomRule: Sendable {
-  let gradient: @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
+  private let productType = PrecisionScope.productType
+  private let rule: @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
 
-  init(_ gradient: @escaping @Sendable (Tensor, [Tensor], Tensor) -> [Tensor?]) {
-    self.gradient = gradient
+  init(_ rule: @escaping @Sendable (Tensor, [Tensor], Tensor) -> [Tensor?]) { self.rule = rule }
+
+  func gradient(_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?] {
+    PrecisionScope.run(productType) { rule(gradient, inputs, output) }
   }
 }
 
 /// A gradient rule of the user's for several results.
 final class CustomRules: Sendable {
   let results: ResultList
-  let gradient: @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?]
+  private let productType: DType?
+  private let rule: @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?]
 
-  init(
-    _ types: [TensorType], _ gradient: @escaping @Sendable ([Tensor?], [Tensor], [Tensor]) -> [Tensor?]
-  ) {
+  init(_ types: [TensorType], _ rule: @escaping @Sendable ([Tensor?], [Tensor], [Tensor]) -> [Tensor?]) {
     results = ResultList(types)
-    self.gradient = gradient
+    productType = PrecisionScope.productType
+    self.rule = rule
+  }
+
+  /// The same for another node: results belong to one.
+  init(renewing other: CustomRules) {
+    results = ResultList(other.results.types)
+    productType = other.productType
+    rule = other.rule
+  }
+
+  func gradient(_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?] {
+    PrecisionScope.run(productType) { rule(gradients, inputs, outputs) }
   }
 }
 

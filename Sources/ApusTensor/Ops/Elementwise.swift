@@ -45,41 +45,41 @@ extension Op {
 
 extension Tensor {
   /// `eˣ`.
-  public func exp() -> Tensor { apply(.exp) }
+  public func exp() -> Tensor { widened.apply(.exp) }
   /// `2ˣ`.
-  public func exp2() -> Tensor { apply(.exp2) }
+  public func exp2() -> Tensor { widened.apply(.exp2) }
   /// `eˣ − 1`, exact near 0.
-  public func expm1() -> Tensor { apply(.expm1) }
+  public func expm1() -> Tensor { widened.apply(.expm1) }
   /// The natural logarithm; NaN below 0, −∞ at 0.
-  public func log() -> Tensor { apply(.log) }
+  public func log() -> Tensor { widened.apply(.log) }
   /// The logarithm to base 2.
-  public func log2() -> Tensor { apply(.log2) }
+  public func log2() -> Tensor { widened.apply(.log2) }
   /// The logarithm to base 10.
-  public func log10() -> Tensor { apply(.log10) }
+  public func log10() -> Tensor { widened.apply(.log10) }
   /// `log(1 + x)`, exact near 0.
-  public func log1p() -> Tensor { apply(.log1p) }
+  public func log1p() -> Tensor { widened.apply(.log1p) }
   /// The square root; NaN below 0.
   public func sqrt() -> Tensor { apply(.sqrt) }
   /// `1 / √x`.
-  public func rsqrt() -> Tensor { apply(.rsqrt) }
+  public func rsqrt() -> Tensor { widened.apply(.rsqrt) }
   /// `1 / x`.
-  public func reciprocal() -> Tensor { apply(.reciprocal) }
+  public func reciprocal() -> Tensor { widened.apply(.reciprocal) }
   /// The sine of an angle in radians.
   public func sin() -> Tensor { apply(.sin) }
   /// The cosine of an angle in radians.
   public func cos() -> Tensor { apply(.cos) }
   /// The tangent of an angle in radians.
-  public func tan() -> Tensor { apply(.tan) }
+  public func tan() -> Tensor { widened.apply(.tan) }
   /// The inverse sine, in `−π/2 … π/2`.
-  public func asin() -> Tensor { apply(.asin) }
+  public func asin() -> Tensor { widened.apply(.asin) }
   /// The inverse cosine, in `0 … π`.
-  public func acos() -> Tensor { apply(.acos) }
+  public func acos() -> Tensor { widened.apply(.acos) }
   /// The inverse tangent, in `−π/2 … π/2`.
   public func atan() -> Tensor { apply(.atan) }
   /// The hyperbolic sine.
-  public func sinh() -> Tensor { apply(.sinh) }
+  public func sinh() -> Tensor { widened.apply(.sinh) }
   /// The hyperbolic cosine.
-  public func cosh() -> Tensor { apply(.cosh) }
+  public func cosh() -> Tensor { widened.apply(.cosh) }
   /// The hyperbolic tangent.
   public func tanh() -> Tensor { apply(.tanh) }
   /// The inverse hyperbolic sine.
@@ -87,13 +87,13 @@ extension Tensor {
   /// The inverse hyperbolic cosine.
   public func acosh() -> Tensor { apply(.acosh) }
   /// The inverse hyperbolic tangent.
-  public func atanh() -> Tensor { apply(.atanh) }
+  public func atanh() -> Tensor { widened.apply(.atanh) }
   /// The error function `2/√π ∫₀ˣ exp(−t²) dt`.
   public func erf() -> Tensor { apply(.erf) }
   /// `1 − erf(x)`, exact for large `x`.
   public func erfc() -> Tensor { apply(.erfc) }
   /// The inverse of `erf`, on `−1 … 1`.
-  public func erfinv() -> Tensor { apply(.erfinv) }
+  public func erfinv() -> Tensor { widened.apply(.erfinv) }
   /// `1 / (1 + e⁻ˣ)`.
   public func sigmoid() -> Tensor { apply(.sigmoid) }
   /// `|x|`; the gradient at 0 is 0.

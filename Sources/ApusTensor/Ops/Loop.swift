@@ -20,6 +20,8 @@ extension Op {
 /// Gradients flow to everything that the body depends on, also from outside; the gradient is a loop in the other
 /// direction, which computes the body a second time, and can be differentiated again.
 ///
+/// In mixed precision what is carried keeps the type that it begins with.
+///
 /// The body runs once, to be written down: it cannot read values, and what it draws of random numbers is the same
 /// each time. Draw numbers for all times outside, and go through them as a sequence.
 ///
@@ -46,7 +48,9 @@ public func loop(
   let captured = LoopBody.capture(
     carried: carried, elements: elements, count: turns, isReversed: isReversed, device: device
   ) { values, elements in
-    let found = body(values, elements)
+    var found = body(values, elements)
+    // In mixed precision the body's operations choose their types; what is carried keeps its own.
+    if PrecisionScope.productType != nil { found.carried = keepingTypes(carried, found.carried) }
     guard let problem = mismatch(carried, found.carried) else { return found }
     ShapeError("loop", problem).report()
     return nil
@@ -75,6 +79,13 @@ private func problem(_ sequences: [Tensor], _ initial: [Tensor], _ count: Int?) 
   }
   let devices = Set((sequences + initial).map(\.device.name))
   return devices.count > 1 ? "the tensors are on \(devices.sorted().joined(separator: " and "))" : nil
+}
+
+private func keepingTypes(_ types: [TensorType], _ tensors: [Tensor]) -> [Tensor] {
+  tensors.enumerated().map { index, tensor in
+    guard index < types.count, types[index].dtype.isFloatingPoint, tensor.dtype.isFloatingPoint else { return tensor }
+    return tensor.cast(to: types[index].dtype)
+  }
 }
 
 private func mismatch(_ before: [TensorType], _ after: [Tensor]) -> String? {

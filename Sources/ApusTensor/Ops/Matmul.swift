@@ -64,9 +64,10 @@ extension Tensor {
     }
     if rank == 1 { return expandingAxis(at: 0).matmul(other).squeezingAxis(at: other.rank == 1 ? 0 : -2) }
     if other.rank == 1 { return matmul(other.expandingAxis(at: 1)).squeezingAxis(at: -1) }
-    let dtype = DType.promoted(self.dtype, other.dtype)
+    let (a, b) = Tensor.factors(self, other)
+    let dtype = DType.promoted(a.dtype, b.dtype)
     let type = dtype == .bool ? .int32 : dtype
-    return Tensor(.matmul, OpInputs(cast(to: type).node, other.cast(to: type).node))
+    return Tensor(.matmul, OpInputs(a.cast(to: type).node, b.cast(to: type).node))
   }
 
   /// `selfᵀ · gradient`, summed over the batches that `target` does not have.

@@ -17,7 +17,7 @@ extension Tensor {
   /// elements that are not 0 for `p = 0`. The gradient of a vector of zeros is 0.
   public func norm(_ p: Double = 2, axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     if p == .infinity { return abs().max(axes, keepingAxes: keepingAxes) }
-    let x = floating
+    let x = floating.widened
     if p == 0 { return x.notEqual(to: 0).cast(to: x.dtype).sum(axes, keepingAxes: keepingAxes) }
     if p == 1 { return x.abs().sum(axes, keepingAxes: keepingAxes) }
     let powers = p == 2 ? x.squared() : x.abs().power(x.constant(p))

@@ -71,13 +71,13 @@ extension Tensor {
 
   /// The sum over `axes` (all when left out); integers and `bool` are summed as `int64`.
   public func sum(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    let source = dtype.isFloatingPoint ? self : cast(to: .int64)
+    let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     return source.reduce(.sum, axes, keepingAxes)
   }
 
   /// The product over `axes`; integers and `bool` as `int64`.
   public func product(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    let source = dtype.isFloatingPoint ? self : cast(to: .int64)
+    let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     return source.reduce(.product, axes, keepingAxes)
   }
 
@@ -149,9 +149,11 @@ extension Tensor {
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
   }
 
-  /// Runs `body` in `float32` for the two narrow types, whose sums would overflow or lose digits.
-  private func wide(_ body: (Tensor) -> Tensor) -> Tensor {
-    guard dtype == .float16 || dtype == .bfloat16 else { return body(floating) }
+  /// Runs `body` in `float32` for the two narrow types, whose sums would overflow or lose digits. In mixed precision
+  /// the result stays so.
+  func wide(_ body: (Tensor) -> Tensor) -> Tensor {
+    let source = widened
+    guard source.dtype == .float16 || source.dtype == .bfloat16 else { return body(source.floating) }
     return body(cast(to: .float32)).cast(to: dtype)
   }
 

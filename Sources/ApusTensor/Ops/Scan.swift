@@ -48,7 +48,7 @@ extension Tensor {
   ///
   /// - Parameter isReversed: whether it runs from the end to the start.
   public func cumulativeSum(_ axis: Int, isReversed: Bool = false) -> Tensor {
-    let source = dtype.isFloatingPoint ? self : cast(to: .int64)
+    let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     guard let axis = checkedAxis(axis, "cumulativeSum") else { return source }
     return source.scanned(.cumulativeSum, axis, isReversed: isReversed)
   }
@@ -56,7 +56,7 @@ extension Tensor {
   /// The running product along `axis`, with the element itself; integers and `bool` as `int64`. Derivatives
   /// are right also where elements are 0; each takes log₂ n rounds.
   public func cumulativeProduct(_ axis: Int, isReversed: Bool = false) -> Tensor {
-    let source = dtype.isFloatingPoint ? self : cast(to: .int64)
+    let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     guard let axis = checkedAxis(axis, "cumulativeProduct") else { return source }
     return source.scanned(.cumulativeProduct, axis, isReversed: isReversed)
   }

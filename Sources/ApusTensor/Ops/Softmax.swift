@@ -27,7 +27,6 @@ extension Tensor {
       ShapeError(name, "axis \(axis) of \(shape) is empty").report()
       return self
     }
-    guard dtype == .float16 || dtype == .bfloat16 else { return body(floating) }
-    return body(cast(to: .float32)).cast(to: dtype)
+    return wide(body)
   }
 }

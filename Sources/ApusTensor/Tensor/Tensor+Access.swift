@@ -13,7 +13,9 @@ public func eval(_ tensors: [Tensor]) throws(DeviceError) {
 extension Evaluator {
   /// Evaluates what has no value yet.
   fileprivate mutating func makeValues(of roots: [Node]) throws(DeviceError) {
-    if roots.contains(where: { !$0.isMaterialized }) { try evaluate(roots) }
+    if roots.contains(where: { !$0.isMaterialized }) {
+      if let scope = AnomalyScope.current { try evaluate(roots, checking: scope) } else { try evaluate(roots) }
+    }
     for root in roots { if let failure = root.failure { throw failure } }
   }
 }

@@ -59,7 +59,12 @@ public struct CheckpointStore: Sendable {
       try FileSystem.createDirectory(directory)
       try FileSystem.remove(temporary)
       try FileSystem.createDirectory(temporary)
-      try CheckpointStore.write(state, model, optimizer, to: temporary)
+      do {
+        try CheckpointStore.write(state, model, optimizer, to: temporary)
+      } catch {
+        try? FileSystem.remove(temporary)
+        throw error
+      }
       // Only a damaged one can have the name: a whole one is not written twice.
       try FileSystem.remove(path)
       try FileSystem.move(temporary, to: path)
@@ -74,6 +79,10 @@ public struct CheckpointStore: Sendable {
     _ state: TrainingState, _ model: ModelState, _ optimizer: Optimizer, to directory: String
   ) throws {
     let weights = try model.stored()
+    // The loss of a step says nothing of what the step made of the weights.
+    if let broken = weights.first(where: { !$0.isFinite }) {
+      throw TrainingError.brokenWeights(step: state.step, key: broken.name)
+    }
     let kept = optimizer.state
     try eval(kept.map(\.value))
     let slots = try kept.map { try Safetensors.StoredTensor(name: $0.key, $0.value) }

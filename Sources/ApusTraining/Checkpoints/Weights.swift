@@ -91,3 +91,26 @@ extension Safetensors.File {
     return try reportingTraining { try tensor(name, device: device) }
   }
 }
+
+extension Safetensors.StoredTensor {
+  /// Whether there is neither NaN nor an infinity: no exponent all of whose bits are set.
+  var isFinite: Bool {
+    switch type {
+    case .float16: !contains(UInt16.self, exponent: 0x7C00)
+    case .bfloat16: !contains(UInt16.self, exponent: 0x7F80)
+    case .float32: !contains(UInt32.self, exponent: 0x7F80_0000)
+    case .float64: !contains(UInt64.self, exponent: 0x7FF0_0000_0000_0000)
+    default: true
+    }
+  }
+
+  private func contains<Bits: FixedWidthInteger>(_ type: Bits.Type, exponent: Bits) -> Bool {
+    bytes.withUnsafeBytes { bytes in
+      let count = bytes.count / MemoryLayout<Bits>.size
+      return (0..<count).contains { index in
+        let bits = bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Bits>.size, as: Bits.self)
+        return bits & exponent == exponent
+      }
+    }
+  }
+}

@@ -48,7 +48,7 @@ public final class Trainer {
   ) {
     self.model = model
     modelState = model.state
-    optimizer = Optimizer(rule, for: model, groups: groups)
+    optimizer = Optimizer(rule, for: model, groups: groups, precision: options.precision)
     self.train = train
     self.test = test
     self.objective = objective

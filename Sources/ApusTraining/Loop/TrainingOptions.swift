@@ -1,5 +1,6 @@
 import ApusData
 import ApusNN
+import ApusTensor
 
 /// How a run is made.
 public struct TrainingOptions: Sendable {
@@ -14,10 +15,14 @@ public struct TrainingOptions: Sendable {
   public var batchSize: Int?
   public var seed: UInt64
   public var schedule: any Schedule
+  /// How losses are computed. Evaluation is in `float32`.
+  public var precision: Precision
   /// Gradients are scaled down to this norm.
   public var clipNorm: Double?
   /// Each number of the gradients is cut to at most this size, ahead of `clipNorm`.
   public var clipValue: Double?
+  /// Whether the first operation that makes NaN or an infinity ends the run, and is named; see `detectingAnomalies(_:)`.
+  public var detectsAnomalies: Bool
   /// Where checkpoints and metrics go; without a directory nothing is written.
   public var output: String?
   /// Seconds from one checkpoint to the next, besides those at the ends of epochs.
@@ -32,8 +37,8 @@ public struct TrainingOptions: Sendable {
 
   public init(
     length: Length, batchSize: Int? = 128, seed: UInt64 = 0, schedule: any Schedule = ConstantSchedule(),
-    clipNorm: Double? = nil, clipValue: Double? = nil, output: String? = nil, saveEvery: Double = 60,
-    configuration: JSONObject = [:],
+    precision: Precision = .float32, clipNorm: Double? = nil, clipValue: Double? = nil, detectsAnomalies: Bool = false,
+    output: String? = nil, saveEvery: Double = 60, configuration: JSONObject = [:],
     progress: Progress.Style = .silent, handlesSignals: Bool = false,
     onRecord: (@Sendable (JSONObject) -> Void)? = nil
   ) {
@@ -41,8 +46,10 @@ public struct TrainingOptions: Sendable {
     self.batchSize = batchSize
     self.seed = seed
     self.schedule = schedule
+    self.precision = precision
     self.clipNorm = clipNorm
     self.clipValue = clipValue
+    self.detectsAnomalies = detectsAnomalies
     self.output = output
     self.saveEvery = saveEvery
     self.configuration = configuration

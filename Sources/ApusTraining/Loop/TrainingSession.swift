@@ -8,9 +8,8 @@ struct TrainingSession {
   private let metrics: MetricsLog?
   private var progress: Progress
   /// The loss of the step before, on its way to the host.
-  private var pending: (loss: Reading, count: Int)?
+  private var pending: (loss: Reading, count: Int, step: Int)?
   private var epochOrder: (number: Int, batches: MinibatchOrder.Epoch)?
-  private let parameters: [Parameter]
   private let baseRate: Double
 
   /// When the time counted in `state.seconds` was last brought up to date.
@@ -25,7 +24,6 @@ struct TrainingSession {
   init(_ trainer: Trainer) throws(TrainingError) {
     try trainer.checkOutput()
     self.trainer = trainer
-    parameters = trainer.optimizer.parameters
     baseRate = trainer.optimizer.rule.learningRate
     firstStep = trainer.state.step
     clock = ContinuousClock.seconds
@@ -77,26 +75,39 @@ struct TrainingSession {
     let optimizer = trainer.optimizer
     optimizer.learningRate = baseRate * trainer.schedule.factor(step: step, of: trainer.totalSteps)
     optimizer.momentum = trainer.schedule.momentum(step: step, of: trainer.totalSteps)
-    let (trainer, parameters) = (trainer, parameters)
-    let loss = try reportingTraining {
-      try withRandomSource(trainer.random) {
-        try withMode(.training) {
-          let (loss, gradients) = optimizer.atGradientPoint {
-            valueAndGradients(of: parameters) {
+    let trainer = trainer
+    let loss = try lookingForAnomalies(step) { () throws(TrainingError) in
+      try reportingTraining {
+        try withRandomSource(trainer.random) {
+          try withMode(.training) {
+            let (loss, gradients) = try optimizer.valueAndGradients {
               let (inputs, targets) = trainer.train.examples(batch)
               let loss = trainer.objective.losses(trainer.model(inputs), targets).mean()
               return trainer.penalty.map { loss + $0() } ?? loss
             }
+            try optimizer.update(trainer.options.clipped(consume gradients))
+            return try loss.startReading()
           }
-          try optimizer.update(trainer.options.clipped(consume gradients))
-          return try loss.startReading()
         }
       }
     }
     trainer.state.step += 1
     // The step before is finished by now, or nearly: waiting for it stalls nothing.
     try drain()
-    pending = (loss, batch.count)
+    pending = (loss, batch.count, step + 1)
+  }
+
+  /// Runs a step, and checks each of its operations where the options want that.
+  private func lookingForAnomalies<R>(
+    _ step: Int, _ body: () throws(TrainingError) -> R
+  ) throws(TrainingError) -> R {
+    guard trainer.options.detectsAnomalies else { return try body() }
+    do throws(TrainingError) {
+      return try reportingTraining { try detectingAnomalies(body) }
+    } catch {
+      guard case .device(.notFinite(let anomaly)) = error else { throw error }
+      throw .anomaly(step: step + 1, anomaly)
+    }
   }
 
   private mutating func nextBatch(_ step: Int) -> [Int32] {
@@ -110,7 +121,7 @@ struct TrainingSession {
     guard let last = pending else { return }
     pending = nil
     let loss = try reportingTraining { try last.loss.scalar() }
-    guard loss.isFinite else { throw .diverged(step: trainer.state.step, loss: loss) }
+    guard loss.isFinite else { throw .diverged(step: last.step, loss: loss) }
     trainer.state.epochLoss.add(loss, count: last.count)
     trainer.state.windowLoss.add(loss, count: last.count)
   }

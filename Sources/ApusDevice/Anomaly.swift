@@ -1,0 +1,90 @@
+/// The first operation of a graph that gave NaN or an infinity although its inputs had neither.
+public struct Anomaly: Hashable, Sendable {
+  /// What an input of the operation was.
+  public struct Input: Hashable, Sendable {
+    public var dtype: DType
+    public var shape: [Int]
+    /// The smallest and the largest element; `nil` for integers, `bool` and arrays without elements.
+    public var range: ClosedRange<Double>?
+
+    /// An input from what is known of it.
+    public init(dtype: DType, shape: [Int], range: ClosedRange<Double>?) {
+      self.dtype = dtype
+      self.shape = shape
+      self.range = range
+    }
+  }
+
+  public var device: String
+  /// The operation's name, for example `log`; `value` for data that were brought in with a NaN.
+  public var operation: String
+  /// The keys of the layers around it, joined by dots, with the type of the innermost: `0.2 (Linear)`.
+  public var layer: String?
+  /// Whether the operation was built to give the gradient of the layer.
+  public var isGradient = false
+  /// The element type of the result.
+  public var dtype: DType
+  /// The extents of the result.
+  public var shape: [Int]
+  /// The indices of the first such element.
+  public var place: [Int]
+  /// Its value: NaN, or an infinity.
+  public var value: Double
+  /// How many of the result's elements are not finite.
+  public var count: Int
+  /// What the operation worked on.
+  public var inputs: [Input]
+  /// Inside a loop: the place in its sequences, from 0, and their length.
+  public var turn: Turn?
+
+  /// A place in a loop's sequences.
+  public struct Turn: Hashable, Sendable {
+    public var index: Int
+    public var count: Int
+
+    /// Place `index` of `count`.
+    public init(index: Int, count: Int) {
+      self.index = index
+      self.count = count
+    }
+  }
+
+  /// An anomaly outside of any layer and loop.
+  public init(
+    device: String, operation: String, dtype: DType, shape: [Int], place: [Int], value: Double, count: Int,
+    inputs: [Input]
+  ) {
+    self.device = device
+    self.operation = operation
+    self.dtype = dtype
+    self.shape = shape
+    self.place = place
+    self.value = value
+    self.count = count
+    self.inputs = inputs
+  }
+}
+
+extension Anomaly: CustomStringConvertible {
+  /// For example `log gives -inf at [3, 7] of float32 [128, 10], 4 of whose elements are not finite, in layer
+  /// 2 (Linear); from float32 [128, 10] in 0.0…1.0; found on device cpu`.
+  public var description: String {
+    var text = "\(operation) \(inputs.isEmpty ? "has" : "gives") \(value.isNaN ? "nan" : "\(value)") at \(place) of \(dtype) \(shape)"
+    if count > 1 { text += ", \(count) of whose elements are not finite" }
+    switch (layer, isGradient) {
+    case (let layer?, true): text += ", in the gradient of layer \(layer)"
+    case (let layer?, false): text += ", in layer \(layer)"
+    case (nil, true): text += ", in a gradient"
+    case (nil, false): break
+    }
+    if let turn { text += ", at element \(turn.index) of the \(turn.count) of a loop" }
+    if !inputs.isEmpty { text += "; from " + inputs.map(\.description).joined(separator: ", ") }
+    return text + "; found on device \(device)"
+  }
+}
+
+extension Anomaly.Input: CustomStringConvertible {
+  public var description: String {
+    "\(dtype) \(shape)" + (range.map { " in \($0.lowerBound)…\($0.upperBound)" } ?? "")
+  }
+}

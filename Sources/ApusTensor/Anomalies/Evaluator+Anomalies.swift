@@ -1,0 +1,229 @@
+import ApusDevice
+
+extension Evaluator {
+  /// Gives every root a value, with all intermediate values kept, and looks at each of them.
+  mutating func evaluate(_ roots: [Node], checking scope: AnomalyScope) throws(DeviceError) {
+    var check = AnomalyCheck(roots + attachedNodes, scope: scope)
+    try evaluate(roots)
+    if let anomaly = try check.firstAnomaly(&self) { throw .notFinite(anomaly) }
+  }
+}
+
+/// The operations of one evaluation, and what became of them.
+private struct AnomalyCheck {
+  fileprivate struct Operation {
+    let node: Node
+    /// Those of the whole where the node is one of several results. The evaluation cuts the node's own edges.
+    let inputs: [Node]
+    /// The node itself, or the one it is a result of.
+    let whole: Node
+  }
+
+  private let roots: [Node]
+  private let scope: AnomalyScope
+  /// In the order in which they were built, so that inputs come before their users, and forward before backward.
+  private var operations: [Operation] = []
+  private var places: [ObjectIdentifier: Int] = [:]
+  /// Whoever refers to a value has it kept.
+  private var kept: [Tensor] = []
+  private var known: [ObjectIdentifier: Bool] = [:]
+
+  init(_ roots: [Node], scope: AnomalyScope) {
+    self.roots = roots
+    self.scope = scope
+    collect(roots)
+    operations.sort { $0.whole.serial < $1.whole.serial }
+    for (place, operation) in operations.enumerated() {
+      places[ObjectIdentifier(operation.node)] = place
+      if !operation.isView { kept.append(Tensor(node: operation.node)) }
+      // A loop is repeated from its inputs, whatever their types and layouts. What was there before is not overwritten.
+      for input in operation.inputs
+      where input.isMaterialized || operation.whole.op === Op.loop && input.op !== Op.scalar {
+        kept.append(Tensor(node: input))
+      }
+    }
+  }
+
+  private mutating func collect(_ roots: [Node]) {
+    var seen: Set<ObjectIdentifier> = []
+    var stack = roots
+    while let node = stack.popLast() {
+      guard !node.isMaterialized, seen.insert(ObjectIdentifier(node)).inserted else { continue }
+      for index in 0..<node.inputCount { stack.append(node.input(index)) }
+      guard !node.hasParts, node.op !== Op.scalar, node.op !== Op.constant else { continue }
+      var (whole, inputs) = (node, (0..<node.inputCount).map { node.input($0) })
+      if node.op === Op.part {
+        whole = inputs[0]
+        inputs = (0..<whole.inputCount).map { whole.input($0) }
+        // Its value is that of an input.
+        if whole.op === Op.customs { inputs = [inputs[node.attributes.integers[0]]] }
+      }
+      operations.append(Operation(node: node, inputs: inputs, whole: whole))
+    }
+  }
+
+  /// - Precondition: everything has been evaluated.
+  mutating func firstAnomaly(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
+    for operation in operations where !operation.isView {
+      guard try !isFinite(operation.node, &evaluator) else { continue }
+      var isCause = true
+      for input in operation.inputs where isCause { isCause = try isFinite(input, &evaluator) }
+      guard isCause else { continue }
+      let origin = scope.origin(of: operation.whole.serial)
+      if origin.isGuarded, try rootsAreFinite(&evaluator) { continue }
+      return try anomaly(of: operation, origin, &evaluator)
+    }
+    return try unknownValue(&evaluator)
+  }
+
+  /// A NaN that was brought in, where a root has one in the end.
+  private mutating func unknownValue(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
+    for operation in operations {
+      for input in operation.inputs where places[ObjectIdentifier(input)] == nil && input.isMaterialized {
+        guard try !isFinite(input, &evaluator) else { continue }
+        let numbers = try values(of: input, &evaluator)
+        guard numbers.contains(where: \.isNaN), try !rootsAreFinite(&evaluator) else { continue }
+        var anomaly = Anomaly(input, numbers, "value", first: \.isNaN, inputs: [])
+        anomaly.layer = scope.origin(of: operation.whole.serial).layer
+        return anomaly
+      }
+    }
+    return nil
+  }
+
+  private mutating func rootsAreFinite(_ evaluator: inout Evaluator) throws(DeviceError) -> Bool {
+    for root in roots { guard try isFinite(root, &evaluator) else { return false } }
+    return true
+  }
+
+  // MARK: - Values
+
+  /// Whether no element is NaN or infinite. Views are computed where what they show is not finite.
+  private mutating func isFinite(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Bool {
+    let identity = ObjectIdentifier(node)
+    if let known = known[identity] { return known }
+    guard node.dtype.isFloatingPoint else { return true }
+    var result = true
+    if let buffer = node.buffer {
+      result = try !evaluator.download(node, buffer).hasNonFinite(node.dtype)
+    } else if node.op === Op.scalar || node.op === Op.constant {
+      result = node.attributes.number.isFinite
+    } else if let place = places[identity], operations[place].isView {
+      result = try isFinite(operations[place].inputs[0], &evaluator)
+      if !result {
+        let shown = try shown(node, &evaluator)
+        result = try isFinite(shown, &evaluator)
+      }
+    }
+    known[identity] = result
+    return result
+  }
+
+  /// A node with the value of `node`: itself, or for a view one that has just been computed.
+  private mutating func shown(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Node {
+    guard node.buffer == nil, let place = places[ObjectIdentifier(node)], operations[place].isView else { return node }
+    let source = try shown(operations[place].inputs[0], &evaluator)
+    guard node.op !== Op.part else { return source }
+    let copy = Node(
+      op: node.op, inputs: OpInputs(source), attributes: node.attributes.renewed(),
+      type: TensorType(node.shape, node.dtype), device: node.deviceReference)
+    kept.append(Tensor(node: copy))
+    try evaluator.evaluate([copy])
+    return copy
+  }
+
+  private mutating func values(of node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> [Double] {
+    let node = try shown(node, &evaluator)
+    guard let buffer = node.buffer else {
+      return node.op === Op.scalar || node.op === Op.constant ? [node.attributes.number.double] : []
+    }
+    return try evaluator.download(node, buffer).numbers(node.dtype)
+  }
+
+  // MARK: - What is reported
+
+  private mutating func anomaly(
+    of operation: Operation, _ origin: AnomalyScope.Origin, _ evaluator: inout Evaluator
+  ) throws(DeviceError) -> Anomaly {
+    var inputs: [Anomaly.Input] = []
+    for input in operation.inputs {
+      let numbers = try values(of: input, &evaluator)
+      let range = numbers.min().flatMap { low in numbers.max().map { low...$0 } }
+      inputs.append(Anomaly.Input(dtype: input.dtype, shape: Array(input.shape), range: range))
+    }
+    let numbers = try values(of: operation.node, &evaluator)
+    var anomaly = Anomaly(
+      operation.node, numbers, operation.whole.op.name, first: { !$0.isFinite }, inputs: inputs)
+    if operation.whole.op === Op.loop, let inner = try inside(operation, &evaluator) { anomaly = inner }
+    anomaly.layer = origin.layer
+    anomaly.isGradient = origin.isGradient
+    return anomaly
+  }
+
+  /// Runs a loop once more, one time after the other, to find the operation in its body.
+  private mutating func inside(
+    _ operation: Operation, _ evaluator: inout Evaluator
+  ) throws(DeviceError) -> Anomaly? {
+    let body = operation.whole.attributes.loop.body
+    var values = operation.inputs.map { Tensor(node: $0) }
+    let elements = body.carriedCount..<body.carriedCount + body.sequenceCount
+    let sequences = Array(values[elements])
+    for turn in 0..<body.count {
+      let index = body.isReversed ? body.count - 1 - turn : turn
+      for (place, sequence) in zip(elements, sequences) {
+        values[place] = sequence.slice(0, from: index, count: 1).squeezingAxis(at: 0)
+      }
+      let results = body(values)
+      do throws(DeviceError) {
+        try evaluator.evaluate(results.map(\.node), checking: scope)
+      } catch {
+        guard case .notFinite(var anomaly) = error else { throw error }
+        anomaly.turn = anomaly.turn ?? Anomaly.Turn(index: index, count: body.count)
+        return anomaly
+      }
+      values.replaceSubrange(..<body.carriedCount, with: results.prefix(body.carriedCount))
+    }
+    return nil
+  }
+}
+
+extension AnomalyCheck.Operation {
+  /// Whether the value is that of an input, seen in another way.
+  fileprivate var isView: Bool {
+    if case .view = node.op.lower { return true }
+    return whole.op === Op.customs
+  }
+}
+
+extension Evaluator {
+  fileprivate func download(_ node: Node, _ buffer: Buffer) throws(DeviceError) -> any Download {
+    try backend.startDownload(buffer, byteCount: node.shape.elementCount * node.dtype.byteCount)
+  }
+}
+
+extension Anomaly {
+  fileprivate init(
+    _ node: Node, _ numbers: [Double], _ operation: String, first isMeant: (Double) -> Bool, inputs: [Input]
+  ) {
+    let position = numbers.firstIndex(where: isMeant) ?? 0
+    var (place, rest) = ([Int](), position)
+    for extent in node.shape.reversed() {
+      place.insert(rest % max(extent, 1), at: 0)
+      rest /= max(extent, 1)
+    }
+    self.init(
+      device: node.device.name, operation: operation, dtype: node.dtype, shape: Array(node.shape), place: place,
+      value: numbers.isEmpty ? .nan : numbers[position], count: numbers.count { !$0.isFinite }, inputs: inputs)
+  }
+}
+
+extension Scalar {
+  fileprivate var double: Double {
+    switch self {
+    case .float(let value): value
+    case .integer(let value): Double(value)
+    }
+  }
+
+  fileprivate var isFinite: Bool { double.isFinite }
+}

@@ -1,0 +1,62 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// Runs in mixed precision, and runs that look for NaN.
+struct PrecisionTests {
+  private let images: TinyImages
+  private let place: ScratchDirectory
+
+  init() throws {
+    images = try TinyImages()
+    place = try ScratchDirectory()
+  }
+
+  private func train(_ words: [String], as name: String = "run") throws -> Invocation {
+    try Invocation(
+      ["train", "--data", images.source, "--device", "cpu", "--json", "--output", place.file(name)] + words)
+  }
+
+  @Test func mixedRunsLearnAndGoOnWithTheSameBits() throws {
+    let words = ["lenet5", "--precision", "mixed", "--batch-size", "32"]
+    let whole = try train(words + ["--steps", "40"], as: "whole")
+    #expect(whole.status == 0, "\(whole.errors)")
+    let plain = try train(["lenet5", "--batch-size", "32", "--steps", "40"], as: "plain")
+    let (found, expected) = try (whole.member("test_accuracy") as Double?, plain.member("test_accuracy") as Double?)
+    #expect(try abs(#require(found) - #require(expected)) < 0.1)
+    #expect(try train(words + ["--steps", "9"]).status == 0)
+    let rest = try Invocation("train", "--resume", place.file("run"), "--steps", "40", "--json")
+    #expect(try rest.member("weights_sha256") as String? == whole.member("weights_sha256"))
+    #expect(try plain.member("weights_sha256") as String? != whole.member("weights_sha256"))
+    let other = try Invocation("train", "--resume", place.file("run"), "--precision", "float32", "--json")
+    #expect(other.status == 65 && other.errors.contains("its precision is \"mixed\", not unset"), "\(other.errors)")
+  }
+
+  @Test func precisionsThatAreNotThere() throws {
+    let tf32 = try train(["mlp", "--precision", "tf32"])
+    #expect(tf32.status == 64 && tf32.errors.contains("--precision tf32: TF32 is a mode of"), "\(tf32.errors)")
+    let half = try train(["mlp", "--precision", "mixd"])
+    #expect(half.status == 64 && half.errors.contains("did you mean mixed?"), "\(half.errors)")
+  }
+
+  /// The run ends with a message; the checkpoint before is whole, and the run goes on from it.
+  @Test func brokenRunsStopAndAreKept() throws {
+    let words = [
+      "mlp", "--optimizer", "sgd", "--learning-rate", "1e30", "--steps", "20", "--batch-size", "32", "--save-every",
+      "0.000001",
+    ]
+    let plain = try train(words)
+    #expect(plain.status == 1 && plain.output.isEmpty, "\(plain.output)")
+    #expect(plain.errors.contains("at step 2; --detect-anomaly names the operation"), "\(plain.errors)")
+    let checkpoints = try FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints"))
+    #expect(checkpoints.sorted() == ["step-000000000", "step-000000001"])
+    let again = try Invocation("train", "--resume", place.file("run"), "--json")
+    #expect(again.status == 1 && again.errors.contains("at step 2;"), "\(again.errors)")
+    let short = try Invocation("train", "--resume", place.file("run"), "--steps", "1", "--json")
+    #expect(short.status == 0, "\(short.errors)")
+    let named = try train(words + ["--detect-anomaly"], as: "named")
+    #expect(named.status == 1, "\(named.errors)")
+    #expect(named.errors.contains("step 2: ") && named.errors.contains("matmul gives "), "\(named.errors)")
+    #expect(named.errors.contains("(Linear); from float32 ["), "\(named.errors)")
+  }
+}

@@ -1,0 +1,220 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+@testable import ApusNN
+
+/// Training in mixed precision: scaled losses, updates that are given up, steps that count.
+@Suite struct MixedPrecisionTests {
+  private let device = ComputeDevice(backend: ReferenceDevice())
+
+  private static func network() -> Sequential {
+    withRandomKey(RandomKey(seed: 1)) {
+      Sequential {
+        Linear(6, 8)
+        ReLU()
+        Linear(8, 3)
+      }
+    }
+  }
+
+  private static func losses(_ precision: Precision, steps: Int) throws -> [Double] {
+    let net = network()
+    let optimizer = Optimizer(Adam(learningRate: 0.01), for: net, precision: precision)
+    var key = RandomKey(seed: 2)
+    let x = try Tensor.normal([16, 6], key: &key).evaluated()
+    let classes = Tensor((0..<16).map { Int32($0 % 3) })
+    return try (0..<steps).map { _ in try optimizer.minimize { crossEntropy(net(x), classes) }.scalar() }
+  }
+
+  @Test(arguments: TestDevice.all) func lossesAgreeWithThoseOfFloat32(target: TestDevice) throws {
+    try withDevice(target.device) { () throws in
+      let expected = try Self.losses(.float32, steps: 5)
+      let types: [DType] = target.extent == .everyShape ? [.float16] : [.float16, .bfloat16]
+      for type in types {
+        let found = try Self.losses(.mixed(type), steps: 5)
+        let tolerance = type == .float16 ? 2e-3 : 1.6e-2
+        for (one, other) in zip(found, expected) { #expect(abs(one - other) < tolerance * other, "\(type): \(found)") }
+        #expect(try found == Self.losses(.mixed(type), steps: 5), "equal seeds give equal bits")
+      }
+    }
+  }
+
+  @Test func parametersAndStateStayFloat32() throws {
+    try withDevice(device) { () throws -> Void in
+      let net = Self.network()
+      let optimizer = Optimizer(Adam(), for: net, precision: .mixed)
+      let (loss, gradients) = try optimizer.valueAndGradients {
+        let y = net(.ones([2, 6]))
+        #expect(y.dtype == .float16)
+        return y.squared().mean()
+      }
+      #expect(loss.dtype == .float32 && gradients.tensors.allSatisfy { $0?.dtype == .float32 })
+      #expect(gradients.isFinite?.dtype == .bool)
+      try optimizer.update(gradients)
+      #expect(net.parameters.allSatisfy { $0.value.dtype == .float32 })
+      #expect(optimizer.state.filter { !$0.key.hasPrefix("loss_scaler") }.allSatisfy { $0.value.dtype == .float32 })
+      #expect(Optimizer(Adam(), for: net, precision: .mixed(.bfloat16)).lossScaler == nil)
+    }
+  }
+
+  /// A weight whose gradient is `scale · 2⁻⁴`, a product in float16 between.
+  private struct Overflow {
+    let net = Linear(weight: Parameter(Tensor([1] as [Float], shape: [1, 1])), bias: nil)
+    let optimizer: Optimizer
+
+    init(_ rule: any UpdateRule, _ settings: LossScaler.Settings) {
+      optimizer = Optimizer(rule, for: net, precision: .mixed, lossScaling: settings)
+    }
+
+    func step() throws { try optimizer.minimize { net(Tensor([0.0625] as [Float], shape: [1, 1])).sum() } }
+    var weight: Float { get throws { try net.weight.value.array()[0] } }
+    var scale: Double { get throws { try optimizer.lossScaler!.scale.scalar() } }
+    var skipped: Double { get throws { try optimizer.lossScaler!.skippedSteps.scalar() } }
+  }
+
+  @Test func overflowsHalveTheScaleAndChangeNothingElse() throws {
+    try withDevice(device) { () throws -> Void in
+      // The gradient of the product's result is the scale itself: 65,536 is too large for float16.
+      let run = Overflow(
+        Adam(learningRate: 0.25), LossScaler.Settings(initialScale: 0x1p18, growthInterval: 3))
+      for expected in [0x1p17, 0x1p16, 0x1p15] {
+        try run.step()
+        #expect(try run.scale == expected && run.weight == 1)
+        for (key, value) in run.optimizer.state where key.contains("exp_avg") {
+          #expect(try value.array() == [0], "\(key)")
+        }
+      }
+      #expect(try run.skipped == 3)
+      // The first update that counts is Adam's first: its size is the rate, whatever the gradient.
+      try run.step()
+      #expect(try abs(run.weight - 0.75) < 1e-6 && run.scale == 0x1p15 && run.skipped == 3)
+      try run.step()
+      try run.step()
+      // Three good steps: it grows, overflows, shrinks, and counts anew.
+      #expect(try run.scale == 0x1p16)
+      try run.step()
+      #expect(try run.scale == 0x1p15 && run.skipped == 4)
+      try run.step()
+      try run.step()
+      #expect(try run.scale == 0x1p15)
+      try run.step()
+      #expect(try run.scale == 0x1p16)
+    }
+  }
+
+  @Test func gradientsAreThoseOfTheLossItself() throws {
+    try withDevice(device) { () throws -> Void in
+      let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 1024))
+      let (_, gradients) = try run.optimizer.valueAndGradients {
+        run.net(Tensor([0.0625] as [Float], shape: [1, 1])).sum()
+      }
+      #expect(try gradients.tensors[0]!.array() == [0.0625] && gradients.norm.scalar() == 0.0625)
+      // Limits are those of the loss's own gradients, and an overflow is remembered through them.
+      let clipped = gradients.clipped(toValue: 0.03125).clipped(toNorm: 1)
+      #expect(try clipped.tensors[0]!.array() == [0.03125] && clipped.isFinite!.scalar() == 1)
+      try run.optimizer.update(clipped)
+      #expect(try run.weight == 0.96875)
+      let large = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 0x1p17))
+      try large.optimizer.update(
+        large.optimizer.valueAndGradients { large.net(.ones([1, 1])).sum() }.gradients.clipped(toNorm: 0.5))
+      #expect(try large.weight == 1 && large.scale == 0x1p16)
+    }
+  }
+
+  @Test func accumulatedBatchesAreGivenUpTogether() throws {
+    try withDevice(device) { () throws -> Void in
+      let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 1024))
+      func step(_ factors: [Float]) throws {
+        try run.optimizer.minimize(over: factors.count) { run.net(Tensor([factors[$0]], shape: [1, 1])).sum() }
+      }
+      try step([0.5, 0.25])
+      #expect(try run.weight == 0.625 && run.skipped == 0)
+      try step([0.5, 128])
+      #expect(try run.weight == 0.625 && run.skipped == 1 && run.scale == 512)
+    }
+  }
+
+  /// What is computed on the device from the number of the step is what the host would compute.
+  @Test(arguments: optimizerNames) func rulesCountTheSteps(name: String) throws {
+    try withDevice(device) { () throws -> Void in
+      let rules: [any UpdateRule] =
+        [try optimizerRule(name, learningRate: 0.01)]
+        + (name == "sgd" ? [SGD(learningRate: 0.01, momentum: 0.9, dampening: 0.5)] : [])
+        + (name == "adagrad" ? [AdaGrad(learningRate: 0.01, rateDecay: 0.1)] : [])
+      for rule in rules {
+        func run(skipping skipped: Int?) throws -> [Float] {
+          var value = Tensor([1, -2, 3] as [Float])
+          var state = rule.stateNames.map { name in
+            Tensor(repeating: rule.initialValue(of: name, rate: 0.01), shape: [3])
+          }
+          for step in 1...20 {
+            let count =
+              skipped.map { StepCount(step + $0, skipped: Tensor([Int32($0)]).reshaped(to: [])) }
+              ?? StepCount(step, skipped: nil)
+            let gradient = value * 2 + Double(step)
+            value = rule.update(step: count, rate: 0.01) { .number($0) }(value, gradient, &state)
+          }
+          return try value.array()
+        }
+        let expected = try run(skipping: nil)
+        // NAdam's friction goes by attempts.
+        for (one, other) in zip(try run(skipping: name == "nadam" ? 0 : 7), expected) {
+          #expect(abs(one - other) <= 2e-6 * max(abs(other), 1), "\(one) \(other)")
+        }
+      }
+    }
+  }
+
+  @Test func aThousandStepsPrepareTwoPlans() throws {
+    try withDevice(device) { () throws in
+      let net = Self.network()
+      let optimizer = Optimizer(
+        Adam(), for: net, precision: .mixed, lossScaling: LossScaler.Settings(growthInterval: 10))
+      let x = Tensor((0..<12).map { Float($0) / 12 }, shape: [2, 6])
+      var used: Set<Int> = []
+      for step in 0..<1000 {
+        try optimizer.update(optimizer.valueAndGradients { net(x).squared().mean() }.gradients.clipped(toNorm: 1))
+        if step > 1 { used.insert(device.memory.used) }
+      }
+      #expect(device.preparedPlanCount == 2)
+      #expect(used.count == 1, "memory grows from step to step: \(used.sorted())")
+      // It grew until it overflowed, again and again.
+      #expect(try optimizer.lossScaler!.skippedSteps.scalar() > 10)
+    }
+  }
+
+  @Test func theScaleIsPartOfTheState() throws {
+    try withDevice(device) { () throws -> Void in
+      let settings = LossScaler.Settings(initialScale: 0x1p18, growthInterval: 3)
+      let (whole, first) = (Overflow(Adam(learningRate: 0.1), settings), Overflow(Adam(learningRate: 0.1), settings))
+      for _ in 0..<12 { try whole.step() }
+      for _ in 0..<5 { try first.step() }
+      let kept = first.optimizer.state
+      #expect(
+        kept.suffix(3).map(\.key) == ["loss_scaler.scale", "loss_scaler.good_steps", "loss_scaler.skipped_steps"])
+      let second = Overflow(Adam(learningRate: 0.1), settings)
+      second.net.weight.value = first.net.weight.value
+      second.optimizer.restore(step: first.optimizer.step) { key in kept.first { $0.key == key }!.value }
+      for _ in 0..<7 { try second.step() }
+      #expect(try second.weight == whole.weight && second.scale == whole.scale && second.skipped == whole.skipped)
+    }
+  }
+
+  /// Overflow that is provided for is no anomaly; one that the loss does not survive is.
+  @Test func anomaliesAreThoseThatReachTheWeights() throws {
+    try withDevice(device) { () throws -> Void in
+      let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 0x1p18))
+      try detectingAnomalies { try run.step() }
+      #expect(try run.skipped == 1)
+      do {
+        try detectingAnomalies {
+          try run.optimizer.minimize { run.net(Tensor([1e5] as [Float], shape: [1, 1])).sum() }
+        }
+        Issue.record("nothing was found")
+      } catch DeviceError.notFinite(let anomaly) {
+        #expect(anomaly.operation == "cast" && anomaly.dtype == .float16 && !anomaly.isGradient, "\(anomaly)")
+      }
+    }
+  }
+}

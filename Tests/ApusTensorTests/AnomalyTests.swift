@@ -1,0 +1,110 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// The first operation that makes NaN or an infinity is named.
+@Suite struct AnomalyTests {
+  private func anomaly(_ body: () throws -> Void) -> Anomaly? {
+    do {
+      try detectingAnomalies(body)
+    } catch DeviceError.notFinite(let anomaly) {
+      return anomaly
+    } catch {
+      Issue.record(error)
+    }
+    return nil
+  }
+
+  @Test(arguments: TestDevice.all) func theCauseIsNamedAndNotWhatFollows(target: TestDevice) throws {
+    try withDevice(target.device) { () throws in
+      let x = Tensor([1, 2, 4, 0, 0, 1] as [Float], shape: [2, 3])
+      let y = (x * 2).log()
+      let z = (y.exp() + y).sum()
+      let found = try #require(anomaly { try eval([z]) })
+      #expect(found.operation == "log" && found.shape == [2, 3] && found.place == [1, 0] && found.count == 2)
+      #expect(found.value == -.infinity && found.device == target.device.name)
+      #expect(found.inputs == [.init(dtype: .float32, shape: [2, 3], range: 0...8)])
+      #expect(found.layer == nil && !found.isGradient && found.turn == nil)
+      // The values are there.
+      #expect(try z.scalar() == -.infinity)
+      // What was not finite before is none of the next operation's fault.
+      #expect(anomaly { try eval([z * 2]) } == nil)
+    }
+  }
+
+  @Test(arguments: TestDevice.all) func loopsNameTheirOperationAndTheTurn(target: TestDevice) throws {
+    try withDevice(target.device) { () throws in
+      let x = Tensor([1, 2, 3, 4] as [Float], shape: [4, 1])
+      let y = x * 20
+      for isReversed in [false, true] {
+        let (carried, _) = loop(over: [y], carrying: [Tensor.ones([1])], isReversed: isReversed) { carried, elements in
+          ([(elements[0] + carried[0] * 0).exp() * carried[0]], [])
+        }
+        // e²⁰ · e⁴⁰ is finite, e¹²⁰ and e⁸⁰ · e⁶⁰ are not.
+        let found = try #require(anomaly { try eval(carried) })
+        #expect(found.operation == "multiply" && found.turn == .init(index: isReversed ? 2 : 2, count: 4), "\(found)")
+      }
+    }
+  }
+
+  @Test func gradientsAreNamedWithWhatTheyDifferentiate() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let x = Tensor([0, 1] as [Float])
+      let found = try #require(
+        anomaly {
+          try recordingGradients {
+            let loss = (x.sqrt() * 3).sum()
+            try eval(gradients(of: loss, withRespectTo: [x]))
+          }
+        })
+      #expect(found.operation == "divide" && found.isGradient && found.place == [0] && found.value == .infinity)
+      #expect(found.description.contains("divide gives inf at [0] of float32 [2], in a gradient; from"))
+    }
+  }
+
+  @Test func nothingIsLookedAtElsewhere() throws {
+    let device = ComputeDevice(backend: ReferenceDevice())
+    try withDevice(device) { () throws in
+      let x = try Tensor([0, 1] as [Float]).evaluated()
+      func step() throws { try eval([(x.log() * 2).exp().sum()]) }
+      try step()
+      let count = device.lastPlanStepCount
+      #expect(anomaly(step)?.operation == "log")
+      let plans = device.preparedPlanCount
+      try step()
+      #expect(device.preparedPlanCount == plans && device.lastPlanStepCount == count)
+      #expect(anomaly(step)?.operation == "log")
+      #expect(device.preparedPlanCount == plans, "checked steps reuse their plan")
+    }
+  }
+
+  /// A view of the finite part of a value is finite.
+  @Test func viewsCountAsWhatTheyShow() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let x = Tensor([.infinity, 0, 1, .infinity] as [Float], shape: [2, 2])
+      let finite = x.transposed().reshaped(to: [4]).slice(0, from: 1, count: 2)
+      #expect(try finite.array() == [1, 0])
+      #expect(try #require(anomaly { try eval([finite.log()]) }).inputs[0].range == 0...1)
+      #expect(anomaly { try eval([x.transposed().log()]) } == nil)
+      #expect(anomaly { try eval([x + 1, finite + 1]) } == nil)
+    }
+  }
+
+  @Test func dataWithNaNAreNamed() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let x = Tensor([1, .nan, 3] as [Float])
+      let found = try #require(anomaly { try eval([(x * 2).sum()]) })
+      #expect(found.operation == "value" && found.place == [1] && found.inputs.isEmpty)
+      #expect(found.description == "value has nan at [1] of float32 [3]; found on device reference")
+    }
+  }
+
+  @Test(arguments: [DType.float16, .bfloat16, .float64]) func allTypesAreLookedAt(dtype: DType) throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let x = Tensor([1, 3] as [Float]).cast(to: dtype)
+      let limit = Tensor([dtype == .float64 ? 1e308 : dtype == .float16 ? 3e4 : 2e38]).cast(to: dtype)
+      let found = try #require(anomaly { try eval([x * limit]) })
+      #expect(found.operation == "multiply" && found.place == [1] && found.dtype == dtype)
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+@testable import ApusTraining
+
+/// Runs whose numbers stop being finite: they stop, and what was kept is good.
+@Suite struct AnomalyTests {
+  /// Points, of which a batch has a NaN when it is taken for the time that is told.
+  private final class Spoiled: ExampleSource, @unchecked Sendable {
+    let points: Points
+    /// Batches until the one that is spoiled.
+    var rest: Int
+    var count: Int { points.count }
+
+    init(after rest: Int) throws {
+      points = try Points(count: 43)
+      self.rest = rest
+    }
+
+    func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
+      rest -= 1
+      let (inputs, targets) = points.examples(numbers)
+      return (rest == -1 ? inputs * .nan : inputs, targets)
+    }
+  }
+
+  private func trainer(_ run: SmallRun, _ source: some ExampleSource, rate: Double = 0.02) -> Trainer {
+    Trainer(run.model(), SGD(learningRate: rate, momentum: 0.9), on: source, run.options)
+  }
+
+  @Test(arguments: [0, 3, 10]) func aBrokenLossStopsTheRunAndTheCheckpointBeforeIsGood(batch: Int) throws {
+    try SmallRun().inDirectory { run, path -> Void in
+      #expect(throws: TrainingError.self) { try trainer(run, Spoiled(after: batch)).run() }
+      do {
+        _ = try trainer(run, Spoiled(after: batch)).run()
+      } catch TrainingError.occupied {
+        // The first run is there, and whole.
+      }
+      let checkpoint = try Checkpoint.find(path) { Issue.record("\($0)") }
+      #expect(checkpoint.state.step <= batch)
+      let resumed = trainer(run, try Points(count: 43))
+      try resumed.resume { Issue.record("\($0)") }
+      let result = try resumed.run()
+      var other = run
+      other.options.output = nil
+      #expect(try result.weightsSHA256 == trainer(other, Points(count: 43)).run().weightsSHA256)
+    }
+  }
+
+  @Test func theStepOfTheLossIsTold() throws {
+    var run = SmallRun()
+    run.options.saveEvery = 1000
+    try withDevice(run.device) { () throws -> Void in
+      let error = #expect(throws: TrainingError.self) { try trainer(run, Spoiled(after: 4)).run() }
+      guard case .diverged(step: 5, let loss) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(loss.isNaN)
+      #expect(error?.description.hasPrefix("the loss is nan at step 5; --detect-anomaly names") == true)
+    }
+  }
+
+  /// The last loss is that of the weights before the step: finite weights are not what follows from it.
+  @Test func brokenWeightsAreNotKept() throws {
+    try SmallRun().inDirectory { run, path -> Void in
+      let points = try Points(count: 43)
+      let error = #expect(throws: TrainingError.self) { try trainer(run, points, rate: 1e39).run() }
+      guard case .brokenWeights(step: 1, key: "0.weight") = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      let checkpoint = try Checkpoint.find(path) { Issue.record("\($0)") }
+      #expect(checkpoint.state.step == 0)
+    }
+  }
+
+  @Test func theOperationAndItsLayerAreNamed() throws {
+    var run = SmallRun()
+    run.options.detectsAnomalies = true
+    run.options.schedule = ConstantSchedule()
+    try withDevice(run.device) { () throws -> Void in
+      let error = #expect(throws: TrainingError.self) { try trainer(run, Points(count: 43), rate: 1e30).run() }
+      guard case .anomaly(step: 2, let anomaly) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(anomaly.layer == "1 (BatchNorm)" && anomaly.operation == "multiply" && !anomaly.isGradient, "\(anomaly)")
+    }
+  }
+
+  @Test func checkedRunsAreLikeOthers() throws {
+    var run = SmallRun()
+    try withDevice(run.device) { () throws -> Void in
+      let plain = try run.trainer().run()
+      run.options.detectsAnomalies = true
+      let plans = run.device.preparedPlanCount
+      let checked = try run.trainer().run()
+      // Two sizes of batches, the evaluation, and the first values.
+      #expect(run.device.preparedPlanCount - plans <= 8)
+      #expect(abs(checked.trainLoss! - plain.trainLoss!) < 1e-5)
+    }
+  }
+}
