@@ -136,6 +136,32 @@ import Testing
     }
   }
 
+  @Test func anOperation() throws {
+    for device in [device, try ComputeDevice.named("opencl:0")] {
+      try withDevice(device) { () throws in
+        // example
+        let softCap = CustomOperation(
+          "softCap", inputs: ["x"], results: ["y"],
+          types: { [$0[0]] },
+          text: "y[i] = x[i] / (1 + fabs(x[i]) / 30);",
+          host: { items in
+            let (x, y) = (items.input(0, of: Float.self), items.result(0, of: Float.self))
+            for i in items.range { y[i] = x[i] / (1 + abs(x[i]) / 30) }
+          },
+          gradient: { gradients, _, results in [gradients[0]! * (1 - results[0].abs() / 30).squared()] })
+        let x = Tensor([-40, 2, 60] as [Float])
+        print(try softCap([x])[0].array())
+        // end
+        let composed = x / (x.abs() / 30 + 1)
+        for (one, other) in zip(try softCap([x])[0].array(), try composed.array()) { #expect(abs(one - other) < 1e-5) }
+        let slopes = try [softCap([x])[0], composed].map {
+          try gradients(of: $0.sum(), withRespectTo: [x])[0].array()
+        }
+        for (one, other) in zip(slopes[0], slopes[1]) { #expect(abs(one - other) < 1e-6) }
+      }
+    }
+  }
+
   @Test func openCL() throws {
     // example
     let gpu = try ComputeDevice.named("opencl:0")

@@ -12,12 +12,12 @@ import ApusDevice
 /// let softCap = CustomOperation(
 ///   "softCap", inputs: ["x"], results: ["y"],
 ///   types: { [$0[0]] },
-///   text: "y[i] = 30 * tanh(x[i] / 30);",
+///   text: "y[i] = x[i] / (1 + fabs(x[i]) / 30);",
 ///   host: { items in
 ///     let (x, y) = (items.input(0, of: Float.self), items.result(0, of: Float.self))
-///     for i in items.range { y[i] = 30 * tanh(x[i] / 30) }
+///     for i in items.range { y[i] = x[i] / (1 + abs(x[i]) / 30) }
 ///   },
-///   gradient: { gradients, _, results in [gradients[0]! * (1 - (results[0] / 30).squared())] })
+///   gradient: { gradients, _, results in [gradients[0]! * (1 - results[0].abs() / 30).squared()] })
 /// let y = softCap([x])[0]
 /// ```
 /// It takes part in plans like any other operation, also inside `loop`; nothing is fused with it. Make one once, and not
@@ -144,6 +144,8 @@ final class CustomCall: Sendable {
   let results: ResultList
   let sizes: [Int]
   let count: Int
+  /// The rule runs in the precision that the operation was called in.
+  private let productType: DType?
 
   init(_ operation: CustomOperation, _ inputs: [Tensor]) throws(ShapeError) {
     let plan = try operation.plan(inputs)
@@ -151,6 +153,7 @@ final class CustomCall: Sendable {
     results = ResultList(plan.types)
     sizes = plan.sizes
     count = plan.count
+    productType = PrecisionScope.productType
   }
 
   private init(_ other: CustomCall) {
@@ -158,6 +161,12 @@ final class CustomCall: Sendable {
     results = ResultList(other.results.types)
     sizes = other.sizes
     count = other.count
+    productType = other.productType
+  }
+
+  /// The gradients of the inputs, `nil` where there is no rule.
+  func gradients(_ gradients: [Tensor?], _ inputs: [Tensor], _ results: [Tensor]) -> [Tensor?]? {
+    operation.gradient.map { rule in PrecisionScope.run(productType) { rule(gradients, inputs, results) } }
   }
 
   /// The same for another node: results belong to one.
@@ -172,9 +181,9 @@ extension Op {
     name: "userOperation", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .rule { c in
       let call = c.attributes.userOperation
-      guard let rule = call.operation.gradient else { return [] }
       let inputs = (0..<c.inputCount).map(c.input)
-      let found = rule(c.gradients, inputs, call.results.types.indices.map { c.output($0) })
+      let results = call.results.types.indices.map { c.output($0) }
+      guard let found = call.gradients(c.gradients, inputs, results) else { return [] }
       guard found.count == inputs.count else {
         ShapeError(call.operation.name, "the rule gives \(found.count) gradients for \(inputs.count) inputs").report()
         return []
