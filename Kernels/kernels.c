@@ -94,6 +94,9 @@ static const char sort_blocks[] = {
 static const char sort_merge[] = {
 #embed "sort/merge.cl" suffix(, 0)
 };
+static const char custom_items[] = {
+#embed "custom/items.cl" suffix(, 0)
+};
 
 static const struct {
   const char *name;
@@ -129,6 +132,7 @@ static const struct {
     {"scan/carries.cl", scan_carries},
     {"sort/blocks.cl", sort_blocks},
     {"sort/merge.cl", sort_merge},
+    {"custom/items.cl", custom_items},
 };
 
 const char *apus_kernel_text(const char *name) {

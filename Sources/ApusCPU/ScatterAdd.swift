@@ -49,7 +49,11 @@ final class ScatterAddStep: CPUStep {
       let first = (outer * step.extent + rows.lowerBound) * step.inner
       (sums + first * lane.byteCount).initializeMemory(
         as: UInt8.self, repeating: 0, count: rows.count * step.inner * lane.byteCount)
-      if !accumulate(outer, rows, source, base, sums, workspaces[worker]) { failures.raise(worker) }
+      if step.isSorted, !ascends(outer, part, base) {
+        failures.raise(worker)
+      } else if !accumulate(outer, rows, source, base, sums, workspaces[worker]) {
+        failures.raise(worker)
+      }
       if !step.dtype.isLane {
         store(
           rows.count * step.inner, result + first * step.dtype.byteCount, 1,
@@ -70,13 +74,14 @@ final class ScatterAddStep: CPUStep {
   ) -> Bool {
     var isFine = true
     let size = lane.byteCount
-    for place in 0..<step.count {
+    for place in (step.isSorted ? firstPlace(of: rows.lowerBound, outer, base) : 0)..<step.count {
       let from = source + (outer * step.count + place) * step.inner * step.dtype.byteCount
       if indices.servesRows {
         guard let index = indices.read(base, indices.position(outer, place)) else {
           isFine = false
           continue
         }
+        if step.isSorted, index >= rows.upperBound { break }
         guard rows.contains(index) else { continue }
         load(step.inner, row, from, 1)
         addRow(sums + (outer * step.extent + index) * step.inner * size, row, step.inner)
@@ -94,6 +99,32 @@ final class ScatterAddStep: CPUStep {
       }
     }
     return isFine
+  }
+
+  /// The first place whose index is `row` or more, where indices ascend.
+  private func firstPlace(of row: Int, _ outer: Int, _ base: UnsafeMutableRawPointer) -> Int {
+    var (low, high) = (0, step.count)
+    while low < high {
+      let middle = (low + high) / 2
+      // One that is out of range has been found by whoever checks its part.
+      if let index = indices.read(base, indices.position(outer, middle)), index < row {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return low
+  }
+
+  /// Whether the indices of a part of the places ascend, up to the next part's first, and are in range.
+  private func ascends(_ outer: Int, _ part: Int, _ base: UnsafeMutableRawPointer) -> Bool {
+    var last = 0
+    let places = (part * step.count / partCount)..<min((part + 1) * step.count / partCount + 1, step.count)
+    for place in places {
+      guard let index = indices.read(base, indices.position(outer, place)), index >= last else { return false }
+      last = index
+    }
+    return true
   }
 
   private func addRow(_ sum: UnsafeMutableRawPointer, _ row: UnsafeMutableRawPointer, _ count: Int) {

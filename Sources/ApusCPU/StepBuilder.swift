@@ -18,6 +18,7 @@ struct StepBuilder {
     case .scan(let step): try ScanStep(step, self)
     case .sort(let step): SortStep(step, self)
     case .loop(let step): try LoopStep(step, self)
+    case .custom(let step): try CustomStep(step, self)
     case .pooling(let step): try PoolingStep(step, self)
     case .convolution(let step): try convolution(step)
     case .attention(let step): attention(step)

@@ -100,6 +100,7 @@ extension Step {
     case .sort(let step): [step.source, step.result]
     case .random(let step): [step.result]
     case .loop(let step): Set(step.reads + step.writes)
+    case .custom(let step): Set(step.inputs + step.results)
     }
   }
 }

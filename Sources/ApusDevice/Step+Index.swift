@@ -38,6 +38,8 @@ public struct Gather: Hashable, Sendable {
 }
 
 /// `result[o, indices[o, j, i], i] += source[o, j, i]`, from zeros, added in ascending order of `j`.
+///
+/// Where the indices ascend it is the sum of segments, which a device finds without a search through all of them.
 public struct ScatterAdd: Hashable, Sendable {
   /// The product of the extents ahead of the axis.
   public var outer: Int
@@ -55,11 +57,13 @@ public struct ScatterAdd: Hashable, Sendable {
   public var indices: Operand
   /// A contiguous value `[outer, extent, inner]`.
   public var result: Int
+  /// Whether the indices serve whole rows and ascend with `j`; one below the one before it is then out of range.
+  public var isSorted: Bool
 
   /// A scatter from its sizes and values.
   public init(
     outer: Int, extent: Int, count: Int, inner: Int, dtype: DType, source: Int, indices: Operand,
-    result: Int
+    result: Int, isSorted: Bool = false
   ) {
     self.outer = outer
     self.extent = extent
@@ -69,5 +73,6 @@ public struct ScatterAdd: Hashable, Sendable {
     self.source = source
     self.indices = indices
     self.result = result
+    self.isSorted = isSorted
   }
 }

@@ -14,6 +14,7 @@ public enum Step: Hashable, Sendable {
   case random(RandomBits)
   case sort(Sort)
   case loop(Loop)
+  case custom(Custom)
 }
 
 /// A strided view of one of the plan's values.

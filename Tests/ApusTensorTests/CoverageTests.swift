@@ -11,12 +11,14 @@ import Testing
     "compressed": "TensorTests", "trueIndices": "TensorTests", "withGradient": "CustomRuleTests",
     "checkpointed": "CustomRuleTests", "promoted": "PromotionTests", "+=": "LifetimeTests", "-=": "PromotionTests",
     "*=": "PromotionTests", "/=": "PromotionTests", "loop": "LoopTests",
+    "input": "CustomOperationTests", "result": "CustomOperationTests",
   ]
 
   /// Operations that planners and access insert, that make values out of nothing, or whose family is tested with its
   /// definition.
   private static let plumbing: Set<String> = [
-    "custom", "alias", "loop", "unitFloat", "randomBits", "attention", "attentionGradient",
+    "custom", "alias", "loop", "unitFloat", "randomBits", "userOperationWithoutGradient", "attention",
+    "attentionGradient",
   ]
 
   /// Cases whose subscripts or results leave no choice of shapes, and reductions that refuse no elements.

@@ -7,7 +7,7 @@ extension OpCase {
   static let all: [OpCase] =
     elementwise + activations + arithmetic + comparisons + reductions + softmaxes
     + layouts + rearrangements + indexing + scans + sorts
-    + products + convolutions + poolings + resizes + large
+    + products + convolutions + poolings + resizes + large + customOperations
 }
 
 /// Every operation on every device.

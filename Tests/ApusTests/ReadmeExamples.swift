@@ -136,6 +136,32 @@ import Testing
     }
   }
 
+  @Test func anOperation() throws {
+    for device in [device, try ComputeDevice.named("opencl:0")] {
+      try withDevice(device) { () throws in
+        // example
+        let softCap = CustomOperation(
+          "softCap", inputs: ["x"], results: ["y"],
+          types: { [$0[0]] },
+          text: "y[i] = x[i] / (1 + fabs(x[i]) / 30);",
+          host: { items in
+            let (x, y) = (items.input(0, of: Float.self), items.result(0, of: Float.self))
+            for i in items.range { y[i] = x[i] / (1 + abs(x[i]) / 30) }
+          },
+          gradient: { gradients, _, results in [gradients[0]! * (1 - results[0].abs() / 30).squared()] })
+        let x = Tensor([-40, 2, 60] as [Float])
+        print(try softCap([x])[0].array())
+        // end
+        let found = try [softCap([x])[0], x / (x.abs() / 30 + 1)].map { y in
+          let slope = gradients(of: y.sum(), withRespectTo: [x])[0]
+          try eval([y, slope])
+          return try y.array() + slope.array()
+        }
+        for (one, other) in zip(found[0], found[1]) { #expect(abs(one - other) < 1e-5) }
+      }
+    }
+  }
+
   @Test func openCL() throws {
     // example
     let gpu = try ComputeDevice.named("opencl:0")

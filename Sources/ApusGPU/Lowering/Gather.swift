@@ -75,7 +75,7 @@ extension PlanLowering {
 
   mutating func lower(_ step: ScatterAdd) {
     guard step.outer * step.extent * step.inner > 0 else { return }
-    if isCPU { lowerOwned(step) } else { lowerSearching(step) }
+    if isCPU { lowerOwned(step) } else { step.isSorted ? lowerSegments(step) : lowerSearching(step) }
   }
 
   private func detail(_ step: ScatterAdd) -> String {
@@ -121,7 +121,10 @@ extension PlanLowering {
       isConverted
       ? builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
       : "\(result) + \(resultOffset)"
-    let check = "if (to < 0 || to >= \(extent)) { if (first == 0) \(fault)[0] = \(number); continue; }"
+    var check = "if (to < 0 || to >= \(extent)) { if (first == 0) \(fault)[0] = \(number); continue; }"
+    if step.isSorted {
+      check += " if (first == 0 && j > 0 && \(indices.at("outer", "(j - 1)", nil)) > to) \(fault)[0] = \(number);"
+    }
     let from = "\(sourceOffset) + (outer * \(count) + j) * \(inner)"
     let type = lane.dtype
     template["ADD"] =
@@ -192,6 +195,57 @@ extension PlanLowering {
         }
         builder.line(
           "STORE_\(step.dtype)(\(result), \(resultOffset) + row * \(inner) + column, 1, sum);")
+      })
+    launch(builder, groups: groups, localSize: 256, detail: detail(step), bytes: bytes(step))
+  }
+
+  /// Every element of the result finds where its indices begin, and goes on to where they end.
+  private mutating func lowerSegments(_ step: ScatterAdd) {
+    let lane = step.dtype.lane
+    let isLarge = step.outer * step.inner * max(step.extent, step.count) >= 1 << 30
+    var builder = KernelBuilder(family: "segment_sum", target: target, isLarge: isLarge)
+    builder.begin("const i64 start = 0;")
+    let index = builder.index
+    let (source, sourceOffset) = bind(step.source, isConstant: true, &builder)
+    let (result, resultOffset) = bind(step.result, isConstant: false, &builder)
+    let indices = Indices(
+      step.indices, place(step.indices), plan.values[step.indices.value].dtype, &builder)
+    let fault = builder.sharedPointer("int", slot: slots.fault, isConstant: false)
+    let number = builder.number(noteFault())
+    let (count, extent, inner) = (
+      builder.number(step.count), builder.number(step.extent), builder.number(step.inner)
+    )
+    let groups = builder.overRows(
+      step.outer * step.extent, columns: step.inner, elementsPerGroup: 256,
+      begin: { builder in
+        builder.lines(
+          """
+          const \(index) outer = row / \(extent);
+          const \(index) own = row - outer * \(extent);
+          if (column == 0) {
+            const \(index) last = (\(index))(((i64)own + 1) * \(count) / \(extent));
+            for (\(index) j = (\(index))((i64)own * \(count) / \(extent)); j < last; j += 1) {
+              const i64 to = \(indices.at("outer", "j", nil));
+              if (to < 0 || to >= \(extent)) \(fault)[0] = \(number);
+              if (j > 0 && \(indices.at("outer", "(j - 1)", nil)) > to) \(fault)[0] = \(number);
+            }
+          }
+          \(index) low = 0;
+          for (\(index) high = \(count); low < high;) {
+            const \(index) middle = low + (high - low) / 2;
+            if (\(indices.at("outer", "middle", nil)) < own) low = middle + 1; else high = middle;
+          }
+          """)
+      },
+      body: { builder in
+        builder.lines(
+          """
+          \(lane.vector) sum = \(Scalar.integer(0).text(lane));
+          for (\(index) j = low; j < \(count) && \(indices.at("outer", "j", nil)) == own; j += 1) {
+            sum = row_add_\(lane.suffix)(sum, LOAD_\(step.dtype)(\(source), \(sourceOffset) + (outer * \(count) + j) * \(inner) + column, 1));
+          }
+          STORE_\(step.dtype)(\(result), \(resultOffset) + row * \(inner) + column, 1, sum);
+          """)
       })
     launch(builder, groups: groups, localSize: 256, detail: detail(step), bytes: bytes(step))
   }

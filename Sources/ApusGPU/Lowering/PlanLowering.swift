@@ -81,6 +81,7 @@ struct PlanLowering {
       case .scan(let step): lower(step)
       case .sort(let step): lower(step)
       case .loop(let step): try lower(step, device: device)
+      case .custom(let step): try lower(step, device: device)
       }
     }
   }

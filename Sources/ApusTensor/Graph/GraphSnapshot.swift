@@ -43,6 +43,7 @@ struct GraphSnapshot {
     case .step(let lowering): result.kind = .step(lowering)
     case .loop: result.kind = .loop(attributes.loop)
     case .customs: result.kind = .customs
+    case .userOperation: result.kind = .userOperation(attributes.userOperation)
     case .part:
       let index = attributes.integers[0]
       if case .customs = nodes[inputs[0]].kind {
@@ -76,7 +77,9 @@ struct GraphNode {
     case reduction(String)
     case step(StepLowering)
     case loop(LoopAttributes)
-    /// A result of a loop.
+    /// A step of the user's.
+    case userOperation(CustomCall)
+    /// A result of a loop, or of a user's operation.
     case part(Int)
     /// Several values under one rule.
     case customs

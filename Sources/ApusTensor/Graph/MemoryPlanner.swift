@@ -31,7 +31,7 @@ struct MemoryPlanner {
     for (position, step) in steps.enumerated() {
       for node in step.results where valueOf[node] == nil { placeScratch(node, at: position) }
       for node in Set(step.values) where lastUse[node] == position { free(node) }
-      let names = planner.groups[order[position]].nodes.map { planner.nodes[$0].op.name }
+      let names = planner.groups[order[position]].nodes.map { planner.nodes[$0].name }
       result.steps.append(Plan.PlannedStep(step: step.renumbered { valueOf[$0]! }, names: names))
     }
     copyLateOutputs()

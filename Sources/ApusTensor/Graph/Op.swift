@@ -28,18 +28,21 @@ final class Op: Sendable {
     self.gradient = gradient
     self.lower = lower
     switch lower {
-    case .loop, .customs: hasParts = true
+    case .loop, .customs, .userOperation: hasParts = true
     default: hasParts = false
     }
   }
 }
 
 /// The shape and element type of a tensor.
-struct TensorType: Hashable, Sendable {
-  var shape: Shape
-  var dtype: DType
+public struct TensorType: Hashable, Sendable {
+  /// The extents, outermost first.
+  public var shape: Shape
+  /// The element type.
+  public var dtype: DType
 
-  init(_ shape: Shape, _ dtype: DType) {
+  /// A type from its parts.
+  public init(_ shape: Shape, _ dtype: DType) {
     self.shape = shape
     self.dtype = dtype
   }
@@ -124,6 +127,7 @@ enum Attributes: Sendable {
   case custom(CustomRule)
   case customs(CustomRules)
   case loop(LoopAttributes)
+  case userOperation(CustomCall)
 }
 
 /// A shape on the heap: only operations that carry one pay for its size.
@@ -176,6 +180,8 @@ enum Lowering: Sendable {
   case loop
   /// The values of the first inputs, under one rule.
   case customs
+  /// A step of the user's with several results.
+  case userOperation
   /// A result of an operation that has several.
   case part
 }

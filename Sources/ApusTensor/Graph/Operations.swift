@@ -31,7 +31,7 @@ public struct PendingOperation: Sendable {
     case .reduction(let row):
       guard ["sum", "product"].contains(row) else { return .exact }
       return .sum(termCount: max(1, inputs[0].elementCount / count))
-    case .part, .loop, .customs:
+    case .part, .loop, .customs, .userOperation:
       // A loop adds up as often as it runs; an element depends on all that went in.
       return .sum(termCount: max(1, inputs.reduce(0) { $0 + $1.elementCount }))
     case .step:

@@ -72,6 +72,7 @@ extension Attributes {
     // The rule has done its part when the graph was differentiated; each step brings a new one.
     case .custom, .customs: break
     case .loop(let loop): words += loop.body.words
+    case .userOperation(let call): words += call.words
     }
   }
 }

@@ -55,7 +55,9 @@ extension Planner {
     let plan = Planner(graph, info: info).plan(carriedInputs: carriedInputs)
     return PlannedLoop(
       body: plan, inputs: inputs, outputs: targets, initial: Array(nodes[loop].inputs.prefix(body.carriedCount)),
-      carried: (0..<body.carriedCount).map { number in parts[number] ?? appendPart(number, of: loop, attributes) },
+      carried: (0..<body.carriedCount).map { number in
+        parts[number] ?? appendPart(number, of: loop, attributes.results.types[number])
+      },
       slabs: plan.slabs.map { appendSlab($0) })
   }
 
@@ -79,11 +81,11 @@ extension Planner {
     return result
   }
 
-  private mutating func appendPart(_ number: Int, of loop: Int, _ attributes: LoopAttributes) -> Int {
-    let type = attributes.results.types[number]
-    return append(
+  /// Adds a result that nobody reads, of an operation that writes it.
+  mutating func appendPart(_ number: Int, of node: Int, _ type: TensorType) -> Int {
+    append(
       GraphNode(
-        op: .part, attributes: .integers([number]), shape: type.shape, dtype: type.dtype, inputs: [loop],
+        op: .part, attributes: .integers([number]), shape: type.shape, dtype: type.dtype, inputs: [node],
         inputTypes: [], region: 0, kind: .part(number)))
   }
 

@@ -22,6 +22,8 @@ struct Planner {
   var groupOf: [Int] = []
   /// The plans of loops.
   var loops: [Int: PlannedLoop] = [:]
+  /// The nodes of the results of users' operations.
+  var userResults: [Int: [Int]] = [:]
 
   init(_ graph: GraphSnapshot, info: DeviceInfo) {
     nodes = graph.nodes
@@ -40,6 +42,7 @@ struct Planner {
     moveViews()
     copyUnreadableInputs()
     planLoops()
+    listUserResults()
     formGroups()
     let order = scheduledGroups()
     var memory = MemoryPlanner(planner: self, carriedInputs: carriedInputs)
@@ -117,7 +120,7 @@ struct Planner {
   private func depth(of node: GraphNode) -> Int {
     switch node.kind {
     case .scalar, .constant: return 0
-    case .leaf, .reduction, .step, .loop, .part, .customs, .slab: return -1
+    case .leaf, .reduction, .step, .loop, .userOperation, .part, .customs, .slab: return -1
     case .view, .elementwise:
       guard node.op !== Op.index else { return -1 }
       var depth = 0
@@ -173,7 +176,8 @@ struct Planner {
         outputs[position] = appendCopy(of: outputs[position])
       case .elementwise, .reduction, .step, .part:
         if !seen.insert(outputs[position]).inserted { outputs[position] = appendCopy(of: outputs[position]) }
-      case .loop, .customs, .slab: fatalError("planner: \(nodes[outputs[position]].op.name) has no value")
+      case .loop, .userOperation, .customs, .slab:
+        fatalError("planner: \(nodes[outputs[position]].name) has no value")
       }
     }
   }
@@ -190,6 +194,7 @@ struct Planner {
         let first = loop.body.carriedCount + loop.body.sequenceCount
         for position in nodes[index].inputs.indices.prefix(first) { copyNumber(position, of: index, &copies) }
         accepts = { Planner.accepts(loop, $0, $1) }
+      case .userOperation: (accepts, readsNumbers) = ({ _, layout in layout.isIdentity }, false)
       default: continue
       }
       for position in nodes[index].inputs.indices {
@@ -209,7 +214,7 @@ struct Planner {
         case .constant: isReadable = false
         case .elementwise: isReadable = !isUniform(input) || isOutputNode(input)
         case .leaf, .reduction, .step, .part: isReadable = true
-        case .loop, .customs, .slab: isReadable = false
+        case .loop, .userOperation, .customs, .slab: isReadable = false
         }
         guard !isReadable else { continue }
         let copy = copies[input] ?? appendCopy(of: input, as: .materialize)

@@ -55,6 +55,7 @@ extension Attributes {
     switch self {
     case .loop(let attributes): attributes.results
     case .customs(let attributes): attributes.results
+    case .userOperation(let call): call.results
     default: nil
     }
   }
@@ -64,6 +65,7 @@ extension Attributes {
     switch self {
     case .loop(let attributes): .loop(LoopAttributes(attributes.body))
     case .customs(let attributes): .customs(CustomRules(renewing: attributes))
+    case .userOperation(let call): .userOperation(call.renewed())
     default: self
     }
   }

@@ -33,7 +33,7 @@ extension Step {
     case .matmul(let step): [step.epilogue.binding]
     case .convolution(let step): [step.epilogue.binding]
     case .pooling(let step): [step.epilogue.binding]
-    case .attention, .scan, .copy, .gather, .scatterAdd, .random, .sort, .loop: []
+    case .attention, .scan, .copy, .gather, .scatterAdd, .random, .sort, .loop, .custom: []
     }
   }
 
@@ -132,6 +132,10 @@ extension Step {
       step.carried = step.carried.map(write)
       step.slabs = step.slabs.map(write)
       return .loop(step)
+    case .custom(var step):
+      step.inputs = step.inputs.map(read)
+      step.results = step.results.map(write)
+      return .custom(step)
     }
   }
 }

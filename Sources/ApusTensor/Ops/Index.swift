@@ -31,13 +31,7 @@ extension Op {
       if let flaw = shape.flaw { throw ShapeError("gather", flaw) }
       return TensorType(shape, inputs[0].dtype)
     },
-    gradient: .rule { c in
-      [
-        Tensor(
-          .scatterAdd, OpInputs(c.gradient.node, c.inputNode(1)),
-          .integers(c.attributes.integers + [c.inputNode(0).shape[c.attributes.integers[0]]])), nil,
-      ]
-    },
+    gradient: .rule { c in [gatherGradient(c), nil] },
     lower: .step(
       StepLowering(
         accepts: { _, layout in layout.isIdentity },

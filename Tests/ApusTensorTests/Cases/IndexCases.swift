@@ -49,6 +49,16 @@ extension OpCase {
         return result
       }),
     OpCase(
+      "segmentSum", inputs: [.numbers(-4...4), .indices(bound: 5)],
+      shapes: [[[7, 3], [7]], [[0, 3], [0]], [[1, 1], [1]], [[40], [40]]], dtypes: floats + [.int32, .int64],
+      tolerance: .sum(terms: 8), apply: { $0[0].segmentSum($0[1].sorted(), count: 5) },
+      reference: { x in
+        var result = Grid(Shape([5] + x[0].shape.dropFirst())) { _ in 0 }
+        let ids = x[1].values.sorted()
+        for index in Grid.indices(x[0].shape) { result[[Int(ids[index[0]])] + index.dropFirst()] += x[0][index] }
+        return result
+      }),
+    OpCase(
       "oneHot", inputs: [.indices(bound: 4)], shapes: [[[2, 3]], [[0]], [[]]], dtypes: [.float32], tolerance: .exact,
       derivatives: .none, apply: { $0[0].oneHot(4) },
       reference: { x in Grid(Shape(Array(x[0].shape) + [4])) { Int(x[0][Array($0.dropLast())]) == $0.last! ? 1 : 0 } }),

@@ -178,6 +178,8 @@ struct StepAccesses {
       }
       writes = step.writes.map { Access(value: $0) }
       mismatch = step.body.problem.map { "the body: \($0)" } ?? Self.mismatch(step)
+    case .custom(let step):
+      (reads, writes) = (step.inputs.map { Access(value: $0) }, step.results.map { Access(value: $0) })
     }
   }
 

@@ -26,6 +26,12 @@ extension Interpreter {
     // Rounded once, like every sum here.
     var sums = Array(
       repeating: Combined("sum", Program.Output(register: 0, dtype: step.dtype.lane.dtype)), count: result.count)
+    if step.isSorted {
+      let list = (0..<step.count).map { arrays[step.indices.value][$0].integer }
+      guard zip(list, list.dropFirst()).allSatisfy({ $0 <= $1 }) else {
+        throw .indexOutOfRange(device: device, operation: names.joined(separator: " "))
+      }
+    }
     try forEachIndex(step.indices, step.outer, step.count, step.inner, extent: step.extent) { element, place in
       sums[place].add(source[element], number: 0)
     }

@@ -23,6 +23,7 @@ struct Interpreter {
     case .random(let step): run(step)
     case .sort(let step): run(step)
     case .loop(let step): try run(step)
+    case .custom(let step): try run(step)
     }
   }
 
@@ -42,6 +43,24 @@ struct Interpreter {
         inner.names = planned.names
         try inner.run(planned.step)
       }
+    }
+  }
+
+  // MARK: - Users' operations
+
+  private func run(_ step: Custom) throws(DeviceError) {
+    guard let host = step.kernel.host else {
+      throw .unsupported(device: device, feature: "\(step.kernel.name), which has no function of the host")
+    }
+    func memory(_ value: Int) -> CustomItems.Array {
+      CustomItems.Array(pointer: arrays[value].pointer, dtype: arrays[value].dtype, count: arrays[value].count)
+    }
+    // Items come in any order: here the last first.
+    for item in (0..<step.count).reversed() {
+      host(
+        CustomItems(
+          name: step.kernel.name, range: item..<item + 1, sizes: step.sizes, inputs: step.inputs.map(memory),
+          results: step.results.map(memory)))
     }
   }
 

@@ -63,6 +63,9 @@ struct HostArray {
     (dtype, count, self.buffer, self.offset) = (value.dtype, value.elementCount, buffer, offset)
   }
 
+  /// The address of the first element.
+  var pointer: UnsafeMutableRawPointer { buffer.bytes.baseAddress! + offset }
+
   /// A value in the memory of this one, from an element of it on.
   func part(_ value: Plan.Value, at element: Int) -> HostArray {
     HostArray(value, in: buffer, at: offset + element * dtype.byteCount)

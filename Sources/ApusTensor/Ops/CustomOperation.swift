@@ -1,0 +1,240 @@
+import ApusDevice
+
+/// An operation of one's own: the text of a GPU kernel, a function for the CPU, and a rule for gradients.
+///
+/// The work is cut into items, as many as the first result has elements unless `items` says otherwise, which are done in
+/// any order and at the same time. The text is that of one item `i`, in OpenCL C 1.2 (CUDA's compiler takes it too,
+/// where it keeps to what both have): it knows the arrays and sizes by the names given here, and `REAL` for the type of
+/// the first floating-point array; `continue` ends an item. The arrays are contiguous. Together the items write every
+/// element of the results, and nothing twice.
+///
+/// ```
+/// let softCap = CustomOperation(
+///   "softCap", inputs: ["x"], results: ["y"],
+///   types: { [$0[0]] },
+///   text: "y[i] = x[i] / (1 + fabs(x[i]) / 30);",
+///   host: { items in
+///     let (x, y) = (items.input(0, of: Float.self), items.result(0, of: Float.self))
+///     for i in items.range { y[i] = x[i] / (1 + abs(x[i]) / 30) }
+///   },
+///   gradient: { gradients, _, results in [gradients[0]! * (1 - results[0].abs() / 30).squared()] })
+/// let y = softCap([x])[0]
+/// ```
+/// It takes part in plans like any other operation, also inside `loop`; nothing is fused with it. Make one once, and not
+/// for each call: each is compiled for itself.
+public final class CustomOperation: Sendable {
+  /// From the gradients of the results (`nil` for those that nothing depends on), the inputs and the results to the
+  /// gradients of the inputs (`nil` for none), in terms of operations: they can be differentiated again.
+  public typealias Gradient = @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ results: [Tensor]) -> [Tensor?]
+
+  /// What errors and profiles call the operation.
+  public var name: String { kernel.name }
+
+  let kernel: CustomKernel
+  let gradient: Gradient?
+  private let types: @Sendable ([TensorType]) throws(ShapeError) -> [TensorType]
+  private let elementTypes: Set<DType>
+  private let sizes: [@Sendable ([Shape]) -> Int]
+  private let items: (@Sendable ([Shape]) -> Int)?
+
+  /// - Parameters:
+  ///   - name: letters and digits.
+  ///   - inputs, results: what the text calls the arrays.
+  ///   - elementTypes: the floating-point types that inputs may have.
+  ///   - types: the results' shapes and element types from the inputs'; throws where inputs do not fit.
+  ///   - sizes: numbers that the text knows by name, from the inputs' shapes.
+  ///   - items: the number of items, from the inputs' shapes.
+  ///   - text: does one item on a GPU; OpenCL and CUDA devices need it.
+  ///   - host: does a range of items on the CPU; that device needs it.
+  ///   - gradient: `nil` for an operation that has none.
+  public init(
+    _ name: String, inputs: [String], results: [String], elementTypes: Set<DType> = [.float32],
+    types: @escaping @Sendable (_ inputs: [TensorType]) throws(ShapeError) -> [TensorType],
+    sizes: KeyValuePairs<String, @Sendable (_ inputs: [Shape]) -> Int> = [:],
+    items: (@Sendable (_ inputs: [Shape]) -> Int)? = nil, text: String? = nil,
+    host: (@Sendable (CustomItems) -> Void)? = nil, gradient: Gradient?
+  ) {
+    let names = inputs + results + sizes.map(\.key)
+    if let bad = names.first(where: { !CustomOperation.isFree($0) }) ?? CustomOperation.repeated(names) {
+      fatalError("CustomOperation \(name): \"\(bad)\" cannot be the name of an array or size, or stands twice")
+    }
+    guard !inputs.isEmpty, !results.isEmpty else {
+      fatalError("CustomOperation \(name): there has to be an input and a result")
+    }
+    kernel = CustomKernel(
+      name: name, inputNames: inputs, resultNames: results, sizeNames: sizes.map(\.key), text: text, host: host)
+    self.gradient = gradient
+    self.types = types
+    self.elementTypes = elementTypes
+    self.sizes = sizes.map(\.value)
+    self.items = items
+  }
+
+  /// The results for some inputs. Inputs that do not fit, and a device that the operation has no code for, are reported
+  /// on the line of the call.
+  ///
+  /// - Throws (when a value is read): `DeviceError.buildFailed` with the operation's name and the compiler's log, where
+  ///   the text does not compile.
+  public func callAsFunction(_ inputs: [Tensor]) -> [Tensor] {
+    do throws(ShapeError) {
+      let call = try CustomCall(self, inputs)
+      let node = Node(
+        op: gradient == nil ? .userOperationWithoutGradient : .userOperation,
+        inputs: OpInputs(list: inputs.map(\.node)), attributes: .userOperation(call),
+        type: TensorType(Shape(), .float32), device: inputs[0].node.deviceReference)
+      return call.results.types.indices.map { call.results.part($0, of: node) }
+    } catch {
+      error.report()
+      return kernel.resultNames.map { _ in inputs.first ?? .zeros([]) }
+    }
+  }
+
+  /// The results' types, the sizes and the number of items for some inputs.
+  fileprivate func plan(_ inputs: [Tensor]) throws(ShapeError) -> (types: [TensorType], sizes: [Int], count: Int) {
+    guard inputs.count == kernel.inputNames.count else {
+      throw ShapeError(name, "\(inputs.count) inputs are given, and \(kernel.inputNames.count) asked for")
+    }
+    let devices = Set(inputs.map(\.device.name))
+    if devices.count > 1 { throw ShapeError(name, "inputs are on \(devices.sorted().joined(separator: " and "))") }
+    for (name, input) in zip(kernel.inputNames, inputs)
+    where input.dtype.isFloatingPoint && !elementTypes.contains(input.dtype) {
+      let known = elementTypes.map(\.description).sorted().joined(separator: ", ")
+      throw ShapeError(self.name, "\(name) is \(input.dtype), and the operation is for \(known)")
+    }
+    try checkDevice(inputs[0].device)
+    let shapes = inputs.map(\.shape)
+    let types = try types(inputs.map { TensorType($0.shape, $0.dtype) })
+    guard types.count == kernel.resultNames.count else {
+      throw ShapeError(name, "\(types.count) types are given for \(kernel.resultNames.count) results")
+    }
+    for type in types where !type.shape.isSound {
+      throw ShapeError(name, "the result's shape \(type.shape.flaw ?? "")")
+    }
+    return (types, sizes.map { $0(shapes) }, items?(shapes) ?? types[0].shape.elementCount)
+  }
+
+  private func checkDevice(_ device: ComputeDevice) throws(ShapeError) {
+    switch device.info.kind {
+    case .cpu where kernel.host == nil:
+      throw ShapeError(name, "device \(device.name) needs a function of the host, and there is none (host:)")
+    case .opencl where kernel.text == nil, .cuda where kernel.text == nil:
+      throw ShapeError(name, "device \(device.name) needs the text of a kernel, and there is none (text:)")
+    default: return
+    }
+  }
+
+  /// Whether a name can be that of a variable which no kernel has already.
+  private static func isFree(_ name: String) -> Bool {
+    guard name.first.map({ $0.isASCII && $0.isLetter }) == true,
+      name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
+    else { return false }
+    let taken: Set = ["i", "item", "begin", "end", "at", "geometry", "group_id", "REAL", "i64", "i8", "u8"]
+    let isNumbered = "pn".contains(name.first!) && name.count > 1 && name.dropFirst().allSatisfy(\.isNumber)
+    return !taken.contains(name) && !isNumbered
+  }
+
+  private static func repeated(_ names: [String]) -> String? {
+    names.indices.first { names[..<$0].contains(names[$0]) }.map { names[$0] }
+  }
+}
+
+/// A user's operation on inputs of known types.
+final class CustomCall: Sendable {
+  let operation: CustomOperation
+  let results: ResultList
+  let sizes: [Int]
+  let count: Int
+  /// The rule runs in the precision that the operation was called in.
+  private let productType: DType?
+
+  init(_ operation: CustomOperation, _ inputs: [Tensor]) throws(ShapeError) {
+    let plan = try operation.plan(inputs)
+    self.operation = operation
+    results = ResultList(plan.types)
+    sizes = plan.sizes
+    count = plan.count
+    productType = PrecisionScope.productType
+  }
+
+  private init(_ other: CustomCall) {
+    operation = other.operation
+    results = ResultList(other.results.types)
+    sizes = other.sizes
+    count = other.count
+    productType = other.productType
+  }
+
+  /// The gradients of the inputs, `nil` where there is no rule.
+  func gradients(_ gradients: [Tensor?], _ inputs: [Tensor], _ results: [Tensor]) -> [Tensor?]? {
+    operation.gradient.map { rule in PrecisionScope.run(productType) { rule(gradients, inputs, results) } }
+  }
+
+  /// The same for another node: results belong to one.
+  func renewed() -> CustomCall { CustomCall(self) }
+
+  /// What tells calls apart, beside the types of inputs and results.
+  var words: [UInt64] { [operation.kernel.number, UInt64(count)] + sizes.map { UInt64(bitPattern: Int64($0)) } }
+}
+
+extension Op {
+  static let userOperation: Op = Op(
+    name: "userOperation", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+    gradient: .rule { c in
+      let call = c.attributes.userOperation
+      let inputs = (0..<c.inputCount).map(c.input)
+      let results = call.results.types.indices.map { c.output($0) }
+      guard let found = call.gradients(c.gradients, inputs, results) else { return [] }
+      guard found.count == inputs.count else {
+        ShapeError(call.operation.name, "the rule gives \(found.count) gradients for \(inputs.count) inputs").report()
+        return []
+      }
+      for (gradient, input) in zip(found, inputs) {
+        guard let gradient, input.shape.broadcast(with: gradient.shape) != gradient.shape else { continue }
+        ShapeError(
+          call.operation.name, "the rule's gradient \(gradient.shape) is not of its input's shape \(input.shape)"
+        ).report()
+        return []
+      }
+      return found
+    }, lower: .userOperation)
+
+  static let userOperationWithoutGradient: Op = Op(
+    name: "userOperationWithoutGradient", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+    gradient: .notDifferentiable, lower: .userOperation)
+}
+
+extension Attributes {
+  var userOperation: CustomCall {
+    guard case .userOperation(let call) = self else { fatalError("an operation reads a call of attributes \(self)") }
+    return call
+  }
+}
+
+/// Some items of a `CustomOperation`, with the memory that they work on.
+public typealias CustomItems = ApusDevice.CustomItems
+
+extension CustomItems {
+  /// All elements of an input, whatever the items.
+  /// - Precondition: the input has elements of that type.
+  public func input<Element: TensorElement>(_ index: Int, of type: Element.Type) -> UnsafeBufferPointer<Element> {
+    let array = inputs[index]
+    check(array, index, type, "input")
+    return UnsafeBufferPointer(start: array.pointer.assumingMemoryBound(to: type), count: array.count)
+  }
+
+  /// All elements of a result, whatever the items.
+  /// - Precondition: the result has elements of that type.
+  public func result<Element: TensorElement>(
+    _ index: Int, of type: Element.Type
+  ) -> UnsafeMutableBufferPointer<Element> {
+    let array = results[index]
+    check(array, index, type, "result")
+    return UnsafeMutableBufferPointer(start: array.pointer.assumingMemoryBound(to: type), count: array.count)
+  }
+
+  private func check<Element: TensorElement>(_ array: Array, _ index: Int, _ type: Element.Type, _ kind: String) {
+    guard array.dtype == Element.dtype else {
+      fatalError("\(name): \(kind) \(index) has \(array.dtype) elements, not \(Element.dtype)")
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import ApusDevice
+
+extension Op {
+  /// Inputs: rows, and an ascending list of the segments that they belong to. Attribute: the number of segments.
+  static let segmentSum: Op = Op(
+    name: "segmentSum",
+    shape: { inputs, attributes throws(ShapeError) in
+      let (rows, ids, count) = (inputs.shape(0), inputs.shape(1), attributes.integers[0])
+      guard inputs.dtype(1) == .int32 || inputs.dtype(1) == .int64 else {
+        throw ShapeError("segmentSum", "ids are \(inputs.dtype(1)), not integers")
+      }
+      guard rows.rank > 0, ids == [rows[0]], count >= 0 else {
+        throw ShapeError("segmentSum", "ids \(ids) of \(count) segments are not one for each row of \(rows)")
+      }
+      return TensorType(Shape([count] + rows.dropFirst()), inputs.dtype(0))
+    },
+    gradient: .rule { c in
+      [Tensor(.gather, OpInputs(c.gradient.node, c.inputNode(1)), .integers([0, 0])), nil]
+    },
+    lower: .step(
+      StepLowering(build: { node, operands in
+        let rows = operands.inputs[0].layout.shape
+        let inner = rows.dropFirst().reduce(1, *)
+        let layout = Layout(shape: [1, rows[0], inner], strides: [0, 1, 0])
+        return .scatterAdd(
+          ScatterAdd(
+            outer: 1, extent: node.shape[0], count: rows[0], inner: inner, dtype: node.dtype,
+            source: operands.inputs[0].value, indices: Operand(value: operands.inputs[1].value, layout: layout),
+            result: operands.result, isSorted: true))
+      })))
+}
+
+extension Tensor {
+  /// The sums of rows that belong together: `y[s] = Σ x[j]` over the `j` with `ids[j] = s`, added in their order; zeros
+  /// for a segment without rows. The gradient of a row is that of its segment.
+  ///
+  /// - Parameters:
+  ///   - ids: ascending integers in `0 ..< count`, one for each element along axis 0.
+  ///   - count: the extent of the result's axis 0.
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an id that is outside, or below the one before.
+  public func segmentSum(_ ids: Tensor, count: Int) -> Tensor {
+    let list = ids.dtype.isInteger && ids.dtype.byteCount == 1 ? ids.cast(to: .int64) : ids
+    return Tensor(.segmentSum, OpInputs(node, list.node), .integers([count]))
+  }
+}
+
+/// The rows of a gradient added up where `gather` took them from.
+///
+/// Some devices search all indices for each place. Where those are many, as in a large embedding, rows are brought in
+/// the order of their indices first: sorting is stable, so that sums are added in the same order.
+func gatherGradient(_ c: GradientInput) -> Tensor {
+  let (source, ids) = (c.inputNode(0).shape, c.input(1))
+  let extent = source[c.attributes.integers[0]]
+  guard c.attributes.integers == [0, 0],
+    extent.multipliedReportingOverflow(by: ids.elementCount).partialValue >= 1 << 22
+  else {
+    return Tensor(
+      .scatterAdd, OpInputs(c.gradient.node, ids.node), .integers(c.attributes.integers + [extent]))
+  }
+  let list = ids.reshaped(to: [ids.elementCount])
+  let order = list.argsort()
+  let rows = c.gradient.reshaped(to: Shape([ids.elementCount] + source.dropFirst()))
+  return rows.rows(at: order).segmentSum(list.rows(at: order), count: extent)
+}
