@@ -32,6 +32,6 @@ public struct Bilinear: Module {
     let flat = products.reshaped(to: [rows, first * second])
       .matmul(weight.value.reshaped(to: [outputs, first * second]).transposed())
     let y = flat.reshaped(to: Shape(x.shape.dropLast() + [outputs]))
-    return bias.map { y + $0.value.asSummand } ?? y
+    return bias.map { y + $0.value.narrowed } ?? y
   }
 }

@@ -67,7 +67,7 @@ public struct Convolution<let rank: Int>: Layer {
     let source = isFilled ? x : x.padded(by: [(0, 0), (0, 0)] + padding, mode: paddingMode)
     let y = source.convolved(
       with: weight.value, stride: stride, padding: isFilled ? padding : [(0, 0)], dilation: dilation, groups: groups)
-    return OutputProbe.note(weight, bias.map { y + $0.value.asSummand.reshaped(to: biasShape) } ?? y)
+    return OutputProbe.note(weight, bias.map { y + $0.value.narrowed.reshaped(to: biasShape) } ?? y)
   }
 }
 

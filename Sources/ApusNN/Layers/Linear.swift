@@ -25,7 +25,7 @@ public struct Linear: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let product = x.matmul(weight.value.transposed())
-    return OutputProbe.note(weight, bias.map { product + $0.value.asSummand } ?? product)
+    let product = x.matmul(weight.value.narrowed.transposed())
+    return OutputProbe.note(weight, bias.map { product + $0.value.narrowed } ?? product)
   }
 }

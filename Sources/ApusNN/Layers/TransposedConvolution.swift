@@ -62,7 +62,7 @@ public struct TransposedConvolution<let rank: Int>: Layer {
     let y = x.transposeConvolved(
       with: weight.value, stride: stride, padding: padding, outputPadding: outputPadding, dilation: dilation,
       groups: groups)
-    return OutputProbe.note(weight, bias.map { y + $0.value.asSummand.reshaped(to: biasShape) } ?? y)
+    return OutputProbe.note(weight, bias.map { y + $0.value.narrowed.reshaped(to: biasShape) } ?? y)
   }
 }
 

@@ -48,18 +48,24 @@ public struct LossScaler: Sendable {
   /// The loss that is differentiated, in `float32`.
   public func scaled(_ loss: Tensor) -> Tensor { (loss.dtype == .float64 ? loss : loss.cast(to: .float32)) * scale }
 
-  /// The gradients of the loss itself, from those of the scaled one, and whether they are finite.
+  /// The gradients of the loss itself, from those of the scaled one, and whether they are finite; zeros where not all of
+  /// them are.
   public func unscaled(_ gradients: consuming Gradients) -> Gradients {
-    let inverse = scale.reciprocal()
     var isFinite: Tensor?
-    for index in gradients.tensors.indices {
-      guard let gradient = gradients.tensors[index] else { continue }
+    for case let gradient? in gradients.tensors {
       guard gradient.device == scale.device else {
         fatalError("LossScaler: a parameter is on \(gradient.device.name), the loss's scale on \(scale.device.name)")
       }
       let flag = gradient.isFinite().all()
       isFinite = isFinite.map { $0.logicalAnd(flag) } ?? flag
-      gradients.tensors[index] = gradient * inverse.cast(to: gradient.dtype)
+    }
+    guard let isFinite else { return gradients }
+    let inverse = scale.reciprocal()
+    for index in gradients.tensors.indices {
+      guard let gradient = gradients.tensors[index] else { continue }
+      // With the flag ahead of the update, what is kept and what is new are chosen in the update's own pass over memory.
+      let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
+      gradients.tensors[index] = isFinite.select(gradient * inverse.cast(to: gradient.dtype), zero)
     }
     gradients.isFinite = isFinite
     return gradients

@@ -68,8 +68,11 @@ extension Tensor {
     return (left.cast(to: type), right.cast(to: type))
   }
 
-  /// The tensor as what is added to a product of `float32` tensors: in mixed precision of the type of products.
-  package var asSummand: Tensor {
+  /// The tensor as a part of a layer that is a product: in mixed precision of the type of products.
+  ///
+  /// Layers narrow a weight before they look at it in another way: then a cast runs through memory in order, and so does
+  /// that of the gradient.
+  package var narrowed: Tensor {
     guard let type = PrecisionScope.productType, dtype.isFloatingPoint, dtype != .float64 else { return self }
     return cast(to: type)
   }

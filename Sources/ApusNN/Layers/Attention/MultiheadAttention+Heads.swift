@@ -140,8 +140,8 @@ extension MultiheadAttention {
 extension Tensor {
   /// `x · Wᵀ + b`.
   fileprivate func projected(_ weight: Tensor, _ bias: Tensor?) -> Tensor {
-    let product = matmul(weight.transposed())
-    return bias.map { product + $0.asSummand } ?? product
+    let product = matmul(weight.narrowed.transposed())
+    return bias.map { product + $0.narrowed } ?? product
   }
 
   /// A mask with one more key, which all may attend to.

@@ -28,7 +28,7 @@ public func scaledDotProductAttention(
   let masks = AttentionMasks(mask.map { [$0] } ?? [], isCausal: isCausal, queryOffset: queryOffset)
   let dropping = Dropping(dropout, isAlwaysOn: false, AttentionProblem.name)
   // In mixed precision the three are factors of products, with or without a step for them all.
-  let (q, k, v) = (query.asSummand, key.asSummand, value.asSummand)
+  let (q, k, v) = (query.narrowed, key.narrowed, value.narrowed)
   guard let problem = AttentionProblem(q, k, v, masks, scale: scale, dropping: dropping) else { return query }
   return problem.output()
 }

@@ -31,11 +31,11 @@ struct RecurrentCell: Sendable {
 
   /// `x · W_ihᵀ + b_ih`.
   func ofInput(_ x: Tensor) -> Tensor {
-    x.matmul(weights.weightIH.value.transposed()).adding(weights.biasIH?.value)
+    x.matmul(weights.weightIH.value.narrowed.transposed()).adding(weights.biasIH?.value)
   }
 
   /// `h · W_hhᵀ + b_hh`.
   func ofState(_ h: Tensor) -> Tensor {
-    h.matmul(weights.weightHH.value.transposed()).adding(weights.biasHH?.value)
+    h.matmul(weights.weightHH.value.narrowed.transposed()).adding(weights.biasHH?.value)
   }
 }

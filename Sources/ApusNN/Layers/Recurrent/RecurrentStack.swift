@@ -85,7 +85,7 @@ struct RecurrentStack: Sendable {
   /// The products of all inputs, with the biases that can be added ahead.
   private func projected(_ x: Tensor, _ direction: RecurrentWeights) -> Tensor {
     let rows = x.shape[0] * x.shape[1]
-    var product = x.reshaped(to: [rows, x.shape[2]]).matmul(direction.weightIH.value.transposed())
+    var product = x.reshaped(to: [rows, x.shape[2]]).matmul(direction.weightIH.value.narrowed.transposed())
     if let bias = direction.biasIH { product = product + bias.value }
     if let bias = direction.biasHH, !recurrence.hasHiddenBias { product = product + bias.value }
     return product.reshaped(to: [x.shape[0], x.shape[1], direction.weightIH.shape[0]])
