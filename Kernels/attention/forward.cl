@@ -68,5 +68,5 @@ const i64 place = line * $queries + first;
 for (int c = 0; c < $width; c += 1) {
   SCATTER_$dtype($result, $resultOffset + place * $width + c, $width, count, row_divide_$lane(total[c], divisor));
 }
-const $V logarithm = CHOOSE_$lane(isEmpty, -lowest, shift + row_log_$lane(divisor));
+const $V logarithm = CHOOSE_$lane(isEmpty, $greatest, shift + row_log_$lane(divisor));
 STORE_$dtype($result, $resultOffset + $outputCount + place, count, logarithm);

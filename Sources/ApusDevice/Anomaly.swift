@@ -69,7 +69,8 @@ extension Anomaly: CustomStringConvertible {
   /// For example `log gives -inf at [3, 7] of float32 [128, 10], 4 of whose elements are not finite, in layer
   /// 2 (Linear); from float32 [128, 10] in 0.0…1.0; found on device cpu`.
   public var description: String {
-    var text = "\(operation) \(inputs.isEmpty ? "has" : "gives") \(value.isNaN ? "nan" : "\(value)") at \(place) of \(dtype) \(shape)"
+    let verb = inputs.isEmpty ? "has" : "gives"
+    var text = "\(operation) \(verb) \(value.isNaN ? "nan" : "\(value)") at \(place) of \(dtype) \(shape)"
     if count > 1 { text += ", \(count) of whose elements are not finite" }
     switch (layer, isGradient) {
     case (let layer?, true): text += ", in the gradient of layer \(layer)"

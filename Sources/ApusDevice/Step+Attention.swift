@@ -6,7 +6,7 @@
 /// | `forward` | `query`, `key`, `value` | `y: [batch, heads, queries, width]`, `log Σ eˣ: [batch, heads, queries]` |
 /// | `backward` | those, `forward`, `gradient` of `y` | gradients of `query`, `key` and `value`, each contiguous |
 ///
-/// A query without open keys gives zeros, +∞ for the logarithm, and gradients of 0.
+/// A query without open keys gives zeros, the greatest number for the logarithm, and gradients of 0.
 public struct Attention: Hashable, Sendable {
   /// The direction.
   public enum Pass: String, Hashable, Sendable { case forward, backward }

@@ -1,6 +1,7 @@
 // The C dialect of Kernels/prelude: 16 lanes on every instruction set, so that reductions have the same
 // order everywhere. An isa_*.c file defines CSIMD_HAS_FMA as 0 or 1 before it includes this.
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>

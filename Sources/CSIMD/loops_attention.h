@@ -88,9 +88,10 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
 static void FN(attention_finish)(const csimd_weights *w, const void *sums, void *peaks, void *output) {
   const SCALAR *sum = sums;
   SCALAR *peak = peaks, *total = output;
+  const SCALAR greatest = sizeof(SCALAR) == 4 ? (SCALAR)FLT_MAX : (SCALAR)DBL_MAX;
   for (size_t r = 0; r < w->rows; r += 1) {
     V logarithm = FN(log)((V)(sum[r]));
-    peak[r] = sum[r] == 0 ? (SCALAR)INFINITY : (peak[r] == (SCALAR)-INFINITY ? 0 : peak[r]) + logarithm[0];
+    peak[r] = sum[r] == 0 ? greatest : peak[r] + logarithm[0];
     FN(attention_multiply)(w->width, total, sum[r] == 0 ? 0 : 1 / sum[r]);
     total += w->output_stride;
   }

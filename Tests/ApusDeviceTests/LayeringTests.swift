@@ -20,7 +20,7 @@ private let law: [String: Set<String>] = [
 
 /// Parts of the toolchain that any module may import. Full Foundation is not among them: it would make a
 /// static binary 60 MB larger.
-private let system: Set<String> = ["Glibc", "FoundationEssentials", "Synchronization"]
+private let system: Set<String> = ["Swift", "Glibc", "FoundationEssentials", "Synchronization"]
 
 /// A source file of the package.
 private struct Source {

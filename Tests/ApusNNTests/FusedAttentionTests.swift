@@ -11,7 +11,7 @@ import Testing
 /// Attention as one step: against its definition, and where it is used.
 @Suite struct FusedAttentionTests {
   /// Extents and options; every number of a device's blocks and registers is met from below and above.
-  struct Setting: Sendable, CustomTestStringConvertible {
+  struct Setting: Hashable, Sendable, CustomTestStringConvertible {
     var query: Shape
     var key: Shape
     var width: Int
@@ -64,7 +64,9 @@ import Testing
         dropping: Dropping(0, isAlwaysOn: false, "test")))
     let fused = try #require(problem.fusedOutput())
     let output = isFused ? fused : problem.output(problem.weights(nil))
-    let found = [output] + gradients(of: patternLoss([output.cast(to: .float32)]), withRespectTo: inputs)
+    let pattern = (0..<output.elementCount).map { cos(Double($0)) }
+    let seed = Tensor(pattern, shape: output.shape).cast(to: dtype)
+    let found = [output] + gradients(of: output, withRespectTo: inputs, seed: try seed.evaluated())
     try eval(found)
     return try found.map { try $0.array(of: Double.self) }
   }
@@ -73,14 +75,16 @@ import Testing
     throws
   {
     if test.name == "reference", setting.query.elementCount > 1000 { return }
-    try withDevice(test.device) { () throws in
-      let expected = try results(setting, .float32, isFused: false)
-      let found = try results(setting, .float32, isFused: true)
-      for (index, (a, b)) in zip(expected, found).enumerated() {
-        let bound = Tolerance.gradient(terms: setting.key.elementCount) * a.reduce(0) { max($0, abs($1)) }
-        let worst = zip(a, b).reduce(0) { max($0, $1.0 == $1.1 ? 0 : abs($1.0 - $1.1)) }
-        #expect(worst <= bound && b.allSatisfy(\.isFinite), "\(test.name), \(index): \(worst) above \(bound)")
-      }
+    // Those that no other test builds kernels for.
+    if test.name.hasPrefix("opencl"), ![0, 1].contains(where: { FusedAttentionTests.large[$0] == setting }) { return }
+    // The definition's kernels would have to be built for each setting.
+    let cpu = try #require(TestDevice.all.first { $0.name == "cpu" }).device
+    let expected = try withDevice(cpu) { () throws in try results(setting, .float32, isFused: false) }
+    let found = try withDevice(test.device) { () throws in try results(setting, .float32, isFused: true) }
+    for (index, (a, b)) in zip(expected, found).enumerated() {
+      let bound = Tolerance.gradient(terms: setting.key.elementCount) * a.reduce(0) { max($0, abs($1)) }
+      let worst = zip(a, b).reduce(0) { max($0, $1.0 == $1.1 ? 0 : abs($1.0 - $1.1)) }
+      #expect(worst <= bound && b.allSatisfy(\.isFinite), "\(test.name), \(index): \(worst) above \(bound)")
     }
   }
 

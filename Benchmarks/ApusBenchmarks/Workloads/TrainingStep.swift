@@ -7,6 +7,8 @@ public struct TrainingStep: Workload {
   private let model: String
   private let batchSize: Int
   private let rule: @Sendable () -> any UpdateRule
+  /// How the losses are computed.
+  public var precision = Precision.float32
 
   /// The workloads whose models there are.
   public static let all = [
@@ -49,6 +51,7 @@ public struct TrainingStep: Workload {
         last = reading
       }
       var line = Measurement("step", problem: name, device: device, timing: timing)
+      if precision == .mixed { line.variant = ("precision", "mixed") }
       if isFirst {
         line.firstStepMilliseconds = age
         line.peakByteCount = peak(of: device, before: before)
@@ -61,7 +64,7 @@ public struct TrainingStep: Workload {
   public func training() throws -> () throws -> Tensor {
     let description = try ModelDescription.find(model)
     let (model, objective) = try withRandomKey(RandomKey(seed: 1)) { try network(of: description) }
-    let optimizer = Optimizer(rule(), for: model)
+    let optimizer = Optimizer(rule(), for: model, precision: precision)
     var key = RandomKey(seed: 2)
     func indices(_ shape: Shape, below bound: Int) -> Tensor {
       Tensor.uniform(shape, upper: Double(bound), key: &key).cast(to: .int32)

@@ -19,13 +19,15 @@ enum BenchCommand: Command {
   static let pass = Option(
     "pass", .choice("PASS", of: Conv.Pass.allCases.map(\.rawValue) + ["all"]),
     help: "with conv: forward, input or weight for one of the gradients, or all (default: all)")
+  static let precision = Option(
+    "precision", .choice("P", of: ["float32", "mixed"]), help: "with step: how losses are computed (default: float32)")
   static let device = Option("device", .device, help: "auto, cpu, opencl or opencl:N (default: auto)")
   static let runs = Option("runs", .count(upTo: 1_000_000), help: "how many runs the median is of (default: 7)")
   static let json = Flag("json", help: "print one JSON object a line")
 
   static let declarations = [
     kind.declaration, steps.declaration, problems.declaration, transpose.declaration, pass.declaration,
-    device.declaration, runs.declaration, json.declaration,
+    precision.declaration, device.declaration, runs.declaration, json.declaration,
   ]
 
   static let discussion = """
@@ -61,6 +63,7 @@ enum BenchCommand: Command {
   private static func alone(_ workload: any Workload, _ arguments: Arguments) -> [String] {
     var words = [name, "step", workload.name, "--json"]
     if let device = arguments[device] { words += ["--device", device] }
+    if let precision = arguments[precision] { words += ["--precision", precision] }
     if let runs = arguments[runs] { words += ["--runs", String(runs)] }
     return words
   }
@@ -73,9 +76,11 @@ extension BenchCommand {
     let kind = arguments[kind]!
     let allowed: [String: [Declaration]] = [
       "gemm": [problems.declaration, transpose.declaration], "conv": [problems.declaration, pass.declaration],
-      "ops": [problems.declaration], "step": [steps.declaration],
+      "ops": [problems.declaration], "step": [steps.declaration, precision.declaration],
     ]
-    for declaration in [problems.declaration, transpose.declaration, pass.declaration, steps.declaration]
+    for declaration in [
+      problems.declaration, transpose.declaration, pass.declaration, steps.declaration, precision.declaration,
+    ]
     where arguments.contains(declaration) {
       guard allowed[kind, default: []].contains(where: { $0.name == declaration.name }) else {
         throw UsageError(command: name, message: "\(declaration.label) is not for \(kind)")
@@ -113,7 +118,11 @@ extension BenchCommand {
   }
 
   private static func trainingSteps(_ arguments: Arguments) throws -> [any Workload] {
-    try (arguments[steps] ?? TrainingStep.all.map(\.name)).map { try TrainingStep.find($0) }
+    try (arguments[steps] ?? TrainingStep.all.map(\.name)).map {
+      var workload = try TrainingStep.find($0)
+      if arguments[precision] == "mixed" { workload.precision = .mixed }
+      return workload
+    }
   }
 
   private static func names(_ arguments: Arguments, _ standard: [String]) -> [String] {

@@ -6,8 +6,8 @@ import Testing
 @testable import ApusModels
 
 struct TextModelTests {
-  private func network(_ core: TextNetwork.Core, depth: Int = 2) -> TextNetwork {
-    TextNetwork(core, width: 8, depth: depth, tokenizer: "character", vocabularySize: 12, sequenceLength: 6)
+  private func network(_ core: TextNetwork.Core, longest: Int = 6) -> TextNetwork {
+    TextNetwork(core, width: 8, depth: 2, tokenizer: "character", vocabularySize: 12, sequenceLength: longest)
   }
 
   private static let cores: [TextNetwork.Core] = [.lstm, .transformer(heads: 2)]
@@ -105,7 +105,7 @@ struct TextModelTests {
     let text = (0..<200).map { [2, 3, 4, 3, 5, 6][$0 % 6] as Int32 }
     // A window begins anywhere in what is repeated.
     let windows = try #require(TokenWindows(text, length: 5))
-    let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }
+    let model = try withRandomKey(RandomKey(seed: 5)) { try network(core, longest: 5).languageModel(vocabulary: 12) }
     let trainer = Trainer(
       model, Adam(learningRate: 0.02), on: windows, objective: .tokens,
       TrainingOptions(length: .steps(250), batchSize: 8, seed: 1))

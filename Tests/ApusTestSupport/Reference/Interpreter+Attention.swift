@@ -67,7 +67,8 @@ private struct AttentionReader {
     let peak = products.max().map { $0.isFinite ? $0 : 0 } ?? 0
     let weights = products.map { exp($0 - peak) }
     let sum = weights.reduce(0, +)
-    result[g.output.elementCount + line] = sum == 0 ? .infinity : peak + log(sum)
+    let greatest = step.dtype == .float64 ? .greatestFiniteMagnitude : Double(Float.greatestFiniteMagnitude)
+    result[g.output.elementCount + line] = sum == 0 ? greatest : peak + log(sum)
     guard sum != 0 else { return }
     for (key, weight) in weights.enumerated() where weight != 0 {
       for (index, number) in row(step.value, batch, group(head), key).enumerated() {

@@ -111,10 +111,7 @@ extension AttentionProblem {
       var scores = products
       if let added = masks.added { scores = scores + added.cast(to: scores.dtype) }
       guard !masks.isEmpty else { return scores.softmax(axis: -1) }
-      if let allowed = masks.allowed(full[full.rank - 2], full[full.rank - 1], query.device) {
-        scores = allowed.select(scores, .number(-.infinity, dtype: scores.dtype, device: scores.device))
-      }
-      return scores.softmaxOrZeros()
+      return scores.softmaxOrZeros(masks.allowed(full[full.rank - 2], full[full.rank - 1], query.device))
     }
     return kept.map { dropping.apply($0, to: weights) } ?? weights
   }
@@ -134,13 +131,18 @@ extension AttentionProblem {
 }
 
 extension Tensor {
-  /// The softmax of the last axis, or zeros, with zero gradients, where all of it is −∞.
-  fileprivate func softmaxOrZeros() -> Tensor {
-    let zero = Tensor.number(0, dtype: dtype, device: device)
-    let peak = max([-1], keepingAxes: true).stopGradient()
+  /// The softmax of what is allowed of the last axis; zeros, with zero gradients, where nothing is, or all is −∞.
+  ///
+  /// Nothing here is infinite that was not before.
+  fileprivate func softmaxOrZeros(_ allowed: Tensor?) -> Tensor {
+    func number(_ value: Double) -> Tensor { .number(value, dtype: dtype, device: device) }
+    let lowest = dtype == .float64 ? -Double.greatestFiniteMagnitude : -Double(Float.greatestFiniteMagnitude)
+    let scores = allowed.map { $0.select(self, number(lowest)) } ?? self
+    let peak = scores.max([-1], keepingAxes: true).stopGradient()
     // −∞ − −∞ would be NaN.
-    let numerator = (self - peak.isFinite().select(peak, zero)).exp()
+    var numerator = (scores - peak.isFinite().select(peak, number(0))).exp()
+    if let allowed { numerator = allowed.select(numerator, number(0)) }
     let sum = numerator.sum([-1], keepingAxes: true)
-    return numerator / sum.equal(to: 0).select(.number(1, dtype: dtype, device: device), sum)
+    return numerator / sum.equal(to: 0).select(number(1), sum)
   }
 }

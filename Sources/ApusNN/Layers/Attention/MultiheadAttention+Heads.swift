@@ -141,7 +141,7 @@ extension Tensor {
   /// `x · Wᵀ + b`.
   fileprivate func projected(_ weight: Tensor, _ bias: Tensor?) -> Tensor {
     let product = matmul(weight.transposed())
-    return bias.map { product + $0 } ?? product
+    return bias.map { product + $0.asSummand } ?? product
   }
 
   /// A mask with one more key, which all may attend to.

@@ -27,7 +27,9 @@ public func scaledDotProductAttention(
 ) -> Tensor {
   let masks = AttentionMasks(mask.map { [$0] } ?? [], isCausal: isCausal, queryOffset: queryOffset)
   let dropping = Dropping(dropout, isAlwaysOn: false, AttentionProblem.name)
-  guard let problem = AttentionProblem(query, key, value, masks, scale: scale, dropping: dropping) else { return query }
+  // In mixed precision the three are factors of products, with or without a step for them all.
+  let (q, k, v) = (query.asSummand, key.asSummand, value.asSummand)
+  guard let problem = AttentionProblem(q, k, v, masks, scale: scale, dropping: dropping) else { return query }
   return problem.output()
 }
 

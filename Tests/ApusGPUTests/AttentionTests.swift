@@ -1,0 +1,14 @@
+import ApusDevice
+import ApusGPU
+import ApusTestSupport
+import Testing
+
+@MainActor @Suite struct AttentionTests {
+  @Test(arguments: AttentionStepCase.all) func bothPasses(_ item: AttentionStepCase) throws {
+    for pass in [Attention.Pass.forward, .backward] { try CUDADump.write(item.plan(pass)) }
+    for (kernelClass, device) in Harness.devices {
+      let problems = try item.problems(on: device)
+      #expect(problems.isEmpty, "\(kernelClass): \(problems)")
+    }
+  }
+}

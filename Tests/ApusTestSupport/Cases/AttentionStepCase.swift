@@ -1,0 +1,123 @@
+import ApusDevice
+import Foundation
+import Testing
+
+/// Attention as a step of its own, on operands whose heads lie side by side as projections leave them.
+public struct AttentionStepCase: Sendable, CustomTestStringConvertible {
+  private let geometry: Attention.Geometry
+  private let isCausal: Bool
+  private let offset: Int?
+  /// Along batch, heads, queries and keys: whether the mask differs there.
+  private let mask: [Bool]?
+
+  private init(
+    _ extents: [Int], isCausal: Bool = false, offset: Int? = nil, mask: [Bool]? = nil
+  ) {
+    geometry = Attention.Geometry(
+      batch: extents[0], heads: extents[1], groups: extents[2], queries: extents[3], keys: extents[4],
+      size: extents[5], width: extents[6])
+    (self.isCausal, self.offset, self.mask) = (isCausal, offset, mask)
+  }
+
+  /// A register has 1 or 16 queries, a block 4 or 8 keys.
+  public static let all = [
+    AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
+    AttentionStepCase([2, 2, 1, 5, 9, 3, 4]),
+    AttentionStepCase([1, 2, 2, 18, 18, 4, 3], isCausal: true),
+    AttentionStepCase([1, 1, 1, 3, 12, 2, 2], isCausal: true, offset: 9),
+    AttentionStepCase([1, 2, 1, 17, 5, 2, 5], isCausal: true, offset: -3, mask: [false, true, true, true]),
+    AttentionStepCase([2, 1, 1, 4, 20, 2, 2], mask: [true, false, false, true]),
+  ]
+
+  public var testDescription: String { "\(geometry.weights) \(geometry.size) \(isCausal) \(offset ?? 0)" }
+
+  // MARK: - The plan
+
+  private func operand(_ value: Int, _ shape: Shape) -> Operand {
+    let row = shape[1] * (shape[3] + 2)
+    return Operand(value: value, layout: Layout(shape: shape, strides: [shape[2] * row, shape[3] + 2, row, 1]))
+  }
+
+  private func count(_ shape: Shape) -> Int { shape[0] * shape[1] * shape[2] * (shape[3] + 2) }
+
+  /// The extents of the mask as it lies in memory.
+  private var maskShape: Shape? {
+    mask.map { differs in Shape(zip(geometry.weights, differs).map { $1 ? $0 : 1 }) }
+  }
+
+  /// A plan of one pass. Inputs: queries, keys, values, the gradient, the forward result, the mask, the offset.
+  public func plan(_ pass: Attention.Pass) -> Plan {
+    let g = geometry
+    var plan = Plan(inputCount: 7)
+    let counts = [g.query, g.key, g.value, g.output].map(count) + [g.resultCount(.forward)]
+    for (index, count) in counts.enumerated() {
+      plan.values.append(Plan.Value(dtype: .float32, elementCount: count, storage: .input(index)))
+    }
+    plan.values.append(
+      Plan.Value(dtype: .bool, elementCount: maskShape?.elementCount ?? 1, storage: .input(5)))
+    plan.values.append(Plan.Value(dtype: .int64, elementCount: 1, storage: .input(6)))
+    let result = g.resultCount(pass)
+    plan.values.append(Plan.Value(dtype: .float32, elementCount: result, storage: .output(0)))
+    plan.outputs = [Plan.Output(byteCount: 4 * result)]
+    let layout = maskShape.map { Layout(contiguous: $0).broadcast(to: g.weights) }
+    let step = Attention(
+      pass: pass, geometry: g, scale: 0.7, isCausal: isCausal, offset: offset == nil ? nil : 6,
+      mask: layout.map { Operand(value: 5, layout: $0) }, dtype: .float32, query: operand(0, g.query),
+      key: operand(1, g.key), value: operand(2, g.value), forward: pass == .forward ? nil : 4,
+      gradient: pass == .forward ? nil : operand(3, g.output), result: 7)
+    plan.steps = [Plan.PlannedStep(step: .attention(step), names: ["attention"])]
+    return plan
+  }
+
+  private func bytes<T>(_ numbers: [T]) -> [UInt8] { numbers.withUnsafeBytes { Array($0) } }
+
+  private func inputs(_ forward: [Float]) -> [[UInt8]] {
+    let g = geometry
+    let numbers = [g.query, g.key, g.value, g.output].enumerated().map { place, shape in
+      bytes((0..<count(shape)).map { Float(sin(Double($0 * (place + 2)) * 0.61)) })
+    }
+    // The second query of each mask is left without keys.
+    let flags = (0..<(maskShape?.elementCount ?? 1)).map { place -> UInt8 in
+      let (keys, queries) = (maskShape?[3] ?? 1, maskShape?[2] ?? 1)
+      return place % 3 == 1 || (queries > 1 && place / keys % queries == 1) ? 0 : 1
+    }
+    return numbers + [bytes(forward), flags, bytes([Int64(offset ?? 0)])]
+  }
+
+  // MARK: - Runs
+
+  private func run(_ pass: Attention.Pass, _ forward: [Float], on device: any Device) throws -> [Float] {
+    let plan = plan(pass)
+    let executable = try device.prepare(plan)
+    device.releaseUnusedMemory()
+    let buffers = try inputs(forward).map { numbers in
+      // Whole registers may be read behind the last element; what is there must not matter.
+      let bytes = numbers + [UInt8](repeating: 0xA5, count: 256)
+      let buffer = try device.allocate(byteCount: bytes.count)
+      try bytes.withUnsafeBytes { try device.upload($0, to: buffer) }
+      return buffer
+    }
+    let output = try device.allocate(byteCount: plan.outputs[0].byteCount)
+    try device.run(executable, inputs: buffers, outputs: [output], scalars: [])
+    return try device.startDownload(output, byteCount: plan.outputs[0].byteCount).wait {
+      Array($0.bindMemory(to: Float.self))
+    }
+  }
+
+  /// Where both passes on a device differ from the interpreter's.
+  public func problems(on device: any Device) throws -> [String] {
+    let reference = ReferenceDevice()
+    let forward = try run(.forward, Array(repeating: 0, count: geometry.resultCount(.forward)), on: reference)
+    var problems: [String] = []
+    for pass in [Attention.Pass.forward, .backward] {
+      let expected = pass == .forward ? forward : try run(pass, forward, on: reference)
+      let found = try run(pass, forward, on: device)
+      for (place, (a, b)) in zip(expected, found).enumerated() where a != b {
+        guard !(abs(a - b) <= 4e-6 * max(1, abs(a))) else { continue }
+        problems.append("\(pass.rawValue) \(place): \(b), not \(a)")
+        break
+      }
+    }
+    return problems
+  }
+}
