@@ -101,6 +101,20 @@ import Testing
     }
   }
 
+  /// Whoever looks for infinities finds none in what a mask hides, by the step or by the definition.
+  @Test func masksAreNoAnomalies() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let attention = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(4, heads: 2, isBatchFirst: true) }
+      let x = AttentionTests.numbers([2, 3, 4], 0).cast(to: .float32)
+      let keyMask = Tensor([true, true, false, false, false, false], shape: [2, 3])
+      try detectingAnomalies {
+        let (y, _) = attention.withWeights(x, keyMask: keyMask, isCausal: true)
+        let loss = (attention(x, keyMask: keyMask, isCausal: true) + y).sum()
+        try eval(gradients(of: loss, withRespectTo: attention.parameters.map(\.value)))
+      }
+    }
+  }
+
   /// Weights are dropped at the given rate and the others scaled up, in training alone.
   @Test func dropoutDropsWeights() throws {
     try withDevice(TestDevice.reference.device) { () throws in

@@ -7,7 +7,7 @@ extension ModuleCase {
   /// One of each kind, with as many options as go together.
   static let shortAttention: Set = [
     "sdpa-mask-added", "sdpa-masked-rows", "rotary-offset", "learned",
-    "multihead-both-keys", "multihead-sizes", "multihead-rotary", "encoder-layer-masks", "decoder-layer-options",
+    "multihead-both-keys", "multihead-sizes", "multihead-rotary", "encoder-layer-masks",
     "transformer",
   ]
 

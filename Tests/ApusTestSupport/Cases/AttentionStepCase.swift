@@ -24,7 +24,7 @@ public struct AttentionStepCase: Sendable, CustomTestStringConvertible {
     AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
     AttentionStepCase([2, 2, 1, 5, 9, 3, 4]),
     AttentionStepCase([1, 2, 2, 18, 18, 4, 3], isCausal: true),
-    AttentionStepCase([1, 1, 1, 3, 12, 2, 2], isCausal: true, offset: 9),
+    AttentionStepCase([1, 1, 1, 3, 12, 2, 2], isCausal: true, offset: 9, mask: [true, true, true, true]),
     AttentionStepCase([1, 2, 1, 17, 5, 2, 5], isCausal: true, offset: -3, mask: [false, true, true, true]),
     AttentionStepCase([2, 1, 1, 4, 20, 2, 2], mask: [true, false, false, true]),
   ]

@@ -46,7 +46,7 @@ struct AttentionMasks: Sendable {
     self.queryOffset = isCausal ? queryOffset : nil
   }
 
-  /// Whether something is masked, so that a query may be left without a key.
+  /// Whether nothing is masked; else a query may be left without a key.
   var isEmpty: Bool { masks.isEmpty && !isCausal }
 
   /// `[queries, keys]`: where a key is not behind its query.
