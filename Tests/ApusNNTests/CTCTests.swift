@@ -110,8 +110,8 @@ import Testing
     }
   }
 
-  /// The gather's error, with the kernels of the case `ctc-none`.
-  @Test(arguments: TestDevice.conformance) func targetsThatAreNoClass(_ test: TestDevice) throws {
+  /// The gather's error, which the operation's tests and those of other losses meet on OpenCL.
+  @Test(arguments: CTCTests.hosts) func targetsThatAreNoClass(_ test: TestDevice) throws {
     for bad: Int64 in [-1, 5, .max] {
       let device = try test.reopened()
       let error = #expect(throws: DeviceError.self) {
