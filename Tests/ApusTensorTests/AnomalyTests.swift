@@ -4,6 +4,9 @@ import Testing
 
 /// The first operation that makes NaN or an infinity is named.
 @Suite struct AnomalyTests {
+  /// What is looked for does not depend on the class of the kernels.
+  private static let devices = TestDevice.all.filter { $0.extent != .everyShape }
+
   private func anomaly(_ body: () throws -> Void) -> Anomaly? {
     do {
       try detectingAnomalies(body)
@@ -15,7 +18,7 @@ import Testing
     return nil
   }
 
-  @Test(arguments: TestDevice.all) func theCauseIsNamedAndNotWhatFollows(target: TestDevice) throws {
+  @Test(arguments: AnomalyTests.devices) func theCauseIsNamedAndNotWhatFollows(target: TestDevice) throws {
     try withDevice(target.device) { () throws in
       let x = Tensor([1, 2, 4, 0, 0, 1] as [Float], shape: [2, 3])
       let y = (x * 2).log()
@@ -32,7 +35,7 @@ import Testing
     }
   }
 
-  @Test(arguments: TestDevice.all) func loopsNameTheirOperationAndTheTurn(target: TestDevice) throws {
+  @Test(arguments: AnomalyTests.devices) func loopsNameTheirOperationAndTheTurn(target: TestDevice) throws {
     try withDevice(target.device) { () throws in
       let x = Tensor([1, 2, 3, 4] as [Float], shape: [4, 1])
       let y = x * 20
