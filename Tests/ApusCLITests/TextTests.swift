@@ -32,6 +32,10 @@ struct TextTests {
       try run.member("test_loss", as: Double.self), try run.member("test_perplexity", as: Double.self)
     )
     #expect(abs((perplexity ?? 0) / exp(loss ?? 9) - 1) < 1e-9)
+    let bits = try #require(try run.member("test_bits_per_character", as: Double.self))
+    // A character is a token, and fewer words, pieces or pairs make up the text.
+    let ratio = bits * log(2) / (loss ?? 0)
+    #expect(tokenizer == "character" ? abs(ratio - 1) < 1e-9 : ratio > 0 && ratio < 1)
 
     let measured = try Invocation("evaluate", output, "--json")
     #expect(measured.status == 0, "\(measured.errors)")
@@ -63,6 +67,35 @@ struct TextTests {
     #expect(seen.status == 0 && seen.lines.count == 3, "\(seen.errors)")
     #expect(seen.lines.first?.contains("0: dog (") == true && seen.lines.last?.contains("2: cat (") == true)
     #expect(try Invocation("summary", output, "--json").member("output") == [2])
+
+    // Classes go by their names, whatever their numbers in a file.
+    let dogs = (0..<20).map { "dog\tthe dog has number \($0)" }
+    let some = try place.write(Array(dogs.joined(separator: "\n").utf8), to: "some.txt")
+    let measured = try Invocation("evaluate", output, "--data", "labelled-text:\(some)", "--device", "cpu", "--json")
+    #expect(try measured.member("test_accuracy") == 1.0, "\(measured.errors)")
+    let cows = try place.write(
+      Array(dogs.joined(separator: "\n").replacing("dog\t", with: "cow\t").utf8), to: "cows.txt")
+    let unknown = try Invocation("evaluate", output, "--data", "labelled-text:\(cows)", "--device", "cpu")
+    #expect(unknown.status == 65 && unknown.errors.contains("it has a class \"cow\""), "\(unknown.errors)")
+  }
+
+  /// Weights of a run bring its tokenizer along: tokens keep their meaning on other texts.
+  @Test func weightsBringTheirTokenizer() throws {
+    let sizes = ["--width", "8", "--depth", "1", "--sequence-length", "8", "--tokenizer", "word"]
+    let base = try train(
+      ["word-lstm", "--data", "text:\(text)", "--steps", "30", "--output", place.file("base")] + sizes)
+    #expect(base.status == 0, "\(base.errors)")
+    let lines = (0..<60).map { "mat the on sat zebra \($0)" }
+    let other = try place.write(Array(lines.joined(separator: "\n").utf8), to: "other.txt")
+    let words = ["word-lstm", "--data", "text:\(other)", "--steps", "2", "--weights", place.file("base")]
+    let tuned = try train(words + ["--output", place.file("tuned")] + sizes)
+    #expect(tuned.status == 0, "\(tuned.errors)")
+    let made = try Invocation(
+      "generate", place.file("tuned"), "--prompt", "the zebra", "--length", "3", "--device", "cpu", "--json")
+    #expect(try made.member("text", as: String.self)?.hasPrefix("the zebra") == true, "\(made.errors)")
+    #expect(try made.member("continuation", as: String.self)?.contains("zebra") == false)
+    let rest = try train(["--resume", place.file("tuned"), "--steps", "4"])
+    #expect(rest.status == 0, "\(rest.errors)")
   }
 
   /// A resumed run ends with the bits of one that was not stopped.
@@ -72,6 +105,7 @@ struct TextTests {
       "0.2", "--seed", "4",
     ]
     let whole = try train(words + ["--steps", "12", "--output", place.file("whole")])
+    #expect(whole.status == 0, "\(whole.errors)")
     #expect(try train(words + ["--steps", "5", "--output", place.file("part")]).status == 0)
     let rest = try train(["--resume", place.file("part"), "--steps", "12"])
     #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"), "\(rest.errors)")
@@ -84,6 +118,8 @@ struct TextTests {
     let short = try place.write(Array("0123456789 0123456789".utf8), to: "short.txt")
     let cases: [([String], Int32, String)] = [
       (["lenet5", "--width", "8"], 64, "--width is for models of text, lenet5 takes images"),
+      (["char-lstm", "--classes", "3"], 64, "--classes is for classifiers"),
+      (["lstm", "--data", "synthetic", "--initialize", "autoencoder"], 65, "ahead of the last, and there are none"),
       (["char-lstm", "--layers", "dense 3"], 64, "--layers makes models of images, char-lstm takes text"),
       (["char-lstm", "--data", "synthetic"], 65, "it is images, the model takes text"),
       (["text-lstm", "--data", "text:\(text)"], 65, "it is text, the model takes labelled texts"),

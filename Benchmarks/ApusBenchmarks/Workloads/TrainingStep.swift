@@ -20,6 +20,9 @@ public struct TrainingStep: Workload {
     TrainingStep(name: "lstm-rows-b128-h128", model: "lstm", batchSize: 128) { Adam(learningRate: 1e-3) },
     TrainingStep(name: "gru-rows-b128-h128", model: "gru", batchSize: 128) { Adam(learningRate: 1e-3) },
     TrainingStep(name: "charlm-lstm2-h256-t64-b32", model: "char-lstm", batchSize: 32) { Adam(learningRate: 1e-3) },
+    TrainingStep(name: "transformer4-d256-t128-b16", model: "char-transformer", batchSize: 16) {
+      Adam(learningRate: 1e-3)
+    },
   ]
 
   /// The number of different characters in workloads of text.

@@ -31,7 +31,8 @@ enum GenerateCommand: Command {
     let sampling = Sampling(
       temperature: arguments[temperature] ?? 1, topK: arguments[topK], topP: arguments[topP],
       seed: arguments[seed] ?? 0)
-    let text = arguments[prompt] ?? "\n"
+    let given = arguments[prompt] ?? ""
+    let text = given.isEmpty ? "\n" : given
     var tokens = format.tokenizer.encode(text)
     // A text that is nothing to the tokenizer, such as the end of a line to WordPiece.
     if tokens.isEmpty { tokens = [ReservedToken.unknown] }
@@ -42,12 +43,20 @@ enum GenerateCommand: Command {
       return try generateTokens(model, prompt: tokens, count: arguments[length] ?? 500, sampling: sampling)
     }
     let seconds = (clock.now - start) / .seconds(1)
-    let whole = format.tokenizer.decode(tokens + made)
+    // The prompt stays as it was written: what a tokenizer does not know would be lost.
+    let continuation = format.tokenizer.decode(tokens + made).dropping(format.tokenizer.decode(tokens))
+    let whole = text + continuation
     guard arguments[json] else { return try StandardOutput.write(line: whole) }
     try StandardOutput.write([
       "model": .string(stored.settings.model.name), "device": .string(device.name), "prompt": .string(text),
-      "text": .string(whole), "tokens": .integer(made.count), "seconds": .number(seconds),
+      "continuation": .string(continuation), "text": .string(whole), "tokens": .integer(made.count),
+      "seconds": .number(seconds),
       "checkpoint": .string(stored.checkpoint.path),
     ])
   }
+}
+
+extension String {
+  /// The text without a beginning.
+  fileprivate func dropping(_ prefix: String) -> String { hasPrefix(prefix) ? String(dropFirst(prefix.count)) : self }
 }

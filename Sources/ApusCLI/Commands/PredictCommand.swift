@@ -47,7 +47,7 @@ enum PredictCommand: Command {
     try withDevice(device) {
       let model = try stored.load()
       for (file, lines) in files {
-        let texts = TokenizedTexts(lines, tokenizer: format.tokenizer, length: network.sequenceLength)
+        let texts = try TokenizedTexts(lines, tokenizer: format.tokenizer, length: network.sequenceLength)
         let classifier = Classifier(model: model, count: lines.count) { texts.batch($0).tokens }
         try classifier.run { prediction in
           let label = format.classNames.map { $0.indices.contains(prediction.label) ? $0[prediction.label] : nil }

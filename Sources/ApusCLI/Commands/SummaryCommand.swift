@@ -12,7 +12,7 @@ enum SummaryCommand: Command {
     help: "the name of a model, the directory of a run or checkpoint, or a safetensors file; with --layers any name")
   static let layers = RunOptions.layers
   static let json = Flag("json", help: "print one JSON object for each layer, then one for the model")
-  static let declarations = [model.declaration, layers.declaration, json.declaration]
+  static let declarations = [model.declaration, layers.declaration, json.declaration] + TextOptions.declarations
   static let discussion = """
     Multiply-accumulate operations and bytes of activations are those of one example, forward.
     """
@@ -30,7 +30,7 @@ enum SummaryCommand: Command {
     var choice = Arguments()
     if let name = arguments[model] { choice.append(name, for: RunOptions.model.declaration) }
     if let text = arguments[layers] { choice.append(text, for: layers.declaration) }
-    let description = try ModelDescription.chosen(by: choice, command: name)
+    let description = try ModelDescription.chosen(by: choice, command: name).changed(by: arguments, command: name)
     try describe(description.name, description.exampleModel(), description.exampleInput(), arguments)
   }
 

@@ -27,7 +27,12 @@ enum DataInitialization: String, CaseIterable, Sendable {
       let rule = try optimizerRule("adam", learningRate: 1e-3)
       let pretraining = LayerwisePretraining(
         steps: DataInitialization.steps, batchSize: size, rule: rule, seed: settings.seed)
-      for outcome in try pretraining(chain, on: train) {
+      let outcomes = try pretraining(chain, on: train)
+      guard !outcomes.isEmpty else {
+        throw ModelError.misfit(
+          "--initialize autoencoder takes dense and convolutional layers ahead of the last, and there are none")
+      }
+      for outcome in outcomes {
         Diagnostics.write(
           "autoencoder: layer \(outcome.index): squared error \(outcome.firstLoss.text(places: 4)) to "
             + outcome.lastLoss.text(places: 4))

@@ -8,7 +8,8 @@ struct LearningTask {
   var test: any ExampleSource
 
   /// Reads the data, and uploads them to the current device.
-  init(_ settings: RunSettings) throws {
+  /// - Parameter known: the tokenizer of weights that the model starts from; else one is learnt from the text.
+  init(_ settings: RunSettings, tokenizer known: (any Tokenizer)? = nil) throws {
     switch settings.model.kind {
     case .images:
       let data = try ImageDataset.load(settings.data)
@@ -17,16 +18,16 @@ struct LearningTask {
       test = LoadedImages(data.test, statistics: data.statistics)
     case .language(let network):
       let corpus = try TextCorpus.load(settings.data)
-      var text = TextFormat(tokenizer: network.learnTokenizer(from: corpus.train))
+      var text = TextFormat(tokenizer: known ?? network.learnTokenizer(from: corpus.train))
       train = try text.windows(of: corpus.train, network.sequenceLength, "training", corpus.name)
       test = try text.test(of: corpus, network.sequenceLength)
       format = .text(text)
     case .texts(let network):
       let data = try TextDataset.load(settings.data)
-      let tokenizer = network.learnTokenizer(from: data.train.texts.joined(separator: "\n"))
+      let tokenizer = known ?? network.learnTokenizer(from: data.train.texts.joined(separator: "\n"))
       format = .text(TextFormat(tokenizer: tokenizer, classNames: data.classNames))
-      train = TokenizedTexts(data.train, tokenizer: tokenizer, length: network.sequenceLength)
-      test = TokenizedTexts(data.test, tokenizer: tokenizer, length: network.sequenceLength)
+      train = try TokenizedTexts(data.train, tokenizer: tokenizer, length: network.sequenceLength)
+      test = try TokenizedTexts(data.test, tokenizer: tokenizer, length: network.sequenceLength)
     }
   }
 }
@@ -55,10 +56,8 @@ extension StoredModel {
       return (examples, .text(format))
     case (.texts(let network), .text(let format)):
       let data = try TextDataset.load(source)
-      try check(data.classNames, format.classNames ?? [], source)
-      return (
-        TokenizedTexts(data.test, tokenizer: format.tokenizer, length: network.sequenceLength), self.format
-      )
+      let texts = try data.test.renumbered(data.classNames, format.classNames ?? [], source)
+      return (try TokenizedTexts(texts, tokenizer: format.tokenizer, length: network.sequenceLength), self.format)
     default: throw mismatch
     }
   }
@@ -69,6 +68,24 @@ extension StoredModel {
     throw .unsupported(
       path: source, format: "data", reason: "\(names.count) classes, the model knows \(known.count)",
       remedy: "name data with the classes that it was trained for")
+  }
+}
+
+extension LabelledTexts {
+  /// The texts with the numbers that a model has for the classes of these names.
+  fileprivate func renumbered(
+    _ names: [String], _ known: [String], _ source: String
+  ) throws(DataError) -> LabelledTexts {
+    var numbers: [Int32] = []
+    for name in names {
+      guard let number = known.firstIndex(of: name) else {
+        throw .unsupported(
+          path: source, format: "data", reason: "it has a class \"\(name)\", which the model does not know",
+          remedy: "its classes are \(known.joined(separator: ", "))")
+      }
+      numbers.append(Int32(number))
+    }
+    return LabelledTexts(texts: texts, labels: labels.map { numbers[Int($0)] })
   }
 }
 
@@ -96,7 +113,7 @@ extension TextFormat {
     throw .unsupported(
       path: name, format: "text",
       reason: "its \(part) part has \(tokens.count) tokens, a window takes \(length) and one",
-      remedy: "name a longer text, or a smaller --sequence-length")
+      remedy: "name a longer text, or train a model with a smaller --sequence-length")
   }
 }
 

@@ -5,13 +5,12 @@ import ApusFiles
 struct PretrainedWeights {
   /// The safetensors file.
   let path: String
+  /// What the weights were found in, unless they are a file alone.
+  let checkpoint: Checkpoint?
 
   init(path: String) throws {
-    if FileSystem.isDirectory(path) {
-      self.path = try Checkpoint.find(path, warn: Diagnostics.write).weightsPath
-    } else {
-      self.path = path
-    }
+    checkpoint = FileSystem.isDirectory(path) ? try Checkpoint.find(path, warn: Diagnostics.write) : nil
+    self.path = checkpoint?.weightsPath ?? path
   }
 
   /// Takes over all parameters and statistics.

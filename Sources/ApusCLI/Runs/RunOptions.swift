@@ -14,11 +14,12 @@ enum RunOptions {
     "epochs", .count, help: "how often all examples are seen (default: the model's)")
   static let steps = Option("steps", .count, help: "how many steps are made, instead of --epochs")
   static let batchSize = Option(
-    "batch-size", .batchSize, help: "examples in a step, or full for all of them (default: 128)")
+    "batch-size", .batchSize, help: "examples in a step, or full for all of them (default: the model's)")
   static let optimizer = Option(
     "optimizer", .choice("NAME", of: optimizerNames),
     help: "\(optimizerNames.joined(separator: ", ")) (default: adam)")
-  static let learningRate = Option("learning-rate", .positiveNumber, help: "the optimizer's rate (default: 0.001)")
+  static let learningRate = Option(
+    "learning-rate", .positiveNumber, help: "the optimizer's rate (default: the model's)")
   static let schedule = Option(
     "schedule", .choice("NAME", of: scheduleNames),
     help: "how the rate changes: \(scheduleNames.joined(separator: ", ")) (default: constant)")
@@ -28,7 +29,9 @@ enum RunOptions {
     "precision", .choice("P", of: ["float32", "tf32", "mixed"]),
     help:
       "mixed computes products in 16 bits, with float32 weights and a scaled loss; tf32 is for CUDA (default: float32)")
-  static let clipNorm = Option("clip-norm", .positiveNumber, help: "scale gradients down to this norm")
+  static let clipNorm = Option(
+    "clip-norm", .nonNegativeNumber,
+    help: "scale gradients down to this norm, 0 for none (default: the model's)")
   static let clipValue = Option("clip-value", .positiveNumber, help: "cut each number of the gradients to this size")
   static let decayExempt = Flag("decay-weights-only", help: "no --weight-decay for biases and normalizations")
   static let l1 = Option("l1", .positiveNumber, help: "add this times the sum of the weights' sizes to the loss")

@@ -67,6 +67,9 @@ struct RunSettings {
       throw UsageError(command: command, message: "--replace-head needs --weights")
     }
     classes = arguments[RunOptions.classes]
+    if classes != nil, case .language = model.kind {
+      throw UsageError(command: command, message: "--classes is for classifiers, \(model.name) is a language model")
+    }
     saveEvery = arguments[RunOptions.saveEvery] ?? 60
   }
 

@@ -6,7 +6,8 @@ enum TextOptions {
     "tokenizer", .choice("KIND", of: TokenizerCatalog.kinds),
     help: "text becomes tokens: \(TokenizerCatalog.kinds.joined(separator: ", ")) (default: the model's)")
   static let vocabularySize = Option(
-    "vocabulary-size", .count(upTo: 10_000_000), help: "the most tokens that there may be (default: the model's)")
+    "vocabulary-size", .count(upTo: 10_000_000),
+    help: "the most tokens that there may be; bpe has 257 or more (default: the model's)")
   static let sequenceLength = Option(
     "sequence-length", .count(upTo: 1_000_000),
     help: "tokens that are read at once; longer texts are cut (default: the model's)")

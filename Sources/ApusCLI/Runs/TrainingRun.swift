@@ -100,7 +100,7 @@ struct TrainingRun {
       try directory.write(settings)
     }
     let (result, format) = try withDevice(device) {
-      let task = try LearningTask(settings)
+      let task = try LearningTask(settings, tokenizer: tokenizer())
       let trainer = try trainer(task, onRecord)
       try resume(trainer, task.format)
       return (try trainer.run(), task.format)
@@ -126,13 +126,25 @@ struct TrainingRun {
     let options = TrainingOptions(
       length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,
       schedule: try learningRateSchedule(settings.schedule, warmup: settings.warmup ?? 0),
-      precision: settings.precision, clipNorm: settings.clipNorm, clipValue: settings.clipValue,
-      detectsAnomalies: settings.detectsAnomalies,
+      precision: settings.precision, clipNorm: settings.clipNorm.flatMap { $0 > 0 ? $0 : nil },
+      clipValue: settings.clipValue, detectsAnomalies: settings.detectsAnomalies,
       output: directory.path, saveEvery: settings.saveEvery, configuration: task.format.configuration(settings),
       progress: .automatic, handlesSignals: true, onRecord: onRecord)
     return Trainer(
       model, rule, on: task.train, testing: task.test, objective: settings.model.kind.objective,
       groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)
+  }
+
+  /// The tokenizer that the weights were trained with, where there are some: numbers of tokens mean nothing without it.
+  private func tokenizer() throws -> (any Tokenizer)? {
+    let checkpoint: Checkpoint?
+    switch origin {
+    case .new: checkpoint = try settings.weights.flatMap { try PretrainedWeights(path: $0).checkpoint }
+    case .newest(let newest): checkpoint = newest
+    case .copy(let source): checkpoint = source
+    }
+    guard case .text(let format)? = checkpoint.flatMap({ DataFormat($0.state.configuration) }) else { return nil }
+    return format.tokenizer
   }
 
   private func resume(_ trainer: Trainer, _ format: DataFormat) throws {

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Texts as tokens on a device, each cut or filled up to one length.
+/// Texts as tokens on a device, each filled up to the length of the longest.
 public struct TokenizedTexts: Sendable {
   /// int32 `[count, length]`, `ReservedToken.padding` behind the end of each text.
   public let tokens: Tensor
@@ -10,16 +10,25 @@ public struct TokenizedTexts: Sendable {
   public var count: Int { labels.elementCount }
 
   /// Uploads texts. One without any token gets an unknown one, so that each has something to look at.
-  /// - Parameter length: longer texts are cut.
+  /// - Parameter limit: longer texts are cut.
+  /// - Throws: when all texts, as long as the longest, do not fit the device's memory.
   public init(
-    _ texts: LabelledTexts, tokenizer: any Tokenizer, length: Int, device: ComputeDevice = .current
-  ) {
+    _ texts: LabelledTexts, tokenizer: any Tokenizer, length limit: Int, device: ComputeDevice = .current
+  ) throws(DataError) {
+    let encoded = texts.texts.map { text in
+      let own = tokenizer.encode(text).prefix(limit)
+      return own.isEmpty ? [ReservedToken.unknown] : own
+    }
+    let length = encoded.reduce(1) { max($0, $1.count) }
+    let (size, overflow) = length.multipliedReportingOverflow(by: 4 * max(texts.count, 1))
+    guard !overflow, size <= device.info.memoryByteCount else {
+      throw .unsupported(
+        path: "text", format: "data", reason: "\(texts.count) texts of \(length) tokens do not fit the device's memory",
+        remedy: "cut them with a smaller --sequence-length")
+    }
     var all = [Int32](repeating: ReservedToken.padding, count: texts.count * length)
-    for (index, text) in texts.texts.enumerated() {
-      let own = tokenizer.encode(text)
-      for (place, token) in (own.isEmpty ? [ReservedToken.unknown] : own).prefix(length).enumerated() {
-        all[index * length + place] = token
-      }
+    for (index, own) in encoded.enumerated() {
+      for (place, token) in own.enumerated() { all[index * length + place] = token }
     }
     tokens = Tensor(all, shape: [texts.count, length], device: device)
     labels = Tensor(texts.labels, device: device)

@@ -28,6 +28,8 @@ public struct LossScaler: Sendable {
   }
 
   public let settings: Settings
+  /// The scale does not shrink any further: gradients that are not finite then are not because of it.
+  static let floor = 0x1p-16
   /// The factor of the next step, `float32` of shape `[]`.
   public private(set) var scale: Tensor
   /// Steps without overflow since the scale has changed, `int32` of shape `[]`.
@@ -80,7 +82,10 @@ public struct LossScaler: Sendable {
     let larger = scale * settings.growthFactor
     let grown = grows.logicalAnd(larger.isFinite()).select(larger, scale)
     skippedSteps = isFinite.select(skippedSteps, skippedSteps + 1)
-    scale = isFinite.select(grown, scale * settings.backoffFactor)
+    // Below the floor the reciprocal would leave the range in turn.
+    let floor = Tensor.number(LossScaler.floor, dtype: .float32, device: scale.device)
+    let smaller = (scale * settings.backoffFactor).maximum(floor)
+    scale = isFinite.select(grown, smaller)
     goodSteps = grows.select(zero, good)
   }
 

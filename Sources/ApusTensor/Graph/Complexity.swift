@@ -50,6 +50,13 @@ private func multiplyAccumulates(
   _ op: Op, _ attributes: Attributes, _ shape: Shape, _ input: (Int) -> Shape
 ) -> Int {
   if case .convolution(let box) = attributes { return box.geometry.multiplyAdds }
+  // Of Q Kᵀ and the weights' product with V: masks save no operations here.
+  if op === Op.attention {
+    let (query, key, value) = (input(0), input(1), input(2))
+    let weights = query[0] * query[1] * query[2] * key[2]
+    let (product, overflow) = weights.multipliedReportingOverflow(by: query[3] + value[3])
+    return overflow ? .max : product
+  }
   guard op === Op.matmul, let inner = input(0).last else { return 0 }
   let (product, overflow) = shape.elementCount.multipliedReportingOverflow(by: inner)
   return overflow ? .max : product

@@ -181,6 +181,10 @@ struct TrainingSession {
     record["test_loss"] = state.testLoss.map { .number($0) }
     record["test_accuracy"] = state.testAccuracy.map { .number($0) }
     record["seconds"] = .number(state.seconds)
+    if let scaler = trainer.optimizer.lossScaler {
+      record["loss_scale"] = .number(try reportingTraining { try scaler.scale.scalar() })
+      record["skipped_steps"] = .number(try reportingTraining { try scaler.skippedSteps.scalar() })
+    }
     try self.record(record)
     progress.note(line(state))
   }

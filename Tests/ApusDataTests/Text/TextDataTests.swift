@@ -71,7 +71,7 @@ struct TextDataTests {
 
   @Test func textsAreCutAndFilledUp() throws {
     let texts = LabelledTexts(texts: ["abc", "", "a"], labels: [2, 1, 0])
-    let loaded = TokenizedTexts(texts, tokenizer: CharacterTokenizer(characters: ["a", "b", "c"]), length: 2)
+    let loaded = try TokenizedTexts(texts, tokenizer: CharacterTokenizer(characters: ["a", "b", "c"]), length: 2)
     let batch = loaded.batch([0, 1, 2])
     #expect(try batch.tokens.array(of: Int32.self) == [2, 3, ReservedToken.unknown, 0, 2, 0])
     #expect(try batch.labels.array(of: Int32.self) == [2, 1, 0])

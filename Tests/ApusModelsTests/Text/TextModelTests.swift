@@ -32,6 +32,16 @@ struct TextModelTests {
     }
   }
 
+  /// By hand: for each token the layer's four products of 8 by 8 and two of 8 by 32, and the outputs of 8 by 12; for each
+  /// pair of tokens a product of 8 and a sum of 8.
+  @Test func summariesCountAttention() throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      let model = TransformerLanguageModel(vocabulary: 12, width: 8, depth: 1, heads: 2, longest: 16)
+      let summary = try ModelSummary(of: model, input: ModelSummary.Input([16], dtype: .int32))
+      #expect(summary.multiplyAccumulates == 16 * (4 * 64 + 2 * 256 + 96) + 16 * 16 * 16)
+    }
+  }
+
   /// By hand: embeddings and positions, then for each layer the attention's four products, the two dense layers and two
   /// norms, the last norm, and the outputs.
   @Test func parametersOfTransformers() throws {

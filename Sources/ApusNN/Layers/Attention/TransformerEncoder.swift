@@ -58,7 +58,9 @@ public struct TransformerEncoderLayer: Layer {
   ///   - mask: see `MultiheadAttention`.
   ///   - keyMask: `[batch, length]`; see `MultiheadAttention`.
   ///   - isCausal: whether an element attends to itself and those ahead of it alone.
-  public func callAsFunction(_ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool) -> Tensor {
+  public func callAsFunction(
+    _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
+  ) -> Tensor {
     apply(x) { selfAttn($0, mask: mask, keyMask: keyMask, isCausal: isCausal) }
   }
 
@@ -90,7 +92,9 @@ public struct TransformerEncoder: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
   /// - Parameters: see `TransformerEncoderLayer`.
-  public func callAsFunction(_ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool) -> Tensor {
+  public func callAsFunction(
+    _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
+  ) -> Tensor {
     let y = layers.reduce(x) { $1($0, mask: mask, keyMask: keyMask, isCausal: isCausal) }
     return norm?(y) ?? y
   }
