@@ -103,6 +103,19 @@ import Testing
     }
   }
 
+  /// However often updates are given up, the scale stays one whose reciprocal is a number: the next good step is one.
+  @Test func theScaleHasAFloor() throws {
+    try withDevice(device) { () throws -> Void in
+      let run = Overflow(Adam(learningRate: 0.25), LossScaler.Settings(initialScale: 1))
+      for _ in 0..<40 {
+        try run.optimizer.minimize { run.net(Tensor([0.0625] as [Float], shape: [1, 1])).sum() * .infinity }
+      }
+      #expect(try run.scale == LossScaler.floor && run.skipped == 40 && run.weight == 1)
+      try run.step()
+      #expect(try abs(run.weight - 0.75) < 1e-3 && run.skipped == 40)
+    }
+  }
+
   @Test func gradientsAreThoseOfTheLossItself() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 1024))

@@ -51,7 +51,7 @@ extension OpCase {
     OpCase(
       "segmentSum", inputs: [.numbers(-4...4)], shapes: [[[7, 3]], [[0, 3]], [[1, 1]], [[40]]],
       dtypes: floats + [.int32, .int64], tolerance: .sum(terms: 16),
-      apply: { $0[0].segmentSum(Tensor(segments($0[0].shape[0])), count: 5) },
+      apply: { $0[0].segmentSum(Tensor(segments($0[0].shape.first ?? 0)), count: 5) },
       reference: { x in
         var result = Grid(Shape([5] + x[0].shape.dropFirst())) { _ in 0 }
         let ids = segments(x[0].shape[0])
