@@ -64,7 +64,7 @@ struct TextModelTests {
   }
 
   /// What a model says of a text does not depend on how much of it is read at once, on any device.
-  @Test(arguments: TestDevice.all, cores)
+  @Test(arguments: TestDevice.conformance, cores)
   func readingInPiecesIsReadingAtOnce(_ device: TestDevice, _ core: TextNetwork.Core) throws {
     try withDevice(device.device) { () throws in
       let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }
