@@ -29,7 +29,8 @@ public struct Precision: Hashable, Sendable {
 ///
 /// | family | takes and gives |
 /// |---|---|
-/// | matrix products, convolutions, the products of recurrent layers and attention | 16 bits, sums in `float32` |
+/// | matrix products, convolutions, the products of recurrent layers | 16 bits, sums in `float32` |
+/// | attention | 16 bits; inside, `float32` in one step, products in 16 bits where dropout or added masks need their own |
 /// | `exp`, `log`, `power`, `softplus`, `reciprocal`, `rsqrt`, `tan`, `sinh`, `acos` and their like | `float32` |
 /// | sums, products, means, variances, norms, running sums, softmax, losses | `float32` |
 /// | all others | the types of their inputs, of two the wider |

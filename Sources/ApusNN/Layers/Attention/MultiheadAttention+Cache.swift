@@ -15,7 +15,7 @@ extension MultiheadAttention {
   /// all at once with `isCausal`.
   ///
   /// - Parameters:
-  ///   - x: `[count, batch, size]`, the elements behind those of the cache.
+  ///   - x: `[count, batch, size]`, or batch first, the elements behind those of the cache.
   ///   - cache: takes their keys and values in.
   ///   - keyMask: `[batch, capacity]`; `bool` (true where there is a key, not padding) or added.
   /// - Returns: `[count, batch, size]`.

@@ -86,7 +86,7 @@ public struct MultiheadAttention: Module {
   }
 
   /// - Parameters:
-  ///   - query: `[queries, batch, size]`.
+  ///   - query: `[queries, batch, size]`; with `isBatchFirst` the batch comes first here and in what follows.
   ///   - key: `[keys, batch, keySize]`; the queries when left out.
   ///   - value: `[keys, batch, valueSize]`; the keys when left out.
   ///   - mask: broadcast to `[batch, heads, queries, keys]`; `bool` (true where a query may attend to a key) or added

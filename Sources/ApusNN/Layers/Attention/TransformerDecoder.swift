@@ -52,7 +52,7 @@ public struct TransformerDecoderLayer: Module {
   }
 
   /// - Parameters:
-  ///   - x: `[length, batch, size]`.
+  ///   - x: `[length, batch, size]`; with `isBatchFirst` the batch comes first here and in what follows.
   ///   - memory: `[keys, batch, size]`.
   ///   - mask: of the elements among each other; see `MultiheadAttention`.
   ///   - keyMask: `[batch, length]`.

@@ -54,7 +54,7 @@ public struct TransformerEncoderLayer: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
   /// - Parameters:
-  ///   - x: `[length, batch, size]`.
+  ///   - x: `[length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, as the result.
   ///   - mask: see `MultiheadAttention`.
   ///   - keyMask: `[batch, length]`; see `MultiheadAttention`.
   ///   - isCausal: whether an element attends to itself and those ahead of it alone.
