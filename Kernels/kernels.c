@@ -31,6 +31,9 @@ static const char prelude_lane[] = {
 static const char prelude_storage[] = {
 #embed "prelude/storage.h" suffix(, 0)
 };
+static const char prelude_random[] = {
+#embed "prelude/random.h" suffix(, 0)
+};
 static const char prelude_rows[] = {
 #embed "prelude/rows.h" suffix(, 0)
 };
@@ -76,8 +79,38 @@ static const char attention_queries[] = {
 static const char attention_keys[] = {
 #embed "attention/keys.cl" suffix(, 0)
 };
+static const char recurrent_forward[] = {
+#embed "recurrent/forward.cl" suffix(, 0)
+};
+static const char recurrent_forward_plain[] = {
+#embed "recurrent/forward_plain.cl" suffix(, 0)
+};
+static const char recurrent_forward_lstm[] = {
+#embed "recurrent/forward_lstm.cl" suffix(, 0)
+};
+static const char recurrent_forward_gru[] = {
+#embed "recurrent/forward_gru.cl" suffix(, 0)
+};
+static const char recurrent_backward[] = {
+#embed "recurrent/backward.cl" suffix(, 0)
+};
+static const char recurrent_backward_plain[] = {
+#embed "recurrent/backward_plain.cl" suffix(, 0)
+};
+static const char recurrent_backward_lstm[] = {
+#embed "recurrent/backward_lstm.cl" suffix(, 0)
+};
+static const char recurrent_backward_gru[] = {
+#embed "recurrent/backward_gru.cl" suffix(, 0)
+};
 static const char index_scatter_owned[] = {
 #embed "index/scatter_owned.cl" suffix(, 0)
+};
+static const char index_scatter_searching[] = {
+#embed "index/scatter_searching.cl" suffix(, 0)
+};
+static const char index_segment_sum[] = {
+#embed "index/segment_sum.cl" suffix(, 0)
 };
 static const char random_philox[] = {
 #embed "random/philox.cl" suffix(, 0)
@@ -111,6 +144,7 @@ static const struct {
     {"prelude/special.h", prelude_special},
     {"prelude/lane.h", prelude_lane},
     {"prelude/storage.h", prelude_storage},
+    {"prelude/random.h", prelude_random},
     {"prelude/rows.h", prelude_rows},
     {"matmul/pack.cl", matmul_pack},
     {"matmul/vector.cl", matmul_vector},
@@ -126,7 +160,17 @@ static const struct {
     {"attention/forward.cl", attention_forward},
     {"attention/queries.cl", attention_queries},
     {"attention/keys.cl", attention_keys},
+    {"recurrent/forward.cl", recurrent_forward},
+    {"recurrent/forward_plain.cl", recurrent_forward_plain},
+    {"recurrent/forward_lstm.cl", recurrent_forward_lstm},
+    {"recurrent/forward_gru.cl", recurrent_forward_gru},
+    {"recurrent/backward.cl", recurrent_backward},
+    {"recurrent/backward_plain.cl", recurrent_backward_plain},
+    {"recurrent/backward_lstm.cl", recurrent_backward_lstm},
+    {"recurrent/backward_gru.cl", recurrent_backward_gru},
     {"index/scatter_owned.cl", index_scatter_owned},
+    {"index/scatter_searching.cl", index_scatter_searching},
+    {"index/segment_sum.cl", index_segment_sum},
     {"random/philox.cl", random_philox},
     {"scan/scan.cl", scan_scan},
     {"scan/carries.cl", scan_carries},

@@ -8,6 +8,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from torch_models import CharLSTM, CharTransformer
+
 options = measure.arguments(__doc__, devices=["cpu", "cuda"])
 device = torch.device(options.device)
 torch.set_num_threads(options.threads)
@@ -97,22 +99,49 @@ def lenet5():
     )
 
 
+class Rows(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer(28, 128, batch_first=True)
+        self.output = nn.Linear(128, 10)
+
+    def forward(self, x):
+        return self.output(self.layer(x.squeeze(1))[0][:, -1])
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, 1e-3)
+
+
+def images():
+    return torch.randn(128, 1, 28, 28, device=device), torch.randint(0, 10, (128,), device=device)
+
+
+def text(batch, length):
+    return lambda: tuple(torch.randint(0, 96, (batch, length), device=device) for _ in range(2))
+
+
 STEPS = {
-    "mlp-b128-adam": (mlp, lambda p: torch.optim.Adam(p, 1e-3)),
-    "lenet5-b128-sgd": (lenet5, lambda p: torch.optim.SGD(p, 1e-2, momentum=0.9)),
+    "mlp-b128-adam": (mlp, adam, images),
+    "lenet5-b128-sgd": (lenet5, lambda p: torch.optim.SGD(p, 1e-2, momentum=0.9), images),
+    "rnn-rows-b128-h128": (lambda: Rows(nn.RNN), adam, images),
+    "lstm-rows-b128-h128": (lambda: Rows(nn.LSTM), adam, images),
+    "gru-rows-b128-h128": (lambda: Rows(nn.GRU), adam, images),
+    "charlm-lstm2-h256-t64-b32": (lambda: CharLSTM(96, dropout=0), adam, text(32, 64)),
+    "transformer4-d256-t128-b16": (lambda: CharTransformer(96), adam, text(16, 128)),
 }
 
 
 def step(name):
-    make, optimizer = STEPS[name]
+    make, optimizer, batch = STEPS[name]
     before = measure.resident_bytes()
     model = make().to(device)
     rule = optimizer(model.parameters())
-    images, labels = torch.randn(128, 1, 28, 28, device=device), torch.randint(0, 10, (128,), device=device)
+    inputs, targets = batch()
 
     def run():
         rule.zero_grad()
-        loss = F.cross_entropy(model(images), labels)
+        loss = F.cross_entropy(model(inputs).flatten(0, -2), targets.flatten())
         loss.backward()
         rule.step()
         return loss

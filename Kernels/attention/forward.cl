@@ -17,6 +17,7 @@ const i64 queryAt = $queryOffset + batch * $queryBatch + head * $queryHead + fir
 const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead;
 const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead;
 $MASK
+$WORDS
 const $V lowest = identity_max_$lane();
 $V query[$room];
 $V total[$room];
@@ -28,6 +29,7 @@ $V sum = ($V)(0);
 const i64 end = SMALLER((i64)$keys, first + count + $ahead);
 for (i64 key = 0; key < end; key += $block) {
   const int held = (int)SMALLER((i64)$block, end - key);
+  $KEEP
   $V p[$block];
   i64 at[$block];
   UNROLL for (int j = 0; j < $block; j += 1) {
@@ -42,7 +44,7 @@ for (i64 key = 0; key < end; key += $block) {
   UNROLL for (int j = 0; j < $block; j += 1) {
     const i64 near = LARGER(-WIDTH, SMALLER(first + $ahead - key - j, WIDTH));
     const VI open = TRUTH32(LANES_I + (VI)((int)near) >= 0) & (VI)(j < held ? 1 : 0)$OPEN;
-    p[j] = CHOOSE_$lane(open, p[j] * $scale, lowest);
+    p[j] = CHOOSE_$lane(open, p[j] * $scale$ADDED, lowest);
     top = CHOOSE_$lane(row_greater_$lane(p[j], top), p[j], top);
   }
   // The lowest number less itself would not be a number.
@@ -54,6 +56,7 @@ for (i64 key = 0; key < end; key += $block) {
   UNROLL for (int j = 0; j < $block; j += 1) {
     p[j] = row_exp_$lane(p[j] - shift);
     sum = sum + p[j];
+    $DROP
     at[j] = valueAt + (key + SMALLER(j, held - 1)) * $valueRow;
   }
   for (int c = 0; c < $width; c += 1) {
@@ -66,7 +69,8 @@ const VI isEmpty = row_equal_$lane(sum, ($V)(0));
 const $V divisor = CHOOSE_$lane(isEmpty, ($V)(1), sum);
 const i64 place = line * $queries + first;
 for (int c = 0; c < $width; c += 1) {
-  SCATTER_$dtype($result, $resultOffset + place * $width + c, $width, count, row_divide_$lane(total[c], divisor));
+  const $V mean = row_divide_$lane(total[c], divisor)$FACTOR;
+  SCATTER_$dtype($result, $resultOffset + place * $width + c, $width, count, mean);
 }
 const $V logarithm = CHOOSE_$lane(isEmpty, $greatest, shift + row_log_$lane(divisor));
 STORE_$dtype($result, $resultOffset + $outputCount + place, count, logarithm);

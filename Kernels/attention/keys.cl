@@ -30,8 +30,10 @@ for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
   const i64 slopeAt = $slopeOffset + batch * $slopeBatch + head * $slopeHead;
   const i64 place = (batch * $heads + head) * $queries;
   $MASK
+  $WORDS
   for (i64 query = LARGER((i64)0, first - $ahead); query < $queries; query += $block) {
     const int held = (int)SMALLER((i64)$block, $queries - query);
+    $KEEP
     $V p[$block];
     $V d[$block];
     i64 at[$block];
@@ -55,8 +57,10 @@ for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
       const i64 near = LARGER(-WIDTH, SMALLER(query + j + $ahead - first, WIDTH));
       const VI open = TRUTH32((VI)((int)near) - LANES_I >= 0) & (VI)(j < held ? 1 : 0)$OPEN;
       const $V logarithm = ($V)($forward[$forwardOffset + $outputCount + row]);
-      p[j] = CHOOSE_$lane(open, row_exp_$lane(p[j] * $scale - logarithm), ($V)(0));
+      p[j] = CHOOSE_$lane(open, row_exp_$lane(p[j] * $scale$ADDED - logarithm), ($V)(0));
+      $DROPSLOPE
       d[j] = CHOOSE_$lane(open, p[j] * (d[j] - ($V)($dots[row])) * $scale, ($V)(0));
+      $DROP
     }
     for (int c = 0; c < $size; c += 1) {
       $V part = keyTotal[c];

@@ -16,6 +16,7 @@ const i64 slopeAt = $slopeOffset + batch * $slopeBatch + head * $slopeHead + fir
 const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead;
 const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead;
 $MASK
+$WORDS
 $V query[$room];
 $V slope[$room];
 $V total[$room];
@@ -33,6 +34,7 @@ const $V logarithm = LOAD_$dtype($forward, $forwardOffset + $outputCount + place
 const i64 end = SMALLER((i64)$keys, first + count + $ahead);
 for (i64 key = 0; key < end; key += $block) {
   const int held = (int)SMALLER((i64)$block, end - key);
+  $KEEP
   $V p[$block];
   $V d[$block];
   i64 at[$block];
@@ -54,7 +56,8 @@ for (i64 key = 0; key < end; key += $block) {
   UNROLL for (int j = 0; j < $block; j += 1) {
     const i64 near = LARGER(-WIDTH, SMALLER(first + $ahead - key - j, WIDTH));
     const VI open = TRUTH32(LANES_I + (VI)((int)near) >= 0) & (VI)(j < held ? 1 : 0)$OPEN;
-    const $V weight = row_exp_$lane(p[j] * $scale - logarithm);
+    const $V weight = row_exp_$lane(p[j] * $scale$ADDED - logarithm);
+    $DROPSLOPE
     d[j] = CHOOSE_$lane(open, weight * (d[j] - dot) * $scale, ($V)(0));
   }
   for (int c = 0; c < $size; c += 1) {

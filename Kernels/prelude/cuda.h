@@ -8,6 +8,7 @@
 #define LOCAL_PTR(type) type *
 #define CONSTANT_TABLE static __device__ const
 #define BARRIER() __syncthreads()
+#define GLOBAL_BARRIER() __syncthreads()
 #define GROUP_ID() blockIdx.x
 #define LOCAL_ID() ((int)threadIdx.x)
 #define UNROLL _Pragma("unroll")

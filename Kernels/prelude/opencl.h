@@ -13,6 +13,12 @@
 #define LOCAL_PTR(type) __local type *
 #define CONSTANT_TABLE __constant
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
+// What items of a group wrote to global memory is there for the others behind it.
+#if WIDTH == 1
+#define GLOBAL_BARRIER() barrier(CLK_GLOBAL_MEM_FENCE)
+#else
+#define GLOBAL_BARRIER()
+#endif
 #if WIDTH == 1
 #define GROUP_ID() get_group_id(0)
 #define LOCAL_ID() ((int)get_local_id(0))
@@ -156,7 +162,28 @@ DEFINE_ACCESS(double, double)
 
 #define FMA(a, b, c) fma(a, b, c)
 #define EXACT_FMA(a, b, c) fma(a, b, c)
+#if WIDTH == 1
 #define MULTIPLY_HIGH(a, b) mul_hi(a, b)
+#else
+// From the products of even and of odd words, which every CPU has instructions for.
+#define MULTIPLY_HIGH(a, b) multiply_high(a, b)
+INLINE uint16 multiply_high(uint16 a, uint16 b) {
+  uint16 even = as_uint16((as_ulong8(a) & 0xffffffffUL) * (as_ulong8(b) & 0xffffffffUL));
+  uint16 odd = as_uint16((as_ulong8(a) >> 32) * (as_ulong8(b) >> 32));
+  return (uint16)(even.s1, odd.s1, even.s3, odd.s3, even.s5, odd.s5, even.s7, odd.s7,
+                  even.s9, odd.s9, even.sb, odd.sb, even.sd, odd.sd, even.sf, odd.sf);
+}
+#define TURNS_(a, b, c, d, i, j, k, l) \
+  a.s##i, b.s##i, c.s##i, d.s##i, a.s##j, b.s##j, c.s##j, d.s##j, a.s##k, b.s##k, c.s##k, d.s##k, \
+  a.s##l, b.s##l, c.s##l, d.s##l
+// The numbers of four registers by turns.
+INLINE void store_by_turns(int16 a, int16 b, int16 c, int16 d, int *p) {
+  VSTORE(((int16)(TURNS_(a, b, c, d, 0, 1, 2, 3))), p);
+  VSTORE(((int16)(TURNS_(a, b, c, d, 4, 5, 6, 7))), p + 16);
+  VSTORE(((int16)(TURNS_(a, b, c, d, 8, 9, a, b))), p + 32);
+  VSTORE(((int16)(TURNS_(a, b, c, d, c, d, e, f))), p + 48);
+}
+#endif
 #define SQUARE_ROOT(x) sqrt(x)
 #define ROUND(x) rint(x)
 #define FLOOR(x) floor(x)

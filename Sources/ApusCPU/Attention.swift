@@ -11,7 +11,7 @@ final class AttentionStep: CPUStep {
   init(_ step: Attention, _ builder: StepBuilder) {
     self.step = step
     blocks = AttentionBlocks(step, builder)
-    workspaceByteCount = blocks.weightByteCount + blocks.rowByteCount + 64
+    workspaceByteCount = (blocks.weightByteCount + 63) & ~63 + blocks.rowByteCount + blocks.wordByteCount
   }
 
   func run(_ context: borrowing RunContext) {
@@ -36,6 +36,7 @@ final class AttentionStep: CPUStep {
     let group = head / (g.heads / g.groups)
     let products = workspace
     let sums = workspace + (blocks.weightByteCount + 63) & ~63
+    let words = sums + blocks.rowByteCount
     let first = line * g.queries + queries.lowerBound
     let output = result + first * g.width * size
     let peaks = result + (g.batch * g.heads * g.queries * g.width + first) * size
@@ -44,13 +45,13 @@ final class AttentionStep: CPUStep {
     fill(output, queries.count * g.width, 0)
     let offset = blocks.offset(frame)
     let query = blocks.rows(step.query, batch, head, from: queries.lowerBound, frame)
-    var block = blocks.block(batch, head, queries: queries, keys: 0..<0, offset: offset, frame)
+    var block = blocks.block(batch, head, queries: queries, keys: 0..<0, offset: offset, words: words, frame)
     for keys in blocks.reach(queries.upperBound, offset).pieces(of: AttentionBlocks.keyBlock) {
       var key = blocks.rows(step.key, batch, group, from: keys.lowerBound, frame)
       key.isTransposed = true
       blocks.product.multiply(
         m: queries.count, n: keys.count, k: g.size, query, key, products, leading: blocks.stride)
-      block = blocks.block(batch, head, queries: queries, keys: keys, offset: offset, frame)
+      block = blocks.block(batch, head, queries: queries, keys: keys, offset: offset, words: words, frame)
       blocks.pick(\.attention_weights)(&block, products, peaks, sums, output)
       blocks.product.multiply(
         m: queries.count, n: g.width, k: keys.count, MatrixProduct.Factor(products, leading: blocks.stride),

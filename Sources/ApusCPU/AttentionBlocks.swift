@@ -32,6 +32,9 @@ struct AttentionBlocks {
   /// Bytes of a number for each query of a block.
   var rowByteCount: Int { (queriesOfBlock * lane.byteCount + 63) & ~63 }
 
+  /// Bytes of the words of a row of a block's weights.
+  var wordByteCount: Int { step.dropout == nil ? 0 : (keysOfBlock + 72) * 4 }
+
   /// Where a head of an operand begins, and the distance of its rows.
   func rows(_ operand: Operand, _ batch: Int, _ head: Int, from row: Int, _ context: RunFrame) -> MatrixProduct.Factor {
     let strides = operand.layout.strides
@@ -51,8 +54,10 @@ struct AttentionBlocks {
   func reach(_ end: Int, _ offset: Int) -> Int { max(0, min(geometry.keys, end + offset)) }
 
   /// The weights of some queries and keys of a head.
+  /// - Parameter words: room for `wordByteCount`.
   func block(
-    _ batch: Int, _ head: Int, queries: Range<Int>, keys: Range<Int>, offset: Int, _ context: RunFrame
+    _ batch: Int, _ head: Int, queries: Range<Int>, keys: Range<Int>, offset: Int, words: UnsafeMutableRawPointer,
+    _ context: RunFrame
   ) -> csimd_weights {
     var result = csimd_weights()
     result.rows = queries.count
@@ -62,14 +67,26 @@ struct AttentionBlocks {
     result.scale = step.scale
     result.width = geometry.width
     result.output_stride = geometry.width
-    guard let mask = step.mask else { return result }
-    let strides = mask.layout.strides
-    let place =
-      mask.layout.offset + batch * strides[0] + head * strides[1] + queries.lowerBound * strides[2]
-      + keys.lowerBound * strides[3]
-    result.mask = UnsafePointer((context.values[mask.value]! + place).assumingMemoryBound(to: UInt8.self))
-    result.mask_row = strides[2]
-    result.mask_step = strides[3]
+    let first = [batch, head, queries.lowerBound, keys.lowerBound]
+    if let mask = step.mask {
+      let place = mask.layout.place(first)
+      result.mask = UnsafePointer((context.values[mask.value]! + place).assumingMemoryBound(to: UInt8.self))
+      (result.mask_row, result.mask_step) = (mask.layout.strides[2], mask.layout.strides[3])
+    }
+    if let added = step.added {
+      result.added = UnsafeRawPointer(context.values[added.value]! + added.layout.place(first) * lane.byteCount)
+      (result.added_row, result.added_step) = (added.layout.strides[2], added.layout.strides[3])
+    }
+    result.kept_factor = 1
+    if let dropout = step.dropout {
+      result.words = words.assumingMemoryBound(to: UInt32.self)
+      result.first_word = UInt64(Layout(contiguous: geometry.weights).place(first))
+      result.word_row = UInt64(geometry.keys)
+      result.seed = UInt64(bitPattern: context.integer(dropout.seed))
+      result.counter = UInt64(bitPattern: context.integer(dropout.counter))
+      result.bound = UInt32(dropout.bound)
+      result.kept_factor = dropout.factor
+    }
     return result
   }
 
@@ -78,6 +95,11 @@ struct AttentionBlocks {
     let pair = table.pointee[keyPath: functions]
     return lane == .float32 ? pair.0! : pair.1!
   }
+}
+
+extension Layout {
+  /// Where an element lies.
+  fileprivate func place(_ index: [Int]) -> Int { zip(index, strides).reduce(offset) { $0 + $1.0 * $1.1 } }
 }
 
 extension Int {

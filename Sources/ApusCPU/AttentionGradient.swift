@@ -4,8 +4,9 @@ import CSIMD
 /// The gradients of attention, head of keys by head of keys; weights are worked out a second time from the logarithms
 /// of their sums (Dao et al., 2022):
 /// ```
-/// P = exp(scale · Q Kᵀ − log),  dV = Pᵀ dY,  dS = scale · P · (dY Vᵀ − rows of dY · Y),  dQ = dS K,  dK = dSᵀ Q
+/// P = exp(scale · Q Kᵀ − log),  dV = (F · P)ᵀ dY,  dS = scale · P · (F · dY Vᵀ − rows of dY · Y),  dQ = dS K,  dK = dSᵀ Q
 /// ```
+/// `F` is what dropout multiplies weights by.
 final class AttentionGradientStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Attention
@@ -18,7 +19,7 @@ final class AttentionGradientStep: CPUStep {
     self.forward = forward
     self.gradient = gradient
     blocks = AttentionBlocks(step, builder)
-    workspaceByteCount = 2 * ((blocks.weightByteCount + 63) & ~63) + blocks.rowByteCount + 64
+    workspaceByteCount = 2 * ((blocks.weightByteCount + 63) & ~63) + blocks.rowByteCount + blocks.wordByteCount
   }
 
   /// Where the gradients of a head and its group begin.
@@ -69,7 +70,8 @@ final class AttentionGradientStep: CPUStep {
         queries.count, g.width, slope.pointer, slope.leading, frame.values[forward]! + first * g.width * size, g.width,
         dots)
       for keys in blocks.reach(queries.upperBound, offset).pieces(of: AttentionBlocks.keyBlock) {
-        var block = blocks.block(batch, head, queries: queries, keys: keys, offset: offset, frame)
+        var block = blocks.block(
+          batch, head, queries: queries, keys: keys, offset: offset, words: dots + blocks.rowByteCount, frame)
         run(&block, batch, head, queries, keys, targets, logarithms + first * size, dots, frame, workspace)
       }
     }

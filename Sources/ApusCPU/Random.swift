@@ -28,7 +28,12 @@ final class RandomStep: CPUStep {
 
 extension RunContext {
   /// An entry of the scalar bank of lane `int64`.
+  func integer(_ scalar: Int) -> Int64 { frame.integer(scalar) }
+}
+
+extension RunFrame {
+  /// An entry of the scalar bank of lane `int64`.
   func integer(_ scalar: Int) -> Int64 {
-    (frame.scalars + scalar * Int(CSIMD_SPLAT_BYTES)).load(as: Int64.self)
+    (scalars + scalar * Int(CSIMD_SPLAT_BYTES)).load(as: Int64.self)
   }
 }

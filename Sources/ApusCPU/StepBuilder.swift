@@ -22,12 +22,17 @@ struct StepBuilder {
     case .pooling(let step): try PoolingStep(step, self)
     case .convolution(let step): try convolution(step)
     case .attention(let step): attention(step)
+    case .recurrent(let step): try recurrent(step)
     }
   }
 
   private func attention(_ step: Attention) -> any CPUStep {
     guard let forward = step.forward, let gradient = step.gradient else { return AttentionStep(step, self) }
     return AttentionGradientStep(step, forward: forward, gradient: gradient, self)
+  }
+
+  private func recurrent(_ step: Recurrent) throws(DeviceError) -> any CPUStep {
+    step.pass == .forward ? RecurrentStep(step, self) : try RecurrentGradientStep(step, self)
   }
 
   func row(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {

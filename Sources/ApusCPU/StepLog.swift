@@ -29,7 +29,7 @@ private struct StepLabel {
 
   init(_ planned: Plan.PlannedStep, _ plan: Plan) {
     operation = planned.names.joined(separator: ", ")
-    bytes = planned.step.values.reduce(0) { $0 + plan.values[$1].byteCount }
+    bytes = Set(planned.step.values).reduce(0) { $0 + plan.values[$1].byteCount }
     switch planned.step {
     case .matmul(let step):
       flops = 2 * Double(step.batch.elementCount) * Double(step.m) * Double(step.n) * Double(step.k)
@@ -59,6 +59,10 @@ private struct StepLabel {
       detail =
         "attention \(step.pass.rawValue) \(g.batch)x\(g.heads)/\(g.groups) \(g.queries)x\(g.keys) of "
         + "\(g.size), \(g.width) \(step.dtype)"
+    case .recurrent(let step):
+      let g = step.geometry
+      flops = step.flops
+      detail = "recurrent \(g.kind) \(step.pass.rawValue) \(g.times)x\(g.batch) of \(g.size) \(step.dtype)"
     default:
       flops = 0
       detail = "\(planned.step)".split(separator: "(").first.map(String.init) ?? ""
@@ -77,43 +81,5 @@ private struct StepLabel {
     if flops > 0 { parts.append("\((flops / time).text(places: 1)) GFLOP/s") }
     if bytes > 0 { parts.append("\((Double(bytes) / time).text(places: 1)) GB/s") }
     return "apus: cpu: " + (parts + [operation]).joined(separator: " · ")
-  }
-}
-
-extension Step {
-  /// The values that a step reads and writes, each once.
-  fileprivate var values: Set<Int> {
-    switch self {
-    case .elementwise(let step): step.segments.reduce(into: []) { $0.formUnion($1.values) }
-    case .reduction(let step):
-      step.epilogue.binding.values.union(step.arguments.compactMap(\.value))
-    case .matmul(let step): step.epilogue.binding.values.union([step.a.value, step.b.value])
-    case .convolution(let step): step.epilogue.binding.values.union([step.left, step.right])
-    case .pooling(let step):
-      step.epilogue.binding.values.union([step.left] + (step.right.map { [$0] } ?? []))
-    case .attention(let step):
-      Set(step.operands.map(\.value) + step.wholeReads + [step.result])
-    case .copy(let step): Set(step.pieces.map(\.source.value) + [step.result])
-    case .gather(let step): [step.source, step.indices.value, step.result]
-    case .scatterAdd(let step): [step.source, step.indices.value, step.result]
-    case .scan(let step): [step.source, step.result]
-    case .sort(let step): [step.source, step.result]
-    case .random(let step): [step.result]
-    case .loop(let step): Set(step.reads + step.writes)
-    case .custom(let step): Set(step.inputs + step.results)
-    }
-  }
-}
-
-extension Argument {
-  fileprivate var value: Int? {
-    guard case .tensor(let operand) = self else { return nil }
-    return operand.value
-  }
-}
-
-extension Binding {
-  fileprivate var values: Set<Int> {
-    Set(arguments.compactMap(\.value) + results.map(\.value))
   }
 }

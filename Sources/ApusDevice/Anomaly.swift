@@ -3,6 +3,7 @@ public struct Anomaly: Hashable, Sendable {
   /// What an input of the operation was.
   public struct Input: Hashable, Sendable {
     public var dtype: DType
+    /// The extents of the input.
     public var shape: [Int]
     /// The smallest and the largest element; `nil` for integers, `bool` and arrays without elements.
     public var range: ClosedRange<Double>?
@@ -15,6 +16,7 @@ public struct Anomaly: Hashable, Sendable {
     }
   }
 
+  /// The name of the device that it was found on.
   public var device: String
   /// The operation's name, for example `log`; `value` for data that were brought in with a NaN.
   public var operation: String
@@ -39,6 +41,7 @@ public struct Anomaly: Hashable, Sendable {
 
   /// A place in a loop's sequences.
   public struct Turn: Hashable, Sendable {
+    /// The place, from 0.
     public var index: Int
     public var count: Int
 

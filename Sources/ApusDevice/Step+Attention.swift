@@ -1,5 +1,5 @@
-/// Scaled dot-product attention, `y = softmax(scale · Q Kᵀ) · V` over the keys that are open, without a value that
-/// holds all weights (FlashAttention; Dao et al., 2022).
+/// Scaled dot-product attention, `y = dropped(softmax(scale · Q Kᵀ + added)) · V` over the keys that are open, without a
+/// value that holds all weights (FlashAttention; Dao et al., 2022).
 ///
 /// | pass | reads | result, one part behind the other |
 /// |---|---|---|
@@ -58,6 +58,30 @@ public struct Attention: Hashable, Sendable {
     }
   }
 
+  /// Which weights are left out, and what the others are multiplied by; drawn again for the gradients.
+  ///
+  /// Element `i` of `geometry.weights` is kept where the upper 24 bits of word `i` of the stream are below `bound`.
+  public struct Dropout: Hashable, Sendable {
+    /// An entry of the scalar bank, of lane `int64`: the seed of the words, as in `RandomBits`.
+    public var seed: Int
+    /// The entry that holds the number of the draw.
+    public var counter: Int
+    /// The probability of being left out, in `0 ..< 1`.
+    public var rate: Double
+
+    /// Words of a stream at a rate.
+    public init(seed: Int, counter: Int, rate: Double) {
+      self.seed = seed
+      self.counter = counter
+      self.rate = rate
+    }
+
+    /// Of 2²⁴: `⌈2²⁴ · (1 − rate)⌉`, where the difference is rounded to `float32`.
+    public var bound: Int { Int((Double(Float(1 - rate)) * 0x1p24).rounded(.up)) }
+    /// What kept weights are multiplied by.
+    public var factor: Double { 1 / (1 - rate) }
+  }
+
   /// The row of the table.
   public var pass: Pass
   /// The extents.
@@ -70,6 +94,10 @@ public struct Attention: Hashable, Sendable {
   public var offset: Int?
   /// Of type `bool`, over `geometry.weights`: the keys that are open. Any strides.
   public var mask: Operand?
+  /// Over `geometry.weights`: what is added to the scaled products. Any strides. A key with −∞ is not open.
+  public var added: Operand?
+  /// The weights that are left out, if any are.
+  public var dropout: Dropout?
   /// `float32` or `float64`: the type of all other operands.
   public var dtype: DType
   /// Queries; elements of a row follow each other, as in all operands with four axes.
@@ -87,8 +115,9 @@ public struct Attention: Hashable, Sendable {
 
   /// A pass over its operands.
   public init(
-    pass: Pass, geometry: Geometry, scale: Double, isCausal: Bool, offset: Int?, mask: Operand?, dtype: DType,
-    query: Operand, key: Operand, value: Operand, forward: Int?, gradient: Operand?, result: Int
+    pass: Pass, geometry: Geometry, scale: Double, isCausal: Bool, offset: Int?, mask: Operand?, added: Operand?,
+    dropout: Dropout?, dtype: DType, query: Operand, key: Operand, value: Operand, forward: Int?, gradient: Operand?,
+    result: Int
   ) {
     self.pass = pass
     self.geometry = geometry
@@ -96,6 +125,8 @@ public struct Attention: Hashable, Sendable {
     self.isCausal = isCausal
     self.offset = offset
     self.mask = mask
+    self.added = added
+    self.dropout = dropout
     self.dtype = dtype
     self.query = query
     self.key = key
@@ -106,7 +137,7 @@ public struct Attention: Hashable, Sendable {
   }
 
   /// The operands with four axes.
-  public var operands: [Operand] { [query, key, value] + [mask, gradient].compactMap(\.self) }
+  public var operands: [Operand] { [query, key, value] + [mask, added, gradient].compactMap(\.self) }
   /// The values that are read whole.
   public var wholeReads: [Int] { [offset, forward].compactMap(\.self) }
 
@@ -115,5 +146,23 @@ public struct Attention: Hashable, Sendable {
     let products = 2 * Double(geometry.weights.elementCount)
     let (size, width) = (Double(geometry.size), Double(geometry.width))
     return pass == .forward ? products * (size + width) : products * (3 * size + 2 * width)
+  }
+}
+
+extension Attention: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Attention {
+    var step = self
+    step.query.value = read(step.query.value)
+    step.key.value = read(step.key.value)
+    step.value.value = read(step.value.value)
+    if let mask = step.mask { step.mask = Operand(value: read(mask.value), layout: mask.layout) }
+    if let added = step.added { step.added = Operand(value: read(added.value), layout: added.layout) }
+    if let gradient = step.gradient {
+      step.gradient = Operand(value: read(gradient.value), layout: gradient.layout)
+    }
+    step.offset = step.offset.map(read)
+    step.forward = step.forward.map(read)
+    step.result = write(step.result)
+    return step
   }
 }

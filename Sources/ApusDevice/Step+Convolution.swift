@@ -96,3 +96,13 @@ public struct Convolution: Hashable, Sendable {
     self.epilogue = epilogue
   }
 }
+
+extension Convolution: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Convolution {
+    var step = self
+    step.left = read(step.left)
+    step.right = read(step.right)
+    step.epilogue = step.epilogue.mapped(read, write)
+    return step
+  }
+}

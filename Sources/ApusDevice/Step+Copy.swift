@@ -34,3 +34,14 @@ public struct StridedCopy: Hashable, Sendable {
     self.result = result
   }
 }
+
+extension StridedCopy: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> StridedCopy {
+    var step = self
+    for index in step.pieces.indices {
+      step.pieces[index].source.value = read(step.pieces[index].source.value)
+    }
+    step.result = write(step.result)
+    return step
+  }
+}

@@ -34,7 +34,9 @@ public final class CustomKernel: Sendable {
   public let number: UInt64
   /// What the text calls the inputs, results and sizes.
   public let inputNames: [String]
+  /// What the text calls the results.
   public let resultNames: [String]
+  /// What the text calls the sizes.
   public let sizeNames: [String]
   /// The body of the loop over items.
   public let text: String?
@@ -100,5 +102,14 @@ public struct CustomItems {
     self.sizes = sizes
     self.inputs = inputs
     self.results = results
+  }
+}
+
+extension Custom: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Custom {
+    var step = self
+    step.inputs = step.inputs.map(read)
+    step.results = step.results.map(write)
+    return step
   }
 }

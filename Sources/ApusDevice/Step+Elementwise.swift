@@ -82,3 +82,29 @@ public struct Scan: Hashable, Sendable {
     self.result = result
   }
 }
+
+extension Elementwise: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Elementwise {
+    var step = self
+    step.segments = step.segments.map { $0.mapped(read, write) }
+    return step
+  }
+}
+
+extension Reduction: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Reduction {
+    var step = self
+    step.arguments = step.arguments.map { $0.mapped(read) }
+    step.epilogue = step.epilogue.mapped(read, write)
+    return step
+  }
+}
+
+extension Scan: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Scan {
+    var step = self
+    step.source = read(step.source)
+    step.result = write(step.result)
+    return step
+  }
+}

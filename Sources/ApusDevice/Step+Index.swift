@@ -76,3 +76,23 @@ public struct ScatterAdd: Hashable, Sendable {
     self.isSorted = isSorted
   }
 }
+
+extension Gather: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Gather {
+    var step = self
+    step.source = read(step.source)
+    step.indices.value = read(step.indices.value)
+    step.result = write(step.result)
+    return step
+  }
+}
+
+extension ScatterAdd: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> ScatterAdd {
+    var step = self
+    step.source = read(step.source)
+    step.indices.value = read(step.indices.value)
+    step.result = write(step.result)
+    return step
+  }
+}

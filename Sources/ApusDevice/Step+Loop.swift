@@ -98,3 +98,23 @@ public struct Loop: Hashable, Sendable {
     }
   }
 }
+
+extension Loop: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Loop {
+    var step = self
+    step.inputs = step.inputs.map { source in
+      switch source {
+      case .whole(let value): .whole(read(value))
+      case .element(let operand): .element(Operand(value: read(operand.value), layout: operand.layout))
+      case .carried: source
+      }
+    }
+    step.initial = step.initial.map(read)
+    step.outputs = step.outputs.map { target in
+      if case .element(let value) = target { .element(write(value)) } else { target }
+    }
+    step.carried = step.carried.map(write)
+    step.slabs = step.slabs.map(write)
+    return step
+  }
+}

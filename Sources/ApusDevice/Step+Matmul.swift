@@ -35,3 +35,13 @@ public struct Matmul: Hashable, Sendable {
     self.epilogue = epilogue
   }
 }
+
+extension Matmul: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Matmul {
+    var step = self
+    step.a.value = read(step.a.value)
+    step.b.value = read(step.b.value)
+    step.epilogue = step.epilogue.mapped(read, write)
+    return step
+  }
+}

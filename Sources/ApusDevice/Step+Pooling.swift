@@ -67,3 +67,13 @@ public struct Pooling: Hashable, Sendable {
     self.epilogue = epilogue
   }
 }
+
+extension Pooling: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Pooling {
+    var step = self
+    step.left = read(step.left)
+    step.right = step.right.map(read)
+    step.epilogue = step.epilogue.mapped(read, write)
+    return step
+  }
+}

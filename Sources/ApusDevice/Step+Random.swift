@@ -20,3 +20,11 @@ public struct RandomBits: Hashable, Sendable {
     self.result = result
   }
 }
+
+extension RandomBits: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> RandomBits {
+    var step = self
+    step.result = write(step.result)
+    return step
+  }
+}

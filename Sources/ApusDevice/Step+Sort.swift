@@ -24,3 +24,12 @@ public struct Sort: Hashable, Sendable {
     self.result = result
   }
 }
+
+extension Sort: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Sort {
+    var step = self
+    step.source = read(step.source)
+    step.result = write(step.result)
+    return step
+  }
+}

@@ -8,6 +8,7 @@ public enum Step: Hashable, Sendable {
   case convolution(Convolution)
   case pooling(Pooling)
   case attention(Attention)
+  case recurrent(Recurrent)
   case copy(StridedCopy)
   case gather(Gather)
   case scatterAdd(ScatterAdd)

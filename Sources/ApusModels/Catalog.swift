@@ -1,4 +1,5 @@
 import ApusData
+import ApusNN
 
 /// A model that can be named: `mlp`, `lenet5`, `char-lstm`, …
 public struct ModelDescription: Sendable {
@@ -27,19 +28,27 @@ public struct ModelDescription: Sendable {
 
   /// How a model is trained by default.
   public struct Recipe: Hashable, Sendable {
+    /// The name of the data set.
     public var data: String
+    /// The name of the optimizer.
     public var optimizer = "adam"
     public var learningRate: Double
+    /// The name of the schedule of the learning rate.
+    public var schedule: String
+    /// The number of examples in a batch.
     public var batchSize: Int
+    /// How often all examples are seen.
     public var epochs: Int
+    /// The norm that gradients are scaled down to, if there is one.
     public var clipNorm: Double?
 
     public init(
-      data: String = "fashion-mnist", learningRate: Double = 1e-3, batchSize: Int = 128, epochs: Int = 5,
-      clipNorm: Double? = nil
+      data: String = "fashion-mnist", learningRate: Double = 1e-3, schedule: String = ConstantSchedule.name,
+      batchSize: Int = 128, epochs: Int = 5, clipNorm: Double? = nil
     ) {
       self.data = data
       self.learningRate = learningRate
+      self.schedule = schedule
       self.batchSize = batchSize
       self.epochs = epochs
       self.clipNorm = clipNorm

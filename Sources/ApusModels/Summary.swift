@@ -7,9 +7,11 @@ public struct ModelSummary: Sendable {
   public struct Row: Hashable, Sendable {
     /// The layer's place, the prefix of its keys.
     public var path: String
+    /// The name of the layer's type.
     public var type: String
     /// Without the batch.
     public var output: [Int]
+    /// Numbers in the parameters.
     public var parameterCount: Int
     /// Multiply-accumulate operations for one example.
     public var multiplyAccumulates: Int
@@ -17,6 +19,7 @@ public struct ModelSummary: Sendable {
 
   /// An example: its extents, and the type of its elements.
   public struct Input: Hashable, Sendable {
+    /// The extents, without the batch.
     public var extents: [Int]
     public var dtype: DType
 
@@ -29,12 +32,15 @@ public struct ModelSummary: Sendable {
     public init(_ extents: [Int]) { self.init(extents, dtype: .float32) }
   }
 
+  /// The layers, in the order in which they run.
   public var rows: [Row]
   /// `[…]` of one example.
   public var input: [Int]
+  /// `[…]` of the result of one example.
   public var output: [Int]
   /// Trained numbers, each shared one once.
   public var trainableCount: Int
+  /// Numbers in parameters that are not trained.
   public var frozenCount: Int
   /// Numbers of running statistics.
   public var statisticCount: Int

@@ -2,6 +2,7 @@ import ApusTensor
 
 /// The gradients of a loss, one for each of some parameters.
 public struct Gradients: Sendable {
+  /// What there are gradients of.
   public let parameters: [Parameter]
   /// Parallel to `parameters`; `nil` for frozen ones and those that the loss does not depend on.
   public internal(set) var tensors: [Tensor?]

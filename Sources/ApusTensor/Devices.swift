@@ -60,9 +60,16 @@ extension ComputeDevice {
     return (devices, problems)
   }
 
-  /// Keeps what devices built in this process for later ones, if that is left to be done. A program calls it once,
-  /// before it exits; it may take some seconds after the first use of a model on a device.
-  public static func storePrograms() { BackgroundWork.finish() }
+  /// Waits for what devices are still doing, and keeps what they built in this process for later ones, if that is left
+  /// to be done. A program calls it once, before it exits; it may take some seconds after the first use of a model on a
+  /// device. Without it a process may end while a driver compiles, which some drivers do not survive.
+  public static func storePrograms() {
+    for device in opened.withLock({ Array($0.values) }) {
+      // What went wrong is the business of whoever reads the values.
+      try? device.synchronize()
+    }
+    BackgroundWork.finish()
+  }
 
   /// The process's default device: that of `APUS_DEVICE`, else the CPU.
   static let defaultDevice: ComputeDevice = {

@@ -63,5 +63,6 @@ static const csimd_row LANE_TABLE(rows)[] = {
 #include "loops_pooling.h"
 #if LANE_IS_FLOAT
 #include "loops_attention.h"
+#include "loops_recurrent.h"
 #endif
 #undef LANE_TABLE

@@ -88,6 +88,7 @@ COPY_PART(copy_part_8, uint64_t)
                           (13 + k) & 15, (14 + k) & 15, (15 + k) & 15)
 
 #include "loops_convert.h"
+#include "loops_random.h"
 
 #define MASK VI
 #define MASK_OF(m) (m)
@@ -123,7 +124,6 @@ COPY_PART(copy_part_8, uint64_t)
 #undef LANE
 #undef SCALAR
 
-#include "loops_random.h"
 #include "loops_lines.h"
 
 #include "loops_convolution.h"
@@ -172,4 +172,8 @@ const csimd_table CSIMD_TABLE = {
   .attention_finish = {attention_finish_f32, attention_finish_f64},
   .attention_gradients = {attention_gradients_f32, attention_gradients_f64},
   .attention_dots = {attention_dots_f32, attention_dots_f64},
+  .panel_width = {PANEL_WIDTH_f32, PANEL_WIDTH_f64},
+  .panel_multiply = {panel_multiply_f32, panel_multiply_f64},
+  .cell_forward = {cell_forward_f32, cell_forward_f64},
+  .cell_backward = {cell_backward_f32, cell_backward_f64},
 };

@@ -24,6 +24,29 @@ INLINE size_t FN(attention_end)(const csimd_weights *w, size_t row) {
   return end < 0 ? 0 : end > (int64_t)w->keys ? w->keys : (size_t)end;
 }
 
+// The words of a row's weights ahead of `end`, or NULL.
+INLINE const uint32_t *FN(attention_words)(const csimd_weights *w, size_t row, size_t end) {
+  if (w->words == NULL) return NULL;
+  uint64_t first = w->first_word + row * w->word_row;
+  size_t skew = first & 3;
+  philox(skew + end, w->words, first - skew, w->seed, w->counter);
+  return w->words + skew;
+}
+
+// Which weights of a row dropout leaves.
+INLINE MASK FN(attention_kept)(const csimd_weights *w, const uint32_t *words) {
+  return MASK_OF((VI)(LOAD(VU, words) >> 8) < (int32_t)w->bound);
+}
+
+// What is added to the products of a row from `at` on; 0 from `end` on.
+INLINE V FN(attention_added)(const csimd_weights *w, size_t at, size_t end, const SCALAR *added) {
+  if (w->added_step == 1 && at + LANES <= end) return LOAD(V, added + at);
+  SCALAR numbers[LANES];
+  for (size_t i = 0; i < LANES; i += 1)
+    numbers[i] = at + i < end ? added[(ptrdiff_t)(at + i) * w->added_step] : 0;
+  return LOAD(V, numbers);
+}
+
 INLINE void FN(attention_multiply)(size_t count, SCALAR *row, SCALAR factor) {
   size_t i = 0;
   for (; i + LANES <= count; i += LANES) STORE(V, row + i, LOAD(V, row + i) * factor);
@@ -51,12 +74,16 @@ INLINE SCALAR FN(attention_total)(V v) {
 static void FN(attention_weights)(const csimd_weights *w, void *products, void *peaks, void *sums, void *output) {
   SCALAR *row = products, *peak = peaks, *sum = sums, *total = output;
   const uint8_t *mask = w->mask;
+  const SCALAR *added = w->added;
   const V lowest = (V)(-INFINITY);
   for (size_t r = 0; r < w->rows; r += 1) {
     size_t end = FN(attention_end)(w, r);
+    const uint32_t *words = FN(attention_words)(w, r, end);
     V top = lowest;
     for (size_t i = 0; i < w->keys; i += LANES) {
-      V x = SELECT(FN(attention_open)(w, i, end, mask), LOAD(V, row + i) * (SCALAR)w->scale, lowest);
+      V x = LOAD(V, row + i) * (SCALAR)w->scale;
+      if (added != NULL) x += FN(attention_added)(w, i, end, added);
+      x = SELECT(FN(attention_open)(w, i, end, mask), x, lowest);
       STORE(V, row + i, x);
       top = x > top ? x : top;
     }
@@ -67,8 +94,9 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
     V part = (V)(0);
     for (size_t i = 0; i < w->keys; i += LANES) {
       V p = FN(exp)(LOAD(V, row + i) - shift);
-      STORE(V, row + i, p);
       part += p;
+      if (words != NULL) p = SELECT(FN(attention_kept)(w, words + i), p, (V)(0));
+      STORE(V, row + i, p);
     }
     SCALAR factor = 1;
     if (now > old) {
@@ -81,6 +109,7 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
     row += w->stride;
     total += w->output_stride;
     if (mask != NULL) mask += w->mask_row;
+    if (added != NULL) added += w->added_row;
   }
 }
 
@@ -92,7 +121,7 @@ static void FN(attention_finish)(const csimd_weights *w, const void *sums, void 
   for (size_t r = 0; r < w->rows; r += 1) {
     V logarithm = FN(log)((V)(sum[r]));
     peak[r] = sum[r] == 0 ? greatest : peak[r] + logarithm[0];
-    FN(attention_multiply)(w->width, total, sum[r] == 0 ? 0 : 1 / sum[r]);
+    FN(attention_multiply)(w->width, total, sum[r] == 0 ? 0 : (SCALAR)w->kept_factor / sum[r]);
     total += w->output_stride;
   }
 }
@@ -103,18 +132,25 @@ static void FN(attention_gradients)(
   const SCALAR *logarithm = logarithms, *dot = dots;
   SCALAR *row = products, *gradient = gradients;
   const uint8_t *mask = w->mask;
+  const SCALAR *added = w->added;
   for (size_t r = 0; r < w->rows; r += 1) {
     size_t end = FN(attention_end)(w, r);
+    const uint32_t *words = FN(attention_words)(w, r, end);
     for (size_t i = 0; i < w->keys; i += LANES) {
       MASK open = FN(attention_open)(w, i, end, mask);
-      V p = SELECT(open, FN(exp)(LOAD(V, row + i) * (SCALAR)w->scale - logarithm[r]), (V)(0));
-      STORE(V, row + i, p);
-      V g = p * (LOAD(V, gradient + i) - dot[r]) * (SCALAR)w->scale;
+      V x = LOAD(V, row + i) * (SCALAR)w->scale;
+      if (added != NULL) x += FN(attention_added)(w, i, end, added);
+      V p = SELECT(open, FN(exp)(x - logarithm[r]), (V)(0));
+      V d = LOAD(V, gradient + i), factor = (V)(1);
+      if (words != NULL) factor = SELECT(FN(attention_kept)(w, words + i), (V)((SCALAR)w->kept_factor), (V)(0));
+      STORE(V, row + i, p * factor);
+      V g = p * (d * factor - dot[r]) * (SCALAR)w->scale;
       STORE(V, gradient + i, SELECT(open, g, (V)(0)));
     }
     row += w->stride;
     gradient += w->stride;
     if (mask != NULL) mask += w->mask_row;
+    if (added != NULL) added += w->added_row;
   }
 }
 

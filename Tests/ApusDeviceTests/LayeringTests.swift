@@ -23,7 +23,7 @@ private let law: [String: Set<String>] = [
 private let system: Set<String> = ["Swift", "Glibc", "FoundationEssentials", "Synchronization"]
 
 /// A source file of the package.
-private struct Source {
+struct Source {
   let path: String
   let lines: [Substring]
 
@@ -53,7 +53,7 @@ private let root = URL(filePath: #filePath).deletingLastPathComponent().deleting
   .deletingLastPathComponent()
 
 /// The files below these folders whose names end in one of these ways.
-private func sources(_ folders: [String], _ endings: [String]) throws -> [Source] {
+func sources(_ folders: [String], _ endings: [String]) throws -> [Source] {
   var result: [Source] = []
   for folder in folders {
     let base = root.appending(path: folder)

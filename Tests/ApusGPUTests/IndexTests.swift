@@ -57,10 +57,18 @@ import Testing
     }
   }
 
-  @Test(arguments: cases) func scatters(_ item: Case) throws {
+  @Test(arguments: cases) func scatters(_ item: Case) throws { try scatter(item, isSorted: false) }
+
+  @Test(arguments: [cases[0], cases[3]]) func sumsSegments(_ item: Case) throws { try scatter(item, isSorted: true) }
+
+  private func scatter(_ item: Case, isSorted: Bool) throws {
     var numbers = Numbers()
     let source = numbers.integers(item.outer * item.count * item.inner, -3..<4)
-    let (values, layout, index) = indices(item, &numbers)
+    var (values, layout, index) = indices(item, &numbers)
+    if isSorted {
+      for start in stride(from: 0, to: values.count, by: item.count) { values[start..<start + item.count].sort() }
+      index = { [values] in Int(values[$0 * item.count + $1 + 0 * $2]) }
+    }
     var expected = [Double](repeating: 0, count: item.outer * item.extent * item.inner)
     for o in 0..<item.outer {
       for j in 0..<item.count {
@@ -80,7 +88,7 @@ import Testing
           ScatterAdd(
             outer: item.outer, extent: item.extent, count: item.count, inner: item.inner,
             dtype: item.dtype, source: sourceValue, indices: Operand(value: indexValue, layout: layout),
-            result: result)))
+            result: result, isSorted: isSorted)))
       #expect(try builder.run(on: device)[0] == expected, "\(kernelClass)")
     }
   }
@@ -108,6 +116,26 @@ import Testing
       #expect(error == .indexOutOfRange(device: "opencl:0", operation: "embedding"))
       // The error is reported once and the device stays usable.
       #expect(try gather(3, on: device) == [1, 4])
+    }
+  }
+
+  /// Segments that do not ascend or are out of range, wherever in the list.
+  @Test(arguments: [[0, 4, 3, 4, 4], [0, 1, 2, 3, 5], [-1, 0, 0, 1, 1], [3, 0, 1, 1, 4]])
+  func reportsSegments(_ segments: [Double]) throws {
+    for kernelClass in Harness.classes {
+      var builder = PlanBuilder()
+      let source = builder.input([1, 2, 3, 4, 5], .float32)
+      let indices = builder.input(segments, .int32)
+      let result = builder.output(5, .float32)
+      builder.step(
+        .scatterAdd(
+          ScatterAdd(
+            outer: 1, extent: 5, count: 5, inner: 1, dtype: .float32, source: source,
+            indices: Operand(value: indices, layout: Layout(shape: [1, 5, 1], strides: [5, 1, 0])), result: result,
+            isSorted: true)), "segmentSum")
+      let device = Harness.open(kernelClass)
+      let error = #expect(throws: DeviceError.self) { try builder.run(on: device) }
+      #expect(error == .indexOutOfRange(device: "opencl:0", operation: "segmentSum"))
     }
   }
 }

@@ -10,13 +10,18 @@ import Testing
     Tensor((start..<start + shape.elementCount).map { sin(Double($0 * $0)) }, shape: shape)
   }
 
-  private static let kinds = ["plain", "causal", "mask", "added", "grouped"]
+  private static let kinds = ["plain", "causal", "mask", "added", "grouped", "dropped"]
 
   /// A penalty on the gradients of attention, which are functions of everything.
   private static func penalty(_ kind: String, _ inputs: [Tensor]) -> Tensor {
     let flags = Tensor([true, false, true, true, true, true, false, false, false], shape: [3, 3])
     let mask = kind == "mask" ? flags : kind == "added" ? inputs[3] : nil
-    let y = scaledDotProductAttention(inputs[0], inputs[1], inputs[2], mask: mask, isCausal: kind == "causal")
+    let y = withRandomKey(RandomKey(seed: 9)) {
+      withMode(.training) {
+        scaledDotProductAttention(
+          inputs[0], inputs[1], inputs[2], mask: mask, isCausal: kind == "causal", dropout: kind == "dropped" ? 0.4 : 0)
+      }
+    }
     let first = gradients(of: (y * y * y).sum(), withRespectTo: inputs)
     return first.dropFirst().reduce(first[0].squared().sum()) { $0 + $1.squared().sum() }
   }

@@ -113,9 +113,9 @@ import Testing
     }
   }
 
-  /// The gather's error, which the operation's tests and those of other losses meet on OpenCL.
+  /// The gather's error, which the operation's tests and those of other losses meet on OpenCL. The blank is no target.
   @Test(arguments: CTCTests.hosts) func targetsThatAreNoClass(_ test: TestDevice) throws {
-    for bad: Int64 in [-1, 5, .max] {
+    for bad: Int64 in [-1, 5, .max, 0] {
       let device = try test.reopened()
       let error = #expect(throws: DeviceError.self) {
         try withDevice(device) { () throws in

@@ -18,13 +18,17 @@ import Testing
     }
   }
 
-  /// The multiplications of a plan's products, and its steps, with those of loops as often as they run.
+  /// The multiplications of a plan's products, and its steps, with those of loops as often as they run; a recurrent
+  /// step is a product and a cell for each time.
   private func work(_ steps: [Plan.PlannedStep]) -> (products: Int, steps: Int) {
     steps.reduce(into: (0, 0)) { sum, planned in
       switch planned.step {
       case .matmul(let product):
         sum.0 += product.batch.elementCount * product.m * product.n * product.k
         sum.1 += 1
+      case .recurrent(let recurrent):
+        sum.0 += Int(recurrent.flops / 2)
+        sum.1 += 2 * recurrent.geometry.times
       case .loop(let loop):
         let body = work(loop.body.steps)
         sum.0 += loop.count * body.products

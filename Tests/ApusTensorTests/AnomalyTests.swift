@@ -1,5 +1,8 @@
 import Apus
 import ApusTestSupport
+import ApusTensor
+import Foundation
+import Synchronization
 import Testing
 
 /// The first operation that makes NaN or an infinity is named.
@@ -93,6 +96,19 @@ import Testing
     }
   }
 
+  /// Layers that are built at the same time, in tasks of one scope, keep their names.
+  @Test func tasksDoNotMixNames() async {
+    let layers = ConcurrentLayers()
+    await withCheckedContinuation { continuation in
+      // On a thread of its own: it waits for the tasks.
+      Thread.detachNewThread {
+        detectingAnomalies { layers.build(["a", "b"], on: TestDevice.reference.device) }
+        continuation.resume()
+      }
+    }
+    #expect(layers.names.withLock { $0 } == ["a": "a (Layer)", "b": "b (Layer)"])
+  }
+
   @Test func dataWithNaNAreNamed() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, .nan, 3] as [Float])
@@ -108,6 +124,43 @@ import Testing
       let limit = Tensor([dtype == .float64 ? 1e308 : dtype == .float16 ? 3e4 : 2e38]).cast(to: dtype)
       let found = try #require(anomaly { try eval([x * limit]) })
       #expect(found.operation == "multiply" && found.place == [1] && found.dtype == dtype)
+    }
+  }
+}
+
+/// Two layers that are inside of their names at the same time.
+private final class ConcurrentLayers: Sendable {
+  /// By key, the layer that the anomaly in it was reported with.
+  let names = Mutex<[String: String]>([:])
+  private let entered = [DispatchSemaphore(value: 0), DispatchSemaphore(value: 0)]
+
+  func build(_ keys: [String], on device: ComputeDevice) {
+    let tasks = DispatchGroup()
+    for (number, key) in keys.enumerated() {
+      tasks.enter()
+      Task {
+        run(number, key, on: device)
+        tasks.leave()
+      }
+    }
+    tasks.wait()
+  }
+
+  private func run(_ number: Int, _ key: String, on device: ComputeDevice) {
+    let y = withDevice(device) {
+      namingOperations(after: (key, "Layer")) {
+        entered[number].signal()
+        // A deadline in place of a deadlock, should there be one thread alone.
+        _ = entered[1 - number].wait(timeout: .now() + 2)
+        return Tensor([0, 1] as [Float]).log()
+      }
+    }
+    do {
+      try eval([y])
+    } catch DeviceError.notFinite(let anomaly) {
+      names.withLock { $0[key] = anomaly.layer ?? "" }
+    } catch {
+      Issue.record(error)
     }
   }
 }

@@ -8,8 +8,8 @@ import Testing
 @Suite struct CoverageTests {
   /// Methods that are tested elsewhere, with the suite.
   private static let others = [
-    "compressed": "TensorTests", "trueIndices": "TensorTests", "withGradient": "CustomRuleTests",
-    "checkpointed": "CustomRuleTests", "promoted": "PromotionTests", "+=": "LifetimeTests", "-=": "PromotionTests",
+    "compressed": "TensorTests", "trueIndices": "TensorTests", "withGradient": "RuledTests",
+    "checkpointed": "RuledTests", "promoted": "PromotionTests", "+=": "LifetimeTests", "-=": "PromotionTests",
     "*=": "PromotionTests", "/=": "PromotionTests", "loop": "LoopTests",
     "input": "CustomOperationTests", "result": "CustomOperationTests",
   ]
@@ -17,8 +17,8 @@ import Testing
   /// Operations that planners and access insert, that make values out of nothing, or whose family is tested with its
   /// definition.
   private static let plumbing: Set<String> = [
-    "custom", "alias", "loop", "unitFloat", "randomBits", "userOperationWithoutGradient", "attention",
-    "attentionGradient",
+    "ruled", "ruledResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient", "attention",
+    "attentionGradient", "recurrent", "recurrentGradient",
   ]
 
   /// Cases whose subscripts or results leave no choice of shapes, and reductions that refuse no elements.

@@ -136,6 +136,80 @@ import Testing
       #expect(message { _ = CustomOperation.weighing([x, .zeros([2])]) }.contains("[2, 3] and [2]"))
       #expect(message { _ = CustomOperation.weighing([x, .zeros([3], dtype: .float16)]) }.contains("w is float16"))
       #expect(message { _ = CustomOperation.softCap([]) }.contains("0 inputs"))
+      for count in [0, -1] {
+        let few = CustomOperation(
+          "few", inputs: ["x"], results: ["y"], types: { inputs throws(ShapeError) in [inputs[0]] },
+          items: { _ in count },
+          text: "y[i] = x[i];", host: { _ in }, gradient: nil)
+        #expect(message { _ = few([x]) }.contains("\(count) items"))
+      }
+    }
+  }
+
+  /// What a rule gives must fit the inputs, whichever kind of rule it is.
+  @Test func mistakesOfRulesAreNamed() {
+    withDevice(TestDevice.reference.device) {
+      let x = Tensor.zeros([2, 3])
+      let wrong: [(rule: [Tensor?], words: String)] = [
+        ([], "0 gradients for 1 inputs"), ([.zeros([2])], "gradient [2]"),
+        ([.zeros([2, 3], dtype: .int32)], "gradient is int32"),
+      ]
+      for (rule, words) in wrong {
+        let operation = CustomOperation(
+          "crooked", inputs: ["x"], results: ["y"], types: { inputs throws(ShapeError) in [inputs[0]] },
+          text: "y[i] = x[i];", host: { _ in }, gradient: { _, _, _ in rule })
+        let forms: [(name: String, form: (Tensor) -> Tensor)] = [
+          ("crooked", { operation([$0])[0] }),
+          (
+            "withGradient",
+            {
+              withGradient([$0]) { _, _, _ in
+                rule
+              } function: {
+                $0[0] * 2
+              }
+            }
+          ),
+          (
+            "withGradient",
+            { (x: Tensor) in
+              let results: [Tensor] = withGradient([x]) { _, _, _ in
+                rule
+              } function: {
+                [$0[0] * 2]
+              }
+              return results[0]
+            }
+          ),
+        ]
+        for (name, form) in forms {
+          let error = #expect(throws: ShapeError.self) {
+            try checkingShapes { _ = gradients(of: form(x).sum(), withRespectTo: [x]) }
+          }
+          let text = "\(error.map { "\($0)" } ?? "")"
+          #expect(text.contains(name) && text.contains(words), "\(text)")
+        }
+      }
+    }
+  }
+
+  /// 16 bits are numbers in a text only through `LOAD` and `STORE`, and then those of the host.
+  @Test(arguments: TestDevice.all) func narrowTypes(_ test: TestDevice) throws {
+    func doubling(_ text: String) -> CustomOperation {
+      CustomOperation(
+        "doubling", inputs: ["x"], results: ["y"], elementTypes: [.float16],
+        types: { inputs throws(ShapeError) in [inputs[0]] }, text: text,
+        host: { items in
+          let (x, y) = (items.input(0, of: Float16.self), items.result(0, of: Float16.self))
+          for i in items.range { y[i] = x[i] * 2 }
+        }, gradient: nil)
+    }
+    try withDevice(test.device) { () throws in
+      let x = Tensor([0.5, -3, 7.25, 1e-6, 60_000] as [Float]).cast(to: .float16)
+      let y = doubling("STORE(y, i, LOAD(x, i) * 2);")([x])[0]
+      #expect(try y.array(of: Float16.self) == [1, -6, 14.5, Float16(1e-6) * 2, .infinity], "\(test.name)")
+      guard test.device.info.kind == .opencl else { return }
+      #expect(throws: DeviceError.self) { try doubling("y[i] = x[i] * 2;")([x])[0].array(of: Float16.self) }
     }
   }
 

@@ -113,6 +113,51 @@ import Testing
     }
   }
 
+  @Test func attentionToWords() throws {
+    try withDevice(device) { () throws in
+      var key = RandomKey(seed: 3)
+      let words = Tensor.normal([2, 5, 16], key: &key)
+      let isWord = Tensor([true, true, true, true, true, true, true, false, false, false], shape: [2, 5])
+      // example
+      let encoder = TransformerEncoder(2, norm: LayerNorm(16)) {
+        TransformerEncoderLayer(16, heads: 4, hidden: 32, isBatchFirst: true, isNormFirst: true)
+      }
+      let attention = MultiheadAttention(16, heads: 4, isBatchFirst: true)
+      // words: [batch, length, 16]; isWord: [batch, length], false behind the end of a text
+      let (found, weights) = withMode(.inference) {
+        attention.withWeights(encoder(words, keyMask: isWord), keyMask: isWord)
+      }
+      print(found.shape, weights.shape)  // [2, 5, 16] [2, 5, 5]
+      // end
+      #expect(found.shape == [2, 5, 16] && weights.shape == [2, 5, 5])
+      // Nothing is taken from what is no word.
+      #expect(try weights[1..<2, .all, 2..<5].array().allSatisfy { $0 == 0 })
+    }
+  }
+
+  @Test func aLanguageModel() throws {
+    try withDevice(device) { () throws in
+      // example
+      let text = String(repeating: "In the beginning was the Word, and the Word was with God. ", count: 8)
+      let tokenizer = BytePairTokenizer(learning: text, size: 280)
+      let tokens = tokenizer.encode(text)
+      let model = TransformerLanguageModel(vocabulary: tokenizer.count, width: 32, depth: 1, heads: 4, longest: 64)
+      let optimizer = Optimizer(Adam(learningRate: 1e-2), for: model)
+      let inputs = Tensor(Array(tokens[..<60]), shape: [1, 60])
+      let targets = Tensor(Array(tokens[1...60]), shape: [1, 60])
+      for _ in 0..<60 {
+        _ = try withMode(.training) {
+          try optimizer.minimize { crossEntropy(model(inputs).transposed(), targets) }
+        }
+      }
+      let prompt = tokenizer.encode("In the beginning")
+      let next = try generateTokens(model, prompt: prompt, count: 8, sampling: Sampling(temperature: 0))
+      print(tokenizer.decode(prompt + next))
+      // end
+      #expect(text.hasPrefix(tokenizer.decode(prompt + next)))
+    }
+  }
+
   @Test func piecesOfASequence() throws {
     try withDevice(device) { () throws in
       var key = RandomKey(seed: 2)

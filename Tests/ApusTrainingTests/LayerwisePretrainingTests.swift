@@ -53,6 +53,30 @@ struct LayerwisePretrainingTests {
     #expect(try pretraining(again, on: Plane([12])) == outcomes)
   }
 
+  /// Layers that drop are no activations, whichever they are; an activation that draws in training is one.
+  @Test func layersThatDropAreLeftOut() throws {
+    for dropping: any Layer in [Dropout(0.5), AlphaDropout(0.5), FeatureAlphaDropout(0.5), Dropout2d(0.5)] {
+      let model = Sequential([
+        Conv2d(1, 2, kernel: 3), dropping, RReLU(), Flatten(), Linear(6, 4), RReLU(), Linear(4, 2),
+      ])
+      let outcomes = try LayerwisePretraining(steps: 3, batchSize: 32)(model, on: Plane([1, 3, 5]))
+      #expect(outcomes.map(\.index) == [0, 4], "\(dropping)")
+    }
+  }
+
+  /// What became NaN is not built upon.
+  @Test func brokenLayersStopIt() throws {
+    let model = dense()
+    let second = try model.state.entries[2].value.array(of: Float.self)
+    let pretraining = LayerwisePretraining(steps: 4, batchSize: 32, rule: SGD(learningRate: 1e30))
+    let error = #expect(throws: TrainingError.self) { try pretraining(model, on: Plane([12])) }
+    guard case .diverged(step: 4, _) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(try model.state.entries[2].value.array(of: Float.self) == second)
+  }
+
   /// Convolutions of any stride are reversed by their own weights.
   @Test func convolutions() throws {
     let model = withRandomKey(RandomKey(seed: 1)) {

@@ -90,10 +90,13 @@ public struct TrainingStep: Workload {
 
   private func network(of description: ModelDescription) throws -> (model: any Layer, objective: Objective) {
     switch description.kind {
-    case .images(let network): (try network.model(), .classification)
-    case .language(let network): (try network.languageModel(vocabulary: TrainingStep.vocabularySize), .tokens)
+    case .images(let network): return (try network.model(), .classification)
+    case .language(var network):
+      // Workloads leave nothing out, whatever the models' recipes do.
+      network.dropout = 0
+      return (try network.languageModel(vocabulary: TrainingStep.vocabularySize), .tokens)
     case .texts(let network):
-      (try network.classifier(vocabulary: TrainingStep.vocabularySize, classes: 10), .classification)
+      return (try network.classifier(vocabulary: TrainingStep.vocabularySize, classes: 10), .classification)
     }
   }
 

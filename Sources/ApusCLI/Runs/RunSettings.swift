@@ -45,7 +45,7 @@ struct RunSettings {
     batchSize = arguments[RunOptions.batchSize] ?? .count(recipe.batchSize)
     optimizer = arguments[RunOptions.optimizer] ?? recipe.optimizer
     learningRate = arguments[RunOptions.learningRate] ?? recipe.learningRate
-    schedule = arguments[RunOptions.schedule] ?? ConstantSchedule.name
+    schedule = arguments[RunOptions.schedule] ?? recipe.schedule
     warmup = arguments[RunOptions.warmup]
     weightDecay = arguments[RunOptions.weightDecay] ?? 0
     precision = try .chosen(by: arguments[RunOptions.precision], command: command)

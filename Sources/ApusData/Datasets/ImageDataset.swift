@@ -1,7 +1,10 @@
 /// Labelled images of one size, as they are stored: one byte a value.
 public struct ImageSet: Sendable {
+  /// The number of channels of each image.
   public let channels: Int
+  /// The extent of the vertical axis.
   public let height: Int
+  /// The extent of the horizontal axis.
   public let width: Int
   /// `[count, channels, height, width]`, row-major.
   public let pixels: [UInt8]
@@ -30,12 +33,16 @@ public struct ImageSet: Sendable {
 /// Images to train on and others to test with.
 public struct ImageDataset: Sendable {
   public let name: String
+  /// The classes' names, by number.
   public let classNames: [String]
+  /// The images to learn from.
   public let train: ImageSet
+  /// The images to test with.
   public let test: ImageSet
   /// Of the training images; both sets are standardized with it.
   public let statistics: PixelStatistics
 
+  /// A data set, standardized by its training images.
   public init(name: String, classNames: [String], train: ImageSet, test: ImageSet) {
     self.name = name
     self.classNames = classNames
@@ -50,7 +57,9 @@ public struct ImageDataset: Sendable {
 /// `mean = Σ v / n`, `standardDeviation = √(Σ (v − mean)² / (n − 1))` with `v = pixel / 255`, over all images
 /// and positions, as `torch.std` computes it.
 public struct PixelStatistics: Hashable, Sendable {
+  /// Of each channel.
   public var mean: [Double]
+  /// Of each channel.
   public var standardDeviation: [Double]
 
   public init(mean: [Double], standardDeviation: [Double]) {
@@ -58,6 +67,7 @@ public struct PixelStatistics: Hashable, Sendable {
     self.standardDeviation = standardDeviation
   }
 
+  /// The statistics of all pixels of some images.
   public init(of images: ImageSet) {
     let area = images.height * images.width
     mean = []

@@ -3,7 +3,9 @@ import ApusFiles
 /// Running text: its beginning to learn from, its end to test with.
 public struct TextCorpus: Sendable {
   public let name: String
+  /// What is learnt from.
   public let train: String
+  /// What is held out.
   public let test: String
 
   /// The share that is held out.

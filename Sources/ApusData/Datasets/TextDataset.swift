@@ -1,5 +1,6 @@
 /// Texts with classes.
 public struct LabelledTexts: Sendable {
+  /// The texts.
   public let texts: [String]
   /// The class of each text.
   public let labels: [Int32]
@@ -26,8 +27,11 @@ public struct LabelledTexts: Sendable {
 /// Texts with classes to learn from and others to test with.
 public struct TextDataset: Sendable {
   public let name: String
+  /// The classes' names, by number.
   public let classNames: [String]
+  /// The texts to learn from.
   public let train: LabelledTexts
+  /// The texts to test with.
   public let test: LabelledTexts
 
   /// - Throws: when one of both parts is empty.

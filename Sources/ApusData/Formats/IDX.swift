@@ -13,6 +13,7 @@ public struct IDXArray: Hashable, Sendable {
     case float32 = 0x0d
     case float64 = 0x0e
 
+    /// The size of an element.
     public var byteCount: Int {
       switch self {
       case .uint8, .int8: 1
@@ -23,7 +24,9 @@ public struct IDXArray: Hashable, Sendable {
     }
   }
 
+  /// The type of the elements.
   public var type: ElementType
+  /// The extents of the axes, the outermost first.
   public var extents: [Int]
   /// The elements in row-major order, in the byte order of this machine.
   public var bytes: [UInt8]

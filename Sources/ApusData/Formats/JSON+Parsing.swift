@@ -4,6 +4,7 @@ import ApusFiles
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The byte at which reading stopped.
   public var offset: Int
+  /// What is wrong there.
   public var reason: String
 
   public var description: String { "byte \(offset): \(reason)" }

@@ -11,12 +11,14 @@ public enum JSON: Hashable, Sendable {
 
 /// The members of a JSON object, in order, each key once.
 public struct JSONObject: Hashable, Sendable {
+  /// The keys, in the order in which they were added.
   public private(set) var keys: [String] = []
   private var values: [String: JSON] = [:]
 
   public init() {}
 
   public var count: Int { keys.count }
+  /// Whether there are no members.
   public var isEmpty: Bool { keys.isEmpty }
 
   /// The value of a key; setting one that is new appends it, setting `nil` removes the key.
@@ -72,10 +74,15 @@ extension JSON {
   /// The member of an object; `nil` for other values.
   public subscript(key: String) -> JSON? { object?[key] }
 
+  /// The truth value; `nil` for other values.
   public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+  /// The integer; `nil` for other values, also for numbers with a fraction.
   public var integer: Int? { if case .integer(let value) = self { value } else { nil } }
+  /// The text; `nil` for other values.
   public var string: String? { if case .string(let value) = self { value } else { nil } }
+  /// The elements; `nil` for other values.
   public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
+  /// The members; `nil` for other values.
   public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
 
   /// An integer or floating-point number.

@@ -3,7 +3,9 @@ import ApusFiles
 extension Safetensors {
   /// A file that is open for reading: its header is checked, its tensors are read when they are asked for.
   public final class File: Sendable {
+    /// The path that it was opened under.
     public let path: String
+    /// What the file says of its tensors.
     public let header: Header
     private let file: FileDescriptor
     private let dataOffset: Int

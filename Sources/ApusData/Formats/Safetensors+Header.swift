@@ -3,9 +3,11 @@ extension Safetensors {
   public struct Header: Hashable, Sendable {
     /// The tensors in the order in which they lie in the file.
     public let entries: [Entry]
+    /// Texts that the file carries beside the tensors.
     public let metadata: [String: String]
     private let indices: [String: Int]
 
+    /// A header of entries that do not overlap.
     public init(entries: [Entry], metadata: [String: String] = [:]) {
       self.entries = entries
       self.metadata = metadata
@@ -13,6 +15,7 @@ extension Safetensors {
         entries.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
+    /// The entry of a tensor.
     public subscript(name: String) -> Entry? { indices[name].map { entries[$0] } }
   }
 }

@@ -4,7 +4,9 @@ extension Safetensors {
   /// A tensor to be written.
   public struct StoredTensor: Sendable {
     public var name: String
+    /// The type of the elements.
     public var type: ElementType
+    /// The extents of the axes; none for a single number.
     public var shape: [Int]
     /// The elements, little-endian and in row-major order.
     public var bytes: [UInt8]

@@ -49,7 +49,9 @@ public enum Safetensors {
   /// What a header says of one tensor.
   public struct Entry: Hashable, Sendable {
     public var name: String
+    /// The type of the elements.
     public var type: ElementType
+    /// The extents of the axes; none for a single number.
     public var shape: [Int]
     /// Where its bytes lie, counted from the end of the header.
     public var range: Range<Int>

@@ -19,7 +19,9 @@ public struct LoadedImages: Sendable {
   public let pixels: Tensor
   /// int32 `[count]`
   public let labels: Tensor
+  /// What the pixels are standardized with.
   public let statistics: PixelStatistics
+  /// Where the images are.
   public let device: ComputeDevice
 
   public var count: Int { labels.elementCount }

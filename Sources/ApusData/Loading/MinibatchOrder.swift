@@ -5,7 +5,9 @@
 /// batch)` has to be stored.
 public struct MinibatchOrder: Hashable, Sendable {
   public let count: Int
+  /// The number of examples in a batch; the last one may have fewer.
   public let batchSize: Int
+  /// Equal seeds give equal orders.
   public let seed: UInt64
   /// Whether the examples are in a random order, another one in each epoch.
   public let isShuffled: Bool
@@ -52,6 +54,7 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     public var startIndex: Int { 0 }
 
+    /// The numbers of the examples of a batch.
     public subscript(batch: Int) -> ArraySlice<Int32> {
       examples[batch * batchSize..<Swift.min((batch + 1) * batchSize, examples.count)]
     }

@@ -15,22 +15,29 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   private static let firstByte: Int32 = 1
   private static let firstMerge: Int32 = 257
 
-  /// - Returns: `nil` when a merge is not one of two tokens that are there before it.
+  /// The bytes of all tokens together: each merge may double a token, so that a list of forty could fill any memory.
+  private static let limit = 1 << 26
+
+  /// - Returns: `nil` when a merge is not one of two tokens that are there before it, or the tokens' texts become longer
+  ///   than 64 MiB together.
   public init?(merges: [[Int32]]) {
     var bytes: [[UInt8]] = [[]] + (0...255).map { [UInt8($0)] }
+    var total = 0
     var ranks: [PairMerger.Pair: Int32] = [:]
     for merge in merges {
       guard merge.count == 2, merge.allSatisfy({ $0 >= BytePairTokenizer.firstByte && $0 < bytes.count }) else {
         return nil
       }
       let old = ranks.updateValue(Int32(bytes.count), forKey: .init(left: merge[0], right: merge[1]))
-      guard old == nil else { return nil }
+      total += bytes[Int(merge[0])].count + bytes[Int(merge[1])].count
+      guard old == nil, total <= BytePairTokenizer.limit else { return nil }
       bytes.append(bytes[Int(merge[0])] + bytes[Int(merge[1])])
     }
     (self.merges, self.ranks, self.bytes) = (merges, ranks, bytes)
   }
 
-  /// Merges the most frequent pair again and again, until there are `size` tokens or no pair comes twice.
+  /// Merges the most frequent pair again and again, until there are `size` tokens, no pair comes twice, or the tokens' texts
+  /// would become longer than 64 MiB together.
   public init(learning text: String, size: Int) {
     var counts: [[UInt8]: Int] = [:]
     for part in BytePairTokenizer.parts(of: text) { counts[Array(part), default: 0] += 1 }
@@ -38,9 +45,14 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
       .map { (symbols: $0.key.map { Int32($0) + BytePairTokenizer.firstByte }, count: $0.value) }
     var merger = PairMerger(words)
     var merges: [[Int32]] = []
+    var lengths = [0] + Array(repeating: 1, count: 256)
+    var total = 0
     while Int(BytePairTokenizer.firstMerge) + merges.count < size,
       let pair = merger.best({ count, _, _ in Double(count) })
     {
+      lengths.append(lengths[Int(pair.left)] + lengths[Int(pair.right)])
+      total += lengths[lengths.count - 1]
+      guard total <= BytePairTokenizer.limit else { break }
       merger.merge(pair, into: BytePairTokenizer.firstMerge + Int32(merges.count))
       merges.append([pair.left, pair.right])
     }
@@ -82,6 +94,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
 
   public var json: JSON { .array(merges.map { .array($0.map { .integer(Int($0)) }) }) }
 
+  /// The tokenizer that `json` describes; `nil` when it is no such description.
   public init?(_ json: JSON) {
     guard let elements = json.array else { return nil }
     self.init(merges: elements.map { ($0.array ?? []).compactMap { $0.integer.flatMap(Int32.init(exactly:)) } })

@@ -47,6 +47,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
 
   public var json: JSON { .array(characters.map { .integer(Int($0.value)) }) }
 
+  /// The tokenizer that `json` describes; `nil` when it is no such description.
   public init?(_ json: JSON) {
     guard let elements = json.array else { return nil }
     let scalars = elements.compactMap { $0.integer.flatMap(UInt32.init(exactly:)).flatMap(Unicode.Scalar.init) }

@@ -38,6 +38,7 @@ public enum TokenizerCatalog {
     CharacterTokenizer.self, WordTokenizer.self, BytePairTokenizer.self, WordPieceTokenizer.self,
   ]
 
+  /// The names of all tokenizers.
   public static let kinds = types.map { $0.kind }
 
   /// Learns a tokenizer of a kind from a text.

@@ -24,6 +24,7 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
     (self.vocabulary, self.isLowercased, self.unknown) = (vocabulary, isLowercased, unknown)
   }
 
+  /// Learns pieces from a text, read in small letters.
   public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: true) }
 
   /// Starts with the characters and joins, again and again, the pair whose joining makes the text likelier by most:
@@ -107,6 +108,7 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
 
   public var json: JSON { ["lowercase": .bool(isLowercased), "pieces": vocabulary.json] }
 
+  /// The tokenizer that `json` describes; `nil` when it is no such description.
   public init?(_ json: JSON) {
     guard let isLowercased = json["lowercase"]?.bool, let vocabulary = Vocabulary(json["pieces"]) else { return nil }
     self.init(vocabulary: vocabulary, isLowercased: isLowercased)

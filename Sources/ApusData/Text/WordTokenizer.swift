@@ -6,6 +6,7 @@
 public struct WordTokenizer: Tokenizer, Hashable {
   public static let kind = "word"
 
+  /// The tokens: two reserved ones, then words.
   public let vocabulary: Vocabulary
   /// Whether capital letters are read as small ones.
   public let isLowercased: Bool
@@ -21,6 +22,7 @@ public struct WordTokenizer: Tokenizer, Hashable {
     self.isLowercased = isLowercased
   }
 
+  /// Learns the most frequent words of a text, with capital letters.
   public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: false) }
 
   /// The most frequent words of a text.
@@ -53,6 +55,7 @@ public struct WordTokenizer: Tokenizer, Hashable {
 
   public var json: JSON { ["lowercase": .bool(isLowercased), "words": vocabulary.json] }
 
+  /// The tokenizer that `json` describes; `nil` when it is no such description.
   public init?(_ json: JSON) {
     guard let isLowercased = json["lowercase"]?.bool, let vocabulary = Vocabulary(json["words"]),
       Array(vocabulary.words.prefix(2)) == WordTokenizer.reserved

@@ -6,7 +6,7 @@ extension PlanLowering {
     guard let forward = step.forward, let gradient = step.gradient else {
       launch("forward", step, lines: g.batch * g.heads, along: g.queries) { lowering, template, builder in
         lowering.bind(step.value, as: "value", &template, &builder)
-        lowering.mask(step, isAlongKeys: false, &template, &builder)
+        lowering.masks(step, isAlongKeys: false, &template, &builder)
       }
       return
     }
@@ -19,7 +19,7 @@ extension PlanLowering {
         (template["forward"], template["forwardOffset"]) = (pointer, offset)
         template["dots"] = builder.pointer(
           step.dtype.lane.scalar, slot: lowering.slots.workspace, isConstant: name == "keys")
-        lowering.mask(step, isAlongKeys: name == "keys", &template, &builder)
+        lowering.masks(step, isAlongKeys: name == "keys", &template, &builder)
       }
     }
   }
@@ -44,8 +44,7 @@ extension PlanLowering {
     template["lane"] = lane.suffix
     template["dtype"] = "\(step.dtype)"
     template["localSize"] = String(localSize)
-    // What a register serves at a time; the rows in work fit the registers of either class.
-    template["block"] = isCPU ? "8" : "4"
+    template["block"] = String(keyBlock)
     template["room"] = String([32, 64, 128].first { $0 >= max(g.size, g.width) } ?? 256)
     for (name, value) in [
       ("items", lines * parts), ("parts", parts), ("heads", g.heads), ("groups", g.groups),
@@ -90,23 +89,83 @@ extension PlanLowering {
     }
   }
 
-  /// Where the mask of a head begins, and the condition for the lanes of a register.
-  private func mask(
+  /// Where the masks of a head begin, and what they are in the lanes of a register.
+  private func masks(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
-    guard let mask = step.mask else {
-      (template["MASK"], template["OPEN"]) = ("", "")
+    var starts = ""
+    (template["OPEN"], template["ADDED"]) = ("", "")
+    for (name, operand, dtype) in [("OPEN", step.mask, DType.bool), ("ADDED", step.added, step.dtype)] {
+      guard let operand else { continue }
+      let place = place(operand)
+      let pointer = builder.pointer(dtype.storage, slot: place.slot)
+      let offset = builder.number(place.offset)
+      let strides = operand.layout.strides.map { builder.number($0) }
+      let start = "\(offset) + batch * \(strides[0]) + head * \(strides[1]) + first * \(strides[isAlongKeys ? 3 : 2])"
+      starts += "const i64 at\(name) = \(start); "
+      let (row, lanes) = isAlongKeys ? ("query", strides[3]) : ("key", strides[2])
+      let along = strides[isAlongKeys ? 2 : 3]
+      template[name] =
+        (name == "OPEN" ? " & " : " + ")
+        + "GATHER_\(dtype)(\(pointer), at\(name) + (\(row) + SMALLER(j, held - 1)) * \(along), \(lanes), count)"
+    }
+    template["MASK"] = starts
+    dropout(step, isAlongKeys: isAlongKeys, &template, &builder)
+  }
+
+  /// Where the words of a row of weights begin, which of them are kept, and what becomes of the others.
+  private func dropout(
+    _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+  ) {
+    for name in ["WORDS", "KEEP", "DROP", "DROPSLOPE", "FACTOR"] { template[name] = "" }
+    guard let dropout = step.dropout else { return }
+    let lane = step.dtype.lane
+    let bank = builder.sharedPointer("i64", slot: slots.bank)
+    for (name, entry) in [("seed", dropout.seed), ("counter", dropout.counter)] {
+      let number = builder.number(entry)
+      builder.declare("const VL \(name) = SCALAR_i64(\(bank), \(number));")
+    }
+    let bound = builder.number(dropout.bound)
+    builder.declare("const VI bound = (VI)((int)\(bound));")
+    let bits = builder.number(Int(truncatingIfNeeded: Scalar.float(dropout.factor).bits(lane)))
+    let factor = " * CONSTANT_\(lane.suffix)(\(bits))"
+    let keys = builder.number(step.geometry.keys)
+    func kept(_ condition: String, _ name: String, _ factor: String) -> String {
+      "\(name)[j] = CHOOSE_\(lane.suffix)(\(condition), \(name)[j]\(factor), (\(lane.vector))(0));"
+    }
+    if isAlongKeys {
+      template["KEEP"] = """
+        VI kept[\(keyBlock + 2)];
+        UNROLL for (int j = 0; j < \(keyBlock); j += 3) {
+          kept_rows((place + query + j) * \(keys) + first, \(keys), counter, seed, bound, kept + j);
+        }
+        """
+      template["DROPSLOPE"] = kept("kept[j]", "d", factor)
+      template["DROP"] = kept("kept[j]", "p", factor)
       return
     }
-    let place = place(mask)
-    let pointer = builder.pointer(DType.bool.storage, slot: place.slot)
-    let offset = builder.number(place.offset)
-    let strides = mask.layout.strides.map { builder.number($0) }
-    let start = "\(offset) + batch * \(strides[0]) + head * \(strides[1]) + first * \(strides[isAlongKeys ? 3 : 2])"
-    template["MASK"] = "const i64 maskAt = \(start);"
-    let (row, lanes) = isAlongKeys ? ("query", strides[3]) : ("key", strides[2])
-    let step = strides[isAlongKeys ? 2 : 3]
-    template["OPEN"] =
-      " & GATHER_bool(\(pointer), maskAt + (\(row) + SMALLER(j, held - 1)) * \(step), \(lanes), count)"
+    // The words of each lane follow each other.
+    let queries = builder.number(step.geometry.queries)
+    template["WORDS"] = """
+      const VL word = ((VL)(line * \(queries) + first) + LANES_L) * (VL)((i64)\(keys));
+      const VI skew = I_FROM_L(word & 3);
+      VL wordBlock = word >> 2;
+      VI last[4];
+      kept_words(wordBlock, counter, seed, bound, last);
+      """
+    template["KEEP"] = """
+      VI kept[\(keyBlock)];
+      UNROLL for (int j = 0; j < \(keyBlock); j += 4) {
+        wordBlock = wordBlock + 1;
+        kept_fours(wordBlock, counter, seed, bound, skew, last, kept + j);
+      }
+      """
+    template["DROP"] = kept("kept[j]", "p", "")
+    template["DROPSLOPE"] = kept("kept[j]", "d", factor)
+    template["FACTOR"] = factor
   }
+
+  /// How many keys (or queries) a register serves at a time; the rows in work fit the registers of either class. Words
+  /// come by fours.
+  private var keyBlock: Int { isCPU ? 8 : 4 }
 }

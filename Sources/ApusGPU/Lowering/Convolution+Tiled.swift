@@ -33,18 +33,8 @@ extension PlanLowering {
     let depthStep = lane == .float64 || lane == .int64 ? 8 : 16
 
     var builder = KernelBuilder(family: "convolution_tiled", target: target, isLarge: max(xCount, yCount) >= 1 << 30)
-    var template = KernelTemplate("matmul/tiled.cl")
-    for name in ["left", "right"] {
-      builder.begin("LOCAL_ARRAY(\(lane.scalar), \(name), \(depthStep * (tile + 1)));")
-    }
+    var template = KernelTemplate(tile: tile, depth: depthStep, lane, &builder)
     builder.begin("const int count = 1;")
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
-    template["index"] = builder.index
-    template["tile"] = String(tile)
-    template["items"] = "64"
-    template["step"] = String(depthStep)
     template["rows"] = String(rows)
     template["columns"] = String(columns)
     template["tileRows"] = String(tileRows)
@@ -60,8 +50,22 @@ extension PlanLowering {
     (template["leftDepth"], template["leftRow"]) = ("element % \(depthStep)", "element / \(depthStep)")
     (template["rightColumn"], template["rightDepth"]) = ("element % \(tile)", "element / \(tile)")
     fillLoads(step, &template, &builder)
+    fillResults(step, rows: rows, columns: columns, &template, &builder)
+    builder.append(template)
+    needWorkspace(step.pass == .weightGradient ? parts * g.groups * rows * columns * lane.dtype.byteCount : 0)
+    launch(
+      builder, groups: parts * g.groups * tileRows * tileColumns, localSize: 64, detail: detail(step),
+      flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
+    if step.pass == .weightGradient { lowerSum(of: parts, lane: lane, workspaceOffset: 0, step.epilogue) }
+  }
+
+  /// Fills in where the elements of the product go.
+  private func fillResults(
+    _ step: Convolution, rows: Int, columns: Int, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+  ) {
+    let g = step.geometry
     if step.pass == .weightGradient {
-      let workspace = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+      let workspace = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
       template["PLACE"] = ""
       template["ROW"] = ""
       template["EPILOGUE"] =
@@ -74,12 +78,6 @@ extension PlanLowering {
         """
       fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     }
-    builder.append(template)
-    needWorkspace(step.pass == .weightGradient ? parts * g.groups * rows * columns * lane.dtype.byteCount : 0)
-    launch(
-      builder, groups: parts * g.groups * tileRows * tileColumns, localSize: 64, detail: detail(step),
-      flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
-    if step.pass == .weightGradient { lowerSum(of: parts, lane: lane, workspaceOffset: 0, step.epilogue) }
   }
 
   /// Fills in where the elements of the two matrices come from.

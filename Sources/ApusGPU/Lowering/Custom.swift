@@ -12,14 +12,11 @@ extension PlanLowering {
     let isLarge = step.count >= 1 << 30 || values.contains { $0.elementCount >= 1 << 30 }
     var builder = KernelBuilder(family: family(kernel), target: target, isLarge: isLarge)
     var template = KernelTemplate("custom/items.cl")
-    for (name, value) in zip(kernel.inputNames, step.inputs) {
-      let (pointer, offset) = bind(value, isConstant: true, &builder)
-      builder.declare("GLOBAL const \(plan.values[value].dtype.storage) *\(name) = \(pointer) + \(offset);")
+    for dtype in Set(values.map(\.dtype)).filter(\.isNarrow).sorted(by: { $0.description < $1.description }) {
+      builder.begin("typedef struct { u16 bits; } \(dtype.arrayName);")
     }
-    for (name, value) in zip(kernel.resultNames, step.results) {
-      let (pointer, offset) = bind(value, isConstant: false, &builder)
-      builder.declare("GLOBAL \(plan.values[value].dtype.storage) *\(name) = \(pointer) + \(offset);")
-    }
+    for (name, value) in zip(kernel.inputNames, step.inputs) { declare(name, value, isConstant: true, &builder) }
+    for (name, value) in zip(kernel.resultNames, step.results) { declare(name, value, isConstant: false, &builder) }
     for (name, size) in zip(kernel.sizeNames, step.sizes) {
       let number = builder.number(size)
       builder.declare("const \(builder.index) \(name) = \(number);")
@@ -33,13 +30,38 @@ extension PlanLowering {
     template["localSize"] = isCPU ? "1" : "256"
     template["BODY"] = text
     builder.append(template)
+    for name in kernel.inputNames + kernel.resultNames {
+      builder.lines("#undef LOAD_OF_\(name)\n#undef STORE_OF_\(name)")
+    }
     launch(
       builder, groups: (step.count + perGroup - 1) / perGroup, localSize: isCPU ? 1 : 256,
       detail: "\(kernel.name) \(step.count)", bytes: Double(values.reduce(0) { $0 + $1.byteCount }))
+  }
+
+  /// Declares an array under the name that the text knows, and what `LOAD` and `STORE` do with it.
+  ///
+  /// Elements of 16 bits are no numbers in a kernel: their type is one that a compiler refuses to calculate with.
+  private func declare(_ name: String, _ value: Int, isConstant: Bool, _ builder: inout KernelBuilder) {
+    let dtype = plan.values[value].dtype
+    let (pointer, offset) = bind(value, isConstant: isConstant, &builder)
+    let qualified = "GLOBAL \(isConstant ? "const " : "")\(dtype.arrayName) *"
+    builder.declare("\(qualified)\(name) = (\(qualified))(\(pointer) + \(offset));")
+    builder.declare("#define LOAD_OF_\(name)(at) \(element(dtype, pointer, "\(offset) + (at)"))")
+    guard !isConstant else { return }
+    let stored = "STORE_\(dtype)(\(pointer), \(offset) + (at), 1, (\(dtype.lane.vector))(value))"
+    builder.declare("#define STORE_OF_\(name)(at, value) \(stored)")
   }
 
   /// The name, as far as a kernel can be called that.
   private func family(_ kernel: CustomKernel) -> String {
     "custom_" + kernel.name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? String($0) : "_" }.joined()
   }
+}
+
+extension DType {
+  /// Whether the elements are floating-point numbers of 16 bits.
+  fileprivate var isNarrow: Bool { self == .float16 || self == .bfloat16 }
+
+  /// The type of an element in the text of users; it names the way out in a compiler's errors.
+  fileprivate var arrayName: String { isNarrow ? "\(self)_by_LOAD_and_STORE" : storage }
 }

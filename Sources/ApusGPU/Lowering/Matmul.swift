@@ -199,19 +199,9 @@ extension PlanLowering {
     let isLarge = max(left.offset, right.offset) + reach.max()! + step.m * step.n * step.batch.elementCount >= 1 << 30
 
     var builder = KernelBuilder(family: "matmul_tiled", target: target, isLarge: isLarge)
-    var template = KernelTemplate("matmul/tiled.cl")
+    var template = KernelTemplate(tile: tile, depth: depthStep, lane, &builder)
     let a = builder.pointer(step.dtype.storage, slot: left.slot)
     let b = builder.pointer(step.dtype.storage, slot: right.slot)
-    for name in ["left", "right"] {
-      builder.begin("LOCAL_ARRAY(\(lane.scalar), \(name), \(depthStep * (tile + 1)));")
-    }
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
-    template["index"] = builder.index
-    template["tile"] = String(tile)
-    template["items"] = String(items)
-    template["step"] = String(depthStep)
     template["rows"] = builder.number(step.m)
     template["columns"] = builder.number(step.n)
     template["begin"] = "0"
@@ -245,6 +235,23 @@ extension PlanLowering {
   ) -> String {
     let strides = [builder.number(matrix.rowStride), builder.number(matrix.columnStride)]
     return "value = LOAD_\(dtype)(\(pointer), \(offset) + \(row) * \(strides[0]) + \(column) * \(strides[1]), 1);"
+  }
+}
+
+extension KernelTemplate {
+  /// A product by tiles of `tile` × `tile` results, along `depth` terms at a time.
+  init(tile: Int, depth: Int, _ lane: Lane, _ builder: inout KernelBuilder) {
+    self.init("matmul/tiled.cl")
+    for name in ["left", "right"] {
+      builder.begin("LOCAL_ARRAY(\(lane.scalar), \(name), \(depth * (tile + 1)));")
+    }
+    self["T"] = lane.scalar
+    self["V"] = lane.vector
+    self["lane"] = lane.suffix
+    self["index"] = builder.index
+    self["tile"] = String(tile)
+    self["items"] = String(tile / 8 * (tile / 8))
+    self["step"] = String(depth)
   }
 }
 

@@ -73,6 +73,7 @@ struct PlanLowering {
       case .copy(let step): lower(step)
       case .pooling(let step): lower(step)
       case .attention(let step): lower(step)
+      case .recurrent(let step): lower(step)
       case .convolution(let step): lower(step)
       case .matmul(let step): lower(step)
       case .gather(let step): lower(step)

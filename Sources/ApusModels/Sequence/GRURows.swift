@@ -7,6 +7,7 @@ extension ImageNetwork {
 }
 
 extension ModelDescription {
+  /// The rows of an image through gated recurrent units.
   public static let gru = ModelDescription(
     name: "gru", summary: "gated recurrent units over image rows, 28 times 28-128, then 10",
     kind: .images(.gru), recipe: Recipe(learningRate: 2e-3))

@@ -7,6 +7,7 @@ extension ImageNetwork {
 }
 
 extension ModelDescription {
+  /// The rows of an image through a long short-term memory.
   public static let lstm = ModelDescription(
     name: "lstm", summary: "long short-term memory over image rows, 28 times 28-128, then 10",
     kind: .images(.lstm), recipe: Recipe(learningRate: 2e-3))

@@ -7,6 +7,7 @@ extension ImageNetwork {
 }
 
 extension ModelDescription {
+  /// The rows of an image through a plain recurrent layer.
   public static let rnn = ModelDescription(
     name: "rnn", summary: "recurrent network over image rows, 28 times 28-128, then 10",
     kind: .images(.rnn), recipe: Recipe(learningRate: 1e-3))

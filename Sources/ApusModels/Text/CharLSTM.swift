@@ -1,9 +1,12 @@
+import ApusNN
+
 extension ModelDescription {
   /// Two layers of long short-term memory of 256 over characters.
   public static let charLSTM = ModelDescription(
     name: "char-lstm", summary: "language model: two LSTM layers of 256 over characters",
     kind: .language(
       TextNetwork(
-        .lstm, width: 256, depth: 2, tokenizer: "character", vocabularySize: 256, sequenceLength: 64)),
-    recipe: Recipe(data: "bible-kjv", learningRate: 2e-3, batchSize: 32, epochs: 3, clipNorm: 1))
+        .lstm, width: 256, depth: 2, dropout: 0.1, tokenizer: "character", vocabularySize: 256, sequenceLength: 64)),
+    recipe: Recipe(
+      data: "bible-kjv", learningRate: 2e-3, schedule: CosineSchedule.name, batchSize: 32, epochs: 3, clipNorm: 1))
 }

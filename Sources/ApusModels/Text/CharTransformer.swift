@@ -1,3 +1,5 @@
+import ApusNN
+
 extension ModelDescription {
   /// Four layers of causal attention of 256 with 8 heads over characters.
   public static let charTransformer = ModelDescription(
@@ -6,5 +8,6 @@ extension ModelDescription {
       TextNetwork(
         .transformer(heads: 8), width: 256, depth: 4, tokenizer: "character", vocabularySize: 256,
         sequenceLength: 128)),
-    recipe: Recipe(data: "bible-kjv", learningRate: 1e-3, batchSize: 16, epochs: 1, clipNorm: 1))
+    recipe: Recipe(
+      data: "bible-kjv", learningRate: 1e-3, schedule: CosineSchedule.name, batchSize: 16, epochs: 1, clipNorm: 1))
 }

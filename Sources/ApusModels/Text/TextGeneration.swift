@@ -11,6 +11,7 @@ public struct Sampling: Hashable, Sendable {
   public var topK: Int?
   /// Only the likeliest tokens that together reach this probability are drawn from (Holtzman et al., 2020).
   public var topP: Double?
+  /// Equal seeds draw equal tokens.
   public var seed: UInt64
 
   /// - Precondition: `temperature` is not negative, `topK` is positive, `topP` is in 0 … 1.

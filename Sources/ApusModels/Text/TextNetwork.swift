@@ -10,11 +10,13 @@ public struct TextNetwork: Hashable, Sendable {
     case transformer(heads: Int)
   }
 
+  /// What stands between the embeddings and the outputs.
   public var core: Core
   /// The size of embeddings and states.
   public var width: Int
   /// The number of layers.
   public var depth: Int
+  /// The rate of dropout between layers.
   public var dropout: Double
   /// How text becomes tokens, see `TokenizerCatalog`.
   public var tokenizer: String

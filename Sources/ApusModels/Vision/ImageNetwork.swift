@@ -3,6 +3,7 @@ import ApusTensor
 
 /// A chain of layers from images to classes.
 public struct ImageNetwork: Hashable, Sendable {
+  /// The chain of layers.
   public let layers: LayerList
   /// The size of one input, `[channels, height, width]`.
   public let inputSize: [Int]

@@ -1,9 +1,11 @@
 extension LayerList {
   /// A layer in its place: what goes in and what comes out.
   public struct Stage: Hashable, Sendable {
+    /// The layer.
     public var layer: Layer
     /// `[channels, height, width]`, `[time, features]`, or `[features]` once flattened; without the batch.
     public var input: [Int]
+    /// As `input`, of what comes out.
     public var output: [Int]
   }
 

@@ -15,7 +15,9 @@
 public struct LayerList: Hashable, Sendable {
   /// Height and width.
   public struct Size: Hashable, Sendable {
+    /// The extent of the vertical axis.
     public var height: Int
+    /// The extent of the horizontal axis.
     public var width: Int
 
     public init(_ height: Int, _ width: Int) {
@@ -24,14 +26,21 @@ public struct LayerList: Hashable, Sendable {
     }
   }
 
+  /// A convolution over height and width.
   public struct Convolution: Hashable, Sendable {
+    /// The number of output channels.
     public var filters: Int
+    /// The extent of the filters.
     public var kernel: Size
+    /// How far apart neighbouring windows are.
     public var stride = Size(1, 1)
     /// Zeros on each side; `nil` for as many as keep height and width.
     public var padding: Size? = Size(0, 0)
+    /// The distance of neighbouring elements under a filter.
     public var dilation = Size(1, 1)
+    /// Into how many independent parts the channels are divided.
     public var groups = 1
+    /// Whether a bias is added.
     public var hasBias = true
 
     /// The zeros on each side, with `nil` resolved: `dilation · (kernel − 1) / 2`.
@@ -41,26 +50,35 @@ public struct LayerList: Hashable, Sendable {
     }
   }
 
+  /// A pooling over height and width.
   public struct Pooling: Hashable, Sendable {
+    /// What is taken of a window.
     public enum Kind: Hashable, Sendable { case maximum, average }
 
     public var kind: Kind
+    /// The extent of a window.
     public var window: Size
+    /// How far apart neighbouring windows are.
     public var stride: Size
+    /// Elements that are added on each side.
     public var padding = Size(0, 0)
   }
 
   /// A recurrent layer over a sequence `[time, features]`.
   public struct Recurrent: Hashable, Sendable {
+    /// The cells that a layer may have.
     public enum Kind: String, Hashable, Sendable, CaseIterable { case rnn, lstm, gru }
 
     public var kind: Kind
+    /// The extent of the state.
     public var units: Int
+    /// How many there are, one after the other.
     public var layers = 1
     /// Whether each layer also runs from the end.
     public var isBidirectional = false
     /// Whether it gives the states of all times, and not the last alone.
     public var givesAll = false
+    /// Whether a bias is added.
     public var hasBias = true
 
     public init(_ kind: Kind, units: Int) {
@@ -78,6 +96,7 @@ public struct LayerList: Hashable, Sendable {
     case leakyRelu = "leaky-relu"
   }
 
+  /// A layer as it is written, with its sizes.
   public enum Layer: Hashable, Sendable {
     case convolution(Convolution)
     case pooling(Pooling)
@@ -93,6 +112,7 @@ public struct LayerList: Hashable, Sendable {
     case activation(Activation)
   }
 
+  /// The layers, in the order in which they run.
   public var layers: [Layer]
 
   public init(_ layers: [Layer]) { self.layers = layers }
@@ -100,6 +120,7 @@ public struct LayerList: Hashable, Sendable {
 
 /// A layer list that cannot be read, or that does not fit.
 public struct LayerListError: Error, Hashable, Sendable {
+  /// What went wrong.
   public enum Kind: Hashable, Sendable {
     /// The text is not a layer list.
     case grammar
@@ -112,6 +133,7 @@ public struct LayerListError: Error, Hashable, Sendable {
   public var position: Int
   /// The layer as it is written.
   public var layer: String
+  /// What is wrong with it.
   public var reason: String
 }
 

@@ -13,6 +13,7 @@ extension ImageNetwork {
 }
 
 extension ModelDescription {
+  /// Two convolutions and three dense layers (LeCun et al., 1998).
   public static let lenet5 = ModelDescription(
     name: "lenet5", summary: "LeNet-5, two convolutions and three dense layers",
     kind: .images(.lenet5), recipe: Recipe())

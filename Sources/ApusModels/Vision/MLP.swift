@@ -8,6 +8,7 @@ extension ImageNetwork {
 }
 
 extension ModelDescription {
+  /// Dense layers alone.
   public static let mlp = ModelDescription(
     name: "mlp", summary: "multi-layer perceptron 784-256-128-10",
     kind: .images(.mlp), recipe: Recipe())

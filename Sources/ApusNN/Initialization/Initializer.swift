@@ -7,8 +7,11 @@ import ApusTensor
 public struct Initializer: Sendable {
   private let make: @Sendable (Shape, Fans, inout RandomKey) -> Tensor
 
+  /// How many numbers go into a unit and come out of it, by which variances are scaled.
   public struct Fans: Hashable, Sendable {
+    /// Numbers that a result is a sum of.
     public var fanIn: Int
+    /// Results that a number goes into.
     public var fanOut: Int
 
     public init(fanIn: Int, fanOut: Int) {
@@ -34,9 +37,12 @@ public struct Initializer: Sendable {
 }
 
 extension Initializer {
+  /// Zeros.
   public static let zeros = constant(0)
+  /// Ones.
   public static let ones = constant(1)
 
+  /// One number everywhere.
   public static func constant(_ value: Double) -> Initializer {
     Initializer { shape, _, _ in Tensor(repeating: value, shape: shape) }
   }
@@ -49,6 +55,7 @@ extension Initializer {
   /// Uniform in `−bound ..< bound`.
   public static func uniform(bound: Double) -> Initializer { uniform(lower: -bound, upper: bound) }
 
+  /// Normal with a mean and a standard deviation.
   public static func normal(mean: Double = 0, deviation: Double) -> Initializer {
     Initializer { shape, _, key in .normal(shape, mean: mean, deviation: deviation, key: &key) }
   }

@@ -13,6 +13,7 @@ import ApusTensor
 public struct LSUV: Sendable {
   /// What became of a weight.
   public struct Outcome: Sendable {
+    /// The weight that was divided.
     public let weight: Parameter
     /// The variance of the layer's output, as it is now.
     public let variance: Double

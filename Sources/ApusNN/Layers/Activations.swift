@@ -11,6 +11,7 @@ public struct ReLU: Layer {
 
 /// `x` where it is positive, else `slope · x` (Maas et al., 2013).
 public struct LeakyReLU: Layer {
+  /// The factor of negative numbers.
   public let slope: Double
   public init(slope: Double = 0.01) { self.slope = slope }
   public var members: [ModuleMember] { [] }
@@ -19,6 +20,7 @@ public struct LeakyReLU: Layer {
 
 /// `x` where it is positive, else `α (eˣ − 1)` (Clevert et al., 2016).
 public struct ELU: Layer {
+  /// The factor `α`.
   public let alpha: Double
   public init(alpha: Double = 1) { self.alpha = alpha }
   public var members: [ModuleMember] { [] }
@@ -27,6 +29,7 @@ public struct ELU: Layer {
 
 /// `x` where it is positive, else `α (e^(x/α) − 1)`: ELU whose slope has no jump at 0 (Barron, 2017).
 public struct CELU: Layer {
+  /// The factor `α`.
   public let alpha: Double
   public init(alpha: Double = 1) { self.alpha = alpha }
   public var members: [ModuleMember] { [] }
@@ -43,6 +46,7 @@ public struct SELU: Layer {
 /// `x Φ(x)`, with the normal distribution function (Hendrycks, Gimpel, 2016); with `isApproximate`
 /// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))` in its place.
 public struct GELU: Layer {
+  /// Whether the approximation by `tanh` is taken.
   public let isApproximate: Bool
   public init(isApproximate: Bool = false) { self.isApproximate = isApproximate }
   public var members: [ModuleMember] { [] }
@@ -65,6 +69,7 @@ public struct Mish: Layer {
 
 /// `log(1 + e^(βx)) / β`, without overflow: a smooth `max(x, 0)`.
 public struct Softplus: Layer {
+  /// The factor `β` of `x`.
   public let beta: Double
   public init(beta: Double = 1) { self.beta = beta }
   public var members: [ModuleMember] { [] }
@@ -99,7 +104,9 @@ public struct Tanh: Layer {
   /// 1.7159·tanh(2x/3), which keeps a variance of 1 and maps ±1 to ±1 (LeCun et al., "Efficient BackProp", 1998).
   public static let leCun = Tanh(slope: 2.0 / 3, scale: 1.7159)
 
+  /// The factor of `x`.
   public let slope: Double
+  /// The factor of the result.
   public let scale: Double
 
   public init(slope: Double = 1, scale: Double = 1) {
@@ -117,6 +124,7 @@ public struct Tanh: Layer {
 
 /// The axes from `axis` on as one: `[batch, …]` to `[batch, features]`.
 public struct Flatten: Layer {
+  /// The first axis of those that become one.
   public let axis: Int
   public init(from axis: Int = 1) { self.axis = axis }
   public var members: [ModuleMember] { [] }

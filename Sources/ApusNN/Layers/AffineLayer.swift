@@ -1,6 +1,20 @@
+import ApusTensor
+
 /// A layer that gives a linear function of its input plus a bias: `W x + b`, however the weights are arranged.
 package protocol AffineLayer: Layer {}
 
 extension Linear: AffineLayer {}
 extension Convolution: AffineLayer {}
 extension TransposedConvolution: AffineLayer {}
+
+extension Tensor {
+  /// `x · Wᵀ + b` for `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]`: `[batch…, outputs]`.
+  ///
+  /// In mixed precision weight and bias are of the type of products, unless `x` is `float64`, which is left alone.
+  package func affine(weight: Tensor, bias: Tensor?) -> Tensor {
+    guard dtype != .float64 else { return matmul(weight.transposed()).plus(bias) }
+    return matmul(weight.narrowed.transposed()).plus(bias?.narrowed)
+  }
+
+  private func plus(_ bias: Tensor?) -> Tensor { bias.map { self + $0 } ?? self }
+}

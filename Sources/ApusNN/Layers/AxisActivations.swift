@@ -4,6 +4,7 @@ import ApusTensor
 
 /// `eˣⁱ / Σⱼ eˣʲ` along an axis.
 public struct Softmax: Layer {
+  /// The axis; negative numbers count from the end.
   public let axis: Int
   public init(axis: Int = -1) { self.axis = axis }
   public var members: [ModuleMember] { [] }
@@ -12,6 +13,7 @@ public struct Softmax: Layer {
 
 /// `xᵢ − log Σⱼ eˣʲ` along an axis.
 public struct LogSoftmax: Layer {
+  /// The axis; negative numbers count from the end.
   public let axis: Int
   public init(axis: Int = -1) { self.axis = axis }
   public var members: [ModuleMember] { [] }
@@ -20,6 +22,7 @@ public struct LogSoftmax: Layer {
 
 /// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along an axis.
 public struct Softmin: Layer {
+  /// The axis; negative numbers count from the end.
   public let axis: Int
   public init(axis: Int = -1) { self.axis = axis }
   public var members: [ModuleMember] { [] }
@@ -28,6 +31,7 @@ public struct Softmin: Layer {
 
 /// `a · sigmoid(b)` of the two halves `a` and `b` along an axis, which becomes half as long (Dauphin et al., 2017).
 public struct GLU: Layer {
+  /// The axis; negative numbers count from the end.
   public let axis: Int
   public init(axis: Int = -1) { self.axis = axis }
   public var members: [ModuleMember] { [] }

@@ -9,11 +9,17 @@ import ApusTensor
 /// whose parameters are all frozen, the running ones are used and stay as they are. A layer that does not track them
 /// takes those of the batch in every mode.
 public struct BatchNorm: Layer {
+  /// The factors `γ`, `[channels]`, if there are any.
   public let weight: Parameter?
+  /// The summands `β`, `[channels]`, if there are any.
   public let bias: Parameter?
+  /// The running mean, `[channels]`; PyTorch's `running_mean`.
   public let runningMean: Statistic?
+  /// The running variance, `[channels]`; PyTorch's `running_var`.
   public let runningVar: Statistic?
+  /// How many batches the running values have seen; PyTorch's `num_batches_tracked`.
   public let numBatchesTracked: Statistic?
+  /// `ε`, which keeps the root from 0.
   public let epsilon: Double
   public let momentum: Double?
   private let channels: Int

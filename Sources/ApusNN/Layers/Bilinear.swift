@@ -3,7 +3,9 @@ import ApusTensor
 /// `y_k = Σ_{i, j} x_i · W[k, i, j] · z_j + b_k` for `x: [batch…, first]`, `z: [batch…, second]`,
 /// `W: [outputs, first, second]`, `b: [outputs]`; the leading axes of both inputs are the same.
 public struct Bilinear: Module {
+  /// `W`, `[outputs, first, second]`.
   public let weight: Parameter
+  /// `b`, `[outputs]`, if there is one.
   public let bias: Parameter?
 
   /// - Parameters:
@@ -29,9 +31,8 @@ public struct Bilinear: Module {
     }
     let rows = x.shape.dropLast().reduce(1, *)
     let products = x.reshaped(to: [rows, first, 1]) * z.reshaped(to: [rows, 1, second])
-    let flat = products.reshaped(to: [rows, first * second])
-      .matmul(weight.value.reshaped(to: [outputs, first * second]).transposed())
-    let y = flat.reshaped(to: Shape(x.shape.dropLast() + [outputs]))
-    return bias.map { y + $0.value.narrowed } ?? y
+    let weights = weight.value.reshaped(to: [outputs, first * second])
+    let flat = products.reshaped(to: [rows, first * second]).affine(weight: weights, bias: bias?.value)
+    return flat.reshaped(to: Shape(x.shape.dropLast() + [outputs]))
   }
 }

@@ -7,8 +7,11 @@ import ApusTensor
 /// A depthwise convolution, which filters every channel on its own, is one with as many groups as inputs: see
 /// `depthwise(_:multiplier:…)`.
 public struct Convolution<let rank: Int>: Layer {
+  /// The filters `W`, `[outputs, inputs / groups, kernel…]`.
   public let weight: Parameter
+  /// `b`, `[outputs]`, if there is one.
   public let bias: Parameter?
+  /// Into how many independent parts the channels are divided.
   public let groups: Int
   private let stride: [Int]
   private let padding: [(before: Int, after: Int)]

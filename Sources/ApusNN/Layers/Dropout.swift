@@ -13,13 +13,22 @@ struct Dropping: Sendable {
 
   /// `true` with probability `1 − rate` at each place of `shape`, or `nil` where nothing is dropped.
   func kept(_ shape: Shape, _ device: ComputeDevice, _ layer: String) -> Tensor? {
+    key(layer).map { kept(shape, device, $0) }
+  }
+
+  /// The same with a key that was drawn before.
+  func kept(_ shape: Shape, _ device: ComputeDevice, _ key: RandomKey) -> Tensor {
+    var key = key
+    return .bernoulli(shape, probability: 1 - rate, key: &key, device: device)
+  }
+
+  /// What to draw with, or `nil` where nothing is dropped.
+  func key(_ layer: String) -> RandomKey? {
     guard isAlwaysOn || ModeScope.mode(for: layer) == .training, rate > 0 else { return nil }
     guard !isRecomputing else {
       fatalError("\(layer): inside checkpointed { } the second run would drop others; keep dropout outside of it")
     }
-    return RandomSource.current.draw { key in
-      Tensor.bernoulli(shape, probability: 1 - rate, key: &key, device: device)
-    }
+    return RandomSource.current.draw { $0.one() }
   }
 
   /// `x / (1 − rate)` where `kept` holds, else 0.
@@ -37,16 +46,21 @@ extension Dropping {
   }
 }
 
+/// A layer that drops a part of what comes in, and is otherwise the identity.
+package protocol DroppingLayer: Layer {}
+
 /// In training, zero with probability `rate`, else `x / (1 − rate)`, so that the mean stays (Srivastava et al.,
 /// 2014). In inference `x`.
 ///
 /// A layer that is always on drops in inference too. Several runs of one model are then draws from its predictive
 /// distribution: their mean is the prediction, their spread its uncertainty (Monte-Carlo dropout; Gal, Ghahramani,
 /// 2016). The other layers stay in the mode of the run, so that batch norm uses its running values.
-public struct Dropout: Layer {
+public struct Dropout: DroppingLayer {
   private let dropping: Dropping
 
+  /// The probability with which an element is dropped.
   public var rate: Double { dropping.rate }
+  /// Whether it drops in inference too.
   public var isAlwaysOn: Bool { dropping.isAlwaysOn }
 
   /// - Parameter isAlwaysOn: whether it drops in inference too.
@@ -65,10 +79,12 @@ public struct Dropout: Layer {
 /// Dropout of whole channels: each channel of each example of `x: [batch, channels, spatial…]` is zero with
 /// probability `rate`, else `x / (1 − rate)` (Tompson et al., 2015: neighbouring places are too much alike for
 /// `Dropout`). In inference `x`, unless it is always on.
-public struct ChannelDropout<let rank: Int>: Layer {
+public struct ChannelDropout<let rank: Int>: DroppingLayer {
   private let dropping: Dropping
 
+  /// The probability with which an element is dropped.
   public var rate: Double { dropping.rate }
+  /// Whether it drops in inference too.
   public var isAlwaysOn: Bool { dropping.isAlwaysOn }
 
   /// - Parameter isAlwaysOn: whether it drops in inference too, as `Dropout` says.
@@ -97,10 +113,12 @@ public typealias Dropout3d = ChannelDropout<3>
 /// Dropout for nets of `SELU`, which keeps their mean and variance (Klambauer et al., 2017): in training
 /// `a · x + b`, where with probability `rate` the limit of SELU, `α′ = −λα`, stands in for `x`,
 /// `a = ((1 − rate)(1 + rate · α′²))^(−1/2)`, `b = −a · rate · α′`. In inference `x`, unless it is always on.
-public struct AlphaDropout: Layer {
+public struct AlphaDropout: DroppingLayer {
   private let dropping: Dropping
 
+  /// The probability with which an element is dropped.
   public var rate: Double { dropping.rate }
+  /// Whether it drops in inference too.
   public var isAlwaysOn: Bool { dropping.isAlwaysOn }
 
   /// - Parameter isAlwaysOn: whether it drops in inference too, as `Dropout` says.
@@ -118,10 +136,12 @@ public struct AlphaDropout: Layer {
 
 /// `AlphaDropout` of whole channels: what stands in for one is drawn for each channel of each example of
 /// `x: [batch, channels, spatial…]` (`torch.nn.FeatureAlphaDropout`).
-public struct FeatureAlphaDropout: Layer {
+public struct FeatureAlphaDropout: DroppingLayer {
   private let dropping: Dropping
 
+  /// The probability with which an element is dropped.
   public var rate: Double { dropping.rate }
+  /// Whether it drops in inference too.
   public var isAlwaysOn: Bool { dropping.isAlwaysOn }
 
   /// - Parameter isAlwaysOn: whether it drops in inference too, as `Dropout` says.

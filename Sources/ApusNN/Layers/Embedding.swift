@@ -5,6 +5,7 @@ import ApusTensor
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an index that is not in `0 ..< count`, on
 ///   every device.
 public struct Embedding: Layer {
+  /// The vectors of all tokens, `[count, size]`.
   public let weight: Parameter
   /// The index whose row gets no gradient.
   public let paddingIndex: Int?

@@ -1,8 +1,11 @@
 /// Sizes along the spatial axes: one number for all, or one for each.
 public struct Extents: Hashable, Sendable, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral {
+  /// The numbers: one, or one for each axis.
   public var values: [Int]
 
+  /// The same number along all axes.
   public init(_ value: Int) { values = [value] }
+  /// A number for each axis.
   public init(_ values: [Int]) { self.values = values }
   public init(integerLiteral value: Int) { values = [value] }
   public init(arrayLiteral elements: Int...) { values = elements }

@@ -5,8 +5,11 @@ import ApusTensor
 ///
 /// With one group it normalizes examples, with as many as channels it is `InstanceNorm`.
 public struct GroupNorm: Layer {
+  /// The factors `γ`, `[channels]`, if there are any.
   public let weight: Parameter?
+  /// The summands `β`, `[channels]`, if there are any.
   public let bias: Parameter?
+  /// `ε`, which keeps the root from 0.
   public let epsilon: Double
   private let groups: Int
   private let channels: Int

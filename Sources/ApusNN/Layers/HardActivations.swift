@@ -11,7 +11,9 @@ public struct ReLU6: Layer {
 
 /// `x` cut to `lower … upper`.
 public struct HardTanh: Layer {
+  /// The lower bound.
   public let lower: Double
+  /// The upper bound.
   public let upper: Double
 
   public init(lower: Double = -1, upper: Double = 1) {
@@ -39,6 +41,7 @@ public struct HardSwish: Layer {
 
 /// `x` where `|x| > bound`, else 0.
 public struct HardShrink: Layer {
+  /// Numbers of at most this size become 0.
   public let bound: Double
   public init(_ bound: Double = 0.5) { self.bound = bound }
   public var members: [ModuleMember] { [] }
@@ -47,6 +50,7 @@ public struct HardShrink: Layer {
 
 /// `x` moved by `bound` towards 0, and 0 where `|x| ≤ bound`.
 public struct SoftShrink: Layer {
+  /// Numbers of at most this size become 0.
   public let bound: Double
   public init(_ bound: Double = 0.5) { self.bound = bound }
   public var members: [ModuleMember] { [] }
@@ -62,7 +66,9 @@ public struct TanhShrink: Layer {
 
 /// `x` above `bound`, else `value`.
 public struct Threshold: Layer {
+  /// Numbers up to this are replaced.
   public let bound: Double
+  /// What stands in for numbers up to the bound.
   public let value: Double
 
   public init(_ bound: Double, value: Double) {
@@ -76,6 +82,7 @@ public struct Threshold: Layer {
 
 /// 1 where `x ≥ 0`, else 0: the threshold unit (McCulloch, Pitts, 1943), trained with a straight-through gradient.
 public struct UnitStep: Layer {
+  /// What flows back; `nil` for the true derivative, which is 0.
   public let gradient: StraightThrough?
 
   /// - Parameter gradient: what flows back; `nil` for the true derivative, which is 0.

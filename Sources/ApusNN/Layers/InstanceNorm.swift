@@ -8,11 +8,17 @@ import ApusTensor
 /// `running += momentum · (batch − running)`, where the batch's values are the means over its examples, of the
 /// variances in their unbiased form. The count of batches stands for PyTorch's key: like there it stays 0.
 public struct InstanceNorm: Layer {
+  /// The factors `γ`, `[channels]`, if there are any.
   public let weight: Parameter?
+  /// The summands `β`, `[channels]`, if there are any.
   public let bias: Parameter?
+  /// The running mean, `[channels]`; PyTorch's `running_mean`.
   public let runningMean: Statistic?
+  /// The running variance, `[channels]`; PyTorch's `running_var`.
   public let runningVar: Statistic?
+  /// How many batches the running values have seen; PyTorch's `num_batches_tracked`.
   public let numBatchesTracked: Statistic?
+  /// `ε`, which keeps the root from 0.
   public let epsilon: Double
   public let momentum: Double
   private let channels: Int

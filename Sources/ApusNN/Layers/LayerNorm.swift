@@ -3,8 +3,11 @@ import ApusTensor
 /// `y = (x − mean) / √(variance + ε) · γ + β`, mean and (biased) variance over the last axes of each example
 /// (Ba, Kiros, Hinton, 2016), for `x: [batch…, shape…]`, `γ, β: shape`.
 public struct LayerNorm: Layer {
+  /// The factors `γ`, if there are any.
   public let weight: Parameter?
+  /// The summands `β`, if there are any.
   public let bias: Parameter?
+  /// `ε`, which keeps the root from 0.
   public let epsilon: Double
   private let shape: Shape
 
@@ -39,7 +42,9 @@ public struct LayerNorm: Layer {
 /// `y = x / √(mean(x²) + ε) · γ`, the mean over the last axes of each example (Zhang, Sennrich, 2019), for
 /// `x: [batch…, shape…]`, `γ: shape`. Unlike in `LayerNorm` the mean stays.
 public struct RMSNorm: Layer {
+  /// The factors `γ`, if there are any.
   public let weight: Parameter?
+  /// `ε`; `nil` for the distance from 1 to the next number of the type.
   public let epsilon: Double?
   private let shape: Shape
 

@@ -2,7 +2,9 @@ import ApusTensor
 
 /// `y = x · Wᵀ + b` for `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]`.
 public struct Linear: Layer {
+  /// `W`, `[outputs, inputs]`.
   public let weight: Parameter
+  /// `b`, `[outputs]`, if there is one.
   public let bias: Parameter?
 
   /// - Parameters:
@@ -25,7 +27,6 @@ public struct Linear: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let product = x.matmul(weight.value.narrowed.transposed())
-    return OutputProbe.note(weight, bias.map { product + $0.value.narrowed } ?? product)
+    OutputProbe.note(weight, x.affine(weight: weight.value, bias: bias?.value))
   }
 }

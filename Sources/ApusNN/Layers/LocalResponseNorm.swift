@@ -7,9 +7,13 @@ import ApusTensor
 /// Krizhevsky, Sutskever and Hinton (2012) take the sum in place of the mean, with `k = 2`, `α = 10⁻⁴`, `β = 0.75` and
 /// five channels; PyTorch takes the mean, so that its `α` is `size` times as large for the same function.
 public struct LocalResponseNorm: Layer {
+  /// The number of neighbouring channels.
   public let size: Int
+  /// The factor `α` of the squares.
   public let alpha: Double
+  /// The exponent `β`.
   public let beta: Double
+  /// The summand `k`.
   public let k: Double
   /// Whether `s` is the sum, as in the paper, and not the mean.
   public let isSummed: Bool

@@ -38,6 +38,7 @@ private struct Border: Sendable {
 /// `value` around the spatial axes of `x: [batch, channels, spatial…]`: zeros when it is left out (PyTorch's `ZeroPad`
 /// and `ConstantPad`, whose lists of numbers begin with the last axis; here each axis has its own in order).
 public struct ConstantPad<let rank: Int>: Layer {
+  /// What stands around the input.
   public let value: Double
   private let border: Border
 

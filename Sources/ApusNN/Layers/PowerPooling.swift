@@ -5,6 +5,7 @@ import ApusTensor
 ///
 /// With `p = 1` it is the sum; towards infinity it becomes the maximum. The gradient of a window whose sum is 0 is 0.
 public struct LPPool<let rank: Int>: Layer {
+  /// The exponent `p`.
   public let power: Double
   private let window: [Int]
   private let stride: [Int]

@@ -3,7 +3,9 @@ import ApusTensor
 /// `x` where it is positive, else `a · x`: in training with an `a` drawn from `lower ..< upper` for each element, in
 /// inference with their mean (Xu et al., 2015).
 public struct RReLU: Layer {
+  /// The smallest factor of negative numbers.
   public let lower: Double
+  /// The largest factor of negative numbers.
   public let upper: Double
 
   /// - Precondition: `lower ≤ upper`.

@@ -10,10 +10,13 @@ import ApusTensor
 /// }
 /// ```
 public struct Sequential: Layer {
+  /// The layers, in the order in which they run.
   public let layers: [any Layer]
 
+  /// A chain of layers.
   public init(_ layers: [any Layer]) { self.layers = layers }
 
+  /// A chain of layers, one on a line.
   public init(@SequentialBuilder _ layers: () -> [any Layer]) { self.layers = layers() }
 
   public var members: [ModuleMember] {
@@ -36,15 +39,23 @@ public struct Sequential: Layer {
 /// Collects the layers of a `Sequential`: layers, functions, `if`, `for`.
 @resultBuilder
 public enum SequentialBuilder {
+  /// A part of the chain: a layer, layers, or a function.
   public static func buildExpression(_ layer: any Layer) -> [any Layer] { [layer] }
+  /// A part of the chain: a layer, layers, or a function.
   public static func buildExpression(_ layers: [any Layer]) -> [any Layer] { layers }
+  /// A part of the chain: a layer, layers, or a function.
   public static func buildExpression(_ function: @escaping @Sendable (Tensor) -> Tensor) -> [any Layer] {
     [Function(function)]
   }
+  /// Parts one after the other.
   public static func buildBlock(_ parts: [any Layer]...) -> [any Layer] { parts.flatMap(\.self) }
+  /// The part of an `if`, or nothing.
   public static func buildOptional(_ part: [any Layer]?) -> [any Layer] { part ?? [] }
+  /// One of two branches.
   public static func buildEither(first part: [any Layer]) -> [any Layer] { part }
+  /// One of two branches.
   public static func buildEither(second part: [any Layer]) -> [any Layer] { part }
+  /// The parts of a `for`.
   public static func buildArray(_ parts: [[any Layer]]) -> [any Layer] { parts.flatMap(\.self) }
 }
 
@@ -53,6 +64,7 @@ public enum SequentialBuilder {
 public struct Function: Layer {
   private let body: @Sendable (Tensor) -> Tensor
 
+  /// A layer that runs `body`.
   public init(_ body: @escaping @Sendable (Tensor) -> Tensor) { self.body = body }
 
   public var members: [ModuleMember] { [] }

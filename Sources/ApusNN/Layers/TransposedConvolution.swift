@@ -6,8 +6,11 @@ import ApusTensor
 /// for `x: [batch, inputs, spatial…]`, `W: [inputs, outputs / groups, kernel…]`, `b: [outputs]`, to
 /// `[batch, outputs, (in − 1)·stride − before − after + dilation·(kernel − 1) + outputPadding + 1…]`.
 public struct TransposedConvolution<let rank: Int>: Layer {
+  /// The filters `W`, `[inputs, outputs / groups, kernel…]`.
   public let weight: Parameter
+  /// `b`, `[outputs]`, if there is one.
   public let bias: Parameter?
+  /// Into how many independent parts the channels are divided.
   public let groups: Int
   private let stride: [Int]
   private let padding: [(before: Int, after: Int)]

@@ -2,7 +2,9 @@ import ApusTensor
 
 /// Axis `axis` as several: `[batch, features]` to `[batch, sizes…]` for axis 1. One size may be −1 and is worked out.
 public struct Unflatten: Layer {
+  /// The axis that becomes several; negative numbers count from the end.
   public let axis: Int
+  /// The extents that it becomes, one of them −1 at most.
   public let sizes: [Int]
 
   /// - Parameter axis: negative numbers count from the end.

@@ -23,7 +23,7 @@ import ApusTensor
 ///   - zeroInfinity: whether a target that no path can spell, whose loss is infinite, counts as a loss of 0. Its
 ///     gradient is 0 in any case.
 /// - Returns: one number, or with `reduction: .none` `[batch]`; `float64` if the probabilities are, else `float32`.
-/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class, or the blank.
 public func ctcLoss(
   _ logProbabilities: Tensor, _ targets: Tensor, inputLengths: [Int], targetLengths: [Int], blank: Int = 0,
   reduction: LossReduction = .mean, zeroInfinity: Bool = false
@@ -103,12 +103,21 @@ private struct CTCSizes {
       .rows(at: Tensor(places, shape: [batch, count], device: targets.device))
   }
 
+  /// An index that is none in place of a blank that stands for a class.
+  private func refusingBlanks(_ labels: Tensor) -> Tensor {
+    let flags = targetLengths.flatMap { length in (0..<count).map { $0 % 2 == 1 && $0 / 2 < length } }
+    let isClass = Tensor(flags, shape: labels.shape, device: labels.device)
+    let none = Tensor.number(-1, dtype: labels.dtype, device: labels.device)
+    return isClass.logicalAnd(labels.equal(to: Double(blank))).select(none, labels)
+  }
+
   /// The logarithms of the probabilities of the targets, `[batch]`.
   func pathSums(_ x: Tensor, _ targets: Tensor) -> Tensor {
     let time = x.shape[0]
     let labels = labels(targets)
     let impossible = Tensor.number(ctcImpossible, dtype: x.dtype, device: x.device)
-    let emissions = x.elements(at: labels.expandingAxis(at: 0).broadcast(to: [time, batch, count]), alongAxis: 2)
+    let places = refusingBlanks(labels).expandingAxis(at: 0).broadcast(to: [time, batch, count])
+    let emissions = x.elements(at: places, alongAxis: 2)
     let flags = (0..<time).flatMap { time in inputLengths.map { time < $0 } }
     let isTime = Tensor(flags, shape: [time, batch, 1], device: x.device)
     // Over a blank between two classes that differ.

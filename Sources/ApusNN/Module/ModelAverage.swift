@@ -10,6 +10,7 @@ import ApusTensor
 /// ```
 /// Statistics, such as those of batch norms, are taken over as they are. A task uses an average at a time.
 public final class ModelAverage {
+  /// How the average moves.
   public enum Kind: Hashable, Sendable {
     /// `a ← decay · a + (1 − decay) · w`. It starts as the parameters; with `correctsBias` as 0, and what is read is
     /// `a / (1 − decayᵗ)`, so that the first values do not outlast their weight (Kingma, Ba, 2015).

@@ -7,12 +7,15 @@ import ApusTensor
 public struct ModelState: Sendable {
   /// A parameter or statistic.
   public struct Entry: Sendable {
+    /// The name under which it is stored, PyTorch's for the library's layers.
     public let key: String
     /// The parameter, or `nil` for a statistic.
     public let parameter: Parameter?
     let cell: TensorCell
 
+    /// The value as it is now.
     public var value: Tensor { cell.value }
+    /// The extents.
     public var shape: Shape { cell.shape }
     public var dtype: DType { cell.dtype }
 
@@ -26,6 +29,7 @@ public struct ModelState: Sendable {
   /// Further keys of shared values, with the keys they are listed under.
   public private(set) var aliases: [String: String] = [:]
 
+  /// All that a model has, found by reflection.
   public init(of model: any Module) {
     var listed: [ObjectIdentifier: String] = [:]
     var path: [ObjectIdentifier] = []

@@ -25,6 +25,7 @@ public final class Parameter: Sendable {
     set { cell.assign(newValue) }
   }
 
+  /// The extents, which never change.
   public var shape: Shape { cell.shape }
   public var dtype: DType { cell.dtype }
 
@@ -62,6 +63,7 @@ public final class Statistic: Sendable {
     }
   }
 
+  /// The extents, which never change.
   public var shape: Shape { cell.shape }
   public var dtype: DType { cell.dtype }
 }

@@ -8,6 +8,7 @@ import Synchronization
 public final class RandomSource: Sendable {
   private let stored: Mutex<RandomKey>
 
+  /// A source that draws from a key on.
   public init(_ key: RandomKey) { stored = Mutex(key) }
 
   /// The key of the next draw. Setting it goes back to a place that was kept.

@@ -11,7 +11,9 @@ import ApusTensor
 public struct AdaDelta: UpdateRule {
   public static let name = "adadelta"
   public var learningRate: Double
+  /// The share `ρ` of the old averages in the new ones.
   public var rho: Double
+  /// `ε`, in both roots: the first steps are of its size.
   public var epsilon: Double
   public var weightDecay: Double
 

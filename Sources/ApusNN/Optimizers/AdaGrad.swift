@@ -10,9 +10,11 @@ import ApusTensor
 public struct AdaGrad: UpdateRule {
   public static let name = "adagrad"
   public var learningRate: Double
+  /// How fast the rate falls besides: by `1 / (1 + (t − 1) · rateDecay)`.
   public var rateDecay: Double
   /// What `s` starts as.
   public var initialAccumulator: Double
+  /// `ε`, which keeps the divisor from 0.
   public var epsilon: Double
   public var weightDecay: Double
 

@@ -12,8 +12,11 @@ import ApusTensor
 public struct Adam: MomentumRule {
   public static let name = "adam"
   public var learningRate: Double
+  /// The share of the old mean of the gradients in the new one.
   public var beta1: Double
+  /// The share of the old measure of the gradients' size in the new one.
   public var beta2: Double
+  /// `ε`, which keeps the divisor from 0.
   public var epsilon: Double
   public var weightDecay: Double
   /// Whether the weight decay is apart from the gradient.

@@ -10,8 +10,11 @@ import ApusTensor
 public struct LAMB: MomentumRule {
   public static let name = "lamb"
   public var learningRate: Double
+  /// The share of the old mean of the gradients in the new one.
   public var beta1: Double
+  /// The share of the old measure of the gradients' size in the new one.
   public var beta2: Double
+  /// `ε`, which keeps the divisor from 0.
   public var epsilon: Double
   public var weightDecay: Double
 

@@ -11,8 +11,11 @@ import ApusTensor
 public struct LossScaler: Sendable {
   /// How the scale starts and moves.
   public struct Settings: Hashable, Sendable {
+    /// The first factor.
     public var initialScale: Double
+    /// What the factor is multiplied by after steps without overflow.
     public var growthFactor: Double
+    /// What it is multiplied by after an overflow.
     public var backoffFactor: Double
     /// Steps without overflow until the scale grows.
     public var growthInterval: Int
@@ -27,6 +30,7 @@ public struct LossScaler: Sendable {
     }
   }
 
+  /// How the scale starts and moves.
   public let settings: Settings
   /// The scale does not shrink any further: gradients that are not finite then are not because of it.
   static let floor = 0x1p-16
@@ -37,6 +41,7 @@ public struct LossScaler: Sendable {
   /// Updates that were given up, `int32` of shape `[]`.
   public private(set) var skippedSteps: Tensor
 
+  /// A scale on a device, before its first step.
   public init(_ settings: Settings = Settings(), device: ComputeDevice = .current) {
     guard settings.initialScale > 0, settings.growthFactor >= 1, (0..<1).contains(settings.backoffFactor),
       settings.growthInterval > 0

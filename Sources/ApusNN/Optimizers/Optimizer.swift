@@ -16,9 +16,11 @@ import ApusTensor
 /// let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model, precision: .mixed)
 /// ```
 public final class Optimizer {
+  /// The formula of the updates.
   public let rule: any UpdateRule
   /// The parameters that are trained, with their keys.
   public let parameters: [Parameter]
+  /// The names of the parameters, parallel to them.
   public let keys: [String]
   private let model: ModelState
   /// Parameters with settings of their own, which may be changed from step to step. All others follow the rule.

@@ -3,6 +3,7 @@ import ApusTensor
 /// Parameters with settings of their own, for example a smaller rate for the layers of a base model, or no weight decay
 /// for biases.
 public struct ParameterGroup: Sendable {
+  /// Which parameters they are.
   public let parameters: [Parameter]
   /// The factor of the optimizer's learning rate.
   public var rateFactor: Double

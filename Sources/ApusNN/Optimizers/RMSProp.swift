@@ -12,11 +12,14 @@ import ApusTensor
 public struct RMSProp: MomentumRule {
   public static let name = "rmsprop"
   public var learningRate: Double
+  /// The share `α` of the old averages in the new ones.
   public var alpha: Double
+  /// `ε`, which keeps the divisor from 0.
   public var epsilon: Double
   /// Whether `ε` is added inside the root, as in the textbooks' form and in TensorFlow's.
   public var addsEpsilonInsideRoot: Bool
   public var momentum: Double
+  /// Whether the square of the mean gradient is taken off.
   public var isCentered: Bool
   public var weightDecay: Double
 

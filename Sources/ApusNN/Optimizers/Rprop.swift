@@ -10,9 +10,13 @@ import ApusTensor
 public struct Rprop: UpdateRule {
   public static let name = "rprop"
   public var learningRate: Double
+  /// What a step is multiplied by where the gradient changes its sign.
   public var shrinkage: Double
+  /// What a step is multiplied by where the gradient keeps its sign.
   public var growth: Double
+  /// No step becomes smaller.
   public var smallestStep: Double
+  /// No step becomes larger.
   public var largestStep: Double
   /// Part of the gradient.
   public var weightDecay: Double

@@ -11,6 +11,7 @@ public struct SGD: MomentumRule {
   public static let name = "sgd"
   public var learningRate: Double
   public var momentum: Double
+  /// The share of each gradient that does not go into the momentum.
   public var dampening: Double
   /// Whether the step looks ahead (Sutskever et al., 2013).
   public var isNesterov: Bool

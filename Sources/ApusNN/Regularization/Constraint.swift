@@ -12,6 +12,7 @@ public protocol Constraint: Sendable {
 /// `limit` (Srebro, Shraibman, 2005; Srivastava et al., 2014): `w · limit / ‖w‖` where `‖w‖ > limit`. A parameter with at
 /// most one axis is a single row.
 public struct MaxNorm: Constraint {
+  /// The largest norm of a row.
   public var limit: Double
   public init(_ limit: Double) { self.limit = limit }
 
@@ -41,7 +42,9 @@ public struct NonNegative: Constraint {
 
 /// `w` cut to `lower … upper`, as in the Wasserstein GAN (Arjovsky et al., 2017).
 public struct ClippedWeights: Constraint {
+  /// The smallest weight.
   public var lower: Double
+  /// The largest weight.
   public var upper: Double
 
   public init(lower: Double, upper: Double) {

@@ -9,6 +9,7 @@ import ApusTensor
 /// For rules without adaptive steps a weight decay of `2λ` is the squared norm times `λ`; for others the penalty goes
 /// through their averages, as the coupled decay does.
 public struct Penalty: Sendable {
+  /// What is added to the loss.
   public enum Kind: Hashable, Sendable {
     /// `λ Σ |w|` (Tibshirani, 1996). The gradient at 0 is 0.
     case l1(Double)
@@ -34,6 +35,7 @@ public struct Penalty: Sendable {
     self.init(kind, on: model.state.parameters { !(isExempt?($0, $1) ?? ($1.shape.rank <= 1)) })
   }
 
+  /// A penalty on some parameters.
   public init(_ kind: Kind, on parameters: [Parameter]) {
     self.kind = kind
     self.parameters = parameters

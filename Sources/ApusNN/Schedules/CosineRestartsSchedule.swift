@@ -9,6 +9,7 @@ public struct CosineRestartsSchedule: Schedule {
   public var period: Int?
   /// At least 1.
   public var growth: Int
+  /// The factor at the end.
   public var final: Double
 
   public init(period: Int? = nil, growth: Int = 2, final: Double = 0) {

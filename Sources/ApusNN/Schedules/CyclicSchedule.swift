@@ -14,11 +14,13 @@ public struct CyclicSchedule: Schedule {
     case exponential(gamma: Double)
   }
 
+  /// The smallest factor.
   public var base: Double
   /// The steps of a rise; `nil` for an eighth of the run.
   public var rise: Int?
   /// The steps of a fall; `nil` for those of a rise.
   public var fall: Int?
+  /// How the height of the cycles changes.
   public var mode: Mode
   /// The momentum falls to the lower bound while the rate rises; `nil` leaves the rule's alone.
   public var momenta: ClosedRange<Double>?

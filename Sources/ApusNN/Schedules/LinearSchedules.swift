@@ -1,7 +1,9 @@
 /// In a straight line from `start` to `end` over `steps`, then `end` (`torch.optim.lr_scheduler.LinearLR`).
 public struct LinearSchedule: Schedule {
   public static let name = "linear"
+  /// The first factor.
   public var start: Double
+  /// The last factor.
   public var end: Double
   /// `nil` for all of the run.
   public var steps: Int?
@@ -23,6 +25,7 @@ public struct LinearSchedule: Schedule {
 public struct ConstantThenSchedule: Schedule {
   public static let name = "constant-then"
   public var factor: Double
+  /// How long the factor holds.
   public var steps: Int
   public var next: any Schedule
 

@@ -12,9 +12,13 @@ import Glibc
 /// Momentum is that of `MomentumRule`s whose own is not 0.
 public struct OneCycleSchedule: Schedule {
   public static let name = "one-cycle"
+  /// The share of the run in which the rate rises.
   public var riseShare: Double
+  /// What the largest rate is divided by at first.
   public var startDivisor: Double
+  /// What the first rate is divided by at the end.
   public var endDivisor: Double
+  /// Whether the fall ends at the first rate, and a third phase follows.
   public var hasThreePhases: Bool
   /// Whether the way is a straight line in place of half a cosine.
   public var isLinear: Bool

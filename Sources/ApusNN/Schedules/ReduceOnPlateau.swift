@@ -13,8 +13,11 @@ public struct ReduceOnPlateau: MetricSchedule {
 
   /// Whether larger is better, as for an accuracy.
   public var prefersLarger: Bool
+  /// What the rate is multiplied by.
   public var reduction: Double
+  /// So many observations without a better one are waited for.
   public var patience: Int
+  /// What counts as better.
   public var threshold: Threshold
   /// The observations after a reduction that do not count.
   public var cooldown: Int

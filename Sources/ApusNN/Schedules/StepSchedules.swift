@@ -5,6 +5,7 @@ public struct StepSchedule: Schedule {
   public static let name = "step"
   /// The steps between two falls; `nil` for a third of the run.
   public var every: Int?
+  /// The factor `γ`.
   public var gamma: Double
 
   public init(every: Int? = nil, gamma: Double = 0.1) {
@@ -22,6 +23,7 @@ public struct MultiStepSchedule: Schedule {
   public static let name = "multi-step"
   /// Numbers of steps; `nil` for a half and three quarters of the run (He et al., 2016).
   public var milestones: [Int]?
+  /// The factor `γ`.
   public var gamma: Double
 
   public init(milestones: [Int]? = nil, gamma: Double = 0.1) {
@@ -65,9 +67,11 @@ public struct InverseTimeSchedule: Schedule {
 /// `final + (1 − final) · (1 − t / steps)ᵖ`, then `final` (`torch.optim.lr_scheduler.PolynomialLR`).
 public struct PolynomialSchedule: Schedule {
   public static let name = "polynomial"
+  /// The exponent `p`.
   public var power: Double
   /// `nil` for all of the run.
   public var steps: Int?
+  /// The factor at the end.
   public var final: Double
 
   public init(power: Double = 1, steps: Int? = nil, final: Double = 0) {

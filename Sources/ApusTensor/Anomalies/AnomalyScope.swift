@@ -29,11 +29,9 @@ public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
 package func namingOperations<R>(
   after layer: @autoclosure () -> (key: String, type: String), _ body: () throws -> R
 ) rethrows -> R {
-  guard let scope = AnomalyScope.naming else { return try body() }
+  guard AnomalyScope.naming != nil else { return try body() }
   let (key, type) = layer()
-  scope.enter(.layer(key: key, type: type))
-  defer { scope.leave() }
-  return try body()
+  return try AnomalyScope.building(.layer(key: key, type: type), body)
 }
 
 /// Runs `body`, in which `currentLayer` tells layers apart.
@@ -42,23 +40,22 @@ package func namingLayers<R>(_ body: () throws -> R) rethrows -> R {
 }
 
 /// The keys and the type of the layer whose operations are being built, inside of `namingLayers(_:)`.
-package var currentLayer: String? { AnomalyScope.naming?.openLayer }
+package var currentLayer: String? { AnomalyScope.naming == nil ? nil : AnomalyScope.openLayer }
 
 /// Runs `body`, which builds operations that may overflow, since what depends on them is given up if they do: what they
 /// give is an anomaly only where a value that was asked for is not finite in the end.
 package func expectingOverflow<R>(_ body: () throws -> R) rethrows -> R {
-  guard let scope = AnomalyScope.current else { return try body() }
-  scope.enter(.guarded)
-  defer { scope.leave() }
-  return try body()
+  guard AnomalyScope.current != nil else { return try body() }
+  return try AnomalyScope.building(.guarded, body)
 }
 
 /// A stretch of code whose evaluations are checked, and what its nodes were built for.
 ///
-/// Nodes are numbered in the order in which they are built: what a node belongs to follows from its number, so that
-/// nodes hold nothing for it.
+/// Nodes hold nothing for it: in such a stretch each notes its number here. What is built at the same time, in child
+/// tasks, is told apart by the task.
 final class AnomalyScope: Sendable {
   @TaskLocal private static var taskLocal: AnomalyScope?
+  @TaskLocal private static var purpose: Nested?
   private static let active = Atomic<Int>(0)
 
   /// Whether evaluations are checked, not only layers told apart.
@@ -81,45 +78,66 @@ final class AnomalyScope: Sendable {
     case guarded
   }
 
-  /// Nodes above `first` and up to `last`, built for something.
-  fileprivate struct Stretch {
-    var purpose: Purpose
+  /// A purpose inside of others.
+  private final class Nested: Sendable {
+    let purpose: Purpose
+    let outer: Nested?
+
+    init(_ purpose: Purpose, in outer: Nested?) { (self.purpose, self.outer) = (purpose, outer) }
+
+    /// From the innermost on.
+    var all: some Sequence<Purpose> { sequence(first: self, next: \.outer).lazy.map(\.purpose) }
+  }
+
+  /// Nodes from `first` to `last`, built one after the other for the same.
+  private struct Stretch {
+    var purpose: Nested
     var first: UInt64
     var last: UInt64
   }
 
-  private struct State {
-    var open: [(purpose: Purpose, first: UInt64)] = []
-    /// Those that have ended: inner ones before the outer ones around them.
-    var closed: [Stretch] = []
-  }
-
-  private let state = Mutex(State())
+  private let stretches = Mutex<[Stretch]>([])
   /// So many stretches are remembered at least: those of a long step.
   private static let capacity = 1 << 17
 
   static func run<R>(checks: Bool, _ body: () throws -> R) rethrows -> R {
     active.add(1, ordering: .relaxed)
     defer { active.subtract(1, ordering: .relaxed) }
-    return try $taskLocal.withValue(AnomalyScope(checks: checks), operation: body)
+    return try $taskLocal.withValue(AnomalyScope(checks: checks)) {
+      try $purpose.withValue(nil, operation: body)
+    }
   }
 
-  func enter(_ purpose: Purpose) { state.withLock { $0.open.append((purpose, Node.lastSerial)) } }
+  /// Runs `body`, whose nodes are built for a purpose.
+  static func building<R>(_ purpose: Purpose, _ body: () throws -> R) rethrows -> R {
+    try $purpose.withValue(Nested(purpose, in: Self.purpose), operation: body)
+  }
 
-  func leave() {
-    state.withLock { state in
-      guard let (purpose, first) = state.open.popLast() else { return }
-      if state.closed.count >= 2 * AnomalyScope.capacity { state.closed.removeFirst(AnomalyScope.capacity) }
-      state.closed.append(Stretch(purpose: purpose, first: first, last: Node.lastSerial))
+  /// Notes what a new node is built for. Without any scope in the process this costs one load.
+  @inline(__always) static func note(_ serial: UInt64) {
+    if active.load(ordering: .relaxed) != 0 { current?.add(serial) }
+  }
+
+  private func add(_ serial: UInt64) {
+    guard let purpose = AnomalyScope.purpose else { return }
+    stretches.withLock { stretches in
+      if let last = stretches.indices.last, stretches[last].purpose === purpose, stretches[last].last + 1 == serial {
+        stretches[last].last = serial
+        return
+      }
+      if stretches.count >= 2 * AnomalyScope.capacity { stretches.removeFirst(AnomalyScope.capacity) }
+      stretches.append(Stretch(purpose: purpose, first: serial, last: serial))
     }
   }
 
   /// The layer whose operations are being built.
-  var openLayer: String? {
-    let layers = state.withLock { state in
-      state.open.compactMap { if case .layer(let key, let type) = $0.purpose { (key, type) } else { nil } }
+  static var openLayer: String? {
+    var (keys, type) = ([String](), String?.none)
+    for case .layer(let key, let name) in purpose.map({ Array($0.all) }) ?? [] {
+      keys.append(key)
+      type = type ?? name
     }
-    return layers.last.map { "\(layers.map(\.0).joined(separator: ".")) (\($0.1))" }
+    return type.map { "\(keys.reversed().joined(separator: ".")) (\($0))" }
   }
 
   /// Where a node comes from.
@@ -130,35 +148,31 @@ final class AnomalyScope: Sendable {
   }
 
   func origin(of serial: UInt64) -> Origin {
-    let stretches = state.withLock { state in
-      state.closed + state.open.reversed().map { Stretch(purpose: $0.purpose, first: $0.first, last: .max) }
-    }
     var origin = Origin()
     var (serial, keys, type) = (serial, [String](), String?.none)
-    var index = 0
-    while index < stretches.count {
-      let stretch = stretches[index]
-      index += 1
-      guard stretch.first < serial, serial <= stretch.last else { continue }
-      switch stretch.purpose {
-      case .layer(let key, let name):
-        keys.append(key)
-        type = type ?? name
-      case .guarded: origin.isGuarded = true
-      case .gradient(let forward):
-        // The layers are those of what is differentiated; guards are also those around the gradient.
-        origin.isGuarded = origin.isGuarded || stretches[index...].contains { $0.guards(serial) }
-        origin.isGradient = true
-        (serial, keys, type, index) = (forward, [], nil, 0)
+    search: while let found = purpose(of: serial) {
+      (keys, type) = ([], nil)
+      var forward: UInt64?
+      for purpose in found.all {
+        switch purpose {
+        case .layer(let key, let name):
+          keys.append(key)
+          type = type ?? name
+        case .guarded: origin.isGuarded = true
+        case .gradient(let node):
+          // The layers are those of what is differentiated; guards are also those around the gradient.
+          origin.isGradient = true
+          forward = forward ?? node
+        }
       }
+      guard let forward else { break search }
+      (serial, keys, type) = (forward, [], nil)
     }
     if let type { origin.layer = keys.reversed().joined(separator: ".") + " (\(type))" }
     return origin
   }
-}
 
-extension AnomalyScope.Stretch {
-  fileprivate func guards(_ serial: UInt64) -> Bool {
-    if case .guarded = purpose { first < serial && serial <= last } else { false }
+  private func purpose(of serial: UInt64) -> Nested? {
+    stretches.withLock { $0.last { $0.first <= serial && serial <= $0.last }?.purpose }
   }
 }

@@ -56,7 +56,7 @@ private struct AnomalyCheck {
         whole = inputs[0]
         inputs = (0..<whole.inputCount).map { whole.input($0) }
         // Its value is that of an input.
-        if whole.op === Op.customs { inputs = [inputs[node.attributes.integers[0]]] }
+        if whole.op === Op.ruledResults { inputs = [inputs[node.attributes.integers[0]]] }
       }
       operations.append(Operation(node: node, inputs: inputs, whole: whole))
     }
@@ -191,7 +191,7 @@ extension AnomalyCheck.Operation {
   /// Whether the value is that of an input, seen in another way.
   fileprivate var isView: Bool {
     if case .view = node.op.lower { return true }
-    return whole.op === Op.customs
+    return whole.op === Op.ruledResults
   }
 }
 

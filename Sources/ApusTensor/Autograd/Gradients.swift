@@ -151,7 +151,7 @@ struct BackwardPass: ~Copyable {
   private mutating func propagate(_ seed: Tensor) -> [Tensor?] {
     cotangents = Array(repeating: nil, count: order.count)
     if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
-    let anomalies = AnomalyScope.current
+    let namesOrigins = AnomalyScope.current != nil
     for index in order.indices.reversed() {
       let parts = partCotangents[index]
       guard let gradient = cotangents[index] ?? parts?.lazy.compactMap({ $0 }).first else { continue }
@@ -172,15 +172,22 @@ struct BackwardPass: ~Copyable {
       let context = GradientInput(
         node: node, gradient: gradient, parts: parts, neededMask: mask, nodes: order,
         inputs: edges[range])
-      anomalies?.enter(.gradient(of: node.serial))
-      for (input, contribution) in rule(context).enumerated() {
-        guard let contribution else { continue }
-        let place = Int(edges[range.lowerBound + input])
-        if isNeeded[place] { add(contribution, at: place) }
+      if namesOrigins {
+        AnomalyScope.building(.gradient(of: node.serial)) { add(rule(context), along: range) }
+      } else {
+        add(rule(context), along: range)
       }
-      anomalies?.leave()
     }
     return targets.map { $0 < 0 ? nil : cotangents[$0] }
+  }
+
+  /// Adds what a rule gives to the inputs of its node.
+  private mutating func add(_ contributions: [Tensor?], along range: Range<Int>) {
+    for (input, contribution) in contributions.enumerated() {
+      guard let contribution else { continue }
+      let place = Int(edges[range.lowerBound + input])
+      if isNeeded[place] { add(contribution, at: place) }
+    }
   }
 
   /// Adds a contribution, summed over the axes that were broadcast and in the type of the node.

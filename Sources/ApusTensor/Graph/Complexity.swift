@@ -57,6 +57,7 @@ private func multiplyAccumulates(
     let (product, overflow) = weights.multipliedReportingOverflow(by: query[3] + value[3])
     return overflow ? .max : product
   }
+  if op === Op.recurrent { return Op.recurrentMultiplyAdds(attributes, state: input(1)) }
   guard op === Op.matmul, let inner = input(0).last else { return 0 }
   let (product, overflow) = shape.elementCount.multipliedReportingOverflow(by: inner)
   return overflow ? .max : product

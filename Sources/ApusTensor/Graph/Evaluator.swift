@@ -155,7 +155,7 @@ struct Evaluator: ~Copyable {
     _ node: Node, _ unmanaged: Unmanaged<Node>, _ mayDonate: Bool
   ) -> DeviceError? {
     if node.isMaterialized {
-      guard node.failure == nil, let buffer = node.buffer else { return node.failure }
+      guard let buffer = node.buffer, !node.hasFailed else { return node.failure }
       let isDonatable =
         mayDonate && node.handleCount.load(ordering: .acquiring) == 0
         && node.consumerCount.load(ordering: .relaxed) == node.edges

@@ -42,11 +42,11 @@ struct GraphSnapshot {
     case .reduction(let reducer): result.kind = .reduction(reducer)
     case .step(let lowering): result.kind = .step(lowering)
     case .loop: result.kind = .loop(attributes.loop)
-    case .customs: result.kind = .customs
-    case .userOperation: result.kind = .userOperation(attributes.userOperation)
+    case .ruledResults: result.kind = .ruledResults
+    case .custom: result.kind = .custom(attributes.custom)
     case .part:
       let index = attributes.integers[0]
-      if case .customs = nodes[inputs[0]].kind {
+      if case .ruledResults = nodes[inputs[0]].kind {
         // The value of an input, under a rule of its own.
         result.inputs = [nodes[inputs[0]].inputs[index]]
         result.kind = .view([.reshape(type.shape)])
@@ -78,11 +78,11 @@ struct GraphNode {
     case step(StepLowering)
     case loop(LoopAttributes)
     /// A step of the user's.
-    case userOperation(CustomCall)
+    case custom(CustomCall)
     /// A result of a loop, or of a user's operation.
     case part(Int)
     /// Several values under one rule.
-    case customs
+    case ruledResults
     /// Memory of a loop's body.
     case slab
   }

@@ -23,9 +23,6 @@ final class Node: @unchecked Sendable {
 
   private static let count = Atomic<UInt64>(0)
 
-  /// The serial of the node that was made last.
-  static var lastSerial: UInt64 { count.load(ordering: .relaxed) }
-
   // Inputs, owned: retained and released by hand, so that traversals do not count references.
   private var first: Unmanaged<Node>?
   private var second: Unmanaged<Node>?
@@ -34,8 +31,13 @@ final class Node: @unchecked Sendable {
 
   /// The value, once there is one.
   var buffer: Buffer?
-  /// Why there is no value: an upload that failed, reported when the value is used.
-  var failure: DeviceError?
+  /// Why there is no value: an upload that failed, reported when the value is used. On the heap, since hardly any node
+  /// has one.
+  private var failureBox: FailureBox?
+  var failure: DeviceError? {
+    get { failureBox?.error }
+    set { failureBox = newValue.map(FailureBox.init) }
+  }
 
   /// Tensors that refer to the node.
   let handleCount = Atomic<Int32>(0)
@@ -64,6 +66,7 @@ final class Node: @unchecked Sendable {
     second = inputs.second.take().map(Node.connect)
     third = inputs.third.take().map(Node.connect)
     others = inputs.others.isEmpty ? [] : inputs.others.map(Node.connect)
+    AnomalyScope.note(serial)
   }
 
   @inline(__always) private static func connect(_ node: consuming Node) -> Unmanaged<Node> {
@@ -84,7 +87,8 @@ final class Node: @unchecked Sendable {
     serial = Node.count.add(1, ordering: .relaxed).newValue
     others = []
     self.buffer = buffer
-    self.failure = failure
+    AnomalyScope.note(serial)
+    if let failure { failureBox = FailureBox(failure) }
   }
 
   @inline(__always) var shape: Shape { packedShape.shape }
@@ -111,8 +115,11 @@ final class Node: @unchecked Sendable {
   var op: Op { opReference.takeUnretainedValue() }
   var device: ComputeDevice { deviceReference.takeUnretainedValue() }
 
+  /// Whether the node has a failure in place of its value.
+  @inline(__always) var hasFailed: Bool { failureBox != nil }
+
   /// Whether the node has a value, and so is an input of whatever uses it.
-  var isMaterialized: Bool { buffer != nil || failure != nil }
+  @inline(__always) var isMaterialized: Bool { buffer != nil || hasFailed }
 
   var hasEdges: Bool { first != nil }
 
@@ -158,6 +165,12 @@ final class Node: @unchecked Sendable {
   }
 
   deinit { cutEdges() }
+}
+
+private final class FailureBox: Sendable {
+  let error: DeviceError
+
+  init(_ error: DeviceError) { self.error = error }
 }
 
 extension Op {

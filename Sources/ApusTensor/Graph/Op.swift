@@ -28,7 +28,7 @@ final class Op: Sendable {
     self.gradient = gradient
     self.lower = lower
     switch lower {
-    case .loop, .customs, .userOperation: hasParts = true
+    case .loop, .ruledResults, .custom: hasParts = true
     default: hasParts = false
     }
   }
@@ -124,10 +124,10 @@ enum Attributes: Sendable {
   case number(Scalar)
   case convolution(ConvolutionBox)
   case pooling(PoolingBox)
-  case custom(CustomRule)
-  case customs(CustomRules)
+  case ruled(RuledGradient)
+  case ruledResults(RuledGradients)
   case loop(LoopAttributes)
-  case userOperation(CustomCall)
+  case custom(CustomCall)
 }
 
 /// A shape on the heap: only operations that carry one pay for its size.
@@ -179,9 +179,9 @@ enum Lowering: Sendable {
   /// A step that runs a graph many times; it has several results.
   case loop
   /// The values of the first inputs, under one rule.
-  case customs
+  case ruledResults
   /// A step of the user's with several results.
-  case userOperation
+  case custom
   /// A result of an operation that has several.
   case part
 }
@@ -190,8 +190,8 @@ enum Lowering: Sendable {
 struct StepLowering: Sendable {
   /// Whether input `index` may be read with the layout; otherwise it is copied first.
   var accepts: @Sendable (_ index: Int, _ layout: Layout) -> Bool = { _, layout in layout.isIdentity }
-  /// Whether inputs that are numbers are taken from the scalar bank.
-  var readsNumbers = false
+  /// Whether input `index` is taken from the scalar bank where it is a number.
+  var readsNumber: @Sendable (_ node: GraphNode, _ index: Int) -> Bool = { _, _ in false }
   /// The shape of the epilogue's domain, or `nil` when the step takes no epilogue.
   var epilogueDomain: (@Sendable (GraphNode) -> Shape)?
   /// The step, from the operands of the inputs and the place of the result.

@@ -20,6 +20,8 @@ public struct PendingOperation: Sendable {
     case elementwise
     /// By the rounding of sums, in any order, of this many terms.
     case sum(termCount: Int)
+    /// By the rounding of sums of about so many terms, some of which cancel: in proportion to the largest element.
+    case composed(termCount: Int)
   }
 
   /// The bound that the kind of the operation allows.
@@ -31,9 +33,11 @@ public struct PendingOperation: Sendable {
     case .reduction(let row):
       guard ["sum", "product"].contains(row) else { return .exact }
       return .sum(termCount: max(1, inputs[0].elementCount / count))
-    case .part, .loop, .customs, .userOperation:
+    case .part, .loop, .ruledResults, .custom:
       // A loop adds up as often as it runs; an element depends on all that went in.
       return .sum(termCount: max(1, inputs.reduce(0) { $0 + $1.elementCount }))
+    case .step where [Op.recurrent, .recurrentGradient, .attentionGradient].contains { $0 === result.node.op }:
+      return .composed(termCount: max(1, inputs.reduce(0) { $0 + $1.elementCount }))
     case .step:
       guard result.dtype.isFloatingPoint else { return .exact }
       guard inputs.count > 1 else { return .sum(termCount: max(1, inputs.first?.elementCount ?? 1)) }

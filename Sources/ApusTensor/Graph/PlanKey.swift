@@ -70,9 +70,9 @@ extension Attributes {
     case .convolution(let box): box.append(to: &words)
     case .pooling(let box): box.append(to: &words)
     // The rule has done its part when the graph was differentiated; each step brings a new one.
-    case .custom, .customs: break
+    case .ruled, .ruledResults: break
     case .loop(let loop): words += loop.body.words
-    case .userOperation(let call): words += call.words
+    case .custom(let call): words += call.words
     }
   }
 }

@@ -62,12 +62,12 @@ extension Planner {
     groupOf = Array(repeating: -1, count: nodes.count)
     for (position, node) in topologicalOrder().enumerated() {
       switch nodes[node].kind {
-      case .leaf, .scalar, .constant, .view, .customs, .slab: continue
+      case .leaf, .scalar, .constant, .view, .ruledResults, .slab: continue
       case .elementwise:
         if isUniform(node) && !isOutput[node] && nodes[node].op !== Op.materialize { continue }
         place(node, at: position)
       case .reduction: startReduction(node, at: position)
-      case .step, .loop, .userOperation: _ = startGroup(node, at: position, seed: true)
+      case .step, .loop, .custom: _ = startGroup(node, at: position, seed: true)
       case .part:
         groupOf[node] = groupOf[nodes[node].inputs[0]]
         groups[groupOf[node]].last = position
@@ -88,7 +88,7 @@ extension Planner {
         needsMemory = true
       }
       switch nodes[node].kind {
-      case .step, .loop, .userOperation: needsMemory = true
+      case .step, .loop, .custom: needsMemory = true
       default: break
       }
       let group = groupOf[source]
@@ -102,7 +102,7 @@ extension Planner {
     if seed { group.seed = node } else { group.segments = [[node]] }
     switch nodes[node].kind {
     case .step(let lowering): group.isOpen = lowering.epilogueDomain != nil
-    case .loop, .userOperation: group.isOpen = false
+    case .loop, .custom: group.isOpen = false
     default: break
     }
     groups.append(group)

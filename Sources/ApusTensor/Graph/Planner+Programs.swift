@@ -27,7 +27,7 @@ extension Planner {
     switch node.kind {
     case .reduction(let reducer): return .reduction(reduction(seed, reducer, group))
     case .loop: return step(ofLoop: seed)
-    case .userOperation: return step(ofUserOperation: seed)
+    case .custom: return step(ofCustom: seed)
     case .step(let lowering):
       let inputs = node.inputs.map { input -> Operand in
         if case .scalar = nodes[input].kind { return Operand(value: -1, layout: Layout(contiguous: [])) }
@@ -113,7 +113,7 @@ extension Planner {
   /// Whether a user of a number computes it again instead of reading it.
   private func isComputedInline(_ user: Int) -> Bool {
     switch nodes[user].kind {
-    case .step, .loop, .userOperation: return false
+    case .step, .loop, .custom: return false
     default: return true
     }
   }

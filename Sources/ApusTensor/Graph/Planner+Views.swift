@@ -32,6 +32,9 @@ extension Planner {
 
   /// A transposed product that nothing else uses is a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`: what follows it
   /// can then be its epilogue. Gradients of the weights of dense layers are such.
+  ///
+  /// A product that is asked for besides is taken the same way round, and copied: its sums must not depend on who wants
+  /// it.
   private mutating func absorbTransposes() {
     for index in topologicalOrder() {
       guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,
@@ -39,7 +42,7 @@ extension Planner {
       else { continue }
       let base = nodes[index].inputs[0]
       let rank = permutation.count
-      guard nodes[base].op === Op.matmul, users[base].count == 1, !isOutput[base], rank >= 2,
+      guard nodes[base].op === Op.matmul, users[base].count == 1, rank >= 2,
         permutation == Array(0..<rank - 2) + [rank - 1, rank - 2]
       else { continue }
       let product = nodes[base]
@@ -53,8 +56,19 @@ extension Planner {
         for source in nodes[factor].inputs { users[source].append(factor) }
         users[factor].append(index)
       }
+      if isOutput[base] { giveOut(base, as: index) }
       removeUse(of: base, by: index)
     }
+  }
+
+  /// Makes an output a copy of another node's transpose.
+  private mutating func giveOut(_ output: Int, as transposed: Int) {
+    let view = transposedView(of: transposed)
+    let copy = appendCopy(of: view)
+    users[transposed].append(view)
+    users[view].append(copy)
+    outputs = outputs.map { $0 == output ? copy : $0 }
+    (isOutput[output], isOutput[copy]) = (false, true)
   }
 
   /// Takes an edge off `users`, with the edges of what nothing uses any more.

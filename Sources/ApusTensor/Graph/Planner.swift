@@ -23,7 +23,7 @@ struct Planner {
   /// The plans of loops.
   var loops: [Int: PlannedLoop] = [:]
   /// The nodes of the results of users' operations.
-  var userResults: [Int: [Int]] = [:]
+  var customResults: [Int: [Int]] = [:]
 
   init(_ graph: GraphSnapshot, info: DeviceInfo) {
     nodes = graph.nodes
@@ -42,7 +42,7 @@ struct Planner {
     moveViews()
     copyUnreadableInputs()
     planLoops()
-    listUserResults()
+    listCustomResults()
     formGroups()
     let order = scheduledGroups()
     var memory = MemoryPlanner(planner: self, carriedInputs: carriedInputs)
@@ -120,7 +120,7 @@ struct Planner {
   private func depth(of node: GraphNode) -> Int {
     switch node.kind {
     case .scalar, .constant: return 0
-    case .leaf, .reduction, .step, .loop, .userOperation, .part, .customs, .slab: return -1
+    case .leaf, .reduction, .step, .loop, .custom, .part, .ruledResults, .slab: return -1
     case .view, .elementwise:
       guard node.op !== Op.index else { return -1 }
       var depth = 0
@@ -176,7 +176,7 @@ struct Planner {
         outputs[position] = appendCopy(of: outputs[position])
       case .elementwise, .reduction, .step, .part:
         if !seen.insert(outputs[position]).inserted { outputs[position] = appendCopy(of: outputs[position]) }
-      case .loop, .userOperation, .customs, .slab:
+      case .loop, .custom, .ruledResults, .slab:
         fatalError("planner: \(nodes[outputs[position]].name) has no value")
       }
     }
@@ -187,14 +187,16 @@ struct Planner {
     var copies: [Int: Int] = [:]
     for index in topologicalOrder() {
       let accepts: (Int, Layout) -> Bool
-      var readsNumbers = true
+      var readsNumber: (Int) -> Bool = { _ in true }
       switch nodes[index].kind {
-      case .step(let lowering): (accepts, readsNumbers) = (lowering.accepts, lowering.readsNumbers)
+      case .step(let lowering):
+        let node = nodes[index]
+        (accepts, readsNumber) = (lowering.accepts, { lowering.readsNumber(node, $0) })
       case .loop(let loop):
         let first = loop.body.carriedCount + loop.body.sequenceCount
         for position in nodes[index].inputs.indices.prefix(first) { copyNumber(position, of: index, &copies) }
         accepts = { Planner.accepts(loop, $0, $1) }
-      case .userOperation: (accepts, readsNumbers) = ({ _, layout in layout.isIdentity }, false)
+      case .custom: (accepts, readsNumber) = ({ _, layout in layout.isIdentity }, { _ in false })
       default: continue
       }
       for position in nodes[index].inputs.indices {
@@ -210,11 +212,11 @@ struct Planner {
           } else {
             isReadable = false
           }
-        case .scalar: isReadable = readsNumbers
+        case .scalar: isReadable = readsNumber(position)
         case .constant: isReadable = false
         case .elementwise: isReadable = !isUniform(input) || isOutputNode(input)
         case .leaf, .reduction, .step, .part: isReadable = true
-        case .loop, .userOperation, .customs, .slab: isReadable = false
+        case .loop, .custom, .ruledResults, .slab: isReadable = false
         }
         guard !isReadable else { continue }
         let copy = copies[input] ?? appendCopy(of: input, as: .materialize)

@@ -54,8 +54,8 @@ extension Attributes {
   var results: ResultList? {
     switch self {
     case .loop(let attributes): attributes.results
-    case .customs(let attributes): attributes.results
-    case .userOperation(let call): call.results
+    case .ruledResults(let attributes): attributes.results
+    case .custom(let call): call.results
     default: nil
     }
   }
@@ -64,8 +64,8 @@ extension Attributes {
   func renewed() -> Attributes {
     switch self {
     case .loop(let attributes): .loop(LoopAttributes(attributes.body))
-    case .customs(let attributes): .customs(CustomRules(renewing: attributes))
-    case .userOperation(let call): .userOperation(call.renewed())
+    case .ruledResults(let attributes): .ruledResults(RuledGradients(renewing: attributes))
+    case .custom(let call): .custom(call.renewed())
     default: self
     }
   }

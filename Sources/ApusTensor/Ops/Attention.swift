@@ -1,27 +1,48 @@
 import ApusDevice
 
-/// What attention is, beside its tensors.
-package struct AttentionOptions: Hashable, Sendable {
+/// What attention is, beside its queries, keys and values.
+package struct AttentionOptions: Sendable {
   package var scale: Double
   package var isCausal: Bool
+  /// One `int64`: how many keys come before the first query.
+  package var offset: Tensor?
+  /// `bool`, `[batch, heads, queries, keys]`: the keys that are open.
+  package var open: Tensor?
+  /// The weights that are left out: those that `Tensor.bernoulli` draws as `false` with the key, at `1 − rate`.
+  package var dropout: Dropout?
 
-  package init(scale: Double, isCausal: Bool) {
+  package init(scale: Double, isCausal: Bool, offset: Tensor?, open: Tensor?, dropout: Dropout?) {
     self.scale = scale
     self.isCausal = isCausal
+    self.offset = offset
+    self.open = open
+    self.dropout = dropout
+  }
+
+  /// At which rate, with which draw.
+  package struct Dropout: Hashable, Sendable {
+    package var rate: Double
+    package var key: RandomKey
+
+    package init(rate: Double, key: RandomKey) {
+      self.rate = rate
+      self.key = key
+    }
   }
 }
 
 extension Op {
-  /// Inputs: queries, keys and values of four axes, the offset, the mask. Attributes: those of `AttentionParts`.
+  /// Inputs: queries, keys and values of four axes, and those of `AttentionParts`, which are the attributes.
   ///
   /// Derivatives are those of a rule of the family's, which names the definition.
   static let attention = attention("attention", .forward)
 
-  /// Inputs: queries, keys and values of four axes, the result of `attention`, the gradient, the offset, the mask.
+  /// Inputs: queries, keys and values of four axes, the result of `attention`, the gradient, and those of
+  /// `AttentionParts`.
   static let attentionGradient = attention("attentionGradient", .backward)
 
   private static func attention(_ name: String, _ pass: Attention.Pass) -> Op {
-    let maskStart = pass == .forward ? 3 : 5
+    let start = pass == .forward ? 3 : 5
     return Op(
       name: name,
       shape: { inputs, attributes throws(ShapeError) in
@@ -33,18 +54,25 @@ extension Op {
         StepLowering(
           accepts: { index, layout in
             guard layout.shape.rank == 4 else { return layout.isIdentity }
-            return index >= maskStart || isRows(layout)
+            return index >= start || isRows(layout)
+          },
+          readsNumber: { node, index in
+            [.seed, .counter].contains(AttentionParts(node.attributes.integers).input(index - start))
           },
           build: { node, operands in
             let parts = AttentionParts(node.attributes.integers)
             let inputs = operands.inputs
-            var masks = inputs[maskStart...]
-            let offset = parts.hasOffset ? masks.removeFirst().value : nil
+            func place(_ input: AttentionParts.Input) -> Int? { parts.place(input).map { $0 + start } }
+            let dropout = place(.seed).map {
+              Attention.Dropout(seed: operands.scalars[$0], counter: operands.scalars[$0 + 1], rate: parts.rate)
+            }
             return .attention(
               Attention(
                 pass: pass,
                 geometry: .init(inputs[0].layout.shape, inputs[1].layout.shape, inputs[2].layout.shape),
-                scale: parts.scale, isCausal: parts.isCausal, offset: offset, mask: masks.first, dtype: node.dtype,
+                scale: parts.scale, isCausal: parts.isCausal, offset: place(.offset).map { inputs[$0].value },
+                mask: place(.open).map { inputs[$0] }, added: place(.added).map { inputs[$0] }, dropout: dropout,
+                dtype: node.dtype,
                 query: inputs[0], key: inputs[1], value: inputs[2],
                 forward: pass == .forward ? nil : inputs[3].value, gradient: pass == .forward ? nil : inputs[4],
                 result: operands.result))
@@ -66,22 +94,38 @@ extension Attention.Geometry {
   }
 }
 
-/// The attributes of attention as integers.
+/// What attention is, beside its queries, keys and values, as integers.
 private struct AttentionParts {
+  /// Inputs that there may be, in their order.
+  enum Input: CaseIterable {
+    case offset, open, added, seed, counter
+  }
+
   var isCausal: Bool
-  var hasOffset: Bool
   var scale: Double
+  var rate: Double
+  private var inputs: [Input]
 
   init(_ integers: [Int]) {
     isCausal = integers[0] == 1
-    hasOffset = integers[1] == 1
-    scale = Double(bitPattern: UInt64(bitPattern: Int64(integers[2])))
+    scale = Double(bitPattern: UInt64(bitPattern: Int64(integers[1])))
+    rate = Double(bitPattern: UInt64(bitPattern: Int64(integers[2])))
+    inputs = zip(Input.allCases, integers[3...]).filter { $1 == 1 }.map(\.0)
   }
 
-  static func attributes(_ options: AttentionOptions, _ offset: Tensor?) -> Attributes {
-    .integers([
-      options.isCausal ? 1 : 0, offset == nil ? 0 : 1, Int(Int64(bitPattern: options.scale.bitPattern)),
-    ])
+  /// Which input stands at a place, and where one stands.
+  func input(_ place: Int) -> Input? { inputs.indices.contains(place) ? inputs[place] : nil }
+  func place(_ input: Input) -> Int? { inputs.firstIndex(of: input) }
+
+  /// The node over its first inputs.
+  static func tensor(_ op: Op, _ first: [Tensor], added: Tensor?, _ options: AttentionOptions) -> Tensor {
+    let numbers = options.dropout?.key.numbers(first[0].device)
+    let others = [options.offset, options.open, added, numbers?[0], numbers?[1]]
+    func integer(_ number: Double) -> Int { Int(Int64(bitPattern: number.bitPattern)) }
+    let integers = [options.isCausal ? 1 : 0, integer(options.scale), integer(options.dropout?.rate ?? 0)]
+    return Tensor(
+      op, OpInputs(list: (first + others.compactMap(\.self)).map(\.node)),
+      .integers(integers + others.map { $0 == nil ? 0 : 1 }))
   }
 }
 
@@ -92,16 +136,13 @@ extension Tensor {
   /// Attention as one step: the output `[batch, heads, queries, width]`, and what the gradient needs.
   ///
   /// Its derivatives are the caller's business. All tensors are of one type, `float32` or `float64`, with four axes of
-  /// which none is empty, the last of them at most `attentionLimit`.
+  /// which none is empty, the last of queries, keys and values at most `attentionLimit`.
   ///
-  /// - Parameters:
-  ///   - offset: one `int64`.
-  ///   - mask: `bool`, `[batch, heads, queries, keys]`.
+  /// - Parameter added: `[batch, heads, queries, keys]`, added to the scaled products.
   package static func attention(
-    _ query: Tensor, _ key: Tensor, _ value: Tensor, offset: Tensor?, mask: Tensor?, _ options: AttentionOptions
+    _ query: Tensor, _ key: Tensor, _ value: Tensor, added: Tensor?, _ options: AttentionOptions
   ) -> (output: Tensor, whole: Tensor) {
-    let inputs = [query, key, value] + [offset, mask].compactMap(\.self)
-    let whole = Tensor(.attention, OpInputs(list: inputs.map(\.node)), AttentionParts.attributes(options, offset))
+    let whole = AttentionParts.tensor(.attention, [query, key, value], added: added, options)
     let shape: Shape = [query.shape[0], query.shape[1], query.shape[2], value.shape[3]]
     return (whole.slice(0, from: 0, count: shape.elementCount).reshaped(to: shape), whole)
   }
@@ -109,12 +150,11 @@ extension Tensor {
   /// The gradients of queries, keys and values as one step, from that of the output.
   /// - Parameter whole: what `attention` gave.
   package static func attentionGradients(
-    _ gradient: Tensor, _ query: Tensor, _ key: Tensor, _ value: Tensor, whole: Tensor, offset: Tensor?, mask: Tensor?,
+    _ gradient: Tensor, _ query: Tensor, _ key: Tensor, _ value: Tensor, added: Tensor?, whole: Tensor,
     _ options: AttentionOptions
   ) -> [Tensor] {
-    let inputs = [query, key, value, whole, gradient] + [offset, mask].compactMap(\.self)
-    let attributes = AttentionParts.attributes(options, offset)
-    let found = Tensor(.attentionGradient, OpInputs(list: inputs.map(\.node)), attributes)
+    let inputs = [query, key, value, whole, gradient]
+    let found = AttentionParts.tensor(.attentionGradient, inputs, added: added, options)
     let parts = found.split(into: [query, key, value].map(\.elementCount))
     return zip(parts, [query, key, value]).map { $0.reshaped(to: $1.shape) }
   }

@@ -4,9 +4,12 @@ import ApusDevice
 ///
 /// The work is cut into items, as many as the first result has elements unless `items` says otherwise, which are done in
 /// any order and at the same time. The text is that of one item `i`, in OpenCL C 1.2 (CUDA's compiler takes it too,
-/// where it keeps to what both have): it knows the arrays and sizes by the names given here, and `REAL` for the type of
-/// the first floating-point array; `continue` ends an item. The arrays are contiguous. Together the items write every
-/// element of the results, and nothing twice.
+/// where it keeps to what both have): it knows the arrays and sizes by the names given here, and `REAL` for the type that
+/// the first floating-point array is calculated in: `double` for `float64`, else `float`. `continue` ends an item. The
+/// arrays are contiguous. Together the items write every element of the results, and nothing twice.
+///
+/// `LOAD(x, at)` is element `at` of the array `x` as a number, and `STORE(y, at, value)` rounds a number to the type of
+/// `y`. Arrays of 32 and 64 bits may be indexed instead; with `x[i]` of `float16` or `bfloat16` a text does not compile.
 ///
 /// ```
 /// let softCap = CustomOperation(
@@ -43,7 +46,7 @@ public final class CustomOperation: Sendable {
   ///   - elementTypes: the floating-point types that inputs may have.
   ///   - types: the results' shapes and element types from the inputs'; throws where inputs do not fit.
   ///   - sizes: numbers that the text knows by name, from the inputs' shapes.
-  ///   - items: the number of items, from the inputs' shapes.
+  ///   - items: the number of items, from the inputs' shapes; at least 1 where a result has elements.
   ///   - text: does one item on a GPU; OpenCL and CUDA devices need it.
   ///   - host: does a range of items on the CPU; that device needs it.
   ///   - gradient: `nil` for an operation that has none.
@@ -79,8 +82,8 @@ public final class CustomOperation: Sendable {
     do throws(ShapeError) {
       let call = try CustomCall(self, inputs)
       let node = Node(
-        op: gradient == nil ? .userOperationWithoutGradient : .userOperation,
-        inputs: OpInputs(list: inputs.map(\.node)), attributes: .userOperation(call),
+        op: gradient == nil ? .customWithoutGradient : .custom,
+        inputs: OpInputs(list: inputs.map(\.node)), attributes: .custom(call),
         type: TensorType(Shape(), .float32), device: inputs[0].node.deviceReference)
       return call.results.types.indices.map { call.results.part($0, of: node) }
     } catch {
@@ -110,7 +113,12 @@ public final class CustomOperation: Sendable {
     for type in types where !type.shape.isSound {
       throw ShapeError(name, "the result's shape \(type.shape.flaw ?? "")")
     }
-    return (types, sizes.map { $0(shapes) }, items?(shapes) ?? types[0].shape.elementCount)
+    let count = items?(shapes) ?? types[0].shape.elementCount
+    guard count > 0 || count == 0 && types.allSatisfy({ $0.shape.elementCount == 0 }) else {
+      let results = types.map { "\($0.shape)" }.joined(separator: ", ")
+      throw ShapeError(name, "\(count) items cannot write all elements of the results \(results) (items:)")
+    }
+    return (types, sizes.map { $0(shapes) }, count)
   }
 
   private func checkDevice(_ device: ComputeDevice) throws(ShapeError) {
@@ -128,7 +136,9 @@ public final class CustomOperation: Sendable {
     guard name.first.map({ $0.isASCII && $0.isLetter }) == true,
       name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
     else { return false }
-    let taken: Set = ["i", "item", "begin", "end", "at", "geometry", "group_id", "REAL", "i64", "i8", "u8"]
+    let taken: Set = [
+      "i", "item", "begin", "end", "at", "geometry", "group_id", "REAL", "LOAD", "STORE", "i64", "i8", "u8",
+    ]
     let isNumbered = "pn".contains(name.first!) && name.count > 1 && name.dropFirst().allSatisfy(\.isNumber)
     return !taken.contains(name) && !isNumbered
   }
@@ -177,35 +187,24 @@ final class CustomCall: Sendable {
 }
 
 extension Op {
-  static let userOperation: Op = Op(
-    name: "userOperation", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+  static let custom: Op = Op(
+    name: "custom", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .rule { c in
-      let call = c.attributes.userOperation
+      let call = c.attributes.custom
       let inputs = (0..<c.inputCount).map(c.input)
       let results = call.results.types.indices.map { c.output($0) }
       guard let found = call.gradients(c.gradients, inputs, results) else { return [] }
-      guard found.count == inputs.count else {
-        ShapeError(call.operation.name, "the rule gives \(found.count) gradients for \(inputs.count) inputs").report()
-        return []
-      }
-      for (gradient, input) in zip(found, inputs) {
-        guard let gradient, input.shape.broadcast(with: gradient.shape) != gradient.shape else { continue }
-        ShapeError(
-          call.operation.name, "the rule's gradient \(gradient.shape) is not of its input's shape \(input.shape)"
-        ).report()
-        return []
-      }
-      return found
-    }, lower: .userOperation)
+      return found.fitting(inputs, call.operation.name) ?? []
+    }, lower: .custom)
 
-  static let userOperationWithoutGradient: Op = Op(
-    name: "userOperationWithoutGradient", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
-    gradient: .notDifferentiable, lower: .userOperation)
+  static let customWithoutGradient: Op = Op(
+    name: "customWithoutGradient", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+    gradient: .notDifferentiable, lower: .custom)
 }
 
 extension Attributes {
-  var userOperation: CustomCall {
-    guard case .userOperation(let call) = self else { fatalError("an operation reads a call of attributes \(self)") }
+  var custom: CustomCall {
+    guard case .custom(let call) = self else { fatalError("an operation reads a call of attributes \(self)") }
     return call
   }
 }

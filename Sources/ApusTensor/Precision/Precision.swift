@@ -29,7 +29,8 @@ public struct Precision: Hashable, Sendable {
 ///
 /// | family | takes and gives |
 /// |---|---|
-/// | matrix products, convolutions, the products of recurrent layers | 16 bits, sums in `float32` |
+/// | matrix products, convolutions, the products of recurrent layers' inputs | 16 bits, sums in `float32` |
+/// | sequences of recurrent layers | as they come; inside, `float32` in one step |
 /// | attention | 16 bits; inside, `float32` in one step, products in 16 bits where dropout or added masks need their own |
 /// | `exp`, `log`, `power`, `softplus`, `reciprocal`, `rsqrt`, `tan`, `sinh`, `acos` and their like | `float32` |
 /// | sums, products, means, variances, norms, running sums, softmax, losses | `float32` |
@@ -54,6 +55,8 @@ enum PrecisionScope {
   @inline(__always) static var productType: DType? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
   static func run<R>(_ productType: DType?, _ body: () throws -> R) rethrows -> R {
+    // Ordinary precision inside of ordinary precision leaves `productType` at its one load.
+    if productType == nil && self.productType == nil { return try body() }
     active.add(1, ordering: .relaxed)
     defer { active.subtract(1, ordering: .relaxed) }
     return try $taskLocal.withValue(productType, operation: body)

@@ -23,6 +23,9 @@ public struct RandomKey: Hashable, Sendable, Codable {
     return RandomKey(seed: z ^ (z >> 31))
   }
 
+  /// The key of the next draw alone: whatever is drawn with copies of it is the same.
+  package mutating func one() -> RandomKey { RandomKey(seed: seed, counter: next()) }
+
   /// The number of the next draw.
   mutating func next() -> UInt64 {
     defer { counter &+= 1 }
@@ -38,7 +41,7 @@ extension Op {
     gradient: .notDifferentiable,
     lower: .step(
       StepLowering(
-        readsNumbers: true,
+        readsNumber: { _, _ in true },
         build: { node, operands in
           .random(
             RandomBits(
@@ -59,11 +62,14 @@ extension Op {
 extension RandomKey {
   /// Random 32-bit words, as `int32`.
   mutating func bits(_ shape: Shape, device: ComputeDevice) -> Tensor {
-    let counter = next()
-    let seed = Tensor.number(
-      .integer(Int64(bitPattern: seed)), dtype: .int64, device: device)
-    let place = Tensor.number(.integer(Int64(bitPattern: counter)), dtype: .int64, device: device)
-    return Tensor(.randomBits, OpInputs(seed.node, place.node), .shape(ShapeBox(shape)), device: device)
+    let numbers = one().numbers(device)
+    return Tensor(
+      .randomBits, OpInputs(numbers[0].node, numbers[1].node), .shape(ShapeBox(shape)), device: device)
+  }
+
+  /// Seed and counter as steps take them.
+  func numbers(_ device: ComputeDevice) -> [Tensor] {
+    [seed, counter].map { .number(.integer(Int64(bitPattern: $0)), dtype: .int64, device: device) }
   }
 
   /// Numbers in `0 ..< 1`, multiples of 2⁻²⁴.

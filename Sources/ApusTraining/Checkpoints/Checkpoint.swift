@@ -12,6 +12,7 @@ import ApusTensor
 /// state.json              everything else, with the SHA-256 digests of the other files and of itself
 /// ```
 public struct Checkpoint: Sendable {
+  /// The directory.
   public let path: String
   /// Everything but the tensors.
   public let state: TrainingState
@@ -21,6 +22,7 @@ public struct Checkpoint: Sendable {
   static let stateName = "state.json"
   static let format = 1
 
+  /// The file of parameters and statistics.
   public var weightsPath: String { "\(path)/\(Checkpoint.weightsName)" }
   var optimizerPath: String { "\(path)/\(Checkpoint.optimizerName)" }
 

@@ -5,6 +5,7 @@ import ApusTensor
 
 /// The checkpoints of a run: `<run>/checkpoints/step-<number>`, of which the last two are kept.
 public struct CheckpointStore: Sendable {
+  /// The directory of the run.
   public let directory: String
   /// Checkpoints that were written or read here, oldest first.
   private var whole: [String] = []

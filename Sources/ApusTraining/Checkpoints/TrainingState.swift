@@ -7,7 +7,9 @@ public struct TrainingState: Hashable, Sendable {
   public var step = 0
   /// The examples' number, the size of batches and the seed: together with `step` the place of the sampler.
   public var exampleCount: Int
+  /// The number of examples in a batch.
   public var batchSize: Int
+  /// What the order of the examples comes from.
   public var seed: UInt64
   /// The key that layers draw from next.
   public var randomKey: RandomKey
@@ -22,7 +24,9 @@ public struct TrainingState: Hashable, Sendable {
   var windowLoss = RunningMean()
   /// The mean loss of the last finished epoch.
   public var trainLoss: Double?
+  /// The mean loss of the last evaluation, if there was one.
   public var testLoss: Double?
+  /// The share of hits in the last evaluation, if there was one.
   public var testAccuracy: Double?
   /// What a schedule that goes by a metric remembers.
   var scheduleMemory: [Double] = []

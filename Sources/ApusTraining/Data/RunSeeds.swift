@@ -2,8 +2,10 @@ import ApusTensor
 
 /// The random numbers of a run, all from one seed and independent of each other.
 public struct RunSeeds: Hashable, Sendable {
+  /// What all others come from.
   public let seed: UInt64
 
+  /// The seeds of a run.
   public init(_ seed: UInt64) { self.seed = seed }
 
   /// For the first values of the parameters: `withRandomKey(seeds.initialization) { makeModel() }`.

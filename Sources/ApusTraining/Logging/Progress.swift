@@ -3,6 +3,7 @@ import Glibc
 
 /// How far a run is, for people: a bar with the remaining time on a terminal, plain lines elsewhere.
 public struct Progress {
+  /// How it is shown.
   public enum Style: Sendable {
     /// A bar that is drawn over and over.
     case bar
@@ -37,10 +38,15 @@ public struct Progress {
 
   /// What there is to say of a step.
   public struct Status: Sendable {
+    /// Finished steps.
     public var step: Int
+    /// The steps of the run.
     public var totalSteps: Int
+    /// The current epoch, from 1.
     public var epoch: Int
+    /// The epochs of the run.
     public var totalEpochs: Int
+    /// The loss, if it is known.
     public var loss: Double?
   }
 

@@ -16,6 +16,7 @@ import ApusTensor
 public final class Trainer {
   let model: any Layer
   let modelState: ModelState
+  /// What updates the parameters.
   public let optimizer: Optimizer
   let train: any ExampleSource
   let test: (any ExampleSource)?

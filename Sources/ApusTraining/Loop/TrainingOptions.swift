@@ -10,10 +10,13 @@ public struct TrainingOptions: Sendable {
     case steps(Int)
   }
 
+  /// When the run is over.
   public var length: Length
   /// The number of examples in a batch; `nil` for all in one.
   public var batchSize: Int?
+  /// What the order of the examples and the layers' random numbers come from.
   public var seed: UInt64
+  /// How the learning rate changes.
   public var schedule: any Schedule
   /// How losses are computed. Evaluation is in `float32`.
   public var precision: Precision
@@ -29,6 +32,7 @@ public struct TrainingOptions: Sendable {
   public var saveEvery: Double
   /// What is kept in checkpoints for whoever wants to build the model and data again.
   public var configuration: JSONObject
+  /// How people see how far it is.
   public var progress: Progress.Style
   /// Whether SIGINT and SIGTERM end the run in good order.
   public var handlesSignals: Bool
@@ -63,15 +67,19 @@ public struct TrainingOptions: Sendable {
 public struct TrainingResult: Hashable, Sendable {
   /// Finished epochs; the last one may have been cut short by the number of steps.
   public var epochs: Int
+  /// Finished steps, over all sessions.
   public var steps: Int
   /// The mean loss of the last epoch.
   public var trainLoss: Double?
+  /// The mean loss of the last evaluation, if there was one.
   public var testLoss: Double?
+  /// The share of hits in the last evaluation, if there was one.
   public var testAccuracy: Double?
   /// Time spent, over all sessions.
   public var seconds: Double
   /// Of this session, without validation and checkpoints; `nil` when it made no step.
   public var stepsPerSecond: Double?
+  /// The digest of parameters and statistics, by sorted key; equal runs have equal ones.
   public var weightsSHA256: String
   /// The signal that ended the run early: 2 (SIGINT) or 15 (SIGTERM). The exit code is 128 more.
   public var interruption: Int32?

@@ -17,15 +17,19 @@ public struct LayerwisePretraining: Sendable {
     public var index: Int
     /// The mean squared error of the first batch, and that of the last.
     public var firstLoss: Double
+    /// The mean squared error of the last batch.
     public var lastLoss: Double
   }
 
   /// Steps for each layer.
   public var steps: Int
+  /// The number of examples in a batch.
   public var batchSize: Int
+  /// The formula of the updates.
   public var rule: any UpdateRule
   /// The share of the numbers that are set to 0 on their way into a layer that is being trained.
   public var corruption: Double
+  /// Equal seeds give equal random numbers.
   public var seed: UInt64
 
   /// - Precondition: `steps` and `batchSize` are positive, `corruption` is in `0 ..< 1`.
@@ -45,6 +49,8 @@ public struct LayerwisePretraining: Sendable {
 
   /// Trains the layers of a model.
   /// - Returns: an outcome for each dense or convolutional layer but the last, which is for the targets.
+  /// - Throws: `TrainingError.diverged` when the squared error of a layer's last batch is not finite; layers behind it
+  ///   are then as they were.
   public func callAsFunction(
     _ model: Sequential, on source: any ExampleSource
   ) throws(TrainingError) -> [Outcome] {
@@ -63,11 +69,13 @@ public struct LayerwisePretraining: Sendable {
       let coder = Autoencoder(layers[index], activation: activation(behind: index, layers, input), like: input)
       let optimizer = Optimizer(rule, for: coder)
       let order = MinibatchOrder(count: source.count, batchSize: batchSize, seed: RunSeeds(seed).order)
+      var (epoch, batches) = (0, order.epoch(0))
       let random = RandomSource(RunSeeds(seed).training)
       var losses: [Double] = []
       for step in 0..<steps {
-        let (epoch, batch) = step.quotientAndRemainder(dividingBy: order.batchesPerEpoch)
-        let numbers = Array(order.epoch(epoch)[batch])
+        let place = step.quotientAndRemainder(dividingBy: order.batchesPerEpoch)
+        if place.quotient != epoch { (epoch, batches) = (place.quotient, order.epoch(place.quotient)) }
+        let numbers = Array(batches[place.remainder])
         let loss = try withRandomSource(random) {
           try optimizer.minimize {
             let h = withMode(.inference) { below(source.examples(numbers).inputs) }.stopGradient()
@@ -76,7 +84,9 @@ public struct LayerwisePretraining: Sendable {
         }
         if step == 0 || step == steps - 1 { losses.append(try loss.scalar()) }
       }
-      return Outcome(index: index, firstLoss: losses[0], lastLoss: losses[losses.count - 1])
+      let outcome = Outcome(index: index, firstLoss: losses[0], lastLoss: losses[losses.count - 1])
+      guard outcome.lastLoss.isFinite else { throw TrainingError.diverged(step: steps, loss: outcome.lastLoss) }
+      return outcome
     }
   }
 
@@ -90,7 +100,7 @@ public struct LayerwisePretraining: Sendable {
   private func activation(behind index: Int, _ layers: [any Layer], _ input: Tensor) -> (any Layer)? {
     guard index + 1 < layers.count else { return nil }
     let next = layers[index + 1]
-    guard next.members.isEmpty, !(next is Dropout) else { return nil }
+    guard next.members.isEmpty, !(next is any DroppingLayer) else { return nil }
     let output = layers[index](input)
     return withMode(.inference) { next(output) }.shape == output.shape ? next : nil
   }
@@ -113,7 +123,8 @@ private struct Autoencoder: Module {
 
   func reconstruction(of h: Tensor) -> Tensor {
     let sum = layer(h)
-    let y = activation.map { $0(sum) } ?? sum
+    // An activation that draws random numbers does not while a layer is reversed.
+    let y = activation.map { layer in withMode(.inference) { layer(sum) } } ?? sum
     // The layer is affine: the gradient of ⟨W h + b, y⟩ with respect to h is Wᵀ y, whatever the kind of layer.
     let probe = Tensor.zeros(h.shape, dtype: h.dtype, device: h.device)
     return gradients(of: (layer(probe) * y).sum(), withRespectTo: [probe])[0] + bias.value

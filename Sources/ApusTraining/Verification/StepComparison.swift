@@ -10,18 +10,24 @@ import ApusTensor
 public struct StepComparison: Sendable {
   /// An element of an operation's result.
   public struct Difference: Hashable, Sendable {
+    /// The device that differs.
     public var device: String
     /// The operation's place in the step, from 1.
     public var position: Int
+    /// The operation's name.
     public var operation: String
+    /// The extents of the result.
     public var shape: [Int]
     /// The element's place in row-major order.
     public var element: Int
+    /// What the device gave.
     public var value: Double
+    /// What the reference device gives.
     public var expected: Double
     /// The difference as a share of the tolerance; the devices diverge above 1.
     public var share: Double
 
+    /// Whether the difference is beyond the tolerance.
     public var isDivergence: Bool { share > 1 }
   }
 
@@ -80,7 +86,11 @@ private struct Replay {
     let expected = try operation.repeated(on: reference, with: inputs).array(of: Double.self)
     let values = try copy(result).array(of: Double.self)
     var magnitudes: [Double] = []
-    if case .sum = operation.precision {
+    switch operation.precision {
+    case .exact, .elementwise: break
+    case .composed:
+      magnitudes = Array(repeating: expected.reduce(0) { max($0, abs($1)) }, count: expected.count)
+    case .sum:
       // The sum of the terms' magnitudes is the same sum over the inputs' magnitudes.
       let absolute = inputs.map { $0.dtype.isFloatingPoint ? $0.abs() : $0 }
       magnitudes = try operation.repeated(on: reference, with: absolute).array(of: Double.self)

@@ -9,11 +9,12 @@ struct Tolerance {
   ///
   /// - elementwise functions: 4 units in the last place,
   /// - sums of `K` terms: `4 · √K · u · Σ|terms|`, `u` being half a unit in the last place of 1,
+  /// - gradients of attention and recurrent layers over `K` numbers: the same, of the largest element,
   /// - float16 `10⁻³`, bfloat16 `1.6 · 10⁻²`, relative.
   ///
   /// - Parameters:
   ///   - value: the expected value.
-  ///   - magnitude: of sums the sum of the terms' magnitudes, else unused.
+  ///   - magnitude: of sums the sum of the terms' magnitudes, of what is composed the largest element's, else unused.
   func bound(_ value: Double, magnitude: Double) -> Double {
     switch (precision, dtype) {
     case (.exact, _): return 0
@@ -21,8 +22,10 @@ struct Tolerance {
     case (_, .bfloat16): return 1.6e-2 * max(abs(value), magnitude) + 0x1p-133
     case (.elementwise, .float32): return 4 * Double(Float(abs(value)).ulp)
     case (.elementwise, .float64): return 4 * value.ulp
-    case (.sum(let count), .float32): return 4 * Double(count).squareRoot() * 0x1p-24 * magnitude + 0x1p-149
-    case (.sum(let count), .float64): return 4 * Double(count).squareRoot() * 0x1p-53 * magnitude
+    case (.sum(let count), .float32), (.composed(let count), .float32):
+      return 4 * Double(count).squareRoot() * 0x1p-24 * magnitude + 0x1p-149
+    case (.sum(let count), .float64), (.composed(let count), .float64):
+      return 4 * Double(count).squareRoot() * 0x1p-53 * magnitude
     default: return 0
     }
   }

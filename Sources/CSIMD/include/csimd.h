@@ -85,9 +85,50 @@ typedef struct {
   /// Where 0, a key is not open; NULL for none.
   const uint8_t *mask;
   ptrdiff_t mask_row, mask_step;
+  /// Numbers of the lane that are added to the scaled products; NULL for none.
+  const void *added;
+  ptrdiff_t added_row, added_step;
+  /// Room for the words of a row of weights, 72 more than there are keys; NULL where nothing is dropped. A weight is kept
+  /// where the upper 24 bits of its word are below `bound`. Rows are `word_row` words apart in the stream.
+  uint32_t *words;
+  uint64_t first_word, word_row, seed, counter;
+  uint32_t bound;
+  double kept_factor;
   /// The extent of a row of the output, and the distance of its rows.
   size_t width, output_stride;
 } csimd_weights;
+
+/// The raw values of `Recurrent.Kind` in ApusDevice.
+enum { CSIMD_CELL_TANH, CSIMD_CELL_RELU, CSIMD_CELL_LSTM, CSIMD_CELL_GRU };
+
+/// One time of a recurrent layer for one sequence, see `Recurrent`; arrays have `size` numbers for each gate.
+typedef struct {
+  int kind;
+  size_t size;
+  const void *input, *product;
+  /// Of the product; NULL for none.
+  const void *bias;
+  /// What is carried here, and on; `cell` of an LSTM alone. Either may be one place.
+  const void *state, *cell;
+  void *next_state, *next_cell;
+  /// What the gradient needs, or NULL.
+  void *kept;
+} csimd_cell;
+
+/// The gradient of one time for one sequence.
+typedef struct {
+  int kind;
+  size_t size;
+  /// What was kept of the time; the states ahead of it, and the one behind it.
+  const void *kept, *state, *cell, *next_state;
+  /// The gradient of the state: what came through the product of the time behind and past it, and that of the
+  /// output, or NULL.
+  const void *product, *gradient;
+  /// Past the product, on to the time ahead.
+  void *carried, *carried_cell;
+  /// Of the input; of the biased product, for a GRU.
+  void *input_gradient, *product_gradient;
+} csimd_cell_gradient;
 
 typedef struct {
   const char *name;
@@ -153,6 +194,16 @@ typedef struct {
   void (*attention_dots[2])(
       size_t rows, size_t width, const void *left, size_t left_stride, const void *right, size_t right_stride,
       void *dots);
+  /// For float32 and float64: the columns of a panel.
+  size_t panel_width[2];
+  /// `c[m, n] = a[m, k]·b[k, n]`, where b lies in panels of columns, `panel` numbers apart, with rows `b_row` apart; c is
+  /// written in whole panels. Each row of a is multiplied in the same way, however many there are. `room` takes m·k
+  /// numbers.
+  void (*panel_multiply[2])(
+      size_t m, size_t n, size_t k, const void *a, size_t a_row, const void *b, size_t panel, size_t b_row, void *c,
+      size_t c_row, void *room);
+  void (*cell_forward[2])(const csimd_cell *cell);
+  void (*cell_backward[2])(const csimd_cell_gradient *cell);
 } csimd_table;
 
 /// The table named `name` ("avx512", "avx2", "baseline"), or the best of this machine for NULL. NULL is

@@ -74,6 +74,14 @@ struct TokenizerTests {
   }
 
   /// `count(ab) / (count(a) · count(b))` is 2 / (2 · 3) for `q ##u` and 3 / (5 · 4) for `t ##h`.
+  /// Each merge doubles a token: the hundredth would have more bytes than there are atoms in a cup of tea.
+  @Test func vocabulariesAreBounded() throws {
+    let doubling = (0..<100).map { [Int32(256 + $0), Int32(256 + $0)] }
+    #expect(BytePairTokenizer(merges: doubling) == nil)
+    let tokenizer = try #require(BytePairTokenizer(merges: Array(doubling.prefix(20))))
+    #expect(tokenizer.decode([276]).utf8.count > 1 << 19)
+  }
+
   @Test func wordPiecesAreLearntByLikelihood() {
     let tokenizer = WordPieceTokenizer(learning: "qu qu ou th th th tx ty xh", size: 5 + 8 + 1)
     #expect(tokenizer.vocabulary.words.last == "qu")

@@ -111,6 +111,15 @@ struct TextModelTests {
   }
 
   /// A text that repeats itself is learnt, and gone on with.
+  /// An empty text has a mean that is a number.
+  @Test func textsOfPaddingAlone() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let tokens = Tensor([0, 0, 3, 0] as [Int32], shape: [2, 2])
+      let states = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2, 1])
+      #expect(try meanOverText(states, isText(tokens)).array() == [0, 3])
+    }
+  }
+
   @Test(arguments: cores) func learnsToGoOn(_ core: TextNetwork.Core) throws {
     let text = (0..<200).map { [2, 3, 4, 3, 5, 6][$0 % 6] as Int32 }
     // A window begins anywhere in what is repeated.

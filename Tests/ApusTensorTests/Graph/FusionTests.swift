@@ -80,6 +80,18 @@ import Testing
     #expect(steps.count == 1)
   }
 
+  /// The order of a product's sums may depend on which way round it is taken.
+  @Test func whoWantsAProductDoesNotChangeIt() throws {
+    func extents(keeping: Bool) throws -> [[Int]] {
+      try steps {
+        let product = input([6, 8]).matmul(input([8, 3]))
+        return [product.transposed() + input([3, 6])] + (keeping ? [product] : [])
+      }.compactMap { if case .matmul(let step) = $0 { [step.m, step.n] } else { nil } }
+    }
+    #expect(try extents(keeping: false) == [[3, 6]])
+    #expect(try extents(keeping: true) == [[3, 6]])
+  }
+
   @Test func aViewOfAChainMovesToItsInputs() throws {
     #expect(try steps { [(input([8, 6]) * 2 + 1).transposed().expandingAxis(at: 1) * input([8])] }.count == 1)
   }

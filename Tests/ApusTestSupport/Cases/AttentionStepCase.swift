@@ -9,27 +9,37 @@ public struct AttentionStepCase: Sendable, CustomTestStringConvertible {
   private let offset: Int?
   /// Along batch, heads, queries and keys: whether the mask differs there.
   private let mask: [Bool]?
+  /// The same of the mask that is added.
+  private let added: [Bool]?
+  private let dropoutRate: Double?
 
   private init(
-    _ extents: [Int], isCausal: Bool = false, offset: Int? = nil, mask: [Bool]? = nil
+    _ extents: [Int], isCausal: Bool = false, offset: Int? = nil, mask: [Bool]? = nil, added: [Bool]? = nil,
+    dropoutRate: Double? = nil
   ) {
     geometry = Attention.Geometry(
       batch: extents[0], heads: extents[1], groups: extents[2], queries: extents[3], keys: extents[4],
       size: extents[5], width: extents[6])
     (self.isCausal, self.offset, self.mask) = (isCausal, offset, mask)
+    (self.added, self.dropoutRate) = (added, dropoutRate)
   }
 
-  /// A register has 1 or 16 queries, a block 4 or 8 keys.
+  /// A register has 1 or 16 queries, a block 4 or 8 keys. Random words come by fours, which rows do not begin with.
   public static let all = [
     AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
     AttentionStepCase([2, 2, 1, 5, 9, 3, 4]),
-    AttentionStepCase([1, 2, 2, 18, 18, 4, 3], isCausal: true),
-    AttentionStepCase([1, 1, 1, 3, 12, 2, 2], isCausal: true, offset: 9, mask: [true, true, true, true]),
+    AttentionStepCase([1, 2, 2, 18, 18, 4, 3], isCausal: true, dropoutRate: 0.5),
+    AttentionStepCase([2, 2, 1, 35, 39, 3, 2], dropoutRate: 0.1),
+    AttentionStepCase(
+      [1, 1, 1, 3, 13, 2, 2], isCausal: true, offset: 9, mask: [true, true, true, true],
+      added: [true, false, true, true], dropoutRate: 0.25),
     AttentionStepCase([1, 2, 1, 17, 5, 2, 5], isCausal: true, offset: -3, mask: [false, true, true, true]),
     AttentionStepCase([2, 1, 1, 4, 20, 2, 2], mask: [true, false, false, true]),
   ]
 
-  public var testDescription: String { "\(geometry.weights) \(geometry.size) \(isCausal) \(offset ?? 0)" }
+  public var testDescription: String {
+    "\(geometry.weights) \(geometry.size) \(isCausal) \(offset ?? 0) \(dropoutRate ?? 0)"
+  }
 
   // MARK: - The plan
 
@@ -40,31 +50,39 @@ public struct AttentionStepCase: Sendable, CustomTestStringConvertible {
 
   private func count(_ shape: Shape) -> Int { shape[0] * shape[1] * shape[2] * (shape[3] + 2) }
 
-  /// The extents of the mask as it lies in memory.
-  private var maskShape: Shape? {
+  /// The extents of a mask as it lies in memory.
+  private func extents(_ mask: [Bool]?) -> Shape? {
     mask.map { differs in Shape(zip(geometry.weights, differs).map { $1 ? $0 : 1 }) }
   }
 
-  /// A plan of one pass. Inputs: queries, keys, values, the gradient, the forward result, the mask, the offset.
+  /// A plan of one pass. Inputs: queries, keys, values, the gradient, the forward result, the mask, the offset, the
+  /// mask that is added.
   public func plan(_ pass: Attention.Pass) -> Plan {
     let g = geometry
-    var plan = Plan(inputCount: 7)
+    var plan = Plan(inputCount: 8)
     let counts = [g.query, g.key, g.value, g.output].map(count) + [g.resultCount(.forward)]
     for (index, count) in counts.enumerated() {
       plan.values.append(Plan.Value(dtype: .float32, elementCount: count, storage: .input(index)))
     }
     plan.values.append(
-      Plan.Value(dtype: .bool, elementCount: maskShape?.elementCount ?? 1, storage: .input(5)))
+      Plan.Value(dtype: .bool, elementCount: extents(mask)?.elementCount ?? 1, storage: .input(5)))
     plan.values.append(Plan.Value(dtype: .int64, elementCount: 1, storage: .input(6)))
+    plan.values.append(
+      Plan.Value(dtype: .float32, elementCount: extents(added)?.elementCount ?? 1, storage: .input(7)))
+    plan.scalars = [.int64, .int64]
     let result = g.resultCount(pass)
     plan.values.append(Plan.Value(dtype: .float32, elementCount: result, storage: .output(0)))
     plan.outputs = [Plan.Output(byteCount: 4 * result)]
-    let layout = maskShape.map { Layout(contiguous: $0).broadcast(to: g.weights) }
+    func covering(_ mask: [Bool]?, _ value: Int) -> Operand? {
+      extents(mask).map { Operand(value: value, layout: Layout(contiguous: $0).broadcast(to: g.weights)) }
+    }
     let step = Attention(
       pass: pass, geometry: g, scale: 0.7, isCausal: isCausal, offset: offset == nil ? nil : 6,
-      mask: layout.map { Operand(value: 5, layout: $0) }, dtype: .float32, query: operand(0, g.query),
+      mask: covering(mask, 5), added: covering(added, 7),
+      dropout: dropoutRate.map { Attention.Dropout(seed: 1, counter: 0, rate: $0) }, dtype: .float32,
+      query: operand(0, g.query),
       key: operand(1, g.key), value: operand(2, g.value), forward: pass == .forward ? nil : 4,
-      gradient: pass == .forward ? nil : operand(3, g.output), result: 7)
+      gradient: pass == .forward ? nil : operand(3, g.output), result: 8)
     plan.steps = [Plan.PlannedStep(step: .attention(step), names: ["attention"])]
     return plan
   }
@@ -77,14 +95,21 @@ public struct AttentionStepCase: Sendable, CustomTestStringConvertible {
       bytes((0..<count(shape)).map { Float(sin(Double($0 * (place + 2)) * 0.61)) })
     }
     // The second query of each mask is left without keys.
+    let maskShape = extents(mask)
     let flags = (0..<(maskShape?.elementCount ?? 1)).map { place -> UInt8 in
       let (keys, queries) = (maskShape?[3] ?? 1, maskShape?[2] ?? 1)
       return place % 3 == 1 || (queries > 1 && place / keys % queries == 1) ? 0 : 1
     }
-    return numbers + [bytes(forward), flags, bytes([Int64(offset ?? 0)])]
+    let terms = (0..<(extents(added)?.elementCount ?? 1)).map { place in
+      place % 5 == 2 ? -Float.infinity : Float(sin(Double(place)))
+    }
+    return numbers + [bytes(forward), flags, bytes([Int64(offset ?? 0)]), bytes(terms)]
   }
 
   // MARK: - Runs
+
+  /// Counter and seed of the random words.
+  private static let scalars: [Scalar] = [.integer(0x1_0000_0003), .integer(-0x1234_5678_9ABC_DEF0)]
 
   private func run(_ pass: Attention.Pass, _ forward: [Float], on device: any Device) throws -> [Float] {
     let plan = plan(pass)
@@ -98,7 +123,7 @@ public struct AttentionStepCase: Sendable, CustomTestStringConvertible {
       return buffer
     }
     let output = try device.allocate(byteCount: plan.outputs[0].byteCount)
-    try device.run(executable, inputs: buffers, outputs: [output], scalars: [])
+    try device.run(executable, inputs: buffers, outputs: [output], scalars: AttentionStepCase.scalars)
     return try device.startDownload(output, byteCount: plan.outputs[0].byteCount).wait {
       Array($0.bindMemory(to: Float.self))
     }

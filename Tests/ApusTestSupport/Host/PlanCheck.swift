@@ -160,6 +160,8 @@ struct StepAccesses {
       reads =
         step.operands.map { Access(value: $0.value, layout: $0.layout) } + step.wholeReads.map { Access(value: $0) }
       writes = [Access(value: step.result)]
+    case .recurrent(let step):
+      (reads, writes) = (step.reads.map { Access(value: $0) }, [Access(value: step.result)])
     case .copy(let step):
       reads = step.pieces.map { Access(value: $0.source.value, layout: $0.source.layout) }
       writes = [Access(value: step.result)] + step.pieces.map { Access(value: step.result, layout: $0.place) }

@@ -30,12 +30,16 @@ private struct AttentionReader {
   private let g: Attention.Geometry
   private let arrays: [HostArray]
   private let offset: Int
+  private let seed: Int64
+  private let counter: Int64
 
   init(_ step: Attention, _ interpreter: Interpreter) {
     self.step = step
     g = step.geometry
     arrays = interpreter.arrays
     offset = step.offset.map { Int(clamping: interpreter.arrays[$0][0].integer) } ?? 0
+    seed = step.dropout.map { interpreter.scalars[$0.seed].integer } ?? 0
+    counter = step.dropout.map { interpreter.scalars[$0.counter].integer } ?? 0
   }
 
   private func element(_ operand: Operand, _ place: [Int]) -> Scalar {
@@ -55,7 +59,17 @@ private struct AttentionReader {
     return (0..<g.keys).map { key in
       let isOpen = step.mask.map { element($0, [batch, head, query, key]).integer != 0 } ?? true
       guard isOpen, !step.isCausal || key - offset <= query else { return -.infinity }
-      return step.scale * dot(q, row(step.key, batch, group(head), key))
+      let added = step.added.map { element($0, [batch, head, query, key]).double } ?? 0
+      return step.scale * dot(q, row(step.key, batch, group(head), key)) + added
+    }
+  }
+
+  /// What dropout multiplies each weight of a query by.
+  private func factors(_ line: Int) -> [Double] {
+    guard let dropout = step.dropout else { return Array(repeating: 1, count: g.keys) }
+    return (0..<g.keys).map { key in
+      let place = line * g.keys + key
+      return randomWord(place, seed: seed, counter: counter) >> 8 < dropout.bound ? dropout.factor : 0
     }
   }
 
@@ -70,9 +84,9 @@ private struct AttentionReader {
     let greatest = step.dtype == .float64 ? .greatestFiniteMagnitude : Double(Float.greatestFiniteMagnitude)
     result[g.output.elementCount + line] = sum == 0 ? greatest : peak + log(sum)
     guard sum != 0 else { return }
-    for (key, weight) in weights.enumerated() where weight != 0 {
+    for (key, (weight, factor)) in zip(weights, factors(line)).enumerated() where weight * factor != 0 {
       for (index, number) in row(step.value, batch, group(head), key).enumerated() {
-        result[line * g.width + index] += weight / sum * number
+        result[line * g.width + index] += weight / sum * factor * number
       }
     }
   }
@@ -84,17 +98,18 @@ private struct AttentionReader {
     let through = dot(slope, (0..<g.width).map { forward[line * g.width + $0].double })
     let logarithm = forward[g.output.elementCount + line].double
     let q = row(step.query, batch, head, query)
+    let factors = factors(line)
     for (key, product) in products(batch, head, query).enumerated() where product > -.infinity {
       let weight = exp(product - logarithm)
       let (k, v) = (row(step.key, batch, group(head), key), row(step.value, batch, group(head), key))
-      let inner = step.scale * weight * (dot(slope, v) - through)
+      let inner = step.scale * weight * (factors[key] * dot(slope, v) - through)
       let place = (batch * g.groups + group(head)) * g.keys + key
       let (keyStart, valueStart) = (g.query.elementCount, g.query.elementCount + g.key.elementCount)
       for index in 0..<g.size {
         result[line * g.size + index] += inner * k[index]
         result[keyStart + place * g.size + index] += inner * q[index]
       }
-      for index in 0..<g.width { result[valueStart + place * g.width + index] += weight * slope[index] }
+      for index in 0..<g.width { result[valueStart + place * g.width + index] += weight * factors[key] * slope[index] }
     }
   }
 }

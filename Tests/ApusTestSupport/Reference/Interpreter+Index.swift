@@ -53,18 +53,21 @@ extension Interpreter {
   }
 
   func run(_ step: RandomBits) {
-    let seed = UInt64(bitPattern: scalars[step.seed].integer)
-    let counter = UInt64(bitPattern: scalars[step.counter].integer)
+    let (seed, counter) = (scalars[step.seed].integer, scalars[step.counter].integer)
     for element in 0..<step.count {
-      let block = UInt64(element / 4)
-      let words = philox(
-        SIMD4(low(block), high(block), low(counter), high(counter)), key: SIMD2(low(seed), high(seed)))
-      arrays[step.result][element] = .integer(Int64(Int32(bitPattern: words[element % 4])))
+      let word = randomWord(element, seed: seed, counter: counter)
+      arrays[step.result][element] = .integer(Int64(Int32(bitPattern: word)))
     }
   }
+}
 
-  private func low(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) }
-  private func high(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word >> 32) }
+/// A word of the stream of `RandomBits`.
+func randomWord(_ place: Int, seed: Int64, counter: Int64) -> UInt32 {
+  func low(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) }
+  func high(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word >> 32) }
+  let (block, seed, counter) = (UInt64(place / 4), UInt64(bitPattern: seed), UInt64(bitPattern: counter))
+  let words = philox(SIMD4(low(block), high(block), low(counter), high(counter)), key: SIMD2(low(seed), high(seed)))
+  return words[place % 4]
 }
 
 /// Philox4x32-10 (Salmon et al., 2011, section 3.3).

@@ -17,6 +17,7 @@ struct Interpreter {
     case .convolution(let step): run(step)
     case .pooling(let step): run(step)
     case .attention(let step): run(step)
+    case .recurrent(let step): run(step)
     case .copy(let step): run(step)
     case .gather(let step): try run(step)
     case .scatterAdd(let step): try run(step)

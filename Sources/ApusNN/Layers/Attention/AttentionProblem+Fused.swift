@@ -4,8 +4,9 @@ import ApusTensor
 /// backward step differentiates the definition.
 extension AttentionProblem {
   /// `[batch…, heads, queries, width]`, or `nil` where the definition has to do.
-  func fusedOutput() -> Tensor? {
-    guard masks.added == nil, let shapes = FusedShapes(self) else { return nil }
+  /// - Parameter random: what to draw the weights with that dropout leaves.
+  func fusedOutput(_ random: RandomKey?) -> Tensor? {
+    guard let shapes = FusedShapes(self) else { return nil }
     let dtype = query.dtype
     guard key.dtype == dtype, value.dtype == dtype else { return nil }
     // The narrow types are computed in float32 and rounded once.
@@ -14,26 +15,30 @@ extension AttentionProblem {
       $0.reshaped(to: $1).cast(to: lane)
     }
     let weights: Shape = [shapes.query[0], shapes.query[1], shapes.query[2], shapes.key[2]]
-    let open = masks.masks.isEmpty ? nil : openKeys(weights)
+    let others = AttentionMasks(masks.masks, isCausal: false, queryOffset: nil)
+    let open = others.allowed(weights[2], weights[3], query.device)
+    let offset = masks.queryOffset?.cast(to: .int64)
     let fused = FusedAttention(
-      open: open, offset: masks.queryOffset?.cast(to: .int64),
-      options: AttentionOptions(scale: scale, isCausal: masks.isCausal))
-    return fused.output(inputs).cast(to: dtype)
+      dropping: dropping, hasOffset: offset != nil,
+      options: AttentionOptions(
+        scale: scale, isCausal: masks.isCausal, offset: nil, open: nil,
+        dropout: random.map { AttentionOptions.Dropout(rate: dropping.rate, key: $0) }))
+    let added = masks.added.map { covering($0.cast(to: lane), weights) }
+    let constants = [offset, open.map { covering($0, weights) }].compactMap(\.self)
+    return fused.step(inputs + [added].compactMap(\.self), constants: constants)[0].cast(to: dtype)
       .reshaped(to: Shape(full.dropLast() + [value.shape[value.rank - 1]]))
   }
 
-  /// All masks of truth values but the causal one, over four axes.
-  private func openKeys(_ weights: Shape) -> Tensor? {
-    let others = AttentionMasks(masks.masks, isCausal: false, queryOffset: nil)
-    guard let open = others.allowed(weights[2], weights[3], query.device) else { return nil }
-    var shape = open.shape
+  /// A mask over four axes.
+  private func covering(_ mask: Tensor, _ weights: Shape) -> Tensor {
+    var shape = mask.shape
     while shape.rank < full.rank { shape = shape.inserting(1, at: 0) }
     // The axes of batches become one, which is a view unless the mask differs along several of them.
     let batches = shape.dropLast(3)
     guard batches.count < 2 || batches.allSatisfy({ $0 == 1 }) else {
-      return open.broadcast(to: full).reshaped(to: weights)
+      return mask.broadcast(to: full).reshaped(to: weights)
     }
-    return open.reshaped(to: Shape([batches.first ?? 1] + shape.suffix(3))).broadcast(to: weights)
+    return mask.reshaped(to: Shape([batches.first ?? 1] + shape.suffix(3))).broadcast(to: weights)
   }
 }
 
@@ -60,49 +65,52 @@ private struct FusedShapes {
   }
 }
 
-/// Attention on tensors with four axes, with what does not take part in derivatives.
+/// Attention on tensors with four axes.
+///
+/// Its inputs are queries, keys, values and, where there is one, the mask that is added. The gradient of that mask is as
+/// large as the weights; it is the definition's, and nothing is computed for it where nobody asks. Constants are the
+/// offset and the mask of open keys, where there are some.
 private struct FusedAttention: Sendable {
-  var open: Tensor?
-  var offset: Tensor?
+  var dropping: Dropping
+  var hasOffset: Bool
+  /// Without its tensors.
   var options: AttentionOptions
 
-  func output(_ inputs: [Tensor]) -> Tensor {
-    let found: [Tensor] = withGradient(inputs) { gradients, inputs, outputs in
-      guard let gradient = gradients[0] else { return inputs.map { _ in nil } }
-      return self.gradients(gradient, inputs, outputs[1])
-    } function: { inputs in
-      let (output, whole) = Tensor.attention(inputs[0], inputs[1], inputs[2], offset: offset, mask: open, options)
+  var step: FusedStep {
+    FusedStep(resultCount: 1) { inputs, constants in
+      let (output, whole) = Tensor.attention(
+        inputs[0], inputs[1], inputs[2], added: inputs.dropFirst(3).first, options(constants))
       return [output, whole]
-    }
-    return found[0]
-  }
-
-  /// - Parameter whole: what the forward step gave: a function of the inputs, through which nothing flows back here.
-  private func gradients(_ gradient: Tensor, _ inputs: [Tensor], _ whole: Tensor) -> [Tensor] {
-    withGradient([gradient] + inputs + [whole]) { gradients, inputs, _ in
-      self.second(gradients, inputs) + [nil]
-    } function: { inputs in
-      Tensor.attentionGradients(
-        inputs[0], inputs[1], inputs[2], inputs[3], whole: inputs[4], offset: offset, mask: open, options)
+    } gradient: { gradients, inputs, constants, results in
+      self.gradients(gradients[0]!, inputs, constants, whole: results[1])
+    } definition: { inputs, constants in
+      [definition(inputs, constants) ?? inputs[0]]
     }
   }
 
-  /// The gradients of the gradients: those of the definition's.
-  private func second(_ gradients: [Tensor?], _ inputs: [Tensor]) -> [Tensor?] {
-    let targets = inputs.prefix(4).map { $0.aliased() }
-    let values = Array(targets.dropFirst())
-    guard let problem = definition(values) else { return targets.map { _ in nil } }
-    let first = ApusTensor.gradients(
-      of: problem.output(problem.weights(nil)), withRespectTo: values, seed: targets[0])
-    let terms = zip(first, gradients).compactMap { first, gradient in gradient.map { (first * $0).sum() } }
-    guard let start = terms.first else { return targets.map { _ in nil } }
-    return partialGradients(of: terms.dropFirst().reduce(start) { $0 + $1 }, withRespectTo: targets)
+  private func options(_ constants: [Tensor]) -> AttentionOptions {
+    var options = options
+    options.offset = hasOffset ? constants[0] : nil
+    options.open = constants.dropFirst(hasOffset ? 1 : 0).first
+    return options
   }
 
-  private func definition(_ inputs: [Tensor]) -> AttentionProblem? {
-    let masks = AttentionMasks([open].compactMap(\.self), isCausal: options.isCausal, queryOffset: offset)
-    return AttentionProblem(
-      inputs[0], inputs[1], inputs[2], masks, scale: options.scale,
-      dropping: Dropping(0, isAlwaysOn: false, AttentionProblem.name))
+  private func gradients(
+    _ gradient: Tensor, _ inputs: [Tensor], _ constants: [Tensor], whole: Tensor
+  ) -> [Tensor] {
+    let parts = Tensor.attentionGradients(
+      gradient, inputs[0], inputs[1], inputs[2], added: inputs.dropFirst(3).first, whole: whole, options(constants))
+    guard inputs.count > 3 else { return parts }
+    let targets = inputs.map { $0.aliased() }
+    guard let output = definition(targets, constants) else { return parts + [inputs[3]] }
+    return parts + ApusTensor.gradients(of: output, withRespectTo: [targets[3]], seed: gradient)
+  }
+
+  private func definition(_ inputs: [Tensor], _ constants: [Tensor]) -> Tensor? {
+    let options = options(constants)
+    let masks = AttentionMasks(
+      [options.open].compactMap(\.self) + inputs.dropFirst(3), isCausal: options.isCausal, queryOffset: options.offset)
+    let problem = AttentionProblem(inputs[0], inputs[1], inputs[2], masks, scale: options.scale, dropping: dropping)
+    return problem.map { $0.output($0.weights(options.dropout?.key)) }
   }
 }

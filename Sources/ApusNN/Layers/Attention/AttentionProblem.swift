@@ -26,11 +26,11 @@ struct AttentionProblem: Sendable {
       ShapeError(AttentionProblem.name, reason).report()
       return nil
     }
-    groups = AttentionProblem.groups(query, key)
+    groups = AttentionProblem.groups(query, [key, value])
     let heads = groups == nil ? nil : query.shape[query.rank - 3]
     let batches = [query, key, value].map { tensor in
       var batch = Shape(tensor.shape.dropLast(2))
-      if let heads { batch[batch.rank - 1] = heads }
+      if let heads, batch.rank > 0 { batch[batch.rank - 1] = heads }
       return batch
     }
     guard let common = batches.dropFirst().reduce(batches.first, { $0?.broadcast(with: $1) }) else {
@@ -51,9 +51,10 @@ struct AttentionProblem: Sendable {
   }
 
   /// The number of heads that keys and values have, where it is another one than the queries'.
-  private static func groups(_ query: Tensor, _ key: Tensor) -> Int? {
-    guard query.rank > 2, key.rank > 2 else { return nil }
-    let (heads, groups) = (query.shape[query.rank - 3], key.shape[key.rank - 3])
+  private static func groups(_ query: Tensor, _ others: [Tensor]) -> Int? {
+    guard query.rank > 2 else { return nil }
+    let heads = query.shape[query.rank - 3]
+    let groups = others.map { $0.rank > 2 ? $0.shape[$0.rank - 3] : 1 }.max() ?? 1
     return groups > 1 && heads > groups && heads % groups == 0 ? groups : nil
   }
 
@@ -92,20 +93,19 @@ struct AttentionProblem: Sendable {
 extension AttentionProblem {
   /// `[batch…, heads, queries, width]`.
   func output() -> Tensor {
-    let kept = kept()
-    guard kept == nil else { return output(weights(kept)) }
-    return fusedOutput() ?? output(weights(nil))
+    let random = drawn()
+    return fusedOutput(random) ?? output(weights(random))
   }
 
-  /// Which weights dropout leaves, if there is any.
-  func kept() -> Tensor? { dropping.rate > 0 ? dropping.kept(full, query.device, AttentionProblem.name) : nil }
+  /// What to draw the weights with that dropout leaves, if there is any.
+  func drawn() -> RandomKey? { dropping.rate > 0 ? dropping.key(AttentionProblem.name) : nil }
 }
 
 // MARK: - The definition
 
 extension AttentionProblem {
   /// `[batch…, heads, queries, keys]`: what each query takes of each value, in operations.
-  func weights(_ kept: Tensor?) -> Tensor {
+  func weights(_ random: RandomKey?) -> Tensor {
     let products = (grouped(query) * scale).matmul(grouped(key).transposed())
     let weights = products.reshaped(to: full).inWideLane { products in
       var scores = products
@@ -113,7 +113,7 @@ extension AttentionProblem {
       guard !masks.isEmpty else { return scores.softmax(axis: -1) }
       return scores.softmaxOrZeros(masks.allowed(full[full.rank - 2], full[full.rank - 1], query.device))
     }
-    return kept.map { dropping.apply($0, to: weights) } ?? weights
+    return random.map { dropping.apply(dropping.kept(full, query.device, $0), to: weights) } ?? weights
   }
 
   /// `[batch…, heads, queries, width]`: the values by their weights.
@@ -122,10 +122,11 @@ extension AttentionProblem {
     return sums.reshaped(to: Shape(full.dropLast() + [value.shape[value.rank - 1]]))
   }
 
-  /// Heads, axis −3, as `[groups, heads / groups]`.
+  /// Heads, axis −3, as `[groups, heads / groups]`; one head serves all groups.
   private func grouped(_ tensor: Tensor) -> Tensor {
-    guard let groups else { return tensor }
+    guard var groups, tensor.rank > 2 else { return tensor }
     let (axis, shape) = (tensor.rank - 3, tensor.shape)
+    groups = min(groups, shape[axis])
     return tensor.reshaped(to: Shape(shape[..<axis] + [groups, shape[axis] / groups] + shape[(axis + 1)...]))
   }
 }

@@ -10,6 +10,7 @@ public struct LinearBiases: Sendable {
   /// One for each head.
   public let slopes: [Double]
 
+  /// The slopes for so many heads.
   public init(heads: Int) {
     guard heads > 0 else { fatalError("LinearBiases: \(heads) heads must be positive") }
     var power = 1

@@ -17,7 +17,8 @@ extension MultiheadAttention {
   /// - Parameters:
   ///   - x: `[count, batch, size]`, or batch first, the elements behind those of the cache.
   ///   - cache: takes their keys and values in.
-  ///   - keyMask: `[batch, capacity]`; `bool` (true where there is a key, not padding) or added.
+  ///   - keyMask: `[batch, capacity]`; `bool`, true where there is a key that may be attended to, false where there is padding,
+  ///     or added.
   /// - Returns: `[count, batch, size]`.
   /// - Precondition: the layer adds no keys of its own.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {

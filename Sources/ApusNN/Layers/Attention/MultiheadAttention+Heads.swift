@@ -39,11 +39,11 @@ extension MultiheadAttention {
     let extents = [size, groupSize, groupSize]
     let parts: [Tensor]
     if let weight = inProjWeight, query.identity == key.identity, key.identity == value.identity {
-      let all = OutputProbe.note(weight, query.projected(weight.value, inProjBias?.value))
+      let all = OutputProbe.note(weight, query.affine(weight: weight.value, bias: inProjBias?.value))
       parts = all.split(into: extents, alongAxis: 2)
     } else {
       let weights = weights
-      parts = zip([query, key, value], zip(weights, biases)).map { $0.projected($1.0, $1.1) }
+      parts = zip([query, key, value], zip(weights, biases)).map { $0.affine(weight: $1.0, bias: $1.1) }
     }
     return AttentionHeads(query: split(parts[0]), key: split(parts[1]), value: split(parts[2]))
   }
@@ -51,11 +51,13 @@ extension MultiheadAttention {
   /// The heads of keys and values alone.
   func projected(_ key: Tensor, _ value: Tensor) -> (key: Tensor, value: Tensor) {
     let (weights, biases) = (weights, biases)
-    return (split(key.projected(weights[1], biases[1])), split(value.projected(weights[2], biases[2])))
+    return (
+      split(key.affine(weight: weights[1], bias: biases[1])), split(value.affine(weight: weights[2], bias: biases[2]))
+    )
   }
 
   /// The heads of queries alone.
-  func projected(_ query: Tensor) -> Tensor { split(query.projected(weights[0], biases[0])) }
+  func projected(_ query: Tensor) -> Tensor { split(query.affine(weight: weights[0], bias: biases[0])) }
 
   /// The weights of queries, keys and values.
   private var weights: [Tensor] {
@@ -138,12 +140,6 @@ extension MultiheadAttention {
 }
 
 extension Tensor {
-  /// `x · Wᵀ + b`.
-  fileprivate func projected(_ weight: Tensor, _ bias: Tensor?) -> Tensor {
-    let product = matmul(weight.narrowed.transposed())
-    return bias.map { product + $0.narrowed } ?? product
-  }
-
   /// A mask with one more key, which all may attend to.
   fileprivate func withOpenKey(after keys: Int) -> Tensor {
     guard rank > 0 else { return self }

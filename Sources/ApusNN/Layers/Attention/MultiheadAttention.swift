@@ -8,23 +8,36 @@ import ApusTensor
 /// their own: then there are `q_proj_weight`, `k_proj_weight` and `v_proj_weight`. With grouped heads the parts of keys
 /// and values are smaller, `[keyValueHeads · size / heads, …]`.
 ///
-/// Masks of truth values hold where a query may attend to a key, as in `scaledDotProductAttention`: PyTorch's module
-/// takes the opposite. Queries that may attend to nothing give `b_o`.
+/// Masks of truth values are true where a query may attend to a key, as in `scaledDotProductAttention`: PyTorch's module
+/// takes the opposite (`~mask`), for `attn_mask` and `key_padding_mask` alike. Queries that may attend to nothing give
+/// `b_o`.
 public struct MultiheadAttention: Module {
+  /// The projections of queries, keys and values, one behind the other; PyTorch's `in_proj_weight`.
   public let inProjWeight: Parameter?
+  /// The projection of the queries, where keys or values have a size of their own; `q_proj_weight`.
   public let qProjWeight: Parameter?
+  /// The projection of the keys, where there is one of their own; `k_proj_weight`.
   public let kProjWeight: Parameter?
+  /// The projection of the values, where there is one of their own; `v_proj_weight`.
   public let vProjWeight: Parameter?
+  /// The biases of the three projections, one behind the other; `in_proj_bias`.
   public let inProjBias: Parameter?
+  /// The learned key that stands behind all others; `bias_k`.
   public let biasK: Parameter?
+  /// The value of the learned key; `bias_v`.
   public let biasV: Parameter?
+  /// The projection of the heads' results, side by side; `out_proj`.
   public let outProj: Linear
 
+  /// The extent of queries and results, over all heads.
   public let size: Int
+  /// The number of heads of the queries.
   public let heads: Int
   /// How many heads keys and values have; each serves `heads / keyValueHeads` of the queries'.
   public let keyValueHeads: Int
+  /// The extent of the keys that are given; PyTorch's `kdim`.
   public let keySize: Int
+  /// The extent of the values that are given; PyTorch's `vdim`.
   public let valueSize: Int
   let addsZeroKey: Bool
   let isBatchFirst: Bool
@@ -91,7 +104,8 @@ public struct MultiheadAttention: Module {
   ///   - value: `[keys, batch, valueSize]`; the keys when left out.
   ///   - mask: broadcast to `[batch, heads, queries, keys]`; `bool` (true where a query may attend to a key) or added
   ///     to the scaled products.
-  ///   - keyMask: `[batch, keys]`; `bool` (true where there is a key, not padding) or added.
+  ///   - keyMask: `[batch, keys]`; `bool`, true where there is a key that may be attended to and false where there is
+  ///     padding (PyTorch's `key_padding_mask` is the opposite), or added.
   ///   - isCausal: whether query `i` attends to the keys `0 … i` alone.
   /// - Returns: `[queries, batch, size]`.
   public func callAsFunction(
@@ -111,7 +125,7 @@ public struct MultiheadAttention: Module {
     isCausal: Bool = false, averagesHeads: Bool = true
   ) -> (output: Tensor, weights: Tensor) {
     guard let problem = problem(query, key, value, mask, keyMask, isCausal) else { return (query, query) }
-    let weights = problem.weights(problem.kept())
+    let weights = problem.weights(problem.drawn())
     return (joined(problem.output(weights), query), averagesHeads ? weights.mean([1]) : weights)
   }
 }

@@ -39,6 +39,7 @@ public struct SinusoidalPositions: Layer {
 /// Adds a learned vector to each place: `y = x + W` for `x: [batch, length, size]`, or `[length, batch, size]`, and
 /// `W: [capacity, size]`.
 public struct LearnedPositions: Layer {
+  /// The vectors of the places, `[capacity, size]`.
   public let weight: Parameter
   private let table: PositionTable
 

@@ -20,6 +20,7 @@ public struct RotaryPositions: Sendable {
   public let size: Int
   /// The number of places.
   public let capacity: Int
+  /// Which numbers make a pair.
   public let pairing: Pairing
   /// `[capacity, size / 2]` each.
   private let cosines: Tensor

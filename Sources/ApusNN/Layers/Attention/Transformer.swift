@@ -3,7 +3,9 @@ import ApusTensor
 /// Encoder and decoder (Vaswani et al., 2017), with the keys of `torch.nn.Transformer`: weights start uniform by
 /// Glorot and Bengio, and both ends are normalized, also where norms stand behind.
 public struct Transformer: Module {
+  /// The encoder, which reads the source.
   public let encoder: TransformerEncoder
+  /// The decoder, which goes on with the target.
   public let decoder: TransformerDecoder
 
   /// - Parameters: see `TransformerEncoderLayer`.
@@ -31,12 +33,13 @@ public struct Transformer: Module {
   /// - Parameters:
   ///   - source: `[sourceLength, batch, size]`.
   ///   - target: `[targetLength, batch, size]`.
-  ///   - sourceMask: of the source's elements among each other; masks: see `MultiheadAttention`.
+  ///   - sourceMask: of the source's elements among each other. All masks are true where an element may be attended to,
+  ///     the opposite of PyTorch's; see `MultiheadAttention`.
   ///   - targetMask: of the target's elements among each other.
   ///   - memoryMask: of the source's elements for the target's.
-  ///   - sourceKeyMask: `[batch, sourceLength]`.
-  ///   - targetKeyMask: `[batch, targetLength]`.
-  ///   - memoryKeyMask: `[batch, sourceLength]`.
+  ///   - sourceKeyMask: `[batch, sourceLength]`, false where there is padding.
+  ///   - targetKeyMask: `[batch, targetLength]`, false where there is padding.
+  ///   - memoryKeyMask: `[batch, sourceLength]`, false where there is padding.
   ///   - isTargetCausal: whether an element of the target attends to itself and those ahead of it alone.
   /// - Returns: `[targetLength, batch, size]`.
   public func callAsFunction(

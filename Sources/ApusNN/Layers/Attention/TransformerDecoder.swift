@@ -14,12 +14,19 @@ public struct DecoderCache: Sendable {
 /// x = norm1(x + attention(x)),  x = norm2(x + attention(x, memory)),  y = norm3(x + linear2(f(linear1(x))))
 /// ```
 public struct TransformerDecoderLayer: Module {
+  /// Attention of the elements to each other.
   public let selfAttn: MultiheadAttention
+  /// Attention of the elements to the memory; PyTorch's `multihead_attn`.
   public let multiheadAttn: MultiheadAttention
+  /// The first dense layer of the two behind attention, `[size]` to `[hidden]`.
   public let linear1: Linear
+  /// The second dense layer, `[hidden]` to `[size]`.
   public let linear2: Linear
+  /// The normalization of the first part, attention.
   public let norm1: LayerNorm
+  /// The normalization of the second part, attention to the memory.
   public let norm2: LayerNorm
+  /// The normalization of the third part, the dense layers.
   public let norm3: LayerNorm
   private let isNormFirst: Bool
   private let feedForward: FeedForward
@@ -55,10 +62,10 @@ public struct TransformerDecoderLayer: Module {
   ///   - x: `[length, batch, size]`; with `isBatchFirst` the batch comes first here and in what follows.
   ///   - memory: `[keys, batch, size]`.
   ///   - mask: of the elements among each other; see `MultiheadAttention`.
-  ///   - keyMask: `[batch, length]`.
+  ///   - keyMask: `[batch, length]`, true where an element may be attended to, false where there is padding.
   ///   - isCausal: whether an element attends to itself and those ahead of it alone.
-  ///   - memoryMask: of the memory's elements.
-  ///   - memoryKeyMask: `[batch, keys]`.
+  ///   - memoryMask: of the memory's elements, as `mask`.
+  ///   - memoryKeyMask: `[batch, keys]`, as `keyMask`.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
     memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil
@@ -96,7 +103,9 @@ public struct TransformerDecoderLayer: Module {
 /// Layers of a decoder one after the other, as `torch.nn.TransformerDecoder`. Unlike there each layer begins with
 /// values of its own.
 public struct TransformerDecoder: Module {
+  /// The layers, in the order in which they run.
   public let layers: [TransformerDecoderLayer]
+  /// The normalization of the result, if there is one.
   public let norm: LayerNorm?
 
   /// - Parameters: see `TransformerEncoder`.
@@ -105,7 +114,7 @@ public struct TransformerDecoder: Module {
     self.norm = norm
   }
 
-  /// - Parameters: see `TransformerDecoderLayer`.
+  /// - Parameters: see `TransformerDecoderLayer`. Masks are true where an element may be attended to.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
     memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil

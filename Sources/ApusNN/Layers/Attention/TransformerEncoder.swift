@@ -7,10 +7,15 @@ import ApusTensor
 /// ```
 /// with dropout behind `f`, and behind attention and `linear2`.
 public struct TransformerEncoderLayer: Layer {
+  /// Attention of the elements to each other.
   public let selfAttn: MultiheadAttention
+  /// The first dense layer of the two behind attention, `[size]` to `[hidden]`.
   public let linear1: Linear
+  /// The second dense layer, `[hidden]` to `[size]`.
   public let linear2: Linear
+  /// The normalization of the first part, attention.
   public let norm1: LayerNorm
+  /// The normalization of the second part, the dense layers.
   public let norm2: LayerNorm
   private let isNormFirst: Bool
   private let feedForward: FeedForward
@@ -56,7 +61,8 @@ public struct TransformerEncoderLayer: Layer {
   /// - Parameters:
   ///   - x: `[length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, as the result.
   ///   - mask: see `MultiheadAttention`.
-  ///   - keyMask: `[batch, length]`; see `MultiheadAttention`.
+  ///   - keyMask: `[batch, length]`, true where an element may be attended to, false where there is padding: the
+  ///     opposite of PyTorch's `src_key_padding_mask`.
   ///   - isCausal: whether an element attends to itself and those ahead of it alone.
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
@@ -65,6 +71,7 @@ public struct TransformerEncoderLayer: Layer {
   }
 
   /// New elements, `[count, batch, size]`, behind those of the cache: causally, see `MultiheadAttention`.
+  /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     apply(x) { selfAttn($0, cache: &cache, keyMask: keyMask) }
   }
@@ -78,7 +85,9 @@ public struct TransformerEncoderLayer: Layer {
 /// Layers of an encoder one after the other, as `torch.nn.TransformerEncoder`. Unlike there each layer begins with
 /// values of its own.
 public struct TransformerEncoder: Layer {
+  /// The layers, in the order in which they run.
   public let layers: [TransformerEncoderLayer]
+  /// The normalization of the result, if there is one.
   public let norm: LayerNorm?
 
   /// - Parameters:
@@ -91,7 +100,7 @@ public struct TransformerEncoder: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
-  /// - Parameters: see `TransformerEncoderLayer`.
+  /// - Parameters: see `TransformerEncoderLayer`. Masks are true where an element may be attended to.
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
@@ -107,6 +116,7 @@ public struct TransformerEncoder: Layer {
   }
 
   /// New elements, `[count, batch, size]`, behind those of the caches: causally, see `MultiheadAttention`.
+  /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   public func callAsFunction(_ x: Tensor, caches: inout [KeyValueCache], keyMask: Tensor? = nil) -> Tensor {
     guard caches.count == layers.count else {
       ShapeError("TransformerEncoder", "\(caches.count) caches are given for \(layers.count) layers").report()

@@ -22,6 +22,6 @@ public struct GRUCell: Module {
   /// - Returns: `h′: [batch, size]`.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
     guard let states = cell.states(state.map { [$0] }, count: 1, for: x) else { return x }
-    return gruStep(cell.ofInput(x), cell.ofState(states[0]), state: states[0])
+    return cell.next(x, states)[0]
   }
 }

@@ -36,7 +36,9 @@ public struct LSTM: Module {
 
   /// What an LSTM carries: `h` and `c`, `[layers · directions, batch, size]` each, or `[batch, size]` of an `LSTMCell`.
   public struct State: Sendable {
+    /// `h`, what the layer gives.
     public var hidden: Tensor
+    /// `c`, what it keeps to itself.
     public var cell: Tensor
 
     public init(hidden: Tensor, cell: Tensor) {
@@ -57,7 +59,15 @@ public struct LSTM: Module {
     return (found.output, State(hidden: found.states.first ?? x, cell: found.states.last ?? x))
   }
 
-  /// With lengths that are computed: integers `[batch]`, at least 1 each.
+  /// The same for lengths that are there; a literal is one of these, and not a tensor.
+  public func callAsFunction(_ x: Tensor, state: State? = nil, lengths: [Int]) -> (output: Tensor, state: State) {
+    self(x, state: state, lengths: Optional(lengths))
+  }
+
+  /// With lengths that are computed: integers `[batch]`.
+  ///
+  /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length that is not in `1 … time`.
+  @_disfavoredOverload
   public func callAsFunction(
     _ x: Tensor, state: State? = nil, lengths: Tensor
   ) -> (output: Tensor, state: State) {

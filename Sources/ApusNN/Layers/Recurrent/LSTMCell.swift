@@ -25,8 +25,7 @@ public struct LSTMCell: Module {
     guard let states = cell.states(state.map { [$0.hidden, $0.cell] }, count: 2, for: x) else {
       return LSTM.State(hidden: x, cell: x)
     }
-    let step = LSTMStep(size: cell.size, like: x)
-    let (h, c, _) = step(cell.ofInput(x) + cell.ofState(states[0]), cell: states[1])
-    return LSTM.State(hidden: h, cell: c)
+    let next = cell.next(x, states)
+    return LSTM.State(hidden: next[0], cell: next[1])
   }
 }

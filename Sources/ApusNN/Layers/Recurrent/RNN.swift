@@ -39,7 +39,15 @@ public struct RNN: Module {
     return (found.output, found.states.first ?? x)
   }
 
-  /// With lengths that are computed: integers `[batch]`, at least 1 each.
+  /// The same for lengths that are there; a literal is one of these, and not a tensor.
+  public func callAsFunction(_ x: Tensor, state: Tensor? = nil, lengths: [Int]) -> (output: Tensor, state: Tensor) {
+    self(x, state: state, lengths: Optional(lengths))
+  }
+
+  /// With lengths that are computed: integers `[batch]`.
+  ///
+  /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length that is not in `1 … time`.
+  @_disfavoredOverload
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: Tensor
   ) -> (output: Tensor, state: Tensor) {

@@ -6,6 +6,7 @@ import ApusTensor
 /// `RNN`, which multiplies the inputs of all times at once.
 public struct RNNCell: Module {
   let cell: RecurrentCell
+  /// The function `f`.
   public let nonlinearity: RNN.Nonlinearity
 
   /// - Parameters:
@@ -13,7 +14,8 @@ public struct RNNCell: Module {
   ///   - size: the extent of `h`.
   ///   - nonlinearity: `f`.
   public init(_ inputs: Int, _ size: Int, nonlinearity: RNN.Nonlinearity = .tanh, hasBias: Bool = true) {
-    cell = RecurrentCell(.rnnTanh, name: "RNNCell", inputs: inputs, size: size, hasBias: hasBias)
+    cell = RecurrentCell(
+      nonlinearity == .tanh ? .rnnTanh : .rnnReLU, name: "RNNCell", inputs: inputs, size: size, hasBias: hasBias)
     self.nonlinearity = nonlinearity
   }
 
@@ -26,7 +28,6 @@ public struct RNNCell: Module {
   /// - Returns: `h′`, of the same shape.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
     guard let states = cell.states(state.map { [$0] }, count: 1, for: x) else { return x }
-    let sum = cell.ofInput(x) + cell.ofState(states[0])
-    return nonlinearity == .tanh ? sum.tanh() : sum.relu()
+    return cell.next(x, states)[0]
   }
 }

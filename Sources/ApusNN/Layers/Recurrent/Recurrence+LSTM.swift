@@ -15,47 +15,30 @@ func lstmRecurrence(
     lstmGradients(gradients, inputs, outputs, mask, isReversed: isReversed)
   } function: { inputs in
     let transposed = inputs[3].transposed()
-    let step = LSTMStep(size: inputs[1].shape[1], like: inputs[0])
     var elements = LoopElements()
     let x = elements.add(inputs[0])
     let held = elements.add(mask)
     let (carried, found) = loop(
       over: elements.sequences, carrying: [inputs[1], inputs[2]], isReversed: isReversed
     ) { carried, elements in
-      let (h, c, gates) = step(x(elements)! + carried[0].matmul(transposed), cell: carried[1])
+      let (h, c, gates) = lstmStep(x(elements)! + carried[0].matmul(transposed), cell: carried[1])
       let states = held(elements).map { [$0.select(h, carried[0]), $0.select(c, carried[1])] } ?? [h, c]
-      return (states, states + [gates])
+      return (states, states + [.concatenated(gates, alongAxis: 1)])
     }
     return [found[0], carried[0], carried[1], found[1], found[2]]
   }
 }
 
 /// One time of an LSTM.
-struct LSTMStep {
-  /// 1 for `g`, 0 for the gates, `[4 · size]`.
-  private let isCell: Tensor
-  private let scale: Tensor
-
-  /// - Parameter x: of the type and on the device that it is for.
-  init(size: Int, like x: Tensor) {
-    isCell = Tensor.concatenated([
-      .zeros([2 * size], dtype: x.dtype, device: x.device), .ones([size], dtype: x.dtype, device: x.device),
-      .zeros([size], dtype: x.dtype, device: x.device),
-    ])
-    scale = isCell + 1
-  }
-
-  /// - Parameters:
-  ///   - sum: `[batch, 4 · size]`, what goes into the gates.
-  ///   - cell: `[batch, size]`, `c` of before.
-  /// - Returns: the new `h` and `c`, and `i f g o`, `[batch, 4 · size]`.
-  func callAsFunction(_ sum: Tensor, cell: Tensor) -> (h: Tensor, c: Tensor, gates: Tensor) {
-    // σ of all gates at once: tanh x = 2 σ(2x) − 1.
-    let gates = (sum * scale).sigmoid() * scale - isCell
-    let parts = gates.split(4, alongAxis: 1)
-    let c = parts[1] * cell + parts[0] * parts[2]
-    return (parts[3] * c.tanh(), c, gates)
-  }
+/// - Parameters:
+///   - sum: `[batch, 4 · size]`, what goes into the gates.
+///   - cell: `[batch, size]`, `c` of before.
+/// - Returns: the new `h` and `c`, and `i f g o`.
+func lstmStep(_ sum: Tensor, cell: Tensor) -> (h: Tensor, c: Tensor, gates: [Tensor]) {
+  let sums = sum.split(4, alongAxis: 1)
+  let gates = [sums[0].sigmoid(), sums[1].sigmoid(), sums[2].tanh(), sums[3].sigmoid()]
+  let c = gates[1] * cell + gates[0] * gates[2]
+  return (gates[3] * c.tanh(), c, gates)
 }
 
 private func lstmGradients(

@@ -3,6 +3,7 @@ import ApusTensor
 /// What `RNNCell`, `LSTMCell` and `GRUCell` consist of.
 struct RecurrentCell: Sendable {
   let name: String
+  let recurrence: Recurrence
   let inputs: Int
   let size: Int
   let weights: RecurrentWeights
@@ -10,6 +11,7 @@ struct RecurrentCell: Sendable {
   init(_ recurrence: Recurrence, name: String, inputs: Int, size: Int, hasBias: Bool) {
     guard inputs > 0, size > 0 else { fatalError("\(name): inputs \(inputs) and size \(size) must be positive") }
     self.name = name
+    self.recurrence = recurrence
     self.inputs = inputs
     self.size = size
     weights = RecurrentWeights(gates: recurrence.gateCount, inputs: inputs, size: size, hasBias: hasBias)
@@ -29,13 +31,18 @@ struct RecurrentCell: Sendable {
     return states ?? Array(repeating: .zeros(expected, dtype: x.dtype, device: x.device), count: count)
   }
 
+  /// The states after a time.
+  func next(_ x: Tensor, _ states: [Tensor]) -> [Tensor] {
+    recurrence.cell(ofInput(x), ofState(states[0]), states)
+  }
+
   /// `x · W_ihᵀ + b_ih`.
   func ofInput(_ x: Tensor) -> Tensor {
-    x.matmul(weights.weightIH.value.narrowed.transposed()).adding(weights.biasIH?.value)
+    x.affine(weight: weights.weightIH.value, bias: weights.biasIH?.value)
   }
 
   /// `h · W_hhᵀ + b_hh`.
   func ofState(_ h: Tensor) -> Tensor {
-    h.matmul(weights.weightHH.value.narrowed.transposed()).adding(weights.biasHH?.value)
+    h.affine(weight: weights.weightHH.value, bias: weights.biasHH?.value)
   }
 }

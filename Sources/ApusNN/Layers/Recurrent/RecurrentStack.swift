@@ -85,9 +85,9 @@ struct RecurrentStack: Sendable {
   /// The products of all inputs, with the biases that can be added ahead.
   private func projected(_ x: Tensor, _ direction: RecurrentWeights) -> Tensor {
     let rows = x.shape[0] * x.shape[1]
-    var product = x.reshaped(to: [rows, x.shape[2]]).matmul(direction.weightIH.value.narrowed.transposed())
-    if let bias = direction.biasIH { product = product + bias.value }
-    if let bias = direction.biasHH, !recurrence.hasHiddenBias { product = product + bias.value }
+    var bias = direction.biasIH?.value
+    if let other = direction.biasHH, !recurrence.hasHiddenBias { bias = bias?.adding(other.value) }
+    let product = x.reshaped(to: [rows, x.shape[2]]).affine(weight: direction.weightIH.value, bias: bias)
     return product.reshaped(to: [x.shape[0], x.shape[1], direction.weightIH.shape[0]])
   }
 
@@ -97,6 +97,10 @@ struct RecurrentStack: Sendable {
     let (count, batch) = isBatchFirst ? (x.shape[1], x.shape[0]) : (x.shape[0], x.shape[1])
     guard count > 0, batch > 0 else { return "the input \(x.shape) has no elements; it should be \(layout)" }
     let expected: Shape = [layers.count * (isBidirectional ? 2 : 1), batch, size]
+    guard x.dtype.isFloatingPoint else { return "the input is \(x.dtype), and has to be floating-point numbers" }
+    for state in states ?? [] where (state.dtype == .float64) != (x.dtype == .float64) {
+      return "the state is \(state.dtype), and the input \(x.dtype)"
+    }
     for state in states ?? [] where state.shape != expected {
       return "the state \(state.shape) is not [layers · directions, batch, size] = \(expected)"
     }

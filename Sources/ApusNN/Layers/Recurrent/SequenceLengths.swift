@@ -3,7 +3,7 @@ import ApusTensor
 /// How many elements of each sequence of a batch count.
 enum SequenceLengths {
   case known([Int])
-  /// Integers `[batch]`, which may come from other tensors; more than there are times are as many as there are.
+  /// Integers `[batch]`, which may come from other tensors. They are looked at on the device.
   case computed(Tensor)
 
   /// `[time, batch, 1]`: whether a sequence has an element there.
@@ -13,8 +13,10 @@ enum SequenceLengths {
       let flags = (0..<count).flatMap { time in lengths.map { time < $0 } }
       return Tensor(flags, shape: [count, lengths.count, 1], device: device)
     case .computed(let lengths):
-      let times = Tensor.indices([count, 1, 1], alongAxis: 0, device: device)
-      return times.less(than: lengths.cast(to: .int64).reshaped(to: [1, lengths.elementCount, 1]))
+      let times = Tensor.indices([count], alongAxis: 0, device: device)
+      // Looking the last time up finds lengths that are not in 1 … count.
+      let last = times.rows(at: lengths.cast(to: .int64) - 1)
+      return times.reshaped(to: [count, 1, 1]).lessOrEqual(to: last.reshaped(to: [1, lengths.elementCount, 1]))
     }
   }
 

@@ -2,23 +2,23 @@ import ApusDevice
 
 extension Planner {
   /// The nodes of the results of users' operations. Those that nobody reads are made here, for the kernels write them.
-  mutating func listUserResults() {
+  mutating func listCustomResults() {
     indexUsers()
     for node in topologicalOrder() {
-      guard case .userOperation(let call) = nodes[node].kind else { continue }
+      guard case .custom(let call) = nodes[node].kind else { continue }
       var parts: [Int?] = Array(repeating: nil, count: call.results.types.count)
       for user in users[node] {
         if case .part(let number) = nodes[user].kind { parts[number] = user }
       }
-      userResults[node] = parts.enumerated().map { number, part in
+      customResults[node] = parts.enumerated().map { number, part in
         part ?? appendPart(number, of: node, call.results.types[number])
       }
     }
   }
 
   /// The step of a user's operation; values are numbered by node.
-  func step(ofUserOperation node: Int) -> Step {
-    guard let results = userResults[node], case .userOperation(let call) = nodes[node].kind else {
+  func step(ofCustom node: Int) -> Step {
+    guard let results = customResults[node], case .custom(let call) = nodes[node].kind else {
       fatalError("planner: \(nodes[node].op.name) has no results")
     }
     return .custom(
@@ -31,7 +31,7 @@ extension Planner {
 extension GraphNode {
   /// What plans call the node's operation: that of a user has a name of its own.
   var name: String {
-    guard case .userOperation(let call) = attributes else { return op.name }
+    guard case .custom(let call) = attributes else { return op.name }
     return call.operation.name
   }
 }

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Testing
 
 /// Gradient rules of one's own, checkpoints and auxiliary results.
-@Suite struct CustomRuleTests {
+@Suite struct RuledTests {
   @Test func aRuleReplacesThoseInside() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 2, 3] as [Double])

@@ -1,7 +1,7 @@
 import ApusDevice
 
 /// A gradient rule of the user's. It runs in the precision that the function ran in.
-final class CustomRule: Sendable {
+final class RuledGradient: Sendable {
   private let productType = PrecisionScope.productType
   private let rule: @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
 
@@ -13,7 +13,7 @@ final class CustomRule: Sendable {
 }
 
 /// A gradient rule of the user's for several results.
-final class CustomRules: Sendable {
+final class RuledGradients: Sendable {
   let results: ResultList
   private let productType: DType?
   private let rule: @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?]
@@ -25,7 +25,7 @@ final class CustomRules: Sendable {
   }
 
   /// The same for another node: results belong to one.
-  init(renewing other: CustomRules) {
+  init(renewing other: RuledGradients) {
     results = ResultList(other.results.types)
     productType = other.productType
     rule = other.rule
@@ -51,44 +51,54 @@ extension Op {
     gradient: .unary { g, _, _ in g }, lower: .view { .reshape($0.shape) })
 
   /// Inputs: the result, then what the rule takes for its inputs. The value is the first input's.
-  static let custom: Op = Op(
-    name: "custom",
+  static let ruled: Op = Op(
+    name: "ruled",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .rule { c in
-      guard case .custom(let rule) = c.attributes else { fatalError("custom: no rule") }
+      guard case .ruled(let rule) = c.attributes else { fatalError("ruled: no rule") }
       let inputs = (1..<c.inputCount).map(c.input)
       let found = rule.gradient(c.gradient, inputs, c.output)
-      guard found.count == inputs.count else {
-        ShapeError("withGradient", "the rule gives \(found.count) gradients for \(inputs.count) inputs").report()
-        return []
-      }
-      for (gradient, input) in zip(found, inputs) {
-        guard let gradient, input.shape.broadcast(with: gradient.shape) != gradient.shape else { continue }
-        ShapeError("withGradient", "the rule's gradient \(gradient.shape) is not of its input's shape \(input.shape)")
-          .report()
-        return []
-      }
-      return [nil] + found
+      return found.fitting(inputs, "withGradient").map { [nil] + $0 } ?? []
     },
     lower: .view { .reshape($0.shape) })
 }
 
 extension Op {
   /// Inputs: the results, then what the rule takes for its inputs. The values are those of the first inputs.
-  static let customs: Op = Op(
-    name: "custom", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+  static let ruledResults: Op = Op(
+    name: "ruledResults", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .rule { c in
-      guard case .customs(let rules) = c.attributes else { fatalError("custom: no rule") }
+      guard case .ruledResults(let rules) = c.attributes else { fatalError("ruledResults: no rule") }
       let count = rules.results.types.count
       let inputs = (count..<c.inputCount).map(c.input)
       let found = rules.gradient(c.gradients, inputs, (0..<count).map { c.output($0) })
-      guard found.count == inputs.count else {
-        ShapeError("withGradient", "the rule gives \(found.count) gradients for \(inputs.count) inputs").report()
-        return []
-      }
-      return Array(repeating: nil, count: count) + found
+      return found.fitting(inputs, "withGradient").map { Array(repeating: nil, count: count) + $0 } ?? []
     },
-    lower: .customs)
+    lower: .ruledResults)
+}
+
+extension [Tensor?] {
+  /// What a user's rule gives for the inputs of an operation; `nil` where that does not fit, which is reported.
+  func fitting(_ inputs: [Tensor], _ operation: String) -> [Tensor?]? {
+    guard count == inputs.count else {
+      ShapeError(operation, "the rule gives \(count) gradients for \(inputs.count) inputs").report()
+      return nil
+    }
+    for (gradient, input) in zip(self, inputs) {
+      guard let gradient else { continue }
+      guard input.shape.broadcast(with: gradient.shape) == gradient.shape else {
+        ShapeError(operation, "the rule's gradient \(gradient.shape) is not of its input's shape \(input.shape)")
+          .report()
+        return nil
+      }
+      guard gradient.dtype.isFloatingPoint else {
+        ShapeError(operation, "the rule's gradient is \(gradient.dtype), and not of its input's type \(input.dtype)")
+          .report()
+        return nil
+      }
+    }
+    return self
+  }
 }
 
 extension Tensor {
@@ -104,7 +114,7 @@ extension Tensor {
 /// - Parameters:
 ///   - inputs: what gradients flow to.
 ///   - gradient: from the gradient of the result, the inputs and the result to the gradients of the inputs
-///     (`nil` for none).
+///     (`nil` for none), each floating-point, of the input's shape or one that it was broadcast to.
 ///   - function: computes the result.
 public func withGradient(
   _ inputs: [Tensor],
@@ -113,7 +123,7 @@ public func withGradient(
 ) -> Tensor {
   let result = function(inputs.map { $0.stopGradient() })
   return Tensor(
-    .custom, OpInputs(list: [result.node] + inputs.map(\.node)), .custom(CustomRule(gradient)))
+    .ruled, OpInputs(list: [result.node] + inputs.map(\.node)), .ruled(RuledGradient(gradient)))
 }
 
 /// A function of several results with a gradient rule of one's own.
@@ -130,9 +140,9 @@ public func withGradient(
 ) -> [Tensor] {
   let results = function(inputs.map { $0.stopGradient() })
   guard let device = results.first?.device else { return [] }
-  let rules = CustomRules(results.map { TensorType($0.shape, $0.dtype) }, gradient)
+  let rules = RuledGradients(results.map { TensorType($0.shape, $0.dtype) }, gradient)
   let node = Node(
-    op: .customs, inputs: OpInputs(list: (results + inputs).map(\.node)), attributes: .customs(rules),
+    op: .ruledResults, inputs: OpInputs(list: (results + inputs).map(\.node)), attributes: .ruledResults(rules),
     type: TensorType(Shape(), .float32), device: .passUnretained(device))
   return results.indices.map { rules.results.part($0, of: node) }
 }

@@ -1,0 +1,19 @@
+// Adds rows to the places that their indices name, on a GPU. A work-item makes one element of the result and
+// looks through all indices for its own, so that nothing is added twice at a time:
+//
+//   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j, i] = own
+const $index place = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
+if (place >= $total) return;
+const $index row = place / $inner;
+const $index column = place - row * $inner;
+const $index outer = row / $extent;
+const $index own = row - outer * $extent;
+$V sum = $zero;
+for ($index j = 0; j < $count; j += 1) {
+  const i64 to = $indices[$firstIndex + outer * $outerStride + j * $stride + column * $columnStride];
+  if (own == 0 && (to < 0 || to >= $extent)) $FAULT
+  if (to == own) {
+    sum = row_add_$lane(sum, LOAD_$type($source, $firstSource + (outer * $count + j) * $inner + column, 1));
+  }
+}
+STORE_$type($result, $firstResult + place, 1, sum);

@@ -1,0 +1,31 @@
+// The sums of segments of rows, on a GPU. The rows of a segment lie together, and the segments in order:
+//
+//   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j] = own
+//
+// A work-item makes one element of the result: by halving it finds where its segment begins, and goes on to
+// where it ends. Those of the first column share out the test that the indices are in range and ascend.
+const $index place = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
+if (place >= $total) return;
+const $index row = place / $inner;
+const $index column = place - row * $inner;
+const $index outer = row / $extent;
+const $index own = row - outer * $extent;
+const $index base = $firstIndex + outer * $outerStride;
+if (column == 0) {
+  const $index last = ($index)(((i64)own + 1) * $count / $extent);
+  for ($index j = ($index)((i64)own * $count / $extent); j < last; j += 1) {
+    const i64 to = $indices[base + j * $stride];
+    if (to < 0 || to >= $extent) $FAULT
+    if (j > 0 && $indices[base + (j - 1) * $stride] > to) $FAULT
+  }
+}
+$index low = 0;
+for ($index high = $count; low < high;) {
+  const $index middle = low + (high - low) / 2;
+  if ($indices[base + middle * $stride] < own) low = middle + 1; else high = middle;
+}
+$V sum = $zero;
+for ($index j = low; j < $count && $indices[base + j * $stride] == own; j += 1) {
+  sum = row_add_$lane(sum, LOAD_$type($source, $firstSource + (outer * $count + j) * $inner + column, 1));
+}
+STORE_$type($result, $firstResult + place, 1, sum);

@@ -1,0 +1,69 @@
+// Random words, for any dialect. Follows prelude/storage.h.
+
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): ten rounds over the
+// counter (block, counter) under the key (seed). The four words of the block in each lane.
+INLINE void random_words(VL block, VL counter, VL seed, VU *words) {
+  VU c0 = AS_U(I_FROM_L(block));
+  VU c1 = AS_U(I_FROM_L(block >> 32));
+  VU c2 = AS_U(I_FROM_L(counter));
+  VU c3 = AS_U(I_FROM_L(counter >> 32));
+  VU k0 = AS_U(I_FROM_L(seed));
+  VU k1 = AS_U(I_FROM_L(seed >> 32));
+  for (int round = 0; round < 10; round += 1) {
+    const VU high0 = MULTIPLY_HIGH((VU)(0xD2511F53u), c0);
+    const VU high1 = MULTIPLY_HIGH((VU)(0xCD9E8D57u), c2);
+    const VU low0 = c0 * 0xD2511F53u;
+    const VU low1 = c2 * 0xCD9E8D57u;
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 = k0 + 0x9E3779B9u;
+    k1 = k1 + 0xBB67AE85u;
+  }
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
+}
+
+// 1 for the words of a block whose upper 24 bits are below `bound`, else 0.
+INLINE void kept_words(VL block, VL counter, VL seed, VI bound, VI *kept) {
+  VU words[4];
+  random_words(block, counter, seed, words);
+  UNROLL for (int i = 0; i < 4; i += 1) kept[i] = TRUTH32(AS_I(words[i] >> 8) < bound);
+}
+
+// The same for the words from `place` on, one in each lane, and for those of the two rows behind, `stride` words apart.
+#if WIDTH == 1
+INLINE void kept_rows(i64 place, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
+  UNROLL for (int row = 0; row < 3; row += 1) {
+    VI all[4];
+    kept_words((place + row * stride) >> 2, counter, seed, bound, all);
+    const int skew = (int)((place + row * stride) & 3);
+    kept[row] = skew < 2 ? (skew == 0 ? all[0] : all[1]) : (skew == 2 ? all[2] : all[3]);
+  }
+}
+#else
+// Five neighbouring lanes have the blocks of a row, wherever in the first of them it begins.
+INLINE void kept_rows(i64 place, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
+  const VI row = (VI)(0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2);
+  const VL block = (((VL)(place) + L_FROM_I(row) * (VL)(stride)) >> 2) + LANES_L - L_FROM_I(row * 5);
+  VI words[4];
+  int all[4 * WIDTH];
+  kept_words(block, counter, seed, bound, words);
+  store_by_turns(words[0], words[1], words[2], words[3], all);
+  UNROLL for (int i = 0; i < 3; i += 1) kept[i] = VLOAD(all + 20 * i + (int)((place + i * stride) & 3));
+}
+#endif
+
+// The same for four words, the first of which is `skew` words into the block ahead of `block`: `last` holds that
+// block's, and then those of `block`.
+INLINE void kept_fours(VL block, VL counter, VL seed, VI bound, VI skew, VI *last, VI *kept) {
+  VI all[7];
+  UNROLL for (int i = 0; i < 4; i += 1) all[i] = last[i];
+  kept_words(block, counter, seed, bound, last);
+  UNROLL for (int i = 0; i < 3; i += 1) all[i + 4] = last[i];
+  UNROLL for (int i = 0; i < 6; i += 1) all[i] = SELECT_I((skew & 1) != 0, all[i + 1], all[i]);
+  UNROLL for (int i = 0; i < 4; i += 1) kept[i] = SELECT_I((skew & 2) != 0, all[i + 2], all[i]);
+}

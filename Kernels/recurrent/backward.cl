@@ -1,0 +1,61 @@
+// The gradients of $rows sequences, from the last time to the first; one group for them, as forward.cl has it.
+//
+//   result  gradients of the input [times, batch, gates, size], those of the states, and $slopes: those of the product
+//   weight  [gates · size, size]
+//
+// What flows back past a time is added up in the gradients of the states. A time's gradients of the product are there
+// for the whole group before they are multiplied.
+const i64 first = (i64)GROUP_ID() * $rows;
+const i64 stateCount = $batch * $size;
+GLOBAL const $T *all = $forward + $forwardOffset;
+GLOBAL const $T *kept = all + ($times + $states) * stateCount;
+GLOBAL $T *ofInput = $result + $resultOffset;
+GLOBAL $T *carried = ofInput + $times * $gates * stateCount;
+GLOBAL $T *carriedCell = carried + stateCount;
+GLOBAL $T *slopes = $slopes;
+for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
+  const int count = (int)SMALLER((i64)WIDTH, $size - at);
+  for (i64 row = first; row < SMALLER(first + $rows, $batch); row += 1) {
+    const i64 unit = row * $size + at;
+    STORE_$dtype(carried, unit, count, $LAST);
+    if ($states == 2) STORE_$dtype(carriedCell, unit, count, $LASTCELL);
+  }
+}
+for (i64 turn = $times - 1; turn >= 0; turn -= 1) {
+  const i64 place = $isReversed ? $times - 1 - turn : turn;
+  const i64 previous = place + ($isReversed ? 1 : -1);
+  for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
+    const int count = (int)SMALLER((i64)WIDTH, $size - at);
+    for (i64 sequence = first; sequence < SMALLER(first + $rows, $batch); sequence += 1) {
+      const i64 row = place * $batch + sequence;
+      const i64 unit = sequence * $size + at;
+      const i64 x = row * $gates * $size + at;
+      const int held = $HELD;
+      const $V dh = EXACT_$dtype(carried, unit, count)$GRADIENT;
+      $V past = held ? ($V)(0) : dh;
+      $CELL
+      STORE_$dtype(carried, unit, count, past);
+    }
+  }
+  GLOBAL_BARRIER();
+  for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
+    const int count = (int)SMALLER((i64)WIDTH, $size - at);
+    $V sums[$rows];
+    i64 rowAt[$rows];
+    UNROLL for (int r = 0; r < $rows; r += 1) {
+      sums[r] = ($V)(0);
+      rowAt[r] = (place * $batch + SMALLER(first + r, $batch - 1)) * $gates * $size;
+    }
+    for (i64 k = 0; k < $gates * $size; k += 1) {
+      const $V w = LOAD_$dtype($weight, $weightOffset + k * $size + at, count);
+      UNROLL for (int r = 0; r < $rows; r += 1) {
+        sums[r] = ACCUMULATE_$lane(($V)(slopes[rowAt[r] + k]), w, sums[r]);
+      }
+    }
+    UNROLL for (int r = 0; r < $rows; r += 1) {
+      if (first + r >= $batch) continue;
+      const i64 unit = (first + r) * $size + at;
+      STORE_$dtype(carried, unit, count, EXACT_$dtype(carried, unit, count) + sums[r]);
+    }
+  }
+}

@@ -1,0 +1,20 @@
+// dc = dc + dh · o · (1 − tanh² c)
+$V di = ($V)(0), df = ($V)(0), dg = ($V)(0), dout = ($V)(0);
+if (held) {
+  GLOBAL const $T *gates = kept + row * 5 * $size + at;
+  GLOBAL const $T *old = turn == 0 ? $cell + $cellOffset + unit
+                                   : kept + ((previous * $batch + sequence) * 5 + 4) * $size + at;
+  const $V i = LOAD_$dtype(gates, 0, count), f = LOAD_$dtype(gates, $size, count);
+  const $V g = LOAD_$dtype(gates, 2 * $size, count), o = LOAD_$dtype(gates, 3 * $size, count);
+  const $V squashed = tanh_$lane(LOAD_$dtype(gates, 4 * $size, count));
+  const $V dc = EXACT_$dtype(carriedCell, unit, count) + dh * o * (1 - squashed * squashed);
+  di = dc * g * (i * (1 - i));
+  df = dc * LOAD_$dtype(old, 0, count) * (f * (1 - f));
+  dg = dc * i * (1 - g * g);
+  dout = dh * squashed * (o * (1 - o));
+  STORE_$dtype(carriedCell, unit, count, dc * f);
+}
+STORE_$dtype(ofInput, x, count, di);
+STORE_$dtype(ofInput, x + $size, count, df);
+STORE_$dtype(ofInput, x + 2 * $size, count, dg);
+STORE_$dtype(ofInput, x + 3 * $size, count, dout);

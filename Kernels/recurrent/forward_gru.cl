@@ -1,0 +1,16 @@
+// h = (1 − z) · n + z · h
+$V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);
+if (held) {
+  p = sums[2][r]$BIAS2;
+  reset = sigmoid_$lane(LOAD_$dtype($input, x, count) + (sums[0][r]$BIAS0));
+  z = sigmoid_$lane(LOAD_$dtype($input, x + $size, count) + (sums[1][r]$BIAS1));
+  n = tanh_$lane(LOAD_$dtype($input, x + 2 * $size, count) + reset * p);
+  h = (($V)(1) - z) * n + z * old;
+}
+if ($keeps) {
+  GLOBAL $T *kept = last + stateCount + row * 4 * $size + at;
+  STORE_$dtype(kept, 0, count, reset);
+  STORE_$dtype(kept, $size, count, z);
+  STORE_$dtype(kept, 2 * $size, count, n);
+  STORE_$dtype(kept, 3 * $size, count, p);
+}

@@ -1,0 +1,20 @@
+// c = f · c + i · g,  h = o · tanh c
+$V c = turn == 0 ? LOAD_$dtype($cell, $cellOffset + unit, count) : EXACT_$dtype(cells, unit, count);
+$V i = ($V)(0), f = ($V)(0), g = ($V)(0), o = ($V)(0);
+if (held) {
+  i = sigmoid_$lane(LOAD_$dtype($input, x, count) + sums[0][r]);
+  f = sigmoid_$lane(LOAD_$dtype($input, x + $size, count) + sums[1][r]);
+  g = tanh_$lane(LOAD_$dtype($input, x + 2 * $size, count) + sums[2][r]);
+  o = sigmoid_$lane(LOAD_$dtype($input, x + 3 * $size, count) + sums[3][r]);
+  c = f * c + i * g;
+  h = o * tanh_$lane(c);
+}
+STORE_$dtype(cells, unit, count, c);
+if ($keeps) {
+  GLOBAL $T *kept = cells + stateCount + row * 5 * $size + at;
+  STORE_$dtype(kept, 0, count, i);
+  STORE_$dtype(kept, $size, count, f);
+  STORE_$dtype(kept, 2 * $size, count, g);
+  STORE_$dtype(kept, 3 * $size, count, o);
+  STORE_$dtype(kept, 4 * $size, count, c);
+}

@@ -1,0 +1,138 @@
+import ApusDevice
+import CSIMD
+
+/// What both passes of a recurrent layer share: how the batch is cut, and where a row of a value begins.
+///
+/// A task goes through all times with some of the sequences: no thread waits for another between times. Sequences do
+/// not depend on each other, and neither do products of their rows: here the batch may be cut by the number of threads.
+struct RecurrentRows {
+  let geometry: Recurrent.Geometry
+  let lane: Lane
+  private let mask: Int?
+
+  /// The most sequences of a task.
+  static let limit = 32
+
+  init(_ step: Recurrent) {
+    geometry = step.geometry
+    lane = step.dtype.lane
+    mask = step.mask
+  }
+
+  /// The most sequences that a task of this batch may have.
+  var most: Int { min(geometry.batch, Self.limit) }
+  /// Bytes of a state.
+  var byteCount: Int { geometry.size * lane.byteCount }
+
+  func tasks(_ pool: ThreadPool) -> [Range<Int>] {
+    let count = max(pool.threadCount, (geometry.batch + Self.limit - 1) / Self.limit)
+    return geometry.batch.pieces(of: max(min(geometry.batch, 4), (geometry.batch + count - 1) / count))
+  }
+
+  /// Whether a sequence has an element at a place.
+  func isHeld(_ place: Int, _ row: Int, _ frame: RunFrame) -> Bool {
+    guard let mask else { return true }
+    return (frame.values[mask]! + place * geometry.batch + row).load(as: UInt8.self) != 0
+  }
+
+  /// Where the numbers of a sequence at a place begin, in an array with `width` states for each.
+  func row(_ base: UnsafeMutableRawPointer, _ place: Int, _ row: Int, width: Int = 1) -> UnsafeMutableRawPointer {
+    base + (place * geometry.batch + row) * width * byteCount
+  }
+
+  func clear(_ target: UnsafeMutableRawPointer, states: Int) {
+    target.initializeMemory(as: UInt8.self, repeating: 0, count: states * byteCount)
+  }
+}
+
+/// A recurrent layer forward.
+final class RecurrentStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let step: Recurrent
+  private let rows: RecurrentRows
+  private let product: PanelProduct
+  private let run: (UnsafePointer<csimd_cell>?) -> Void
+
+  init(_ step: Recurrent, _ builder: StepBuilder) {
+    self.step = step
+    rows = RecurrentRows(step)
+    let g = step.geometry
+    product = PanelProduct(k: g.size, n: g.gates * g.size, uses: g.times * g.batch, rows.lane, builder)
+    let functions = builder.loops.pointee.cell_forward
+    run = rows.lane == .float32 ? functions.0! : functions.1!
+    sharedByteCount = product.sharedByteCount
+    workspaceByteCount =
+      product.resultByteCount(rows: rows.most) + product.roomByteCount(rows: rows.most) + rows.most * rows.byteCount
+  }
+
+  func run(_ context: borrowing RunContext) {
+    let panels = product.panels(of: context.address(step.weight), context)
+    let (frame, workspaces) = (context.frame, context.workspaces)
+    let tasks = rows.tasks(context.pool)
+    context.pool.run(tasks.count) { task, worker in self.run(tasks[task], panels, frame, workspaces[worker]) }
+  }
+
+  /// All times of some sequences.
+  private func run(
+    _ batch: Range<Int>, _ panels: UnsafeRawPointer, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
+  ) {
+    let g = step.geometry
+    let result = frame.values[step.result]!
+    let products = workspace
+    let room = products + product.resultByteCount(rows: rows.most)
+    let cells = room + product.roomByteCount(rows: rows.most)
+    let first = batch.lowerBound
+    if step.states.count == 2 {
+      cells.copyMemory(
+        from: rows.row(frame.values[step.states[1]]!, 0, first), byteCount: batch.count * rows.byteCount)
+    }
+    var states = rows.row(frame.values[step.states[0]]!, 0, first)
+    for place in step.order {
+      product.multiply(rows: batch.count, states, leading: g.size, panels, products, room: room)
+      for row in batch {
+        let offset = row - first
+        run(
+          place, row, product: products + offset * product.stride * rows.lane.byteCount,
+          state: states + offset * rows.byteCount, cell: cells + offset * rows.byteCount, result, frame)
+      }
+      states = rows.row(result, place, first)
+    }
+    let last = result + g.lastStart * rows.lane.byteCount
+    rows.row(last, 0, first).copyMemory(from: states, byteCount: batch.count * rows.byteCount)
+    if step.states.count == 2 {
+      rows.row(last, 1, first).copyMemory(from: cells, byteCount: batch.count * rows.byteCount)
+    }
+  }
+
+  /// One time of one sequence.
+  private func run(
+    _ place: Int, _ row: Int, product: UnsafeMutableRawPointer, state: UnsafeMutableRawPointer,
+    cell: UnsafeMutableRawPointer, _ result: UnsafeMutableRawPointer, _ frame: RunFrame
+  ) {
+    let g = step.geometry
+    let next = rows.row(result, place, row)
+    let kept =
+      step.keeps && g.kept > 0
+      ? rows.row(result + g.keptStart * rows.lane.byteCount, place, row, width: g.kept) : nil
+    guard rows.isHeld(place, row, frame) else {
+      next.copyMemory(from: state, byteCount: rows.byteCount)
+      guard let kept else { return }
+      rows.clear(kept, states: g.kept)
+      if g.kind == .lstm { (kept + 4 * rows.byteCount).copyMemory(from: cell, byteCount: rows.byteCount) }
+      return
+    }
+    var description = csimd_cell()
+    description.kind = Int32(g.kind.rawValue)
+    description.size = g.size
+    description.input = UnsafeRawPointer(rows.row(frame.values[step.input!]!, place, row, width: g.gates))
+    description.product = UnsafeRawPointer(product)
+    description.bias = step.bias.map { UnsafeRawPointer(frame.values[$0]!) }
+    description.state = UnsafeRawPointer(state)
+    description.cell = UnsafeRawPointer(cell)
+    description.next_state = next
+    description.next_cell = cell
+    description.kept = kept
+    run(&description)
+  }
+}

@@ -1,0 +1,132 @@
+import ApusDevice
+import CSIMD
+
+/// The gradients of a recurrent layer, from the last time to the first.
+final class RecurrentGradientStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let step: Recurrent
+  private let rows: RecurrentRows
+  private let product: PanelProduct
+  private let run: (UnsafePointer<csimd_cell_gradient>?) -> Void
+  private let add: csimd_loop
+
+  init(_ step: Recurrent, _ builder: StepBuilder) throws(DeviceError) {
+    self.step = step
+    rows = RecurrentRows(step)
+    let g = step.geometry
+    product = PanelProduct(k: g.gates * g.size, n: g.size, uses: g.times * g.batch, rows.lane, builder)
+    let functions = builder.loops.pointee.cell_backward
+    run = rows.lane == .float32 ? functions.0! : functions.1!
+    add = try builder.row("add", rows.lane)
+    sharedByteCount = product.sharedByteCount
+    workspaceByteCount =
+      product.resultByteCount(rows: rows.most) + product.roomByteCount(rows: rows.most) + 2 * rows.most * rows.byteCount
+  }
+
+  func run(_ context: borrowing RunContext) {
+    let panels = product.panels(of: context.address(step.weight), context)
+    let (frame, workspaces) = (context.frame, context.workspaces)
+    let tasks = rows.tasks(context.pool)
+    context.pool.run(tasks.count) { task, worker in self.run(tasks[task], panels, frame, workspaces[worker]) }
+  }
+
+  /// What one time of a sequence is told beside its place.
+  private struct Row {
+    /// What came through the product of the time behind.
+    var product: UnsafeMutableRawPointer
+    /// What came past it; and for `c`.
+    var carried: UnsafeMutableRawPointer
+    var carriedCell: UnsafeMutableRawPointer
+  }
+
+  /// All times of some sequences.
+  private func run(
+    _ batch: Range<Int>, _ panels: UnsafeRawPointer, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
+  ) {
+    let g = step.geometry
+    let size = rows.lane.byteCount
+    let result = frame.values[step.result]!
+    let products = workspace
+    let room = products + product.resultByteCount(rows: rows.most)
+    let carried = room + product.roomByteCount(rows: rows.most)
+    let carriedCells = carried + rows.most * rows.byteCount
+    let first = batch.lowerBound
+    products.initializeMemory(as: UInt8.self, repeating: 0, count: batch.count * product.stride * size)
+    for (state, target) in [carried, carriedCells].prefix(g.states).enumerated() {
+      rows.clear(target, states: batch.count)
+      guard let gradient = step.lastGradients[state] else { continue }
+      target.copyMemory(
+        from: rows.row(frame.values[gradient]!, 0, first), byteCount: batch.count * rows.byteCount)
+    }
+    let gradients = g.kind == .gru ? result + g.productGradientStart * size : result
+    func described(_ row: Int) -> Row {
+      Row(
+        product: products + (row - first) * product.stride * size, carried: carried + (row - first) * rows.byteCount,
+        carriedCell: carriedCells + (row - first) * rows.byteCount)
+    }
+    let order = step.order
+    for turn in order.indices.reversed() {
+      let previous = turn > 0 ? order[turn - 1] : nil
+      for row in batch { run(order[turn], after: previous, row, described(row), result, frame) }
+      product.multiply(
+        rows: batch.count, rows.row(gradients, order[turn], first, width: g.gates), leading: g.gates * g.size, panels,
+        products, room: room)
+    }
+    let states = result + g.stateGradientStart * size
+    for row in batch {
+      let (target, row) = (rows.row(states, 0, row), described(row))
+      add(row.carried, row.product, to: target)
+      guard g.states == 2 else { continue }
+      (target + g.stateCount * size).copyMemory(from: row.carriedCell, byteCount: rows.byteCount)
+    }
+  }
+
+  /// `target = a + b` for one state.
+  private func add(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
+    withUnsafeTemporaryAllocation(of: csimd_operand.self, capacity: 2) { operands in
+      operands[0] = csimd_operand(data: a, step: 1)
+      operands[1] = csimd_operand(data: b, step: 1)
+      add(step.geometry.size, target, operands.baseAddress)
+    }
+  }
+
+  /// One time of one sequence.
+  private func run(
+    _ place: Int, after previous: Int?, _ row: Int, _ parts: Row, _ result: UnsafeMutableRawPointer, _ frame: RunFrame
+  ) {
+    let g = step.geometry
+    let size = rows.lane.byteCount
+    let inputGradient = rows.row(result, place, row, width: g.gates)
+    let productGradient = rows.row(result + g.productGradientStart * size, place, row, width: g.gates)
+    let gradient = step.gradient.map { rows.row(frame.values[$0]!, place, row) }
+    guard rows.isHeld(place, row, frame) else {
+      add(parts.carried, parts.product, to: parts.carried)
+      if let gradient { add(parts.carried, gradient, to: parts.carried) }
+      rows.clear(inputGradient, states: g.gates)
+      if g.kind == .gru { rows.clear(productGradient, states: g.gates) }
+      return
+    }
+    let forward = frame.values[step.forward!]!
+    let kept = forward + g.keptStart * size
+    func state(_ number: Int, _ later: UnsafeMutableRawPointer) -> UnsafeRawPointer {
+      UnsafeRawPointer(previous == nil ? rows.row(frame.values[step.states[number]]!, 0, row) : later)
+    }
+    var description = csimd_cell_gradient()
+    description.kind = Int32(g.kind.rawValue)
+    description.size = g.size
+    description.kept = UnsafeRawPointer(rows.row(kept, place, row, width: g.kept))
+    description.state = state(0, rows.row(forward, previous ?? 0, row))
+    if g.kind == .lstm {
+      description.cell = state(1, rows.row(kept, previous ?? 0, row, width: g.kept) + 4 * rows.byteCount)
+    }
+    description.next_state = UnsafeRawPointer(rows.row(forward, place, row))
+    description.product = UnsafeRawPointer(parts.product)
+    description.gradient = gradient.map { UnsafeRawPointer($0) }
+    description.carried = parts.carried
+    description.carried_cell = parts.carriedCell
+    description.input_gradient = inputGradient
+    description.product_gradient = productGradient
+    run(&description)
+  }
+}

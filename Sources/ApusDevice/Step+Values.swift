@@ -1,0 +1,76 @@
+/// What every family of steps says of itself.
+protocol StepFamily {
+  /// The step on other values: `read` numbers those that it reads, `write` those that it writes, each place once.
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Self
+}
+
+extension Step {
+  /// Every value that the step reads or writes.
+  package var values: [Int] {
+    var list: [Int] = []
+    _ = mapped(
+      read: {
+        list.append($0); return $0
+      },
+      write: {
+        list.append($0); return $0
+      })
+    return list
+  }
+
+  /// The values that the step writes.
+  package var results: [Int] {
+    var list: [Int] = []
+    _ = mapped(
+      read: { $0 },
+      write: {
+        list.append($0); return $0
+      })
+    return list
+  }
+
+  /// The step with other numbers for its values.
+  package func renumbered(_ number: (Int) -> Int) -> Step { mapped(read: number, write: number) }
+
+  private func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Step {
+    switch self {
+    case .elementwise(let step): .elementwise(step.mapped(read: read, write: write))
+    case .reduction(let step): .reduction(step.mapped(read: read, write: write))
+    case .scan(let step): .scan(step.mapped(read: read, write: write))
+    case .matmul(let step): .matmul(step.mapped(read: read, write: write))
+    case .convolution(let step): .convolution(step.mapped(read: read, write: write))
+    case .pooling(let step): .pooling(step.mapped(read: read, write: write))
+    case .attention(let step): .attention(step.mapped(read: read, write: write))
+    case .recurrent(let step): .recurrent(step.mapped(read: read, write: write))
+    case .copy(let step): .copy(step.mapped(read: read, write: write))
+    case .gather(let step): .gather(step.mapped(read: read, write: write))
+    case .scatterAdd(let step): .scatterAdd(step.mapped(read: read, write: write))
+    case .random(let step): .random(step.mapped(read: read, write: write))
+    case .sort(let step): .sort(step.mapped(read: read, write: write))
+    case .loop(let step): .loop(step.mapped(read: read, write: write))
+    case .custom(let step): .custom(step.mapped(read: read, write: write))
+    }
+  }
+}
+
+extension Argument {
+  func mapped(_ read: (Int) -> Int) -> Argument {
+    guard case .tensor(var operand) = self else { return self }
+    operand.value = read(operand.value)
+    return .tensor(operand)
+  }
+}
+
+extension Binding {
+  func mapped(_ read: (Int) -> Int, _ write: (Int) -> Int) -> Binding {
+    Binding(
+      domain: domain, arguments: arguments.map { $0.mapped(read) },
+      results: results.map { Operand(value: write($0.value), layout: $0.layout) })
+  }
+}
+
+extension Epilogue {
+  func mapped(_ read: (Int) -> Int, _ write: (Int) -> Int) -> Epilogue {
+    Epilogue(program: program, binding: binding.mapped(read, write))
+  }
+}

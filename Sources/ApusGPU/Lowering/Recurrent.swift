@@ -1,0 +1,87 @@
+import ApusDevice
+
+extension PlanLowering {
+  mutating func lower(_ step: Recurrent) {
+    let g = step.geometry
+    // What a register serves at a time: the sums of both classes' sequences fit the registers.
+    let rows = isCPU && g.gates == 1 ? 8 : 4
+    let localSize = isCPU ? 1 : g.size <= 64 ? 64 : 256
+    var builder = KernelBuilder(family: "recurrent_\(step.pass.rawValue)", target: target, isLarge: true)
+    var template = KernelTemplate("recurrent/\(step.pass.rawValue).cl")
+    template["V"] = step.dtype.lane.vector
+    template["T"] = step.dtype.lane.scalar
+    template["lane"] = step.dtype.lane.suffix
+    template["dtype"] = "\(step.dtype)"
+    template["gates"] = String(g.gates)
+    template["states"] = String(g.states)
+    template["rows"] = String(rows)
+    template["localSize"] = String(localSize)
+    template["keeps"] = step.keeps ? "1" : "0"
+    for (name, value) in [
+      ("times", g.times), ("batch", g.batch), ("size", g.size), ("isReversed", step.isReversed ? 1 : 0),
+    ] {
+      template[name] = builder.number(value)
+    }
+    bind(step.weight, as: "weight", &template, &builder)
+    (template["result"], template["resultOffset"]) = bind(step.result, isConstant: false, &builder)
+    template["HELD"] =
+      step.mask.map { mask in
+        let (flags, offset) = bind(mask, isConstant: true, &builder)
+        return "\(flags)[\(offset) + row] != 0"
+      } ?? "1"
+    if step.pass == .forward { fillForward(step, &template, &builder) } else { fillBackward(step, &template, &builder) }
+    let cell = g.kind == .lstm ? "lstm" : g.kind == .gru ? "gru" : "plain"
+    template["CELL"] = template.with(file: "recurrent/\(step.pass.rawValue)_\(cell).cl").text
+    builder.append(template)
+    launch(
+      builder, groups: (g.batch + rows - 1) / rows, localSize: localSize,
+      detail: "recurrent \(g.kind) \(step.pass.rawValue) \(g.times)x\(g.batch) of \(g.size)", flops: step.flops)
+  }
+
+  private func fillForward(_ step: Recurrent, _ template: inout KernelTemplate, _ builder: inout KernelBuilder) {
+    let lane = step.dtype.lane.suffix
+    bind(step.states[0], as: "state", &template, &builder)
+    if let input = step.input { bind(input, as: "input", &template, &builder) }
+    if step.states.count == 2 { bind(step.states[1], as: "cell", &template, &builder) }
+    template["function"] =
+      step.geometry.kind == .tanh ? "tanh_\(lane)(sum)" : "row_maximum_\(lane)(sum, (\(step.dtype.lane.vector))(0))"
+    let bias = step.bias.map { bind($0, isConstant: true, &builder) }
+    for gate in 0..<3 {
+      template["BIAS\(gate)"] =
+        bias.map { " + LOAD_\(step.dtype)(\($0.0), \($0.1) + \(gate) * \(template["size"]!) + at, count)" } ?? ""
+    }
+  }
+
+  private func fillBackward(_ step: Recurrent, _ template: inout KernelTemplate, _ builder: inout KernelBuilder) {
+    let (dtype, zero) = (step.dtype, "(\(step.dtype.lane.vector))(0)")
+    func load(_ value: Int?, _ at: String) -> String? {
+      value.map {
+        let (pointer, offset) = bind($0, isConstant: true, &builder)
+        return "LOAD_\(dtype)(\(pointer), \(offset) + \(at), count)"
+      }
+    }
+    if let forward = step.forward { bind(forward, as: "forward", &template, &builder) }
+    // Only those that the cell reads: arguments of kernels are few.
+    if step.geometry.kind == .gru { bind(step.states[0], as: "state", &template, &builder) }
+    if step.geometry.kind == .lstm { bind(step.states[1], as: "cell", &template, &builder) }
+    template["slopes"] = step.geometry.kind == .gru ? "carried + stateCount" : "ofInput"
+    template["GRADIENT"] = load(step.gradient, "row * \(template["size"]!) + at").map { " + \($0)" } ?? ""
+    template["LAST"] = load(step.lastGradients[0], "unit") ?? zero
+    template["LASTCELL"] = (step.lastGradients.count == 2 ? load(step.lastGradients[1], "unit") : nil) ?? zero
+    template["slope"] =
+      step.geometry.kind == .tanh
+      ? "dh * (1 - h * h)" : "CHOOSE_\(step.dtype.lane.suffix)(\(positive(step)), dh, \(zero))"
+  }
+
+  /// Where a state of a rectified unit is above 0, as a condition for all lanes.
+  private func positive(_ step: Recurrent) -> String {
+    "row_greater_\(step.dtype.lane.suffix)(h, (\(step.dtype.lane.vector))(0))"
+  }
+
+  /// A value: the pointer under `name`, and a number for its offset.
+  private func bind(
+    _ value: Int, as name: String, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+  ) {
+    (template[name], template[name + "Offset"]) = bind(value, isConstant: true, &builder)
+  }
+}

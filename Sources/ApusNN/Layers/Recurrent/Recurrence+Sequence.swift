@@ -1,0 +1,81 @@
+import ApusTensor
+
+extension Recurrence {
+  private var kind: RecurrentOptions.Kind {
+    switch self {
+    case .rnnTanh: .tanh
+    case .rnnReLU: .relu
+    case .lstm: .lstm
+    case .gru: .gru
+    }
+  }
+
+  /// All times of a sequence in one direction, as one step; its gradient is another. In mixed precision both compute in
+  /// `float32`, whatever the types of the input and the states are.
+  ///
+  /// - Parameters:
+  ///   - projected: `[T, batch, gates · size]`, the products of the inputs, with the biases.
+  ///   - states: `[batch, size]` each, the states before the first time.
+  ///   - weight: `[gates · size, size]`.
+  ///   - bias: `[gates · size]`, where `hasHiddenBias`.
+  ///   - mask: `[T, batch, 1]`, true where there is an element; elsewhere states stay as they are.
+  ///   - isReversed: whether time runs from the end.
+  /// - Returns: `[T, batch, size]`, the states `h` of all times, and the last states.
+  func callAsFunction(
+    _ projected: Tensor, states: [Tensor], weight: Tensor, bias: Tensor?, mask: Tensor?, isReversed: Bool
+  ) -> (all: Tensor, last: [Tensor]) {
+    withPrecision(.float32) {
+      let inputs = [projected] + states + [weight] + [bias].compactMap(\.self)
+      let lane: DType = inputs.contains { $0.dtype == .float64 } ? .float64 : .float32
+      let sequence = RecurrentSequence(
+        recurrence: self, options: RecurrentOptions(kind, isReversed: isReversed), keeps: isRecordingGradients)
+      let found = sequence.step(inputs.map { $0.cast(to: lane) }, constants: [mask].compactMap(\.self))
+        .map { $0.cast(to: states[0].dtype) }
+      return (found[0], Array(found.dropFirst()))
+    }
+  }
+}
+
+/// A sequence. Inputs are those of `Recurrence`, one after the other; the mask is a constant.
+private struct RecurrentSequence: Sendable {
+  let recurrence: Recurrence
+  let options: RecurrentOptions
+  /// Whether the step keeps what its gradient needs: outside of a recording the gradient runs it once more.
+  let keeps: Bool
+
+  var step: FusedStep {
+    FusedStep(resultCount: 1 + recurrence.stateCount) { inputs, masks in
+      let found = results(inputs, masks.first, keeps: keeps)
+      return [found.all] + found.last + [found.whole]
+    } gradient: { gradients, inputs, masks, results in
+      self.gradients(gradients, inputs, masks.first, all: results[0], whole: results.last!)
+    } definition: { inputs, masks in
+      recurrence.definition(
+        inputs[0], states: states(inputs), weight: weight(inputs), bias: bias(inputs), mask: masks.first,
+        isReversed: options.isReversed)
+    }
+  }
+
+  private func states(_ inputs: [Tensor]) -> [Tensor] { Array(inputs[1...recurrence.stateCount]) }
+  private func weight(_ inputs: [Tensor]) -> Tensor { inputs[recurrence.stateCount + 1] }
+  private func bias(_ inputs: [Tensor]) -> Tensor? { inputs.dropFirst(recurrence.stateCount + 2).first }
+  private func flags(_ mask: Tensor?) -> Tensor? { mask.map { $0.reshaped(to: [$0.shape[0], $0.shape[1]]) } }
+
+  private func results(_ inputs: [Tensor], _ mask: Tensor?, keeps: Bool) -> RecurrentResults {
+    Tensor.recurrent(
+      inputs[0], states: states(inputs), weight: weight(inputs), bias: bias(inputs), mask: flags(mask),
+      keeps: keeps, options)
+  }
+
+  private func gradients(
+    _ gradients: [Tensor?], _ inputs: [Tensor], _ mask: Tensor?, all: Tensor, whole: Tensor
+  ) -> [Tensor] {
+    let found = Tensor.recurrentGradients(
+      all: gradients[0], last: Array(gradients.dropFirst()), states: states(inputs), weight: weight(inputs),
+      mask: flags(mask), whole: keeps ? whole : results(inputs, mask, keeps: true).whole, times: inputs[0].shape[0],
+      options)
+    let previous = previousStates(all, inputs[1], isReversed: options.isReversed)
+    let ofWeight = weightGradient(found.product, previous)
+    return [found.input] + found.states + [ofWeight] + (bias(inputs) == nil ? [] : [found.product.sum([0, 1])])
+  }
+}

@@ -1,0 +1,61 @@
+import ApusTensor
+
+extension Recurrence {
+  /// What the step of a sequence computes, as a loop of ordinary operations whose rule is another: one product for each
+  /// time in either, and what the gradient of the gradient is made from.
+  ///
+  /// - Parameters: see `callAsFunction`.
+  /// - Returns: all `h`, then the last states.
+  func definition(
+    _ projected: Tensor, states: [Tensor], weight: Tensor, bias: Tensor?, mask: Tensor?, isReversed: Bool
+  ) -> [Tensor] {
+    let found =
+      switch self {
+      case .rnnTanh, .rnnReLU:
+        plainRecurrence(projected, states[0], weight, mask, isReversed: isReversed, isTanh: self == .rnnTanh)
+      case .lstm: lstmRecurrence(projected, states[0], states[1], weight, mask, isReversed: isReversed)
+      case .gru:
+        gruRecurrence(
+          projected, states[0], weight,
+          bias ?? .zeros([weight.shape[0]], dtype: weight.dtype, device: weight.device), mask, isReversed: isReversed)
+      }
+    return Array(found.prefix(1 + stateCount))
+  }
+}
+
+/// The states before each time, `[T, batch, size]`, from those after it and the first.
+func previousStates(_ states: Tensor, _ initial: Tensor, isReversed: Bool) -> Tensor {
+  let count = states.shape[0]
+  let first = initial.expandingAxis(at: 0)
+  guard count > 1 else { return first }
+  return isReversed
+    ? .concatenated([states.slice(0, from: 1, count: count - 1), first])
+    : .concatenated([first, states.slice(0, from: 0, count: count - 1)])
+}
+
+/// `Σₜ gₜᵀ · hₜ` as one product: `[T, batch, n]` and `[T, batch, size]` to `[n, size]`.
+func weightGradient(_ gradients: Tensor, _ states: Tensor) -> Tensor {
+  let rows = gradients.shape[0] * gradients.shape[1]
+  return gradients.reshaped(to: [rows, gradients.shape[2]]).transposed()
+    .matmul(states.reshaped(to: [rows, states.shape[2]]))
+}
+
+/// Sequences for a loop, some of which may be missing.
+struct LoopElements {
+  private(set) var sequences: [Tensor] = []
+
+  /// Adds a sequence; returns what picks its element.
+  mutating func add(_ sequence: Tensor?) -> ([Tensor]) -> Tensor? {
+    guard let sequence else { return { _ in nil } }
+    let place = sequences.count
+    sequences.append(sequence)
+    return { $0[place] }
+  }
+}
+
+/// The gradient of a state, split in what flows through the cell and what passes by where there is no element.
+func split(_ gradient: Tensor, by mask: Tensor?) -> (through: Tensor, past: Tensor?) {
+  guard let mask else { return (gradient, nil) }
+  let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
+  return (mask.select(gradient, zero), mask.select(zero, gradient))
+}

@@ -1,0 +1,79 @@
+/// A function that a step of its own computes, and whose gradient another step computes: derivatives of the gradient are
+/// those of the definition's, in ordinary operations.
+///
+/// What the functions need beside numbers they get as `constants`, such as masks: a tensor that a rule holds on its own
+/// would be kept as a value that somebody wants.
+package struct FusedStep: Sendable {
+  /// From the inputs to the results, and behind them what the gradient needs.
+  package var step: @Sendable (_ inputs: [Tensor], _ constants: [Tensor]) -> [Tensor]
+  /// From the gradients of the results (`nil` for those that nothing depends on), the inputs and all that `step` gave to
+  /// the gradients of the inputs.
+  package var gradient:
+    @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ constants: [Tensor], _ results: [Tensor]) -> [Tensor]
+  /// From the inputs to the results.
+  package var definition: @Sendable (_ inputs: [Tensor], _ constants: [Tensor]) -> [Tensor]
+  /// How many results there are, ahead of what the gradient needs.
+  package var resultCount: Int
+
+  package init(
+    resultCount: Int, step: @escaping @Sendable ([Tensor], [Tensor]) -> [Tensor],
+    gradient: @escaping @Sendable ([Tensor?], [Tensor], [Tensor], [Tensor]) -> [Tensor],
+    definition: @escaping @Sendable ([Tensor], [Tensor]) -> [Tensor]
+  ) {
+    self.resultCount = resultCount
+    self.step = step
+    self.gradient = gradient
+    self.definition = definition
+  }
+
+  /// The results. No gradient flows to constants.
+  package func callAsFunction(_ inputs: [Tensor], constants: [Tensor]) -> [Tensor] {
+    let (count, others) = (inputs.count, constants.count)
+    let found: [Tensor] = withGradient(inputs + constants) { gradients, arguments, results in
+      let given = Array(gradients.prefix(resultCount))
+      return first(given, Array(arguments.prefix(count)), Array(arguments.suffix(others)), results)
+        + Array(repeating: nil, count: others)
+    } function: { arguments in
+      step(Array(arguments.prefix(count)), Array(arguments.suffix(others)))
+    }
+    return Array(found.prefix(resultCount))
+  }
+
+  /// The gradients of the inputs, under a rule of their own.
+  private func first(
+    _ gradients: [Tensor?], _ inputs: [Tensor], _ constants: [Tensor], _ results: [Tensor]
+  ) -> [Tensor?] {
+    let places = gradients.indices.filter { gradients[$0] != nil }
+    guard !places.isEmpty else { return inputs.map { _ in nil } }
+    // What the step gave is a function of the inputs, through which nothing flows back here.
+    let arguments = gradients.compactMap(\.self) + inputs + constants + results
+    let (count, others, all) = (places.count + inputs.count, constants.count, arguments.count)
+    return withGradient(arguments) { seconds, arguments, _ in
+      second(seconds, places, Array(arguments.prefix(count)), Array(arguments[count..<count + others]))
+        + Array(repeating: nil, count: all - count)
+    } function: { arguments in
+      var given: [Tensor?] = Array(repeating: nil, count: gradients.count)
+      for (place, gradient) in zip(places, arguments) { given[place] = gradient }
+      return gradient(
+        given, Array(arguments[places.count..<count]), Array(arguments[count..<count + others]),
+        Array(arguments[(count + others)...]))
+    }
+  }
+
+  /// The gradients of the gradients: those of the definition's.
+  /// - Parameter arguments: the gradients of the results at `places`, then the inputs.
+  private func second(
+    _ seconds: [Tensor?], _ places: [Int], _ arguments: [Tensor], _ constants: [Tensor]
+  ) -> [Tensor?] {
+    let targets = arguments.map { $0.aliased() }
+    let values = Array(targets[places.count...])
+    let results = definition(values, constants)
+    let weighted = zip(places, targets).map { (results[$0] * $1).sum() }
+    let first = partialGradients(of: weighted.dropFirst().reduce(weighted[0]) { $0 + $1 }, withRespectTo: values)
+    let terms = zip(first, seconds).compactMap { first, second in
+      first.flatMap { first in second.map { (first * $0).sum() } }
+    }
+    guard let start = terms.first else { return arguments.map { _ in nil } }
+    return partialGradients(of: terms.dropFirst().reduce(start) { $0 + $1 }, withRespectTo: targets)
+  }
+}

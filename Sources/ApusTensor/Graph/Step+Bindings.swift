@@ -1,0 +1,29 @@
+import ApusDevice
+
+extension Step {
+  /// The programs' reads and writes, element by element.
+  var bindings: [Binding] {
+    switch self {
+    case .elementwise(let step): step.segments
+    case .reduction(let step): [step.epilogue.binding]
+    case .matmul(let step): [step.epilogue.binding]
+    case .convolution(let step): [step.epilogue.binding]
+    case .pooling(let step): [step.epilogue.binding]
+    case .attention, .recurrent, .scan, .copy, .gather, .scatterAdd, .random, .sort, .loop, .custom: []
+    }
+  }
+
+  /// The values that are read in another order than the results are written.
+  var coreReads: [Int] {
+    let results = Set(results)
+    let elementwise = bindings.flatMap(\.arguments).compactMap { argument -> Int? in
+      if case .tensor(let operand) = argument { return operand.value }
+      return nil
+    }
+    var reads = values.filter { !results.contains($0) }
+    for value in elementwise {
+      if let index = reads.firstIndex(of: value) { reads.remove(at: index) }
+    }
+    return reads
+  }
+}

@@ -1,0 +1,180 @@
+import ApusDevice
+
+/// A recurrent layer over a sequence, beside its tensors.
+package struct RecurrentOptions: Hashable, Sendable {
+  package typealias Kind = Recurrent.Kind
+
+  package var kind: Kind
+  /// Whether time runs from the end.
+  package var isReversed: Bool
+
+  package init(_ kind: Kind, isReversed: Bool) {
+    self.kind = kind
+    self.isReversed = isReversed
+  }
+}
+
+extension Op {
+  /// Inputs: the input, the states, the weight, then the bias and the mask where there are some. Attributes: those of
+  /// `RecurrentParts`.
+  ///
+  /// Derivatives are those of whoever calls `Tensor.recurrent`, who names the definition.
+  static let recurrent = recurrent("recurrent", .forward)
+
+  /// Inputs: the states, the weight, the result of `recurrent`, then the mask, the gradient of all states and those of
+  /// the last ones, where there are some.
+  static let recurrentGradient = recurrent("recurrentGradient", .backward)
+
+  private static func recurrent(_ name: String, _ pass: Recurrent.Pass) -> Op {
+    Op(
+      name: name,
+      shape: { inputs, attributes throws(ShapeError) in
+        let parts = RecurrentParts(attributes.integers)
+        let state = inputs[pass == .forward ? 1 : 0]
+        return TensorType([parts.geometry(state.shape).resultCount(pass, keeps: parts.keeps)], state.dtype)
+      },
+      gradient: .notDifferentiable,
+      lower: .step(
+        StepLowering(build: { node, operands in
+          let parts = RecurrentParts(node.attributes.integers)
+          let first = pass == .forward ? 1 : 0
+          let geometry = parts.geometry(operands.inputs[first].layout.shape)
+          var values = operands.inputs[first...].map(\.value)[...]
+          let states = (0..<geometry.states).map { _ in values.removeFirst() }
+          let weight = values.removeFirst()
+          func next(_ isThere: Bool) -> Int? { isThere ? values.removeFirst() : nil }
+          guard pass == .backward else {
+            return .recurrent(
+              Recurrent(
+                forward: geometry, isReversed: parts.isReversed, keeps: parts.keeps, dtype: node.dtype,
+                input: operands.inputs[0].value, states: states, weight: weight, bias: next(parts.hasBias),
+                mask: next(parts.hasMask), result: operands.result))
+          }
+          let forward = values.removeFirst()
+          return .recurrent(
+            Recurrent(
+              backward: geometry, isReversed: parts.isReversed, dtype: node.dtype, states: states, weight: weight,
+              mask: next(parts.hasMask), forward: forward, gradient: next(parts.hasGradient),
+              lastGradients: parts.hasLastGradients.prefix(geometry.states).map(next), result: operands.result))
+        })))
+  }
+
+  /// The products of the states with the weight; those of the inputs are an operation of their own.
+  static func recurrentMultiplyAdds(_ attributes: Attributes, state: Shape) -> Int {
+    let geometry = RecurrentParts(attributes.integers).geometry(state)
+    let (product, overflow) = geometry.sequenceCount.multipliedReportingOverflow(by: geometry.gates * geometry.size)
+    return overflow ? .max : product
+  }
+}
+
+/// The attributes of a recurrent layer as integers.
+private struct RecurrentParts {
+  var kind: Recurrent.Kind
+  var times: Int
+  var isReversed: Bool
+  var keeps: Bool
+  var hasBias = false
+  var hasMask: Bool
+  var hasGradient = false
+  var hasLastGradients = [false, false]
+
+  init(_ options: RecurrentOptions, times: Int, keeps: Bool, hasMask: Bool) {
+    kind = options.kind
+    isReversed = options.isReversed
+    self.times = times
+    self.keeps = keeps
+    self.hasMask = hasMask
+  }
+
+  init(_ integers: [Int]) {
+    guard let kind = Recurrent.Kind(rawValue: integers[0]) else { fatalError("recurrent: no kind \(integers[0])") }
+    self.kind = kind
+    times = integers[1]
+    isReversed = integers[2] == 1
+    keeps = integers[3] == 1
+    hasBias = integers[4] == 1
+    hasMask = integers[5] == 1
+    hasGradient = integers[6] == 1
+    hasLastGradients = integers[7...].map { $0 == 1 }
+  }
+
+  var attributes: Attributes {
+    let flags = [isReversed, keeps, hasBias, hasMask, hasGradient] + hasLastGradients
+    return .integers([kind.rawValue, times] + flags.map { $0 ? 1 : 0 })
+  }
+
+  /// - Parameter state: `[batch, size]`.
+  func geometry(_ state: Shape) -> Recurrent.Geometry {
+    Recurrent.Geometry(kind: kind, times: times, batch: state[0], size: state[1])
+  }
+}
+
+/// The results of a recurrent layer.
+package struct RecurrentResults: Sendable {
+  /// `[times, batch, size]`.
+  package var all: Tensor
+  /// `[batch, size]` each.
+  package var last: [Tensor]
+  /// What the gradient needs, if it was asked for.
+  package var whole: Tensor
+}
+
+extension Tensor {
+  /// A recurrent layer over a sequence as one step; see `Recurrent` for what is computed.
+  ///
+  /// Its derivatives are the caller's business. All tensors but the mask are of one type, `float32` or `float64`; there
+  /// is a time and a sequence at least.
+  ///
+  /// - Parameters:
+  ///   - input: `[times, batch, gates · size]`.
+  ///   - states: `[batch, size]` each.
+  ///   - weight: `[gates · size, size]`, as layers have it.
+  ///   - bias: `[3 · size]`, for a GRU.
+  ///   - mask: `bool`, `[times, batch]`.
+  ///   - keeps: whether `recurrentGradients` follows.
+  package static func recurrent(
+    _ input: Tensor, states: [Tensor], weight: Tensor, bias: Tensor?, mask: Tensor?, keeps: Bool,
+    _ options: RecurrentOptions
+  ) -> RecurrentResults {
+    var parts = RecurrentParts(options, times: input.shape[0], keeps: keeps, hasMask: mask != nil)
+    parts.hasBias = bias != nil
+    let inputs = [input] + states + [weight.transposed()] + [bias, mask].compactMap(\.self)
+    let whole = Tensor(.recurrent, OpInputs(list: inputs.map(\.node)), parts.attributes)
+    let geometry = parts.geometry(states[0].shape)
+    let last = states.indices.map {
+      whole.part(from: geometry.lastStart + $0 * geometry.stateCount, [geometry.batch, geometry.size])
+    }
+    return RecurrentResults(
+      all: whole.part(from: 0, [geometry.times, geometry.batch, geometry.size]), last: last, whole: whole)
+  }
+
+  /// The gradients of a recurrent layer as one step.
+  /// - Parameters:
+  ///   - whole: that of `recurrent`, which kept what is needed.
+  ///   - all: the gradient of all states.
+  ///   - last: the gradients of the last states.
+  /// - Returns: the gradients of the input, of the states, and of the product of the states for each time (for all kinds
+  ///   but a GRU that of the input).
+  package static func recurrentGradients(
+    all: Tensor?, last: [Tensor?], states: [Tensor], weight: Tensor, mask: Tensor?, whole: Tensor, times: Int,
+    _ options: RecurrentOptions
+  ) -> (input: Tensor, states: [Tensor], product: Tensor) {
+    var parts = RecurrentParts(options, times: times, keeps: true, hasMask: mask != nil)
+    parts.hasGradient = all != nil
+    for (index, gradient) in last.enumerated() { parts.hasLastGradients[index] = gradient != nil }
+    let inputs = states + [weight, whole] + ([mask, all] + last).compactMap(\.self)
+    let found = Tensor(.recurrentGradient, OpInputs(list: inputs.map(\.node)), parts.attributes)
+    let g = parts.geometry(states[0].shape)
+    let gates: Shape = [times, g.batch, g.gates * g.size]
+    let input = found.part(from: 0, gates)
+    let ofStates = states.indices.map {
+      found.part(from: g.stateGradientStart + $0 * g.stateCount, [g.batch, g.size])
+    }
+    return (input, ofStates, g.kind == .gru ? found.part(from: g.productGradientStart, gates) : input)
+  }
+
+  /// Elements of a list of numbers, in a shape.
+  private func part(from start: Int, _ shape: Shape) -> Tensor {
+    slice(0, from: start, count: shape.elementCount).reshaped(to: shape)
+  }
+}

@@ -1,0 +1,228 @@
+// The products and cells of recurrent layers. Included once for each floating-point lane.
+
+// Tiles of rows × vectors stay in the registers: CSIMD_REGISTERS vectors of 16 floats, half as many of doubles.
+#undef TILE_ROWS
+#undef TILE_VECTORS
+#if CSIMD_REGISTERS >= 32
+#define TILE_VECTORS 2
+#if LANE == LANE_F32
+#define TILE_ROWS 12
+#else
+#define TILE_ROWS 6
+#endif
+#else
+#define TILE_VECTORS 1
+#if CSIMD_REGISTERS >= 8 && LANE == LANE_F32
+#define TILE_ROWS 6
+#elif CSIMD_REGISTERS >= 8
+#define TILE_ROWS 3
+#else
+#define TILE_ROWS 2
+#endif
+#endif
+// Loops over a tile have to be gone before its sums can become registers.
+#define TILE_LOOP _Pragma("clang loop unroll(full)")
+enum { FN(PANEL_WIDTH) = TILE_VECTORS * LANES };
+
+#if CSIMD_HAS_FMA
+#define MULTIPLY_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)
+#else
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+
+// Some rows of a product and one panel of columns; the rows of a lie side by side, one number of each at a time.
+INLINE void FN(panel_tile)(
+    const int rows, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c, size_t c_row) {
+  V sums[TILE_ROWS][TILE_VECTORS];
+  TILE_LOOP for (int r = 0; r < rows; r += 1)
+    TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) sums[r][v] = (V)(0);
+  for (size_t i = 0; i < k; i += 1) {
+    V columns[TILE_VECTORS];
+    TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) columns[v] = LOAD(V, b + v * LANES);
+    TILE_LOOP for (int r = 0; r < rows; r += 1) {
+      V factor = (V)(a[r]);
+      TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) sums[r][v] = MULTIPLY_ADD(factor, columns[v], sums[r][v]);
+    }
+    a += rows;
+    b += b_row;
+  }
+  TILE_LOOP for (int r = 0; r < rows; r += 1)
+    TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) STORE(V, c + r * c_row + v * LANES, sums[r][v]);
+}
+
+#define PANEL_CASE(rows) \
+  case rows: FN(panel_tile)(rows, k, a, b, b_row, c, c_row); break;
+static __attribute__((noinline)) void FN(panel_rows)(
+    size_t rows, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c, size_t c_row) {
+  switch (rows) {
+    PANEL_CASE(1)
+    PANEL_CASE(2)
+#if TILE_ROWS >= 3
+    PANEL_CASE(3)
+#endif
+#if TILE_ROWS >= 6
+    PANEL_CASE(4)
+    PANEL_CASE(5)
+    PANEL_CASE(6)
+#endif
+#if TILE_ROWS >= 12
+    PANEL_CASE(7)
+    PANEL_CASE(8)
+    PANEL_CASE(9)
+    PANEL_CASE(10)
+    PANEL_CASE(11)
+    PANEL_CASE(12)
+#endif
+  }
+}
+
+static void FN(panel_multiply)(
+    size_t m, size_t n, size_t k, const void *a, size_t a_row, const void *b, size_t panel, size_t b_row, void *c,
+    size_t c_row, void *room) {
+  // Tiles of as equal a height as can be; each is turned around, so that a row of it is read at a time.
+  size_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
+  SCALAR *turned = room;
+  for (size_t t = 0, first = 0; t < tiles; t += 1) {
+    size_t rows = m / tiles + (t < m % tiles);
+    for (size_t r = 0; r < rows; r += 1) {
+      const SCALAR *row = (const SCALAR *)a + (first + r) * a_row;
+      for (size_t i = 0; i < k; i += 1) turned[first * k + i * rows + r] = row[i];
+    }
+    first += rows;
+  }
+  for (size_t column = 0; column < n; column += FN(PANEL_WIDTH)) {
+    for (size_t t = 0, first = 0; t < tiles; t += 1) {
+      size_t rows = m / tiles + (t < m % tiles);
+      FN(panel_rows)(
+          rows, k, turned + first * k, (const SCALAR *)b + column / FN(PANEL_WIDTH) * panel, b_row,
+          (SCALAR *)c + first * c_row + column, c_row);
+      first += rows;
+    }
+  }
+}
+
+INLINE V FN(cell_load)(const void *source, size_t at, size_t count) {
+  const SCALAR *numbers = (const SCALAR *)source + at;
+  if (count >= LANES) return LOAD(V, numbers);
+  V part = (V)(0);
+  COPY_SOME(V)(&part, numbers, count);
+  return part;
+}
+
+INLINE void FN(cell_store)(void *target, size_t at, size_t count, V numbers) {
+  SCALAR *place = (SCALAR *)target + at;
+  if (count >= LANES) {
+    STORE(V, place, numbers);
+  } else {
+    COPY_SOME(V)(place, &numbers, count);
+  }
+}
+
+#define CELL_LOAD(source, at) FN(cell_load)(source, at, count)
+#define CELL_STORE(target, at, numbers) FN(cell_store)(target, at, count, numbers)
+
+INLINE void FN(lstm_forward)(const csimd_cell *cell, size_t at, size_t count) {
+  size_t n = cell->size;
+  V i = FN(sigmoid)(CELL_LOAD(cell->input, at) + CELL_LOAD(cell->product, at));
+  V f = FN(sigmoid)(CELL_LOAD(cell->input, n + at) + CELL_LOAD(cell->product, n + at));
+  V g = FN(tanh)(CELL_LOAD(cell->input, 2 * n + at) + CELL_LOAD(cell->product, 2 * n + at));
+  V o = FN(sigmoid)(CELL_LOAD(cell->input, 3 * n + at) + CELL_LOAD(cell->product, 3 * n + at));
+  V c = f * CELL_LOAD(cell->cell, at) + i * g;
+  CELL_STORE(cell->next_cell, at, c);
+  CELL_STORE(cell->next_state, at, o * FN(tanh)(c));
+  if (cell->kept == NULL) return;
+  CELL_STORE(cell->kept, at, i);
+  CELL_STORE(cell->kept, n + at, f);
+  CELL_STORE(cell->kept, 2 * n + at, g);
+  CELL_STORE(cell->kept, 3 * n + at, o);
+  CELL_STORE(cell->kept, 4 * n + at, c);
+}
+
+INLINE V FN(cell_biased)(const csimd_cell *cell, size_t at, size_t count) {
+  V product = CELL_LOAD(cell->product, at);
+  return cell->bias == NULL ? product : product + CELL_LOAD(cell->bias, at);
+}
+
+INLINE void FN(gru_forward)(const csimd_cell *cell, size_t at, size_t count) {
+  size_t size = cell->size;
+  V r = FN(sigmoid)(CELL_LOAD(cell->input, at) + FN(cell_biased)(cell, at, count));
+  V z = FN(sigmoid)(CELL_LOAD(cell->input, size + at) + FN(cell_biased)(cell, size + at, count));
+  V p = FN(cell_biased)(cell, 2 * size + at, count);
+  V n = FN(tanh)(CELL_LOAD(cell->input, 2 * size + at) + r * p);
+  CELL_STORE(cell->next_state, at, (1 - z) * n + z * CELL_LOAD(cell->state, at));
+  if (cell->kept == NULL) return;
+  CELL_STORE(cell->kept, at, r);
+  CELL_STORE(cell->kept, size + at, z);
+  CELL_STORE(cell->kept, 2 * size + at, n);
+  CELL_STORE(cell->kept, 3 * size + at, p);
+}
+
+static void FN(cell_forward)(const csimd_cell *cell) {
+  for (size_t at = 0; at < cell->size; at += LANES) {
+    size_t count = cell->size - at;
+    switch (cell->kind) {
+      case CSIMD_CELL_LSTM: FN(lstm_forward)(cell, at, count); break;
+      case CSIMD_CELL_GRU: FN(gru_forward)(cell, at, count); break;
+      default: {
+        V sum = CELL_LOAD(cell->input, at) + CELL_LOAD(cell->product, at);
+        // As `max`: NaN stays.
+        V relu = SELECT(sum < 0, (V)(0), sum);
+        CELL_STORE(cell->next_state, at, cell->kind == CSIMD_CELL_TANH ? FN(tanh)(sum) : relu);
+      }
+    }
+  }
+}
+
+INLINE void FN(lstm_backward)(const csimd_cell_gradient *cell, V dh, size_t at, size_t count) {
+  size_t n = cell->size;
+  V i = CELL_LOAD(cell->kept, at), f = CELL_LOAD(cell->kept, n + at);
+  V g = CELL_LOAD(cell->kept, 2 * n + at), o = CELL_LOAD(cell->kept, 3 * n + at);
+  V squashed = FN(tanh)(CELL_LOAD(cell->kept, 4 * n + at));
+  V dc = CELL_LOAD(cell->carried_cell, at) + dh * o * (1 - squashed * squashed);
+  CELL_STORE(cell->input_gradient, at, dc * g * (i * (1 - i)));
+  CELL_STORE(cell->input_gradient, n + at, dc * CELL_LOAD(cell->cell, at) * (f * (1 - f)));
+  CELL_STORE(cell->input_gradient, 2 * n + at, dc * i * (1 - g * g));
+  CELL_STORE(cell->input_gradient, 3 * n + at, dh * squashed * (o * (1 - o)));
+  CELL_STORE(cell->carried_cell, at, dc * f);
+  CELL_STORE(cell->carried, at, (V)(0));
+}
+
+INLINE void FN(gru_backward)(const csimd_cell_gradient *cell, V dh, size_t at, size_t count) {
+  size_t size = cell->size;
+  V r = CELL_LOAD(cell->kept, at), z = CELL_LOAD(cell->kept, size + at);
+  V n = CELL_LOAD(cell->kept, 2 * size + at);
+  V dn = dh * (1 - z) * (1 - n * n);
+  V dz = dh * (CELL_LOAD(cell->state, at) - n) * (z * (1 - z));
+  V dr = dn * CELL_LOAD(cell->kept, 3 * size + at) * (r * (1 - r));
+  CELL_STORE(cell->input_gradient, at, dr);
+  CELL_STORE(cell->input_gradient, size + at, dz);
+  CELL_STORE(cell->input_gradient, 2 * size + at, dn);
+  CELL_STORE(cell->product_gradient, at, dr);
+  CELL_STORE(cell->product_gradient, size + at, dz);
+  CELL_STORE(cell->product_gradient, 2 * size + at, dn * r);
+  CELL_STORE(cell->carried, at, dh * z);
+}
+
+static void FN(cell_backward)(const csimd_cell_gradient *cell) {
+  for (size_t at = 0; at < cell->size; at += LANES) {
+    size_t count = cell->size - at;
+    V dh = CELL_LOAD(cell->carried, at) + CELL_LOAD(cell->product, at);
+    if (cell->gradient != NULL) dh += CELL_LOAD(cell->gradient, at);
+    switch (cell->kind) {
+      case CSIMD_CELL_LSTM: FN(lstm_backward)(cell, dh, at, count); break;
+      case CSIMD_CELL_GRU: FN(gru_backward)(cell, dh, at, count); break;
+      default: {
+        V h = CELL_LOAD(cell->next_state, at);
+        V inner = cell->kind == CSIMD_CELL_TANH ? dh * (1 - h * h) : SELECT(h > 0, dh, (V)(0));
+        CELL_STORE(cell->input_gradient, at, inner);
+        CELL_STORE(cell->carried, at, (V)(0));
+      }
+    }
+  }
+}
+
+#undef CELL_LOAD
+#undef CELL_STORE
+#undef MULTIPLY_ADD
+#undef PANEL_CASE
+#undef TILE_LOOP

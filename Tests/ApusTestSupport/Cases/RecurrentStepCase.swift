@@ -1,0 +1,134 @@
+import ApusDevice
+import Foundation
+import Testing
+
+/// A recurrent layer as a step of its own.
+public struct RecurrentStepCase: Sendable, CustomTestStringConvertible {
+  private let geometry: Recurrent.Geometry
+  private let isReversed: Bool
+  private let hasMask: Bool
+  private let hasBias: Bool
+  private let keeps: Bool
+  /// Whether the states of all times, and the last ones, have gradients.
+  private let gradients: (all: Bool, last: Bool)
+
+  private init(
+    _ kind: Recurrent.Kind, _ extents: [Int], isReversed: Bool = false, hasMask: Bool = false, hasBias: Bool = true,
+    keeps: Bool = true, gradients: (all: Bool, last: Bool) = (true, true)
+  ) {
+    geometry = Recurrent.Geometry(kind: kind, times: extents[0], batch: extents[1], size: extents[2])
+    (self.isReversed, self.hasMask, self.keeps, self.gradients) = (isReversed, hasMask, keeps, gradients)
+    self.hasBias = hasBias && kind == .gru
+  }
+
+  /// A group has 4 or 8 sequences, a register 1 or 16 elements, a tile of the CPU up to 12 rows and 32 columns.
+  public static let all = [
+    RecurrentStepCase(.tanh, [5, 9, 6]),
+    RecurrentStepCase(.relu, [3, 2, 17], isReversed: true, hasMask: true),
+    RecurrentStepCase(.lstm, [4, 5, 20]),
+    RecurrentStepCase(.lstm, [3, 34, 7], isReversed: true, hasMask: true, gradients: (true, false)),
+    RecurrentStepCase(.gru, [4, 5, 20], hasMask: true),
+    RecurrentStepCase(.gru, [2, 13, 32], isReversed: true, hasBias: false, gradients: (false, true)),
+    // More elements than a group has items.
+    RecurrentStepCase(.lstm, [2, 3, 300]),
+    RecurrentStepCase(.lstm, [1, 1, 1], keeps: false),
+    RecurrentStepCase(.gru, [2, 3, 8], keeps: false),
+  ]
+
+  public var testDescription: String {
+    "\(geometry.kind) \(geometry.times)x\(geometry.batch) of \(geometry.size)" + (isReversed ? " reversed" : "")
+      + (hasMask ? " masked" : "")
+  }
+
+  // MARK: - The plan
+
+  private var counts: [Int] {
+    let g = geometry
+    return [
+      g.gates * g.sequenceCount, g.stateCount, g.stateCount, g.gates * g.size * g.size, 3 * g.size,
+      g.resultCount(.forward, keeps: keeps), g.sequenceCount, g.stateCount, g.stateCount,
+    ]
+  }
+
+  /// A plan of one pass. Inputs: the input, two states, the weight, the bias, the forward result, the gradient, two of
+  /// the last states, the mask.
+  public func plan(_ pass: Recurrent.Pass) -> Plan {
+    let g = geometry
+    var plan = Plan(inputCount: 10)
+    for (index, count) in counts.enumerated() {
+      plan.values.append(Plan.Value(dtype: .float32, elementCount: count, storage: .input(index)))
+    }
+    plan.values.append(Plan.Value(dtype: .bool, elementCount: g.times * g.batch, storage: .input(9)))
+    let result = g.resultCount(pass, keeps: keeps)
+    plan.values.append(Plan.Value(dtype: .float32, elementCount: result, storage: .output(0)))
+    plan.outputs = [Plan.Output(byteCount: 4 * result)]
+    let states = Array([1, 2].prefix(g.states))
+    let step =
+      pass == .forward
+      ? Recurrent(
+        forward: g, isReversed: isReversed, keeps: keeps, dtype: .float32, input: 0, states: states, weight: 3,
+        bias: hasBias ? 4 : nil, mask: hasMask ? 9 : nil, result: 10)
+      : Recurrent(
+        backward: g, isReversed: isReversed, dtype: .float32, states: states, weight: 3, mask: hasMask ? 9 : nil,
+        forward: 5, gradient: gradients.all ? 6 : nil,
+        lastGradients: [7, 8].prefix(g.states).map { gradients.last ? $0 : nil }, result: 10)
+    plan.steps = [Plan.PlannedStep(step: .recurrent(step), names: ["recurrent"])]
+    return plan
+  }
+
+  private func bytes<T>(_ numbers: [T]) -> [UInt8] { numbers.withUnsafeBytes { Array($0) } }
+
+  private func inputs(_ forward: [Float]) -> [[UInt8]] {
+    var numbers = counts.enumerated().map { place, count in
+      bytes((0..<count).map { Float(sin(Double($0 * (place + 2)) * 0.61)) * (place == 3 ? 0.4 : 1) })
+    }
+    numbers[5] = bytes(forward)
+    // Sequences of different lengths, and one with a gap.
+    let flags = (0..<geometry.times * geometry.batch).map { index -> UInt8 in
+      let (time, row) = index.quotientAndRemainder(dividingBy: geometry.batch)
+      return row % 4 == 3 ? (time == 1 ? 0 : 1) : time <= row % geometry.times ? 1 : 0
+    }
+    return numbers + [flags]
+  }
+
+  // MARK: - Runs
+
+  private func run(_ pass: Recurrent.Pass, _ forward: [Float], on device: any Device) throws -> [Float] {
+    let plan = plan(pass)
+    let executable = try device.prepare(plan)
+    device.releaseUnusedMemory()
+    let buffers = try inputs(forward).map { numbers in
+      // Whole registers may be read behind the last element; what is there must not matter.
+      let bytes = numbers + [UInt8](repeating: 0xA5, count: 256)
+      let buffer = try device.allocate(byteCount: bytes.count)
+      try bytes.withUnsafeBytes { try device.upload($0, to: buffer) }
+      return buffer
+    }
+    let output = try device.allocate(byteCount: plan.outputs[0].byteCount)
+    try device.run(executable, inputs: buffers, outputs: [output], scalars: [])
+    return try device.startDownload(output, byteCount: plan.outputs[0].byteCount).wait {
+      Array($0.bindMemory(to: Float.self))
+    }
+  }
+
+  /// The passes that there are.
+  public var passes: [Recurrent.Pass] { keeps ? [.forward, .backward] : [.forward] }
+
+  /// Where both passes on a device differ from the interpreter's.
+  public func problems(on device: any Device) throws -> [String] {
+    let reference = ReferenceDevice()
+    let none = Array(repeating: Float(0), count: geometry.resultCount(.forward, keeps: keeps))
+    let forward = try run(.forward, none, on: reference)
+    var problems: [String] = []
+    for pass in passes {
+      let expected = pass == .forward ? forward : try run(pass, forward, on: reference)
+      let found = try run(pass, forward, on: device)
+      for (place, (a, b)) in zip(expected, found).enumerated() where a != b {
+        guard !(abs(a - b) <= 6e-6 * max(1, abs(a))) else { continue }
+        problems.append("\(pass.rawValue) \(place): \(b), not \(a)")
+        break
+      }
+    }
+    return problems
+  }
+}
