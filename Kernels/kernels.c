@@ -19,6 +19,9 @@ static const char prelude_cuda[] = {
 static const char prelude_math[] = {
 #embed "prelude/math.h" suffix(, 0)
 };
+static const char prelude_hyperbolic[] = {
+#embed "prelude/hyperbolic.h" suffix(, 0)
+};
 static const char prelude_trigonometry[] = {
 #embed "prelude/trigonometry.h" suffix(, 0)
 };
@@ -140,6 +143,7 @@ static const struct {
     {"prelude/opencl.h", prelude_opencl},
     {"prelude/cuda.h", prelude_cuda},
     {"prelude/math.h", prelude_math},
+    {"prelude/hyperbolic.h", prelude_hyperbolic},
     {"prelude/trigonometry.h", prelude_trigonometry},
     {"prelude/special.h", prelude_special},
     {"prelude/lane.h", prelude_lane},

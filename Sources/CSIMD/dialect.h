@@ -92,6 +92,7 @@ INLINE VF floor_steps(VF x) {
 #define SQUARE_ROOT(x) __builtin_elementwise_sqrt(x)
 
 #include "../../Kernels/prelude/math.h"
+#include "../../Kernels/prelude/hyperbolic.h"
 #include "../../Kernels/prelude/trigonometry.h"
 #if CSIMD_HAS_F16C
 typedef float VF8 __attribute__((ext_vector_type(8)));

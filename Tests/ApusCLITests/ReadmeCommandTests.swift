@@ -26,7 +26,8 @@ import Testing
       shell.currentDirectoryURL = URL(filePath: place.path)
       var environment = ProcessInfo.processInfo.environment
       environment["PATH"] = Invocation.executable.deletingLastPathComponent().path + ":" + (environment["PATH"] ?? "")
-      environment["XDG_CACHE_HOME"] = place.file("cache")
+      // Without a cache of kernels, as `Invocation`.
+      for name in ["XDG_CACHE_HOME", "HOME"] { environment[name] = "" }
       shell.environment = environment
       shell.standardInput = FileHandle.nullDevice
       let output = Pipe()

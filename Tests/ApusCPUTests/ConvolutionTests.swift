@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusTestSupport
 import Testing
 
 @testable import ApusCPU
@@ -90,8 +91,8 @@ import Testing
     let y = random.integers(yCount, -3...3)
     let (left, right) =
       pass == .output ? (x, w) : pass == .inputGradient ? (y, w) : (x, y)
-    var runner = try StepRunner(threads: threads, simd: simd)
-    let (vl, vr) = (runner.input(left, dtype), runner.input(right, dtype))
+    var builder = PlanBuilder()
+    let (vl, vr) = (builder.input(left, dtype), builder.input(right, dtype))
     let domain: Shape =
       switch pass {
       case .output: [g.batch, g.outputChannels, g.output.x, g.output.y, g.output.z]
@@ -100,11 +101,11 @@ import Testing
         [g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]
       }
     let lane = dtype.lane
-    let result = runner.output(domain.elementCount, lane.dtype)
+    let result = builder.output(domain.elementCount, lane.dtype)
     var epilogue = Epilogue.plain(domain, lane: lane, into: result)
     if doubles {
       // Needs the channel's number: twice the result, plus the channel, from a tensor.
-      let channels = runner.input((0..<domain[1]).map(Double.init), lane.dtype)
+      let channels = builder.input((0..<domain[1]).map(Double.init), lane.dtype)
       epilogue.program.inputs.append(.tensor(lane.dtype))
       epilogue.program.instructions = [
         Instruction("add", lane: lane, operands: [0, 0]),
@@ -114,7 +115,7 @@ import Testing
       epilogue.binding.arguments.append(
         .tensor(Operand(value: channels, layout: Layout(shape: domain, strides: [0, 1, 0, 0, 0]))))
     }
-    runner.add(
+    builder.step(
       .convolution(
         Convolution(pass: pass, geometry: g, left: vl, right: vr, dtype: dtype, epilogue: epilogue)))
     var expected = reference(g, pass, left, right)
@@ -124,7 +125,7 @@ import Testing
         expected[index] = 2 * expected[index] + Double(index / inner % domain[1])
       }
     }
-    return (try runner.run()[0], expected)
+    return (try builder.run(on: cpu(threads: threads, simd: simd))[0], expected)
   }
 
   @Test(arguments: geometries, Convolution.Pass.allCases)

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusTestSupport
 import Testing
 
 @testable import ApusCPU
@@ -10,14 +11,14 @@ import Testing
     threads: Int = 2
   ) throws -> (result: [Double], expected: [Double]) {
     var random = TestNumbers(seed: 31)
-    var runner = try StepRunner(threads: threads)
+    var builder = PlanBuilder()
     let counts = [a, b].map { ($0.positions.max() ?? -1) + 1 }
     let x = random.integers(counts[0], -9...9)
     let y = random.integers(counts[1], -9...9)
-    let (vx, vy) = (runner.input(x, dtype), runner.input(y, dtype))
+    let (vx, vy) = (builder.input(x, dtype), builder.input(y, dtype))
     let target = result ?? Layout(contiguous: domain)
     let size = (target.positions.max() ?? -1) + 1
-    let vz = runner.output(size, dtype)
+    let vz = builder.output(size, dtype)
     let lane = dtype.lane
     let program = Program(
       inputs: [.tensor(dtype), .tensor(dtype)],
@@ -25,7 +26,7 @@ import Testing
         Instruction("multiply", lane: lane, operands: [0, 1]),
         Instruction("add", lane: lane, operands: [2, 0]),
       ], outputs: [.init(register: 3, dtype: dtype)])
-    runner.add(
+    builder.step(
       .elementwise(
         Elementwise(
           program: program,
@@ -36,7 +37,7 @@ import Testing
                 .tensor(Operand(value: vx, layout: a)), .tensor(Operand(value: vy, layout: b)),
               ], results: [Operand(value: vz, layout: target)])
           ])))
-    let output = try runner.run()[0]
+    let output = try builder.run(on: cpu(threads: threads))[0]
     let positions = zip(zip(a.positions, b.positions), target.positions)
     var pairs: [(Double, Double)] = []
     for ((i, j), k) in positions { pairs.append((output[k], dtype.rounded(x[i] * y[j] + x[i]))) }
@@ -72,7 +73,7 @@ import Testing
 
   /// Every element of every segment is written, whatever task it falls into.
   @Test func segmentsOfAllSizesAreCutIntoTasks() throws {
-    var runner = try StepRunner(threads: 3)
+    var builder = PlanBuilder()
     let counts = [1, 40_000, 1024, 1025, 7, 100_000, 65_536, 2]
     let program = Program(
       inputs: [.tensor(.float32)],
@@ -81,15 +82,15 @@ import Testing
     var segments: [Binding] = []
     for (number, count) in counts.enumerated() {
       let values = (0..<count).map { Double(($0 * 31 + number) % 1000) }
-      let (source, result) = (runner.input(values, .float32), runner.output(count, .float32))
+      let (source, result) = (builder.input(values, .float32), builder.output(count, .float32))
       let layout = Layout(contiguous: [count])
       segments.append(
         Binding(
           domain: [count], arguments: [.tensor(Operand(value: source, layout: layout))],
           results: [Operand(value: result, layout: layout)]))
     }
-    runner.add(.elementwise(Elementwise(program: program, segments: segments)))
-    for (number, result) in try runner.run().enumerated() {
+    builder.step(.elementwise(Elementwise(program: program, segments: segments)))
+    for (number, result) in try builder.run(on: cpu(threads: 3)).enumerated() {
       #expect(result == (0..<counts[number]).map { 2 * Double(($0 * 31 + number) % 1000) }, "segment \(number)")
     }
   }
@@ -110,10 +111,10 @@ import Testing
 
   @Test func updatesInPlace() throws {
     // Momentum: v' = 0.9 v + g, p' = p − rate v', both over their inputs; and the old p is kept too.
-    var runner = try StepRunner()
+    var builder = PlanBuilder()
     var random = TestNumbers(seed: 33)
     let counts = [50_000, 7, 2000]
-    let rate = runner.scalar(.float(0.5), .float32)
+    let rate = builder.scalar(.float(0.5), .float32)
     var segments: [Binding] = []
     var data: [(p: [Double], v: [Double], g: [Double])] = []
     for count in counts {
@@ -122,9 +123,9 @@ import Testing
       )
       data.append((p, v, g))
       let (vp, vv, vg) = (
-        runner.input(p, .float32), runner.input(v, .float32), runner.input(g, .float32)
+        builder.input(p, .float32), builder.input(v, .float32), builder.input(g, .float32)
       )
-      let (np, nv, old) = (runner.output(over: vp), runner.output(over: vv), runner.output(count, .float32))
+      let (np, nv, old) = (builder.output(over: vp), builder.output(over: vv), builder.output(count, .float32))
       let layout = Layout(contiguous: [count])
       segments.append(
         Binding(
@@ -147,8 +148,8 @@ import Testing
         .init(register: 8, dtype: .float32), .init(register: 6, dtype: .float32),
         .init(register: 0, dtype: .float32),
       ])
-    runner.add(.elementwise(Elementwise(program: program, segments: segments)))
-    let results = try runner.run()
+    builder.step(.elementwise(Elementwise(program: program, segments: segments)))
+    let results = try builder.run(on: cpu())
     for (index, (p, v, g)) in data.enumerated() {
       let newV = zip(v, g).map { 2 * $0 + $1 }
       #expect(results[3 * index + 1] == newV)
@@ -158,12 +159,12 @@ import Testing
   }
 
   @Test func specials() throws {
-    var runner = try StepRunner()
-    let x = runner.input([-3, -0.5, 0, .nan, 1e20, -1e20, 2.7, .infinity], .float32)
-    let integers = runner.output(8, .int32)
-    let wide = runner.output(8, .int64)
-    let chosen = runner.output(8, .float64)
-    let places = runner.output(8, .int32)
+    var builder = PlanBuilder()
+    let x = builder.input([-3, -0.5, 0, .nan, 1e20, -1e20, 2.7, .infinity], .float32)
+    let integers = builder.output(8, .int32)
+    let wide = builder.output(8, .int64)
+    let chosen = builder.output(8, .float64)
+    let places = builder.output(8, .int32)
     let layout = Layout(contiguous: [2, 4])
     let program = Program(
       inputs: [.tensor(.float32)],
@@ -179,7 +180,7 @@ import Testing
         .init(register: 1, dtype: .int32), .init(register: 2, dtype: .int64),
         .init(register: 5, dtype: .float64), .init(register: 6, dtype: .int32),
       ])
-    runner.add(
+    builder.step(
       .elementwise(
         Elementwise(
           program: program,
@@ -188,7 +189,7 @@ import Testing
               domain: [2, 4], arguments: [.tensor(Operand(value: x, layout: layout))],
               results: [integers, wide, chosen, places].map { Operand(value: $0, layout: layout) })
           ])))
-    let results = try runner.run()
+    let results = try builder.run(on: cpu())
     let (least, greatest) = (Double(Int32.min), Double(Int32.max))
     #expect(results[0] == [-3, 0, 0, 0, greatest, least, 2, greatest])
     #expect(results[1] == [-3, 0, 0, 0, Double(Int64.max), Double(Int64.min), 2, Double(Int64.max)])

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusTestSupport
 import Testing
 
 @testable import ApusCPU
@@ -10,19 +11,19 @@ import Testing
     var random = TestNumbers(seed: 41)
     let source = random.integers(outer * extent * inner, 0...50)
     for isRow in [true, false] {
-      var runner = try StepRunner()
+      var builder = PlanBuilder()
       let numbers = random.integers(isRow ? count : outer * count * inner, 0...4)
-      let vs = runner.input(source, dtype)
-      let vi = runner.input(numbers, isRow ? .int32 : .int64)
-      let vr = runner.output(outer * count * inner, dtype)
+      let vs = builder.input(source, dtype)
+      let vi = builder.input(numbers, isRow ? .int32 : .int64)
+      let vr = builder.output(outer * count * inner, dtype)
       let shape: Shape = [outer, count, inner]
       let layout = isRow ? Layout(shape: shape, strides: [0, 1, 0]) : Layout(contiguous: shape)
-      runner.add(
+      builder.step(
         .gather(
           Gather(
             outer: outer, extent: extent, count: count, inner: inner, dtype: dtype, source: vs,
             indices: Operand(value: vi, layout: layout), result: vr)))
-      let result = try runner.run()[0]
+      let result = try builder.run(on: cpu())[0]
       let positions = layout.positions
       for (place, position) in positions.enumerated() {
         let (o, i) = (place / (count * inner), place % inner)
@@ -33,27 +34,27 @@ import Testing
 
   @Test func indexOutsideIsAnError() throws {
     for bad in [-1.0, 5.0] {
-      var runner = try StepRunner()
-      let vs = runner.input([Double](repeating: 1, count: 5), .float32)
-      let vi = runner.input([0, bad, 4], .int64)
-      let (vg, va) = (runner.output(3, .float32), runner.output(5, .float32))
+      var builder = PlanBuilder()
+      let vs = builder.input([Double](repeating: 1, count: 5), .float32)
+      let vi = builder.input([0, bad, 4], .int64)
+      let (vg, va) = (builder.output(3, .float32), builder.output(5, .float32))
       let indices = Operand(value: vi, layout: Layout(contiguous: [1, 3, 1]))
-      var scattering = runner
-      runner.add(
+      var scattering = builder
+      builder.step(
         .gather(
           Gather(
             outer: 1, extent: 5, count: 3, inner: 1, dtype: .float32, source: vs, indices: indices,
             result: vg)))
       #expect(throws: DeviceError.indexOutOfRange(device: "cpu", operation: "test")) {
-        try runner.run()
+        try builder.run(on: cpu())
       }
-      scattering.add(
+      scattering.step(
         .scatterAdd(
           ScatterAdd(
             outer: 1, extent: 5, count: 3, inner: 1, dtype: .float32, source: vs, indices: indices,
             result: va)))
       #expect(throws: DeviceError.indexOutOfRange(device: "cpu", operation: "test")) {
-        try scattering.run()
+        try scattering.run(on: cpu())
       }
     }
   }
@@ -66,13 +67,13 @@ import Testing
       var random = TestNumbers(seed: 43)
       let source = random.integers(outer * count * inner, 0...1)
       let numbers = random.integers(isRow ? count : outer * count * inner, 0...(extent - 1))
-      var runner = try StepRunner()
-      let vs = runner.input(source, dtype)
-      let vi = runner.input(numbers, .int32)
-      let vr = runner.output(outer * extent * inner, dtype)
+      var builder = PlanBuilder()
+      let vs = builder.input(source, dtype)
+      let vi = builder.input(numbers, .int32)
+      let vr = builder.output(outer * extent * inner, dtype)
       let shape: Shape = [outer, count, inner]
       let layout = isRow ? Layout(shape: shape, strides: [0, 1, 0]) : Layout(contiguous: shape)
-      runner.add(
+      builder.step(
         .scatterAdd(
           ScatterAdd(
             outer: outer, extent: extent, count: count, inner: inner, dtype: dtype, source: vs,
@@ -82,7 +83,7 @@ import Testing
         let (o, i) = (place / (count * inner), place % inner)
         sums[(o * extent + Int(numbers[position])) * inner + i] += source[place]
       }
-      #expect(try runner.run()[0] == sums.map(dtype.rounded))
+      #expect(try builder.run(on: cpu())[0] == sums.map(dtype.rounded))
     }
   }
 
@@ -94,15 +95,15 @@ import Testing
         var numbers = random.integers(rows * columns, -20...20)
         if dtype.isFloatingPoint { for index in stride(from: 2, to: numbers.count, by: 7) { numbers[index] = .nan } }
         if dtype.isFloatingPoint { for index in stride(from: 3, to: numbers.count, by: 7) { numbers[index] = -0.0 } }
-        var runner = try StepRunner()
-        let vs = runner.input(numbers, dtype)
-        let vr = runner.output(rows * columns, .int64)
-        runner.add(
+        var builder = PlanBuilder()
+        let vs = builder.input(numbers, dtype)
+        let vr = builder.output(rows * columns, .int64)
+        builder.step(
           .sort(
             Sort(
               rows: rows, columns: columns, isDescending: isDescending, dtype: dtype, source: vs,
               result: vr)))
-        let result = try runner.run()[0]
+        let result = try builder.run(on: cpu())[0]
         for row in 0..<rows {
           let part = Array(numbers[(row * columns)..<((row + 1) * columns)])
           let order = (0..<columns).sorted { a, b in
@@ -126,10 +127,10 @@ import Testing
       for isReversed in [false, true] {
         var random = TestNumbers(seed: 47)
         let numbers = random.integers(outer * extent * inner, 1...2)
-        var runner = try StepRunner()
-        let vs = runner.input(numbers, dtype)
-        let vr = runner.output(numbers.count, dtype)
-        runner.add(
+        var builder = PlanBuilder()
+        let vs = builder.input(numbers, dtype)
+        let vr = builder.output(numbers.count, dtype)
+        builder.step(
           .scan(
             Scan(
               outer: outer, extent: extent, inner: inner, combine: combine, isReversed: isReversed,
@@ -145,7 +146,7 @@ import Testing
             }
           }
         }
-        #expect(try runner.run()[0] == expected.map(dtype.rounded))
+        #expect(try builder.run(on: cpu())[0] == expected.map(dtype.rounded))
       }
     }
   }
@@ -153,26 +154,26 @@ import Testing
   @Test func philoxMatchesTheKnownAnswer() throws {
     // From the test vectors of Random123 (kat_vectors), philox4x32 10: zero counter and key, and the
     // digits of pi.
-    var runner = try StepRunner()
-    let (seed, counter) = (runner.scalar(.integer(0), .int64), runner.scalar(.integer(0), .int64))
-    let words = runner.output(70_001, .int32)
-    runner.add(.random(RandomBits(count: 70_001, seed: seed, counter: counter, result: words)))
-    let result = try runner.run()[0].map { UInt32(bitPattern: Int32($0)) }
+    var builder = PlanBuilder()
+    let (seed, counter) = (builder.scalar(.integer(0), .int64), builder.scalar(.integer(0), .int64))
+    let words = builder.output(70_001, .int32)
+    builder.step(.random(RandomBits(count: 70_001, seed: seed, counter: counter, result: words)))
+    let result = try builder.run(on: cpu())[0].map { UInt32(bitPattern: Int32($0)) }
     #expect(Array(result[..<4]) == [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8])
     #expect(Set(result).count > 69_000)
   }
 
   @Test func copyFillsAndPlaces() throws {
     for dtype in [DType.float32, .float16, .bool, .int64] {
-      var runner = try StepRunner()
-      let a = runner.input([1, 0, 1, 1, 0, 1], dtype)
-      let r = runner.output(20, dtype)
+      var builder = PlanBuilder()
+      let a = builder.input([1, 0, 1, 1, 0, 1], dtype)
+      let r = builder.output(20, dtype)
       let piece = StridedCopy.Piece(
         source: Operand(value: a, layout: Layout(contiguous: [2, 3])),
         place: Layout(shape: [2, 3], strides: [5, 1], offset: 6))
-      runner.add(.copy(StridedCopy(dtype: dtype, fill: .integer(1), pieces: [piece], result: r)))
+      builder.step(.copy(StridedCopy(dtype: dtype, fill: .integer(1), pieces: [piece], result: r)))
       #expect(
-        try runner.run()[0] == [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1])
+        try builder.run(on: cpu())[0] == [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1])
     }
   }
 
@@ -184,19 +185,19 @@ import Testing
     ] {
       var random = TestNumbers(seed: 49)
       let numbers = random.integers(shape.elementCount, 0...99)
-      var runner = try StepRunner()
-      let source = runner.input(numbers, dtype)
+      var builder = PlanBuilder()
+      let source = builder.input(numbers, dtype)
       // A gap behind each row of the result shows what is written too far.
       let layout = Layout(contiguous: shape).transposed(order)
       let width = layout.shape[layout.shape.rank - 1]
       var place = Layout(contiguous: layout.shape)
       for axis in 0..<(place.shape.rank - 1) { place.strides[axis] = place.strides[axis] / width * (width + 2) }
-      let result = runner.output(shape.elementCount / width * (width + 2), dtype)
+      let result = builder.output(shape.elementCount / width * (width + 2), dtype)
       let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), place: place)
-      runner.add(.copy(StridedCopy(dtype: dtype, fill: .integer(7), pieces: [piece], result: result)))
+      builder.step(.copy(StridedCopy(dtype: dtype, fill: .integer(7), pieces: [piece], result: result)))
       var expected = [Double](repeating: 7, count: shape.elementCount / width * (width + 2))
       for (from, to) in zip(layout.positions, place.positions) { expected[to] = numbers[from] }
-      #expect(try runner.run()[0].elementsEqual(expected))
+      #expect(try builder.run(on: cpu())[0].elementsEqual(expected))
     }
   }
 }

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusTestSupport
 import Testing
 
 @testable import ApusCPU
@@ -43,7 +44,7 @@ import Testing
     _ test: Case, bias: Bool, threads: Int = 2
   ) throws -> (result: [Double], expected: [Double], scale: Double) {
     var random = TestNumbers(seed: 21)
-    var runner = try StepRunner(threads: threads)
+    var builder = PlanBuilder()
     let batches = test.batch.elementCount
     let isFloat = test.dtype.isFloatingPoint
     func numbers(_ count: Int) -> [Double] {
@@ -53,10 +54,10 @@ import Testing
     let b = numbers((test.broadcastsB ? 1 : batches) * test.k * test.n)
     let offsets = numbers(test.n)
     let lane = test.dtype.lane
-    let (va, vb) = (runner.input(a, test.dtype), runner.input(b, test.dtype))
-    let vbias = runner.input(offsets, lane.dtype)
+    let (va, vb) = (builder.input(a, test.dtype), builder.input(b, test.dtype))
+    let vbias = builder.input(offsets, lane.dtype)
     let domain = Shape(Array(test.batch) + [test.m, test.n])
-    let vc = runner.output(domain.elementCount, lane.dtype)
+    let vc = builder.output(domain.elementCount, lane.dtype)
     var epilogue = Epilogue.plain(domain, lane: lane, into: vc)
     if bias {
       var row = Layout(shape: domain, strides: Shape(repeating: 0, count: domain.rank))
@@ -72,7 +73,7 @@ import Testing
         vb, test.batch, rows: test.k, columns: test.n, transposed: test.transposesB,
         broadcast: test.broadcastsB)
     )
-    runner.add(
+    builder.step(
       .matmul(
         Matmul(
           batch: test.batch, m: test.m, n: test.n, k: test.k, a: oa, b: ob, dtype: test.dtype,
@@ -91,7 +92,7 @@ import Testing
         }
       }
     }
-    return (try runner.run()[0], expected, 4)
+    return (try builder.run(on: cpu(threads: threads))[0], expected, 4)
   }
 
   @Test(arguments: cases, [false, true])

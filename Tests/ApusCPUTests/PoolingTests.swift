@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusTestSupport
 import Testing
 
 @testable import ApusCPU
@@ -54,20 +55,20 @@ import Testing
     _ test: Case, _ kind: Pooling.Kind, _ pass: Pooling.Pass, _ x: [Double], _ second: [Double]?,
     counts: Bool, dtype: DType, simd: String?
   ) throws -> [Double] {
-    var runner = try StepRunner(simd: simd)
-    let left = runner.input(x, dtype)
-    let right = second.map { runner.input($0, dtype) }
+    var builder = PlanBuilder()
+    let left = builder.input(x, dtype)
+    let right = second.map { builder.input($0, dtype) }
     let extents = pass == .backward ? test.input : test.output
     let domain: Shape = [test.planes, extents.x, extents.y, extents.z]
-    let result = runner.output(domain.elementCount, dtype.lane.dtype)
-    runner.add(
+    let result = builder.output(domain.elementCount, dtype.lane.dtype)
+    builder.step(
       .pooling(
         Pooling(
           kind: kind, pass: pass, countsPadding: counts, planes: test.planes, input: test.input,
           window: test.window, output: test.output, stride: test.stride, padding: test.padding,
           dilation: test.dilation, left: left, right: right, dtype: dtype,
           epilogue: .plain(domain, lane: dtype.lane, into: result))))
-    return try runner.run()[0]
+    return try builder.run(on: cpu(simd: simd))[0]
   }
 
   @Test(arguments: cases.indices, [DType.float32, .float64, .float16, .int32])

@@ -11,4 +11,10 @@ import Testing
     let problems = try item.problems(on: try CPUDevice(threadCount: 2, simd: simd, memoryLimit: 1 << 28))
     #expect(problems.isEmpty, "\(problems)")
   }
+
+  /// The batch is cut by threads, which no bit may show.
+  @Test(arguments: RecurrentStepCase.all) func threadsChangeNoBit(_ item: RecurrentStepCase) throws {
+    let results = try [1, 2, 5].map { try item.bits(on: cpu(threads: $0)) }
+    #expect(results[0] == results[1] && results[0] == results[2])
+  }
 }

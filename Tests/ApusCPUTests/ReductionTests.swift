@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusTestSupport
 import Testing
 
 @testable import ApusCPU
@@ -9,15 +10,15 @@ import Testing
     _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: String, _ dtype: DType = .float32,
     layout: Layout? = nil, threads: Int = 2, simd: String? = nil
   ) throws -> [Double] {
-    var runner = try StepRunner(threads: threads, simd: simd)
-    let x = runner.input(numbers, dtype)
+    var builder = PlanBuilder()
+    let x = builder.input(numbers, dtype)
     var kept = domain
     for axis in axes { kept[axis] = 1 }
     let isIndex = reducer.hasPrefix("arg")
     let type: DType = isIndex ? .int64 : dtype
-    let y = runner.output(kept.elementCount, type)
+    let y = builder.output(kept.elementCount, type)
     let operand = Operand(value: x, layout: layout ?? Layout(contiguous: domain))
-    runner.add(
+    builder.step(
       .reduction(
         Reduction(
           domain: domain, axes: axes,
@@ -25,7 +26,7 @@ import Testing
             inputs: [.tensor(dtype)], outputs: [Program.Output(register: 0, dtype: dtype.lane.dtype)]),
           arguments: [.tensor(operand)], reducers: [reducer],
           epilogue: .plain(kept, lane: isIndex ? .int64 : dtype.lane, into: y, type))))
-    return try runner.run()[0]
+    return try builder.run(on: cpu(threads: threads, simd: simd))[0]
   }
 
   private func reference(
@@ -144,12 +145,12 @@ import Testing
 
   @Test func prologueAndEpilogue() throws {
     // Two reducers, a program before and one behind: mean of squares and largest place.
-    var runner = try StepRunner()
+    var builder = PlanBuilder()
     var random = TestNumbers(seed: 11)
     let numbers = random.array(40 * 300).map { Double(Float($0)) }
-    let x = runner.input(numbers, .float32)
-    let y = runner.output(40, .float32)
-    let scale = runner.scalar(.float(1.0 / 300), .float32)
+    let x = builder.input(numbers, .float32)
+    let y = builder.output(40, .float32)
+    let scale = builder.scalar(.float(1.0 / 300), .float32)
     let domain: Shape = [40, 300]
     let kept: Shape = [40, 1]
     let square = Instruction("multiply", lane: .float32, operands: [0, 0])
@@ -162,7 +163,7 @@ import Testing
         Instruction("multiply", lane: .float32, operands: [0, 1]),
         Instruction("add", lane: .float32, operands: [3, 2]),
       ], outputs: [.init(register: 4, dtype: .float32)])
-    runner.add(
+    builder.step(
       .reduction(
         Reduction(
           domain: domain, axes: [1], prologue: prologue,
@@ -173,7 +174,7 @@ import Testing
             binding: Binding(
               domain: kept, arguments: [.core(0), .scalar(scale), .core(1)],
               results: [Operand(value: y, layout: Layout(contiguous: kept))])))))
-    let result = try runner.run()[0]
+    let result = try builder.run(on: cpu())[0]
     for row in 0..<40 {
       let part = numbers[(row * 300)..<(row * 300 + 300)]
       let expected = part.reduce(0) { $0 + $1 * $1 } / 300 + part.max()!

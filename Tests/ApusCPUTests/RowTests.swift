@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusTestSupport
 import CSIMD
 import Foundation
 import Testing

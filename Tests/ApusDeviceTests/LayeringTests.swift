@@ -44,6 +44,25 @@ struct Source {
     }
   }
 
+  /// The lines of each function and initializer, by the indentation that the formatter gives: it ends with the first
+  /// line that is indented as its beginning and closes a brace. What ends on the line that it begins on is left out, and
+  /// so are requirements without a body.
+  var functions: [Range<Int>] {
+    lines.indices.compactMap { start in
+      let isHead = lines[start].contains(/^ *(@.*\) )?([a-z@][A-Za-z]* )*(func |init[?(<])/)
+      guard isHead, !lines[start].hasSuffix("}") else { return nil }
+      let indentation = lines[start].prefix { $0 == " " }
+      for end in lines[(start + 1)...].indices {
+        let line = lines[end]
+        if line == indentation + "}" { return start..<end + 1 }
+        // The body, or a list of parameters that goes on.
+        let inside = ["  ", ")", "where", "throws", "{"].contains { line.hasPrefix(indentation + $0) }
+        guard inside || line.isEmpty || line.hasPrefix("#") else { return nil }
+      }
+      return nil
+    }
+  }
+
   private func isModifier(_ word: Substring) -> Bool {
     word.hasPrefix("@") || ["public", "package", "internal", "private", "fileprivate"].contains(word)
   }
@@ -116,9 +135,38 @@ struct LayeringTests {
     where file.lines.count > 501 {
       Issue.record("\(file.path): \(file.lines.count - 1) lines, the limit is 500")
     }
-    for file in try sources(["Kernels"], [".cl"]) where file.lines.count > 251 {
+    for file in try sources(["Kernels"], [".cl", ".h"]) where file.lines.count > 251 {
       Issue.record("\(file.path): \(file.lines.count - 1) lines, the limit is 250")
     }
+  }
+
+  @Test func functionsAreNotTooLong() throws {
+    for file in try sources(["Sources", "Benchmarks", "Tests"], [".swift"]) {
+      for function in file.functions where function.count > 60 {
+        Issue.record("\(file.path):\(function.lowerBound + 1): \(function.count) lines, the limit is 60")
+      }
+    }
+  }
+
+  /// The simulator sees every suite of kernels.
+  @Test func noSuiteOfKernelsIsLeftOut() throws {
+    let check = try String(contentsOf: root.appending(path: ".ci/oclgrind-check"), encoding: .utf8)
+    let filter = try #require(check.firstMatch(of: /ApusGPUTests\.\(([A-Za-z|]+)\)Tests/))
+    let checked = Set(filter.1.split(separator: "|"))
+    let suites = try sources(["Tests/ApusGPUTests"], [".swift"]).flatMap(\.lines).compactMap { line in
+      line.firstMatch(of: /^@MainActor @Suite struct (\w+)Tests/).map(\.1)
+    }
+    #expect(suites.count > 8 && checked == Set(suites))
+  }
+
+  @Test func theReaderOfFunctionsSeesTheirEnds() {
+    let file = Source(
+      path: "Sources/X/a.swift",
+      lines: [
+        "struct A {", "  func one() {", "    two", "  }", "  func short() { 1 }", "  init<T>(", "    _ x: T", "  ) {",
+        "    self.x = x", "  }", "}", "protocol B {", "  func three()", "}", "func four(", ") {", "}",
+      ])
+    #expect(file.functions == [1..<4, 5..<10, 14..<17])
   }
 
   @Test func theReaderOfImportsSeesThemAll() {

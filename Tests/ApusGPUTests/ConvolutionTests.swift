@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGPU
+import ApusTestSupport
 import Testing
 
 @MainActor @Suite struct ConvolutionTests {
@@ -113,7 +114,7 @@ import Testing
             pass: pass, geometry: g, left: leftValue, right: rightValue, dtype: dtype,
             epilogue: epilogue(
               dtype.lane, operand, domain: domain, bias: Operand(value: biasValue, layout: biasLayout)))))
-      let output = try builder.run(on: device)[0]
+      let output = try builder.results(on: device)[0]
       let inner = domain.elementCount / (pass == .weightGradient ? domain[0] : domain[0] * domain[1])
       var worst = 0.0
       for place in expected.indices {

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGPU
+import ApusTestSupport
 import Testing
 
 /// Users' kernels: names, sizes, more items than one group has, and numbers of every type through `LOAD` and `STORE`.
@@ -12,7 +13,7 @@ import Testing
     let inputs = inputs.map { builder.input($0.0, $0.1) }
     let results = results.map { builder.output($0.0, $0.1) }
     builder.step(.custom(Custom(kernel: kernel, count: count, sizes: sizes, inputs: inputs, results: results)))
-    return try builder.run(on: device)
+    return try builder.results(on: device)
   }
 
   @Test func itemsThatAreRows() throws {
@@ -52,13 +53,13 @@ import Testing
     let (n, t) = (numbers.integers(count, -8..<8), numbers.integers(count, 0..<2))
     let y = a.indices.map { a[$0] * 2 + b[$0] }
     // The nearest of 8 bits, ties to even: what is rounded here are multiples of 1/64 below 16.
-    let z = y.indices.map { Double(Float(bitPattern: UInt32(Elements.brain(Float(y[$0] - n[$0]))) << 16)) }
+    let z = y.indices.map { DType.bfloat16.rounded(y[$0] - n[$0]) }
     let m = n.indices.map { t[$0] == 0 ? -1 : n[$0] }
     for (kernelClass, device) in Harness.devices {
       let found = try run(
         kernel, count: count, sizes: [], [(a, .float16), (b, .bfloat16), (n, .int8), (t, .bool)],
         [(count, .float16), (count, .bfloat16), (count, .int64)], on: device)
-      let rounded = b.map { Double(Float(bitPattern: UInt32(Elements.brain(Float($0))) << 16)) }
+      let rounded = b.map(DType.bfloat16.rounded)
       #expect(rounded == b, "the test's numbers are not exact")
       #expect(found == [y, z, m], "\(kernelClass)")
     }

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGPU
+import ApusTestSupport
 import Testing
 
 @MainActor @Suite struct ElementwiseTests {
@@ -26,7 +27,7 @@ import Testing
         let left = builder.input(x, dtype)
         let right = builder.input(b, dtype)
         let result = builder.output(rows * columns, dtype)
-        builder.plan.scalars = [dtype.lane]
+        let factor = builder.scalar(.integer(3), dtype.lane)
         builder.step(
           .elementwise(
             Elementwise(
@@ -35,13 +36,13 @@ import Testing
                 Binding(
                   domain: shape,
                   arguments: [
-                    .tensor(Operand(value: left, layout: Layout(contiguous: shape))), .scalar(0),
+                    .tensor(Operand(value: left, layout: Layout(contiguous: shape))), .scalar(factor),
                     .tensor(
                       Operand(value: right, layout: Layout(contiguous: [columns]).broadcast(to: shape))),
                   ],
                   results: [Operand(value: result, layout: Layout(contiguous: shape))])
               ])))
-        let output = try builder.run(on: device, scalars: [.integer(3)])[0]
+        let output = try builder.results(on: device)[0]
         #expect(output == x.indices.map { x[$0] * 3 + b[$0 % columns] })
       }
     }

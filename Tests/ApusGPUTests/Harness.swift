@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGPU
+import ApusTestSupport
 import Foundation
 
 /// The OpenCL devices that tests run on: device 0 with each class of kernels, or with the one that
@@ -29,66 +30,11 @@ enum Harness {
   }
 }
 
-/// A plan under construction with the values of its inputs.
-struct PlanBuilder {
-  private static let slack = 256
-  var plan = Plan()
-  private(set) var inputs: [[UInt8]] = []
-
-  /// An input of numbers of `dtype`.
-  mutating func input(_ numbers: [Double], _ dtype: DType) -> Int {
-    plan.values.append(
-      Plan.Value(dtype: dtype, elementCount: numbers.count, storage: .input(plan.inputCount)))
-    plan.inputCount += 1
-    inputs.append(Elements.bytes(numbers, dtype))
-    return plan.values.count - 1
-  }
-
-  mutating func output(_ count: Int, _ dtype: DType) -> Int {
-    plan.values.append(
-      Plan.Value(dtype: dtype, elementCount: count, storage: .output(plan.outputs.count)))
-    plan.outputs.append(Plan.Output(byteCount: count * dtype.byteCount))
-    return plan.values.count - 1
-  }
-
-  mutating func scratch(_ count: Int, _ dtype: DType) -> Int {
-    plan.values.append(
-      Plan.Value(
-        dtype: dtype, elementCount: count, storage: .scratch(slab: 0, byteOffset: plan.slabs.first ?? 0)))
-    let size = (count * dtype.byteCount + 127) / 128 * 128
-    plan.slabs = [(plan.slabs.first ?? 0) + size]
-    return plan.values.count - 1
-  }
-
-  mutating func step(_ step: Step, _ name: String = "test") {
-    plan.steps.append(Plan.PlannedStep(step: step, names: [name]))
-  }
-
-  /// Runs the plan once and returns the numbers of each output.
-  func run(on device: any Device, scalars: [Scalar] = []) throws -> [[Double]] {
+extension PlanBuilder {
+  /// Runs the plan once, and leaves its CUDA text for the compiler.
+  func results(on device: any Device) throws -> [[Double]] {
     try CUDADump.write(plan)
-    let executable = try device.prepare(plan)
-    // Each plan gets new memory, filled with a pattern. The simulator also takes the size of the last upload
-    // for a buffer's, so it would be misled by memory in a second use.
-    device.releaseUnusedMemory()
-    let buffers = try inputs.map { numbers in
-      // Kernels may read whole registers behind the last element; what is there must not matter.
-      let bytes = numbers + [UInt8](repeating: 0xA5, count: Self.slack)
-      let buffer = try device.allocate(byteCount: bytes.count)
-      try bytes.withUnsafeBytes { try device.upload($0, to: buffer) }
-      return buffer
-    }
-    let outputs = try plan.outputs.map { output in
-      if let donated = output.donatedInput { return buffers[donated] }
-      return try device.allocate(byteCount: output.byteCount)
-    }
-    try device.run(executable, inputs: buffers, outputs: outputs, scalars: scalars)
-    return try plan.outputs.indices.map { index in
-      let value = plan.values.first { $0.storage == .output(index) }!
-      return try device.startDownload(outputs[index], byteCount: plan.outputs[index].byteCount).wait {
-        Elements.numbers($0, value.dtype)
-      }
-    }
+    return try run(on: device)
   }
 }
 
@@ -104,51 +50,6 @@ enum CUDADump {
     for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     try text.write(
       toFile: "\(directory)/\(String(hash, radix: 16)).cu", atomically: true, encoding: .utf8)
-  }
-}
-
-/// Numbers as the bytes of an element type and back.
-enum Elements {
-  static func bytes(_ numbers: [Double], _ dtype: DType) -> [UInt8] {
-    func pack<T>(_ convert: (Double) -> T) -> [UInt8] {
-      numbers.map(convert).withUnsafeBytes { Array($0) }
-    }
-    switch dtype {
-    case .bool: return pack { UInt8($0 == 0 ? 0 : 1) }
-    case .uint8: return pack { UInt8($0) }
-    case .int8: return pack { Int8($0) }
-    case .int32: return pack { Int32($0) }
-    case .int64: return pack { Int64($0) }
-    case .float16: return pack { Float16($0).bitPattern }
-    case .bfloat16: return pack { brain(Float($0)) }
-    case .float32: return pack { Float($0) }
-    case .float64: return pack { $0 }
-    }
-  }
-
-  static func numbers(_ bytes: UnsafeRawBufferPointer, _ dtype: DType) -> [Double] {
-    func unpack<T>(_ type: T.Type, _ convert: (T) -> Double) -> [Double] {
-      (0..<bytes.count / MemoryLayout<T>.size).map {
-        convert(bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: type))
-      }
-    }
-    switch dtype {
-    case .bool, .uint8: return unpack(UInt8.self) { Double($0) }
-    case .int8: return unpack(Int8.self) { Double($0) }
-    case .int32: return unpack(Int32.self) { Double($0) }
-    case .int64: return unpack(Int64.self) { Double($0) }
-    case .float16: return unpack(UInt16.self) { Double(Float16(bitPattern: $0)) }
-    case .bfloat16: return unpack(UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
-    case .float32: return unpack(Float.self) { Double($0) }
-    case .float64: return unpack(Double.self) { $0 }
-    }
-  }
-
-  /// The nearest bfloat16, ties to even.
-  static func brain(_ number: Float) -> UInt16 {
-    if number.isNaN { return 0x7fc0 }
-    let bits = number.bitPattern
-    return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ (bits >> 16 & 1)) >> 16)
   }
 }
 

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGPU
+import ApusTestSupport
 import Testing
 
 @MainActor @Suite struct IndexTests {
@@ -53,7 +54,7 @@ import Testing
             outer: item.outer, extent: item.extent, count: item.count, inner: item.inner,
             dtype: item.dtype, source: sourceValue, indices: Operand(value: indexValue, layout: layout),
             result: result)))
-      #expect(try builder.run(on: device)[0] == expected, "\(kernelClass)")
+      #expect(try builder.results(on: device)[0] == expected, "\(kernelClass)")
     }
   }
 
@@ -89,7 +90,7 @@ import Testing
             outer: item.outer, extent: item.extent, count: item.count, inner: item.inner,
             dtype: item.dtype, source: sourceValue, indices: Operand(value: indexValue, layout: layout),
             result: result, isSorted: isSorted)))
-      #expect(try builder.run(on: device)[0] == expected, "\(kernelClass)")
+      #expect(try builder.results(on: device)[0] == expected, "\(kernelClass)")
     }
   }
 
@@ -105,7 +106,7 @@ import Testing
           outer: 1, extent: 4, count: 2, inner: 1, dtype: .float32, source: source,
           indices: Operand(value: indices, layout: Layout(shape: [1, 2, 1], strides: [2, 1, 0])),
           result: result)), "embedding")
-    return try builder.run(on: device)[0]
+    return try builder.results(on: device)[0]
   }
 
   @Test(arguments: [4.0, -1, 1_000_000]) func reportsIndices(_ index: Double) throws {
@@ -134,7 +135,7 @@ import Testing
             indices: Operand(value: indices, layout: Layout(shape: [1, 5, 1], strides: [5, 1, 0])), result: result,
             isSorted: true)), "segmentSum")
       let device = Harness.open(kernelClass)
-      let error = #expect(throws: DeviceError.self) { try builder.run(on: device) }
+      let error = #expect(throws: DeviceError.self) { try builder.results(on: device) }
       #expect(error == .indexOutOfRange(device: "opencl:0", operation: "segmentSum"))
     }
   }
@@ -172,7 +173,7 @@ import Testing
             }
           }
         }
-        #expect(try builder.run(on: device)[0] == expected, "\(kernelClass) \(isReversed)")
+        #expect(try builder.results(on: device)[0] == expected, "\(kernelClass) \(isReversed)")
       }
     }
   }
@@ -206,7 +207,7 @@ import Testing
               Sort(
                 rows: rows, columns: columns, isDescending: isDescending, dtype: dtype, source: source,
                 result: result)))
-          #expect(try builder.run(on: device)[0] == expected, "\(kernelClass) \(dtype) \(isDescending)")
+          #expect(try builder.results(on: device)[0] == expected, "\(kernelClass) \(dtype) \(isDescending)")
         }
       }
     }
@@ -240,10 +241,13 @@ import Testing
     let counter: Int64 = 0x7_0000_0003
     for (kernelClass, device) in Harness.devices {
       var builder = PlanBuilder()
-      builder.plan.scalars = [.float32, .int64, .int64]
+      let places = [
+        builder.scalar(.float(0), .float32), builder.scalar(.integer(seed), .int64),
+        builder.scalar(.integer(counter), .int64),
+      ]
       let result = builder.output(count, .int32)
-      builder.step(.random(RandomBits(count: count, seed: 1, counter: 2, result: result)))
-      let output = try builder.run(on: device, scalars: [.float(0), .integer(seed), .integer(counter)])[0]
+      builder.step(.random(RandomBits(count: count, seed: places[1], counter: places[2], result: result)))
+      let output = try builder.results(on: device)[0]
       func halves(_ number: Int64) -> [UInt32] {
         [UInt32(truncatingIfNeeded: number), UInt32(truncatingIfNeeded: number >> 32)]
       }

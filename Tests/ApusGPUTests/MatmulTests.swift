@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGPU
+import ApusTestSupport
 import Testing
 
 /// One result of the last `core` register, through `relu(core + bias)` or unchanged.
@@ -53,6 +54,22 @@ func epilogue(
     Case(m: 14, n: 40, k: 33, isLeftTransposed: true, dtype: .float64),
   ]
 
+  /// Each element, and the sum of its terms' sizes.
+  private func expected(_ item: Case, _ a: [Double], _ b: [Double], _ bias: [Double]) -> [(sum: Double, size: Double)] {
+    Grid.indices(Shape([item.batch.reduce(1, *), item.m, item.n])).map { index in
+      let (batch, m, n) = (index[0], index[1], index[2])
+      var (sum, size) = (0.0, 1e-30)
+      for k in 0..<item.k {
+        let place = item.isLeftTransposed ? k * item.m + m : m * item.k + k
+        let other = item.isRightTransposed ? n * item.k + k : k * item.n + n
+        let term = a[batch * item.m * item.k + place] * b[(item.sharesRight ? 0 : batch * item.k * item.n) + other]
+        sum += term
+        size += abs(term)
+      }
+      return (item.hasBias ? max(0, sum + bias[n]) : sum, size)
+    }
+  }
+
   @Test(arguments: Harness.isSimulator ? cases.filter { $0.m * $0.n * $0.k <= 100_000 } : cases)
   func product(_ item: Case) throws {
     let batches = item.batch.reduce(1, *)
@@ -73,6 +90,7 @@ func epilogue(
     let left = layout(item.m, item.k, item.isLeftTransposed, shared: false)
     let right = layout(item.k, item.n, item.isRightTransposed, shared: item.sharesRight)
     let domain = Shape(item.batch + [item.m, item.n])
+    let expected = expected(item, a, b, bias)
     for (kernelClass, device) in Harness.devices {
       var builder = PlanBuilder()
       let leftValue = builder.input(a, item.dtype)
@@ -90,27 +108,11 @@ func epilogue(
             epilogue: epilogue(
               lane, Operand(value: result, layout: Layout(contiguous: domain)), domain: domain,
               bias: item.hasBias ? biasOperand : nil))))
-      let output = try builder.run(on: device)[0]
+      let output = try builder.results(on: device)[0]
       var worst = 0.0
-      for batch in 0..<batches {
-        for m in 0..<item.m {
-          for n in 0..<item.n {
-            var sum = 0.0
-            var size = 1e-30
-            for k in 0..<item.k {
-              let place = item.isLeftTransposed ? k * item.m + m : m * item.k + k
-              let other = item.isRightTransposed ? n * item.k + k : k * item.n + n
-              let term =
-                a[batch * item.m * item.k + place]
-                * b[(item.sharesRight ? 0 : batch * item.k * item.n) + other]
-              sum += term
-              size += abs(term)
-            }
-            if item.hasBias { sum = max(0, sum + bias[n]) }
-            let error = abs(output[(batch * item.m + m) * item.n + n] - sum)
-            worst = max(worst, error / (4 * Double(max(1, item.k)).squareRoot() * 0x1p-24 * (size + 2)))
-          }
-        }
+      for (index, expected) in expected.enumerated() {
+        let bound = 4 * Double(max(1, item.k)).squareRoot() * 0x1p-24 * (expected.size + 2)
+        worst = max(worst, abs(output[index] - expected.sum) / bound)
       }
       #expect(worst <= 1, "\(kernelClass)")
     }

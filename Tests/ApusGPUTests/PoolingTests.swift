@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGPU
+import ApusTestSupport
 import Testing
 
 @MainActor @Suite struct PoolingTests {
@@ -90,7 +91,7 @@ import Testing
               dtype: item.dtype,
               epilogue: epilogue(
                 .float32, Operand(value: result, layout: Layout(contiguous: domain)), domain: domain))))
-        let output = try builder.run(on: device)[0]
+        let output = try builder.results(on: device)[0]
         for place in expected.indices {
           guard abs(output[place] - expected[place]) > 2e-6 else { continue }
           Issue.record("\(kernelClass) \(pass) \(place): \(output[place]), not \(expected[place])")

@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import ApusGPU
+import ApusTestSupport
 
 @Suite struct ProgramStoreTests {
   /// A new directory that goes away with `body`.
@@ -91,7 +92,7 @@ import Testing
               domain: [100], arguments: [.tensor(Operand(value: input, layout: layout))],
               results: [Operand(value: output, layout: layout)])
           ])))
-    let numbers = try builder.run(on: device)[0]
+    let numbers = try builder.results(on: device)[0]
     BackgroundWork.finish()
     return (numbers, (device as! GPUDevice<OpenCLDriver>).programs.buildCount)
   }
@@ -135,6 +136,16 @@ import Testing
         device: "opencl:99", reason: "the number of OpenCL devices is 1, and they are numbered from 0")
     ) {
       _ = try OpenCL.open(99)
+    }
+  }
+
+  @Test func threadsFindDevicesAtOnce() async {
+    await #expect(processExitsWith: .success) {
+      let counts = await withTaskGroup { group in
+        for _ in 0..<8 { group.addTask { (try? OpenCL.devices().count) ?? 0 } }
+        return await group.reduce(into: []) { $0.append($1) }
+      }
+      exit(counts.allSatisfy { $0 > 0 } ? EXIT_SUCCESS : EXIT_FAILURE)
     }
   }
 

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGPU
+import ApusTestSupport
 import Testing
 
 @MainActor @Suite struct ReductionTests {
@@ -36,6 +37,28 @@ import Testing
     return groups
   }
 
+  /// Squares, the elements twice, and which are above 1.875.
+  nonisolated private static let prologue = Program(
+    inputs: [.tensor(.float32)],
+    instructions: [
+      Instruction("multiply", lane: .float32, operands: [0, 0]),
+      Instruction("constant", lane: .float32, operands: [], immediate: .float(1.875)),
+      Instruction("greater", lane: .float32, result: .int32, operands: [0, 2]),
+    ],
+    outputs: [
+      Program.Output(register: 1, dtype: .float32), Program.Output(register: 0, dtype: .float32),
+      Program.Output(register: 0, dtype: .float32), Program.Output(register: 3, dtype: .bool),
+    ])
+
+  /// The first result twice.
+  nonisolated private static let epilogue = Program(
+    inputs: [.core(.float32), .core(.float32), .core(.int64), .core(.int32)],
+    instructions: [Instruction("add", lane: .float32, operands: [0, 0])],
+    outputs: [
+      Program.Output(register: 4, dtype: .float32), Program.Output(register: 1, dtype: .float32),
+      Program.Output(register: 2, dtype: .int64), Program.Output(register: 3, dtype: .bool),
+    ])
+
   /// Runs sum of squares, max, argmin and any at once, with an epilogue that doubles the first.
   @Test(arguments: cases) func severalAtOnce(_ item: Case) throws {
     let shape = Shape(item.shape)
@@ -49,15 +72,7 @@ import Testing
     for (place, axis) in order.enumerated() { inverse[axis] = place }
     let layout = Layout(contiguous: memory).transposed(inverse)
     var stored = x
-    for position in x.indices {
-      var rest = position
-      var offset = 0
-      for axis in item.shape.indices.reversed() {
-        offset += rest % item.shape[axis] * layout.strides[axis]
-        rest /= item.shape[axis]
-      }
-      stored[offset] = x[position]
-    }
+    for (place, offset) in layout.positions.enumerated() { stored[offset] = x[place] }
     let groups = groups(item.shape, item.axes)
     for (kernelClass, device) in Harness.devices {
       var builder = PlanBuilder()
@@ -66,34 +81,16 @@ import Testing
       let results = [DType.float32, .float32, .int64, .bool].map { dtype in
         Operand(value: builder.output(count, dtype), layout: Layout(contiguous: kept))
       }
-      let prologue = Program(
-        inputs: [.tensor(.float32)],
-        instructions: [
-          Instruction("multiply", lane: .float32, operands: [0, 0]),
-          Instruction("constant", lane: .float32, operands: [], immediate: .float(1.875)),
-          Instruction("greater", lane: .float32, result: .int32, operands: [0, 2]),
-        ],
-        outputs: [
-          Program.Output(register: 1, dtype: .float32), Program.Output(register: 0, dtype: .float32),
-          Program.Output(register: 0, dtype: .float32), Program.Output(register: 3, dtype: .bool),
-        ])
-      let epilogue = Program(
-        inputs: [.core(.float32), .core(.float32), .core(.int64), .core(.int32)],
-        instructions: [Instruction("add", lane: .float32, operands: [0, 0])],
-        outputs: [
-          Program.Output(register: 4, dtype: .float32), Program.Output(register: 1, dtype: .float32),
-          Program.Output(register: 2, dtype: .int64), Program.Output(register: 3, dtype: .bool),
-        ])
       builder.step(
         .reduction(
           Reduction(
-            domain: shape, axes: item.axes, prologue: prologue,
+            domain: shape, axes: item.axes, prologue: Self.prologue,
             arguments: [.tensor(Operand(value: input, layout: layout))],
             reducers: ["sum", "max", "argmin", "any"],
             epilogue: Epilogue(
-              program: epilogue,
+              program: Self.epilogue,
               binding: Binding(domain: kept, arguments: (0..<4).map(Argument.core), results: results)))))
-      let outputs = try builder.run(on: device)
+      let outputs = try builder.results(on: device)
       for (index, group) in groups.enumerated() {
         let values = group.map { x[$0] }
         let sum = values.reduce(0) { $0 + $1 * $1 }
@@ -134,7 +131,7 @@ import Testing
                   Program.Output(register: 0, dtype: .float32), Program.Output(register: 1, dtype: .int64),
                 ]),
               binding: Binding(domain: [1, 1], arguments: [.core(0), .core(1)], results: results)))))
-      let outputs = try builder.run(on: device)
+      let outputs = try builder.results(on: device)
       #expect(outputs[0][0].isNaN)
       #expect(outputs[1] == [1])
     }

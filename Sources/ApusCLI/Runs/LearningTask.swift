@@ -18,13 +18,16 @@ struct LearningTask {
       test = LoadedImages(data.test, statistics: data.statistics)
     case .language(let network):
       let corpus = try TextCorpus.load(settings.data)
+      known?.noteUnknown(in: corpus.train, settings.data)
       var text = TextFormat(tokenizer: known ?? network.learnTokenizer(from: corpus.train))
       train = try text.windows(of: corpus.train, network.sequenceLength, "training", corpus.name)
       test = try text.test(of: corpus, network.sequenceLength)
       format = .text(text)
     case .texts(let network):
       let data = try TextDataset.load(settings.data)
-      let tokenizer = known ?? network.learnTokenizer(from: data.train.texts.joined(separator: "\n"))
+      let text = data.train.texts.joined(separator: "\n")
+      known?.noteUnknown(in: text, settings.data)
+      let tokenizer = known ?? network.learnTokenizer(from: text)
       format = .text(TextFormat(tokenizer: tokenizer, classNames: data.classNames))
       train = try TokenizedTexts(data.train, tokenizer: tokenizer, length: network.sequenceLength)
       test = try TokenizedTexts(data.test, tokenizer: tokenizer, length: network.sequenceLength)
@@ -93,6 +96,17 @@ extension TextNetwork {
   fileprivate func learnTokenizer(from text: String) -> any Tokenizer {
     // The option has no other words than the catalog.
     TokenizerCatalog.learn(tokenizer, from: text, size: vocabularySize)!
+  }
+}
+
+extension Tokenizer {
+  /// Says so when more than a quarter of a text, by its beginning, is unknown: little is learnt from it.
+  fileprivate func noteUnknown(in text: String, _ source: String) {
+    let tokens = encode(String(text.prefix(100_000)))
+    let unknown = tokens.count { $0 == ReservedToken.unknown }
+    guard 4 * unknown > tokens.count else { return }
+    let share = 100 * unknown / tokens.count
+    Diagnostics.write("\(source): \(share) % of its tokens are unknown to the weights' tokenizer")
   }
 }
 

@@ -26,10 +26,15 @@ struct OpenCLEntry: @unchecked Sendable {
   let index: Int
   let api: OpenCLFunctions
 
+  private static let enumeration = Lock()
+
   /// Every device of every platform, in the order the loader names them.
   /// - Throws: `DeviceError.unavailable` when there is no loader, no platform or no device.
   static func all() throws(DeviceError) -> [OpenCLEntry] {
     let api = try OpenCLFunctions.open()
+    // PoCL tells a thread that it has no devices while another one's first question starts it up.
+    enumeration.lock()
+    defer { enumeration.unlock() }
     var entries: [OpenCLEntry] = []
     for platform in platforms(api) {
       for device in devices(of: platform, api) {

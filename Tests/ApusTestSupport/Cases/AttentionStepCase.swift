@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Attention as a step of its own, on operands whose heads lie side by side as projections leave them.
-public struct AttentionStepCase: Sendable, CustomTestStringConvertible {
+public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible {
   private let geometry: Attention.Geometry
   private let isCausal: Bool
   private let offset: Int?
@@ -87,13 +87,12 @@ public struct AttentionStepCase: Sendable, CustomTestStringConvertible {
     return plan
   }
 
-  private func bytes<T>(_ numbers: [T]) -> [UInt8] { numbers.withUnsafeBytes { Array($0) } }
-
-  private func inputs(_ forward: [Float]) -> [[UInt8]] {
+  func inputs(_ forward: [Float]?) -> [[UInt8]] {
     let g = geometry
     let numbers = [g.query, g.key, g.value, g.output].enumerated().map { place, shape in
-      bytes((0..<count(shape)).map { Float(sin(Double($0 * (place + 2)) * 0.61)) })
+      Self.bytes(Self.numbers(count(shape), place))
     }
+    let forward = forward ?? Array(repeating: 0, count: g.resultCount(.forward))
     // The second query of each mask is left without keys.
     let maskShape = extents(mask)
     let flags = (0..<(maskShape?.elementCount ?? 1)).map { place -> UInt8 in
@@ -103,46 +102,16 @@ public struct AttentionStepCase: Sendable, CustomTestStringConvertible {
     let terms = (0..<(extents(added)?.elementCount ?? 1)).map { place in
       place % 5 == 2 ? -Float.infinity : Float(sin(Double(place)))
     }
-    return numbers + [bytes(forward), flags, bytes([Int64(offset ?? 0)]), bytes(terms)]
+    return numbers + [Self.bytes(forward), flags, Self.bytes([Int64(offset ?? 0)]), Self.bytes(terms)]
   }
 
   // MARK: - Runs
 
   /// Counter and seed of the random words.
-  private static let scalars: [Scalar] = [.integer(0x1_0000_0003), .integer(-0x1234_5678_9ABC_DEF0)]
-
-  private func run(_ pass: Attention.Pass, _ forward: [Float], on device: any Device) throws -> [Float] {
-    let plan = plan(pass)
-    let executable = try device.prepare(plan)
-    device.releaseUnusedMemory()
-    let buffers = try inputs(forward).map { numbers in
-      // Whole registers may be read behind the last element; what is there must not matter.
-      let bytes = numbers + [UInt8](repeating: 0xA5, count: 256)
-      let buffer = try device.allocate(byteCount: bytes.count)
-      try bytes.withUnsafeBytes { try device.upload($0, to: buffer) }
-      return buffer
-    }
-    let output = try device.allocate(byteCount: plan.outputs[0].byteCount)
-    try device.run(executable, inputs: buffers, outputs: [output], scalars: AttentionStepCase.scalars)
-    return try device.startDownload(output, byteCount: plan.outputs[0].byteCount).wait {
-      Array($0.bindMemory(to: Float.self))
-    }
-  }
+  static let scalars: [Scalar] = [.integer(0x1_0000_0003), .integer(-0x1234_5678_9ABC_DEF0)]
+  static let tolerance: Float = 4e-6
+  public var passes: [Attention.Pass] { [.forward, .backward] }
 
   /// Where both passes on a device differ from the interpreter's.
-  public func problems(on device: any Device) throws -> [String] {
-    let reference = ReferenceDevice()
-    let forward = try run(.forward, Array(repeating: 0, count: geometry.resultCount(.forward)), on: reference)
-    var problems: [String] = []
-    for pass in [Attention.Pass.forward, .backward] {
-      let expected = pass == .forward ? forward : try run(pass, forward, on: reference)
-      let found = try run(pass, forward, on: device)
-      for (place, (a, b)) in zip(expected, found).enumerated() where a != b {
-        guard !(abs(a - b) <= 4e-6 * max(1, abs(a))) else { continue }
-        problems.append("\(pass.rawValue) \(place): \(b), not \(a)")
-        break
-      }
-    }
-    return problems
-  }
+  public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 }

@@ -7,26 +7,13 @@ extension Tensor {
   /// A tensor of the current device.
   /// - Precondition: `dtype` can hold the values.
   public init(_ grid: Grid, dtype: DType) {
-    let value = Plan.Value(dtype: dtype, elementCount: grid.values.count, storage: .input(0))
-    let buffer = HostBuffer(byteCount: value.byteCount)
-    let array = HostArray(value, in: buffer, at: 0)
-    for (index, number) in grid.values.enumerated() {
-      array[index] = dtype.isFloatingPoint ? .float(number) : .integer(Int64(number))
-    }
-    self.init(bytes: UnsafeRawBufferPointer(buffer.bytes)[..<value.byteCount], shape: grid.shape, dtype: dtype)
-  }
-
-  private init(bytes: Slice<UnsafeRawBufferPointer>, shape: Shape, dtype: DType) {
-    self.init(bytes: UnsafeRawBufferPointer(rebasing: bytes), shape: shape, dtype: dtype)
+    let bytes = HostArray(grid.values, dtype).bytes
+    self = bytes.withUnsafeBytes { Tensor(bytes: $0, shape: grid.shape, dtype: dtype) }
   }
 
   /// The elements in row-major order.
   public func values() throws -> [Double] {
-    let value = Plan.Value(dtype: dtype, elementCount: elementCount, storage: .input(0))
-    let buffer = HostBuffer(byteCount: value.byteCount)
-    try withBytes { buffer.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<value.byteCount])) }
-    let array = HostArray(value, in: buffer, at: 0)
-    return (0..<elementCount).map { array[$0].double }
+    try withBytes { HostArray(bytes: UnsafeRawBufferPointer(rebasing: $0[...]), dtype).numbers }
   }
 
   /// The elements with the shape.

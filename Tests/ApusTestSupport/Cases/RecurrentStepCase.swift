@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// A recurrent layer as a step of its own.
-public struct RecurrentStepCase: Sendable, CustomTestStringConvertible {
+public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible {
   private let geometry: Recurrent.Geometry
   private let isReversed: Bool
   private let hasMask: Bool
@@ -76,13 +76,11 @@ public struct RecurrentStepCase: Sendable, CustomTestStringConvertible {
     return plan
   }
 
-  private func bytes<T>(_ numbers: [T]) -> [UInt8] { numbers.withUnsafeBytes { Array($0) } }
-
-  private func inputs(_ forward: [Float]) -> [[UInt8]] {
-    var numbers = counts.enumerated().map { place, count in
-      bytes((0..<count).map { Float(sin(Double($0 * (place + 2)) * 0.61)) * (place == 3 ? 0.4 : 1) })
+  func inputs(_ forward: [Float]?) -> [[UInt8]] {
+    let numbers = counts.enumerated().map { place, count in
+      if place == 5 { return Self.bytes(forward ?? Array(repeating: 0, count: count)) }
+      return Self.bytes(Self.numbers(count, place).map { place == 3 ? 0.4 * $0 : $0 })
     }
-    numbers[5] = bytes(forward)
     // Sequences of different lengths, and one with a gap.
     let flags = (0..<geometry.times * geometry.batch).map { index -> UInt8 in
       let (time, row) = index.quotientAndRemainder(dividingBy: geometry.batch)
@@ -93,42 +91,14 @@ public struct RecurrentStepCase: Sendable, CustomTestStringConvertible {
 
   // MARK: - Runs
 
-  private func run(_ pass: Recurrent.Pass, _ forward: [Float], on device: any Device) throws -> [Float] {
-    let plan = plan(pass)
-    let executable = try device.prepare(plan)
-    device.releaseUnusedMemory()
-    let buffers = try inputs(forward).map { numbers in
-      // Whole registers may be read behind the last element; what is there must not matter.
-      let bytes = numbers + [UInt8](repeating: 0xA5, count: 256)
-      let buffer = try device.allocate(byteCount: bytes.count)
-      try bytes.withUnsafeBytes { try device.upload($0, to: buffer) }
-      return buffer
-    }
-    let output = try device.allocate(byteCount: plan.outputs[0].byteCount)
-    try device.run(executable, inputs: buffers, outputs: [output], scalars: [])
-    return try device.startDownload(output, byteCount: plan.outputs[0].byteCount).wait {
-      Array($0.bindMemory(to: Float.self))
-    }
-  }
+  static let tolerance: Float = 6e-6
 
   /// The passes that there are.
   public var passes: [Recurrent.Pass] { keeps ? [.forward, .backward] : [.forward] }
 
   /// Where both passes on a device differ from the interpreter's.
-  public func problems(on device: any Device) throws -> [String] {
-    let reference = ReferenceDevice()
-    let none = Array(repeating: Float(0), count: geometry.resultCount(.forward, keeps: keeps))
-    let forward = try run(.forward, none, on: reference)
-    var problems: [String] = []
-    for pass in passes {
-      let expected = pass == .forward ? forward : try run(pass, forward, on: reference)
-      let found = try run(pass, forward, on: device)
-      for (place, (a, b)) in zip(expected, found).enumerated() where a != b {
-        guard !(abs(a - b) <= 6e-6 * max(1, abs(a))) else { continue }
-        problems.append("\(pass.rawValue) \(place): \(b), not \(a)")
-        break
-      }
-    }
-    return problems
-  }
+  public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
+
+  /// The bits of both passes.
+  public func bits(on device: any Device) throws -> [[UInt32]] { try resultBits(on: device) }
 }

@@ -1,0 +1,104 @@
+import ApusDevice
+
+/// A plan under construction, and the numbers of its inputs and scalars.
+public struct PlanBuilder {
+  public private(set) var plan = Plan()
+  private var inputs: [[UInt8]] = []
+  private var scalars: [Scalar] = []
+
+  public init() {}
+
+  /// An input of numbers, each rounded or wrapped to `dtype`.
+  public mutating func input(_ numbers: [Double], _ dtype: DType) -> Int {
+    inputs.append(HostArray(numbers, dtype).bytes)
+    plan.inputCount += 1
+    return value(numbers.count, dtype, .input(plan.inputCount - 1))
+  }
+
+  public mutating func output(_ count: Int, _ dtype: DType) -> Int {
+    plan.outputs.append(Plan.Output(byteCount: count * dtype.byteCount))
+    return value(count, dtype, .output(plan.outputs.count - 1))
+  }
+
+  /// An output written over an input.
+  public mutating func output(over input: Int) -> Int {
+    guard case .input(let number) = plan.values[input].storage else {
+      preconditionFailure("value \(input) is no input")
+    }
+    let replaced = plan.values[input]
+    plan.outputs.append(Plan.Output(byteCount: replaced.byteCount, donatedInput: number))
+    return value(replaced.elementCount, replaced.dtype, .output(plan.outputs.count - 1))
+  }
+
+  public mutating func scratch(_ count: Int, _ dtype: DType) -> Int {
+    let start = plan.slabs.first ?? 0
+    plan.slabs = [start + (count * dtype.byteCount + 127) / 128 * 128]
+    return value(count, dtype, .scratch(slab: 0, byteOffset: start))
+  }
+
+  private mutating func value(_ count: Int, _ dtype: DType, _ storage: Plan.Value.Storage) -> Int {
+    plan.values.append(Plan.Value(dtype: dtype, elementCount: count, storage: storage))
+    return plan.values.count - 1
+  }
+
+  public mutating func scalar(_ value: Scalar, _ lane: Lane) -> Int {
+    scalars.append(value)
+    plan.scalars.append(lane)
+    return scalars.count - 1
+  }
+
+  public mutating func step(_ step: Step, _ name: String = "test") {
+    plan.steps.append(Plan.PlannedStep(step: step, names: [name]))
+  }
+
+  /// Runs the plan once and returns the numbers of each output.
+  public func run(on device: any Device) throws -> [[Double]] {
+    try plan.run(on: device, inputs: inputs, scalars: scalars).enumerated().map { index, bytes in
+      let value = plan.values.first { $0.storage == .output(index) }!
+      return bytes.withUnsafeBytes { HostArray(bytes: $0, value.dtype).numbers }
+    }
+  }
+}
+
+extension Plan {
+  /// Runs the plan once, in memory that holds a pattern: whatever is not written shows.
+  /// - Parameter inputs: The bytes of each input.
+  /// - Returns: The bytes of each output.
+  func run(on device: any Device, inputs: [[UInt8]], scalars: [Scalar]) throws -> [[UInt8]] {
+    let executable = try device.prepare(self)
+    // The simulator takes the size of the last upload for a buffer's, so that memory in a second use would mislead it.
+    device.releaseUnusedMemory()
+    func buffer(_ bytes: [UInt8]) throws -> Buffer {
+      let buffer = try device.allocate(byteCount: bytes.count)
+      try bytes.withUnsafeBytes { try device.upload($0, to: buffer) }
+      return buffer
+    }
+    func pattern(_ count: Int) -> [UInt8] { Array(repeating: 0xA5, count: count) }
+    // Whole registers may be read behind the last element; what is there must not matter.
+    let buffers = try inputs.map { try buffer($0 + pattern(256)) }
+    let results = try outputs.map { output in
+      if let donated = output.donatedInput { return buffers[donated] }
+      // Devices other than the CPU are opened so that they fill new memory; an upload would count as a result there.
+      guard device.info.kind == .cpu else { return try device.allocate(byteCount: output.byteCount) }
+      return try buffer(pattern(output.byteCount))
+    }
+    try device.run(executable, inputs: buffers, outputs: results, scalars: scalars)
+    return try zip(results, outputs).map { buffer, output in
+      try device.startDownload(buffer, byteCount: output.byteCount).wait { Array($0) }
+    }
+  }
+}
+
+extension Layout {
+  /// The positions of all elements, in row-major order.
+  public var positions: [Int] {
+    (0..<shape.elementCount).map { index in
+      var (rest, position) = (index, offset)
+      for axis in (0..<shape.rank).reversed() {
+        position += rest % shape[axis] * strides[axis]
+        rest /= shape[axis]
+      }
+      return position
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import ApusDevice
+import Foundation
+
+/// A step of a fused family with a forward and a backward pass, on float32 numbers of its own.
+protocol StepCase {
+  associatedtype Pass: RawRepresentable<String>
+  var passes: [Pass] { get }
+
+  /// What results may differ by, relative to the expected ones from 1 on.
+  static var tolerance: Float { get }
+  static var scalars: [Scalar] { get }
+
+  /// A plan of one step and one output.
+  func plan(_ pass: Pass) -> Plan
+
+  /// The bytes of the plan's inputs.
+  /// - Parameter forward: The forward pass's result, or `nil` ahead of it.
+  func inputs(_ forward: [Float]?) -> [[UInt8]]
+}
+
+extension StepCase {
+  static var scalars: [Scalar] { [] }
+
+  private func run(_ pass: Pass, _ forward: [Float]?, on device: any Device) throws -> [Float] {
+    try plan(pass).run(on: device, inputs: inputs(forward), scalars: Self.scalars)[0].withUnsafeBytes {
+      Array($0.bindMemory(to: Float.self))
+    }
+  }
+
+  /// Where the passes on a device differ from the interpreter's; a backward pass starts from its forward one.
+  func firstProblems(on device: any Device) throws -> [String] {
+    let reference = ReferenceDevice()
+    var forward: [Float]?
+    return try passes.compactMap { pass in
+      let expected = try run(pass, forward, on: reference)
+      let found = try run(pass, forward, on: device)
+      forward = forward ?? expected
+      return zip(expected, found).enumerated().first { _, pair in
+        pair.0 != pair.1 && !(abs(pair.0 - pair.1) <= Self.tolerance * max(1, abs(pair.0)))
+      }.map { place, pair in "\(pass.rawValue) \(place): \(pair.1), not \(pair.0)" }
+    }
+  }
+
+  /// The results of all passes, each backward one after this device's own forward pass.
+  func resultBits(on device: any Device) throws -> [[UInt32]] {
+    var forward: [Float]?
+    return try passes.map { pass in
+      let found = try run(pass, forward, on: device)
+      forward = forward ?? found
+      return found.map(\.bitPattern)
+    }
+  }
+
+  /// Numbers that differ from place to place and from input to input.
+  static func numbers(_ count: Int, _ input: Int) -> [Float] {
+    (0..<count).map { Float(sin(Double($0 * (input + 2)) * 0.61)) }
+  }
+
+  static func bytes<T>(_ numbers: [T]) -> [UInt8] { numbers.withUnsafeBytes { Array($0) } }
+}
