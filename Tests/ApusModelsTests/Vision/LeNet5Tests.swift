@@ -39,8 +39,10 @@ import Testing
     }
   }
 
-  /// The budget of a step: its plan, and the host's work from building the graph to handing it to the device.
-  @Test(arguments: ["sgd", "momentum", "adam"]) func aStepStaysInItsBudget(_ name: String) throws {
+  /// The budget of a step: its plan, and the host's work from building the graph to handing it to the device, in the
+  /// units of `hostUnits`. Half of each bound was measured.
+  @Test(arguments: [("sgd", 100.0), ("momentum", 120), ("adam", 160)])
+  func aStepStaysInItsBudget(_ name: String, _ bound: Double) throws {
     let backend = RecordingDevice()
     let device = ComputeDevice(backend: backend)
     try withDevice(device) { () throws in
@@ -50,8 +52,8 @@ import Testing
       let y = try Tensor.zeros([128], dtype: .int32).evaluated()
       for _ in 0..<3 { try optimizer.minimize { crossEntropy(model(x), y) } }
       #expect(device.lastPlanStepCount <= 45)
-      let time = try hostMicroseconds { try optimizer.minimize { crossEntropy(model(x), y) } }
-      #expect(time < 240, "four times the budget, for machines with other work")
+      let cost = try hostUnits { try optimizer.minimize { crossEntropy(model(x), y) } }
+      #expect(cost < bound)
     }
   }
 }

@@ -1,16 +1,37 @@
 import Glibc
 
-/// Microseconds of processor time that one call of `body` takes on the calling thread: the least over `samples`
-/// stretches of `count` calls, so that other work on the machine does not count.
-public func hostMicroseconds(count: Int = 200, samples: Int = 20, _ body: () throws -> Void) rethrows -> Double {
+/// What one call of `body` costs the calling thread, in units of a fixed piece of work of the same sort: small objects
+/// that point to each other, a table that they are found in. It is the median over `samples` stretches, in which the
+/// two take turns, so that neither the machine nor other work on it counts. A unit takes about 1 µs.
+public func hostUnits(count: Int = 200, samples: Int = 21, _ body: () throws -> Void) rethrows -> Double {
   for _ in 0..<count { try body() }
-  var least = Double.infinity
-  for _ in 0..<samples {
+  var check = 0
+  let ratios = try (0..<samples).map { _ in
     let start = threadMicroseconds()
     for _ in 0..<count { try body() }
-    least = min(least, (threadMicroseconds() - start) / Double(count))
+    let middle = threadMicroseconds()
+    for unit in 0..<(10 * count) { check += unitOfWork(unit) }
+    return 10 * (middle - start) / (threadMicroseconds() - middle)
   }
-  return least
+  precondition(check == samples * 10 * count * 28)
+  return ratios.sorted()[samples / 2]
+}
+
+private final class Cell {
+  let next: Cell?
+  let numbers: [Int]
+  init(_ next: Cell?, _ numbers: [Int]) { (self.next, self.numbers) = (next, numbers) }
+}
+
+private func unitOfWork(_ seed: Int) -> Int {
+  var table: [Int: Cell] = [:]
+  var last: Cell?
+  for index in 0..<8 {
+    let cell = Cell(last, [index, seed])
+    table[seed + index] = cell
+    last = index == 3 ? nil : cell
+  }
+  return (0..<8).reduce(0) { $0 + table[seed + $1]!.numbers[0] }
 }
 
 /// Milliseconds of processor time that `body` takes on the calling thread.
