@@ -24,7 +24,7 @@ enum ExitCode: Int32 {
     case let error as DeviceError: self.init(for: error)
     case let error as TrainingError: self.init(for: error)
     case ModelError.unknown: self = .usage
-    case is ShapeError, ModelError.misfit: self = .data
+    case is ShapeError, ModelError.misfit, ModelError.notFinite: self = .data
     case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
     case is OutputError: self = .inputOutput
     case let interruption as Interruption: self = interruption.signal == 15 ? .terminated : .interrupted
@@ -49,6 +49,8 @@ enum ExitCode: Int32 {
     case .damaged, .mismatch, .unstorable, .untrained, .unknownParameter: self = .data
     case .noCheckpoint(_, let damaged): self = damaged.isEmpty ? .inputOutput : .data
     case .occupied: self = .usage
+    // What the run was given, not what it made.
+    case .brokenWeights(step: 0, _): self = .data
     case .diverged, .brokenWeights, .anomaly: self = .failure
     }
   }

@@ -74,6 +74,8 @@ public enum ModelError: Error, Hashable, Sendable {
   case unknown(String, known: [String])
   /// Sizes that do not go together.
   case misfit(String)
+  /// A model's result has NaN.
+  case notFinite
   /// The device has less memory than training the model takes, whatever the size of the batch.
   case tooLarge(parameters: Int, valuesEach: Int, requested: Int, device: String, available: Int)
 }
@@ -84,6 +86,7 @@ extension ModelError: CustomStringConvertible {
     case .unknown(let name, let known):
       return "unknown model \"\(name)\"" + suggestion(for: name, in: known)
     case .misfit(let reason): return reason
+    case .notFinite: return "the model gives NaN: training went wrong, or its weights are damaged"
     case .tooLarge(let parameters, let valuesEach, let requested, let device, let available):
       return "training the model needs \(requested.byteText) of the \(available.byteText) of device \(device): "
         + "\(parameters.grouped) parameters of \(valuesEach) numbers each, with the gradient and what the optimizer "

@@ -70,6 +70,7 @@ extension TrainingError: CustomStringConvertible {
     case .diverged(let step, let loss):
       return "the loss is \(loss.isNaN ? "nan" : "\(loss)") at step \(step); \(TrainingError.waysOut)"
     case .brokenWeights(let step, let key):
+      guard step > 0 else { return "\(key) has values that are not finite before the first step; start from others" }
       return "\(key) has values that are not finite after step \(step); \(TrainingError.waysOut)"
     case .anomaly(let step, let anomaly): return "step \(step): \(anomaly)"
     }

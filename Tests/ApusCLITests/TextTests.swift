@@ -96,6 +96,23 @@ struct TextTests {
       "generate", place.file("tuned"), "--prompt", "the zebra", "--length", "3", "--device", "cpu", "--json")
     #expect(try made.member("text", as: String.self)?.hasPrefix("the zebra") == true, "\(made.errors)")
     #expect(try made.member("continuation", as: String.self)?.contains("zebra") == false)
+    // A file in a checkpoint lies beside its tokenizer, too; one that is alone tells nothing, which is said.
+    let file = try #require(
+      FileManager.default.enumerator(atPath: place.file("base"))?.compactMap { $0 as? String }
+        .filter { $0.hasSuffix("weights.safetensors") }.max())
+    let again = try train(
+      words.dropLast() + [place.file("base") + "/" + file, "--output", place.file("again")] + sizes)
+    #expect(try again.member("weights_sha256", as: String.self) == tuned.member("weights_sha256"), "\(again.errors)")
+    try FileManager.default.copyItem(atPath: place.file("base") + "/" + file, toPath: place.file("alone.safetensors"))
+    let alone = try train(
+      [
+        "word-lstm", "--data", "text:\(text)", "--steps", "1", "--weights", place.file("alone.safetensors"), "--output",
+        place.file("other"),
+      ] + sizes)
+    #expect(alone.status == 0 && alone.errors.contains("it tells nothing of tokens"), "\(alone.errors)")
+    let kind = try train(words + ["--output", place.file("kind")] + sizes.dropLast() + ["character"])
+    #expect(
+      kind.status == 65 && kind.errors.contains("of the kind word, those of this run are character"), "\(kind.errors)")
     let rest = try train(["--resume", place.file("tuned"), "--steps", "4"])
     #expect(rest.status == 0, "\(rest.errors)")
   }

@@ -28,6 +28,7 @@ extension LayerMistakeTests {
     Call(
       "scaledDotProductAttention", ["offset", "float32 []"],
       scaledDotProductAttention(zeros([2, 3]), zeros([5, 3]), zeros([5, 3]), isCausal: true, queryOffset: zeros([]))),
+    Call("MultiheadAttention", ["key [3, 4]", "[keys, batch, 4]"], decoded([2, 1, 4], memory: [3, 4])),
     Call(
       "MultiheadAttention", ["query [2, 5]", "[queries, batch, 4]"], MultiheadAttention(4, heads: 2)(zeros([2, 5]))),
     Call(
@@ -54,6 +55,12 @@ extension LayerMistakeTests {
 
   private static func dot(_ query: Shape, _ key: Shape, _ value: Shape, mask: Tensor? = nil) -> Tensor {
     scaledDotProductAttention(zeros(query), zeros(key), zeros(value), mask: mask)
+  }
+
+  private static func decoded(_ shape: Shape, memory: Shape) -> Tensor {
+    let decoder = TransformerDecoder(1) { TransformerDecoderLayer(4, heads: 2, hidden: 4) }
+    var caches = decoder.makeCaches(batch: 1, capacity: 2)
+    return decoder(zeros(shape), zeros(memory), caches: &caches)
   }
 
   private static func cached(_ attention: MultiheadAttention, _ shape: Shape) -> Tensor {

@@ -107,6 +107,11 @@ import Testing
       "MultiheadAttention: rotary positions of size 4 are not for heads of size 2",
       MultiheadAttention(4, heads: 2, rotary: RotaryPositions(4, capacity: 2))),
     Construction("RotaryPositions: size 3 must be even", RotaryPositions(3, capacity: 2)),
+    Construction("TransformerEncoder: a count of -1", TransformerEncoder(-1) { TransformerEncoderLayer(4, heads: 2) }),
+    Construction("Optimizer: adam has a learning rate of nan", Optimizer(Adam(learningRate: .nan), for: Linear(1, 1))),
+    Construction("Optimizer: adam has a momentum of 2.0", Optimizer(Adam(beta1: 2), for: Linear(1, 1))),
+    Construction(
+      "Optimizer: sgd has a weight decay of -1.0", Optimizer(SGD(learningRate: 1, weightDecay: -1), for: Linear(1, 1))),
     Construction("dirac: 2 groups do not divide the 3 outputs", Initializer.dirac(groups: 2)([3, 1, 1])),
     Construction("orthogonal: [3] has no rows and columns", Initializer.orthogonal()([3])),
   ]

@@ -149,6 +149,33 @@ private final class Owner: Module {
     }
   }
 
+  /// Parameters that a checkpointed function uses have the gradients that they have outside, and dropout drops the same.
+  @Test(arguments: TestDevice.all.filter { !$0.name.contains("opencl") })
+  func checkpointedLayersLearn(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let net = Sequential {
+        Linear(3, 4)
+        BatchNorm(4)
+        Dropout(0.5)
+        Linear(4, 2)
+      }
+      let x = Tensor((0..<24).map { Float($0) * 0.3 - 2 }, shape: [8, 3])
+      func found(_ isCheckpointed: Bool) throws -> [[Float]] {
+        let (value, gradients) = withMode(.training) {
+          withRandomKey(RandomKey(seed: 4)) {
+            valueAndGradients(of: net.parameters) {
+              (isCheckpointed ? checkpointed([x]) { net($0[0]).tanh() } : net(x).tanh()).squared().sum()
+            }
+          }
+        }
+        return try [value.array()] + net.parameters.map { try gradients[$0]!.array() }
+      }
+      let (plain, again) = (try found(false), try found(true))
+      #expect(plain == again)
+      #expect(again.dropFirst().allSatisfy { $0.contains { $0 != 0 } })
+    }
+  }
+
   @Test func checkpointedStatisticsAreAssignedOnce() throws {
     try withDevice(device) { () throws in
       let norm = BatchNorm(2)

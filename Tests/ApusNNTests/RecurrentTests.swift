@@ -31,8 +31,8 @@ import Testing
   }
 
   /// A penalty on the gradients, which are functions of everything: its own gradients against differences.
-  @Test(arguments: ["rnn", "lstm", "gru"], [false, true])
-  func secondDerivatives(_ kind: String, hasLengths: Bool) throws {
+  @Test(arguments: ["rnn", "lstm", "gru"], [(false, false), (true, true), (true, false), (false, true)])
+  func secondDerivatives(_ kind: String, _ options: (hasLengths: Bool, isReversed: Bool)) throws {
     let device = try #require(TestDevice.all.first { $0.name == "cpu" }).device
     try withDevice(device) { () throws in
       var place = 0
@@ -46,12 +46,12 @@ import Testing
       let inputs = shapes.map(numbers)
       let directions = shapes.map(numbers)
       let flags = [true, true, true, false, false, false]
-      let mask = hasLengths ? Tensor(flags, shape: [3, 2, 1]) : nil
+      let mask = options.hasLengths ? Tensor(flags, shape: [3, 2, 1]) : nil
       func penalty(_ values: [Tensor]) -> Tensor {
         let states = kind == "lstm" ? [values[1], values[2]] : [values[1]]
         let found = recurrence(
           values[0], states: states, weight: values[3], bias: kind == "gru" ? values[4] : nil, mask: mask,
-          isReversed: hasLengths)
+          isReversed: options.isReversed)
         let loss = found.last.reduce(found.all.squared().sum()) { $0 + ($1 * $1 * $1).sum() }
         let first = gradients(of: loss, withRespectTo: values)
         return first.reduce(Tensor.zeros([], dtype: .float64)) { $0 + $1.squared().sum() }

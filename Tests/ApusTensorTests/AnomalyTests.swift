@@ -33,8 +33,10 @@ import Testing
       #expect(found.layer == nil && !found.isGradient && found.turn == nil)
       // The values are there.
       #expect(try z.scalar() == -.infinity)
-      // What was not finite before is none of the next operation's fault.
+      // What was not finite before is none of the next operation's fault, unless it makes NaN of it.
       #expect(anomaly { try eval([z * 2]) } == nil)
+      let undefined = try #require(anomaly { try eval([(z * 2 - z) * 3]) })
+      #expect(undefined.operation == "subtract" && undefined.value.isNaN, "\(undefined)")
     }
   }
 

@@ -43,6 +43,21 @@ import Testing
     }
   }
 
+  /// What a function uses besides its inputs has its gradient, through what it is made of as well.
+  @Test func checkpointsOfMoreThanTheirInputs() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let (x, w) = (Tensor([1, 2, 3] as [Float]), Tensor([2, 0, 1] as [Float]))
+      let scaled = w * 5
+      let y = checkpointed([x]) { inputs -> Tensor in
+        let x = inputs[0]
+        return x * w.squared() + x.squared() * scaled + w
+      }
+      let found = gradients(of: y.sum(), withRespectTo: [x, w])
+      #expect(try found[0].array() == [24, 0, 31])
+      #expect(try found[1].array() == [10, 21, 52])
+    }
+  }
+
   /// What an input is made of gets its gradient through that input alone.
   @Test func checkpointsOfInputsThatDependOnEachOther() throws {
     try withDevice(TestDevice.reference.device) { () throws in

@@ -90,6 +90,36 @@ import Testing
     }
   }
 
+  /// The first step of a session also looks at which parameters are read: it is checked as the others are.
+  @Test func theLayerIsNamedInTheFirstStepToo() throws {
+    var run = SmallRun()
+    run.options.detectsAnomalies = true
+    try withDevice(run.device) { () throws -> Void in
+      let trainer = try trainer(run, Points(count: 43), rate: 0.1)
+      let weight = trainer.model.parameters[0]
+      weight.value = weight.value * 3e38
+      let error = #expect(throws: TrainingError.self) { try trainer.run() }
+      guard case .anomaly(step: 1, let anomaly) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(anomaly.layer == "1 (BatchNorm)", "\(anomaly)")
+    }
+  }
+
+  /// The scaler provides for an overflow in the first step.
+  @Test func anOverflowThatIsProvidedForIsNone() throws {
+    var run = SmallRun()
+    run.options.precision = .mixed
+    run.options.detectsAnomalies = true
+    try withDevice(run.device) { () throws -> Void in
+      let trainer = try trainer(run, Points(count: 43), rate: 1e-3)
+      for parameter in trainer.model.parameters { parameter.value = parameter.value * 30 }
+      _ = try trainer.run()
+      #expect(try trainer.optimizer.lossScaler!.skippedSteps.scalar() > 0)
+    }
+  }
+
   @Test func checkedRunsAreLikeOthers() throws {
     var run = SmallRun()
     try withDevice(run.device) { () throws -> Void in

@@ -7,7 +7,7 @@ enum TrainCommand: Command {
   static let output = Option("output", .directory, help: "where the run is kept (default: runs/MODEL-N)")
   static let resume = Option(
     "resume", .directory, help: "go on with the run in a directory; --epochs or --steps may make it longer")
-  static let configuration = Option("config", .file, help: "read options from a JSON file, see below")
+  static let configuration = Option("config", .file, help: "read options from a JSON file, see above")
   static let set = Option(
     "set", .text("KEY=VALUE"), repeats: true, help: "set an option by its key; outdoes --config")
   static let json = Flag("json", help: "print one JSON object for each epoch and one for the run")

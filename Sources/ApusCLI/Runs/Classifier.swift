@@ -30,6 +30,7 @@ struct Classifier {
       let own = min(size, count - start)
       let batch = inputs((0..<size).map { Int32($0 < own ? start + $0 : start) })
       let shares = try withMode(.inference) { try model(batch).softmax(axis: 1).array(of: Float.self) }
+      guard !shares.contains(where: \.isNaN) else { throw ModelError.notFinite }
       let classes = shares.count / size
       for index in 0..<own {
         let row = shares[index * classes..<(index + 1) * classes]

@@ -36,6 +36,14 @@ struct LearningTask {
 }
 
 extension ModelDescription.Kind {
+  /// The kind of tokenizer that texts are read with; `nil` for images.
+  var tokenizer: String? {
+    switch self {
+    case .images: nil
+    case .language(let network), .texts(let network): network.tokenizer
+    }
+  }
+
   /// What is minimized and measured.
   var objective: Objective {
     switch self {

@@ -5,12 +5,34 @@ import ApusFiles
 struct PretrainedWeights {
   /// The safetensors file.
   let path: String
-  /// What the weights were found in, unless they are a file alone.
+  /// What the weights were found in, or lie in, unless they are a file alone.
   let checkpoint: Checkpoint?
 
   init(path: String) throws {
-    checkpoint = FileSystem.isDirectory(path) ? try Checkpoint.find(path, warn: Diagnostics.write) : nil
-    self.path = checkpoint?.weightsPath ?? path
+    if FileSystem.isDirectory(path) {
+      let found = try Checkpoint.find(path, warn: Diagnostics.write)
+      (checkpoint, self.path) = (found, found.weightsPath)
+    } else {
+      let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+      let around = try? Checkpoint.find(directory) { _ in }
+      checkpoint = around.flatMap { $0.weightsPath == path || $0.weightsPath == "./\(path)" ? $0 : nil }
+      self.path = path
+    }
+  }
+
+  /// The tokenizer that the weights were trained with, if they lie in a checkpoint: numbers of tokens mean nothing
+  /// without it.
+  /// - Parameter kind: the model's, which it has to be of.
+  func tokenizer(ofKind kind: String) throws(TrainingError) -> (any Tokenizer)? {
+    guard case .text(let format)? = checkpoint.flatMap({ DataFormat($0.state.configuration) }) else {
+      Diagnostics.write("\(path): it tells nothing of tokens: they are numbered as the text of this run has them")
+      return nil
+    }
+    let known = type(of: format.tokenizer).kind
+    guard known == kind else {
+      throw .mismatch(path: path, reason: "its tokens are of the kind \(known), those of this run are \(kind)")
+    }
+    return format.tokenizer
   }
 
   /// Takes over all parameters and statistics.

@@ -135,15 +135,17 @@ struct TrainingRun {
       groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)
   }
 
-  /// The tokenizer that the weights were trained with, where there are some: numbers of tokens mean nothing without it.
+  /// The tokenizer of the weights that the run starts from, where there are some.
   private func tokenizer() throws -> (any Tokenizer)? {
-    let checkpoint: Checkpoint?
+    let checkpoint: Checkpoint
     switch origin {
-    case .new: checkpoint = try settings.weights.flatMap { try PretrainedWeights(path: $0).checkpoint }
+    case .new:
+      guard let weights = settings.weights, let kind = settings.model.kind.tokenizer else { return nil }
+      return try PretrainedWeights(path: weights).tokenizer(ofKind: kind)
     case .newest(let newest): checkpoint = newest
     case .copy(let source): checkpoint = source
     }
-    guard case .text(let format)? = checkpoint.flatMap({ DataFormat($0.state.configuration) }) else { return nil }
+    guard case .text(let format)? = DataFormat(checkpoint.state.configuration) else { return nil }
     return format.tokenizer
   }
 

@@ -16,10 +16,10 @@ public struct TokenWindows: Sendable {
   public var length: Int { inputs.shape[1] }
 
   /// Uploads tokens.
-  /// - Returns: `nil` when the tokens do not fill a window and the token behind it.
+  /// - Returns: `nil` when the tokens do not fill a window and the token behind it, or `length` is not positive.
   public init?(_ tokens: [Int32], length: Int, device: ComputeDevice = .current) {
+    guard length > 0, tokens.count > length else { return nil }
     let count = (tokens.count - 1) / length
-    guard length > 0, count > 0 else { return nil }
     let size = count * length
     inputs = Tensor(Array(tokens[..<size]), shape: [count, length], device: device)
     targets = Tensor(Array(tokens[1...size]), shape: [count, length], device: device)

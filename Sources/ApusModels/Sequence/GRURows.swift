@@ -1,5 +1,5 @@
 extension ImageNetwork {
-  /// A gated recurrent units of 128 over the 28 rows of an image, and a dense layer on its last state.
+  /// Gated recurrent units, 128 of them, over the 28 rows of an image, and a dense layer on its last state.
   public static let gru = ImageNetwork(
     layers: LayerList([
       .rows, .recurrent(.init(.gru, units: 128)), .dense(units: 10, hasBias: true),

@@ -57,37 +57,44 @@ public struct Sampling: Hashable, Sendable {
 ///
 /// - Parameters:
 ///   - prompt: the tokens to go on from, at least one.
-///   - count: how many tokens are made.
+///   - count: how many tokens are made, 0 or more.
 ///   - each: is given each token as it is drawn; `false` ends the text.
 /// - Returns: the tokens behind the prompt.
+/// - Throws: `ModelError.notFinite` when the model gives NaN, a `DeviceError`, or what `each` throws.
 @discardableResult
 public func generateTokens<Model: LanguageModel>(
   _ model: Model, prompt: [Int32], count: Int, sampling: Sampling = Sampling(),
   each: (Int32) throws -> Bool = { _ in true }
 ) throws -> [Int32] {
   guard !prompt.isEmpty else { fatalError("generateTokens: the prompt has no tokens") }
+  guard count >= 0 else { fatalError("generateTokens: a count of \(count) is below 0") }
   var all = prompt
   let capacity = min(model.longestText ?? .max, prompt.count + count)
-  return try withMode(.inference) {
-    var memory = model.memory(batch: 1, capacity: capacity)
-    var unread = prompt
-    if let longest = model.longestText { unread = unread.suffix(longest) }
-    var seen = 0
-    for position in 0..<count {
-      if seen + unread.count > capacity {
-        // The memory is full: the later half of the text is read anew.
-        memory = model.memory(batch: 1, capacity: capacity)
-        unread = all.suffix(max(1, capacity / 2))
-        seen = 0
+  // On the device that the weights are on.
+  return try withDevice(model.parameters.first?.value.device ?? .current) { () throws in
+    try withMode(.inference) { () throws in
+      var memory = model.memory(batch: 1, capacity: capacity)
+      var unread = prompt
+      if let longest = model.longestText { unread = unread.suffix(longest) }
+      var seen = 0
+      for position in 0..<count {
+        if seen + unread.count > capacity {
+          // The memory is full: the later half of the text is read anew.
+          memory = model.memory(batch: 1, capacity: capacity)
+          unread = all.suffix(max(1, capacity / 2))
+          seen = 0
+        }
+        seen += unread.count
+        let logits = model.read(Tensor(unread, shape: [1, unread.count]), &memory)
+        try eval([logits] + model.tensors(of: memory))
+        let numbers = try logits.array(of: Float.self)
+        guard !numbers.contains(where: \.isNaN) else { throw ModelError.notFinite }
+        let token = sampling.token(numbers, position: position)
+        all.append(token)
+        unread = [token]
+        if try !each(token) { break }
       }
-      seen += unread.count
-      let logits = model.read(Tensor(unread, shape: [1, unread.count]), &memory)
-      try eval([logits] + model.tensors(of: memory))
-      let token = sampling.token(try logits.array(of: Float.self), position: position)
-      all.append(token)
-      unread = [token]
-      if try !each(token) { break }
+      return Array(all.dropFirst(prompt.count))
     }
-    return Array(all.dropFirst(prompt.count))
   }
 }

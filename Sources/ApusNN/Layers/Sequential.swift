@@ -47,6 +47,9 @@ public enum SequentialBuilder {
   public static func buildExpression(_ function: @escaping @Sendable (Tensor) -> Tensor) -> [any Layer] {
     [Function(function)]
   }
+  /// Modules that take or give more than one tensor, such as recurrent layers and attention, are no part of a chain.
+  @available(*, unavailable, message: "chains take layers from a tensor to a tensor: call it in a Function")
+  public static func buildExpression(_ module: some Module) -> [any Layer] { [] }
   /// Parts one after the other.
   public static func buildBlock(_ parts: [any Layer]...) -> [any Layer] { parts.flatMap(\.self) }
   /// The part of an `if`, or nothing.

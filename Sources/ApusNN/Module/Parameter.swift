@@ -50,13 +50,11 @@ public final class Statistic: Sendable {
 
   /// The value; inside `withValues` the one given there.
   ///
-  /// A value that is assigned is computed in the plan of the step, without a gradient. Assignments of a
-  /// checkpointed function count once: those of its second run are ignored.
+  /// A value that is assigned is computed in the plan of the step, without a gradient.
   /// - Precondition: a new value has the shape and type of the old one.
   public var value: Tensor {
     get { cell.value }
     set {
-      guard !isRecomputing else { return }
       let value = isRecordingGradients ? newValue.stopGradient() : newValue
       cell.assign(value)
       value.evaluateWithNext()

@@ -49,16 +49,31 @@ public final class Optimizer {
   var slots: [[Tensor]]
   private var isPrepared = false
 
+  /// Stops where no update would make sense.
+  private static func check(_ rule: any UpdateRule) {
+    let name = type(of: rule).name
+    for (what, number) in [("learning rate", rule.learningRate), ("weight decay", rule.weightDecay)] {
+      guard number >= 0, number.isFinite else {
+        fatalError("Optimizer: \(name) has a \(what) of \(number), which is not 0 or more")
+      }
+    }
+    if let momentum = (rule as? any MomentumRule)?.momentum, !(0...1).contains(momentum) {
+      fatalError("Optimizer: \(name) has a momentum of \(momentum), which is not in 0 … 1")
+    }
+  }
+
   /// An optimizer of all parameters of a model.
   ///
   /// - Parameters:
   ///   - groups: parameters of the model with settings of their own, each in one group at most.
   ///   - precision: how losses are computed by `minimize` and `valueAndGradients(_:)`.
   ///   - lossScaling: how losses are scaled where products are `float16`.
+  /// - Precondition: the rule's learning rate and weight decay are 0 or more, its momentum is in 0 … 1.
   public init(
     _ rule: any UpdateRule, for model: any Module, groups: [ParameterGroup] = [], precision: Precision = .float32,
     lossScaling: LossScaler.Settings = LossScaler.Settings()
   ) {
+    Optimizer.check(rule)
     self.rule = rule
     self.precision = precision
     self.model = model.state

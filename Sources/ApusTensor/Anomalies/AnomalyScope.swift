@@ -36,7 +36,9 @@ package func namingOperations<R>(
 
 /// Runs `body`, in which `currentLayer` tells layers apart.
 package func namingLayers<R>(_ body: () throws -> R) rethrows -> R {
-  try AnomalyScope.run(checks: AnomalyScope.current != nil, body)
+  // A scope that checks evaluations tells layers apart, too, and has to know of all nodes.
+  if AnomalyScope.current != nil { return try body() }
+  return try AnomalyScope.run(checks: false, body)
 }
 
 /// The keys and the type of the layer whose operations are being built, inside of `namingLayers(_:)`.

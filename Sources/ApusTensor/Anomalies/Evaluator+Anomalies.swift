@@ -73,7 +73,26 @@ private struct AnomalyCheck {
       if origin.isGuarded, try rootsAreFinite(&evaluator) { continue }
       return try anomaly(of: operation, origin, &evaluator)
     }
-    return try unknownValue(&evaluator)
+    if let unknown = try unknownValue(&evaluator) { return unknown }
+    return try undefinedResult(&evaluator)
+  }
+
+  /// A NaN that infinities gave which were brought in, where a root is not finite in the end.
+  private mutating func undefinedResult(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
+    for operation in operations where !operation.isView {
+      guard try hasNaN(operation.node, &evaluator) else { continue }
+      var isCause = true
+      for input in operation.inputs where isCause { isCause = try !hasNaN(input, &evaluator) }
+      let origin = scope.origin(of: operation.whole.serial)
+      guard isCause, try !rootsAreFinite(&evaluator) else { continue }
+      return try anomaly(of: operation, origin, &evaluator)
+    }
+    return nil
+  }
+
+  private mutating func hasNaN(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Bool {
+    guard try !isFinite(node, &evaluator) else { return false }
+    return try values(of: node, &evaluator).contains { $0.isNaN }
   }
 
   /// A NaN that was brought in, where a root has one in the end.

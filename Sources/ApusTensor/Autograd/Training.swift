@@ -5,9 +5,6 @@ import ApusDevice
 /// Whether code runs inside `recordingGradients`, so that what it builds may be differentiated.
 public var isRecordingGradients: Bool { GradientScope.current != nil }
 
-/// Whether code runs inside a checkpointed function for the second time, to give gradients.
-public var isRecomputing: Bool { CheckpointRegion.current != 0 }
-
 extension Tensor {
   /// Computes the value in the plan of whatever is evaluated next on the device, if it is still referred
   /// to by then: a loss or a statistic rides along with the update of the parameters.

@@ -104,33 +104,48 @@ extension LoopBody {
     guard let (next, outputs) = body(Array(tensors.prefix(carried.count)), Array(tensors.dropFirst(carried.count)))
     else { return nil }
     let roots = (next + outputs).map(\.node)
-    var capture = Capture(placeholders)
-    device.withEvaluator { _ in
-      for root in roots { capture.visit(root) }
-    }
-    return capture.finish(
+    return Capture.between(placeholders, roots, device).finish(
       roots, carriedCount: carried.count, sequenceCount: elements.count, count: count, isReversed: isReversed)
+  }
+
+  /// Writes down how a tensor was made of others, all built before it.
+  ///
+  /// - Returns: a body that runs once, whose one output is the tensor, and the other nodes that it depends on.
+  static func capture(_ result: Tensor, from inputs: [Tensor]) -> (body: LoopBody, invariants: [Node]) {
+    Capture.between(inputs.map(\.node), [result.node], result.device).finish(
+      [result.node], carriedCount: 0, sequenceCount: inputs.count, count: 1, isReversed: false)
   }
 }
 
 /// Finds what of a graph depends on parameters, and what it takes from outside.
 private struct Capture {
   private let placeholders: [Node]
+  /// What is older than all placeholders depends on none.
+  private let firstSerial: UInt64
   /// Nodes that depend on parameters, inputs first.
   private var order: [Node] = []
   private var invariants: [Node] = []
   private var depends: [ObjectIdentifier: Bool] = [:]
   private var isInvariant: Set<ObjectIdentifier> = []
 
-  init(_ placeholders: [Node]) {
+  static func between(_ placeholders: [Node], _ roots: [Node], _ device: ComputeDevice) -> Capture {
+    var capture = Capture(placeholders)
+    device.withEvaluator { _ in
+      for root in roots { capture.visit(root) }
+    }
+    return capture
+  }
+
+  private init(_ placeholders: [Node]) {
     self.placeholders = placeholders
+    firstSerial = placeholders.map(\.serial).min() ?? 0
     for node in placeholders { depends[ObjectIdentifier(node)] = true }
   }
 
-  mutating func visit(_ root: Node) {
+  private mutating func visit(_ root: Node) {
     var stack: [(node: Node, next: Int)] = depends[ObjectIdentifier(root)] == nil ? [(root, 0)] : []
     while let (node, next) = stack.last {
-      if !node.isMaterialized, next < node.inputCount {
+      if node.serial >= firstSerial, next < node.inputCount {
         stack[stack.count - 1].next += 1
         let input = node.input(next)
         if depends[ObjectIdentifier(input)] == nil { stack.append((input, 0)) }
@@ -138,7 +153,7 @@ private struct Capture {
       }
       stack.removeLast()
       guard depends[ObjectIdentifier(node)] == nil else { continue }
-      let inputs = node.isMaterialized ? [] : (0..<node.inputCount).map { node.input($0) }
+      let inputs = node.serial >= firstSerial ? (0..<node.inputCount).map { node.input($0) } : []
       let isDependent = inputs.contains { depends[ObjectIdentifier($0)]! }
       depends[ObjectIdentifier(node)] = isDependent
       guard isDependent else { continue }
@@ -153,7 +168,7 @@ private struct Capture {
     if node.op === Op.constant, !node.isMaterialized { order.append(node) } else { invariants.append(node) }
   }
 
-  mutating func finish(
+  consuming func finish(
     _ roots: [Node], carriedCount: Int, sequenceCount: Int, count: Int, isReversed: Bool
   ) -> (body: LoopBody, invariants: [Node]) {
     for root in roots where !depends[ObjectIdentifier(root)]! { take(root) }

@@ -150,16 +150,23 @@ public func withGradient(
 /// A function whose inner values are not kept for the gradient but computed a second time: less memory
 /// for more work.
 ///
-/// - Parameter function: must depend on `inputs` alone, and draw no random numbers.
-public func checkpointed(
-  _ inputs: [Tensor], _ function: @escaping @Sendable ([Tensor]) -> Tensor
-) -> Tensor {
-  withGradient(inputs) { gradient, inputs, _ in
+/// `function` is called once; the gradient repeats the operations that it built of `inputs`. What else it uses, such as
+/// a layer's parameters, has gradients as outside, and random numbers, which do not depend on `inputs`, are kept.
+/// - Parameter inputs: what the values to be computed again depend on.
+public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -> Tensor {
+  let fixed = inputs.map { $0.stopGradient() }
+  let result = function(fixed)
+  let (body, invariants) = LoopBody.capture(result, from: fixed)
+  return withGradient(inputs + invariants.map { Tensor(node: $0) }) { gradient, inputs, _ in
     CheckpointRegion.run {
       let inputs = inputs.map { $0.aliased() }
-      return gradients(of: function(inputs), withRespectTo: inputs, seed: gradient)
+      let places = inputs.indices.filter { inputs[$0].dtype.isFloatingPoint }
+      let found = gradients(of: body(inputs)[0], withRespectTo: places.map { inputs[$0] }, seed: gradient)
+      var list = [Tensor?](repeating: nil, count: inputs.count)
+      for (place, gradient) in zip(places, found) { list[place] = gradient }
+      return list
     }
-  } function: {
-    function($0)
+  } function: { _ in
+    result
   }
 }

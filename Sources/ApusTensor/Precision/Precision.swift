@@ -31,7 +31,7 @@ public struct Precision: Hashable, Sendable {
 /// |---|---|
 /// | matrix products, convolutions, the products of recurrent layers' inputs | 16 bits, sums in `float32` |
 /// | sequences of recurrent layers | as they come; inside, `float32` in one step |
-/// | attention | 16 bits; inside, `float32` in one step, products in 16 bits where dropout or added masks need their own |
+/// | attention | 16 bits; inside, `float32` in one step |
 /// | `exp`, `log`, `power`, `softplus`, `reciprocal`, `rsqrt`, `tan`, `sinh`, `acos` and their like | `float32` |
 /// | sums, products, means, variances, norms, running sums, softmax, losses | `float32` |
 /// | all others | the types of their inputs, of two the wider |

@@ -62,6 +62,7 @@ struct TextDataTests {
 
   @Test func windowsLookOneTokenAhead() throws {
     #expect(TokenWindows([1, 2, 3], length: 3) == nil && TokenWindows([], length: 1) == nil)
+    #expect(TokenWindows([1, 2, 3], length: 0) == nil)
     let windows = try #require(TokenWindows([1, 2, 3, 4, 5, 6, 7, 8], length: 3))
     #expect(windows.count == 2 && windows.length == 3)
     let batch = windows.batch([1, 0])

@@ -23,7 +23,7 @@ struct TextModelTests {
   }
 
   /// By hand: 64 times two products of 8 by 32 in each of two layers, then 8 by 12.
-  @Test func summariesCountWhatLoopsDo() throws {
+  @Test func summariesCountRecurrentSteps() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let model = LSTMLanguageModel(vocabulary: 12, width: 8, depth: 2)
       let summary = try ModelSummary(of: model, input: ModelSummary.Input([64], dtype: .int32))
@@ -110,7 +110,36 @@ struct TextModelTests {
     }
   }
 
-  /// A text that repeats itself is learnt, and gone on with.
+  /// Texts of padding alone are read, whatever reads them.
+  @Test(arguments: cores) func rowsOfPaddingHaveLogits(_ core: TextNetwork.Core) throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let model = try network(core, longest: 4).classifier(vocabulary: 9, classes: 3)
+      let tokens = Tensor([0, 0, 0, 3, 4, 0] as [Int32], shape: [2, 3])
+      let logits = try withMode(.inference) { try model(tokens).array(of: Float.self) }
+      #expect(logits.count == 6 && logits.allSatisfy(\.isFinite))
+    }
+  }
+
+  /// Weights that are broken draw no tokens, and the device is that of the weights.
+  @Test(arguments: cores) func nothingIsDrawnFromNaN(_ core: TextNetwork.Core) throws {
+    let model = try withDevice(TestDevice.reference.device) { () throws in
+      try network(core, longest: 5).languageModel(vocabulary: 12)
+    }
+    #expect(try generateTokens(model, prompt: [2], count: 0) == [])
+    #expect(try generateTokens(model, prompt: [2], count: 2).count == 2)
+    let weight = model.parameters.last!
+    weight.value = weight.value * .nan
+    #expect(throws: ModelError.notFinite) { try generateTokens(model, prompt: [2], count: 2) }
+  }
+
+  @Test func widthsThatDoNotFitTheHeads() {
+    for (core, width) in [(.transformer(heads: 0), 8), (.transformer(heads: 3), 8)] as [(TextNetwork.Core, Int)] {
+      let network = TextNetwork(
+        core, width: width, depth: 1, tokenizer: "word", vocabularySize: 9, sequenceLength: 4)
+      #expect(throws: ModelError.self) { try network.languageModel(vocabulary: 9) }
+    }
+  }
+
   /// An empty text has a mean that is a number.
   @Test func textsOfPaddingAlone() throws {
     try withDevice(TestDevice.reference.device) { () throws in
@@ -120,6 +149,7 @@ struct TextModelTests {
     }
   }
 
+  /// A text that repeats itself is learnt, and gone on with.
   @Test(arguments: cores) func learnsToGoOn(_ core: TextNetwork.Core) throws {
     let text = (0..<200).map { [2, 3, 4, 3, 5, 6][$0 % 6] as Int32 }
     // A window begins anywhere in what is repeated.

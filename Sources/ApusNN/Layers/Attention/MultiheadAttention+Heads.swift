@@ -106,7 +106,7 @@ extension MultiheadAttention {
 
   // MARK: Mistakes
 
-  private func check(_ query: Tensor, _ key: Tensor, _ value: Tensor) -> Bool {
+  func check(_ query: Tensor, _ key: Tensor, _ value: Tensor) -> Bool {
     let (axes, others) = isBatchFirst ? ("batch, queries", "batch, keys") : ("queries, batch", "keys, batch")
     let roles = [
       (query, "query", axes, size), (key, "key", others, keySize), (value, "value", others, valueSize),

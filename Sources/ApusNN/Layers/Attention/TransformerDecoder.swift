@@ -82,6 +82,7 @@ public struct TransformerDecoderLayer: Module {
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, cache: inout DecoderCache, memoryKeyMask: Tensor? = nil
   ) -> Tensor {
+    guard multiheadAttn.check(x, memory, memory) else { return x }
     let seen = cache.memory ?? multiheadAttn.projected(memory, memory)
     cache.memory = seen
     return apply(x) {
@@ -110,6 +111,7 @@ public struct TransformerDecoder: Module {
 
   /// - Parameters: see `TransformerEncoder`.
   public init(_ count: Int, norm: LayerNorm? = nil, _ layer: () -> TransformerDecoderLayer) {
+    guard count >= 0 else { fatalError("TransformerDecoder: a count of \(count) layers is below 0") }
     layers = (0..<count).map { _ in layer() }
     self.norm = norm
   }
@@ -119,10 +121,13 @@ public struct TransformerDecoder: Module {
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
     memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil
   ) -> Tensor {
-    let y = layers.reduce(x) {
-      $1(
-        $0, memory, mask: mask, keyMask: keyMask, isCausal: isCausal, memoryMask: memoryMask,
-        memoryKeyMask: memoryKeyMask)
+    var y = x
+    for (index, layer) in layers.enumerated() {
+      y = namingOperations(after: ("layers.\(index)", type(of: layer).typeName)) {
+        layer(
+          y, memory, mask: mask, keyMask: keyMask, isCausal: isCausal, memoryMask: memoryMask,
+          memoryKeyMask: memoryKeyMask)
+      }
     }
     return norm?(y) ?? y
   }

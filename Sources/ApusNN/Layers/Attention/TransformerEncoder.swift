@@ -94,6 +94,7 @@ public struct TransformerEncoder: Layer {
   ///   - layer: makes a layer, once for each.
   ///   - norm: of the result; layers that normalize ahead need one.
   public init(_ count: Int, norm: LayerNorm? = nil, _ layer: () -> TransformerEncoderLayer) {
+    guard count >= 0 else { fatalError("TransformerEncoder: a count of \(count) layers is below 0") }
     layers = (0..<count).map { _ in layer() }
     self.norm = norm
   }
@@ -104,7 +105,12 @@ public struct TransformerEncoder: Layer {
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
-    let y = layers.reduce(x) { $1($0, mask: mask, keyMask: keyMask, isCausal: isCausal) }
+    var y = x
+    for (index, layer) in layers.enumerated() {
+      y = namingOperations(after: ("layers.\(index)", type(of: layer).typeName)) {
+        layer(y, mask: mask, keyMask: keyMask, isCausal: isCausal)
+      }
+    }
     return norm?(y) ?? y
   }
 
