@@ -113,6 +113,10 @@ struct TextTests {
     let kind = try train(words + ["--output", place.file("kind")] + sizes.dropLast() + ["character"])
     #expect(
       kind.status == 65 && kind.errors.contains("of the kind word, those of this run are character"), "\(kind.errors)")
+    let few = try train(
+      ["word-lstm", "--data", "text:\(text)", "--steps", "1", "--vocabulary-size", "3", "--output", place.file("few")]
+        + sizes)
+    #expect(few.status == 0 && few.errors.contains("a larger --vocabulary-size knows more"), "\(few.errors)")
     let rest = try train(["--resume", place.file("tuned"), "--steps", "4"])
     #expect(rest.status == 0, "\(rest.errors)")
   }

@@ -21,6 +21,14 @@ enum TrainCommand: Command {
     configuration is a JSON object whose keys are the options with _ for -: {"batch_size": 64}. The one that a run
     was made with is kept as config.json in its directory, beside metrics.jsonl and checkpoints/.
 
+    --layers names layers with commas between; a SIZE is N or HEIGHTxWIDTH:
+      conv FILTERS SIZE, and behind it stride SIZE, pad SIZE, pad same, dilation SIZE, groups N, no-bias
+      pool SIZE or avgpool SIZE, and behind it stride SIZE, pad SIZE; globalpool; flatten
+      dense UNITS, and behind it no-bias; batchnorm; dropout RATE; relu, sigmoid, tanh, gelu, silu, elu,
+      selu, softplus, leaky-relu
+      rows, an image's rows as a sequence; rnn UNITS, lstm UNITS or gru UNITS, and behind it layers N, both
+      for both directions, all for the states of all times, no-bias
+
     The first Ctrl-C finishes the step and saves, then apus train --resume DIR goes on, bit for bit.
     """
 

@@ -18,16 +18,14 @@ struct LearningTask {
       test = LoadedImages(data.test, statistics: data.statistics)
     case .language(let network):
       let corpus = try TextCorpus.load(settings.data)
-      known?.noteUnknown(in: corpus.train, settings.data)
-      var text = TextFormat(tokenizer: known ?? network.learnTokenizer(from: corpus.train))
+      let tokenizer = network.tokenizer(known, for: corpus.train, settings.data)
+      var text = TextFormat(tokenizer: tokenizer)
       train = try text.windows(of: corpus.train, network.sequenceLength, "training", corpus.name)
       test = try text.test(of: corpus, network.sequenceLength)
       format = .text(text)
     case .texts(let network):
       let data = try TextDataset.load(settings.data)
-      let text = data.train.texts.joined(separator: "\n")
-      known?.noteUnknown(in: text, settings.data)
-      let tokenizer = known ?? network.learnTokenizer(from: text)
+      let tokenizer = network.tokenizer(known, for: data.train.texts.joined(separator: "\n"), settings.data)
       format = .text(TextFormat(tokenizer: tokenizer, classNames: data.classNames))
       train = try TokenizedTexts(data.train, tokenizer: tokenizer, length: network.sequenceLength)
       test = try TokenizedTexts(data.test, tokenizer: tokenizer, length: network.sequenceLength)
@@ -101,20 +99,27 @@ extension LabelledTexts {
 }
 
 extension TextNetwork {
-  fileprivate func learnTokenizer(from text: String) -> any Tokenizer {
+  /// The tokenizer that is known, else one that is learnt from the text.
+  fileprivate func tokenizer(_ known: (any Tokenizer)?, for text: String, _ source: String) -> any Tokenizer {
     // The option has no other words than the catalog.
-    TokenizerCatalog.learn(tokenizer, from: text, size: vocabularySize)!
+    let tokenizer = known ?? TokenizerCatalog.learn(tokenizer, from: text, size: vocabularySize)!
+    let share = tokenizer.unknownShare(of: text)
+    if share > 0.25 {
+      Diagnostics.write(
+        "\(source): \(Int(100 * share)) % of its tokens are unknown to the "
+          + (known == nil ? "tokenizer; a larger --vocabulary-size knows more" : "weights' tokenizer"))
+    }
+    return tokenizer
   }
 }
 
 extension Tokenizer {
-  /// Says so when more than a quarter of a text, by its beginning, is unknown: little is learnt from it.
-  fileprivate func noteUnknown(in text: String, _ source: String) {
+  /// The share of a text, by its beginning, that is unknown: little is learnt from it.
+  fileprivate func unknownShare(of text: String) -> Double {
     let tokens = encode(String(text.prefix(100_000)))
-    let unknown = tokens.count { $0 == ReservedToken.unknown }
-    guard 4 * unknown > tokens.count else { return }
-    let share = 100 * unknown / tokens.count
-    Diagnostics.write("\(source): \(share) % of its tokens are unknown to the weights' tokenizer")
+    // Where there is a token for every text, 1 is one like others.
+    guard !(self is BytePairTokenizer), !tokens.isEmpty else { return 0 }
+    return Double(tokens.count { $0 == ReservedToken.unknown }) / Double(tokens.count)
   }
 }
 

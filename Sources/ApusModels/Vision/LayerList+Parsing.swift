@@ -123,8 +123,8 @@ extension LayerParser {
     var result: [(name: String, value: LayerList.Size)] = []
     while let name = word() {
       guard known.contains(name) else {
-        let match = nearestMatch(to: name, in: known).map { "; did you mean \($0)?" } ?? ""
-        throw failure("\"\(name)\" is not understood here\(match)")
+        let match = nearestMatch(to: name, in: known).map { "; did you mean \($0)?" }
+        throw failure("\"\(name)\" is not understood here\(match ?? "; known are \(known.joined(separator: ", "))")")
       }
       guard !result.contains(where: { $0.name == name }) else { throw failure("\(name) is given twice") }
       let value: LayerList.Size

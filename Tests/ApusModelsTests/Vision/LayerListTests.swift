@@ -59,6 +59,7 @@ struct LayerListTests {
     ("conv 6 5xx5", 1, "neither N nor"), ("conv 6 x5", 1, "is not an integer"), ("conv 6 -5", 1, "is not an integer"),
     ("conv 6 5 pda 2", 1, "\"pda\" is not understood here; did you mean pad?"),
     ("conv 6 5 pad", 1, "the size of pad is missing"), ("conv 6 5 pad 1 pad 2", 1, "pad is given twice"),
+    ("rows, lstm 8 bidirectional", 2, "\"bidirectional\" is not understood here; known are layers, both, all, no-bias"),
     ("relu, pool 2 pad same", 2, "is not an integer"), ("relu 3", 1, "\"3\" is not understood here"),
     ("dropout", 1, "the rate is missing"), ("dropout 1", 1, "not a number from 0 to below 1"),
     ("dropout nan", 1, "not a number"), ("dense 99999999999999999999", 1, "is not an integer"),
