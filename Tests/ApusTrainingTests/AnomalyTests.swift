@@ -107,16 +107,17 @@ import Testing
     }
   }
 
-  /// The scaler provides for an overflow in the first step.
+  /// The scaler provides for an overflow in the first step, whose nodes are built while layers are told apart.
   @Test func anOverflowThatIsProvidedForIsNone() throws {
     var run = SmallRun()
     run.options.precision = .mixed
     run.options.detectsAnomalies = true
+    run.options.length = .steps(1)
     try withDevice(run.device) { () throws -> Void in
       let trainer = try trainer(run, Points(count: 43), rate: 1e-3)
       for parameter in trainer.model.parameters { parameter.value = parameter.value * 30 }
       _ = try trainer.run()
-      #expect(try trainer.optimizer.lossScaler!.skippedSteps.scalar() > 0)
+      #expect(try trainer.optimizer.lossScaler?.skippedSteps.scalar() == 1)
     }
   }
 

@@ -100,25 +100,31 @@ struct TrainingRun {
       try directory.write(settings)
     }
     let (result, format) = try withDevice(device) {
-      let task = try LearningTask(settings, tokenizer: tokenizer())
-      let trainer = try trainer(task, onRecord)
+      let weights = try pretrainedWeights()
+      let task = try LearningTask(settings, tokenizer: tokenizer(of: weights))
+      let trainer = try trainer(task, from: weights, onRecord)
       try resume(trainer, task.format)
       return (try trainer.run(), task.format)
     }
     return (result, format, device)
   }
 
+  /// What the run starts from, if it is new and does not start from random numbers.
+  private func pretrainedWeights() throws -> PretrainedWeights? {
+    guard case .new = origin else { return nil }
+    return try settings.weights.map { try PretrainedWeights(path: $0) }
+  }
+
   private func trainer(
-    _ task: LearningTask, _ onRecord: @escaping @Sendable (JSONObject) -> Void
+    _ task: LearningTask, from weights: PretrainedWeights?,
+    _ onRecord: @escaping @Sendable (JSONObject) -> Void
   ) throws -> Trainer {
     let seeds = RunSeeds(settings.seed)
     let rule = try optimizerRule(
       settings.optimizer, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
     let model = try withRandomKey(seeds.initialization) { try settings.makeModel(for: task.format, rule: rule) }
     if case .new = origin {
-      if let weights = settings.weights {
-        try PretrainedWeights(path: weights).load(into: model, replacesHead: settings.replacesHead)
-      }
+      try weights?.load(into: model, replacesHead: settings.replacesHead)
       try withRandomKey(seeds.initialization.stream(1)) {
         try settings.initialization?.initialize(model, settings, on: task.train)
       }
@@ -135,13 +141,11 @@ struct TrainingRun {
       groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)
   }
 
-  /// The tokenizer of the weights that the run starts from, where there are some.
-  private func tokenizer() throws -> (any Tokenizer)? {
+  /// The tokenizer of the weights that the run starts from, or of the run that goes on, where there are some.
+  private func tokenizer(of weights: PretrainedWeights?) throws -> (any Tokenizer)? {
     let checkpoint: Checkpoint
     switch origin {
-    case .new:
-      guard let weights = settings.weights, let kind = settings.model.kind.tokenizer else { return nil }
-      return try PretrainedWeights(path: weights).tokenizer(ofKind: kind)
+    case .new: return try settings.model.kind.tokenizer.flatMap { try weights?.tokenizer(ofKind: $0) }
     case .newest(let newest): checkpoint = newest
     case .copy(let source): checkpoint = source
     }
