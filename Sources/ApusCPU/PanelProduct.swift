@@ -9,64 +9,48 @@ struct PanelProduct {
   let n: Int
   /// The distance of the rows of results: whole panels.
   let stride: Int
-  private let lane: Lane
-  private let panelWidth: Int
+  private let kernels: BlockKernels
   /// Whether the matrix is read as it lies: copying it takes longer than a few products.
   private let isInPlace: Bool
-  private let multiply:
-    (
-      Int, Int, Int, UnsafeRawPointer?, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?, Int,
-      UnsafeMutableRawPointer?
-    ) -> Void
 
   /// - Parameter uses: how many rows there will be for one matrix.
   init(k: Int, n: Int, uses: Int, _ lane: Lane, _ builder: StepBuilder) {
     self.k = k
     self.n = n
-    self.lane = lane
-    let table = builder.loops.pointee
-    let isSingle = lane == .float32
-    panelWidth = isSingle ? table.panel_width.0 : table.panel_width.1
-    multiply = isSingle ? table.panel_multiply.0! : table.panel_multiply.1!
-    stride = (n + panelWidth - 1) / panelWidth * panelWidth
-    isInPlace = uses <= 24 && n % panelWidth == 0
+    kernels = BlockKernels(lane, builder)
+    let width = kernels.panelWidth
+    stride = (n + width - 1) / width * width
+    isInPlace = uses <= 24 && kernels.canReadInPlace(columns: n, false)
   }
 
   /// Bytes that all threads share.
-  var sharedByteCount: Int { isInPlace ? 0 : k * stride * lane.byteCount }
+  var sharedByteCount: Int { isInPlace ? 0 : kernels.panelByteCount(columns: n, k: k) }
   /// Bytes that a product of so many rows takes beside its result.
-  func roomByteCount(rows: Int) -> Int { (rows * k * lane.byteCount + 63) & ~63 }
+  func roomByteCount(rows: Int) -> Int { kernels.sliverByteCount(rows: rows, k: k) }
   /// Bytes of the result of so many rows.
-  func resultByteCount(rows: Int) -> Int { rows * stride * lane.byteCount }
+  func resultByteCount(rows: Int) -> Int { rows * stride * kernels.lane.byteCount }
 
   /// The matrix as `multiply(rows:…)` takes it.
-  func panels(of matrix: UnsafeMutableRawPointer, _ context: borrowing RunContext) -> UnsafeRawPointer {
-    guard !isInPlace else { return UnsafeRawPointer(matrix) }
+  func panels(of matrix: UnsafeMutableRawPointer, _ context: borrowing RunContext) -> csimd_panels {
+    let factor = BlockKernels.Factor(pointer: UnsafeRawPointer(matrix), row: n, column: 1)
+    guard !isInPlace else { return kernels.inPlace(factor) }
     let shared = context.shared
-    let (size, width) = (lane.byteCount, panelWidth)
+    let (size, width) = (kernels.lane.byteCount, kernels.panelWidth)
     context.pool.run(stride / width) { panel, _ in
-      let count = min(width, n - panel * width)
-      var (source, target) = (matrix + panel * width * size, shared + panel * k * width * size)
-      for _ in 0..<k {
-        target.copyMemory(from: source, byteCount: count * size)
-        if count < width {
-          (target + count * size).initializeMemory(as: UInt8.self, repeating: 0, count: (width - count) * size)
-        }
-        source += n * size
-        target += width * size
-      }
+      var source = factor
+      source.pointer += panel * width * size
+      kernels.packColumns(
+        min(width, n - panel * width), k: k, source, shared + panel * k * width * size, height: k)
     }
-    return UnsafeRawPointer(shared)
+    return kernels.packed(shared, height: k)
   }
 
   /// `result[rows, n] = a[rows, k] · matrix`, rows of the result `stride` apart.
   func multiply(
-    rows: Int, _ a: UnsafeRawPointer, leading: Int, _ panels: UnsafeRawPointer, _ result: UnsafeMutableRawPointer,
+    rows: Int, _ a: UnsafeRawPointer, leading: Int, _ panels: csimd_panels, _ result: UnsafeMutableRawPointer,
     room: UnsafeMutableRawPointer
   ) {
-    multiply(
-      rows, n, k, a, leading, panels, isInPlace ? panelWidth : k * panelWidth, isInPlace ? n : panelWidth, result,
-      stride,
-      room)
+    kernels.packRows(rows, k: k, BlockKernels.Factor(pointer: a, row: leading, column: 1), room)
+    kernels.multiply(m: rows, n: n, k: k, room, panels, result, leading: stride, accumulates: false)
   }
 }

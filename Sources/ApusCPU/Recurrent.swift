@@ -75,7 +75,7 @@ final class RecurrentStep: CPUStep {
 
   /// All times of some sequences.
   private func run(
-    _ batch: Range<Int>, _ panels: UnsafeRawPointer, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
+    _ batch: Range<Int>, _ panels: csimd_panels, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
   ) {
     let g = step.geometry
     let result = frame.values[step.result]!

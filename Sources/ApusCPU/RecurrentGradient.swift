@@ -42,7 +42,7 @@ final class RecurrentGradientStep: CPUStep {
 
   /// All times of some sequences.
   private func run(
-    _ batch: Range<Int>, _ panels: UnsafeRawPointer, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
+    _ batch: Range<Int>, _ panels: csimd_panels, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
   ) {
     let g = step.geometry
     let size = rows.lane.byteCount

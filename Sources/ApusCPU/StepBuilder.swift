@@ -10,7 +10,7 @@ struct StepBuilder {
     switch planned.step {
     case .elementwise(let step): try ElementwiseStep(step, self)
     case .reduction(let step): try ReductionStep(step, self)
-    case .matmul(let step): try MatmulStep(step, self)
+    case .matmul(let step): try matmul(step)
     case .copy(let step): try CopyStep(step, self)
     case .random(let step): RandomStep(step, self)
     case .gather(let step): GatherStep(step, self, names: planned.names)
@@ -24,6 +24,13 @@ struct StepBuilder {
     case .attention(let step): attention(step)
     case .recurrent(let step): try recurrent(step)
     }
+  }
+
+  /// Integers and machines without fused multiply-adds have no kernels of blocks that are worth it.
+  private func matmul(_ step: Matmul) throws(DeviceError) -> any CPUStep {
+    let isFloating = step.dtype.lane == .float32 || step.dtype.lane == .float64
+    return isFloating && loops.pointee.has_fma != 0
+      ? try BlockedMatmulStep(step, self) : try MatmulStep(step, self)
   }
 
   private func attention(_ step: Attention) -> any CPUStep {

@@ -63,6 +63,7 @@ static const csimd_row LANE_TABLE(rows)[] = {
 #include "loops_pooling.h"
 #if LANE_IS_FLOAT
 #include "loops_attention.h"
+#include "loops_matmul.h"
 #include "loops_recurrent.h"
 #endif
 #undef LANE_TABLE

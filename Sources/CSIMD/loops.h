@@ -89,6 +89,7 @@ COPY_PART(copy_part_8, uint64_t)
 
 #include "loops_convert.h"
 #include "loops_random.h"
+#include "loops_transpose.h"
 
 #define MASK VI
 #define MASK_OF(m) (m)
@@ -133,6 +134,7 @@ COPY_PART(copy_part_8, uint64_t)
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 const csimd_table CSIMD_TABLE = {
   .name = CSIMD_ISA_NAME,
+  .has_fma = CSIMD_HAS_FMA,
   .rows = {table_rows_i32, table_rows_i64, table_rows_f32, table_rows_f64},
   .row_count = {COUNT_OF(table_rows_i32), COUNT_OF(table_rows_i64), COUNT_OF(table_rows_f32),
                 COUNT_OF(table_rows_f64)},
@@ -172,8 +174,10 @@ const csimd_table CSIMD_TABLE = {
   .attention_finish = {attention_finish_f32, attention_finish_f64},
   .attention_gradients = {attention_gradients_f32, attention_gradients_f64},
   .attention_dots = {attention_dots_f32, attention_dots_f64},
-  .panel_width = {PANEL_WIDTH_f32, PANEL_WIDTH_f64},
-  .panel_multiply = {panel_multiply_f32, panel_multiply_f64},
+  .panel_width = {panel_width_f32, panel_width_f64},
+  .pack_rows = {pack_rows_f32, pack_rows_f64},
+  .pack_columns = {pack_columns_f32, pack_columns_f64},
+  .block_multiply = {block_multiply_f32, block_multiply_f64},
   .cell_forward = {cell_forward_f32, cell_forward_f64},
   .cell_backward = {cell_backward_f32, cell_backward_f64},
 };

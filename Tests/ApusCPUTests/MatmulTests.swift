@@ -31,6 +31,19 @@ import Testing
     Case(m: 17, n: 19, k: 23, transposesA: true, transposesB: true, dtype: .int64),
   ]
 
+  /// Every way in which products are cut and their factors packed.
+  static let cuts: [Case] = [
+    Case(m: 300, n: 290, k: 530), Case(m: 300, n: 290, k: 530, transposesB: true),
+    Case(m: 300, n: 290, k: 530, transposesA: true), Case(m: 250, n: 272, k: 260, transposesA: true, transposesB: true),
+    Case(m: 500, n: 1, k: 700), Case(m: 500, n: 1, k: 700, transposesA: true), Case(m: 1, n: 900, k: 700),
+    Case(m: 1, n: 900, k: 700, transposesB: true), Case(m: 1000, n: 16, k: 300), Case(m: 500, n: 10, k: 300),
+    Case(m: 64, n: 64, k: 900, transposesB: true), Case(m: 13, n: 1000, k: 300), Case(m: 25, n: 1030, k: 100),
+    Case(batch: [20], m: 64, n: 64, k: 64),
+    Case(batch: [20], m: 64, n: 30, k: 64, transposesA: true, transposesB: true),
+    Case(batch: [3], m: 250, n: 280, k: 40), Case(m: 130, n: 150, k: 300, dtype: .float64),
+    Case(m: 130, n: 150, k: 300, transposesA: true, transposesB: true, dtype: .float64),
+  ]
+
   private func operand(
     _ value: Int, _ batch: Shape, rows: Int, columns: Int, transposed: Bool, broadcast: Bool
   ) -> Operand {
@@ -41,18 +54,19 @@ import Testing
   }
 
   private func run(
-    _ test: Case, bias: Bool, threads: Int = 2
+    _ test: Case, bias: Bool, threads: Int = 2, simd: String? = nil
   ) throws -> (result: [Double], expected: [Double], scale: Double) {
-    var random = TestNumbers(seed: 21)
+    var (rows, columns) = (TestNumbers(seed: 21), TestNumbers(seed: 22))
     var builder = PlanBuilder()
     let batches = test.batch.elementCount
     let isFloat = test.dtype.isFloatingPoint
-    func numbers(_ count: Int) -> [Double] {
+    // Rows of A and all of B are the same for every number of rows.
+    func numbers(_ count: Int, _ random: inout TestNumbers) -> [Double] {
       (isFloat ? random.array(count) : random.integers(count, -5...5)).map(test.dtype.rounded)
     }
-    let a = numbers(batches * test.m * test.k)
-    let b = numbers((test.broadcastsB ? 1 : batches) * test.k * test.n)
-    let offsets = numbers(test.n)
+    let a = numbers(batches * test.m * test.k, &rows)
+    let b = numbers((test.broadcastsB ? 1 : batches) * test.k * test.n, &columns)
+    let offsets = numbers(test.n, &columns)
     let lane = test.dtype.lane
     let (va, vb) = (builder.input(a, test.dtype), builder.input(b, test.dtype))
     let vbias = builder.input(offsets, lane.dtype)
@@ -92,22 +106,38 @@ import Testing
         }
       }
     }
-    return (try builder.run(on: cpu(threads: threads))[0], expected, 4)
+    return (try builder.run(on: cpu(threads: threads, simd: simd))[0], expected, 4)
   }
 
   @Test(arguments: cases, [false, true])
   func matchesReference(test: Case, bias: Bool) throws {
-    let (result, expected, scale) = try run(test, bias: bias)
+    try expectReference(test, bias: bias, simd: nil)
+  }
+
+  @Test(arguments: cuts, availableSets)
+  func everyCut(test: Case, simd: String) throws {
+    try expectReference(test, bias: true, simd: simd)
+  }
+
+  private func expectReference(_ test: Case, bias: Bool, simd: String?) throws {
+    let (result, expected, scale) = try run(test, bias: bias, simd: simd)
     #expect(result.count == expected.count)
     let bound =
       test.dtype.isFloatingPoint ? 4 * Double(test.k + 1).squareRoot() * 0x1p-24 * scale * Double(test.k + 1) : 0
     for (a, b) in zip(result, expected) { #expect(abs(a - b) <= bound, "\(test): \(a) for \(b)") }
   }
 
-  @Test func bitsDoNotDependOnThreads() throws {
-    for test in Self.cases.prefix(10) {
-      let one = try run(test, bias: true, threads: 1).result
-      #expect(try run(test, bias: true, threads: 2).result == one)
-    }
+  @Test(arguments: cases.prefix(10) + cuts)
+  func bitsDoNotDependOnThreads(test: Case) throws {
+    let one = try run(test, bias: true, threads: 1).result
+    for threads in [2, 5] { #expect(try run(test, bias: true, threads: threads).result == one) }
+  }
+
+  /// A row of a product is the same alone and among others, wherever it is cut.
+  @Test(arguments: [1, 5, 12, 47, 100, 250], [false, true])
+  func bitsOfARowDoNotDependOnOthers(rows: Int, transposed: Bool) throws {
+    let most = try run(Case(m: 500, n: 290, k: 530, transposesB: transposed), bias: true).result
+    let some = try run(Case(m: rows, n: 290, k: 530, transposesB: transposed), bias: true).result
+    #expect(some == Array(most.prefix(some.count)))
   }
 }

@@ -98,6 +98,17 @@ typedef struct {
   size_t width, output_stride;
 } csimd_weights;
 
+/// Panels of columns of a factor: packed, or read in place from rows of a multiple of 16 columns.
+typedef struct {
+  const void *data;
+  /// The distance of panels.
+  size_t distance;
+  /// The distance of rows in a panel; 0 where it is packed.
+  size_t row;
+  /// The rows to leave out.
+  size_t first;
+} csimd_panels;
+
 /// The raw values of `Recurrent.Kind` in ApusDevice.
 enum { CSIMD_CELL_TANH, CSIMD_CELL_RELU, CSIMD_CELL_LSTM, CSIMD_CELL_GRU };
 
@@ -132,6 +143,7 @@ typedef struct {
 
 typedef struct {
   const char *name;
+  int has_fma;
   /// By lane.
   const csimd_row *rows[CSIMD_LANES];
   size_t row_count[CSIMD_LANES];
@@ -196,12 +208,18 @@ typedef struct {
       void *dots);
   /// For float32 and float64: the columns of a panel.
   size_t panel_width[2];
-  /// `c[m, n] = a[m, k]·b[k, n]`, where b lies in panels of columns, `panel` numbers apart, with rows `b_row` apart; c is
-  /// written in whole panels. Each row of a is multiplied in the same way, however many there are. `room` takes m·k
-  /// numbers.
-  void (*panel_multiply[2])(
-      size_t m, size_t n, size_t k, const void *a, size_t a_row, const void *b, size_t panel, size_t b_row, void *c,
-      size_t c_row, void *room);
+  /// Rows of a[m, k] in slivers of as equal a height as can be, [sliver][k][row], for `block_multiply`. One of the
+  /// distances is 1. Up to 15 numbers behind the m·k are written.
+  void (*pack_rows[2])(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers);
+  /// Columns of b[k, n] in panels, [panel][k][column], `distance` numbers apart. Zeros fill the last one up to the next
+  /// 16. One of the distances is 1.
+  void (*pack_columns[2])(
+      size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance);
+  /// `c[m, n] = a[m, k]·b[k, n]`, added to what is there where it accumulates. An element is one chain of fused
+  /// multiply-adds along k, whatever m and n are.
+  void (*block_multiply[2])(
+      size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
+      int accumulates);
   void (*cell_forward[2])(const csimd_cell *cell);
   void (*cell_backward[2])(const csimd_cell_gradient *cell);
 } csimd_table;

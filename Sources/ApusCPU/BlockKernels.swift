@@ -1,0 +1,75 @@
+import ApusDevice
+import CSIMD
+
+/// The kernels that products of matrices of floating-point numbers are made of, on one lane: factors are packed
+/// into slivers of rows and panels of columns, and those multiplied.
+struct BlockKernels {
+  /// A factor: the distances of its rows and of its columns, one of which is 1.
+  struct Factor {
+    var pointer: UnsafeRawPointer
+    var row: Int
+    var column: Int
+
+    var transposed: Factor { Factor(pointer: pointer, row: column, column: row) }
+  }
+
+  let lane: Lane
+  let panelWidth: Int
+  private let pack: (rows: PackRows, columns: PackColumns)
+  private let multiply: Multiply
+
+  private typealias PackRows = @convention(c) (Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?) -> Void
+  private typealias PackColumns =
+    @convention(c) (Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?, Int) -> Void
+  private typealias Multiply =
+    @convention(c) (
+      Int, Int, Int, UnsafeRawPointer?, UnsafePointer<csimd_panels>?, UnsafeMutableRawPointer?, Int, Int32
+    ) -> Void
+
+  init(_ lane: Lane, _ builder: StepBuilder) {
+    self.lane = lane
+    let table = builder.loops.pointee
+    let isSingle = lane == .float32
+    panelWidth = isSingle ? table.panel_width.0 : table.panel_width.1
+    pack =
+      isSingle
+      ? (table.pack_rows.0!, table.pack_columns.0!) : (table.pack_rows.1!, table.pack_columns.1!)
+    multiply = isSingle ? table.block_multiply.0! : table.block_multiply.1!
+  }
+
+  /// Bytes of so many packed rows: one row behind them may be written.
+  func sliverByteCount(rows: Int, k: Int) -> Int { ((rows * k + 16) * lane.byteCount + 63) & ~63 }
+  /// Bytes of so many packed columns.
+  func panelByteCount(columns: Int, k: Int) -> Int {
+    (columns + panelWidth - 1) / panelWidth * panelWidth * k * lane.byteCount
+  }
+
+  func packRows(_ rows: Int, k: Int, _ a: Factor, _ slivers: UnsafeMutableRawPointer) {
+    pack.rows(rows, k, a.pointer, a.row, a.column, slivers)
+  }
+
+  /// - Parameter height: how many rows a panel has room for.
+  func packColumns(_ columns: Int, k: Int, _ b: Factor, _ panels: UnsafeMutableRawPointer, height: Int) {
+    pack.columns(columns, k, b.pointer, b.row, b.column, panels, height * panelWidth)
+  }
+
+  /// The panels that `packColumns` wrote, from row `first` on.
+  func packed(_ panels: UnsafeRawPointer, height: Int, first: Int = 0) -> csimd_panels {
+    csimd_panels(data: panels, distance: height * panelWidth, row: 0, first: first)
+  }
+
+  /// Whether columns can be read where they lie.
+  func canReadInPlace(columns: Int, _ isTransposed: Bool) -> Bool { !isTransposed && columns % 16 == 0 }
+
+  func inPlace(_ b: Factor) -> csimd_panels {
+    csimd_panels(data: b.pointer, distance: panelWidth, row: b.row, first: 0)
+  }
+
+  /// `c[m, n] = a·b`, or added to c.
+  func multiply(
+    m: Int, n: Int, k: Int, _ slivers: UnsafeRawPointer, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer,
+    leading: Int, accumulates: Bool
+  ) {
+    withUnsafePointer(to: panels) { multiply(m, n, k, slivers, $0, c, leading, accumulates ? 1 : 0) }
+  }
+}

@@ -1,0 +1,63 @@
+import ApusDevice
+
+/// What happens to the tiles of a product: each is computed where its results go, or beside it, and taken through the
+/// epilogue right after that.
+struct TileEpilogue {
+  /// Where a tile is computed.
+  struct Target {
+    var pointer: UnsafeMutableRawPointer
+    /// The distance of its rows.
+    var leading: Int
+  }
+
+  private let epilogue: EpilogueKernel
+  /// The elements of a row of the whole product.
+  private let width: Int
+  private let size: Int
+  private let tileByteCount: Int
+
+  /// - Parameter elements: those of the largest tile.
+  init(
+    _ epilogue: Epilogue, _ lane: Lane, width: Int, elements: Int, _ builder: StepBuilder
+  ) throws(DeviceError) {
+    self.epilogue = try EpilogueKernel(epilogue, lanes: [lane], builder)
+    (self.width, size) = (width, lane.byteCount)
+    tileByteCount = self.epilogue.hasPlace ? 0 : (elements * size + 63) & ~63
+  }
+
+  var workspaceByteCount: Int { tileByteCount + epilogue.workspaceByteCount }
+
+  func tiles(_ frame: RunFrame) -> Tiles { Tiles(epilogue: self, frame: frame, place: epilogue.place(frame)) }
+
+  /// The tiles of one run.
+  struct Tiles {
+    fileprivate let epilogue: TileEpilogue
+    fileprivate let frame: RunFrame
+    fileprivate let place: UnsafeMutableRawPointer?
+
+    /// - Parameters:
+    ///   - first: the index of the tile's first element in the whole product.
+    ///   - room: `workspaceByteCount` bytes.
+    func target(_ first: Int, columns: Int, room: UnsafeMutableRawPointer) -> Target {
+      guard let place else { return Target(pointer: room, leading: columns) }
+      return Target(pointer: place + first * epilogue.size, leading: epilogue.width)
+    }
+
+    /// The epilogue over a tile: at once where its rows are whole, else row by row.
+    func finish(_ first: Int, rows: Int, columns: Int, _ target: Target, room: UnsafeMutableRawPointer) {
+      let kernel = epilogue.epilogue
+      guard kernel.kernel != nil else { return }
+      let workspace = room + epilogue.tileByteCount
+      if columns == epilogue.width {
+        kernel.run(first..<(first + rows * columns), core: target.pointer, frame, workspace: workspace)
+        return
+      }
+      for row in 0..<rows {
+        let start = first + row * epilogue.width
+        kernel.run(
+          start..<(start + columns), core: target.pointer + row * target.leading * epilogue.size, frame,
+          workspace: workspace)
+      }
+    }
+  }
+}

@@ -1,0 +1,206 @@
+// Products of matrices of floating-point numbers. Included once for each such lane.
+//
+//                       a panel: TILE_VECTORS vectors of columns
+//                      ┌────────────┐
+//                    k │ b          │  a row of it at a time
+//                      └────────────┘
+//              k
+//            ┌─────┐   ┌────────────┐
+//   a sliver │ a   │   │ sums       │  in registers
+//            └─────┘   └────────────┘
+//   TILE_ROWS rows, one number of each at a time
+
+// A tile of sums and a row of the panel fill CSIMD_REGISTERS vectors of 16 floats, half as many of doubles.
+#undef TILE_ROWS
+#undef TILE_VECTORS
+#if CSIMD_REGISTERS >= 32
+#define TILE_VECTORS 2
+#if LANE == LANE_F32
+#define TILE_ROWS 12
+#else
+#define TILE_ROWS 6
+#endif
+#else
+#define TILE_VECTORS 1
+#if CSIMD_REGISTERS >= 8 && LANE == LANE_F32
+#define TILE_ROWS 6
+#elif CSIMD_REGISTERS >= 8
+#define TILE_ROWS 3
+#else
+#define TILE_ROWS 2
+#endif
+#endif
+#undef PANEL_WIDTH
+#define PANEL_WIDTH (TILE_VECTORS * LANES)
+enum { FN(panel_width) = PANEL_WIDTH };
+// Loops over a tile have to be gone before its sums can become registers.
+#undef TILE_LOOP
+#define TILE_LOOP _Pragma("clang loop unroll(full)")
+
+#undef MULTIPLY_ADD
+#if CSIMD_HAS_FMA
+#define MULTIPLY_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)
+#else
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+
+// The sums of a tile, each a chain along k, whatever the tile's height; `columns` of them are stored.
+INLINE void FN(tile)(
+    const int rows, const int vectors, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c,
+    size_t c_row, size_t columns, int accumulates) {
+  V sums[TILE_ROWS][TILE_VECTORS];
+  TILE_LOOP for (int r = 0; r < rows; r += 1)
+    TILE_LOOP for (int v = 0; v < vectors; v += 1) sums[r][v] = (V)(0);
+  for (size_t i = 0; i < k; i += 1) {
+    V line[TILE_VECTORS];
+    TILE_LOOP for (int v = 0; v < vectors; v += 1) line[v] = LOAD(V, b + v * LANES);
+    TILE_LOOP for (int r = 0; r < rows; r += 1) {
+      V factor = (V)(a[r]);
+      TILE_LOOP for (int v = 0; v < vectors; v += 1) sums[r][v] = MULTIPLY_ADD(factor, line[v], sums[r][v]);
+    }
+    a += rows;
+    b += b_row;
+  }
+  if (columns == (size_t)vectors * LANES) {
+    TILE_LOOP for (int r = 0; r < rows; r += 1)
+      TILE_LOOP for (int v = 0; v < vectors; v += 1) {
+        SCALAR *to = c + r * c_row + v * LANES;
+        STORE(V, to, accumulates ? sums[r][v] + LOAD(V, to) : sums[r][v]);
+      }
+    return;
+  }
+  TILE_LOOP for (int r = 0; r < rows; r += 1)
+    TILE_LOOP for (int v = 0; v < vectors; v += 1) {
+      SCALAR *to = c + r * c_row + v * LANES;
+      size_t count = columns > (size_t)v * LANES ? columns - (size_t)v * LANES : 0;
+      if (count > LANES) count = LANES;
+      V result = sums[r][v];
+      if (accumulates) {
+        V before = (V)(0);
+        if (count == LANES) before = LOAD(V, to); else COPY_SOME(V)(&before, to, count);
+        result += before;
+      }
+      if (count == LANES) STORE(V, to, result); else COPY_SOME(V)(to, &result, count);
+    }
+}
+
+#define TILE_CASE(rows) \
+  case rows: FN(tile)(rows, vectors, k, a, b, b_row, c, c_row, columns, accumulates); break;
+INLINE void FN(tile_of)(
+    size_t rows, const int vectors, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c,
+    size_t c_row, size_t columns, int accumulates) {
+  switch (rows) {
+    TILE_CASE(1)
+    TILE_CASE(2)
+#if TILE_ROWS >= 3
+    TILE_CASE(3)
+#endif
+#if TILE_ROWS >= 6
+    TILE_CASE(4)
+    TILE_CASE(5)
+    TILE_CASE(6)
+#endif
+#if TILE_ROWS >= 12
+    TILE_CASE(7)
+    TILE_CASE(8)
+    TILE_CASE(9)
+    TILE_CASE(10)
+    TILE_CASE(11)
+    TILE_CASE(12)
+#endif
+  }
+}
+#undef TILE_CASE
+
+// A last panel of few columns is one vector wide.
+INLINE int FN(panel_vectors)(size_t columns) { return (int)((columns + LANES - 1) / LANES); }
+
+static __attribute__((noinline)) void FN(tile_any)(
+    size_t rows, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c, size_t c_row, size_t columns,
+    int accumulates) {
+#if TILE_VECTORS == 2
+  if (FN(panel_vectors)(columns) == 2) {
+    FN(tile_of)(rows, 2, k, a, b, b_row, c, c_row, columns, accumulates);
+    return;
+  }
+#endif
+  FN(tile_of)(rows, 1, k, a, b, b_row, c, c_row, columns, accumulates);
+}
+
+// Slivers of as equal a height as can be.
+#define FOR_SLIVERS(m, body)                                           \
+  for (size_t t = 0, first = 0, tiles = (m + TILE_ROWS - 1) / TILE_ROWS; t < tiles; t += 1) { \
+    size_t rows = m / tiles + (t < m % tiles);                         \
+    body;                                                              \
+    first += rows;                                                     \
+  }
+
+static void FN(block_multiply)(
+    size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
+    int accumulates) {
+  for (size_t column = 0; column < n; column += PANEL_WIDTH) {
+    size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
+    size_t b_row = panels->row != 0 ? panels->row : (size_t)FN(panel_vectors)(columns) * LANES;
+    const SCALAR *b = (const SCALAR *)panels->data + column / PANEL_WIDTH * panels->distance + panels->first * b_row;
+    FOR_SLIVERS(m, {
+      FN(tile_any)(
+          rows, k, (const SCALAR *)slivers + first * k, b, b_row, (SCALAR *)c + first * c_row + column, c_row, columns,
+          accumulates);
+    })
+  }
+}
+
+// Lines of numbers side by side: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Up to 15 numbers
+// behind each row of the target are written, in order.
+static void FN(turn_lines)(
+    size_t rows, size_t k, const SCALAR *source, ptrdiff_t stride, SCALAR *target, size_t step) {
+  size_t i = 0;
+#if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
+  for (; i + TURN_WIDTH <= k; i += TURN_WIDTH) turn_block(rows, source + i, stride, target + i * step, step);
+#endif
+  for (; i < k; i += 1)
+    for (size_t r = 0; r < rows; r += 1) target[i * step + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)i];
+}
+
+static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers) {
+  FOR_SLIVERS(m, {
+    const SCALAR *from = (const SCALAR *)a + (ptrdiff_t)first * row;
+    SCALAR *to = (SCALAR *)slivers + first * k;
+    if (column == 1) {
+      FN(turn_lines)(rows, k, from, row, to, rows);
+    } else if (first + LANES <= m) {
+      for (size_t i = 0; i < k; i += 1, from += column, to += rows) STORE(V, to, LOAD(V, from));
+    } else {
+      for (size_t i = 0; i < k; i += 1, from += column, to += rows) COPY_SOME(V)(to, from, rows);
+    }
+  })
+}
+
+static void FN(pack_columns)(
+    size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance) {
+  for (size_t at = 0; at < n; at += PANEL_WIDTH) {
+    size_t columns = n - at < PANEL_WIDTH ? n - at : PANEL_WIDTH;
+    size_t width = (size_t)FN(panel_vectors)(columns) * LANES;
+    const SCALAR *from = (const SCALAR *)b + (ptrdiff_t)at * column;
+    SCALAR *to = (SCALAR *)panels + at / PANEL_WIDTH * distance;
+    if (columns < width) memset(to, 0, k * width * sizeof(SCALAR));
+    if (column == 1) {
+      if (columns == PANEL_WIDTH) {
+        for (size_t i = 0; i < k; i += 1, from += row, to += width)
+          TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) STORE(V, to + v * LANES, LOAD(V, from + v * LANES));
+      } else {
+        for (size_t i = 0; i < k; i += 1, from += row, to += width) memcpy(to, from, columns * sizeof(SCALAR));
+      }
+      continue;
+    }
+    size_t turned = 0;
+#if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
+    // Whole blocks stay inside of the panel.
+    for (; turned + TURN_WIDTH <= columns; turned += TURN_WIDTH)
+      FN(turn_lines)(TURN_WIDTH, k, from + (ptrdiff_t)turned * column, column, to + turned, width);
+#endif
+    for (size_t c = turned; c < columns; c += 1)
+      for (size_t i = 0; i < k; i += 1) to[i * width + c] = from[(ptrdiff_t)c * column + (ptrdiff_t)i];
+  }
+}
+#undef FOR_SLIVERS

@@ -1,0 +1,101 @@
+// Transposition of matrices of numbers of any size.
+
+#define TURN_LOOP _Pragma("clang loop unroll(full)")
+#if CSIMD_REGISTERS >= 32
+#define TURN_WIDTH 16
+typedef VF turn_row;
+#define TURN_PAIR(distance, low, high)                                                    \
+  TURN_LOOP for (int i = 0; i < 16; i += 1) {                                             \
+    if (i & distance) continue;                                                           \
+    VF x = a[i], y = a[i + distance];                                                     \
+    a[i] = __builtin_shufflevector(x, y, low);                                            \
+    a[i + distance] = __builtin_shufflevector(x, y, high);                                \
+  }
+#define ORDER(...) __VA_ARGS__
+INLINE void turn_registers(VF *a) {
+  TURN_PAIR(1, ORDER(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
+            ORDER(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+  TURN_PAIR(2, ORDER(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+            ORDER(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+  TURN_PAIR(4, ORDER(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
+            ORDER(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
+  TURN_PAIR(8, ORDER(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+            ORDER(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
+}
+#else
+#define TURN_WIDTH 8
+typedef float turn_row __attribute__((ext_vector_type(8)));
+#define TURN_PAIR(distance, low, high)                                                    \
+  TURN_LOOP for (int i = 0; i < 8; i += 1) {                                              \
+    if (i & distance) continue;                                                           \
+    turn_row x = a[i], y = a[i + distance];                                               \
+    a[i] = __builtin_shufflevector(x, y, low);                                            \
+    a[i + distance] = __builtin_shufflevector(x, y, high);                                \
+  }
+#define ORDER(...) __VA_ARGS__
+INLINE void turn_registers(turn_row *a) {
+  TURN_PAIR(1, ORDER(0, 8, 2, 10, 4, 12, 6, 14), ORDER(1, 9, 3, 11, 5, 13, 7, 15))
+  TURN_PAIR(2, ORDER(0, 1, 8, 9, 4, 5, 12, 13), ORDER(2, 3, 10, 11, 6, 7, 14, 15))
+  TURN_PAIR(4, ORDER(0, 1, 2, 3, 8, 9, 10, 11), ORDER(4, 5, 6, 7, 12, 13, 14, 15))
+}
+#endif
+typedef turn_row turn_row_any __attribute__((aligned(4), may_alias));
+
+// The transpose of `rows` rows of TURN_WIDTH words, at most as many: pairs are exchanged at distances 1, 2, 4, ….
+// Lines of the target are written whole, one after the other.
+INLINE void turn_block(size_t rows, const float *source, ptrdiff_t stride, float *target, size_t step) {
+  turn_row a[TURN_WIDTH];
+  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
+    a[r] = r < rows ? (turn_row)LOAD(turn_row, source + (ptrdiff_t)r * stride) : (turn_row)(0);
+  turn_registers(a);
+  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1) STORE(turn_row, target + r * step, a[r]);
+}
+#undef TURN_PAIR
+#undef ORDER
+
+#define TRANSPOSE_PART(name, S)                                                                  \
+  INLINE void name(size_t rows, size_t columns, const S *source, ptrdiff_t source_stride,        \
+                   S *target, ptrdiff_t target_stride) {                                         \
+    for (size_t r = 0; r < rows; r += 1)                                                         \
+      for (size_t c = 0; c < columns; c += 1)                                                    \
+        target[(ptrdiff_t)r * target_stride + (ptrdiff_t)c] =                                    \
+            source[(ptrdiff_t)c * source_stride + (ptrdiff_t)r];                                 \
+  }
+TRANSPOSE_PART(transpose_part_1, uint8_t)
+TRANSPOSE_PART(transpose_part_2, uint16_t)
+TRANSPOSE_PART(transpose_part_4, uint32_t)
+TRANSPOSE_PART(transpose_part_8, uint64_t)
+
+// Tiles of 16 × 16 numbers: a tile's lines of both arrays fit a first-level cache.
+#define TRANSPOSE(name, S, tile)                                                                 \
+  static void name(size_t rows, size_t columns, const void *source, ptrdiff_t source_stride,     \
+                   void *target, ptrdiff_t target_stride) {                                      \
+    const S *s = source;                                                                         \
+    S *t = target;                                                                               \
+    for (size_t r = 0; r < rows; r += 16)                                                        \
+      for (size_t c = 0; c < columns; c += 16) {                                                 \
+        size_t height = rows - r < 16 ? rows - r : 16, width = columns - c < 16 ? columns - c : 16; \
+        const S *from = s + (ptrdiff_t)c * source_stride + (ptrdiff_t)r;                         \
+        S *to = t + (ptrdiff_t)r * target_stride + (ptrdiff_t)c;                                 \
+        tile                                                                                     \
+      }                                                                                          \
+  }
+#define SCALAR_TILE(part) part(height, width, from, source_stride, to, target_stride);
+#define WORD_TILE                                                                                \
+  if (height == 16 && width == 16) {                                                             \
+    for (int i = 0; i < 16; i += TURN_WIDTH)                                                     \
+      for (int j = 0; j < 16; j += TURN_WIDTH)                                                   \
+        turn_block(                                                                              \
+            TURN_WIDTH, (const float *)from + j * source_stride + i, source_stride,              \
+            (float *)to + i * target_stride + j, (size_t)target_stride);                         \
+  } else {                                                                                       \
+    SCALAR_TILE(transpose_part_4)                                                                \
+  }
+TRANSPOSE(transpose_1, uint8_t, SCALAR_TILE(transpose_part_1))
+TRANSPOSE(transpose_2, uint16_t, SCALAR_TILE(transpose_part_2))
+TRANSPOSE(transpose_4, uint32_t, WORD_TILE)
+TRANSPOSE(transpose_8, uint64_t, SCALAR_TILE(transpose_part_8))
+#undef TRANSPOSE
+#undef SCALAR_TILE
+#undef WORD_TILE
+#undef TURN_LOOP
