@@ -11,12 +11,19 @@ struct BlockKernels {
     var column: Int
 
     var transposed: Factor { Factor(pointer: pointer, row: column, column: row) }
+
+    /// What begins at an element.
+    func moved(row index: Int = 0, column other: Int = 0, _ lane: Lane) -> Factor {
+      Factor(pointer: pointer + (index * row + other * column) * lane.byteCount, row: row, column: column)
+    }
   }
 
   let lane: Lane
   let panelWidth: Int
   private let pack: (rows: PackRows, columns: PackColumns)
   private let multiply: Multiply
+  private let multiplyNarrow: MultiplyNarrow
+  private let multiplyVector: MultiplyVector
 
   private typealias PackRows = @convention(c) (Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?) -> Void
   private typealias PackColumns =
@@ -24,6 +31,15 @@ struct BlockKernels {
   private typealias Multiply =
     @convention(c) (
       Int, Int, Int, UnsafeRawPointer?, UnsafePointer<csimd_panels>?, UnsafeMutableRawPointer?, Int, Int32
+    ) -> Void
+
+  private typealias MultiplyNarrow =
+    @convention(c) (
+      Int, Int, Int, UnsafeRawPointer?, Int, UnsafePointer<csimd_panels>?, UnsafeMutableRawPointer?, Int, Int32
+    ) -> Void
+  private typealias MultiplyVector =
+    @convention(c) (
+      Int, Int, Int, UnsafeRawPointer?, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?
     ) -> Void
 
   init(_ lane: Lane, _ builder: StepBuilder) {
@@ -35,6 +51,8 @@ struct BlockKernels {
       isSingle
       ? (table.pack_rows.0!, table.pack_columns.0!) : (table.pack_rows.1!, table.pack_columns.1!)
     multiply = isSingle ? table.block_multiply.0! : table.block_multiply.1!
+    multiplyNarrow = isSingle ? table.narrow_multiply.0! : table.narrow_multiply.1!
+    multiplyVector = isSingle ? table.vector_multiply.0! : table.vector_multiply.1!
   }
 
   /// Bytes of so many packed rows: one row behind them may be written.
@@ -71,5 +89,18 @@ struct BlockKernels {
     leading: Int, accumulates: Bool
   ) {
     withUnsafePointer(to: panels) { multiply(m, n, k, slivers, $0, c, leading, accumulates ? 1 : 0) }
+  }
+
+  /// `c[m, n] = a·b`, or added to c, for n ≤ 16 and rows of a as they lie.
+  func multiplyNarrow(
+    m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
+    accumulates: Bool
+  ) {
+    withUnsafePointer(to: panels) { multiplyNarrow(m, n, k, a.pointer, a.row, $0, c, leading, accumulates ? 1 : 0) }
+  }
+
+  /// `c[n] = a[k]·b`, a sum of chains of `depth`.
+  func multiplyVector(n: Int, k: Int, depth: Int, _ a: Factor, _ b: Factor, _ c: UnsafeMutableRawPointer) {
+    multiplyVector(n, k, depth, a.pointer, a.column, b.pointer, b.row, b.column, c)
   }
 }

@@ -21,9 +21,13 @@ final class BlockedMatmulStep: CPUStep {
     let a = MatmulOperand(step.a, rows: step.m, columns: step.k, step, builder, at: 0)
     let b = MatmulOperand(step.b, rows: step.k, columns: step.n, step, builder, at: a.sharedByteCount)
     (left, right) = isTurned ? (b, a) : (a, b)
+    let isTurned = isTurned
+    func order(_ operand: MatmulOperand) -> BlockedProduct.Order {
+      BlockedProduct.Order(isTransposed: operand.isTransposed != isTurned, leading: operand.leading)
+    }
     product = BlockedProduct(
       m: isTurned ? 1 : step.m, n: isTurned ? step.m : step.n, k: step.k, batchCount: batchCount,
-      isTransposed: right.isTransposed != isTurned, leading: right.leading, lane, builder)
+      left: order(left), right: order(right), lane, builder)
     epilogue = try TileEpilogue(
       step.epilogue, lane, width: product.n, elements: product.rowGrain * product.columnGrain, builder)
     workspaceByteCount = product.workspaceByteCount + epilogue.workspaceByteCount

@@ -37,10 +37,8 @@ struct PanelProduct {
     let shared = context.shared
     let (size, width) = (kernels.lane.byteCount, kernels.panelWidth)
     context.pool.run(stride / width) { panel, _ in
-      var source = factor
-      source.pointer += panel * width * size
       kernels.packColumns(
-        min(width, n - panel * width), k: k, source, shared + panel * k * width * size, height: k)
+        min(width, n - panel * width), k: k, factor.moved(column: panel * width, kernels.lane), shared + panel * k * width * size, height: k)
     }
     return kernels.packed(shared, height: k)
   }

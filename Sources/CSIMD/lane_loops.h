@@ -64,6 +64,7 @@ static const csimd_row LANE_TABLE(rows)[] = {
 #if LANE_IS_FLOAT
 #include "loops_attention.h"
 #include "loops_matmul.h"
+#include "loops_matvec.h"
 #include "loops_recurrent.h"
 #endif
 #undef LANE_TABLE

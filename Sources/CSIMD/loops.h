@@ -178,6 +178,8 @@ const csimd_table CSIMD_TABLE = {
   .pack_rows = {pack_rows_f32, pack_rows_f64},
   .pack_columns = {pack_columns_f32, pack_columns_f64},
   .block_multiply = {block_multiply_f32, block_multiply_f64},
+  .narrow_multiply = {narrow_multiply_f32, narrow_multiply_f64},
+  .vector_multiply = {vector_multiply_f32, vector_multiply_f64},
   .cell_forward = {cell_forward_f32, cell_forward_f64},
   .cell_backward = {cell_backward_f32, cell_backward_f64},
 };

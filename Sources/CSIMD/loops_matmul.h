@@ -46,19 +46,22 @@ enum { FN(panel_width) = PANEL_WIDTH };
 
 // The sums of a tile, each a chain along k, whatever the tile's height; `columns` of them are stored.
 INLINE void FN(tile)(
-    const int rows, const int vectors, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c,
+    const int rows, const int vectors, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates) {
   V sums[TILE_ROWS][TILE_VECTORS];
   TILE_LOOP for (int r = 0; r < rows; r += 1)
-    TILE_LOOP for (int v = 0; v < vectors; v += 1) sums[r][v] = (V)(0);
+    TILE_LOOP for (int v = 0; v < vectors; v += 1) {
+      sums[r][v] = (V)(0);
+      __builtin_prefetch(c + r * c_row + v * LANES, 1);
+    }
   for (size_t i = 0; i < k; i += 1) {
     V line[TILE_VECTORS];
     TILE_LOOP for (int v = 0; v < vectors; v += 1) line[v] = LOAD(V, b + v * LANES);
     TILE_LOOP for (int r = 0; r < rows; r += 1) {
-      V factor = (V)(a[r]);
+      V factor = (V)(a[r * a_row]);
       TILE_LOOP for (int v = 0; v < vectors; v += 1) sums[r][v] = MULTIPLY_ADD(factor, line[v], sums[r][v]);
     }
-    a += rows;
+    a += a_step;
     b += b_row;
   }
   if (columns == (size_t)vectors * LANES) {
@@ -85,9 +88,9 @@ INLINE void FN(tile)(
 }
 
 #define TILE_CASE(rows) \
-  case rows: FN(tile)(rows, vectors, k, a, b, b_row, c, c_row, columns, accumulates); break;
+  case rows: FN(tile)(rows, vectors, k, a, a_row, a_step, b, b_row, c, c_row, columns, accumulates); break;
 INLINE void FN(tile_of)(
-    size_t rows, const int vectors, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c,
+    size_t rows, const int vectors, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates) {
   switch (rows) {
     TILE_CASE(1)
@@ -120,11 +123,11 @@ static __attribute__((noinline)) void FN(tile_any)(
     int accumulates) {
 #if TILE_VECTORS == 2
   if (FN(panel_vectors)(columns) == 2) {
-    FN(tile_of)(rows, 2, k, a, b, b_row, c, c_row, columns, accumulates);
+    FN(tile_of)(rows, 2, k, a, 1, rows, b, b_row, c, c_row, columns, accumulates);
     return;
   }
 #endif
-  FN(tile_of)(rows, 1, k, a, b, b_row, c, c_row, columns, accumulates);
+  FN(tile_of)(rows, 1, k, a, 1, rows, b, b_row, c, c_row, columns, accumulates);
 }
 
 // Slivers of as equal a height as can be.
@@ -150,6 +153,25 @@ static void FN(block_multiply)(
   }
 }
 
+// A product with one vector of columns, where packing rows would take as long as multiplying them. Few rows at a time:
+// where they are a power of two apart, they share the same places of a cache.
+static __attribute__((noinline)) void FN(narrow_rows)(
+    size_t rows, size_t k, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row, SCALAR *c, size_t c_row,
+    size_t columns, int accumulates) {
+  FN(tile_of)(rows, 1, k, a, a_row, 1, b, b_row, c, c_row, columns, accumulates);
+}
+
+static void FN(narrow_multiply)(
+    size_t m, size_t n, size_t k, const void *a, size_t a_row, const csimd_panels *panels, void *c, size_t c_row,
+    int accumulates) {
+  size_t b_row = panels->row != 0 ? panels->row : LANES;
+  size_t height = TILE_ROWS < 8 ? TILE_ROWS : 8;
+  for (size_t row = 0; row < m; row += height)
+    FN(narrow_rows)(
+        m - row < height ? m - row : height, k, (const SCALAR *)a + row * a_row, a_row,
+        (const SCALAR *)panels->data + panels->first * b_row, b_row, (SCALAR *)c + row * c_row, c_row, n, accumulates);
+}
+
 // Lines of numbers side by side: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Up to 15 numbers
 // behind each row of the target are written, in order.
 static void FN(turn_lines)(
@@ -162,17 +184,26 @@ static void FN(turn_lines)(
     for (size_t r = 0; r < rows; r += 1) target[i * step + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)i];
 }
 
+// Rows of a transposed factor: a line of all slivers at a time, as it lies in memory.
+static void FN(pack_turned_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
+  for (size_t i = 0; i < k; i += 1, a += line) {
+    for (size_t r = 0; r < m; r += LANES) __builtin_prefetch(a + PREFETCH_LINES * line + r);
+    FOR_SLIVERS(m, {
+      SCALAR *to = slivers + first * k + i * rows;
+      // What is written too much is the sliver's next line, which comes later.
+      if (i + 1 < k && first + LANES <= m) STORE(V, to, LOAD(V, a + first));
+      else COPY_SOME(V)(to, a + first, rows);
+    })
+  }
+}
+
 static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers) {
+  if (column != 1) {
+    FN(pack_turned_rows)(m, k, a, column, slivers);
+    return;
+  }
   FOR_SLIVERS(m, {
-    const SCALAR *from = (const SCALAR *)a + (ptrdiff_t)first * row;
-    SCALAR *to = (SCALAR *)slivers + first * k;
-    if (column == 1) {
-      FN(turn_lines)(rows, k, from, row, to, rows);
-    } else if (first + LANES <= m) {
-      for (size_t i = 0; i < k; i += 1, from += column, to += rows) STORE(V, to, LOAD(V, from));
-    } else {
-      for (size_t i = 0; i < k; i += 1, from += column, to += rows) COPY_SOME(V)(to, from, rows);
-    }
+    FN(turn_lines)(rows, k, (const SCALAR *)a + (ptrdiff_t)first * row, row, (SCALAR *)slivers + first * k, rows);
   })
 }
 
@@ -184,13 +215,13 @@ static void FN(pack_columns)(
     const SCALAR *from = (const SCALAR *)b + (ptrdiff_t)at * column;
     SCALAR *to = (SCALAR *)panels + at / PANEL_WIDTH * distance;
     if (columns < width) memset(to, 0, k * width * sizeof(SCALAR));
+    if (column == 1 && columns == PANEL_WIDTH) {
+      for (size_t i = 0; i < k; i += 1, from += row, to += width)
+        TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) STORE(V, to + v * LANES, LOAD(V, from + v * LANES));
+      continue;
+    }
     if (column == 1) {
-      if (columns == PANEL_WIDTH) {
-        for (size_t i = 0; i < k; i += 1, from += row, to += width)
-          TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) STORE(V, to + v * LANES, LOAD(V, from + v * LANES));
-      } else {
-        for (size_t i = 0; i < k; i += 1, from += row, to += width) memcpy(to, from, columns * sizeof(SCALAR));
-      }
+      for (size_t i = 0; i < k; i += 1, from += row, to += width) memcpy(to, from, columns * sizeof(SCALAR));
       continue;
     }
     size_t turned = 0;

@@ -1,5 +1,8 @@
 // Transposition of matrices of numbers of any size.
 
+// How far ahead a line is asked for.
+#define PREFETCH_NUMBERS 64
+#define PREFETCH_LINES 24
 #define TURN_LOOP _Pragma("clang loop unroll(full)")
 #if CSIMD_REGISTERS >= 32
 #define TURN_WIDTH 16
@@ -41,12 +44,19 @@ INLINE void turn_registers(turn_row *a) {
 #endif
 typedef turn_row turn_row_any __attribute__((aligned(4), may_alias));
 
+INLINE void turn_load(size_t rows, const float *source, ptrdiff_t stride, turn_row *a) {
+  // Rows far apart are not foreseen by the machine.
+  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
+    if (r < rows) __builtin_prefetch(source + (ptrdiff_t)r * stride + PREFETCH_NUMBERS, 0, 2);
+  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
+    a[r] = r < rows ? (turn_row)LOAD(turn_row, source + (ptrdiff_t)r * stride) : (turn_row)(0);
+}
+
 // The transpose of `rows` rows of TURN_WIDTH words, at most as many: pairs are exchanged at distances 1, 2, 4, ….
 // Lines of the target are written whole, one after the other.
 INLINE void turn_block(size_t rows, const float *source, ptrdiff_t stride, float *target, size_t step) {
   turn_row a[TURN_WIDTH];
-  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
-    a[r] = r < rows ? (turn_row)LOAD(turn_row, source + (ptrdiff_t)r * stride) : (turn_row)(0);
+  turn_load(rows, source, stride, a);
   turn_registers(a);
   TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1) STORE(turn_row, target + r * step, a[r]);
 }

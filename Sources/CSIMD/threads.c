@@ -18,14 +18,20 @@
 #define ACTIVE (OPEN - 1)
 #define GENERATION(state) ((state) >> 17)
 
+// The tasks that a worker begins with: the same ones of every job, since their memory is in its caches then. Who has
+// done them takes those of the others.
+struct share {
+  _Alignas(64) _Atomic size_t next;
+  size_t end;
+};
+
 struct csimd_pool {
   // generation · 2^17 + (1 << 16 while a job takes workers) + workers inside the job. A worker that is
   // inside keeps the job's fields in place; one that wakes up late finds the job closed.
   _Alignas(64) _Atomic uint64_t state;
-  _Alignas(64) _Atomic size_t next;
-  _Alignas(64) size_t count;
-  csimd_task task;
+  _Alignas(64) csimd_task task;
   void *context;
+  struct share *shares;
   _Alignas(64) _Atomic uint32_t wake_sequence;
   _Atomic uint32_t sleepers;
   _Atomic int is_closing;
@@ -53,10 +59,15 @@ static uint64_t now(void) {
 }
 
 static void work(csimd_pool *pool, size_t worker) {
-  for (;;) {
-    size_t index = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
-    if (index >= pool->count) return;
-    pool->task(pool->context, index, worker);
+  size_t owner = worker;
+  for (size_t i = 0; i < pool->threads; i += 1) {
+    struct share *share = &pool->shares[owner];
+    // Looking comes first: adding would take the line from the one who works on it.
+    while (atomic_load_explicit(&share->next, memory_order_relaxed) < share->end) {
+      size_t index = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed);
+      if (index < share->end) pool->task(pool->context, index, worker);
+    }
+    owner = owner + 1 == pool->threads ? 0 : owner + 1;
   }
 }
 
@@ -109,8 +120,9 @@ csimd_pool *csimd_pool_open(size_t threads) {
   if (!pool) return NULL;
   *pool = (csimd_pool){.threads = 1};
   pool->handles = calloc(threads, sizeof(pthread_t));
-  if (!pool->handles) {
-    free(pool);
+  pool->shares = aligned_alloc(64, threads * sizeof(struct share));
+  if (!pool->handles || !pool->shares) {
+    csimd_pool_close(pool);
     return NULL;
   }
   for (size_t worker = 1; worker < threads; worker += 1) {
@@ -134,6 +146,7 @@ void csimd_pool_close(csimd_pool *pool) {
   syscall(SYS_futex, &pool->wake_sequence, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
   for (size_t worker = 1; worker < pool->threads; worker += 1) pthread_join(pool->handles[worker], NULL);
   free(pool->handles);
+  free(pool->shares);
   free(pool);
 }
 
@@ -142,10 +155,13 @@ void csimd_pool_run(csimd_pool *pool, size_t count, csimd_task task, void *conte
     for (size_t index = 0; index < count; index += 1) task(context, index, 0);
     return;
   }
-  pool->count = count;
+  for (size_t worker = 0; worker < pool->threads; worker += 1) {
+    struct share *share = &pool->shares[worker];
+    atomic_store_explicit(&share->next, count * worker / pool->threads, memory_order_relaxed);
+    share->end = count * (worker + 1) / pool->threads;
+  }
   pool->task = task;
   pool->context = context;
-  atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
   uint64_t generation = GENERATION(atomic_load(&pool->state)) + 1;
   atomic_store(&pool->state, generation << 17 | OPEN);
   wake_sleepers(pool);

@@ -103,7 +103,10 @@ struct Evaluator: ~Copyable {
     enter(Unmanaged.passUnretained(root))
     while !stack.isEmpty {
       let (unmanaged, next) = stack[stack.count - 1]
+      var edge: Int32 = 1
       let input = unmanaged._withUnsafeGuaranteedRef { node -> Unmanaged<Node>? in
+        // Who stays pending needs its input once more.
+        if node.staysPending { edge = 0 }
         if !node.isMaterialized, next < node.inputCount { return node.edge(next) }
         node.position = Int32(truncatingIfNeeded: order.count)
         return nil
@@ -112,14 +115,14 @@ struct Evaluator: ~Copyable {
         stack[stack.count - 1].next = next + 1
         let isNew = input._withUnsafeGuaranteedRef { node -> Bool in
           guard node.mark != epoch else {
-            node.edges += 1
+            node.edges += edge
             return false
           }
           return true
         }
         if isNew {
           enter(input)
-          input._withUnsafeGuaranteedRef { $0.edges = 1 }
+          input._withUnsafeGuaranteedRef { $0.edges = edge }
         }
       } else {
         stack.removeLast()
@@ -132,6 +135,7 @@ struct Evaluator: ~Copyable {
     node._withUnsafeGuaranteedRef {
       $0.mark = epoch
       $0.edges = 0
+      $0.staysPending = $0.isRearrangement && $0.handleCount.load(ordering: .acquiring) > 0
       if $0.hasParts { siblings += $0.results.living }
     }
     stack.append((node, 0))
@@ -163,6 +167,10 @@ struct Evaluator: ~Copyable {
       inputNodes.append(unmanaged)
       donatable.append(isDonatable)
       key.append(node, isOutput: isDonatable, isInput: true)
+      return nil
+    }
+    if node.edges >= 0 && node.staysPending {
+      key.append(node, isOutput: false, isInput: false)
       return nil
     }
     // Someone outside of this evaluation still refers to the value: it has to be kept.
@@ -240,7 +248,7 @@ struct Evaluator: ~Copyable {
       }
       // A node that is not kept but still has users elsewhere cannot exist: it became an output.
       unmanaged._withUnsafeGuaranteedRef { node in
-        guard node.hasEdges else { return }
+        guard node.hasEdges, node.edges < 0 || !node.staysPending else { return }
         if let scope {
           scope.keep(node)
         } else {

@@ -48,6 +48,8 @@ final class Node: @unchecked Sendable {
   var mark: UInt32 = 0
   var position: Int32 = 0
   var edges: Int32 = 0
+  /// Whether the node is left without a value, although a tensor refers to it: `isRearrangement`.
+  var staysPending = false
 
   init(
     op: Op, inputs: consuming OpInputs, attributes: consuming Attributes, type: TensorType,
@@ -122,6 +124,13 @@ final class Node: @unchecked Sendable {
   @inline(__always) var isMaterialized: Bool { buffer != nil || hasFailed }
 
   var hasEdges: Bool { first != nil }
+
+  /// Whether the node is another order of all elements of a value that is there: whoever reads it can read that, and a
+  /// copy is only made where one is asked for.
+  var isRearrangement: Bool {
+    guard op.isView, let first else { return false }
+    return first._withUnsafeGuaranteedRef { $0.buffer != nil && $0.shape.elementCount == shape.elementCount }
+  }
 
   /// Lets go of the inputs. What they alone held is released without recursion: a chain of a million
   /// pending nodes would overflow the stack if each released the next.

@@ -14,6 +14,8 @@ final class Op: Sendable {
   let lower: Lowering
   /// Whether there are several results, which are parts of a node.
   let hasParts: Bool
+  /// Whether the result is another layout of the input's elements.
+  let isView: Bool
 
   private static let count = Atomic<UInt16>(0)
 
@@ -31,6 +33,7 @@ final class Op: Sendable {
     case .loop, .ruledResults, .custom: hasParts = true
     default: hasParts = false
     }
+    if case .view = lower { isView = true } else { isView = false }
   }
 }
 

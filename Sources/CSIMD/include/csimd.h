@@ -220,6 +220,14 @@ typedef struct {
   void (*block_multiply[2])(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates);
+  /// As `block_multiply`, with rows of a as they lie and n ≤ 16.
+  void (*narrow_multiply[2])(
+      size_t m, size_t n, size_t k, const void *a, size_t a_row, const csimd_panels *panels, void *c, size_t c_row,
+      int accumulates);
+  /// `c[n] = a[k]·b[k, n]`: the sum of chains of `depth` along k; one of b's distances is 1.
+  void (*vector_multiply[2])(
+      size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
+      void *c);
   void (*cell_forward[2])(const csimd_cell *cell);
   void (*cell_backward[2])(const csimd_cell_gradient *cell);
 } csimd_table;

@@ -1,0 +1,87 @@
+// Products of one row with a matrix of floating-point numbers, after loops_matmul.h. Included once for each such lane.
+
+// How many columns of a product of one row are summed at a time.
+#undef ROW_CHUNK
+#define ROW_CHUNK 2048
+
+// Adds the product of some of k, whose rows of b follow each other.
+INLINE void FN(add_lines)(
+    size_t n, size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t row, SCALAR *sums) {
+  size_t whole = n / LANES * LANES;
+  size_t i = 0;
+  for (; i + 4 <= k; i += 4, b += 4 * row) {
+    SCALAR f[4];
+    for (size_t q = 0; q < 4; q += 1) f[q] = a[(i + q) * a_step];
+    for (size_t j = 0; j < whole; j += LANES) {
+      V sum = LOAD(V, sums + j);
+      TILE_LOOP for (int q = 0; q < 4; q += 1) sum = MULTIPLY_ADD((V)(f[q]), LOAD(V, b + q * row + j), sum);
+      STORE(V, sums + j, sum);
+    }
+    for (size_t j = whole; j < n; j += 1)
+      for (int q = 0; q < 4; q += 1) sums[j] = MULTIPLY_ADD(f[q], b[q * row + (ptrdiff_t)j], sums[j]);
+  }
+  for (; i < k; i += 1, b += row)
+    for (size_t j = 0; j < n; j += 1) sums[j] = MULTIPLY_ADD(a[i * a_step], b[j], sums[j]);
+}
+
+#if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
+// Adds the product of some of k with TURN_WIDTH columns, each of which lies in one line.
+INLINE turn_row FN(add_columns)(size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column) {
+  turn_row sum = (turn_row)(0);
+  size_t i = 0;
+  for (; i + TURN_WIDTH <= k; i += TURN_WIDTH) {
+    turn_row lines[TURN_WIDTH];
+    turn_load(TURN_WIDTH, b + i, column, lines);
+    turn_registers(lines);
+    TILE_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
+      sum = MULTIPLY_ADD((turn_row)(a[(i + r) * a_step]), lines[r], sum);
+  }
+  for (; i < k; i += 1)
+    for (size_t r = 0; r < TURN_WIDTH; r += 1)
+      sum[r] = MULTIPLY_ADD(a[i * a_step], b[(ptrdiff_t)r * column + (ptrdiff_t)i], sum[r]);
+  return sum;
+}
+#endif
+
+// The product of one row: every number of b is read once, as it lies in memory.
+static void FN(vector_multiply)(
+    size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
+    void *c) {
+  const SCALAR *factors = a, *matrix = b;
+  SCALAR *result = c;
+  memset(c, 0, n * sizeof(SCALAR));
+  if (column == 1) {
+    for (size_t at = 0; at < n; at += ROW_CHUNK) {
+      size_t count = n - at < ROW_CHUNK ? n - at : ROW_CHUNK;
+      for (size_t start = 0; start < k; start += depth) {
+        SCALAR sums[ROW_CHUNK];
+        memset(sums, 0, count * sizeof(SCALAR));
+        FN(add_lines)(
+            count, k - start < depth ? k - start : depth, factors + start * a_step, a_step,
+            matrix + (ptrdiff_t)start * row + at, row, sums);
+        for (size_t j = 0; j < count; j += 1) result[at + j] += sums[j];
+      }
+    }
+    return;
+  }
+  size_t at = 0;
+#if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
+  for (; at + TURN_WIDTH <= n; at += TURN_WIDTH) {
+    turn_row sum = (turn_row)(0);
+    for (size_t start = 0; start < k; start += depth)
+      sum += FN(add_columns)(
+          k - start < depth ? k - start : depth, factors + start * a_step, a_step,
+          matrix + (ptrdiff_t)at * column + start, column);
+    STORE(turn_row, result + at, sum);
+  }
+#endif
+  for (; at < n; at += 1) {
+    const SCALAR *from = matrix + (ptrdiff_t)at * column;
+    for (size_t start = 0; start < k; start += depth) {
+      SCALAR sum = 0;
+      size_t end = k - start < depth ? k : start + depth;
+      for (size_t i = start; i < end; i += 1) sum = MULTIPLY_ADD(factors[i * a_step], from[i], sum);
+      result[at] += sum;
+    }
+  }
+}
