@@ -52,7 +52,8 @@ final class BlockedMatmulStep: CPUStep {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let (a, b) = (left.base(context), right.base(context))
     let shared = context.shared + left.sharedByteCount + right.sharedByteCount
-    product.pack(factor(left, a, 0), factor(right, b, 0), shared, context.pool)
+    product.pack(factor(left, a, 0), factor(right, b, 0), shared: shared, context.pool)
+    for worker in 0..<context.pool.threadCount { product.forget(workspaces[worker]) }
     let tiles = epilogue.tiles(frame)
     context.pool.run(batchCount * product.taskCount) { task, worker in
       let (batch, part) = task.quotientAndRemainder(dividingBy: product.taskCount)

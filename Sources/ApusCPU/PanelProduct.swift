@@ -38,7 +38,8 @@ struct PanelProduct {
     let (size, width) = (kernels.lane.byteCount, kernels.panelWidth)
     context.pool.run(stride / width) { panel, _ in
       kernels.packColumns(
-        min(width, n - panel * width), k: k, factor.moved(column: panel * width, kernels.lane), shared + panel * k * width * size, height: k)
+        min(width, n - panel * width), k: k, factor.moved(column: panel * width, kernels.lane),
+        shared + panel * k * width * size, height: k)
     }
     return kernels.packed(shared, height: k)
   }
