@@ -190,8 +190,8 @@ static void FN(pack_turned_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t 
     for (size_t r = 0; r < m; r += LANES) __builtin_prefetch(a + PREFETCH_LINES * line + r);
     FOR_SLIVERS(m, {
       SCALAR *to = slivers + first * k + i * rows;
-      // What is written too much is the sliver's next line, which comes later.
-      if (i + 1 < k && first + LANES <= m) STORE(V, to, LOAD(V, a + first));
+      // What is written too much are lines of the sliver that come later.
+      if ((k - i) * rows >= LANES && first + LANES <= m) STORE(V, to, LOAD(V, a + first));
       else COPY_SOME(V)(to, a + first, rows);
     })
   }

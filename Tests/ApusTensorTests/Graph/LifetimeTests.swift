@@ -62,6 +62,36 @@ import Testing
     }
   }
 
+  /// Another order of a value that is there is read as it is, whether a tensor refers to it or not.
+  @Test func aTransposeThatIsHeldIsNotCopied() throws {
+    let device = RecordingDevice()
+    try withDevice(ComputeDevice(backend: device)) { () throws in
+      let weights = Tensor(Grid([8, 6]) { _ in 1 }, dtype: .float32)
+      let transposed = weights.transposed()
+      for _ in 0..<2 {
+        try eval([Tensor(Grid([4, 6]) { _ in 1 }, dtype: .float32).matmul(transposed)])
+        let plan = try #require(device.runs.last).plan
+        #expect(plan.outputs.count == 1 && plan.steps.count == 1)
+      }
+      try eval([transposed])
+      #expect(transposed.isEvaluated)
+    }
+  }
+
+  @Test func whatAHeldTransposeReadsIsNotOverwritten() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      var x = Tensor(Grid([2, 3]) { Double($0[0] * 3 + $0[1]) }, dtype: .float32)
+      try eval([x])
+      let transposed = x.transposed()
+      for _ in 0..<2 {
+        x = x * 2 + transposed.transposed()
+        try eval([x])
+      }
+      #expect(try transposed.values() == [0, 3, 1, 4, 2, 5])
+      #expect(try x.values() == [0, 7, 14, 21, 28, 35])
+    }
+  }
+
   @Test func deadValuesHaveNoBuffer() throws {
     let device = RecordingDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in
