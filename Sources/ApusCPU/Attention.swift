@@ -48,7 +48,7 @@ final class AttentionStep: CPUStep {
     var block = blocks.block(batch, head, queries: queries, keys: 0..<0, offset: offset, words: words, frame)
     for keys in blocks.reach(queries.upperBound, offset).pieces(of: AttentionBlocks.keyBlock) {
       var key = blocks.rows(step.key, batch, group, from: keys.lowerBound, frame)
-      key.isTransposed = true
+      key.order.isTransposed = true
       blocks.product.multiply(
         m: queries.count, n: keys.count, k: g.size, query, key, products, leading: blocks.stride)
       block = blocks.block(batch, head, queries: queries, keys: keys, offset: offset, words: words, frame)

@@ -67,7 +67,8 @@ final class AttentionGradientStep: CPUStep {
       let first = (batch * g.heads + head) * g.queries + queries.lowerBound
       let slope = blocks.rows(gradient, batch, head, from: queries.lowerBound, frame)
       blocks.pick(\.attention_dots)(
-        queries.count, g.width, slope.pointer, slope.leading, frame.values[forward]! + first * g.width * size, g.width,
+        queries.count, g.width, slope.pointer, slope.order.leading, frame.values[forward]! + first * g.width * size,
+        g.width,
         dots)
       for keys in blocks.reach(queries.upperBound, offset).pieces(of: AttentionBlocks.keyBlock) {
         var block = blocks.block(
@@ -112,6 +113,6 @@ final class AttentionGradientStep: CPUStep {
 extension MatrixProduct.Factor {
   /// The same matrix with its axes exchanged.
   fileprivate var transposed: MatrixProduct.Factor {
-    MatrixProduct.Factor(pointer, leading: leading, isTransposed: !isTransposed)
+    MatrixProduct.Factor(pointer, order.turned)
   }
 }

@@ -10,8 +10,6 @@ struct BlockKernels {
     var row: Int
     var column: Int
 
-    var transposed: Factor { Factor(pointer: pointer, row: column, column: row) }
-
     /// What begins at an element.
     func moved(row index: Int = 0, column other: Int = 0, _ lane: Lane) -> Factor {
       Factor(pointer: pointer + (index * row + other * column) * lane.byteCount, row: row, column: column)

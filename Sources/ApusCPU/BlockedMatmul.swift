@@ -21,13 +21,13 @@ final class BlockedMatmulStep: CPUStep {
     let a = MatmulOperand(step.a, rows: step.m, columns: step.k, step, builder, at: 0)
     let b = MatmulOperand(step.b, rows: step.k, columns: step.n, step, builder, at: a.sharedByteCount)
     (left, right) = isTurned ? (b, a) : (a, b)
-    let isTurned = isTurned
-    func order(_ operand: MatmulOperand) -> BlockedProduct.Order {
-      BlockedProduct.Order(isTransposed: operand.isTransposed != isTurned, leading: operand.leading)
+    var products = BlockSchedule.Products(
+      m: step.m, n: step.n, k: step.k, count: batchCount, left: a.order, right: b.order)
+    if isTurned {
+      (products.m, products.n) = (1, step.m)
+      (products.left, products.right) = (b.order.turned, a.order.turned)
     }
-    product = BlockedProduct(
-      m: isTurned ? 1 : step.m, n: isTurned ? step.m : step.n, k: step.k, batchCount: batchCount,
-      left: order(left), right: order(right), lane, builder)
+    product = BlockedProduct(products, lane, builder)
     epilogue = try TileEpilogue(
       step.epilogue, lane, width: product.n, elements: product.rowGrain * product.columnGrain, builder)
     workspaceByteCount = product.workspaceByteCount + epilogue.workspaceByteCount
@@ -38,10 +38,8 @@ final class BlockedMatmulStep: CPUStep {
     _ operand: MatmulOperand, _ base: UnsafeMutableRawPointer, _ batch: Int
   ) -> BlockKernels.Factor {
     let start = base + operand.position(batch, row: 0, column: 0) * product.kernels.lane.byteCount
-    let factor = BlockKernels.Factor(
-      pointer: UnsafeRawPointer(start), row: operand.isTransposed ? 1 : operand.leading,
-      column: operand.isTransposed ? operand.leading : 1)
-    return isTurned ? factor.transposed : factor
+    let strides = (isTurned ? operand.order.turned : operand.order).strides
+    return BlockKernels.Factor(pointer: UnsafeRawPointer(start), row: strides.row, column: strides.column)
   }
 
   func run(_ context: borrowing RunContext) {

@@ -1,10 +1,10 @@
 import ApusDevice
 import CSIMD
 
-/// How a product of matrices of floating-point numbers is cut into tasks and its factors are packed, by its shape
-/// alone.
+/// A product of matrices of floating-point numbers, in tasks.
 ///
-/// An element is a sum of chains of `depth` fused multiply-adds along k, the same in every shape and for every cut.
+/// An element is a sum of chains of `BlockSchedule.depth` fused multiply-adds along k, the same in every shape and for
+/// every cut.
 struct BlockedProduct {
   let m: Int
   let n: Int
@@ -12,83 +12,17 @@ struct BlockedProduct {
   let rowGrain: Int
   let columnGrain: Int
   let kernels: BlockKernels
-  private let method: Method
-  private let rowPacking: Packing
-  private let columnPacking: Packing
+  private let schedule: BlockSchedule
 
-  /// Who packs a factor, or a task's part of it, and for whom. What other threads have written is slow to read: each
-  /// thread packs a small factor for itself.
-  private enum Packing { case none, task, thread, shared }
-
-  private enum Method { case blocks, narrow, vector }
-
-  /// The order of a factor in memory.
-  struct Order {
-    var isTransposed: Bool
-    /// The distance of rows (of columns where it is transposed).
-    var leading: Int
-  }
-
-  /// The numbers of a chain along k: a sliver of so many stays in a first-level cache, a block of rows in a
-  /// second-level one.
-  private static let depth = 256
-  private static let mostRows = 240
-  private static let leastRows = 48
-  /// Multiply-adds of a task that is worth handing out.
-  private static let leastWork = 500_000
-  /// Columns of a product of one row: memory is read in pieces as long as that.
-  private static let vectorColumns = 1024
-  /// The longest row in which a panel's piece is read where it lies.
-  private static let longestRowInPlace = 256
-  /// The numbers of a factor that each thread packs for itself.
-  private static let mostOwnColumnNumbers = 1 << 16
-  private static let mostOwnRowNumbers = 1 << 17
-
-  /// - Parameter batchCount: how many products there are.
-  init(
-    m: Int, n: Int, k: Int, batchCount: Int, left: Order, right: Order, _ lane: Lane, _ builder: StepBuilder
-  ) {
-    (self.m, self.n, self.k) = (m, n, k)
+  init(_ products: BlockSchedule.Products, _ lane: Lane, _ builder: StepBuilder) {
+    (m, n, k) = (products.m, products.n, products.k)
     kernels = BlockKernels(lane, builder)
-    method = m == 1 ? .vector : n <= 16 && !left.isTransposed ? .narrow : .blocks
-    let width = kernels.panelWidth
-    let panels = max(1, (n + width - 1) / width)
-    let isInPlace =
-      method == .vector
-      || kernels.canReadInPlace(columns: n, right.isTransposed) && right.leading <= Self.longestRowInPlace
-    var packing: (rows: Packing, columns: Packing) = (method == .blocks ? .task : .none, isInPlace ? .none : .task)
-    var grain = (rows: max(1, m), panels: panels)
-    if m * n * k < Self.leastWork {
-      // One task.
-    } else if method == .vector {
-      grain.panels = max(1, Self.vectorColumns / width)
-    } else if batchCount == 1, m >= 2 * Self.leastRows, n * k <= Self.mostOwnColumnNumbers {
-      grain.rows = (m + m / Self.leastRows - 1) / (m / Self.leastRows)
-      if !isInPlace { packing.columns = .thread }
-    } else {
-      let wanted = batchCount >= 16 ? 1 : 16
-      let ownsRows =
-        batchCount == 1 && method == .blocks && m <= Self.mostRows && n >= 4 * width && m * k <= Self.mostOwnRowNumbers
-      let blocks =
-        ownsRows ? 1 : max(1, (m + Self.mostRows - 1) / Self.mostRows, min(m / Self.leastRows, wanted / panels))
-      grain.rows = (m + blocks - 1) / blocks
-      let balanced = ownsRows ? 1 : panels * blocks * batchCount / 32
-      let enough = Self.leastWork / (grain.rows * width * k)
-      grain.panels = min(panels, max(1, min(8, balanced), enough))
-      if batchCount == 1 {
-        if ownsRows {
-          packing.rows = .thread
-        } else if method == .blocks, grain.panels < panels {
-          packing.rows = .shared
-        }
-        if blocks > 1, !isInPlace { packing.columns = .shared }
-      }
-    }
-    rowGrain = min(max(1, m), (grain.rows + 11) / 12 * 12)
-    columnGrain = grain.panels * width
-    (rowPacking, columnPacking) = packing
+    schedule = BlockSchedule(products, kernels)
+    rowGrain = schedule.rowGrain
+    columnGrain = schedule.panelGrain * kernels.panelWidth
   }
 
+  private static let depth = BlockSchedule.depth
   private var depths: Int { (k + Self.depth - 1) / Self.depth }
   private var rowTasks: Int { (m + rowGrain - 1) / rowGrain }
   private var columnTasks: Int { (n + columnGrain - 1) / columnGrain }
@@ -101,21 +35,21 @@ struct BlockedProduct {
   /// Where packed factors are in a thread's own memory, after a word that says whether its own factor is there.
   private static let markByteCount = 64
   private var ownColumnsOffset: Int {
-    let rows = rowPacking == .task ? rowByteCount : rowPacking == .thread ? allRowsByteCount : 0
+    let rows = schedule.rowPacking == .task ? rowByteCount : schedule.rowPacking == .thread ? allRowsByteCount : 0
     return Self.markByteCount + rows
   }
   /// Bytes of a thread's own.
   var workspaceByteCount: Int {
     let columns =
-      columnPacking == .task
+      schedule.columnPacking == .task
       ? kernels.panelByteCount(columns: columnGrain, k: min(k, Self.depth))
-      : columnPacking == .thread ? kernels.panelByteCount(columns: n, k: k) : 0
+      : schedule.columnPacking == .thread ? kernels.panelByteCount(columns: n, k: k) : 0
     return ownColumnsOffset + columns
   }
-  private var sharedColumnsOffset: Int { rowPacking == .shared ? allRowsByteCount : 0 }
+  private var sharedColumnsOffset: Int { schedule.rowPacking == .shared ? allRowsByteCount : 0 }
   /// Bytes that all threads share.
   var sharedByteCount: Int {
-    sharedColumnsOffset + (columnPacking == .shared ? kernels.panelByteCount(columns: n, k: k) : 0)
+    sharedColumnsOffset + (schedule.columnPacking == .shared ? kernels.panelByteCount(columns: n, k: k) : 0)
   }
 
   /// The elements of a task; tasks that follow each other read the same columns.
@@ -128,8 +62,8 @@ struct BlockedProduct {
 
   /// Packs what all threads read.
   func pack(_ a: BlockKernels.Factor, _ b: BlockKernels.Factor, shared: UnsafeMutableRawPointer, _ pool: ThreadPool) {
-    let panels = columnPacking == .shared ? (n + kernels.panelWidth - 1) / kernels.panelWidth : 0
-    pool.run(panels + (rowPacking == .shared ? depths * rowTasks : 0)) { task, _ in
+    let panels = schedule.columnPacking == .shared ? (n + kernels.panelWidth - 1) / kernels.panelWidth : 0
+    pool.run(panels + (schedule.rowPacking == .shared ? depths * rowTasks : 0)) { task, _ in
       if task < panels {
         packPanels(task..<(task + 1), b, shared + sharedColumnsOffset)
       } else {
@@ -143,12 +77,14 @@ struct BlockedProduct {
 
   /// Packs what a thread keeps for all of its tasks, before the first of them.
   private func packOwn(_ a: BlockKernels.Factor, _ b: BlockKernels.Factor, _ workspace: UnsafeMutableRawPointer) {
-    guard rowPacking == .thread || columnPacking == .thread, workspace.load(as: Int.self) == 0 else { return }
+    guard schedule.rowPacking == .thread || schedule.columnPacking == .thread, workspace.load(as: Int.self) == 0 else {
+      return
+    }
     workspace.storeBytes(of: 1, as: Int.self)
-    if rowPacking == .thread {
+    if schedule.rowPacking == .thread {
       for part in 0..<depths * rowTasks { packRows(part, a, workspace + Self.markByteCount) }
     }
-    if columnPacking == .thread {
+    if schedule.columnPacking == .thread {
       packPanels(0..<((n + kernels.panelWidth - 1) / kernels.panelWidth), b, workspace + ownColumnsOffset)
     }
   }
@@ -177,7 +113,7 @@ struct BlockedProduct {
   ) {
     let lane = kernels.lane
     let (m, n) = (rows.count, columns.count)
-    if method == .vector {
+    if schedule.method == .vector {
       let source = b.moved(column: columns.lowerBound, lane)
       kernels.multiplyVector(n: n, k: k, depth: Self.depth, a, source, c)
       return
@@ -187,16 +123,16 @@ struct BlockedProduct {
       let count = min(Self.depth, k - start)
       let panels = panels(columns, start, b, shared: shared, workspace: workspace)
       let source = a.moved(row: rows.lowerBound, column: start, lane)
-      if method == .narrow {
+      if schedule.method == .narrow {
         kernels.multiplyNarrow(m: m, n: n, k: count, source, panels, c, leading: leading, accumulates: start > 0)
         continue
       }
       var slivers = workspace + Self.markByteCount
-      if rowPacking == .task {
+      if schedule.rowPacking == .task {
         kernels.packRows(m, k: count, source, slivers)
       } else {
         let part = start / Self.depth * rowTasks + rows.lowerBound / rowGrain
-        slivers = (rowPacking == .shared ? shared : slivers) + part * rowByteCount
+        slivers = (schedule.rowPacking == .shared ? shared : slivers) + part * rowByteCount
       }
       kernels.multiply(m: m, n: n, k: count, slivers, panels, c, leading: leading, accumulates: start > 0)
     }
@@ -210,7 +146,7 @@ struct BlockedProduct {
     let own = workspace + ownColumnsOffset
     let first = columns.lowerBound * k * kernels.lane.byteCount
     let source = b.moved(row: start, column: columns.lowerBound, kernels.lane)
-    switch columnPacking {
+    switch schedule.columnPacking {
     case .none: return kernels.inPlace(source)
     case .shared: return kernels.packed(shared + sharedColumnsOffset + first, height: k, first: start)
     case .thread: return kernels.packed(own + first, height: k, first: start)

@@ -1,11 +1,21 @@
 import ApusDevice
 import CSIMD
 
+/// The order of a matrix in memory: row after row, or column after column.
+struct MatrixOrder {
+  var isTransposed: Bool
+  /// The distance of rows (of columns where it is transposed).
+  var leading: Int
+
+  /// The order in which the same memory is the transpose.
+  var turned: MatrixOrder { MatrixOrder(isTransposed: !isTransposed, leading: leading) }
+  /// The distances of rows and of columns.
+  var strides: (row: Int, column: Int) { isTransposed ? (1, leading) : (leading, 1) }
+}
+
 /// One factor of a product: read in place, or converted to its lane in shared memory first.
 struct MatmulOperand {
-  /// The distance of rows (of columns where it is transposed).
-  let leading: Int
-  let isTransposed: Bool
+  let order: MatrixOrder
   let sharedByteCount: Int
   private let operand: Operand
   private let batch: Shape
@@ -32,13 +42,14 @@ struct MatmulOperand {
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     let strides = operand.layout.strides
     let (rowStride, columnStride) = (strides[batch.rank], strides[batch.rank + 1])
-    isTransposed = columnStride != 1 && columns > 1 && !(rows > 1 && rowStride != 1)
+    let isTransposed = columnStride != 1 && columns > 1 && !(rows > 1 && rowStride != 1)
     isConverted = !step.dtype.isLane
     isRepeated = (0..<batch.rank).allSatisfy { batch[$0] == 1 || strides[$0] == 0 }
     let width = isTransposed ? rows : columns
     let natural = isTransposed ? columnStride : rowStride
     let lines = isTransposed ? columns : rows
-    leading = max(1, isConverted || lines <= 1 ? width : natural)
+    order = MatrixOrder(
+      isTransposed: isTransposed, leading: max(1, isConverted || lines <= 1 ? width : natural))
     let copies = isRepeated ? 1 : batch.elementCount
     sharedByteCount = isConverted ? (copies * rows * columns * step.dtype.lane.byteCount + 63) & ~63 : 0
   }
@@ -50,7 +61,7 @@ struct MatmulOperand {
 
   /// The position of an element, in elements of the lane.
   func position(_ index: Int, row: Int, column: Int) -> Int {
-    let inside = isTransposed ? column * leading + row : row * leading + column
+    let inside = row * order.strides.row + column * order.strides.column
     if isConverted { return (isRepeated ? 0 : index) * rows * columns + inside }
     return origin(index) + inside
   }
@@ -70,10 +81,10 @@ struct MatmulOperand {
     guard isConverted else { return }
     let source = context.address(operand.value)
     let target = context.shared + sharedOffset
-    let (lines, width) = isTransposed ? (columns, rows) : (rows, columns)
+    let (lines, width) = order.isTransposed ? (columns, rows) : (rows, columns)
     let strides = operand.layout.strides
-    let lineStride = strides[batch.rank + (isTransposed ? 1 : 0)]
-    let elementStride = strides[batch.rank + (isTransposed ? 0 : 1)]
+    let lineStride = strides[batch.rank + (order.isTransposed ? 1 : 0)]
+    let elementStride = strides[batch.rank + (order.isTransposed ? 0 : 1)]
     let copies = isRepeated ? 1 : batch.elementCount
     let grain = max(1, 16384 / max(1, width))
     let isDense = elementStride == 1 && lineStride == width

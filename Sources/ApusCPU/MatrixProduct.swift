@@ -7,18 +7,19 @@ struct MatrixProduct {
   /// A row-major factor, or one whose columns follow each other.
   struct Factor {
     var pointer: UnsafeMutableRawPointer
-    /// The distance of rows (of columns where it is transposed).
-    var leading: Int
-    var isTransposed: Bool
+    var order: MatrixOrder
 
-    init(_ pointer: UnsafeMutableRawPointer, leading: Int, isTransposed: Bool = false) {
+    init(_ pointer: UnsafeMutableRawPointer, _ order: MatrixOrder) {
       self.pointer = pointer
-      self.leading = leading
-      self.isTransposed = isTransposed
+      self.order = order
     }
 
-    fileprivate var order: CBLAS_TRANSPOSE { isTransposed ? CblasTrans : CblasNoTrans }
-    fileprivate var strides: (row: Int, column: Int) { isTransposed ? (1, leading) : (leading, 1) }
+    init(_ pointer: UnsafeMutableRawPointer, leading: Int, isTransposed: Bool = false) {
+      self.init(pointer, MatrixOrder(isTransposed: isTransposed, leading: leading))
+    }
+
+    fileprivate var transpose: CBLAS_TRANSPOSE { order.isTransposed ? CblasTrans : CblasNoTrans }
+    fileprivate var leading: Int32 { Int32(order.leading) }
 
     fileprivate func elements<T>(_ type: T.Type) -> UnsafeMutablePointer<T> {
       pointer.assumingMemoryBound(to: type)
@@ -51,17 +52,18 @@ struct MatrixProduct {
     switch lane {
     case .float32:
       cblas_sgemm(
-        CblasRowMajor, a.order, b.order, Int32(m), Int32(n), Int32(k), 1, a.elements(Float.self),
-        Int32(a.leading), b.elements(Float.self), Int32(b.leading), accumulates ? 1 : 0,
+        CblasRowMajor, a.transpose, b.transpose, Int32(m), Int32(n), Int32(k), 1, a.elements(Float.self),
+        a.leading, b.elements(Float.self), b.leading, accumulates ? 1 : 0,
         c.assumingMemoryBound(to: Float.self), Int32(leading))
     case .float64:
       cblas_dgemm(
-        CblasRowMajor, a.order, b.order, Int32(m), Int32(n), Int32(k), 1, a.elements(Double.self),
-        Int32(a.leading), b.elements(Double.self), Int32(b.leading), accumulates ? 1 : 0,
+        CblasRowMajor, a.transpose, b.transpose, Int32(m), Int32(n), Int32(k), 1, a.elements(Double.self),
+        a.leading, b.elements(Double.self), b.leading, accumulates ? 1 : 0,
         c.assumingMemoryBound(to: Double.self), Int32(leading))
     case .int32, .int64:
       multiplyIntegers!(
-        m, n, k, a.pointer, a.strides.row, a.strides.column, b.pointer, b.strides.row, b.strides.column, c,
+        m, n, k, a.pointer, a.order.strides.row, a.order.strides.column, b.pointer, b.order.strides.row,
+        b.order.strides.column, c,
         leading, accumulates ? 1 : 0)
     }
   }

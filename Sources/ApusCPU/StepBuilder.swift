@@ -26,11 +26,11 @@ struct StepBuilder {
     }
   }
 
-  /// Integers and machines without fused multiply-adds have no kernels of blocks that are worth it.
   private func matmul(_ step: Matmul) throws(DeviceError) -> any CPUStep {
-    let isFloating = step.dtype.lane == .float32 || step.dtype.lane == .float64
-    return isFloating && loops.pointee.has_fma != 0
-      ? try BlockedMatmulStep(step, self) : try MatmulStep(step, self)
+    switch step.dtype.lane {
+    case .float32, .float64: try BlockedMatmulStep(step, self)
+    case .int32, .int64: try IntegerMatmulStep(step, self)
+    }
   }
 
   private func attention(_ step: Attention) -> any CPUStep {

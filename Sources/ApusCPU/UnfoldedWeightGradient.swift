@@ -77,7 +77,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
         let count = images.count * rows.count * geometry.g.output.z
         var lines = geometry.unfold(
           input, images, group: group, rows, into: workspace, room: pixelsRoom + geometry.pixelsByteCount)
-        lines.isTransposed = true
+        lines.order.isTransposed = true
         let pixels = geometry.collect(
           gradient, images, group: group, channels: channels, rows, into: pixelsRoom)
         product.multiply(

@@ -134,7 +134,6 @@ COPY_PART(copy_part_8, uint64_t)
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 const csimd_table CSIMD_TABLE = {
   .name = CSIMD_ISA_NAME,
-  .has_fma = CSIMD_HAS_FMA,
   .rows = {table_rows_i32, table_rows_i64, table_rows_f32, table_rows_f64},
   .row_count = {COUNT_OF(table_rows_i32), COUNT_OF(table_rows_i64), COUNT_OF(table_rows_f32),
                 COUNT_OF(table_rows_f64)},

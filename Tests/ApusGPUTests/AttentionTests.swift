@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@MainActor @Suite struct AttentionTests {
+@DeviceThread @Suite struct AttentionTests {
   @Test(arguments: AttentionStepCase.all) func bothPasses(_ item: AttentionStepCase) throws {
     for pass in [Attention.Pass.forward, .backward] { try CUDADump.write(item.plan(pass)) }
     for (kernelClass, device) in Harness.devices {

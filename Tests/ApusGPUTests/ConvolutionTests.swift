@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@MainActor @Suite struct ConvolutionTests {
+@DeviceThread @Suite struct ConvolutionTests {
   /// A geometry with the extents of the output that a symmetric padding gives, plus `extra`.
   nonisolated static func geometry(
     _ batch: Int, _ input: Int, _ output: Int, groups: Int = 1, size: SIMD3<Int>, kernel: SIMD3<Int>,

@@ -4,7 +4,7 @@ import ApusTestSupport
 import Testing
 
 /// Users' kernels: names, sizes, more items than one group has, and numbers of every type through `LOAD` and `STORE`.
-@MainActor @Suite struct CustomTests {
+@DeviceThread @Suite struct CustomTests {
   private func run(
     _ kernel: CustomKernel, count: Int, sizes: [Int], _ inputs: [([Double], DType)], _ results: [(Int, DType)],
     on device: any Device

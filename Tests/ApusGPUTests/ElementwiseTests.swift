@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@MainActor @Suite struct ElementwiseTests {
+@DeviceThread @Suite struct ElementwiseTests {
   /// y = x · s + b over [rows, columns] with b broadcast along rows.
   static func affine(_ dtype: DType) -> Program {
     Program(

@@ -7,7 +7,7 @@ import Foundation
 /// `APUS_KERNEL_CLASS` forces. Programs are built from their text in every run: the caches of the user and of
 /// the OpenCL platform are left alone.
 ///
-/// The suites of kernels stay on the main actor, since the simulator keeps what it knows of memory for each thread.
+/// The suites of kernels stay on one thread, see ``DeviceThread``.
 enum Harness {
   static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] =
     classes.map { ($0, open($0)) }

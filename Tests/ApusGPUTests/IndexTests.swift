@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@MainActor @Suite struct IndexTests {
+@DeviceThread @Suite struct IndexTests {
   struct Case: CustomTestStringConvertible {
     var outer, extent, count, inner: Int
     /// Whether one index serves a row.
@@ -141,7 +141,7 @@ import Testing
   }
 }
 
-@MainActor @Suite struct ScanTests {
+@DeviceThread @Suite struct ScanTests {
   @Test(arguments: [[3, 5, 4], [1, 10_000, 1], [2, 1, 7], [5, 300, 1]], ["sum", "product"])
   func runningResults(_ shape: [Int], _ combine: String) throws {
     var numbers = Numbers()
@@ -179,7 +179,7 @@ import Testing
   }
 }
 
-@MainActor @Suite struct SortTests {
+@DeviceThread @Suite struct SortTests {
   @Test(arguments: [(1, 1), (4, 16), (3, 17), (2, 1000), (5, 130)])
   func stableOrder(_ rows: Int, _ columns: Int) throws {
     var numbers = Numbers()
@@ -214,7 +214,7 @@ import Testing
   }
 }
 
-@MainActor @Suite struct RandomTests {
+@DeviceThread @Suite struct RandomTests {
   /// Philox4x32-10 as its authors write it.
   static func philox(_ counter: [UInt32], _ key: [UInt32]) -> [UInt32] {
     var (c, k) = (counter, key)

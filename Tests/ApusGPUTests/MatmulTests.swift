@@ -26,7 +26,7 @@ func epilogue(
     binding: Binding(domain: domain, arguments: [.core(0), .tensor(bias)], results: [result]))
 }
 
-@MainActor @Suite struct MatmulTests {
+@DeviceThread @Suite struct MatmulTests {
   struct Case: CustomTestStringConvertible {
     var batch: [Int] = []
     var m, n, k: Int

@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@MainActor @Suite struct PoolingTests {
+@DeviceThread @Suite struct PoolingTests {
   struct Case: CustomTestStringConvertible {
     var planes: Int
     var input: SIMD3<Int>

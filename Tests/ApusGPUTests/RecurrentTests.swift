@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@MainActor @Suite struct RecurrentTests {
+@DeviceThread @Suite struct RecurrentTests {
   @Test(arguments: RecurrentStepCase.all) func bothPasses(_ item: RecurrentStepCase) throws {
     for pass in item.passes { try CUDADump.write(item.plan(pass)) }
     for (kernelClass, device) in Harness.devices {

@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-@MainActor @Suite struct ReductionTests {
+@DeviceThread @Suite struct ReductionTests {
   struct Case: CustomTestStringConvertible {
     var shape: [Int]
     var axes: [Int]

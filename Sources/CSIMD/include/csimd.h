@@ -143,7 +143,6 @@ typedef struct {
 
 typedef struct {
   const char *name;
-  int has_fma;
   /// By lane.
   const csimd_row *rows[CSIMD_LANES];
   size_t row_count[CSIMD_LANES];

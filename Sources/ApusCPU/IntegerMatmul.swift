@@ -1,9 +1,9 @@
 import ApusDevice
 import CSIMD
 
-/// A batched matrix product. Tiles of rows (of columns where there are few rows) are tasks; the epilogue
+/// A batched matrix product of integers. Tiles of rows (of columns where there are few rows) are tasks; the epilogue
 /// runs on a tile right after its product.
-final class MatmulStep: CPUStep {
+final class IntegerMatmulStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
   private let shape: MatmulShape
@@ -52,8 +52,7 @@ final class MatmulStep: CPUStep {
   ) {
     product.multiply(
       m: tile.rows.count, n: tile.columns.count, k: shape.k,
-      MatrixProduct.Factor(a, leading: self.a.leading, isTransposed: self.a.isTransposed),
-      MatrixProduct.Factor(b, leading: self.b.leading, isTransposed: self.b.isTransposed), target.pointer,
+      MatrixProduct.Factor(a, self.a.order), MatrixProduct.Factor(b, self.b.order), target.pointer,
       leading: target.leading)
   }
 }

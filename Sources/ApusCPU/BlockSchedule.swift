@@ -1,0 +1,94 @@
+/// How a product of matrices of floating-point numbers is cut into tasks, and who packs its factors: chosen by its
+/// shape alone.
+struct BlockSchedule {
+  enum Method { case blocks, narrow, vector }
+
+  /// Who packs a factor, or a task's part of it, and for whom. What other threads have written is slow to read: each
+  /// thread packs a small factor for itself.
+  enum Packing { case none, task, thread, shared }
+
+  /// Products of the same shape, their factors in the same order.
+  struct Products {
+    var m: Int
+    var n: Int
+    var k: Int
+    var count: Int
+    var left: MatrixOrder
+    var right: MatrixOrder
+
+    fileprivate var work: Int { m * n * k }
+  }
+
+  let method: Method
+  /// The rows of a task.
+  private(set) var rowGrain: Int
+  /// The panels of columns of a task.
+  private(set) var panelGrain: Int
+  private(set) var rowPacking: Packing
+  private(set) var columnPacking: Packing
+
+  /// The numbers of a chain along k: a sliver of so many stays in a first-level cache, a block of rows in a
+  /// second-level one.
+  static let depth = 256
+  private static let mostRows = 240
+  private static let leastRows = 48
+  private static let mostPanels = 8
+  /// Multiply-adds of a task that is worth handing out.
+  private static let leastWork = 500_000
+  /// Columns of a product of one row: memory is read in pieces as long as that.
+  private static let vectorColumns = 1024
+  /// The longest row in which a panel's piece is read where it lies.
+  private static let longestRowInPlace = 256
+  /// The numbers of a factor that each thread packs for itself.
+  private static let mostOwnColumnNumbers = 1 << 16
+  private static let mostOwnRowNumbers = 1 << 17
+  /// Tasks of one product, or of some products, that are enough for all threads to end together.
+  private static let enoughBlocks = 16
+  private static let enoughTasks = 32
+
+  init(_ products: Products, _ kernels: BlockKernels) {
+    let (m, n, width) = (products.m, products.n, kernels.panelWidth)
+    let panels = max(1, (n + width - 1) / width)
+    method = m == 1 ? .vector : n <= 16 && !products.left.isTransposed ? .narrow : .blocks
+    let isInPlace =
+      method == .vector
+      || kernels.canReadInPlace(columns: n, products.right.isTransposed)
+        && products.right.leading <= Self.longestRowInPlace
+    (rowGrain, panelGrain) = (max(1, m), panels)
+    (rowPacking, columnPacking) = (method == .blocks ? .task : .none, isInPlace ? .none : .task)
+    if products.work < Self.leastWork { return }
+    if method == .vector {
+      panelGrain = max(1, Self.vectorColumns / width)
+    } else if products.count == 1, m >= 2 * Self.leastRows, n * products.k <= Self.mostOwnColumnNumbers {
+      cutRows(into: m / Self.leastRows, of: m)
+      if !isInPlace { columnPacking = .thread }
+    } else if products.count == 1, method == .blocks, m <= Self.mostRows, n >= 4 * width,
+      m * products.k <= Self.mostOwnRowNumbers
+    {
+      panelGrain = min(panels, max(1, Self.leastWork / (m * width * products.k)))
+      rowPacking = .thread
+    } else {
+      cutBlocks(products, panels: panels, width: width, isInPlace: isInPlace)
+    }
+  }
+
+  private mutating func cutRows(into blocks: Int, of m: Int) {
+    // Whole slivers, whose heights divide 12.
+    rowGrain = min(m, ((m + blocks - 1) / blocks + 11) / 12 * 12)
+  }
+
+  /// Blocks of rows that stay in a cache, and as many more as all threads need; as many panels as leave enough tasks
+  /// that are worth one.
+  private mutating func cutBlocks(_ products: Products, panels: Int, width: Int, isInPlace: Bool) {
+    let m = products.m
+    let wanted = products.count >= Self.enoughBlocks ? 1 : Self.enoughBlocks
+    let blocks = max(1, (m + Self.mostRows - 1) / Self.mostRows, min(m / Self.leastRows, wanted / panels))
+    cutRows(into: blocks, of: m)
+    let most = panels * blocks * products.count / Self.enoughTasks
+    let least = Self.leastWork / (rowGrain * width * products.k)
+    panelGrain = min(panels, max(1, min(Self.mostPanels, most), least))
+    guard products.count == 1 else { return }
+    if method == .blocks, panelGrain < panels { rowPacking = .shared }
+    if blocks > 1, !isInPlace { columnPacking = .shared }
+  }
+}
