@@ -1,9 +1,13 @@
 import ApusDevice
 
 extension StepBuilder {
-  /// The step of a convolution by the method that suits it: padded planes for stride 1 and images that fill
-  /// vectors, else products with the matrix of windows.
+  /// The step of a convolution by the method that suits it: windows where they lie for channels last, padded planes for
+  /// stride 1 and images that fill vectors, else products with the matrix of windows.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
+    if step.isChannelsLast {
+      return step.pass == .weightGradient
+        ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
+    }
     if let geometry = PlaneGeometry(step.geometry, pass: step.pass, dtype: step.dtype) {
       return step.pass == .weightGradient
         ? try PlaneWeightGradientStep(step, geometry, self)

@@ -35,6 +35,9 @@ struct TileEpilogue {
     fileprivate let frame: RunFrame
     fileprivate let place: UnsafeMutableRawPointer?
 
+    /// Whether tiles are computed where their results go.
+    var isInPlace: Bool { place != nil }
+
     /// - Parameters:
     ///   - first: the index of the tile's first element in the whole product.
     ///   - room: `workspaceByteCount` bytes.

@@ -79,12 +79,14 @@ public struct DeviceInfo: Hashable, Sendable {
   public var alignment: Int
   /// Whether programs may have `float64` lanes.
   public var supportsFloat64: Bool
+  /// Whether convolutions with many channels are fastest with channels last.
+  public var prefersChannelsLast: Bool
 
   /// A description from its parts.
   public init(
     kind: Kind, identifier: String, name: String, vendor: String, driver: String,
     isDiscreteGPU: Bool, computeUnits: Int, memoryByteCount: Int, maximumAllocationByteCount: Int,
-    alignment: Int, supportsFloat64: Bool
+    alignment: Int, supportsFloat64: Bool, prefersChannelsLast: Bool = false
   ) {
     self.kind = kind
     self.identifier = identifier
@@ -97,6 +99,7 @@ public struct DeviceInfo: Hashable, Sendable {
     self.maximumAllocationByteCount = maximumAllocationByteCount
     self.alignment = alignment
     self.supportsFloat64 = supportsFloat64
+    self.prefersChannelsLast = prefersChannelsLast
   }
 }
 

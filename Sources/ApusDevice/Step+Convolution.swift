@@ -52,6 +52,19 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   }
 }
 
+extension ConvolutionGeometry {
+  /// Whether there is a step for channels last: for two spatial axes, one group, and `float32`.
+  public func allowsChannelsLast(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
+    let isFlat = kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x
+    guard isFlat, groups == 1, dtype == .float32 else { return false }
+    switch pass {
+    case .output: return true
+    case .inputGradient: return (1...2).allSatisfy { stride[$0] == 1 || dilation[$0] == 1 }
+    case .weightGradient: return outputChannels % 16 == 0
+    }
+  }
+}
+
 extension SIMD3<Int> {
   /// The product of the three extents, without a check for overflow: for extents of a sound shape.
   public var wrappedProduct: Int { x &* y &* z }
@@ -74,22 +87,25 @@ public struct Convolution: Hashable, Sendable {
   public var pass: Pass
   /// The sizes, the same for all passes.
   public var geometry: ConvolutionGeometry
+  /// Whether `x` and `y` lie as `[batch, spatial…, channels]`; `w` never does.
+  public var isChannelsLast: Bool
   /// Contiguous values of type `dtype`.
   public var left: Int
   /// The other factor, contiguous and of type `dtype` too.
   public var right: Int
   /// The element type of both factors; the core result has its lane.
   public var dtype: DType
-  /// The domain is the result's shape with all three spatial axes: rank 5.
+  /// The domain is the result's shape with all three spatial axes, in the order in which it lies: rank 5.
   public var epilogue: Epilogue
 
   /// A pass over two values.
   public init(
-    pass: Pass, geometry: ConvolutionGeometry, left: Int, right: Int, dtype: DType,
+    pass: Pass, geometry: ConvolutionGeometry, isChannelsLast: Bool = false, left: Int, right: Int, dtype: DType,
     epilogue: Epilogue
   ) {
     self.pass = pass
     self.geometry = geometry
+    self.isChannelsLast = isChannelsLast
     self.left = left
     self.right = right
     self.dtype = dtype

@@ -128,6 +128,7 @@ COPY_PART(copy_part_8, uint64_t)
 #include "loops_lines.h"
 
 #include "loops_convolution.h"
+#include "loops_taps.h"
 #include "loops_pooling_pairs.h"
 #include "loops_rows.h"
 
@@ -166,6 +167,8 @@ const csimd_table CSIMD_TABLE = {
   .transpose = {transpose_1, transpose_2, transpose_4, transpose_8},
   .plane_block = PLANE_BLOCK,
   .plane_multiply = plane_multiply,
+  .pack_taps = pack_taps,
+  .unpack_taps = unpack_taps,
   .plane_correlate = plane_correlate,
   .fold_sums = fold_sums,
   .integer_matmul = {integer_matmul_i32, integer_matmul_i64},
@@ -177,6 +180,7 @@ const csimd_table CSIMD_TABLE = {
   .pack_rows = {pack_rows_f32, pack_rows_f64},
   .pack_columns = {pack_columns_f32, pack_columns_f64},
   .block_multiply = {block_multiply_f32, block_multiply_f64},
+  .lines_multiply = {lines_multiply_f32, lines_multiply_f64},
   .narrow_multiply = {narrow_multiply_f32, narrow_multiply_f64},
   .vector_multiply = {vector_multiply_f32, vector_multiply_f64},
   .cell_forward = {cell_forward_f32, cell_forward_f64},

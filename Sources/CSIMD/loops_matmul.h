@@ -44,26 +44,31 @@ enum { FN(panel_width) = PANEL_WIDTH };
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #endif
 
-// The sums of a tile, each a chain along k, whatever the tile's height; `columns` of them are stored.
+// The sums of a tile, each a chain along all lines of factors, whatever the tile's height; `columns` of them are stored.
 INLINE void FN(tile)(
-    const int rows, const int vectors, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
-    size_t c_row, size_t columns, int accumulates) {
+    const int rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
+    SCALAR *c, size_t c_row, size_t columns, int accumulates) {
   V sums[TILE_ROWS][TILE_VECTORS];
   TILE_LOOP for (int r = 0; r < rows; r += 1)
     TILE_LOOP for (int v = 0; v < vectors; v += 1) {
       sums[r][v] = (V)(0);
       __builtin_prefetch(c + r * c_row + v * LANES, 1);
     }
-  for (size_t i = 0; i < k; i += 1) {
-    V line[TILE_VECTORS];
-    TILE_LOOP for (int v = 0; v < vectors; v += 1) line[v] = LOAD(V, b + v * LANES);
-    TILE_LOOP for (int r = 0; r < rows; r += 1) {
-      V factor = (V)(a[r * a_row]);
-      TILE_LOOP for (int v = 0; v < vectors; v += 1) sums[r][v] = MULTIPLY_ADD(factor, line[v], sums[r][v]);
+  for (size_t outer = 0; outer < lines.count[0]; outer += 1)
+    for (size_t inner = 0; inner < lines.count[1]; inner += 1) {
+      const SCALAR *from = a + (ptrdiff_t)outer * lines.a[0] + (ptrdiff_t)inner * lines.a[1];
+      const SCALAR *line_of = b + (ptrdiff_t)outer * lines.b[0] + (ptrdiff_t)inner * lines.b[1];
+      for (size_t i = 0; i < lines.k; i += 1) {
+        V line[TILE_VECTORS];
+        TILE_LOOP for (int v = 0; v < vectors; v += 1) line[v] = LOAD(V, line_of + v * LANES);
+        TILE_LOOP for (int r = 0; r < rows; r += 1) {
+          V factor = (V)(from[r * a_row]);
+          TILE_LOOP for (int v = 0; v < vectors; v += 1) sums[r][v] = MULTIPLY_ADD(factor, line[v], sums[r][v]);
+        }
+        from += lines.a_step;
+        line_of += b_row;
+      }
     }
-    a += a_step;
-    b += b_row;
-  }
   if (columns == (size_t)vectors * LANES) {
     TILE_LOOP for (int r = 0; r < rows; r += 1)
       TILE_LOOP for (int v = 0; v < vectors; v += 1) {
@@ -88,10 +93,10 @@ INLINE void FN(tile)(
 }
 
 #define TILE_CASE(rows) \
-  case rows: FN(tile)(rows, vectors, k, a, a_row, a_step, b, b_row, c, c_row, columns, accumulates); break;
+  case rows: FN(tile)(rows, vectors, lines, a, a_row, b, b_row, c, c_row, columns, accumulates); break;
 INLINE void FN(tile_of)(
-    size_t rows, const int vectors, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
-    size_t c_row, size_t columns, int accumulates) {
+    size_t rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
+    SCALAR *c, size_t c_row, size_t columns, int accumulates) {
   switch (rows) {
     TILE_CASE(1)
     TILE_CASE(2)
@@ -121,13 +126,14 @@ INLINE int FN(panel_vectors)(size_t columns) { return (int)((columns + LANES - 1
 static __attribute__((noinline)) void FN(tile_any)(
     size_t rows, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c, size_t c_row, size_t columns,
     int accumulates) {
+  csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, rows};
 #if TILE_VECTORS == 2
   if (FN(panel_vectors)(columns) == 2) {
-    FN(tile_of)(rows, 2, k, a, 1, rows, b, b_row, c, c_row, columns, accumulates);
+    FN(tile_of)(rows, 2, line, a, 1, b, b_row, c, c_row, columns, accumulates);
     return;
   }
 #endif
-  FN(tile_of)(rows, 1, k, a, 1, rows, b, b_row, c, c_row, columns, accumulates);
+  FN(tile_of)(rows, 1, line, a, 1, b, b_row, c, c_row, columns, accumulates);
 }
 
 // Slivers of as equal a height as can be.
@@ -158,7 +164,8 @@ static void FN(block_multiply)(
 static __attribute__((noinline)) void FN(narrow_rows)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row, SCALAR *c, size_t c_row,
     size_t columns, int accumulates) {
-  FN(tile_of)(rows, 1, k, a, a_row, 1, b, b_row, c, c_row, columns, accumulates);
+  csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, 1};
+  FN(tile_of)(rows, 1, line, a, a_row, b, b_row, c, c_row, columns, accumulates);
 }
 
 static void FN(narrow_multiply)(
@@ -170,6 +177,34 @@ static void FN(narrow_multiply)(
     FN(narrow_rows)(
         m - row < height ? m - row : height, k, (const SCALAR *)a + row * a_row, a_row,
         (const SCALAR *)panels->data + panels->first * b_row, b_row, (SCALAR *)c + row * c_row, c_row, n, accumulates);
+}
+
+// Products whose factors lie in lines: those of a window of an image, and its weights.
+static __attribute__((noinline)) void FN(tile_lines)(
+    size_t rows, const csimd_lines *lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row, SCALAR *c,
+    size_t c_row, size_t columns, int accumulates) {
+#if TILE_VECTORS == 2
+  if (FN(panel_vectors)(columns) == 2) {
+    FN(tile_of)(rows, 2, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates);
+    return;
+  }
+#endif
+  FN(tile_of)(rows, 1, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates);
+}
+
+static void FN(lines_multiply)(
+    size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
+    ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates) {
+  for (size_t column = 0; column < n; column += PANEL_WIDTH) {
+    size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
+    size_t row = b_row != 0 ? b_row : (size_t)FN(panel_vectors)(columns) * LANES;
+    FOR_SLIVERS(m, {
+      FN(tile_lines)(
+          rows, lines, (const SCALAR *)a + (ptrdiff_t)first * a_row, a_row,
+          (const SCALAR *)b + (ptrdiff_t)(column / PANEL_WIDTH) * b_panel, row,
+          (SCALAR *)c + (ptrdiff_t)first * c_row + column, c_row, columns, accumulates);
+    })
+  }
 }
 
 // Lines of numbers side by side: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Up to 15 numbers

@@ -6,11 +6,14 @@ final class ConvolutionBox: Sendable {
   let geometry: ConvolutionGeometry
   /// The result's shape, with as many spatial axes as the operation has.
   let shape: Shape
+  /// Whether the planner has moved the channels of the images behind their spatial axes.
+  let isChannelsLast: Bool
 
-  init(pass: Convolution.Pass, geometry: ConvolutionGeometry, shape: Shape) {
+  init(pass: Convolution.Pass, geometry: ConvolutionGeometry, shape: Shape, isChannelsLast: Bool = false) {
     self.pass = pass
     self.geometry = geometry
     self.shape = shape
+    self.isChannelsLast = isChannelsLast
   }
 
   func append(to words: inout [UInt64]) {
@@ -54,7 +57,7 @@ extension Op {
             guard case .convolution(let box) = node.attributes else { fatalError("\(name): no sizes") }
             return .convolution(
               Convolution(
-                pass: box.pass, geometry: box.geometry, left: operands.inputs[0].value,
+                pass: box.pass, geometry: box.geometry, isChannelsLast: box.isChannelsLast, left: operands.inputs[0].value,
                 right: operands.inputs[1].value, dtype: node.dtype, epilogue: operands.epilogue!))
           })))
   }
@@ -91,9 +94,13 @@ extension ConvolutionBox {
   /// The result's shape with all three spatial axes.
   var resultShape: Shape {
     let g = geometry
+    func image(_ channels: Int, _ extents: SIMD3<Int>) -> Shape {
+      isChannelsLast
+        ? [g.batch, extents.x, extents.y, extents.z, channels] : [g.batch, channels, extents.x, extents.y, extents.z]
+    }
     switch pass {
-    case .output: return [g.batch, g.outputChannels, g.output.x, g.output.y, g.output.z]
-    case .inputGradient: return [g.batch, g.inputChannels, g.input.x, g.input.y, g.input.z]
+    case .output: return image(g.outputChannels, g.output)
+    case .inputGradient: return image(g.inputChannels, g.input)
     case .weightGradient:
       return [g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]
     }

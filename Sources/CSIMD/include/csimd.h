@@ -35,6 +35,16 @@ typedef void (*csimd_load)(size_t count, void *result, const void *source, ptrdi
 /// `result[i·stride] = source[i]` with conversion from the lane of the result's type.
 typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const void *source);
 
+/// Lines of factors that a product goes through, at two levels: how many there are, and the distances from one to the
+/// next in both factors.
+typedef struct {
+  size_t count[2];
+  ptrdiff_t a[2], b[2];
+  /// The numbers of a line, and their distance in the first factor.
+  size_t k;
+  ptrdiff_t a_step;
+} csimd_lines;
+
 typedef struct {
   const char *name;
   csimd_loop loop;
@@ -179,6 +189,13 @@ typedef struct {
   void (*transpose[4])(
       size_t rows, size_t columns, const void *source, ptrdiff_t source_stride, void *target,
       ptrdiff_t target_stride);
+  /// `panel[t·distance + r·width + c] = w[c·column + r·row + places[t]]`, zeros from `columns` on.
+  void (*pack_taps)(
+      size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *places, const float *w, ptrdiff_t column,
+      ptrdiff_t row, float *panel, size_t distance);
+  /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]`, for at most 16 columns.
+  void (*unpack_taps)(
+      size_t columns, size_t rows, size_t taps, size_t parts, size_t part, const float *sums, size_t width, float *w);
   /// The greatest number of channels of a tile of `plane_multiply`: 2, 6 or 8.
   size_t plane_block;
   /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` for p < 16·vectors; `channels` is 1
@@ -219,6 +236,11 @@ typedef struct {
   void (*block_multiply[2])(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates);
+  /// `c[m, n] = Σ a·b` along lines; b in panels of 32 columns (16 for a last one) `b_panel` apart, whose rows are `b_row`
+  /// apart, or as wide as the panel where that is 0.
+  void (*lines_multiply[2])(
+      size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
+      ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates);
   /// As `block_multiply`, with rows of a as they lie and n ≤ 16.
   void (*narrow_multiply[2])(
       size_t m, size_t n, size_t k, const void *a, size_t a_row, const csimd_panels *panels, void *c, size_t c_row,

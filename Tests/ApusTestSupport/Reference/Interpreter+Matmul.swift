@@ -46,7 +46,7 @@ extension Interpreter {
       }
     var sums = Array(repeating: Accumulator(step.dtype.lane), count: count)
     let (left, right) = (arrays[step.left], arrays[step.right])
-    forEachTerm(g) { x, w, y in
+    forEachTerm(g, isChannelsLast: step.isChannelsLast) { x, w, y in
       switch step.pass {
       case .output: sums[y].add(left[x], right[w])
       case .inputGradient: sums[x].add(left[y], right[w])
@@ -57,20 +57,27 @@ extension Interpreter {
   }
 
   /// Calls `body` with the places in `x`, `w` and `y` of each multiply-add of a convolution.
-  private func forEachTerm(_ g: ConvolutionGeometry, _ body: (Int, Int, Int) -> Void) {
+  private func forEachTerm(
+    _ g: ConvolutionGeometry, isChannelsLast: Bool, _ body: (Int, Int, Int) -> Void
+  ) {
     let channels = g.inputChannels / g.groups
+    func place(_ image: Int, _ channel: Int, _ pixel: Int, of count: Int, _ extents: SIMD3<Int>) -> Int {
+      isChannelsLast
+        ? (image * extents.wrappedProduct + pixel) * count + channel
+        : (image * count + channel) * extents.wrappedProduct + pixel
+    }
     for n in 0..<g.batch {
       for k in 0..<g.outputChannels {
         let group = k / (g.outputChannels / g.groups)
         for c in 0..<channels {
-          let x = (n * g.inputChannels + group * channels + c) * g.input.wrappedProduct
           let w = (k * channels + c) * g.kernel.wrappedProduct
-          let y = (n * g.outputChannels + k) * g.output.wrappedProduct
           for o in grid(g.output) {
             for r in grid(g.kernel) {
-              let place = o.place &* g.stride &+ r.place &* g.dilation &- g.padding
-              guard let index = index(place, in: g.input) else { continue }
-              body(x + index, w + r.index, y + o.index)
+              let read = o.place &* g.stride &+ r.place &* g.dilation &- g.padding
+              guard let index = index(read, in: g.input) else { continue }
+              body(
+                place(n, group * channels + c, index, of: g.inputChannels, g.input), w + r.index,
+                place(n, k, o.index, of: g.outputChannels, g.output))
             }
           }
         }

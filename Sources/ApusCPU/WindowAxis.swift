@@ -1,0 +1,75 @@
+import ApusDevice
+
+/// One spatial axis of a convolution's pass: its results, and the taps that each of them reads.
+///
+/// Result `j` lies at `first + j·step`; its tap `t` reads the source at `j·stride + t·dilation + offset`, where that is
+/// inside of it.
+struct WindowAxis {
+  /// Results that follow each other and whose taps inside of the source are the same.
+  struct Segment {
+    var results: Range<Int>
+    var taps: Range<Int>
+  }
+
+  let count: Int
+  let first: Int
+  let step: Int
+  let stride: Int
+  let dilation: Int
+  let offset: Int
+  let segments: [Segment]
+  /// The place of each tap in the weights.
+  let weightTaps: [Int]
+
+  private init(
+    count: Int, first: Int, step: Int, stride: Int, dilation: Int, offset: Int, weightTaps: [Int], source: Int
+  ) {
+    (self.count, self.first, self.step) = (count, first, step)
+    (self.stride, self.dilation, self.offset, self.weightTaps) = (stride, dilation, offset, weightTaps)
+    var segments: [Segment] = []
+    for result in 0..<count {
+      let inside = weightTaps.indices.filter { (0..<source).contains(result * stride + $0 * dilation + offset) }
+      let taps = inside.isEmpty ? 0..<0 : inside[0]..<(inside.last! + 1)
+      if segments.last?.taps == taps {
+        segments[segments.count - 1].results = segments.last!.results.lowerBound..<(result + 1)
+      } else {
+        segments.append(Segment(results: result..<(result + 1), taps: taps))
+      }
+    }
+    self.segments = segments
+  }
+
+  /// An axis of the output, or of the weight's gradient.
+  init(outputOf g: ConvolutionGeometry, axis: Int) {
+    self.init(
+      count: g.output[axis], first: 0, step: 1, stride: g.stride[axis], dilation: g.dilation[axis],
+      offset: -g.padding[axis], weightTaps: Array(0..<g.kernel[axis]), source: g.input[axis])
+  }
+
+  /// An axis of the input gradient: the inputs `phase`, `phase + stride`, … are read by every `stride`-th tap, which is
+  /// the convolution of the gradient with those taps in turned order.
+  ///
+  /// - Precondition: the stride or the dilation is 1.
+  init(inputGradientOf g: ConvolutionGeometry, axis: Int, phase: Int) {
+    let (stride, dilation, padding) = (g.stride[axis], g.dilation[axis], g.padding[axis])
+    precondition(stride == 1 || dilation == 1, "strides of dilated windows have no phases")
+    let firstTap = stride == 1 ? 0 : (phase + padding) % stride
+    let taps = Array(Swift.stride(from: firstTap, to: g.kernel[axis], by: stride)).reversed() as [Int]
+    self.init(
+      count: (g.input[axis] - phase + stride - 1) / stride, first: phase, step: stride, stride: 1, dilation: dilation,
+      offset: (phase + padding - firstTap) / stride - (taps.count - 1) * dilation, weightTaps: taps,
+      source: g.output[axis])
+  }
+
+  /// Where the first result of a segment reads its first tap.
+  func start(of segment: Segment) -> Int {
+    segment.results.lowerBound * stride + segment.taps.lowerBound * dilation + offset
+  }
+
+  /// The results that lie in a range of places.
+  func results(in places: Range<Int>) -> Range<Int> {
+    func ordinal(_ place: Int) -> Int { min(count, max(0, (place - first + step - 1) / step)) }
+    let start = ordinal(places.lowerBound)
+    return start..<max(start, ordinal(places.upperBound))
+  }
+}

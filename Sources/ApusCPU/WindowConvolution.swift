@@ -1,0 +1,125 @@
+import ApusDevice
+import CSIMD
+
+/// The output or the input gradient of a convolution with channels last.
+///
+/// The windows of results that read the same taps are rows of a matrix whose elements are a fixed distance apart: a row
+/// of pixels, a column of them, or a pixel of several images. They are multiplied with panels of the weights where they
+/// lie; taps outside of the image are left out, and nothing is padded.
+final class WindowConvolutionStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let geometry: WindowGeometry
+  private let schedule: WindowSchedule
+  private let weights: WindowWeights
+  private let epilogue: TileEpilogue
+  private let source: Int
+  private let loops: UnsafePointer<csimd_table>
+
+  init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
+    geometry = WindowGeometry(step.geometry, pass: step.pass)
+    schedule = WindowSchedule(geometry)
+    weights = WindowWeights(step, geometry, builder)
+    source = step.left
+    loops = builder.loops
+    epilogue = try TileEpilogue(
+      step.epilogue, .float32, width: geometry.results.channels, elements: schedule.largestTask, builder)
+    workspaceByteCount = epilogue.workspaceByteCount
+    sharedByteCount = weights.byteCount
+  }
+
+  func run(_ context: borrowing RunContext) {
+    guard schedule.taskCount > 0 else { return }
+    let panels = context.shared.assumingMemoryBound(to: Float.self)
+    weights.pack(context, into: panels)
+    let source = UnsafePointer(context.pointer(source, as: Float.self))
+    let (tiles, workspaces) = (epilogue.tiles(context.frame), context.workspaces)
+    context.pool.run(schedule.taskCount) { index, worker in
+      run(schedule.task(index), source, panels, tiles, room: workspaces[worker])
+    }
+  }
+
+  private func run(
+    _ task: WindowSchedule.Task, _ source: UnsafePointer<Float>, _ panels: UnsafePointer<Float>,
+    _ tiles: TileEpilogue.Tiles, room: UnsafeMutableRawPointer
+  ) {
+    let results = geometry.results
+    func first(_ image: Int) -> Int {
+      image * results.image + task.rows.lowerBound * results.row + task.channels.lowerBound
+    }
+    let start = tiles.target(first(task.images.lowerBound), columns: task.channels.count, room: room)
+    let target = Target(
+      pointer: start.pointer.assumingMemoryBound(to: Float.self), pixel: start.leading,
+      line: start.leading * results.width,
+      image: start.leading * results.width * (tiles.isInPlace ? results.height : task.rows.count))
+    for phase in geometry.phases { multiply(phase, task, source, panels + phase.weightOffset, target) }
+    for (number, image) in task.images.enumerated() {
+      let core = UnsafeMutableRawPointer(target.pointer + number * target.image)
+      tiles.finish(
+        first(image), rows: task.rows.count * results.width, columns: task.channels.count,
+        .init(pointer: core, leading: target.pixel), room: room)
+    }
+  }
+
+  /// Where a task's results go: the first one, and the distances of pixels, of lines of them and of images.
+  private struct Target {
+    var pointer: UnsafeMutablePointer<Float>
+    var pixel: Int
+    var line: Int
+    var image: Int
+  }
+
+  /// The results of a task that lie in one phase.
+  private func multiply(
+    _ phase: WindowGeometry.Phase, _ task: WindowSchedule.Task, _ source: UnsafePointer<Float>,
+    _ panels: UnsafePointer<Float>, _ target: Target
+  ) {
+    let wanted = phase.y.results(in: task.rows)
+    for y in phase.y.segments {
+      let rows = y.results.clamped(to: wanted)
+      guard !rows.isEmpty else { continue }
+      for x in phase.x.segments {
+        multiply(
+          phase, WindowAxis.Segment(results: rows, taps: y.taps), x, task, source, panels, target)
+      }
+    }
+  }
+
+  /// The results of one rectangle, which all read the same taps.
+  private func multiply(
+    _ phase: WindowGeometry.Phase, _ y: WindowAxis.Segment, _ x: WindowAxis.Segment, _ task: WindowSchedule.Task,
+    _ source: UnsafePointer<Float>, _ panels: UnsafePointer<Float>, _ target: Target
+  ) {
+    let from = geometry.source
+    // Images, lines and pixels: how many, and their distances among the windows and among the results.
+    let counts = SIMD3(task.images.count, y.results.count, x.results.count)
+    let windows = SIMD3(from.image, phase.y.stride * from.row, phase.x.stride * from.channels)
+    let results = SIMD3(target.image, phase.y.step * target.line, phase.x.step * target.pixel)
+    let hasTaps = !y.taps.isEmpty && !x.taps.isEmpty
+    let corner =
+      hasTaps
+      ? source + task.images.lowerBound * from.image + phase.y.start(of: y) * from.row
+        + phase.x.start(of: x) * from.channels
+      : source
+    let to =
+      target.pointer + (phase.y.first + y.results.lowerBound * phase.y.step - task.rows.lowerBound) * target.line
+      + (phase.x.first + x.results.lowerBound * phase.x.step) * target.pixel
+    let lines = WindowLines(phase, y: y, x: x, from)
+    let along = WindowSchedule.axisOfRows(counts)
+    let (outer, inner) = along == 0 ? (1, 2) : along == 1 ? (0, 2) : (0, 1)
+    for panel in weights.panels(of: task.channels) {
+      let (lines, start) = lines.inPanel(width: panel.width)
+      let factors = panels + weights.offset(of: panel, phase) + start
+      let columns = to + panel.channels.lowerBound - task.channels.lowerBound
+      withUnsafePointer(to: lines) { lines in
+        for a in 0..<counts[outer] {
+          for b in 0..<counts[inner] {
+            loops.pointee.lines_multiply.0(
+              counts[along], panel.channels.count, lines, corner + a * windows[outer] + b * windows[inner],
+              windows[along], factors, 0, 0, columns + a * results[outer] + b * results[inner], results[along], 0)
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import ApusDevice
+import CSIMD
+
+/// A pass of a convolution with channels last, as windows of its source: that of the output and of the weight's
+/// gradient have one phase, that of the input gradient one for each place of a pixel in the stride.
+struct WindowGeometry {
+  /// Images `[height, width, channels]`.
+  struct Extent {
+    var height: Int
+    var width: Int
+    var channels: Int
+
+    var row: Int { width * channels }
+    var image: Int { height * row }
+  }
+
+  /// Results whose distances are the stride, and whose taps have the same distances.
+  struct Phase {
+    let y: WindowAxis
+    let x: WindowAxis
+    /// Where its weights begin among the packed ones.
+    let weightOffset: Int
+
+    var tapCount: Int { y.weightTaps.count * x.weightTaps.count }
+  }
+
+  let images: Int
+  let source: Extent
+  let results: Extent
+  let phases: [Phase]
+  /// Numbers of the packed weights.
+  let weightCount: Int
+
+  init(_ g: ConvolutionGeometry, pass: Convolution.Pass) {
+    let g = g.withLongestRows
+    images = g.batch * g.input.x
+    let input = Extent(height: g.input.y, width: g.input.z, channels: g.inputChannels)
+    let output = Extent(height: g.output.y, width: g.output.z, channels: g.outputChannels)
+    let isGradient = pass == .inputGradient
+    (source, results) = isGradient ? (output, input) : (input, output)
+    var phases: [Phase] = []
+    var offset = 0
+    let height = source.channels * ((results.channels + 15) / 16 * 16)
+    for y in 0..<(isGradient ? g.stride.y : 1) {
+      for x in 0..<(isGradient ? g.stride.z : 1) {
+        let phase = Phase(
+          y: isGradient ? WindowAxis(inputGradientOf: g, axis: 1, phase: y) : WindowAxis(outputOf: g, axis: 1),
+          x: isGradient ? WindowAxis(inputGradientOf: g, axis: 2, phase: x) : WindowAxis(outputOf: g, axis: 2),
+          weightOffset: offset)
+        phases.append(phase)
+        offset += phase.tapCount * height
+      }
+    }
+    self.phases = phases
+    weightCount = offset
+  }
+
+  /// Multiply-adds of a result, without those that padding saves.
+  var work: Int { phases.reduce(0) { $0 + $1.tapCount } * source.channels / phases.count }
+}
+
+/// The lines of numbers that a rectangle of results with the same taps reads, of the source and of the weights.
+struct WindowLines {
+  private let lines: csimd_lines
+  /// Where the first tap is, in rows of a panel.
+  private let firstRow: Int
+
+  init(_ phase: WindowGeometry.Phase, y: WindowAxis.Segment, x: WindowAxis.Segment, _ source: WindowGeometry.Extent) {
+    let perLine = phase.x.weightTaps.count * source.channels
+    firstRow = y.taps.lowerBound * perLine + x.taps.lowerBound * source.channels
+    // Taps side by side are one line.
+    let isDense = phase.x.dilation == 1
+    var lines = csimd_lines()
+    lines.count = (y.taps.count, isDense ? min(1, x.taps.count) : x.taps.count)
+    lines.a = (phase.y.dilation * source.row, phase.x.dilation * source.channels)
+    lines.b = (perLine, source.channels)
+    lines.k = isDense ? x.taps.count * source.channels : source.channels
+    lines.a_step = 1
+    self.lines = lines
+  }
+
+  /// The lines in a panel of so many columns, and where they begin there.
+  func inPanel(width: Int) -> (lines: csimd_lines, start: Int) {
+    var lines = lines
+    lines.b.0 *= width
+    lines.b.1 *= width
+    return (lines, firstRow * width)
+  }
+}
+
+extension ConvolutionGeometry {
+  /// The same sums with an image as one row where pixels do not see each other.
+  fileprivate var withLongestRows: ConvolutionGeometry {
+    guard kernel.wrappedProduct == 1, stride.wrappedProduct == 1, input == output else { return self }
+    var g = self
+    g.input = SIMD3(1, 1, input.wrappedProduct)
+    g.output = g.input
+    return g
+  }
+}

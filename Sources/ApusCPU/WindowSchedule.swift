@@ -1,0 +1,75 @@
+/// How a pass of a convolution with channels last is cut into tasks, by its sizes alone.
+struct WindowSchedule {
+  struct Task {
+    var images: Range<Int>
+    /// Lines of results.
+    var rows: Range<Int>
+    var channels: Range<Int>
+  }
+
+  private let geometry: WindowGeometry
+  private let images: Int
+  private let rows: Int
+  private let channels: Int
+
+  /// Tasks that are enough for all threads to end together.
+  private static let enough = 16
+  /// Multiply-adds of a task that is worth handing out.
+  private static let leastWork = 500_000
+  /// Rows of a product that keep the arithmetic units busy.
+  private static let enoughRows = 8
+  /// The channels of a block: whole panels.
+  private static let channelGrain = 32
+
+  init(_ geometry: WindowGeometry) {
+    self.geometry = geometry
+    let results = geometry.results
+    let longest = geometry.phases.reduce(0) { max($0, $1.x.count, $1.y.count) }
+    // Images of few pixels go several to a product.
+    images = longest >= Self.enoughRows ? 1 : min(geometry.images, 36)
+    var rows = max(1, results.height)
+    let pixelWork = max(1, results.width * geometry.work * results.channels)
+    let imageBlocks = (geometry.images + images - 1) / max(1, images)
+    func blocks(_ rows: Int) -> Int { imageBlocks * ((results.height + rows - 1) / rows) }
+    while blocks(rows) < Self.enough, rows > Self.enoughRows, rows * images * pixelWork > 2 * Self.leastWork {
+      rows = (rows + 1) / 2
+    }
+    var channels = (results.channels + Self.channelGrain - 1) / Self.channelGrain * Self.channelGrain
+    while blocks(rows) * ((results.channels + channels - 1) / channels) < Self.enough, channels > Self.channelGrain {
+      channels = (channels / 2 + Self.channelGrain - 1) / Self.channelGrain * Self.channelGrain
+    }
+    (self.rows, self.channels) = (rows, max(1, channels))
+  }
+
+  private var rowBlocks: Int { (geometry.results.height + rows - 1) / rows }
+  private var channelBlocks: Int { (geometry.results.channels + channels - 1) / channels }
+
+  var taskCount: Int {
+    guard geometry.images > 0, geometry.results.image > 0 else { return 0 }
+    return (geometry.images + images - 1) / images * rowBlocks * channelBlocks
+  }
+
+  /// Results of the largest task.
+  var largestTask: Int {
+    min(images, geometry.images) * min(rows, geometry.results.height) * geometry.results.width
+      * min(channels, geometry.results.channels)
+  }
+
+  /// Tasks that follow each other read the same images.
+  func task(_ index: Int) -> Task {
+    let (rest, channel) = index.quotientAndRemainder(dividingBy: channelBlocks)
+    let (image, row) = rest.quotientAndRemainder(dividingBy: rowBlocks)
+    return Task(
+      images: (image * images)..<min((image + 1) * images, geometry.images),
+      rows: (row * rows)..<min((row + 1) * rows, geometry.results.height),
+      channels: (channel * channels)..<min((channel + 1) * channels, geometry.results.channels))
+  }
+
+  /// Which of images, lines and pixels are the rows of a product: pixels where they are enough, else what makes the
+  /// highest tiles.
+  static func axisOfRows(_ counts: SIMD3<Int>) -> Int {
+    func height(_ count: Int) -> Double { Double(count) / Double((count + 11) / 12) }
+    guard height(counts.z) < Double(enoughRows) else { return 2 }
+    return [2, 1, 0].max { height(counts[$0]) < height(counts[$1]) }!
+  }
+}

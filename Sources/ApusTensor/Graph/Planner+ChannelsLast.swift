@@ -1,0 +1,152 @@
+import ApusDevice
+
+extension Planner {
+  /// Gives convolutions their images with channels last, where the device is fastest with that, and lets what is
+  /// computed of the results stay in that order: elementwise operations, reductions and pooling. What other operations
+  /// and outputs ask for is a transposed view, which is a copy at the edges.
+  mutating func orderChannels() {
+    guard info.prefersChannelsLast else { return }
+    var order = ChannelOrder()
+    for index in topologicalOrder() {
+      switch nodes[index].kind {
+      case .step: orderStep(index, &order)
+      case .elementwise: orderElementwise(index, &order)
+      case .reduction: orderReduction(index, &order)
+      default: break
+      }
+    }
+  }
+
+  /// What is known with channels last.
+  private struct ChannelOrder {
+    /// The nodes that hold the same elements as others with channels last.
+    var turned: [Int: Int] = [:]
+    /// Views of other nodes with channels last.
+    var views: [Int: Int] = [:]
+  }
+
+  /// `[0, 2, 3, …, 1]`.
+  private static func channelsLast(_ rank: Int) -> [Int] { [0] + Array(2..<rank) + [1] }
+  /// `[0, rank − 1, 1, 2, …]`, which undoes it.
+  private static func channelsFirst(_ rank: Int) -> [Int] { [0, rank - 1] + Array(1..<rank - 1) }
+
+  private func turned(_ shape: Shape) -> Shape {
+    Shape(Planner.channelsLast(shape.rank).map { shape[$0] })
+  }
+
+  /// The elements of a node, spread over `shape`, with channels last.
+  private mutating func withChannelsLast(_ node: Int, over shape: Shape, _ order: inout ChannelOrder) -> Int {
+    if let turned = order.turned[node] { return turned }
+    if isUniform(node) { return node }
+    if let view = order.views[node], nodes[view].shape == turned(shape) { return view }
+    var transforms: [ViewTransform] = nodes[node].shape == shape ? [] : [.broadcast(shape)]
+    transforms.append(.transpose(Planner.channelsLast(shape.rank)))
+    var view = nodes[node]
+    view.op = .transpose
+    view.shape = turned(shape)
+    view.inputs = [node]
+    view.kind = .view(transforms)
+    let index = append(view)
+    order.views[node] = index
+    return index
+  }
+
+  /// Makes a node a view of what holds its elements with channels last.
+  private mutating func replace(_ index: Int, by turned: GraphNode, _ order: inout ChannelOrder) {
+    let holder = append(turned)
+    order.turned[index] = holder
+    nodes[index].op = .transpose
+    nodes[index].inputs = [holder]
+    nodes[index].kind = .view([.transpose(Planner.channelsFirst(nodes[index].shape.rank))])
+  }
+
+  private mutating func orderStep(_ index: Int, _ order: inout ChannelOrder) {
+    var node = nodes[index]
+    switch node.attributes {
+    case .convolution(let box) where box.wantsChannelsLast(node.dtype):
+      let images = box.pass == .weightGradient ? [0, 1] : [0]
+      for image in images {
+        let input = node.inputs[image]
+        node.inputs[image] = withChannelsLast(input, over: nodes[input].shape, &order)
+      }
+      node.attributes = .convolution(box.withChannelsLast)
+      if box.pass == .weightGradient {
+        nodes[index] = node
+      } else {
+        node.shape = turned(node.shape)
+        replace(index, by: node, &order)
+      }
+    case .pooling(let box) where node.inputs.contains { order.turned[$0] != nil }:
+      guard let pooling = box.withChannelsLast else { return }
+      for position in node.inputs.indices {
+        let input = node.inputs[position]
+        node.inputs[position] = withChannelsLast(input, over: nodes[input].shape, &order)
+      }
+      node.attributes = .pooling(pooling)
+      node.shape = turned(node.shape)
+      replace(index, by: node, &order)
+    default: break
+    }
+  }
+
+  private mutating func orderElementwise(_ index: Int, _ order: inout ChannelOrder) {
+    var node = nodes[index]
+    guard node.inputs.contains(where: { order.turned[$0] != nil && nodes[$0].shape == node.shape }) else { return }
+    node.inputs = node.inputs.map { withChannelsLast($0, over: node.shape, &order) }
+    node.shape = turned(node.shape)
+    replace(index, by: node, &order)
+  }
+
+  private mutating func orderReduction(_ index: Int, _ order: inout ChannelOrder) {
+    var node = nodes[index]
+    guard let input = order.turned[node.inputs[0]] else { return }
+    let rank = nodes[input].shape.rank
+    let keepsAxes = node.attributes.integers[0] == 1
+    let axes = Set(node.attributes.integers.dropFirst())
+    let permutation = Planner.channelsLast(rank)
+    let reduced = permutation.indices.filter { axes.contains(permutation[$0]) }
+    // Places of extreme elements along several axes are counted in the order of the axes.
+    guard axes.count == 1 || node.op !== Op.argmin && node.op !== Op.argmax else { return }
+    let left = permutation.filter { !axes.contains($0) }
+    let isSame = keepsAxes ? left.count <= 1 && rank > 1 && axes.contains(1) : left == left.sorted()
+    node.inputs[0] = input
+    node.inputTypes = [nodes[input].type]
+    node.attributes = .integers([keepsAxes ? 1 : 0] + reduced)
+    guard !isSame else {
+      // The result has the same elements in the same order.
+      nodes[index] = node
+      return
+    }
+    guard keepsAxes else { return }
+    node.shape = turned(node.shape)
+    replace(index, by: node, &order)
+  }
+}
+
+extension ConvolutionBox {
+  /// The same sums of images with channels last.
+  fileprivate var withChannelsLast: ConvolutionBox {
+    ConvolutionBox(pass: pass, geometry: geometry, shape: shape, isChannelsLast: true)
+  }
+
+  /// Whether there are channels enough to fill vectors.
+  fileprivate func wantsChannelsLast(_ dtype: DType) -> Bool {
+    guard !isChannelsLast, geometry.allowsChannelsLast(pass, dtype) else { return false }
+    return (pass == .inputGradient ? geometry.inputChannels : geometry.outputChannels) >= 16
+  }
+}
+
+extension PoolingBox {
+  /// The same windows of images with channels last: channels are a third spatial axis with windows of one element.
+  fileprivate var withChannelsLast: PoolingBox? {
+    guard inputShape.rank <= 4, input.x == 1, window.x == 1, stride.x == 1 else { return nil }
+    func turned(_ extents: SIMD3<Int>, _ channels: Int) -> SIMD3<Int> { SIMD3(extents.y, extents.z, channels) }
+    func turned(_ shape: Shape) -> Shape { Shape([shape[0]] + (2..<shape.rank).map { shape[$0] } + [shape[1]]) }
+    let channels = inputShape[1]
+    return PoolingBox(
+      kind: kind, pass: pass, countsPadding: countsPadding, planes: inputShape[0], input: turned(input, channels),
+      window: turned(window, 1), output: turned(output, channels), stride: turned(stride, 1),
+      padding: turned(padding, 0), dilation: turned(dilation, 1), inputShape: turned(inputShape),
+      outputShape: turned(outputShape))
+  }
+}
