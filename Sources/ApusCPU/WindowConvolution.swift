@@ -114,7 +114,7 @@ final class WindowConvolutionStep: CPUStep {
       withUnsafePointer(to: lines) { lines in
         for a in 0..<counts[outer] {
           for b in 0..<counts[inner] {
-            loops.pointee.lines_multiply.0(
+            loops.pointee.lines_multiply.0!(
               counts[along], panel.channels.count, lines, corner + a * windows[outer] + b * windows[inner],
               windows[along], factors, 0, 0, columns + a * results[outer] + b * results[inner], results[along], 0)
           }

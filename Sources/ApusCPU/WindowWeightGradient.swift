@@ -18,6 +18,8 @@ final class WindowWeightGradientStep: CPUStep {
   private let input: Int
   private let gradient: Int
   private let loops: UnsafePointer<csimd_table>
+  /// Bytes of the numbers that are stored at a time, where they wait for their epilogue.
+  private let storedByteCount: Int
 
   /// Numbers of all parts together, and parts that are enough.
   private static let mostNumbers = 1 << 21
@@ -37,13 +39,11 @@ final class WindowWeightGradientStep: CPUStep {
     parts = max(1, min(geometry.images, Self.enoughParts, Self.mostNumbers / max(1, count)))
     let panels = (geometry.results.channels + 31) / 32
     blocks = min(panels, (Self.enoughParts + parts * taps.y - 1) / (parts * taps.y))
-    let stored = epilogue.hasPlace ? 0 : (Self.storedChannels * count / max(1, geometry.results.channels) * 4 + 63) & ~63
-    storedByteCount = stored
-    workspaceByteCount = stored + epilogue.workspaceByteCount
+    let rows = taps.y * taps.x * geometry.source.channels
+    storedByteCount = epilogue.hasPlace ? 0 : (Self.storedChannels * rows * MemoryLayout<Float>.size + 63) & ~63
+    workspaceByteCount = storedByteCount + epilogue.workspaceByteCount
     sharedByteCount = parts * count * MemoryLayout<Float>.size
   }
-
-  private let storedByteCount: Int
 
   /// Numbers of a line of taps, and of the whole gradient.
   private var lineCount: Int { taps.x * geometry.source.channels * geometry.results.channels }
@@ -121,7 +121,7 @@ final class WindowWeightGradientStep: CPUStep {
       phase.x.dilation == 1 ? (1, x.taps.count * source.channels) : (x.taps.count, source.channels)
     withUnsafePointer(to: lines) { lines in
       for run in 0..<runs {
-        loops.pointee.lines_multiply.0(
+        loops.pointee.lines_multiply.0!(
           rows, channels.count, lines, from + run * phase.x.dilation * source.channels, 1, factors, results.channels,
           loops.pointee.panel_width.0, to + run * source.channels * results.channels, results.channels, 1)
       }
@@ -138,7 +138,8 @@ final class WindowWeightGradientStep: CPUStep {
       let room = workspaces[worker]
       let core = place.map { $0 + channels.lowerBound * rows } ?? room.assumingMemoryBound(to: Float.self)
       loops.pointee.unpack_taps(
-        channels.count, geometry.source.channels, taps.y * taps.x, parts, count, sums + channels.lowerBound, width, core)
+        channels.count, geometry.source.channels, taps.y * taps.x, parts, count, sums + channels.lowerBound, width, core
+      )
       epilogue.run(
         (channels.lowerBound * rows)..<(channels.upperBound * rows), core: core, frame,
         workspace: room + storedByteCount)

@@ -39,6 +39,37 @@ import Testing
     geometry(batch: 3, 4, 4, input: [1, 3, 3], kernel: [1, 3, 3]),
   ]
 
+  /// Channels last: what fills vectors and what does not, images that are rows of tiles, and taps that lie outside.
+  static let channelsLast: [ConvolutionGeometry] = [
+    geometry(batch: 3, 6, 16, input: [1, 14, 14], kernel: [1, 5, 5]),
+    geometry(batch: 2, 3, 64, input: [1, 30, 29], kernel: [1, 7, 7], stride: [1, 2, 2], padding: [0, 3, 3]),
+    geometry(batch: 2, 3, 16, input: [1, 35, 35], kernel: [1, 11, 11], stride: [1, 4, 4], padding: [0, 2, 2]),
+    geometry(batch: 13, 20, 48, input: [1, 4, 4], kernel: [1, 3, 3], padding: [0, 1, 1]),
+    geometry(batch: 40, 16, 16, input: [1, 2, 3], kernel: [1, 3, 3], padding: [0, 1, 1]),
+    geometry(batch: 2, 33, 80, input: [1, 9, 17], kernel: [1, 3, 3], stride: [1, 2, 2], padding: [0, 1, 1]),
+    geometry(batch: 2, 40, 32, input: [1, 8, 8], kernel: [1, 1, 1], stride: [1, 2, 2]),
+    geometry(batch: 2, 40, 32, input: [1, 8, 9], kernel: [1, 1, 1]),
+    geometry(batch: 1, 17, 16, input: [1, 11, 40], kernel: [1, 3, 5], padding: [0, 2, 4], dilation: [1, 2, 3]),
+    geometry(
+      batch: 2, 5, 16, input: [1, 12, 19], kernel: [1, 3, 2], stride: [1, 1, 3], padding: [0, 2, 1],
+      behind: [0, 1, 3], dilation: [1, 2, 1]),
+    geometry(batch: 2, 16, 18, input: [3, 5, 20], kernel: [1, 2, 3], padding: [0, 1, 2]),
+    geometry(batch: 2, 4, 16, input: [1, 1, 50], kernel: [1, 1, 7], padding: [0, 0, 3]),
+    geometry(batch: 1, 16, 16, input: [1, 2, 2], kernel: [1, 2, 2], padding: [0, 5, 5]),
+    geometry(batch: 0, 16, 16, input: [1, 4, 4], kernel: [1, 3, 3]),
+  ]
+
+  /// Images of a number of channels with these behind the spatial axes, or back.
+  private func turned(_ images: [Double], channels: Int, pixels: Int) -> [Double] {
+    var result = images
+    for index in images.indices {
+      let (image, rest) = index.quotientAndRemainder(dividingBy: channels * pixels)
+      let (channel, pixel) = rest.quotientAndRemainder(dividingBy: pixels)
+      result[(image * pixels + pixel) * channels + channel] = images[index]
+    }
+    return result
+  }
+
   /// The scalar definition.
   private func reference(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ left: [Double], _ right: [Double]
@@ -79,7 +110,7 @@ import Testing
 
   private func run(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, dtype: DType = .float32, threads: Int = 2,
-    simd: String? = nil, doubles: Bool = false
+    simd: String? = nil, doubles: Bool = false, isChannelsLast: Bool = false
   ) throws -> (result: [Double], expected: [Double]) {
     var random = TestNumbers(seed: 51)
     let weightCount = g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct
@@ -91,21 +122,29 @@ import Testing
     let y = random.integers(yCount, -3...3)
     let (left, right) =
       pass == .output ? (x, w) : pass == .inputGradient ? (y, w) : (x, y)
+    func placed(_ values: [Double], _ channels: Int, _ extents: SIMD3<Int>) -> [Double] {
+      isChannelsLast ? turned(values, channels: channels, pixels: extents.wrappedProduct) : values
+    }
+    let (placedX, placedY) = (placed(x, g.inputChannels, g.input), placed(y, g.outputChannels, g.output))
     var builder = PlanBuilder()
-    let (vl, vr) = (builder.input(left, dtype), builder.input(right, dtype))
-    let domain: Shape =
+    let vl = builder.input(pass == .inputGradient ? placedY : placedX, dtype)
+    let vr = builder.input(pass == .weightGradient ? placedY : w, dtype)
+    var domain: Shape =
       switch pass {
       case .output: [g.batch, g.outputChannels, g.output.x, g.output.y, g.output.z]
       case .inputGradient: [g.batch, g.inputChannels, g.input.x, g.input.y, g.input.z]
       case .weightGradient:
         [g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]
       }
+    let channelCount = domain[1]
+    let isTurned = isChannelsLast && pass != .weightGradient
+    if isTurned { domain = [domain[0], domain[2], domain[3], domain[4], domain[1]] }
     let lane = dtype.lane
     let result = builder.output(domain.elementCount, lane.dtype)
     var epilogue = Epilogue.plain(domain, lane: lane, into: result)
     if doubles {
       // Needs the channel's number: twice the result, plus the channel, from a tensor.
-      let channels = builder.input((0..<domain[1]).map(Double.init), lane.dtype)
+      let channels = builder.input((0..<channelCount).map(Double.init), lane.dtype)
       epilogue.program.inputs.append(.tensor(lane.dtype))
       epilogue.program.instructions = [
         Instruction("add", lane: lane, operands: [0, 0]),
@@ -113,19 +152,37 @@ import Testing
       ]
       epilogue.program.outputs[0].register = 3
       epilogue.binding.arguments.append(
-        .tensor(Operand(value: channels, layout: Layout(shape: domain, strides: [0, 1, 0, 0, 0]))))
+        .tensor(
+          Operand(
+            value: channels, layout: Layout(shape: domain, strides: isTurned ? [0, 0, 0, 0, 1] : [0, 1, 0, 0, 0]))))
     }
     builder.step(
       .convolution(
-        Convolution(pass: pass, geometry: g, left: vl, right: vr, dtype: dtype, epilogue: epilogue)))
+        Convolution(
+          pass: pass, geometry: g, isChannelsLast: isChannelsLast, left: vl, right: vr, dtype: dtype,
+          epilogue: epilogue)))
     var expected = reference(g, pass, left, right)
+    let inner = domain.elementCount / max(1, domain[0] * channelCount)
     if doubles {
-      let inner = domain[2] * domain[3] * domain[4]
       for index in expected.indices {
-        expected[index] = 2 * expected[index] + Double(index / inner % domain[1])
+        expected[index] = 2 * expected[index] + Double(index / inner % channelCount)
       }
     }
+    if isTurned { expected = turned(expected, channels: channelCount, pixels: inner) }
     return (try builder.run(on: cpu(threads: threads, simd: simd))[0], expected)
+  }
+
+  @Test(arguments: channelsLast, Convolution.Pass.allCases)
+  func channelsLastMatchReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+    guard geometry.allowsChannelsLast(pass, .float32) else { return }
+    for simd in availableSets {
+      for doubles in [false, true] {
+        let (result, expected) = try run(geometry, pass, simd: simd, doubles: doubles, isChannelsLast: true)
+        #expect(result.elementsEqual(expected), "\(simd) \(doubles)")
+      }
+    }
+    let one = try run(geometry, pass, threads: 1, isChannelsLast: true).result
+    #expect(try run(geometry, pass, threads: 5, isChannelsLast: true).result == one)
   }
 
   @Test(arguments: geometries, Convolution.Pass.allCases)

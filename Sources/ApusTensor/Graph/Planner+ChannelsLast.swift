@@ -36,7 +36,7 @@ extension Planner {
 
   /// The elements of a node, spread over `shape`, with channels last.
   private mutating func withChannelsLast(_ node: Int, over shape: Shape, _ order: inout ChannelOrder) -> Int {
-    if let turned = order.turned[node] { return turned }
+    if let turned = order.turned[node], nodes[node].shape.rank == shape.rank { return turned }
     if isUniform(node) { return node }
     if let view = order.views[node], nodes[view].shape == turned(shape) { return view }
     var transforms: [ViewTransform] = nodes[node].shape == shape ? [] : [.broadcast(shape)]
@@ -108,18 +108,16 @@ extension Planner {
     // Places of extreme elements along several axes are counted in the order of the axes.
     guard axes.count == 1 || node.op !== Op.argmin && node.op !== Op.argmax else { return }
     let left = permutation.filter { !axes.contains($0) }
-    let isSame = keepsAxes ? left.count <= 1 && rank > 1 && axes.contains(1) : left == left.sorted()
     node.inputs[0] = input
     node.inputTypes = [nodes[input].type]
     node.attributes = .integers([keepsAxes ? 1 : 0] + reduced)
-    guard !isSame else {
+    if left == left.sorted() {
       // The result has the same elements in the same order.
       nodes[index] = node
-      return
+    } else if keepsAxes {
+      node.shape = turned(node.shape)
+      replace(index, by: node, &order)
     }
-    guard keepsAxes else { return }
-    node.shape = turned(node.shape)
-    replace(index, by: node, &order)
   }
 }
 
