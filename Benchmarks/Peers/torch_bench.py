@@ -8,7 +8,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from torch_models import CharLSTM, CharTransformer
+from torch_models import VGG, AlexNet, CharLSTM, CharTransformer, ResNet
 
 options = measure.arguments(__doc__, devices=["cpu", "cuda"])
 device = torch.device(options.device)
@@ -113,8 +113,15 @@ def adam(parameters):
     return torch.optim.Adam(parameters, 1e-3)
 
 
-def images():
-    return torch.randn(128, 1, 28, 28, device=device), torch.randint(0, 10, (128,), device=device)
+def sgd(parameters):
+    return torch.optim.SGD(parameters, 1e-2, momentum=0.9)
+
+
+def images(batch=128, size=(1, 28, 28), classes=10):
+    return lambda: (
+        torch.randn(batch, *size, device=device),
+        torch.randint(0, classes, (batch,), device=device),
+    )
 
 
 def text(batch, length):
@@ -122,11 +129,14 @@ def text(batch, length):
 
 
 STEPS = {
-    "mlp-b128-adam": (mlp, adam, images),
-    "lenet5-b128-sgd": (lenet5, lambda p: torch.optim.SGD(p, 1e-2, momentum=0.9), images),
-    "rnn-rows-b128-h128": (lambda: Rows(nn.RNN), adam, images),
-    "lstm-rows-b128-h128": (lambda: Rows(nn.LSTM), adam, images),
-    "gru-rows-b128-h128": (lambda: Rows(nn.GRU), adam, images),
+    "mlp-b128-adam": (mlp, adam, images()),
+    "lenet5-b128-sgd": (lenet5, sgd, images()),
+    "resnet18-cifar-b32": (ResNet, sgd, images(32, (3, 32, 32))),
+    "vgg16bn-cifar-b32": (VGG, sgd, images(32, (3, 32, 32))),
+    "alexnet-224-b16": (AlexNet, sgd, images(16, (3, 224, 224), 1000)),
+    "rnn-rows-b128-h128": (lambda: Rows(nn.RNN), adam, images()),
+    "lstm-rows-b128-h128": (lambda: Rows(nn.LSTM), adam, images()),
+    "gru-rows-b128-h128": (lambda: Rows(nn.GRU), adam, images()),
     "charlm-lstm2-h256-t64-b32": (lambda: CharLSTM(96, dropout=0), adam, text(32, 64)),
     "transformer4-d256-t128-b16": (lambda: CharTransformer(96), adam, text(16, 128)),
 }

@@ -44,3 +44,87 @@ class CharTransformer(nn.Module):
         for layer in self.layers:
             x = layer(x, src_mask=self.mask, is_causal=True)
         return self.output(self.norm(x))
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            convolution = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.downsample = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    """ResNet-18 with torchvision's names, for images of 32 pixels unless told otherwise."""
+
+    def __init__(self, classes=10, small=True, blocks=(2, 2, 2, 2)):
+        super().__init__()
+        self.small = small
+        self.conv1 = nn.Conv2d(3, 64, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        inputs = 64
+        for stage, count in enumerate(blocks):
+            outputs = 64 << stage
+            layers = [ResidualBlock(inputs, outputs, 2 if stage else 1)]
+            layers += [ResidualBlock(outputs, outputs, 1) for _ in range(count - 1)]
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
+            inputs = outputs
+        self.fc = nn.Linear(512, classes)
+
+    def forward(self, x):
+        x = torch.relu(self.bn1(self.conv1(x)))
+        if not self.small:
+            x = nn.functional.max_pool2d(x, 3, 2, 1)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(x.mean((2, 3)))
+
+
+class VGG(nn.Module):
+    """VGG-16 with torchvision's names, with normalization and for images of 32 pixels."""
+
+    def __init__(self, classes=10, convolutions=(2, 2, 3, 3, 3)):
+        super().__init__()
+        layers, inputs = [], 3
+        for count, outputs in zip(convolutions, (64, 128, 256, 512, 512)):
+            for _ in range(count):
+                layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+                inputs = outputs
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Linear(512, classes))
+
+    def forward(self, x):
+        return self.classifier(self.features(x).flatten(1))
+
+
+class AlexNet(nn.Module):
+    """AlexNet of one column, with torchvision's names."""
+
+    def __init__(self, classes=1000, dropout=0.5):
+        super().__init__()
+        self.features = nn.Sequential(
+            *(nn.Conv2d(3, 64, 11, 4, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)),
+            *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)),
+            *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(inplace=True)),
+            *(nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(inplace=True)),
+            *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)),
+        )
+        self.classifier = nn.Sequential(
+            *(nn.Dropout(dropout), nn.Linear(256 * 6 * 6, 4096), nn.ReLU(inplace=True)),
+            *(nn.Dropout(dropout), nn.Linear(4096, 4096), nn.ReLU(inplace=True)),
+            nn.Linear(4096, classes),
+        )
+
+    def forward(self, x):
+        x = nn.functional.adaptive_avg_pool2d(self.features(x), 6)
+        return self.classifier(x.flatten(1))

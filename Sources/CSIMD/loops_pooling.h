@@ -17,8 +17,17 @@
         body;                                                                                    \
       }                                                                                          \
     }
+// Rows of channels have no gaps.
 #define FOR_EACH_PIXEL(body)                                                                     \
-  for (ptrdiff_t i = part.first, at = from; i < part.last; i += 1, at += w->stride[2]) body
+  if (w->stride[2] == 1) {                                                                       \
+    _Pragma("clang loop vectorize(enable)")                                                      \
+    for (ptrdiff_t i = part.first; i < part.last; i += 1) {                                      \
+      ptrdiff_t at = from + i - part.first;                                                      \
+      body                                                                                       \
+    }                                                                                            \
+  } else {                                                                                       \
+    for (ptrdiff_t i = part.first, at = from; i < part.last; i += 1, at += w->stride[2]) body    \
+  }
 #define ROW_COUNT (w->output[0] * w->output[1])
 
 // The greatest pixel of each window of a row and its place in the plane; the first of equals, NaN first.

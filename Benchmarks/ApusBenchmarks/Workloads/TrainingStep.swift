@@ -4,26 +4,40 @@ import Synchronization
 /// A training step on random data: forward, backward, update; the loss is read back one step late.
 public struct TrainingStep: Workload {
   public let name: String
-  private let model: String
+  private let model: Model
   private let batchSize: Int
   private let rule: @Sendable () -> any UpdateRule
   /// How the losses are computed.
   public var precision = Precision.float32
 
+  /// A model of the catalog, or one for images of a size.
+  private enum Model: Sendable {
+    case named(String)
+    case images([Int], classes: Int, @Sendable () -> any Layer)
+  }
+
   /// The workloads whose models there are.
   public static let all = [
-    TrainingStep(name: "mlp-b128-adam", model: "mlp", batchSize: 128) { Adam(learningRate: 1e-3) },
-    TrainingStep(name: "lenet5-b128-sgd", model: "lenet5", batchSize: 128) {
-      SGD(learningRate: 1e-2, momentum: 0.9)
-    },
-    TrainingStep(name: "rnn-rows-b128-h128", model: "rnn", batchSize: 128) { Adam(learningRate: 1e-3) },
-    TrainingStep(name: "lstm-rows-b128-h128", model: "lstm", batchSize: 128) { Adam(learningRate: 1e-3) },
-    TrainingStep(name: "gru-rows-b128-h128", model: "gru", batchSize: 128) { Adam(learningRate: 1e-3) },
-    TrainingStep(name: "charlm-lstm2-h256-t64-b32", model: "char-lstm", batchSize: 32) { Adam(learningRate: 1e-3) },
-    TrainingStep(name: "transformer4-d256-t128-b16", model: "char-transformer", batchSize: 16) {
-      Adam(learningRate: 1e-3)
-    },
+    TrainingStep(name: "mlp-b128-adam", model: .named("mlp"), batchSize: 128, rule: adam),
+    TrainingStep(name: "lenet5-b128-sgd", model: .named("lenet5"), batchSize: 128, rule: sgd),
+    TrainingStep(
+      name: "resnet18-cifar-b32",
+      model: .images([3, 32, 32], classes: 10) { ResNet(classes: 10, stem: .smallImage) }, batchSize: 32, rule: sgd),
+    TrainingStep(
+      name: "vgg16bn-cifar-b32",
+      model: .images([3, 32, 32], classes: 10) { VGG(isNormalized: true, classes: 10, stem: .smallImage) },
+      batchSize: 32, rule: sgd),
+    TrainingStep(
+      name: "alexnet-224-b16", model: .images([3, 224, 224], classes: 1000) { AlexNet() }, batchSize: 16, rule: sgd),
+    TrainingStep(name: "rnn-rows-b128-h128", model: .named("rnn"), batchSize: 128, rule: adam),
+    TrainingStep(name: "lstm-rows-b128-h128", model: .named("lstm"), batchSize: 128, rule: adam),
+    TrainingStep(name: "gru-rows-b128-h128", model: .named("gru"), batchSize: 128, rule: adam),
+    TrainingStep(name: "charlm-lstm2-h256-t64-b32", model: .named("char-lstm"), batchSize: 32, rule: adam),
+    TrainingStep(name: "transformer4-d256-t128-b16", model: .named("char-transformer"), batchSize: 16, rule: adam),
   ]
+
+  private static let adam: @Sendable () -> any UpdateRule = { Adam(learningRate: 1e-3) }
+  private static let sgd: @Sendable () -> any UpdateRule = { SGD(learningRate: 1e-2, momentum: 0.9) }
 
   /// The number of different characters in workloads of text.
   private static let vocabularySize = 96
@@ -65,38 +79,50 @@ public struct TrainingStep: Workload {
 
   /// A step of a new model; each call builds and runs the next one and returns its loss.
   public func training() throws -> () throws -> Tensor {
-    let description = try ModelDescription.find(model)
-    let (model, objective) = try withRandomKey(RandomKey(seed: 1)) { try network(of: description) }
+    let (model, objective, examples, classes) = try withRandomKey(RandomKey(seed: 1)) { try network() }
     let optimizer = Optimizer(rule(), for: model, precision: precision)
     var key = RandomKey(seed: 2)
     func indices(_ shape: Shape, below bound: Int) -> Tensor {
       Tensor.uniform(shape, upper: Double(bound), key: &key).cast(to: .int32)
     }
-    let (inputs, targets): (Tensor, Tensor)
-    switch description.kind {
-    case .images(let network):
-      inputs = Tensor.normal(Shape([batchSize] + network.inputSize), key: &key)
-      targets = indices([batchSize], below: 10)
-    case .language(let network), .texts(let network):
-      let shape: Shape = [batchSize, network.sequenceLength]
-      inputs = indices(shape, below: TrainingStep.vocabularySize)
-      targets = indices(shape, below: TrainingStep.vocabularySize)
+    let inputs: Tensor
+    var targetShape: Shape = [batchSize]
+    switch examples {
+    case .images(let size): inputs = Tensor.normal(Shape([batchSize] + size), key: &key)
+    case .texts(let length, let hasTargets):
+      inputs = indices([batchSize, length], below: TrainingStep.vocabularySize)
+      if hasTargets { targetShape.append(length) }
     }
+    let targets = indices(targetShape, below: classes)
     try eval([inputs, targets])
     return {
       try withMode(.training) { try optimizer.minimize { objective.losses(model(inputs), targets).mean() } }
     }
   }
 
-  private func network(of description: ModelDescription) throws -> (model: any Layer, objective: Objective) {
-    switch description.kind {
-    case .images(let network): return (try network.model(), .classification)
+  /// What a model takes: images of a size, or texts, which have a target for each token or one alone.
+  private enum Examples {
+    case images([Int])
+    case texts(length: Int, hasTargets: Bool)
+  }
+
+  private func network() throws -> (model: any Layer, objective: Objective, examples: Examples, classes: Int) {
+    let name: String
+    switch model {
+    case .images(let size, let classes, let make): return (make(), .classification, .images(size), classes)
+    case .named(let known): name = known
+    }
+    let count = TrainingStep.vocabularySize
+    switch try ModelDescription.find(name).kind {
+    case .images(let network): return (try network.model(), .classification, .images(network.inputSize), 10)
     case .language(var network):
       // Workloads leave nothing out, whatever the models' recipes do.
       network.dropout = 0
-      return (try network.languageModel(vocabulary: TrainingStep.vocabularySize), .tokens)
+      let model = try network.languageModel(vocabulary: count)
+      return (model, .tokens, .texts(length: network.sequenceLength, hasTargets: true), count)
     case .texts(let network):
-      return (try network.classifier(vocabulary: TrainingStep.vocabularySize, classes: 10), .classification)
+      let model = try network.classifier(vocabulary: count, classes: 10)
+      return (model, .classification, .texts(length: network.sequenceLength, hasTargets: false), 10)
     }
   }
 

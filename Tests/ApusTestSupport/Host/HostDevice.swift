@@ -11,11 +11,12 @@ public class HostDevice: Device, @unchecked Sendable {
   public let info: DeviceInfo
   private let counters = Mutex(MemoryStatistics())
 
-  init(name: String, maximumAllocationByteCount: Int = 1 << 30) {
+  init(name: String, maximumAllocationByteCount: Int = 1 << 30, prefersChannelsLast: Bool = false) {
     info = DeviceInfo(
       kind: .cpu, identifier: name, name: name, vendor: "Apus", driver: "", isDiscreteGPU: false,
       computeUnits: 1, memoryByteCount: 1 << 34,
-      maximumAllocationByteCount: maximumAllocationByteCount, alignment: 64, supportsFloat64: true)
+      maximumAllocationByteCount: maximumAllocationByteCount, alignment: 64, supportsFloat64: true,
+      prefersChannelsLast: prefersChannelsLast)
   }
 
   public func allocate(byteCount: Int) throws(DeviceError) -> Buffer {

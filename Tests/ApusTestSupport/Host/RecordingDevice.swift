@@ -17,9 +17,13 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
 
   /// - Parameter checksPlans: whether `prepare` refuses plans that are wrong in themselves, which takes time in
   ///   proportion to the square of their steps.
-  public init(maximumAllocationByteCount: Int = 1 << 30, checksPlans: Bool = true) {
+  public init(
+    maximumAllocationByteCount: Int = 1 << 30, checksPlans: Bool = true, prefersChannelsLast: Bool = false
+  ) {
     self.checksPlans = checksPlans
-    super.init(name: "recording", maximumAllocationByteCount: maximumAllocationByteCount)
+    super.init(
+      name: "recording", maximumAllocationByteCount: maximumAllocationByteCount,
+      prefersChannelsLast: prefersChannelsLast)
   }
 
   /// Everything that was prepared, in order.

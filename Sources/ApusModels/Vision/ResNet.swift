@@ -1,0 +1,88 @@
+import ApusNN
+import ApusTensor
+
+/// What stands ahead of the stages of a residual network, or of another one for images.
+public enum ImageStem: Hashable, Sendable {
+  /// For pictures of some 224 pixels: a 7 × 7 convolution of stride 2 and pooling.
+  case imageNet
+  /// For pictures of some 32 pixels: a 3 × 3 convolution of stride 1.
+  case smallImage
+}
+
+/// A residual network of basic blocks (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2015), with
+/// torchvision's names: `x: [batch, channels, height, width]` to logits `[batch, classes]`.
+public struct ResNet: Layer {
+  let conv1: Conv2d
+  let bn1: BatchNorm
+  let layer1: Sequential
+  let layer2: Sequential
+  let layer3: Sequential
+  let layer4: Sequential
+  let fc: Linear
+  private let stem: ImageStem
+
+  /// - Parameters:
+  ///   - blocks: the number of blocks of each of the four stages, `[2, 2, 2, 2]` for ResNet-18.
+  ///   - channels: those of the images.
+  public init(blocks: [Int] = [2, 2, 2, 2], channels: Int = 3, classes: Int = 1000, stem: ImageStem = .imageNet) {
+    precondition(blocks.count == 4 && blocks.allSatisfy { $0 > 0 }, "ResNet: four stages of blocks, not \(blocks)")
+    func stage(_ number: Int, from inputs: Int) -> Sequential {
+      let outputs = 64 << number
+      return Sequential(
+        (0..<blocks[number]).map { index in
+          let isFirst = index == 0
+          return ResidualBlock(isFirst ? inputs : outputs, outputs, stride: isFirst && number > 0 ? 2 : 1)
+        })
+    }
+    conv1 =
+      stem == .imageNet
+      ? Conv2d(channels, 64, kernel: 7, stride: 2, padding: 3, hasBias: false)
+      : Conv2d(channels, 64, kernel: 3, padding: 1, hasBias: false)
+    bn1 = BatchNorm(64)
+    layer1 = stage(0, from: 64)
+    layer2 = stage(1, from: 64)
+    layer3 = stage(2, from: 128)
+    layer4 = stage(3, from: 256)
+    fc = Linear(512, classes)
+    self.stem = stem
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    var y = LayerTrace.run("conv1", conv1, x) { conv1($0) }
+    y = LayerTrace.run("bn1", bn1, y) { bn1($0) }.relu()
+    if stem == .imageNet { y = y.maxPooled([3, 3], stride: [2, 2], padding: [(1, 1), (1, 1)]) }
+    for (name, stage) in [("layer1", layer1), ("layer2", layer2), ("layer3", layer3), ("layer4", layer4)] {
+      y = LayerTrace.run(name, stage, y) { stage($0) }
+    }
+    return LayerTrace.run("fc", fc, y.mean([2, 3])) { fc($0) }
+  }
+}
+
+/// Two 3 × 3 convolutions with normalization, `y = relu(f(x) + x)`; where the sizes differ `x` goes through a 1 × 1
+/// convolution with normalization.
+public struct ResidualBlock: Layer {
+  let conv1: Conv2d
+  let bn1: BatchNorm
+  let conv2: Conv2d
+  let bn2: BatchNorm
+  let downsample: Sequential?
+
+  public init(_ inputs: Int, _ outputs: Int, stride: Int = 1) {
+    conv1 = Conv2d(inputs, outputs, kernel: 3, stride: [stride, stride], padding: 1, hasBias: false)
+    bn1 = BatchNorm(outputs)
+    conv2 = Conv2d(outputs, outputs, kernel: 3, padding: 1, hasBias: false)
+    bn2 = BatchNorm(outputs)
+    downsample =
+      stride == 1 && inputs == outputs
+      ? nil
+      : Sequential {
+        Conv2d(inputs, outputs, kernel: 1, stride: [stride, stride], hasBias: false)
+        BatchNorm(outputs)
+      }
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let y = bn2(conv2(bn1(conv1(x)).relu()))
+    return (y + (downsample?(x) ?? x)).relu()
+  }
+}

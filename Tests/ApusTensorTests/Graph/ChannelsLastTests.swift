@@ -1,0 +1,119 @@
+import Apus
+import ApusDevice
+import ApusTestSupport
+import Testing
+
+/// Convolutions with channels last, and what stays in that order with them.
+@Suite struct ChannelsLastTests {
+  /// A residual block with normalization between a stem and a pooled head, and its parameters.
+  struct Network {
+    let input: Tensor
+    let weights: [Tensor]
+    let scales: [Tensor]
+
+    init(batch: Int = 3, side: Int = 9) {
+      func numbers(_ shape: Shape, _ factor: Double) -> Tensor {
+        Tensor((0..<shape.elementCount).map { Float(cos(Double($0 * $0 % 101) * factor)) }, shape: shape)
+      }
+      input = numbers([batch, 3, side, side], 0.3)
+      weights = [
+        numbers([16, 3, 3, 3], 0.7), numbers([32, 16, 3, 3], 0.9), numbers([32, 32, 3, 3], 1.1),
+        numbers([32, 16, 1, 1], 1.3),
+      ].map { $0 * 0.1 }
+      scales = [16, 32, 32].map { numbers([$0], 0.5) + 1.5 }
+    }
+
+    func normalized(_ x: Tensor, _ scale: Tensor) -> Tensor {
+      let mean = x.mean([0, 2, 3], keepingAxes: true)
+      let variance = (x - mean).squared().mean([0, 2, 3], keepingAxes: true)
+      return (x - mean) * (variance + 1e-5).rsqrt() * scale.reshaped(to: [scale.shape[0], 1, 1])
+    }
+
+    func callAsFunction() -> Tensor {
+      let stem = normalized(input.convolved(with: weights[0], padding: [(1, 1)]), scales[0]).relu()
+      let first = stem.convolved(with: weights[1], stride: [2], padding: [(1, 1)])
+      let second = normalized(first, scales[1]).relu().convolved(with: weights[2], padding: [(1, 1)])
+      let short = stem.convolved(with: weights[3], stride: [2])
+      let sum = (normalized(second, scales[2]) + short).relu()
+      let pooled =
+        sum.maxPooled([3], stride: [2], padding: [(1, 1)]) + sum.averagePooled([2], stride: [2], roundsUp: true)
+      return pooled.mean([2, 3])
+    }
+
+    /// The result, the gradients of all that goes in, and the gradient of their squares.
+    func results() throws -> [[Double]] {
+      let sources = [input] + weights + scales
+      let (y, first, second) = recordingGradients { () -> (Tensor, [Tensor], [Tensor]) in
+        let y = self()
+        let found = gradients(of: y.squared().sum(), withRespectTo: sources)
+        let penalty = found.map { $0.squared().sum() }.reduce(Tensor.zeros([])) { $0 + $1 }
+        return (y, found, gradients(of: penalty, withRespectTo: sources))
+      }
+      try eval([y] + first + second)
+      return try ([y] + first + second).map { try $0.array(of: Double.self) }
+    }
+  }
+
+  /// The CPU agrees with the interpreter, which has channels first, in values and in two derivatives.
+  @Test(arguments: [1, 3], [5, 9, 32]) func agreesWithTheReference(batch: Int, side: Int) throws {
+    func results(_ device: ComputeDevice) throws -> [[Double]] {
+      try withDevice(device) { () throws in try Network(batch: batch, side: side).results() }
+    }
+    let (expected, found) = (try results(TestDevice.reference.device), try results(.named("cpu")))
+    for (index, (expected, found)) in zip(expected, found).enumerated() {
+      let largest = expected.reduce(1e-20) { max($0, abs($1)) }
+      let worst = zip(expected, found).reduce(0) { max($0, abs($1.0 - $1.1)) } / largest
+      #expect(worst < 2e-4, "tensor \(index)")
+    }
+  }
+
+  /// Only what comes in is copied: nothing between layers is.
+  @Test func nothingIsCopiedBetweenLayers() throws {
+    let device = RecordingDevice(prefersChannelsLast: true)
+    try withDevice(ComputeDevice(backend: device)) { () throws in
+      let network = Network()
+      try eval([network.input] + network.weights + network.scales)
+      try eval(gradients(of: network().squared().sum(), withRespectTo: network.weights + network.scales))
+    }
+    let plan = try #require(device.runs.last).plan
+    let convolutions = plan.steps.compactMap { if case .convolution(let step) = $0.step { step } else { nil } }
+    #expect(convolutions.count == 4 + 3 + 4 && convolutions.allSatisfy(\.isChannelsLast))
+    let copies = plan.steps.filter { planned in
+      guard case .elementwise(let step) = planned.step else { return false }
+      return step.program.instructions.isEmpty
+    }
+    #expect(copies.map(\.names) == [["fill"]])
+  }
+
+  /// A device that does not want it keeps channels first.
+  @Test func onlyWhereItIsWanted() throws {
+    let device = RecordingDevice()
+    try withDevice(ComputeDevice(backend: device)) { () throws in try eval([Network()()]) }
+    let steps = device.lastSteps.compactMap { if case .convolution(let step) = $0 { step } else { nil } }
+    #expect(steps.count == 4 && steps.allSatisfy { !$0.isChannelsLast })
+  }
+
+  /// Reductions over some axes, along channels too, and broadcasting of smaller ranks.
+  @Test func orderedReductionsAndBroadcasts() throws {
+    func results(_ device: ComputeDevice) throws -> [[Double]] {
+      try withDevice(device) { () throws in
+        let network = Network()
+        let y = network.input.convolved(with: network.weights[0])
+        let places = Tensor((0..<49).map { Float($0) }, shape: [7, 7])
+        let tensors = [
+          y.sum([0]), y.sum([1]), y.sum([0], keepingAxes: true), y.max([1, 3], keepingAxes: true), y.sum(),
+          y.sum([2], keepingAxes: true) * y, y.argmax(1), y.argmax().cast(to: .float32), y + places,
+          y.reshaped(to: [3, 784]), y.transposed([0, 2, 3, 1]), y[0], y.softmax(1),
+        ]
+        try eval(tensors)
+        return try tensors.map { try $0.array(of: Double.self) }
+      }
+    }
+    let (expected, found) = (try results(TestDevice.reference.device), try results(.named("cpu")))
+    for (index, (expected, found)) in zip(expected, found).enumerated() {
+      #expect(expected.count == found.count)
+      let largest = expected.reduce(1e-20) { max($0, abs($1)) }
+      #expect(zip(expected, found).allSatisfy { abs($0 - $1) <= 1e-5 * largest }, "tensor \(index)")
+    }
+  }
+}
