@@ -52,7 +52,7 @@ final class WindowConvolutionStep: CPUStep {
       pointer: start.pointer.assumingMemoryBound(to: Float.self), pixel: start.leading,
       line: start.leading * results.width,
       image: start.leading * results.width * (tiles.isInPlace ? results.height : task.rows.count))
-    for phase in geometry.phases { multiply(phase, task, source, panels + phase.weightOffset, target) }
+    for phase in geometry.phases { multiply(phase, task, source, panels, target) }
     for (number, image) in task.images.enumerated() {
       let core = UnsafeMutableRawPointer(target.pointer + number * target.image)
       tiles.finish(
