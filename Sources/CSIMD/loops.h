@@ -129,6 +129,7 @@ COPY_PART(copy_part_8, uint64_t)
 
 #include "loops_convolution.h"
 #include "loops_taps.h"
+#include "loops_winograd.h"
 #include "loops_pooling_pairs.h"
 #include "loops_rows.h"
 
@@ -169,6 +170,11 @@ const csimd_table CSIMD_TABLE = {
   .plane_multiply = plane_multiply,
   .pack_taps = pack_taps,
   .unpack_taps = unpack_taps,
+  .winograd_patches = winograd_patches,
+  .winograd_results = winograd_results,
+  .winograd_gradients = winograd_gradients,
+  .winograd_weights = winograd_weights,
+  .winograd_weight_gradients = winograd_weight_gradients,
   .plane_correlate = plane_correlate,
   .fold_sums = fold_sums,
   .integer_matmul = {integer_matmul_i32, integer_matmul_i64},

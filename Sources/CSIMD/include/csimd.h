@@ -45,6 +45,13 @@ typedef struct {
   ptrdiff_t a_step;
 } csimd_lines;
 
+/// Images with channels last, a multiple of 16 of them, and the 4 × 4 tiles of the results or of what they are computed
+/// from. The first tile's patch begins `lead` before the image.
+typedef struct {
+  size_t height, width, channels, tiles_y, tiles_x;
+  ptrdiff_t lead_y, lead_x;
+} csimd_winograd;
+
 typedef struct {
   const char *name;
   csimd_loop loop;
@@ -196,6 +203,25 @@ typedef struct {
   /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]`, for at most 16 columns.
   void (*unpack_taps)(
       size_t columns, size_t rows, size_t taps, size_t parts, size_t part, const float *sums, size_t width, float *w);
+  /// Tiles `first ..< first + count` of all images, transformed: the 36 numbers of each channel go `distance` apart,
+  /// tiles `pitch`.
+  void (*winograd_patches)(
+      const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance, size_t pitch);
+  /// Results of products; `results` is where the line of the first tile begins.
+  void (*winograd_results)(
+      const csimd_winograd *w, size_t first, size_t count, const float *products, size_t distance, size_t pitch,
+      float *results, size_t line, size_t pixel);
+  /// As `winograd_patches`, of gradients of results.
+  void (*winograd_gradients)(
+      const csimd_winograd *w, size_t first, size_t count, const float *gradients, float *to, size_t distance,
+      size_t pitch);
+  /// Weights of 16 columns: `to[spot·distance + r·pitch + c]` of the nine at `weights[c·column + r·row]`.
+  void (*winograd_weights)(
+      size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_turned, float *to, size_t distance,
+      size_t pitch);
+  /// The other way: sums of 16 columns to gradients of weights.
+  void (*winograd_weight_gradients)(
+      size_t rows, const float *sums, size_t distance, size_t pitch, float *gradients, ptrdiff_t column, ptrdiff_t row);
   /// The greatest number of channels of a tile of `plane_multiply`: 2, 6 or 8.
   size_t plane_block;
   /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` for p < 16·vectors; `channels` is 1

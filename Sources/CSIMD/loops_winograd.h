@@ -1,0 +1,166 @@
+// Convolutions of 3 × 3 taps with stride 1 on tiles of 4 × 4 results (Lavin, Gray: "Fast algorithms for convolutional
+// neural networks", 2015), F(4 × 4, 3 × 3) with the points 0, ±1, ±2, ∞:
+//
+//     Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,      ∂g = Gᵀ [(Bᵀ d B) ⊙ (A ∂Y Aᵀ)] G
+//
+// The 36 products of numbers are products of matrices over channels and tiles. Channels lie last, 16 of them in a vector.
+
+#define SPOTS 36
+// Loops over a patch have to be gone before it can become registers.
+#define PATCH_LOOP _Pragma("clang loop unroll(full)")
+
+// Bᵀ: six numbers of a line of the image.
+INLINE void winograd_patch_line(const VF *d, int step, VF *to, int to_step) {
+  VF a = FMA((VF)(-4.0f), d[2 * step], d[4 * step]), b = FMA((VF)(-4.0f), d[step], d[3 * step]);
+  VF c = d[4 * step] - d[2 * step], e = d[3 * step] - d[step];
+  to[0] = FMA((VF)(4.0f), d[0], FMA((VF)(-5.0f), d[2 * step], d[4 * step]));
+  to[to_step] = a + b;
+  to[2 * to_step] = a - b;
+  to[3 * to_step] = FMA((VF)(2.0f), e, c);
+  to[4 * to_step] = FMA((VF)(-2.0f), e, c);
+  to[5 * to_step] = FMA((VF)(4.0f), d[step], FMA((VF)(-5.0f), d[3 * step], d[5 * step]));
+}
+
+// Aᵀ: six products to four results.
+INLINE void winograd_result_line(const VF *m, int step, VF *to, int to_step) {
+  VF s = m[step] + m[2 * step], d = m[step] - m[2 * step];
+  VF s2 = m[3 * step] + m[4 * step], d2 = m[3 * step] - m[4 * step];
+  to[0] = m[0] + s + s2;
+  to[to_step] = FMA((VF)(2.0f), d2, d);
+  to[2 * to_step] = FMA((VF)(4.0f), s2, s);
+  to[3 * to_step] = FMA((VF)(8.0f), d2, d) + m[5 * step];
+}
+
+// A: four gradients of results to six.
+INLINE void winograd_gradient_line(const VF *y, int step, VF *to, int to_step) {
+  VF even = y[0] + y[2 * step], odd = y[step] + y[3 * step];
+  VF even2 = FMA((VF)(4.0f), y[2 * step], y[0]), odd2 = FMA((VF)(8.0f), y[3 * step], y[step] + y[step]);
+  to[0] = y[0];
+  to[to_step] = even + odd;
+  to[2 * to_step] = even - odd;
+  to[3 * to_step] = even2 + odd2;
+  to[4 * to_step] = even2 - odd2;
+  to[5 * to_step] = y[3 * step];
+}
+
+// G: three weights to six.
+INLINE void winograd_weight_line(const VF *g, int step, VF *to, int to_step) {
+  VF outer = (g[0] + g[2 * step]) * (VF)(-1.0f / 6), inner = g[step] * (VF)(1.0f / 6);
+  VF far = FMA((VF)(1.0f / 24), g[0], g[2 * step] * (VF)(1.0f / 6)), near = g[step] * (VF)(1.0f / 12);
+  to[0] = g[0] * (VF)(0.25f);
+  to[to_step] = outer - inner;
+  to[2 * to_step] = outer + inner;
+  to[3 * to_step] = far + near;
+  to[4 * to_step] = far - near;
+  to[5 * to_step] = g[2 * step];
+}
+
+// Gᵀ: six sums to the gradients of three weights.
+INLINE void winograd_weight_gradient_line(const VF *m, int step, VF *to, int to_step) {
+  VF s = (m[step] + m[2 * step]) * (VF)(-1.0f / 6), d = (m[2 * step] - m[step]) * (VF)(1.0f / 6);
+  VF s2 = m[3 * step] + m[4 * step], d2 = m[3 * step] - m[4 * step];
+  to[0] = FMA((VF)(0.25f), m[0], FMA((VF)(1.0f / 24), s2, s));
+  to[to_step] = FMA((VF)(1.0f / 12), d2, d);
+  to[2 * to_step] = FMA((VF)(1.0f / 6), s2, s) + m[5 * step];
+}
+
+// Where a tile is: its image, and the place of its first result.
+#define FOR_EACH_TILE(...)                                                                  \
+  for (size_t tile = first; tile < first + count; tile += 1) {                              \
+    size_t image = tile / (w->tiles_y * w->tiles_x), place = tile % (w->tiles_y * w->tiles_x); \
+    ptrdiff_t top = (ptrdiff_t)(place / w->tiles_x * 4), left = (ptrdiff_t)(place % w->tiles_x * 4); \
+    __VA_ARGS__                                                                             \
+  }
+
+static void winograd_patches(
+    const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance, size_t pitch) {
+  ptrdiff_t height = (ptrdiff_t)w->height, width = (ptrdiff_t)w->width;
+  FOR_EACH_TILE({
+    const float *from = images + image * w->height * w->width * w->channels;
+    for (size_t c = 0; c < w->channels; c += LANES) {
+      VF d[SPOTS], t[SPOTS];
+      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) {
+        ptrdiff_t y = top - w->lead_y + i / 6, x = left - w->lead_x + i % 6;
+        int is_inside = (y >= 0) & (y < height) & (x >= 0) & (x < width);
+        d[i] = is_inside ? LOAD(VF, from + (y * width + x) * (ptrdiff_t)w->channels + (ptrdiff_t)c) : (VF)(0.0f);
+      }
+      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_patch_line(d + i, 6, t + i, 6);
+      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_patch_line(t + 6 * i, 1, d + 6 * i, 1);
+      float *at = to + (tile - first) * pitch + c;
+      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) STORE(VF, at + (size_t)i * distance, d[i]);
+    }
+  })
+}
+
+static void winograd_results(
+    const csimd_winograd *w, size_t first, size_t count, const float *products, size_t distance, size_t pitch,
+    float *results, size_t line, size_t pixel) {
+  FOR_EACH_TILE({
+    (void)image;
+    for (size_t c = 0; c < w->channels; c += LANES) {
+      VF m[SPOTS], t[24], y[16];
+      const float *at = products + (tile - first) * pitch + c;
+      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) m[i] = LOAD(VF, at + (size_t)i * distance);
+      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_result_line(m + i, 6, t + i, 6);
+      PATCH_LOOP for (int i = 0; i < 4; i += 1) winograd_result_line(t + 6 * i, 1, y + 4 * i, 1);
+      // Lines of results begin with the first tile's.
+      ptrdiff_t line_of = top - (ptrdiff_t)(first % (w->tiles_y * w->tiles_x) / w->tiles_x * 4);
+      PATCH_LOOP for (int i = 0; i < 16; i += 1) {
+        ptrdiff_t row = i / 4, column = i % 4;
+        if (top + row < (ptrdiff_t)w->height && left + column < (ptrdiff_t)w->width)
+          STORE(VF, results + (line_of + row) * (ptrdiff_t)line + (left + column) * (ptrdiff_t)pixel + c, y[i]);
+      }
+    }
+  })
+}
+
+static void winograd_gradients(
+    const csimd_winograd *w, size_t first, size_t count, const float *gradients, float *to, size_t distance, size_t pitch) {
+  FOR_EACH_TILE({
+    const float *from = gradients + image * w->height * w->width * w->channels;
+    for (size_t c = 0; c < w->channels; c += LANES) {
+      VF y[16], t[24], z[SPOTS];
+      PATCH_LOOP for (int i = 0; i < 16; i += 1) {
+        size_t row = (size_t)top + i / 4, column = (size_t)left + i % 4;
+        int is_inside = (row < w->height) & (column < w->width);
+        y[i] = is_inside ? LOAD(VF, from + (row * w->width + column) * w->channels + c) : (VF)(0.0f);
+      }
+      PATCH_LOOP for (int i = 0; i < 4; i += 1) winograd_gradient_line(y + i, 4, t + i, 4);
+      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_gradient_line(t + 4 * i, 1, z + 6 * i, 1);
+      float *at = to + (tile - first) * pitch + c;
+      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) STORE(VF, at + (size_t)i * distance, z[i]);
+    }
+  })
+}
+#undef FOR_EACH_TILE
+
+static void winograd_weights(
+    size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_turned, float *to, size_t distance,
+    size_t pitch) {
+  for (size_t r = 0; r < rows; r += 1, weights += row, to += pitch) {
+    VF g[9], t[18], u[SPOTS];
+    PATCH_LOOP for (int i = 0; i < 9; i += 1) {
+      const float *from = weights + (is_turned ? 8 - i : i);
+      float lanes[LANES];
+      for (int l = 0; l < LANES; l += 1) lanes[l] = from[l * column];
+      g[i] = LOAD(VF, lanes);
+    }
+    PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_line(g + i, 3, t + i, 3);
+    PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_line(t + 3 * i, 1, u + 6 * i, 1);
+    PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) STORE(VF, to + (size_t)i * distance, u[i]);
+  }
+}
+
+static void winograd_weight_gradients(
+    size_t rows, const float *sums, size_t distance, size_t pitch, float *gradients, ptrdiff_t column, ptrdiff_t row) {
+  for (size_t r = 0; r < rows; r += 1, sums += pitch, gradients += row) {
+    VF m[SPOTS], t[18], g[9];
+    PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) m[i] = LOAD(VF, sums + (size_t)i * distance);
+    PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_gradient_line(m + i, 6, t + i, 6);
+    PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_gradient_line(t + 6 * i, 1, g + 3 * i, 1);
+    float lines[9][LANES];
+    PATCH_LOOP for (int i = 0; i < 9; i += 1) STORE(VF, lines[i], g[i]);
+    for (int l = 0; l < LANES; l += 1)
+      for (int i = 0; i < 9; i += 1) gradients[l * column + i] = lines[i][l];
+  }
+}
