@@ -1,10 +1,14 @@
 import ApusDevice
 
 extension StepBuilder {
-  /// The step of a convolution by the method that suits it: windows where they lie for channels last, padded planes for
-  /// stride 1 and images that fill vectors, else products with the matrix of windows.
+  /// The step of a convolution by the method that suits it: for channels last transformed tiles, or windows where they lie;
+  /// else padded planes for stride 1 and images that fill vectors, else products with the matrix of windows.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
     if step.isChannelsLast {
+      if let geometry = WinogradGeometry(step.geometry, pass: step.pass) {
+        return step.pass == .weightGradient
+          ? try WinogradWeightGradientStep(step, geometry, self) : try WinogradConvolutionStep(step, geometry, self)
+      }
       return step.pass == .weightGradient
         ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
     }

@@ -55,6 +55,12 @@ struct WindowGeometry {
     weightCount = offset
   }
 
+  /// The taps inside of the source, of all results of an image.
+  var tapCountOfImage: Int {
+    func taps(_ axis: WindowAxis) -> Int { axis.segments.reduce(0) { $0 + $1.results.count * $1.taps.count } }
+    return phases.reduce(0) { $0 + taps($1.y) * taps($1.x) }
+  }
+
   /// Multiply-adds of a result, without those that padding saves.
   var work: Int { phases.reduce(0) { $0 + $1.tapCount } * source.channels / phases.count }
 }

@@ -4,43 +4,29 @@ import CSIMD
 /// The weights of a convolution with channels last in panels of result channels, for each phase
 /// `[panel][tap][source channel][result channel]`; the last panel is filled with zeros up to 16 channels.
 struct WindowWeights {
-  struct Panel {
-    var channels: Range<Int>
-    /// The columns of the panel in memory.
-    var width: Int
-  }
-
   private let geometry: WindowGeometry
   private let value: Int
   private let panelWidth: Int
   private let loops: UnsafePointer<csimd_table>
-  /// The distances of result and source channels and of rows of taps among the weights as they come.
-  private let distances: (result: Int, source: Int, row: Int)
+  private let distances: WeightDistances
+  private let tapsOfRow: Int
 
   init(_ step: Convolution, _ geometry: WindowGeometry, _ builder: StepBuilder) {
     self.geometry = geometry
     value = step.right
     loops = builder.loops
     panelWidth = builder.loops.pointee.panel_width.0
-    let taps = step.geometry.kernel.wrappedProduct
-    let (outputs, inputs) = (step.geometry.inputChannels * taps, taps)
-    distances =
-      step.pass == .inputGradient
-      ? (inputs, outputs, step.geometry.kernel.z) : (outputs, inputs, step.geometry.kernel.z)
+    distances = WeightDistances(step)
+    tapsOfRow = step.geometry.kernel.z
   }
 
   var byteCount: Int { geometry.weightCount * MemoryLayout<Float>.size }
 
   /// The panels of a range of channels that begins with a panel.
-  func panels(of channels: Range<Int>) -> [Panel] {
-    stride(from: channels.lowerBound, to: channels.upperBound, by: panelWidth).map { first in
-      let end = min(first + panelWidth, channels.upperBound)
-      return Panel(channels: first..<end, width: end - first <= 16 ? 16 : panelWidth)
-    }
-  }
+  func panels(of channels: Range<Int>) -> [ChannelPanel] { ChannelPanel.all(of: channels, width: panelWidth) }
 
   /// Where a panel begins among the packed weights.
-  func offset(of panel: Panel, _ phase: WindowGeometry.Phase) -> Int {
+  func offset(of panel: ChannelPanel, _ phase: WindowGeometry.Phase) -> Int {
     phase.weightOffset + panel.channels.lowerBound * phase.tapCount * geometry.source.channels
   }
 
@@ -61,14 +47,41 @@ struct WindowWeights {
   }
 
   private func pack(
-    _ panel: Panel, _ phase: WindowGeometry.Phase, _ sources: Range<Int>, _ weights: UnsafePointer<Float>,
+    _ panel: ChannelPanel, _ phase: WindowGeometry.Phase, _ sources: Range<Int>, _ weights: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>
   ) {
-    let taps = phase.y.weightTaps.flatMap { y in phase.x.weightTaps.map { y * distances.row + $0 } }
+    let taps = phase.y.weightTaps.flatMap { y in phase.x.weightTaps.map { y * tapsOfRow + $0 } }
     loops.pointee.pack_taps(
       panel.channels.count, panel.width, sources.count, taps.count, taps,
       weights + panel.channels.lowerBound * distances.result + sources.lowerBound * distances.source,
       distances.result, distances.source, target + sources.lowerBound * panel.width,
       geometry.source.channels * panel.width)
+  }
+}
+
+/// Channels of the result that are columns side by side.
+struct ChannelPanel {
+  var channels: Range<Int>
+  /// The columns of the panel in memory.
+  var width: Int
+
+  /// The panels of a range of channels that begins with a panel; the last one may be narrow.
+  static func all(of channels: Range<Int>, width: Int) -> [ChannelPanel] {
+    stride(from: channels.lowerBound, to: channels.upperBound, by: width).map { first in
+      let end = min(first + width, channels.upperBound)
+      return ChannelPanel(channels: first..<end, width: end - first <= 16 ? 16 : width)
+    }
+  }
+}
+
+/// The distances of a pass's result and source channels among the weights, `[outputs, inputs, taps]`.
+struct WeightDistances {
+  let result: Int
+  let source: Int
+
+  init(_ step: Convolution) {
+    let taps = step.geometry.kernel.wrappedProduct
+    let output = step.geometry.inputChannels * taps
+    (result, source) = step.pass == .inputGradient ? (taps, output) : (output, taps)
   }
 }

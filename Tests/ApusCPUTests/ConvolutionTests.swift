@@ -59,6 +59,15 @@ import Testing
     geometry(batch: 0, 16, 16, input: [1, 4, 4], kernel: [1, 3, 3]),
   ]
 
+  /// What is computed on transformed tiles: blocks of tiles and of channels, tiles that reach beyond the image, parts.
+  static let transformed: [ConvolutionGeometry] = [
+    geometry(batch: 9, 32, 48, input: [1, 8, 8], kernel: [1, 3, 3], padding: [0, 1, 1]),
+    geometry(batch: 2, 64, 32, input: [1, 13, 22], kernel: [1, 3, 3], padding: [0, 1, 1]),
+    geometry(batch: 33, 96, 80, input: [1, 4, 4], kernel: [1, 3, 3], padding: [0, 1, 1]),
+    geometry(batch: 4, 48, 32, input: [1, 12, 14], kernel: [1, 3, 3]),
+    geometry(batch: 3, 32, 32, input: [1, 11, 13], kernel: [1, 3, 3], padding: [0, 3, 2], behind: [0, 1, 0]),
+  ]
+
   /// Images of a number of channels with these behind the spatial axes, or back.
   private func turned(_ images: [Double], channels: Int, pixels: Int) -> [Double] {
     var result = images
@@ -170,6 +179,24 @@ import Testing
     }
     if isTurned { expected = turned(expected, channels: channelCount, pixels: inner) }
     return (try builder.run(on: cpu(threads: threads, simd: simd))[0], expected)
+  }
+
+  /// Within the tolerance of a sum, `4·√K·2⁻²⁴·Σ|terms|`.
+  @Test(arguments: transformed, Convolution.Pass.allCases)
+  func transformedTilesAreNear(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+    #expect(WinogradGeometry(geometry, pass: pass) != nil)
+    let terms = pass == .weightGradient ? geometry.batch * geometry.output.wrappedProduct : 9 * geometry.inputChannels
+    for simd in availableSets {
+      for doubles in [false, true] {
+        let (result, expected) = try run(geometry, pass, simd: simd, doubles: doubles, isChannelsLast: true)
+        // The factors are integers of -3 … 3, whose products have a mean magnitude of (12/7)².
+        let bound = 4 * Double(terms).squareRoot() * 0x1p-24 * Double(terms) * 144 / 49
+        let worst = zip(result, expected).reduce(0) { max($0, abs($1.0 - $1.1)) }
+        #expect(result.count == expected.count && worst <= bound, "\(simd) \(doubles): \(worst) of \(bound)")
+      }
+    }
+    let one = try run(geometry, pass, threads: 1, isChannelsLast: true).result
+    for threads in [2, 5] { #expect(try run(geometry, pass, threads: threads, isChannelsLast: true).result == one) }
   }
 
   @Test(arguments: channelsLast, Convolution.Pass.allCases)

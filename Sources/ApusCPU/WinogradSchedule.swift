@@ -1,0 +1,104 @@
+/// How a convolution on transformed tiles is cut into tasks, and which transforms are shared, by its sizes alone.
+struct WinogradSchedule {
+  struct Task {
+    var tiles: Range<Int>
+    var channels: Range<Int>
+  }
+
+  /// The tiles of a task in one image: whole lines of them.
+  struct Part {
+    var image: Int
+    var rows: Range<Int>
+    var tiles: Range<Int>
+  }
+
+  /// Whether the weights' transforms are shared, and tasks are blocks of tiles; else the tiles' transforms are, and
+  /// tasks are blocks of channels.
+  let sharesWeights: Bool
+  private let geometry: WinogradGeometry
+  /// Tiles and channels of a task.
+  private let tileGrain: Int
+  private let channelGrain: Int
+
+  /// Tiles of a task of `patches` alone.
+  static let patchGrain = 16
+  /// Numbers of a task's transforms that stay near.
+  private static let nearNumbers = 600_000
+  private static let leastTiles = 24
+  private static let mostTiles = 96
+
+  init(_ geometry: WinogradGeometry, panelWidth: Int) {
+    self.geometry = geometry
+    let (inputs, outputs) = (geometry.source.channels, geometry.results.channels)
+    sharesWeights = 2 * geometry.tileCount > outputs
+    if sharesWeights {
+      let near = Self.nearNumbers / (WinogradGeometry.spots * (inputs + outputs))
+      let wanted = min(Self.mostTiles, max(Self.leastTiles, near))
+      let perImage = geometry.tilesPerImage
+      let line = geometry.tilesOfImage.columns
+      // Whole images, or whole lines of one.
+      tileGrain =
+        wanted >= perImage ? wanted / perImage * perImage : max(line, wanted / line * line)
+      channelGrain = outputs
+    } else {
+      tileGrain = geometry.tileCount
+      channelGrain = panelWidth
+    }
+  }
+
+  /// The blocks of tiles, which do not go across an image unless they are whole images.
+  private var blocksPerImage: Int { max(1, (geometry.tilesPerImage + tileGrain - 1) / tileGrain) }
+  private var imagesPerBlock: Int { max(1, tileGrain / geometry.tilesPerImage) }
+  private var tileBlocks: Int {
+    (geometry.images + imagesPerBlock - 1) / imagesPerBlock * blocksPerImage
+  }
+  private var channelBlocks: Int { (geometry.results.channels + channelGrain - 1) / channelGrain }
+  var taskCount: Int { tileBlocks * channelBlocks }
+
+  func task(_ index: Int) -> Task {
+    let (block, channel) = index.quotientAndRemainder(dividingBy: channelBlocks)
+    let channels = (channel * channelGrain)..<min((channel + 1) * channelGrain, geometry.results.channels)
+    let (group, part) = block.quotientAndRemainder(dividingBy: blocksPerImage)
+    let first = group * imagesPerBlock * geometry.tilesPerImage
+    let start = first + part * tileGrain
+    let limit = min((group + 1) * imagesPerBlock, geometry.images) * geometry.tilesPerImage
+    return Task(tiles: start..<min(start + tileGrain, limit), channels: channels)
+  }
+
+  /// The images of a range of tiles.
+  func images(of tiles: Range<Int>) -> [Part] {
+    let (perImage, line) = (geometry.tilesPerImage, geometry.tilesOfImage.columns)
+    return (tiles.lowerBound / perImage...(tiles.upperBound - 1) / perImage).map { image in
+      let own = tiles.clamped(to: (image * perImage)..<((image + 1) * perImage))
+      let lines = (own.lowerBound - image * perImage) / line..<(own.upperBound - image * perImage) / line
+      return Part(
+        image: image, rows: (lines.lowerBound * 4)..<min(lines.upperBound * 4, geometry.results.height), tiles: own)
+    }
+  }
+
+  /// Ranges of so many of `count`.
+  func blocks(of count: Int, by grain: Int) -> [Range<Int>] {
+    stride(from: 0, to: count, by: grain).map { $0..<min($0 + grain, count) }
+  }
+
+  /// Results of the largest part of a task.
+  var largestTask: Int {
+    min(tileGrain, geometry.tilesPerImage) / geometry.tilesOfImage.columns * 4 * geometry.results.width * channelGrain
+  }
+
+  // The distances, in numbers: of tiles, and of the 36 products.
+  var sourcePitch: Int { WinogradGeometry.pitch(geometry.source.channels) }
+  var productPitch: Int { WinogradGeometry.pitch(channelGrain) }
+  var patchDistance: Int { (sharesWeights ? tileGrain : geometry.tileCount) * sourcePitch }
+  var productDistance: Int { tileGrain * productPitch }
+  var weightDistance: Int {
+    geometry.source.channels * (sharesWeights ? geometry.results.channels : channelGrain)
+  }
+
+  // Numbers of transforms.
+  private var patchCount: Int { WinogradGeometry.spots * patchDistance }
+  private var weightCount: Int { WinogradGeometry.spots * weightDistance }
+  var sharedCount: Int { sharesWeights ? weightCount : patchCount }
+  var productsOffset: Int { sharesWeights ? patchCount : weightCount }
+  var ownCount: Int { productsOffset + WinogradGeometry.spots * productDistance }
+}

@@ -1,0 +1,157 @@
+import ApusDevice
+import CSIMD
+
+/// The gradient of a convolution's weights on transformed tiles, see `WinogradGeometry`.
+///
+/// Few weights are summed in parts, each over some tiles whose transforms are a thread's own; many in blocks of input
+/// and output channels, each over all tiles, whose transforms are shared.
+final class WinogradWeightGradientStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let geometry: WinogradGeometry
+  private let epilogue: EpilogueKernel
+  private let input: Int
+  private let gradient: Int
+  private let loops: UnsafePointer<csimd_table>
+  /// The number of parts, 0 where there are blocks of channels.
+  private let parts: Int
+  /// Tiles that are transformed together.
+  private let tileGrain: Int
+  private let ownCount: Int
+  private let sharedCount: Int
+
+  /// Numbers of the sums of all parts.
+  private static let mostPartNumbers = 1_400_000
+  private static let enoughParts = 8
+  /// Tiles of a part at a time.
+  private static let partTiles = 48
+  /// Channels of a block.
+  private static let blockChannels = 64
+
+  init(_ step: Convolution, _ geometry: WinogradGeometry, _ builder: StepBuilder) throws(DeviceError) {
+    self.geometry = geometry
+    loops = builder.loops
+    epilogue = try EpilogueKernel(step.epilogue, lanes: [.float32], builder)
+    (input, gradient) = (step.left, step.right)
+    let (inputs, outputs, spots) = (geometry.source.channels, geometry.results.channels, WinogradGeometry.spots)
+    let fits = spots * inputs * outputs * Self.enoughParts <= Self.mostPartNumbers
+    parts = fits ? min(Self.enoughParts, max(1, geometry.tileCount / Self.partTiles)) : 0
+    tileGrain = parts > 0 ? Self.partTiles : geometry.tileCount
+    let pitches = WinogradGeometry.pitch(inputs) + WinogradGeometry.pitch(outputs)
+    let transforms = spots * tileGrain * pitches
+    let block = spots * Self.blockChannels * Self.blockChannels
+    ownCount = parts > 0 ? transforms : block
+    sharedCount = parts > 0 ? parts * spots * inputs * outputs : transforms
+    let coreCount = epilogue.hasPlace ? 0 : geometry.results.channels * geometry.source.channels * 9
+    workspaceByteCount = ownCount * MemoryLayout<Float>.size + epilogue.workspaceByteCount
+    sharedByteCount = (sharedCount + coreCount) * MemoryLayout<Float>.size
+  }
+
+  private var spots: Int { WinogradGeometry.spots }
+  private var inputs: Int { geometry.source.channels }
+  private var outputs: Int { geometry.results.channels }
+  private var inputPitch: Int { WinogradGeometry.pitch(inputs) }
+  private var outputPitch: Int { WinogradGeometry.pitch(outputs) }
+  /// Where transforms of gradients are behind those of patches.
+  private var gradientsOffset: Int { spots * tileGrain * inputPitch }
+
+  func run(_ context: borrowing RunContext) {
+    guard epilogue.count > 0 else { return }
+    let shared = context.shared.assumingMemoryBound(to: Float.self)
+    let input = UnsafePointer(context.pointer(input, as: Float.self))
+    let gradient = UnsafePointer(context.pointer(gradient, as: Float.self))
+    let core = epilogue.place(context.frame)?.assumingMemoryBound(to: Float.self) ?? shared + sharedCount
+    if parts > 0 {
+      addParts(input, gradient, shared, core, context)
+    } else {
+      addBlocks(input, gradient, shared, core, context)
+    }
+    withUnsafePointer(to: Optional(UnsafeMutableRawPointer(core))) { epilogue.run(context, cores: $0) }
+  }
+
+  /// Transforms tiles of both factors, each into its half of `target`.
+  private func transform(
+    _ tiles: Range<Int>, at place: Int, _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
+    _ target: UnsafeMutablePointer<Float>
+  ) {
+    var (patches, gradients) = (geometry.sourceTiles, geometry.resultTiles)
+    loops.pointee.winograd_patches(
+      &patches, tiles.lowerBound, tiles.count, input, target + place * inputPitch, tileGrain * inputPitch, inputPitch)
+    loops.pointee.winograd_gradients(
+      &gradients, tiles.lowerBound, tiles.count, gradient, target + gradientsOffset + place * outputPitch,
+      tileGrain * outputPitch, outputPitch)
+  }
+
+  /// Adds, or stores, the products of some tiles of one block of channels, for all spots.
+  private func multiply(
+    _ count: Int, rows: Range<Int>, columns: Range<Int>, _ transforms: UnsafePointer<Float>,
+    _ sums: UnsafeMutablePointer<Float>, distance: Int, pitch: Int, accumulates: Bool
+  ) {
+    var lines = csimd_lines()
+    lines.count = (1, 1)
+    lines.k = count
+    lines.a_step = inputPitch
+    withUnsafePointer(to: lines) { lines in
+      for spot in 0..<spots {
+        loops.pointee.lines_multiply.0!(
+          rows.count, columns.count, lines, transforms + spot * tileGrain * inputPitch + rows.lowerBound, 1,
+          transforms + gradientsOffset + spot * tileGrain * outputPitch + columns.lowerBound, outputPitch,
+          loops.pointee.panel_width.0, sums + spot * distance, pitch, accumulates ? 1 : 0)
+      }
+    }
+  }
+
+  private func addParts(
+    _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>,
+    _ core: UnsafeMutablePointer<Float>, _ context: borrowing RunContext
+  ) {
+    let (count, workspaces) = (inputs * outputs, context.workspaces)
+    context.pool.run(parts) { part, worker in
+      let own = workspaces[worker].assumingMemoryBound(to: Float.self)
+      let tiles = (geometry.tileCount * part / parts)..<(geometry.tileCount * (part + 1) / parts)
+      for start in stride(from: tiles.lowerBound, to: tiles.upperBound, by: tileGrain) {
+        let block = start..<min(start + tileGrain, tiles.upperBound)
+        transform(block, at: 0, input, gradient, own)
+        multiply(
+          block.count, rows: 0..<inputs, columns: 0..<outputs, own, sums + part * spots * count, distance: count,
+          pitch: outputs, accumulates: start > tiles.lowerBound)
+      }
+    }
+    context.pool.run(spots) { spot, _ in
+      let total = sums + spot * count
+      for part in 1..<max(1, parts) {
+        let other = total + part * spots * count
+        for index in 0..<count { total[index] += other[index] }
+      }
+    }
+    context.pool.run(outputs / 16) { block, _ in
+      loops.pointee.winograd_weight_gradients(
+        inputs, sums + block * 16, count, outputs, core + block * 16 * inputs * 9, inputs * 9, 9)
+    }
+  }
+
+  private func addBlocks(
+    _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>, _ transforms: UnsafeMutablePointer<Float>,
+    _ core: UnsafeMutablePointer<Float>, _ context: borrowing RunContext
+  ) {
+    let (tiles, grain, size) = (geometry.tileCount, WinogradSchedule.patchGrain, Self.blockChannels)
+    context.pool.run((tiles + grain - 1) / grain) { task, _ in
+      let block = (task * grain)..<min((task + 1) * grain, tiles)
+      transform(block, at: block.lowerBound, input, gradient, transforms)
+    }
+    let (rowBlocks, workspaces) = ((inputs + size - 1) / size, context.workspaces)
+    context.pool.run(rowBlocks * ((outputs + size - 1) / size)) { task, worker in
+      let own = workspaces[worker].assumingMemoryBound(to: Float.self)
+      let (column, row) = task.quotientAndRemainder(dividingBy: rowBlocks)
+      let rows = (row * size)..<min((row + 1) * size, inputs)
+      let columns = (column * size)..<min((column + 1) * size, outputs)
+      multiply(
+        tiles, rows: rows, columns: columns, transforms, own, distance: size * size, pitch: size, accumulates: false)
+      for first in stride(from: 0, to: columns.count, by: 16) {
+        loops.pointee.winograd_weight_gradients(
+          rows.count, own + first, size * size, size,
+          core + ((columns.lowerBound + first) * inputs + rows.lowerBound) * 9, inputs * 9, 9)
+      }
+    }
+  }
+}
