@@ -65,6 +65,8 @@ extension Planner {
     switch node.attributes {
     case .convolution(let box) where box.wantsChannelsLast(node.dtype):
       let images = box.pass == .weightGradient ? [0, 1] : [0]
+      // Products with whole images need no other order than the images have.
+      guard !box.isPointwise || images.contains(where: { order.turned[node.inputs[$0]] != nil }) else { return }
       for image in images {
         let input = node.inputs[image]
         node.inputs[image] = withChannelsLast(input, over: nodes[input].shape, &order)
@@ -126,6 +128,9 @@ extension ConvolutionBox {
   fileprivate var withChannelsLast: ConvolutionBox {
     ConvolutionBox(pass: pass, geometry: geometry, shape: shape, isChannelsLast: true)
   }
+
+  /// Whether a pixel of the output is one of the input.
+  fileprivate var isPointwise: Bool { geometry.kernel.wrappedProduct == 1 && geometry.stride.wrappedProduct == 1 }
 
   /// Whether there are channels enough to fill vectors.
   fileprivate func wantsChannelsLast(_ dtype: DType) -> Bool {

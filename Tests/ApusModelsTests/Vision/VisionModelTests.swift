@@ -1,0 +1,85 @@
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// ResNet, VGG and AlexNet against PyTorch's, in `Tests/Conformance/vision.py`.
+@Suite struct VisionModelTests {
+  @Test func parameterCountsAreThePublishedOnes() throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      func count(_ model: any Layer) -> Int { model.parameters.reduce(0) { $0 + $1.value.elementCount } }
+      #expect(count(ResNet()) == 11_689_512)
+      #expect(count(ResNet(blocks: [3, 4, 6, 3])) == 21_797_672)
+      #expect(count(VGG()) == 138_357_544)
+      #expect(count(VGG(convolutions: [1, 1, 2, 2, 2], isNormalized: true)) == 132_868_840)
+      #expect(count(AlexNet()) == 61_100_840)
+    }
+  }
+
+  @Test func keysAreThoseOfTorchvision() throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      let keys = ResNet().state.entries.map(\.key)
+      for key in ["conv1.weight", "bn1.running_mean", "layer2.0.downsample.0.weight", "layer4.1.bn2.bias", "fc.bias"] {
+        #expect(keys.contains(key))
+      }
+      #expect(VGG(isNormalized: true).state.entries.map(\.key).contains("features.41.running_var"))
+      #expect(AlexNet().state.entries.map(\.key).contains("classifier.6.weight"))
+    }
+  }
+
+  static let models: [(name: String, make: @Sendable () -> any Layer)] = [
+    ("resnet18", { ResNet(classes: 10, stem: .smallImage) }),
+    ("resnet18-imagenet", { ResNet(classes: 20) }),
+    ("vgg16bn", { VGG(isNormalized: true, classes: 10, stem: .smallImage) }),
+    ("alexnet", { AlexNet(classes: 20, dropout: 0) }),
+  ]
+
+  /// `s · cos(0.37 · (i mod 9973) + j)`, as the script fills parameter j.
+  private func fill(_ model: any Layer) {
+    for (number, entry) in parameters(of: model).enumerated() {
+      let shape = entry.parameter.value.shape
+      let isFactor = shape.rank == 1 && entry.key.hasSuffix("weight")
+      let inputs = shape.rank > 1 ? shape.elementCount / shape[0] : 1
+      let scale = shape.rank > 1 ? (2 / Double(inputs)).squareRoot() : 0.1
+      let values = (0..<shape.elementCount).map { place in
+        Float(scale * cos(0.37 * Double(place % 9973) + Double(number + 1)) + (isFactor ? 1 : 0))
+      }
+      entry.parameter.value = Tensor(values, shape: shape)
+    }
+  }
+
+  private func parameters(of model: any Layer) -> [(key: String, parameter: Parameter)] {
+    model.state.entries.compactMap { entry in entry.parameter.map { (entry.key, $0) } }
+  }
+
+  /// Logits and gradients: within a share of the largest one, which rounding in float32 reaches over some twenty layers.
+  @Test(arguments: models.map(\.name)) func agreesWithPyTorch(name: String) throws {
+    let fixture = try Fixture("vision")
+    try withDevice(.named("cpu")) { () throws in
+      let model = VisionModelTests.models.first { $0.name == name }!.make()
+      fill(model)
+      let shape = Shape(try fixture.numbers(name, "shape").map { Int($0) })
+      let x = Tensor((0..<shape.elementCount).map { Float(cos(Double($0) * 0.71)) }, shape: shape)
+      let sources = [x] + model.parameters.map(\.value)
+      let (y, found) = recordingGradients { () -> (Tensor, [Tensor]) in
+        let y = withMode(.training) { model(x) }
+        let pattern = Tensor((0..<y.elementCount).map { Float(cos(Double($0))) }, shape: y.shape)
+        return (y, gradients(of: (y * pattern).sum(), withRespectTo: sources))
+      }
+      try eval([y] + found)
+      let expected = try fixture.numbers(name, "output.0")
+      let largest = expected.map(abs).max()!
+      let worst = zip(try y.array(of: Double.self), expected).map { abs($0 - $1) }.max()! / largest
+      var worstGradient = (0.0, "")
+      for (key, gradient) in zip(["input"] + parameters(of: model).map(\.key), found) {
+        let numbers = try gradient.array(of: Double.self)
+        let norm = numbers.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        let expected = try fixture.numbers(name, "gradient.\(key)")
+        let error = zip([norm] + numbers.prefix(4), expected).map { abs($0 - $1) }.max()! / max(expected[0], 1e-6)
+        if error > worstGradient.0 { worstGradient = (error, key) }
+      }
+      print("conformance: \(name): logits within \(worst) of the largest, gradients within \(worstGradient)")
+      #expect(worst < 1e-4 && worstGradient.0 < 1e-3)
+    }
+  }
+}
