@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Networks for images, whose weights are too large to keep: they follow a pattern, which the tests make too.
+"""Networks for images, whose weights are too large to keep: they follow from their places, in the tests too.
 
-Parameter number j (in the order of the state dict, from 1 on) is s * cos(0.37 * (i mod 9973) + j) at row-major place i,
-rounded to float32, with s = sqrt(2 / inputs of an output) for matrices and 0.1 for vectors; factors of normalization
-have 1 added. Of each gradient its norm and its first four numbers are kept.
+Parameter number j (in the order of the state dict, from 1 on) is s * u at row-major place i, where u is SplitMix64's
+finalizer of i + 2^32 * j, its upper 53 bits as a number in -1 ... 1, rounded to float32, with s = sqrt(6 / inputs of an
+output) for matrices and 0.1 for vectors; factors of normalization have 1 added. The input is u of parameter 0.
+Of each gradient its norm and its first four numbers are kept.
 
 usage: python3 vision.py    (torch, numpy, safetensors)
 """
@@ -11,6 +12,7 @@ import math
 import os
 import sys
 
+import numpy
 import torch
 
 from fixture import Fixture, exact, pattern
@@ -19,20 +21,26 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from torch_models import VGG, AlexNet, ResNet  # noqa: E402
 
 
+def scattered(count, number):
+    z = numpy.arange(count, dtype=numpy.uint64) + numpy.uint64(number << 32)
+    z = (z ^ (z >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> numpy.uint64(31))
+    return torch.from_numpy((z >> numpy.uint64(11)).astype(numpy.float64) * 2.0**-52 - 1)
+
+
 def fill(model):
     with torch.no_grad():
         for j, (key, p) in enumerate(model.named_parameters(), 1):
-            places = torch.arange(p.numel(), dtype=torch.float64) % 9973
-            scale = math.sqrt(2 / p[0].numel()) if p.dim() > 1 else 0.1
-            value = scale * torch.cos(0.37 * places + j).reshape(p.shape)
+            scale = math.sqrt(6 / p[0].numel()) if p.dim() > 1 else 0.1
             is_factor = p.dim() == 1 and key.endswith("weight")
-            p.copy_(exact(value + 1 if is_factor else value))
+            p.copy_(exact(scale * scattered(p.numel(), j).reshape(p.shape) + (1 if is_factor else 0)))
 
 
 def network(fixture, case, model, *shape):
     model = model.double().train()
     fill(model)
-    x = exact(torch.cos(torch.arange(math.prod(shape), dtype=torch.float64) * 0.71)).reshape(shape).requires_grad_()
+    x = exact(scattered(math.prod(shape), 0)).reshape(shape).requires_grad_()
     y = model(x)
     (y * pattern(y)).sum().backward()
     fixture.add(case)
