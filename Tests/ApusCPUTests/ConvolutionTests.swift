@@ -117,6 +117,15 @@ import Testing
     return result
   }
 
+  private func domain(of g: ConvolutionGeometry, _ pass: Convolution.Pass) -> Shape {
+    switch pass {
+    case .output: [g.batch, g.outputChannels, g.output.x, g.output.y, g.output.z]
+    case .inputGradient: [g.batch, g.inputChannels, g.input.x, g.input.y, g.input.z]
+    case .weightGradient:
+      [g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]
+    }
+  }
+
   private func run(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, dtype: DType = .float32, threads: Int = 2,
     simd: String? = nil, doubles: Bool = false, isChannelsLast: Bool = false
@@ -138,13 +147,7 @@ import Testing
     var builder = PlanBuilder()
     let vl = builder.input(pass == .inputGradient ? placedY : placedX, dtype)
     let vr = builder.input(pass == .weightGradient ? placedY : w, dtype)
-    var domain: Shape =
-      switch pass {
-      case .output: [g.batch, g.outputChannels, g.output.x, g.output.y, g.output.z]
-      case .inputGradient: [g.batch, g.inputChannels, g.input.x, g.input.y, g.input.z]
-      case .weightGradient:
-        [g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]
-      }
+    var domain = domain(of: g, pass)
     let channelCount = domain[1]
     let isTurned = isChannelsLast && pass != .weightGradient
     if isTurned { domain = [domain[0], domain[2], domain[3], domain[4], domain[1]] }

@@ -9,6 +9,10 @@ public struct AlexNet: Layer {
   let avgpool = AdaptiveAvgPool2d(6)
   let classifier: Sequential
 
+  /// - Parameters:
+  ///   - channels: those of the images.
+  ///   - classes: the number of logits.
+  ///   - dropout: the share that each of the two dense layers of 4,096 leaves out of its input.
   public init(channels: Int = 3, classes: Int = 1000, dropout: Double = 0.5) {
     features = Sequential {
       Conv2d(channels, 64, kernel: 11, stride: 4, padding: 2)

@@ -67,6 +67,7 @@ public struct ResidualBlock: Layer {
   let bn2: BatchNorm
   let downsample: Sequential?
 
+  /// A block from some channels to others, whose first convolution has the stride.
   public init(_ inputs: Int, _ outputs: Int, stride: Int = 1) {
     conv1 = Conv2d(inputs, outputs, kernel: 3, stride: [stride, stride], padding: 1, hasBias: false)
     bn1 = BatchNorm(outputs)

@@ -57,7 +57,8 @@ extension Op {
             guard case .convolution(let box) = node.attributes else { fatalError("\(name): no sizes") }
             return .convolution(
               Convolution(
-                pass: box.pass, geometry: box.geometry, isChannelsLast: box.isChannelsLast, left: operands.inputs[0].value,
+                pass: box.pass, geometry: box.geometry, isChannelsLast: box.isChannelsLast,
+                left: operands.inputs[0].value,
                 right: operands.inputs[1].value, dtype: node.dtype, epilogue: operands.epilogue!))
           })))
   }

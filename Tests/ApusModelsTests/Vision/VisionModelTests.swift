@@ -61,6 +61,7 @@ import Testing
   }
 
   /// Logits and gradients: within a share of the largest one, which rounding in float32 reaches over some twenty layers.
+  /// A rectifier or a maximum that rounding turns moves single numbers of a gradient further.
   @Test(arguments: models.map(\.name)) func agreesWithPyTorch(name: String) throws {
     let fixture = try Fixture("vision")
     try withDevice(.named("cpu")) { () throws in
@@ -79,17 +80,22 @@ import Testing
       let largest = expected.map(abs).max()!
       let worst = zip(try y.array(of: Double.self), expected).map { abs($0 - $1) }.max()! / largest
       var worstGradient = (0.0, "")
-      // Gradients of biases ahead of normalization are 0.
-      let smallest = 1e-3 * (try fixture.numbers(name, "gradient.input")[0])
+      let largestNorm = try fixture.keys(of: name, "gradient.").map { try fixture.numbers(name, "gradient.\($0)")[0] }
+        .max()!
       for (key, gradient) in zip(["input"] + parameters(of: model).map(\.key), found) {
         let numbers = try gradient.array(of: Double.self)
         let norm = numbers.reduce(0) { $0 + $1 * $1 }.squareRoot()
         let expected = try fixture.numbers(name, "gradient.\(key)")
-        let error = zip([norm] + numbers.prefix(4), expected).map { abs($0 - $1) }.max()! / max(expected[0], smallest)
+        if expected[0] < 1e-9 * largestNorm {
+          // A bias ahead of normalization.
+          #expect(norm < 1e-5 * largestNorm, "\(key)")
+          continue
+        }
+        let error = zip([norm] + numbers.prefix(4), expected).map { abs($0 - $1) }.max()! / expected[0]
         if error > worstGradient.0 { worstGradient = (error, key) }
       }
       print("conformance: \(name): logits within \(worst) of the largest, gradients within \(worstGradient)")
-      #expect(worst < 1e-4 && worstGradient.0 < 1e-3)
+      #expect(worst < 1e-4 && worstGradient.0 < 5e-3)
     }
   }
 }
