@@ -126,7 +126,7 @@ final class WinogradWeightGradientStep: CPUStep {
     }
     context.pool.run(outputs / 16) { block, _ in
       loops.pointee.winograd_weight_gradients(
-        inputs, sums + block * 16, count, outputs, core + block * 16 * inputs * 9, inputs * 9, 9)
+        inputs, sums + block * 16, count, outputs, core + block * 16 * inputs * 9, inputs * 9)
     }
   }
 
@@ -150,7 +150,7 @@ final class WinogradWeightGradientStep: CPUStep {
       for first in stride(from: 0, to: columns.count, by: 16) {
         loops.pointee.winograd_weight_gradients(
           rows.count, own + first, size * size, size,
-          core + ((columns.lowerBound + first) * inputs + rows.lowerBound) * 9, inputs * 9, 9)
+          core + ((columns.lowerBound + first) * inputs + rows.lowerBound) * 9, inputs * 9)
       }
     }
   }

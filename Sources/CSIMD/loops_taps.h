@@ -1,9 +1,24 @@
 // The weights of convolutions with channels last: between `[result channel][source channel][tap]`, as they come, and
 // panels of result channels.
 
+#define TAPS_AT_ONCE 144
+
 static void pack_taps(
     size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *places, const float *w, ptrdiff_t column,
     ptrdiff_t row, float *panel, size_t distance) {
+  float lines[TAPS_AT_ONCE][2 * LANES];
+  if ((size_t)row == taps && columns == width && taps <= TAPS_AT_ONCE) {
+    // All taps, row after row: whole lines of weights.
+    for (size_t first = 0, most = TAPS_AT_ONCE / taps; first < rows; first += most) {
+      size_t count = rows - first < most ? rows - first : most;
+      transpose_4(count * taps, columns, w + (ptrdiff_t)first * row, column, lines, 2 * LANES);
+      for (size_t r = 0; r < count; r += 1)
+        for (size_t t = 0; t < taps; t += 1)
+          memcpy(
+              panel + t * distance + (first + r) * width, lines[r * taps + (size_t)places[t]], width * sizeof(float));
+    }
+    return;
+  }
   for (size_t r = 0; r < rows; r += 1)
     for (size_t t = 0; t < taps; t += 1) {
       const float *from = w + (ptrdiff_t)r * row + places[t];
@@ -25,3 +40,4 @@ static void unpack_taps(
       for (size_t c = 0; c < columns; c += 1) w[(c * rows + r) * taps + t] = line[c];
     }
 }
+#undef TAPS_AT_ONCE

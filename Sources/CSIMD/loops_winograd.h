@@ -134,33 +134,44 @@ static void winograd_gradients(
 }
 #undef FOR_EACH_TILE
 
+// Weights lie tap after tap, source channel after source channel; vectors go across result channels.
+#define TAPS 9
+
 static void winograd_weights(
     size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_turned, float *to, size_t distance,
     size_t pitch) {
-  for (size_t r = 0; r < rows; r += 1, weights += row, to += pitch) {
-    VF g[9], t[18], u[SPOTS];
-    PATCH_LOOP for (int i = 0; i < 9; i += 1) {
-      const float *from = weights + (is_turned ? 8 - i : i);
-      float lanes[LANES];
-      for (int l = 0; l < LANES; l += 1) lanes[l] = from[l * column];
-      g[i] = LOAD(VF, lanes);
+  for (size_t first = 0; first < rows; first += LANES) {
+    float lines[LANES * TAPS][LANES];
+    size_t count = rows - first < LANES ? rows - first : LANES;
+    if (row == TAPS) {
+      transpose_4(count * TAPS, LANES, weights + first * TAPS, column, lines, LANES);
+    } else {
+      for (size_t r = 0; r < count; r += 1)
+        transpose_4(TAPS, LANES, weights + (ptrdiff_t)(first + r) * row, column, lines[r * TAPS], LANES);
     }
-    PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_line(g + i, 3, t + i, 3);
-    PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_line(t + 3 * i, 1, u + 6 * i, 1);
-    PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) STORE(VF, to + (size_t)i * distance, u[i]);
+    for (size_t r = 0; r < count; r += 1, to += pitch) {
+      VF g[TAPS], t[18], u[SPOTS];
+      PATCH_LOOP for (int i = 0; i < TAPS; i += 1) g[i] = LOAD(VF, lines[r * TAPS + (size_t)(is_turned ? 8 - i : i)]);
+      PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_line(g + i, 3, t + i, 3);
+      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_line(t + 3 * i, 1, u + 6 * i, 1);
+      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) STORE(VF, to + (size_t)i * distance, u[i]);
+    }
   }
 }
 
 static void winograd_weight_gradients(
-    size_t rows, const float *sums, size_t distance, size_t pitch, float *gradients, ptrdiff_t column, ptrdiff_t row) {
-  for (size_t r = 0; r < rows; r += 1, sums += pitch, gradients += row) {
-    VF m[SPOTS], t[18], g[9];
-    PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) m[i] = LOAD(VF, sums + (size_t)i * distance);
-    PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_gradient_line(m + i, 6, t + i, 6);
-    PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_gradient_line(t + 6 * i, 1, g + 3 * i, 1);
-    float lines[9][LANES];
-    PATCH_LOOP for (int i = 0; i < 9; i += 1) STORE(VF, lines[i], g[i]);
-    for (int l = 0; l < LANES; l += 1)
-      for (int i = 0; i < 9; i += 1) gradients[l * column + i] = lines[i][l];
+    size_t rows, const float *sums, size_t distance, size_t pitch, float *gradients, ptrdiff_t column) {
+  for (size_t first = 0; first < rows; first += LANES) {
+    float lines[LANES * TAPS][LANES];
+    size_t count = rows - first < LANES ? rows - first : LANES;
+    for (size_t r = 0; r < count; r += 1, sums += pitch) {
+      VF m[SPOTS], t[18], g[TAPS];
+      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) m[i] = LOAD(VF, sums + (size_t)i * distance);
+      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_gradient_line(m + i, 6, t + i, 6);
+      PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_gradient_line(t + 6 * i, 1, g + 3 * i, 1);
+      PATCH_LOOP for (int i = 0; i < TAPS; i += 1) STORE(VF, lines[r * TAPS + (size_t)i], g[i]);
+    }
+    transpose_4(LANES, count * TAPS, lines, LANES, gradients + first * TAPS, column);
   }
 }
+#undef TAPS

@@ -219,9 +219,9 @@ typedef struct {
   void (*winograd_weights)(
       size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_turned, float *to, size_t distance,
       size_t pitch);
-  /// The other way: sums of 16 columns to gradients of weights.
+  /// The other way: sums of 16 columns to gradients of weights, rows nine numbers apart.
   void (*winograd_weight_gradients)(
-      size_t rows, const float *sums, size_t distance, size_t pitch, float *gradients, ptrdiff_t column, ptrdiff_t row);
+      size_t rows, const float *sums, size_t distance, size_t pitch, float *gradients, ptrdiff_t column);
   /// The greatest number of channels of a tile of `plane_multiply`: 2, 6 or 8.
   size_t plane_block;
   /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` for p < 16·vectors; `channels` is 1
