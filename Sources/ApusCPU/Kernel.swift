@@ -65,6 +65,20 @@ final class Kernel {
     csimd_run(self.raw, &raw, Int64(range.lowerBound), Int64(range.upperBound), nil, nil)
   }
 
+  /// Whether rows of so many elements are run together faster than one by one.
+  func takesTiles(columns: Int) -> Bool { columns > 0 && columns <= Int(raw.pointee.block) / 2 }
+
+  /// Runs some columns of some rows of the domain on one thread.
+  func run(
+    _ tile: csimd_tile, _ frame: RunFrame, workspace: UnsafeMutableRawPointer, core: UnsafeMutableRawPointer
+  ) {
+    var raw = self.frame(frame, workspace: workspace)
+    withUnsafePointer(to: Optional(core)) { cores in
+      raw.cores = cores
+      withUnsafePointer(to: tile) { csimd_run_tile(self.raw, &raw, $0) }
+    }
+  }
+
   /// What C needs to know of a run.
   func frame(_ frame: RunFrame, workspace: UnsafeMutableRawPointer) -> csimd_frame {
     csimd_frame(

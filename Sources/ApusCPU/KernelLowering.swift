@@ -212,7 +212,7 @@ struct KernelLowering {
     }
     for index in outputs.indices { outputs[index].slot = index == 0 ? slots.take() : outputs[0].slot }
     var held: [Int: Int] = [:]
-    for index in arguments.indices where [Kind.tensor, Kind.index].contains(arguments[index].kind) {
+    for index in arguments.indices where [Kind.tensor, Kind.index, Kind.core].contains(arguments[index].kind) {
       arguments[index].slot = slots.take()
       if !isUniform[index] { held[index] = arguments[index].slot }
     }

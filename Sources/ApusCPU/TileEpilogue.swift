@@ -1,4 +1,5 @@
 import ApusDevice
+import CSIMD
 
 /// What happens to the tiles of a product: each is computed where its results go, or beside it, and taken through the
 /// epilogue right after that.
@@ -46,13 +47,20 @@ struct TileEpilogue {
       return Target(pointer: place + first * epilogue.size, leading: epilogue.width)
     }
 
-    /// The epilogue over a tile: at once where its rows are whole, else row by row.
+    /// The epilogue over a tile: at once where its rows are whole, else short rows together and long ones by themselves.
     func finish(_ first: Int, rows: Int, columns: Int, _ target: Target, room: UnsafeMutableRawPointer) {
       let kernel = epilogue.epilogue
-      guard kernel.kernel != nil else { return }
+      guard let program = kernel.kernel else { return }
       let workspace = room + epilogue.tileByteCount
       if columns == epilogue.width {
         kernel.run(first..<(first + rows * columns), core: target.pointer, frame, workspace: workspace)
+        return
+      }
+      if program.takesTiles(columns: columns) {
+        let tile = csimd_tile(
+          start: Int64(first), rows: Int64(rows), columns: Int64(columns), width: Int64(epilogue.width),
+          leading: Int64(target.leading))
+        program.run(tile, frame, workspace: workspace, core: target.pointer)
         return
       }
       for row in 0..<rows {

@@ -194,6 +194,26 @@ static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, cs
   }
 }
 
+/// Runs the instructions of a block, which write some outputs at once unless they are all to be stored later.
+static void run_instructions(
+    const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start, int64_t count,
+    int writes_outputs) {
+  for (int i = 0; i < kernel->instruction_count; i += 1) {
+    const csimd_instruction *instruction = &kernel->instructions[i];
+    if (instruction->is_uniform) continue;
+    csimd_operand operands[3];
+    for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = registers[instruction->operands[k]];
+    char *target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
+    if (writes_outputs && instruction->output >= 0) {
+      const csimd_output *output = &kernel->outputs[instruction->output];
+      target = (char *)frame->values[output->value]
+          + (output->layout.offset + start) * csimd_lane_bytes(output->lane);
+    }
+    instruction->loop((size_t)count, target, operands);
+    registers[kernel->argument_count + i] = (csimd_operand){target, 1};
+  }
+}
+
 static void run_block(
     const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start,
     int64_t count) {
@@ -203,20 +223,7 @@ static void run_block(
     if (argument->kind == CSIMD_TENSOR && argument->layout.rank == 0) continue;
     resolve(kernel, frame, i, start, count, &registers[i]);
   }
-  for (int i = 0; i < kernel->instruction_count; i += 1) {
-    const csimd_instruction *instruction = &kernel->instructions[i];
-    if (instruction->is_uniform) continue;
-    csimd_operand operands[3];
-    for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = registers[instruction->operands[k]];
-    char *target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
-    if (instruction->output >= 0) {
-      const csimd_output *output = &kernel->outputs[instruction->output];
-      target = (char *)frame->values[output->value]
-          + (output->layout.offset + start) * csimd_lane_bytes(output->lane);
-    }
-    instruction->loop((size_t)count, target, operands);
-    registers[kernel->argument_count + i] = (csimd_operand){target, 1};
-  }
+  run_instructions(kernel, frame, registers, start, count, 1);
 }
 
 void csimd_run(
@@ -243,6 +250,64 @@ void csimd_run(
     }
     if (sink) sink(context, results, start, (size_t)count);
     start += count;
+  }
+}
+
+// ---- Rows of a tile
+
+/// Copies the pieces of a register that rows of a tile read, one after the other.
+static void gather_rows(
+    const csimd_kernel *kernel, const csimd_frame *frame, int number, const csimd_tile *tile, int64_t first,
+    int64_t rows, csimd_operand *reg) {
+  const csimd_argument *argument = &kernel->arguments[number];
+  int bytes = csimd_lane_bytes(argument->lane);
+  char *slot = frame->workspace + CSIMD_FRAME_BYTES + argument->slot;
+  reg->step = 1;
+  if (argument->kind == CSIMD_CORE) {
+    const char *core = (const char *)frame->cores[argument->index] + first * tile->leading * bytes;
+    reg->data = core;
+    if (tile->leading == tile->columns) return;
+    reg->data = slot;
+    for (int64_t row = 0; row < rows; row += 1)
+      memcpy(slot + row * tile->columns * bytes, core + row * tile->leading * bytes, (size_t)(tile->columns * bytes));
+    return;
+  }
+  const char *base = argument->kind == CSIMD_TENSOR ? frame->values[argument->index] : NULL;
+  reg->data = slot;
+  for (int64_t row = 0; row < rows; row += 1) {
+    int64_t start = tile->start + (first + row) * tile->width;
+    for (int64_t count = tile->columns; count > 0;) {
+      run_of run = run_at(&argument->layout, start, count);
+      load_run(kernel, argument, base, run, slot);
+      slot += run.count * bytes;
+      start += run.count;
+      count -= run.count;
+    }
+  }
+}
+
+void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const csimd_tile *tile) {
+  csimd_operand *registers = (csimd_operand *)frame->workspace;
+  run_uniform(kernel, frame, registers);
+  int64_t most = kernel->block / tile->columns;
+  for (int64_t first = 0; first < tile->rows; first += most) {
+    int64_t rows = tile->rows - first < most ? tile->rows - first : most;
+    for (int i = 0; i < kernel->argument_count; i += 1) {
+      const csimd_argument *argument = &kernel->arguments[i];
+      if (argument->kind == CSIMD_SCALAR || argument->kind == CSIMD_CONSTANT) continue;
+      if (argument->kind == CSIMD_TENSOR && argument->layout.rank == 0) continue;
+      gather_rows(kernel, frame, i, tile, first, rows, &registers[i]);
+    }
+    // Everything has been read: no output can overwrite what is still wanted, and none is written at once.
+    run_instructions(kernel, frame, registers, 0, rows * tile->columns, 0);
+    for (int i = 0; i < kernel->output_count; i += 1) {
+      const csimd_output *output = &kernel->outputs[i];
+      csimd_operand source = registers[output->reg];
+      for (int64_t row = 0; row < rows; row += 1) {
+        store_output(kernel, frame, output, source, tile->start + (first + row) * tile->width, tile->columns);
+        if (source.step) source.data = (const char *)source.data + tile->columns * csimd_lane_bytes(output->lane);
+      }
+    }
   }
 }
 

@@ -96,6 +96,15 @@ void csimd_run(
     const csimd_kernel *kernel, const csimd_frame *frame, int64_t start, int64_t end, csimd_sink sink,
     void *context);
 
+/// Elements of a domain whose rows are `width` long: `columns` of each of some rows, from element `start` on. Rows of
+/// the core results are `leading` apart, the first one at the beginning.
+typedef struct {
+  int64_t start, rows, columns, width, leading;
+} csimd_tile;
+
+/// Runs a tile of at most `block` columns, rows together: short ones would spend their time on calls.
+void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const csimd_tile *tile);
+
 /// A reduction: `kernel` runs over the inner axes, `outer` moves its arguments.
 ///
 /// By rows, the kernel's domain are the reduced axes and each kept position gives one result. By
