@@ -37,11 +37,19 @@ struct BlockSchedule {
   private static let leastWork = 500_000
   /// Columns of a product of one row: memory is read in pieces as long as that.
   private static let vectorColumns = 1024
-  /// The longest row in which a panel's piece is read where it lies.
+  /// The longest row, and the most of them, in which a panel's piece is read where it lies: rows a power of two apart
+  /// share the same places of a cache.
   private static let longestRowInPlace = 256
-  /// The numbers of a factor that each thread packs for itself.
-  private static let mostOwnColumnNumbers = 1 << 16
-  private static let mostOwnRowNumbers = 1 << 17
+  private static let mostRowsInPlace = 256
+  /// The numbers of a factor that each thread packs for itself: they stay in a second-level cache, and are read often
+  /// enough to be worth it.
+  private static let mostOwnColumnNumbers = 1 << 18
+  private static let mostRowNumbersOfThread = 1 << 17
+  private static let manyRows = 768
+  /// The rows of a task that takes all columns: few stay in a first-level cache, but of a transposed factor whole
+  /// lines of memory are read.
+  private static let rowsOfAllColumns = 24
+  private static let turnedRowsOfAllColumns = 96
   /// Tasks of one product, or of some products, that are enough for all threads to end together.
   private static let enoughBlocks = 16
   private static let enoughTasks = 32
@@ -53,17 +61,18 @@ struct BlockSchedule {
     let isInPlace =
       method == .vector
       || kernels.canReadInPlace(columns: n, products.right.isTransposed)
-        && products.right.leading <= Self.longestRowInPlace
+        && products.right.leading <= Self.longestRowInPlace && products.k <= Self.mostRowsInPlace
     (rowGrain, panelGrain) = (max(1, m), panels)
     (rowPacking, columnPacking) = (method == .blocks ? .task : .none, isInPlace ? .none : .task)
     if products.work < Self.leastWork { return }
+    let mostOwnColumnNumbers = Self.mostOwnColumnNumbers * (m >= Self.manyRows ? 2 : 1)
     if method == .vector {
       panelGrain = max(1, Self.vectorColumns / width)
-    } else if products.count == 1, m >= 2 * Self.leastRows, n * products.k <= Self.mostOwnColumnNumbers {
-      cutRows(into: m / Self.leastRows, of: m)
+    } else if products.count == 1, m >= 2 * Self.leastRows, n * products.k <= mostOwnColumnNumbers {
+      cutRows(products)
       if !isInPlace { columnPacking = .thread }
     } else if products.count == 1, method == .blocks, m <= Self.mostRows, n >= 4 * width,
-      m * products.k <= Self.mostOwnRowNumbers
+      m * products.k <= Self.mostRowNumbersOfThread
     {
       panelGrain = min(panels, max(1, Self.leastWork / (m * width * products.k)))
       rowPacking = .thread
@@ -72,10 +81,18 @@ struct BlockSchedule {
     }
   }
 
-  private mutating func cutRows(into blocks: Int, of m: Int) {
-    // Whole slivers, whose heights divide 12.
-    rowGrain = min(m, ((m + blocks - 1) / blocks + 11) / 12 * 12)
+  /// Tasks that take all columns, so that an epilogue runs over whole rows.
+  private mutating func cutRows(_ products: Products) {
+    let most =
+      method == .narrow
+      ? Self.leastRows : products.left.isTransposed ? Self.turnedRowsOfAllColumns : Self.rowsOfAllColumns
+    let fair = (products.m + Self.enoughBlocks / 2 - 1) / (Self.enoughBlocks / 2)
+    let least = Self.leastWork / (products.n * products.k)
+    setRowGrain(max(min(most, fair), least), of: products.m)
   }
+
+  /// Whole slivers, whose heights divide 12.
+  private mutating func setRowGrain(_ rows: Int, of m: Int) { rowGrain = min(m, (rows + 11) / 12 * 12) }
 
   /// Blocks of rows that stay in a cache, and as many more as all threads need; as many panels as leave enough tasks
   /// that are worth one.
@@ -83,7 +100,7 @@ struct BlockSchedule {
     let m = products.m
     let wanted = products.count >= Self.enoughBlocks ? 1 : Self.enoughBlocks
     let blocks = max(1, (m + Self.mostRows - 1) / Self.mostRows, min(m / Self.leastRows, wanted / panels))
-    cutRows(into: blocks, of: m)
+    setRowGrain((m + blocks - 1) / blocks, of: m)
     let most = panels * blocks * products.count / Self.enoughTasks
     let least = Self.leastWork / (rowGrain * width * products.k)
     panelGrain = min(panels, max(1, min(Self.mostPanels, most), least))

@@ -9,24 +9,30 @@ final class BlockedMatmulStep: CPUStep {
   private let batchCount: Int
   private let left: MatmulOperand
   private let right: MatmulOperand
-  /// Whether the product is computed as that of the transposes: a column is a row then.
-  private let isTurned: Bool
+  private let leftOrder: MatrixOrder
+  private let rightOrder: MatrixOrder
   private let product: BlockedProduct
   private let epilogue: TileEpilogue
 
   init(_ step: Matmul, _ builder: StepBuilder) throws(DeviceError) {
     let lane = step.dtype.lane
-    batchCount = step.batch.elementCount
-    isTurned = step.n == 1
+    // A column is a row of the product of the transposes.
+    let isTurned = step.n == 1
     let a = MatmulOperand(step.a, rows: step.m, columns: step.k, step, builder, at: 0)
     let b = MatmulOperand(step.b, rows: step.k, columns: step.n, step, builder, at: a.sharedByteCount)
     (left, right) = isTurned ? (b, a) : (a, b)
     var products = BlockSchedule.Products(
-      m: step.m, n: step.n, k: step.k, count: batchCount, left: a.order, right: b.order)
-    if isTurned {
-      (products.m, products.n) = (1, step.m)
-      (products.left, products.right) = (b.order.turned, a.order.turned)
+      m: step.m, n: step.n, k: step.k, count: step.batch.elementCount, left: a.order, right: b.order)
+    // Matrices by the same one are a single product.
+    if products.count > 1, b.isRepeated, let stacked = a.stackedOrder {
+      (products.m, products.count, products.left) = (products.m * products.count, 1, stacked)
     }
+    batchCount = products.count
+    if isTurned {
+      (products.m, products.n) = (1, products.m)
+      (products.left, products.right) = (products.right.turned, products.left.turned)
+    }
+    (leftOrder, rightOrder) = (products.left, products.right)
     product = BlockedProduct(products, lane, builder)
     epilogue = try TileEpilogue(
       step.epilogue, lane, width: product.n, elements: product.rowGrain * product.columnGrain, builder)
@@ -35,10 +41,10 @@ final class BlockedMatmulStep: CPUStep {
   }
 
   private func factor(
-    _ operand: MatmulOperand, _ base: UnsafeMutableRawPointer, _ batch: Int
+    _ operand: MatmulOperand, _ order: MatrixOrder, _ base: UnsafeMutableRawPointer, _ batch: Int
   ) -> BlockKernels.Factor {
     let start = base + operand.position(batch, row: 0, column: 0) * product.kernels.lane.byteCount
-    let strides = (isTurned ? operand.order.turned : operand.order).strides
+    let strides = order.strides
     return BlockKernels.Factor(pointer: UnsafeRawPointer(start), row: strides.row, column: strides.column)
   }
 
@@ -50,7 +56,7 @@ final class BlockedMatmulStep: CPUStep {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let (a, b) = (left.base(context), right.base(context))
     let shared = context.shared + left.sharedByteCount + right.sharedByteCount
-    product.pack(factor(left, a, 0), factor(right, b, 0), shared: shared, context.pool)
+    product.pack(factor(left, leftOrder, a, 0), factor(right, rightOrder, b, 0), shared: shared, context.pool)
     for worker in 0..<context.pool.threadCount { product.forget(workspaces[worker]) }
     let tiles = epilogue.tiles(frame)
     context.pool.run(batchCount * product.taskCount) { task, worker in
@@ -60,7 +66,7 @@ final class BlockedMatmulStep: CPUStep {
       let first = (batch * m + rows.lowerBound) * n + columns.lowerBound
       let target = tiles.target(first, columns: columns.count, room: room)
       product.multiply(
-        rows: rows, columns: columns, factor(left, a, batch), factor(right, b, batch), target.pointer,
+        rows: rows, columns: columns, factor(left, leftOrder, a, batch), factor(right, rightOrder, b, batch), target.pointer,
         leading: target.leading, shared: shared, workspace: workspaces[worker])
       tiles.finish(first, rows: rows.count, columns: columns.count, target, room: room)
     }

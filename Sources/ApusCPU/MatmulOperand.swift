@@ -26,7 +26,7 @@ struct MatmulOperand {
   private let dtype: DType
   private let sharedOffset: Int
   /// Whether all products of the batch read the same matrix.
-  private let isRepeated: Bool
+  let isRepeated: Bool
 
   /// - Parameter sharedOffset: where in the shared memory a converted matrix goes.
   init(
@@ -52,6 +52,22 @@ struct MatmulOperand {
       isTransposed: isTransposed, leading: max(1, isConverted || lines <= 1 ? width : natural))
     let copies = isRepeated ? 1 : batch.elementCount
     sharedByteCount = isConverted ? (copies * rows * columns * step.dtype.lane.byteCount + 63) & ~63 : 0
+  }
+
+  /// The order of all matrices of the batch as one, row behind row, or `nil` where they do not lie so.
+  var stackedOrder: MatrixOrder? {
+    if isConverted { return isRepeated || order.isTransposed ? nil : order }
+    let strides = operand.layout.strides
+    guard columns == 1 || strides[batch.rank + 1] == 1 else { return nil }
+    var (leading, count): (Int?, Int) = (rows > 1 ? strides[batch.rank] : nil, rows)
+    for axis in (0..<batch.rank).reversed() where batch[axis] > 1 {
+      let expected = leading.map { $0 * count } ?? strides[axis]
+      guard strides[axis] == expected else { return nil }
+      if leading == nil { leading = strides[axis] }
+      count *= batch[axis]
+    }
+    guard let leading, leading >= columns else { return nil }
+    return MatrixOrder(isTransposed: false, leading: leading)
   }
 
   /// Where the elements lie that `position` counts.
