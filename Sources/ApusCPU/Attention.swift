@@ -7,11 +7,29 @@ final class AttentionStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Attention
   private let blocks: AttentionBlocks
+  /// Bytes of the packed keys and values of a block.
+  private let keyByteCount: Int
+  private let valueByteCount: Int
+
+  /// Where a task's queries and what is known of them lie.
+  private struct Rows {
+    var output: UnsafeMutableRawPointer
+    var peaks: UnsafeMutableRawPointer
+    var sums: UnsafeMutableRawPointer
+  }
 
   init(_ step: Attention, _ builder: StepBuilder) {
     self.step = step
     blocks = AttentionBlocks(step, builder)
-    workspaceByteCount = (blocks.weightByteCount + 63) & ~63 + blocks.rowByteCount + blocks.wordByteCount
+    let g = step.geometry
+    (keyByteCount, valueByteCount) = (
+      blocks.product.columnByteCount(blocks.keysOfBlock, k: g.size),
+      blocks.product.columnByteCount(g.width, k: blocks.keysOfBlock)
+    )
+    let rowByteCount = blocks.product.rowByteCount(blocks.queriesOfBlock, k: max(g.size, blocks.keysOfBlock))
+    workspaceByteCount =
+      (blocks.weightByteCount + 63) & ~63 + blocks.rowByteCount + keyByteCount + valueByteCount + rowByteCount
+      + blocks.wordByteCount
   }
 
   func run(_ context: borrowing RunContext) {
@@ -34,9 +52,7 @@ final class AttentionStep: CPUStep {
     let size = blocks.lane.byteCount
     let (batch, head) = line.quotientAndRemainder(dividingBy: g.heads)
     let group = head / (g.heads / g.groups)
-    let products = workspace
     let sums = workspace + (blocks.weightByteCount + 63) & ~63
-    let words = sums + blocks.rowByteCount
     let first = line * g.queries + queries.lowerBound
     let output = result + first * g.width * size
     let peaks = result + (g.batch * g.heads * g.queries * g.width + first) * size
@@ -44,21 +60,49 @@ final class AttentionStep: CPUStep {
     fill(sums, queries.count, 0)
     fill(output, queries.count * g.width, 0)
     let offset = blocks.offset(frame)
-    let query = blocks.rows(step.query, batch, head, from: queries.lowerBound, frame)
-    var block = blocks.block(batch, head, queries: queries, keys: 0..<0, offset: offset, words: words, frame)
+    let packed = sums + blocks.rowByteCount
+    let words = workspace + workspaceByteCount - blocks.wordByteCount
     for keys in blocks.reach(queries.upperBound, offset).pieces(of: AttentionBlocks.keyBlock) {
-      var key = blocks.rows(step.key, batch, group, from: keys.lowerBound, frame)
-      key.order.isTransposed = true
-      blocks.product.multiply(
-        m: queries.count, n: keys.count, k: g.size, query, key, products, leading: blocks.stride)
-      block = blocks.block(batch, head, queries: queries, keys: keys, offset: offset, words: words, frame)
-      blocks.pick(\.attention_weights)(&block, products, peaks, sums, output)
-      blocks.product.multiply(
-        m: queries.count, n: g.width, k: keys.count, MatrixProduct.Factor(products, leading: blocks.stride),
-        blocks.rows(step.value, batch, group, from: keys.lowerBound, frame), output, leading: g.width,
-        accumulates: true)
+      let key = blocks.rows(step.key, batch, group, from: keys.lowerBound, frame).transposed
+      let value = blocks.rows(step.value, batch, group, from: keys.lowerBound, frame)
+      let columns = (
+        key: blocks.product.columns(keys.count, k: g.size, key, room: packed),
+        value: blocks.product.columns(g.width, k: keys.count, value, room: packed + keyByteCount)
+      )
+      for rows in blocks.rowBlocks(queries) {
+        let reached = keys.lowerBound..<min(keys.upperBound, blocks.reach(rows.upperBound, offset))
+        guard !reached.isEmpty else { continue }
+        let query = blocks.rows(step.query, batch, head, from: rows.lowerBound, frame)
+        let block = blocks.block(batch, head, queries: rows, keys: reached, offset: offset, words: words, frame)
+        let place = rows.lowerBound - queries.lowerBound
+        attend(
+          block, query, columns,
+          Rows(output: output + place * g.width * size, peaks: peaks + place * size, sums: sums + place * size),
+          workspace)
+      }
     }
-    blocks.pick(\.attention_finish)(&block, sums, peaks, output)
+    var whole = csimd_weights()
+    (whole.rows, whole.width, whole.output_stride) = (queries.count, g.width, g.width)
+    whole.kept_factor = step.dropout?.factor ?? 1
+    blocks.pick(\.attention_finish)(&whole, sums, peaks, output)
+  }
+
+  /// Some queries and a block of keys.
+  private func attend(
+    _ block: csimd_weights, _ query: PackedProduct.Factor,
+    _ columns: (key: PackedProduct.Columns, value: PackedProduct.Columns), _ rows: Rows,
+    _ workspace: UnsafeMutableRawPointer
+  ) {
+    let g = step.geometry
+    let room = workspace + (blocks.weightByteCount + 63) & ~63 + blocks.rowByteCount + keyByteCount + valueByteCount
+    blocks.product.multiply(
+      m: block.rows, n: block.keys, k: g.size, query, columns.key, workspace, leading: blocks.stride,
+      accumulates: false, room: room)
+    withUnsafePointer(to: block) { blocks.pick(\.attention_weights)($0, workspace, rows.peaks, rows.sums, rows.output) }
+    blocks.product.multiply(
+      m: block.rows, n: g.width, k: block.keys,
+      PackedProduct.Factor(pointer: workspace, row: blocks.stride, column: 1), columns.value, rows.output,
+      leading: g.width, accumulates: true, room: room)
   }
 
   private func fill(_ target: UnsafeMutableRawPointer, _ count: Int, _ value: Float) {

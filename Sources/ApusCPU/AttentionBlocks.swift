@@ -5,13 +5,15 @@ import CSIMD
 ///
 /// Blocks are cut by the shape alone, and what a task adds up it adds in order.
 struct AttentionBlocks {
-  /// Queries and keys of a block: its weights fit a second-level cache.
+  /// Queries of a task and keys of a block, whose columns are packed once.
   static let queryBlock = 128
   static let keyBlock = 256
+  /// Queries of a block: few, since all of them are multiplied by the keys that the last one may attend to.
+  private static let rowBlock = 36
 
   let geometry: Attention.Geometry
   let lane: Lane
-  let product: MatrixProduct
+  let product: PackedProduct
   private let step: Attention
   private let table: UnsafePointer<csimd_table>
 
@@ -19,28 +21,36 @@ struct AttentionBlocks {
     self.step = step
     geometry = step.geometry
     lane = step.dtype.lane
-    product = MatrixProduct(lane, builder)
+    product = PackedProduct(lane, builder)
     table = builder.loops
   }
 
   /// Keys of a block, and the distance of its rows.
   var keysOfBlock: Int { min(geometry.keys, Self.keyBlock) }
   var stride: Int { (keysOfBlock + 15) & ~15 }
-  var queriesOfBlock: Int { min(geometry.queries, Self.queryBlock) }
+  var queriesOfBlock: Int { min(geometry.queries, Self.rowBlock) }
   /// Bytes of the weights of a block, with room for the last vector.
   var weightByteCount: Int { (queriesOfBlock * stride + 16) * lane.byteCount }
-  /// Bytes of a number for each query of a block.
-  var rowByteCount: Int { (queriesOfBlock * lane.byteCount + 63) & ~63 }
+  /// Bytes of a number for each query of a task.
+  var rowByteCount: Int { (min(geometry.queries, Self.queryBlock) * lane.byteCount + 63) & ~63 }
+
+  /// The blocks of a task's queries.
+  func rowBlocks(_ queries: Range<Int>) -> [Range<Int>] {
+    queries.count.pieces(of: Self.rowBlock).map {
+      (queries.lowerBound + $0.lowerBound)..<(queries.lowerBound + $0.upperBound)
+    }
+  }
 
   /// Bytes of the words of a row of a block's weights.
   var wordByteCount: Int { step.dropout == nil ? 0 : (keysOfBlock + 72) * 4 }
 
   /// Where a head of an operand begins, and the distance of its rows.
-  func rows(_ operand: Operand, _ batch: Int, _ head: Int, from row: Int, _ context: RunFrame) -> MatrixProduct.Factor {
+  func rows(_ operand: Operand, _ batch: Int, _ head: Int, from row: Int, _ context: RunFrame) -> PackedProduct.Factor {
     let strides = operand.layout.strides
     let place = operand.layout.offset + batch * strides[0] + head * strides[1] + row * strides[2]
     let leading = max(operand.layout.shape[2] == 1 ? 0 : strides[2], operand.layout.shape[3], 1)
-    return MatrixProduct.Factor(context.values[operand.value]! + place * lane.byteCount, leading: leading)
+    let base = context.values[operand.value]! + place * lane.byteCount
+    return PackedProduct.Factor(pointer: base, row: leading, column: 1)
   }
 
   /// How many keys come before the first query; for all where nothing is causal.

@@ -13,13 +13,56 @@ final class AttentionGradientStep: CPUStep {
   private let blocks: AttentionBlocks
   private let forward: Int
   private let gradient: Operand
+  private let keyByteCount: Int
+  private let valueByteCount: Int
+  private let columnByteCount: Int
+  private let rowByteCount: Int
+  private let weightByteCount: Int
 
   init(_ step: Attention, forward: Int, gradient: Operand, _ builder: StepBuilder) {
     self.step = step
     self.forward = forward
     self.gradient = gradient
     blocks = AttentionBlocks(step, builder)
-    workspaceByteCount = 2 * ((blocks.weightByteCount + 63) & ~63) + blocks.rowByteCount + blocks.wordByteCount
+    let g = step.geometry
+    let product = blocks.product
+    let queries = blocks.queriesOfBlock
+    (keyByteCount, valueByteCount) = (
+      product.columnByteCount(blocks.keysOfBlock, k: g.size), product.columnByteCount(blocks.keysOfBlock, k: g.width)
+    )
+    columnByteCount = max(
+      product.columnByteCount(max(g.size, g.width), k: queries), product.columnByteCount(g.size, k: blocks.keysOfBlock))
+    rowByteCount = max(
+      product.rowByteCount(queries, k: max(g.size, g.width, blocks.keysOfBlock)),
+      product.rowByteCount(blocks.keysOfBlock, k: queries))
+    weightByteCount = (blocks.weightByteCount + 63) & ~63
+    workspaceByteCount =
+      2 * weightByteCount + blocks.rowByteCount + keyByteCount + valueByteCount + columnByteCount + rowByteCount
+      + blocks.wordByteCount
+  }
+
+  /// What a thread's memory holds: weights, their gradients, a number for each query, packed keys and values of a
+  /// block, other packed columns and rows, words.
+  private struct Room {
+    var weights: UnsafeMutableRawPointer
+    var slopes: UnsafeMutableRawPointer
+    var dots: UnsafeMutableRawPointer
+    var keys: UnsafeMutableRawPointer
+    var values: UnsafeMutableRawPointer
+    var columns: UnsafeMutableRawPointer
+    var rows: UnsafeMutableRawPointer
+    var words: UnsafeMutableRawPointer
+  }
+
+  private func room(_ workspace: UnsafeMutableRawPointer) -> Room {
+    let dots = workspace + 2 * weightByteCount
+    let keys = dots + blocks.rowByteCount
+    let values = keys + keyByteCount
+    let columns = values + valueByteCount
+    let rows = columns + columnByteCount
+    return Room(
+      weights: workspace, slopes: workspace + weightByteCount, dots: dots, keys: keys, values: values,
+      columns: columns, rows: rows, words: rows + rowByteCount)
   }
 
   /// Where the gradients of a head and its group begin.
@@ -45,7 +88,7 @@ final class AttentionGradientStep: CPUStep {
       self.clear(targets.key, g.keys * g.size)
       self.clear(targets.value, g.keys * g.width)
       for head in (group * share)..<((group + 1) * share) {
-        self.run(batch, head, targets, frame, workspaces[worker])
+        self.run(batch, head, targets, frame, self.room(workspaces[worker]))
         targets.query += g.queries * g.size * size
       }
     }
@@ -55,64 +98,83 @@ final class AttentionGradientStep: CPUStep {
     target.initializeMemory(as: UInt8.self, repeating: 0, count: count * blocks.lane.byteCount)
   }
 
-  private func run(
-    _ batch: Int, _ head: Int, _ targets: Targets, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
-  ) {
+  private func run(_ batch: Int, _ head: Int, _ targets: Targets, _ frame: RunFrame, _ room: Room) {
     let g = step.geometry
     let size = blocks.lane.byteCount
     let offset = blocks.offset(frame)
-    let dots = workspace + 2 * ((blocks.weightByteCount + 63) & ~63)
+    let group = head / (g.heads / g.groups)
     let logarithms = frame.values[forward]! + g.output.elementCount * size
     for queries in g.queries.pieces(of: AttentionBlocks.queryBlock) {
       let first = (batch * g.heads + head) * g.queries + queries.lowerBound
       let slope = blocks.rows(gradient, batch, head, from: queries.lowerBound, frame)
       blocks.pick(\.attention_dots)(
-        queries.count, g.width, slope.pointer, slope.order.leading, frame.values[forward]! + first * g.width * size,
-        g.width,
-        dots)
+        queries.count, g.width, slope.pointer, slope.row, frame.values[forward]! + first * g.width * size, g.width,
+        room.dots)
       for keys in blocks.reach(queries.upperBound, offset).pieces(of: AttentionBlocks.keyBlock) {
-        var block = blocks.block(
-          batch, head, queries: queries, keys: keys, offset: offset, words: dots + blocks.rowByteCount, frame)
-        run(&block, batch, head, queries, keys, targets, logarithms + first * size, dots, frame, workspace)
+        let key = blocks.rows(step.key, batch, group, from: keys.lowerBound, frame)
+        let value = blocks.rows(step.value, batch, group, from: keys.lowerBound, frame)
+        let columns = (
+          key: blocks.product.columns(keys.count, k: g.size, key.transposed, room: room.keys),
+          value: blocks.product.columns(keys.count, k: g.width, value.transposed, room: room.values)
+        )
+        for rows in blocks.rowBlocks(queries) {
+          let reached = keys.lowerBound..<min(keys.upperBound, blocks.reach(rows.upperBound, offset))
+          guard !reached.isEmpty else { continue }
+          let block = blocks.block(batch, head, queries: rows, keys: reached, offset: offset, words: room.words, frame)
+          let place = rows.lowerBound - queries.lowerBound
+          var moved = room
+          moved.dots += place * size
+          attend(
+            block, logarithms + (first + place) * size, columns, moved,
+            Rows(
+              query: blocks.rows(step.query, batch, head, from: rows.lowerBound, frame), key: key,
+              slope: blocks.rows(gradient, batch, head, from: rows.lowerBound, frame)),
+            Targets(
+              query: targets.query + rows.lowerBound * g.size * size,
+              key: targets.key + keys.lowerBound * g.size * size,
+              value: targets.value + keys.lowerBound * g.width * size))
+        }
       }
     }
   }
 
-  private func run(
-    _ block: inout csimd_weights, _ batch: Int, _ head: Int, _ queries: Range<Int>, _ keys: Range<Int>,
-    _ targets: Targets, _ logarithms: UnsafeMutableRawPointer, _ dots: UnsafeMutableRawPointer, _ frame: RunFrame,
-    _ workspace: UnsafeMutableRawPointer
+  /// The rows of a block: queries, keys and the gradients of results.
+  private struct Rows {
+    var query: PackedProduct.Factor
+    var key: PackedProduct.Factor
+    var slope: PackedProduct.Factor
+  }
+
+  /// Some queries and a block of keys, which begin where `rows` and `targets` point.
+  private func attend(
+    _ block: csimd_weights, _ logarithms: UnsafeMutableRawPointer,
+    _ columns: (key: PackedProduct.Columns, value: PackedProduct.Columns), _ room: Room, _ rows: Rows,
+    _ targets: Targets
   ) {
     let g = step.geometry
-    let size = blocks.lane.byteCount
-    let group = head / (g.heads / g.groups)
-    let query = blocks.rows(step.query, batch, head, from: queries.lowerBound, frame)
-    let key = blocks.rows(step.key, batch, group, from: keys.lowerBound, frame)
-    let value = blocks.rows(step.value, batch, group, from: keys.lowerBound, frame)
-    let slope = blocks.rows(gradient, batch, head, from: queries.lowerBound, frame)
-    let weights = MatrixProduct.Factor(workspace, leading: blocks.stride)
-    let slopes = MatrixProduct.Factor(workspace + (blocks.weightByteCount + 63) & ~63, leading: blocks.stride)
     let product = blocks.product
+    let (queries, keys) = (block.rows, block.keys)
+    let weights = PackedProduct.Factor(pointer: room.weights, row: blocks.stride, column: 1)
+    let slopes = PackedProduct.Factor(pointer: room.slopes, row: blocks.stride, column: 1)
     product.multiply(
-      m: queries.count, n: keys.count, k: g.size, query, key.transposed, weights.pointer, leading: blocks.stride)
+      m: queries, n: keys, k: g.size, rows.query, columns.key, room.weights, leading: blocks.stride,
+      accumulates: false, room: room.rows)
     product.multiply(
-      m: queries.count, n: keys.count, k: g.width, slope, value.transposed, slopes.pointer, leading: blocks.stride)
-    blocks.pick(\.attention_gradients)(&block, logarithms, dots, weights.pointer, slopes.pointer)
+      m: queries, n: keys, k: g.width, rows.slope, columns.value, room.slopes, leading: blocks.stride,
+      accumulates: false, room: room.rows)
+    withUnsafePointer(to: block) {
+      blocks.pick(\.attention_gradients)($0, logarithms, room.dots, room.weights, room.slopes)
+    }
     product.multiply(
-      m: keys.count, n: g.width, k: queries.count, weights.transposed, slope,
-      targets.value + keys.lowerBound * g.width * size, leading: g.width, accumulates: true)
+      m: keys, n: g.width, k: queries, weights.transposed,
+      product.columns(g.width, k: queries, rows.slope, room: room.columns), targets.value, leading: g.width,
+      accumulates: true, room: room.rows)
     product.multiply(
-      m: queries.count, n: g.size, k: keys.count, slopes, key,
-      targets.query + queries.lowerBound * g.size * size, leading: g.size, accumulates: true)
+      m: queries, n: g.size, k: keys, slopes, product.columns(g.size, k: keys, rows.key, room: room.columns),
+      targets.query, leading: g.size, accumulates: true, room: room.rows)
     product.multiply(
-      m: keys.count, n: g.size, k: queries.count, slopes.transposed, query,
-      targets.key + keys.lowerBound * g.size * size, leading: g.size, accumulates: true)
-  }
-}
-
-extension MatrixProduct.Factor {
-  /// The same matrix with its axes exchanged.
-  fileprivate var transposed: MatrixProduct.Factor {
-    MatrixProduct.Factor(pointer, order.turned)
+      m: keys, n: g.size, k: queries, slopes.transposed,
+      product.columns(g.size, k: queries, rows.query, room: room.columns), targets.key, leading: g.size,
+      accumulates: true, room: room.rows)
   }
 }

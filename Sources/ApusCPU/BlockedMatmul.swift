@@ -66,8 +66,8 @@ final class BlockedMatmulStep: CPUStep {
       let first = (batch * m + rows.lowerBound) * n + columns.lowerBound
       let target = tiles.target(first, columns: columns.count, room: room)
       product.multiply(
-        rows: rows, columns: columns, factor(left, leftOrder, a, batch), factor(right, rightOrder, b, batch), target.pointer,
-        leading: target.leading, shared: shared, workspace: workspaces[worker])
+        rows: rows, columns: columns, factor(left, leftOrder, a, batch), factor(right, rightOrder, b, batch),
+        target.pointer, leading: target.leading, shared: shared, workspace: workspaces[worker])
       tiles.finish(first, rows: rows.count, columns: columns.count, target, room: room)
     }
   }

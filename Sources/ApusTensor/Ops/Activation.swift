@@ -50,9 +50,9 @@ extension Op {
   static let gelu = activation(
     "gelu",
     gradient: .unary { g, x, _ in
-      // Φ(x) + x·φ(x)
-      let distribution = (x * -0.7071067811865476).erfc() * 0.5
-      let density = (x * x * -0.5).exp() * 0.3989422804014327
+      // Φ(x) + x·φ(x); the tail is the one that the value is made of.
+      let distribution = (x * x.constant(-0.7071067811865476)).erfc() * x.constant(0.5)
+      let density = (x * x * x.constant(-0.5)).exp() * x.constant(0.3989422804014327)
       return g * (distribution + x * density)
     }
   ) { code, x in

@@ -1,0 +1,59 @@
+import ApusDevice
+import CSIMD
+
+/// Products of small matrices of floating-point numbers on one thread, in memory of its own: columns that several
+/// products share are packed once.
+struct PackedProduct {
+  typealias Factor = BlockKernels.Factor
+
+  /// Columns that products share.
+  struct Columns {
+    fileprivate var panels: csimd_panels
+    fileprivate var count: Int
+  }
+
+  private let kernels: BlockKernels
+
+  init(_ lane: Lane, _ builder: StepBuilder) { kernels = BlockKernels(lane, builder) }
+
+  private static let depth = BlockSchedule.depth
+  /// The longest row in which columns are read where they lie.
+  private static let longestRowInPlace = 256
+
+  /// Bytes of packed columns.
+  func columnByteCount(_ columns: Int, k: Int) -> Int { kernels.panelByteCount(columns: columns, k: k) }
+  /// Bytes that a product of so many rows takes.
+  func rowByteCount(_ rows: Int, k: Int) -> Int { kernels.sliverByteCount(rows: rows, k: min(k, Self.depth)) }
+
+  /// The columns of `b: [k, columns]` as `multiply` takes them: where they lie, or packed in `room`.
+  func columns(_ columns: Int, k: Int, _ b: Factor, room: UnsafeMutableRawPointer) -> Columns {
+    if kernels.canReadInPlace(columns: columns, b.column != 1), b.row <= Self.longestRowInPlace {
+      return Columns(panels: kernels.inPlace(b), count: columns)
+    }
+    kernels.packColumns(columns, k: k, b, room, height: k)
+    return Columns(panels: kernels.packed(room, height: k), count: columns)
+  }
+
+  /// `c[m, n] = a[m, k]·b[k, n]`, or added to c. Where n is less than the columns of b, those up to the end of a panel
+  /// are written too.
+  func multiply(
+    m: Int, n: Int, k: Int, _ a: Factor, _ b: Columns, _ c: UnsafeMutableRawPointer, leading: Int,
+    accumulates: Bool, room: UnsafeMutableRawPointer
+  ) {
+    var panels = b.panels
+    let width = kernels.panelWidth
+    let columns = min(b.count, (n + width - 1) / width * width)
+    for start in stride(from: 0, through: max(0, k - 1), by: Self.depth) {
+      let count = min(Self.depth, k - start)
+      kernels.packRows(m, k: count, a.moved(column: start, kernels.lane), room)
+      panels.first = b.panels.first + start
+      kernels.multiply(
+        m: m, n: columns, k: count, room, panels, c, leading: leading, accumulates: accumulates || start > 0)
+    }
+  }
+}
+
+extension BlockKernels.Factor {
+  /// The same matrix with its axes exchanged.
+  var transposed: BlockKernels.Factor { BlockKernels.Factor(pointer: pointer, row: column, column: row) }
+}
