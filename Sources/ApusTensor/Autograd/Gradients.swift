@@ -52,6 +52,8 @@ struct BackwardPass: ~Copyable {
   private var cotangents: [Tensor?] = []
   /// The gradients of the results of nodes that have several.
   private var partCotangents: [Int: [Tensor?]] = [:]
+  /// What slices of a node give to its gradient.
+  private var slices: [Int: SliceGradients] = [:]
 
   init(_ output: Node, _ targetNodes: [Node]) {
     output.device.withEvaluator { collect(output, targetNodes, epoch: $0.nextEpoch()) }
@@ -153,6 +155,7 @@ struct BackwardPass: ~Copyable {
     if let last = order.indices.last, isNeeded[last] { cotangents[last] = seed }
     let namesOrigins = AnomalyScope.current != nil
     for index in order.indices.reversed() {
+      joinSlices(of: index, namesOrigins)
       let parts = partCotangents[index]
       guard let gradient = cotangents[index] ?? parts?.lazy.compactMap({ $0 }).first else { continue }
       let node = order[index].takeUnretainedValue()
@@ -163,6 +166,11 @@ struct BackwardPass: ~Copyable {
           let count = order[whole].takeUnretainedValue().results.types.count
           partCotangents[whole, default: Array(repeating: nil, count: count)][node.attributes.integers[0]] = gradient
         }
+        continue
+      }
+      if node.op === Op.slice, let edge = range.first {
+        let source = Int(edges[edge])
+        if isNeeded[source] { slices[source, default: SliceGradients(node)].append(gradient, node) }
         continue
       }
       guard case .rule(let rule) = node.op.gradient else { continue }
@@ -179,6 +187,16 @@ struct BackwardPass: ~Copyable {
       }
     }
     return targets.map { $0 < 0 ? nil : cotangents[$0] }
+  }
+
+  /// Adds what slices of a node give, once all of them are known.
+  private mutating func joinSlices(of index: Int, _ namesOrigins: Bool) {
+    guard let found = slices.removeValue(forKey: index) else { return }
+    let shape = order[index]._withUnsafeGuaranteedRef(\.shape)
+    let contributions =
+      namesOrigins
+      ? AnomalyScope.building(.gradient(of: found.serial)) { found.contributions(shape) } : found.contributions(shape)
+    for contribution in contributions { add(contribution, at: index) }
   }
 
   /// Adds what a rule gives to the inputs of its node.

@@ -1,0 +1,43 @@
+/// What slices of one tensor contribute to its gradient: where they are pieces of it one after the other, the gradient
+/// is their concatenation, instead of a sum of arrays that are mostly zeros.
+struct SliceGradients {
+  private struct Piece {
+    var gradient: Tensor
+    var starts: [Int]
+    var steps: [Int]
+  }
+
+  private var pieces: [Piece] = []
+  /// The node of the first slice.
+  let serial: UInt64
+
+  init(_ slice: Node) { serial = slice.serial }
+
+  mutating func append(_ gradient: Tensor, _ slice: Node) {
+    let (starts, steps, _) = Op.sliceParts(slice.attributes.integers)
+    pieces.append(Piece(gradient: gradient, starts: starts, steps: steps))
+  }
+
+  /// Tensors of `shape`, whose sum is the gradient.
+  func contributions(_ shape: Shape) -> [Tensor] {
+    for axis in 0..<shape.rank where pieces.count > 1 && areParts(of: shape, along: axis) {
+      return [.concatenated(sorted(along: axis).map(\.gradient), alongAxis: axis)]
+    }
+    return pieces.map { $0.gradient.embedded(in: shape, start: $0.starts, step: $0.steps) }
+  }
+
+  private func sorted(along axis: Int) -> [Piece] { pieces.sorted { $0.starts[axis] < $1.starts[axis] } }
+
+  /// Whether the pieces are the whole shape, cut along an axis.
+  private func areParts(of shape: Shape, along axis: Int) -> Bool {
+    var place = 0
+    for piece in sorted(along: axis) {
+      let extents = piece.gradient.shape
+      guard (0..<shape.rank).allSatisfy({ $0 == axis || extents[$0] == shape[$0] }), piece.steps.allSatisfy({ $0 == 1 }),
+        piece.starts[axis] == place, extents[axis] > 0
+      else { return false }
+      place += extents[axis]
+    }
+    return place == shape[axis]
+  }
+}
