@@ -106,9 +106,12 @@ class Peer:
         return lines(self.command([*words, *shared]), self.apus.threads)
 
 
-def machine(threads: int) -> str:
-    """The day, the processor and how much of it is used."""
+def processor() -> str:
     with open("/proc/cpuinfo") as text:
         names = [line.partition(":")[2].strip() for line in text if line.startswith("model name")]
-    name = names[0] if names else platform.machine()
-    return f"{datetime.date.today()}, {name}, {os.cpu_count()} cores, {threads} threads"
+    return names[0] if names else platform.machine()
+
+
+def machine(threads: int) -> str:
+    """The day, the processor and how much of it is used."""
+    return f"{datetime.date.today()}, {processor()}, {os.cpu_count()} cores, {threads} threads"
