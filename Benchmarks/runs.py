@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,12 @@ class Apus:
     def bench(self, words: list, threads: int | None = None, runs: int = 3) -> Lines:
         command = [self.path, "bench", *words, "--device", self.device, "--runs", runs, "--json"]
         return lines(command, threads or self.threads)
+
+    def title(self) -> list[str]:
+        """What the system calls a device that is not the processor."""
+        text = output([self.path, "devices", "--json"], self.threads) if self.device != "cpu" else ""
+        devices = [json.loads(line) for line in text.splitlines()]
+        return [line["title"] for line in devices if line["name"].startswith(self.device)][:1]
 
     def version(self) -> str:
         """The version and the commit, with a + where what is built from was changed since."""
@@ -115,3 +122,22 @@ def processor() -> str:
 def machine(threads: int) -> str:
     """The day, the processor and how much of it is used."""
     return f"{datetime.date.today()}, {processor()}, {os.cpu_count()} cores, {threads} threads"
+
+
+class OtherLoad:
+    """What processes that have nothing to do with a comparison take: the first reason to doubt it."""
+
+    def __init__(self):
+        self.start = self.state()
+
+    @staticmethod
+    def state() -> tuple[float, float, float]:
+        """Seconds: of the clock, of all cores at work, of this process and those that it waited for."""
+        with open("/proc/stat") as stat:
+            user, nice, system, _, _, *interrupts = map(int, stat.readline().split()[1:9])
+        busy = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), busy, sum(os.times()[:4])
+
+    def cores(self) -> float:
+        passed, busy, own = (now - then for now, then in zip(self.state(), self.start))
+        return max(0, busy - own) / passed

@@ -15,9 +15,10 @@ UNITS = {"gemm": "GFLOP/s", "conv": "GFLOP/s", "ops": "GB/s"}
 HEADER = """# Results on {device}
 
 Updated {date}. `Benchmarks/compare --save` writes this file, a section for each kind and peer, and replaces only those
-that it measured. Apus and the peer take turns, a round each, on an otherwise idle machine; a side's figure is the median
-over the rounds of its median run. A ratio is Apus' speed over the peer's in the same round, so that above 1 Apus is
-faster; the table has its median and its range. *Must* is the bound of `Benchmarks/targets.json`.
+that it measured. Apus and the peer take turns, a round each; a side's figure is the median over the rounds of its
+median run. A ratio is Apus' speed over the peer's in the same round, so that above 1 Apus is faster; the table has its
+median and its range. MB are the most memory the process held less what it held before the model was built. *Must* is
+the bound of `Benchmarks/targets.json`.
 """
 
 

@@ -100,12 +100,17 @@ class CompareTests(unittest.TestCase):
         for words in wrong:
             self.assertEqual(self.compare(*words).returncode, 64, words)
 
+    def test_problems_that_make_no_sense_with_a_peer(self):
+        lines = [line("negate-256x256", 0.5, gbytes_per_second=3.0)]
+        self.assertEqual(self.compare("ops", "--peer", "copy", lines=lines).returncode, 64)
+
     def test_a_table_beside_a_peer(self):
-        lines = [line("negate-256x256", 0.5, gbytes_per_second=3.0, benchmark="ops")]
+        lines = [line("negate-4096x4096", 0.5, gbytes_per_second=3.0, benchmark="ops")]
         run = self.compare("ops", "--peer", "copy", lines=lines)
         self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertRegex(run.stdout, r"## ops, copy\n\n.* 1 threads; .*copy; 1 round\.\n\n\| problem ")
-        self.assertRegex(run.stdout, r"\| negate-256x256 \| +1.500 \| +[\d.]+ \| ")
+        setting = r"## ops, copy\n\n.* 1 threads; .*copy; other processes took [\d.]+ cores; 1 round\.\n\n\| problem "
+        self.assertRegex(run.stdout, setting)
+        self.assertRegex(run.stdout, r"\| negate-4096x4096 \| +1.500 \| +[\d.]+ \| ")
 
 
 class Ratios:

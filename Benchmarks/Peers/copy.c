@@ -1,4 +1,4 @@
-// How fast the memory of this machine can be copied, by all threads at once: memcpy, and stores that go past the caches.
+// How fast the memory of this machine can be copied by all threads at once: memcpy, and stores that pass the caches by.
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>

@@ -50,10 +50,11 @@ def need(module, package):
         stop(error, f"{sys.executable} -m pip install '{package}'")
 
 
-def serve(options, peer, bodies, steps=()):
-    """Measures what was asked for; `bodies` holds a function for each kind, which takes a problem's name."""
+def serve(options, peer, bodies, steps=(), problems="*"):
+    """Measures what was asked for; `bodies` holds a function for each kind, which takes a problem's name. A description
+    has the workloads of step, and for each other kind the pattern of the problems that make sense."""
     if options.kind == "describe":
-        kinds = {kind: list(steps) if kind == "step" else [] for kind in bodies}
+        kinds = {kind: list(steps) if kind == "step" else [problems] for kind in bodies}
         print(json.dumps({"peer": peer, "devices": options.devices, "kinds": kinds}))
     elif options.kind not in bodies:
         sys.exit(f"{Path(sys.argv[0]).stem}: {options.kind} is not measured, only {' and '.join(bodies)}")

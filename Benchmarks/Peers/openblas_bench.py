@@ -46,5 +46,6 @@ def gemm(name):
         measure.report(peer, samples, operations=2 * m * n * k, **line)
 
 
-peer = " ".join(word.decode() for word in [*openblas.openblas_get_config().split()[:2], openblas.openblas_get_corename()])
+name_and_version, core = openblas.openblas_get_config().split()[:2], openblas.openblas_get_corename()
+peer = " ".join(word.decode() for word in [*name_and_version, core])
 measure.serve(options, peer, {"gemm": gemm})
