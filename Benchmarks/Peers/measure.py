@@ -1,28 +1,68 @@
 """What the scripts of the peers share: the words of `apus bench`, its clock and its lines."""
 
 import argparse
+import importlib
 import json
 import os
 import re
 import statistics
+import sys
 import time
+from pathlib import Path
 
 
 def arguments(description, devices):
     """The words of `apus bench`, and the number of threads."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("kind", choices=["gemm", "conv", "ops", "step"])
-    parser.add_argument("workloads", nargs="?", help="with step: the workloads, with commas between")
-    parser.add_argument("--problem", action="append", default=[])
+    parser.add_argument("kind", choices=["gemm", "conv", "ops", "step", "describe"])
+    parser.add_argument("workloads", nargs="?", default="", help="with step: the workloads, with commas between")
+    parser.add_argument("--problem", action="append", default=[], help="needed with gemm, conv and ops")
     parser.add_argument("--transpose", choices=["NN", "NT", "TN"])
     parser.add_argument("--pass", dest="passes", choices=["forward", "input", "weight", "all"])
-    parser.add_argument("--device", default=devices[0], choices=devices)
+    parser.add_argument("--device", default=devices[0], help=f"{' or '.join(devices)} (default: {devices[0]})")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     result = parser.parse_args()
-    result.problems = [name for names in result.problem for name in names.split(",")]
-    result.steps = (result.workloads or "").split(",")
+    result.devices = devices
+    if result.kind != "describe" and result.device.partition(":")[0] not in devices:
+        parser.error(f"no device {result.device}; there is {' and '.join(devices)}")
+    names = ([result.workloads] if result.workloads else []) if result.kind == "step" else result.problem
+    result.names = [name for words in names for name in words.split(",")]
+    if result.kind in ("gemm", "conv", "ops") and not result.names:
+        parser.error(f"{result.kind} needs a --problem; Benchmarks/compare passes those of apus bench")
+    result.transposes = [result.transpose] if result.transpose else ["NN", "NT", "TN"]
+    result.passes = [result.passes] if result.passes not in (None, "all") else ["forward", "input", "weight"]
     return result
+
+
+def stop(reason, install):
+    """Ends a script whose peer is not there, as `apus` does when there is no such device."""
+    script = Path(sys.argv[0]).stem
+    print(f"{script}: {reason}; install it: {install}", file=sys.stderr)
+    sys.exit(69)
+
+
+def need(module, package):
+    """Stops when a module cannot be imported, and says how to get it."""
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        stop(error, f"{sys.executable} -m pip install '{package}'")
+
+
+def serve(options, peer, bodies, steps=(), problems="*"):
+    """Measures what was asked for; `bodies` holds a function for each kind, which takes a problem's name. A description
+    has the workloads of step, and for each other kind the pattern of the problems that make sense."""
+    if options.kind == "describe":
+        kinds = {kind: list(steps) if kind == "step" else [problems] for kind in bodies}
+        print(json.dumps({"peer": peer, "devices": options.devices, "kinds": kinds}))
+    elif options.kind not in bodies:
+        sys.exit(f"{Path(sys.argv[0]).stem}: {options.kind} is not measured, only {' and '.join(bodies)}")
+    elif unknown := [name for name in options.names if options.kind == "step" and name not in steps]:
+        sys.exit(f"{Path(sys.argv[0]).stem}: no workload {unknown[0]}; there is {', '.join(steps)}")
+    else:
+        for name in options.names or steps:
+            bodies[options.kind](name)
 
 
 def measure(body, synchronize, runs, span=0.05):
@@ -59,14 +99,30 @@ def convolution(name):
     return sizes | {letter: int(number) for letter, number in re.findall(r"([A-Z])(\d+)", name)}
 
 
-def resident_bytes(key="VmRSS"):
-    """What the system says of the memory of this process; `VmHWM` is the most it ever held."""
+class ProcessUse:
+    """What a step takes of its process, as Apus counts it: the time from the start of the process to the first loss,
+    and the most memory it ever held less what it held before the model was built. Both belong to the first workload
+    of a process alone."""
+
+    is_used = False
+
+    def __init__(self):
+        self.is_first, ProcessUse.is_used = not ProcessUse.is_used, True
+        self.before = status_bytes("VmRSS")
+
+    def first_loss(self):
+        with open("/proc/self/stat") as stat:
+            ticks = float(stat.read().rpartition(")")[2].split()[19])
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        self.first_step_ms = round(age * 1e3)
+
+    def line(self):
+        if not self.is_first:
+            return {}
+        return {"first_step_ms": self.first_step_ms, "peak_bytes": status_bytes("VmHWM") - self.before}
+
+
+def status_bytes(key):
+    """What the system says of the memory of this process: `VmRSS` is what it holds, `VmHWM` the most it ever held."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(key))
-
-
-def process_milliseconds():
-    """Milliseconds since this process was started."""
-    with open("/proc/self/stat") as stat:
-        ticks = float(stat.read().rpartition(")")[2].split()[19])
-    return (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")) * 1e3

@@ -8,12 +8,16 @@ import measure
 
 options = measure.arguments(__doc__, devices=["cpu", "opencl"])
 os.environ["TRAINING"] = "1"
-os.environ["DEV"] = {"cpu": "CPU", "opencl": "CL"}[options.device]
+os.environ["DEV"] = {"cpu": "CPU", "opencl": "CL"}[options.device.partition(":")[0]]
+
+measure.need("tinygrad", "tinygrad>=0.14")
 
 from tinygrad import Tensor, TinyJit  # noqa: E402, what it runs on is read when it is imported
 from tinygrad.nn import Conv2d, Linear  # noqa: E402
 from tinygrad.nn.optim import SGD, Adam  # noqa: E402
 from tinygrad.nn.state import get_parameters  # noqa: E402
+
+peer = f"tinygrad {version('tinygrad')}"
 
 
 class MLP:
@@ -45,7 +49,7 @@ STEPS = {
 
 def step(name):
     make, optimizer = STEPS[name]
-    before = measure.resident_bytes()
+    use = measure.ProcessUse()
     model = make()
     rule = optimizer(get_parameters(model))
     images, labels = Tensor.randn(128, 1, 28, 28).realize(), Tensor.randint(128, high=10).realize()
@@ -58,16 +62,10 @@ def step(name):
         return loss.realize(*rule.schedule_step())
 
     run().item()
-    first = measure.process_milliseconds()
+    use.first_loss()
     samples = measure.measure(lambda: run().item(), lambda: None, options.runs, span=0.1)
-    line = {"benchmark": "step", "problem": name, "device": options.device}
-    peak = measure.resident_bytes("VmHWM") - before
-    measure.report(
-        f"tinygrad {version('tinygrad')}", samples, first_step_ms=round(first), peak_bytes=peak, **line
-    )
+    line = {"benchmark": "step", "problem": name, "device": options.device} | use.line()
+    measure.report(peer, samples, **line)
 
 
-if options.kind != "step":
-    raise SystemExit("tinygrad_bench: only step is measured with tinygrad")
-for name in options.steps:
-    step(name)
+measure.serve(options, peer, {"step": step}, STEPS)

@@ -4,20 +4,24 @@
 from functools import partial
 
 import measure
-import torch
-import torch.nn as nn
-import torch.nn.functional as F
-
-from torch_models import VGG, AlexNet, CharLSTM, CharTransformer, ResNet
 
 options = measure.arguments(__doc__, devices=["cpu", "cuda"])
+measure.need("torch", "torch")
+
+import torch  # noqa: E402, only after it was looked for
+import torch.nn as nn  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+
+from torch_models import VGG, AlexNet, CharLSTM, CharTransformer, ResNet  # noqa: E402
+
+peer = f"torch {torch.__version__}"
 device = torch.device(options.device)
 torch.set_num_threads(options.threads)
 torch.manual_seed(1)
 # float32 is float32: Apus uses no shorter type unless asked either.
 torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 synchronize = torch.cuda.synchronize if options.device == "cuda" else lambda: None
-report = partial(measure.report, f"torch {torch.__version__}", benchmark=options.kind, device=options.device)
+report = partial(measure.report, peer, benchmark=options.kind, device=options.device)
 
 
 def clock(body, **line):
@@ -31,7 +35,7 @@ def random(*shape):
 def gemm(name):
     m, n, k = map(int, name.split("x"))
     result = torch.empty(m, n, device=device)
-    for transpose in [options.transpose] if options.transpose else ["NN", "NT", "TN"]:
+    for transpose in options.transposes:
         a = random(k, m).t() if transpose[0] == "T" else random(m, k)
         b = random(n, k).t() if transpose[1] == "T" else random(k, n)
         clock(lambda: torch.matmul(a, b, out=result), problem=name, transpose=transpose, operations=2 * m * n * k)
@@ -55,17 +59,16 @@ def conv(name):
         "input": lambda: backward([True, False, False]),
         "weight": lambda: backward([False, True, False]),
     }
-    for name_of_pass, body in passes.items():
-        if options.passes in (None, "all", name_of_pass):
-            clock(body, problem=name, operations=2 * y.numel() * w[0].numel(), **{"pass": name_of_pass})
+    for chosen in options.passes:
+        clock(passes[chosen], problem=name, operations=2 * y.numel() * w[0].numel(), **{"pass": chosen})
 
 
 # The shapes of the inputs, by the size of a matrix, and the operation; as in Apus results are new tensors.
 ONE, TWO, THREE = (lambda n, count=count: [(n, n)] * count for count in (1, 2, 3))
 OPERATIONS = {
-    "negate": (ONE, torch.neg), "relu": (ONE, torch.relu), "rsqrt": (ONE, torch.rsqrt), "exp": (ONE, torch.exp),
-    "log": (ONE, torch.log), "tanh": (ONE, torch.tanh), "sigmoid": (ONE, torch.sigmoid), "sin": (ONE, torch.sin),
-    "erf": (ONE, torch.erf), "gelu": (ONE, F.gelu), "to-float16": (ONE, lambda x: x.half()),
+    "copy": (ONE, torch.clone), "negate": (ONE, torch.neg), "relu": (ONE, torch.relu), "rsqrt": (ONE, torch.rsqrt),
+    "exp": (ONE, torch.exp), "log": (ONE, torch.log), "tanh": (ONE, torch.tanh), "sigmoid": (ONE, torch.sigmoid),
+    "sin": (ONE, torch.sin), "erf": (ONE, torch.erf), "gelu": (ONE, F.gelu), "to-float16": (ONE, lambda x: x.half()),
     "add": (TWO, torch.add), "multiply": (TWO, torch.mul), "divide": (TWO, torch.div), "less": (TWO, torch.lt),
     "add-row": (lambda n: [(n, n), (n,)], torch.add), "add-column": (lambda n: [(n, n), (n, 1)], torch.add),
     "fused-chain": (THREE, lambda x, y, z: torch.relu(torch.tanh(x * y + z) * x)),
@@ -144,7 +147,7 @@ STEPS = {
 
 def step(name):
     make, optimizer, batch = STEPS[name]
-    before = measure.resident_bytes()
+    use = measure.ProcessUse()
     model = make().to(device)
     rule = optimizer(model.parameters())
     inputs, targets = batch()
@@ -157,13 +160,12 @@ def step(name):
         return loss
 
     run().item()
-    first = measure.process_milliseconds()
+    use.first_loss()
     samples = measure.measure(run, synchronize, options.runs, span=0.1)
-    peak = measure.resident_bytes("VmHWM") - before
+    line = {"problem": name} | use.line()
     if options.device == "cuda":
-        peak = torch.cuda.max_memory_allocated()
-    report(samples, problem=name, first_step_ms=round(first), peak_bytes=peak)
+        line["peak_bytes"] = torch.cuda.max_memory_allocated()
+    report(samples, **line)
 
 
-for name in options.steps if options.kind == "step" else options.problems:
-    {"gemm": gemm, "conv": conv, "ops": ops, "step": step}[options.kind](name)
+measure.serve(options, peer, {"gemm": gemm, "conv": conv, "ops": ops, "step": step}, STEPS)

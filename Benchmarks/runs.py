@@ -1,0 +1,143 @@
+"""Runs `apus bench` and the scripts of the peers and reads the lines that they print."""
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+# A line of one side, by the problem and its transpose or pass.
+Lines = dict[tuple[str, str], dict]
+
+
+class Failure(Exception):
+    """What keeps a comparison from running, and the status to end with."""
+
+    def __init__(self, message: str, status: int = 1):
+        super().__init__(message)
+        self.status = status
+
+
+def output(command: list, threads: int) -> str:
+    """What a command prints. Variables of OpenBLAS are kept away from it: they choose other code on both sides."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    words = [str(word) for word in command]
+    try:
+        run = subprocess.run(words, capture_output=True, text=True, env=environment | {"APUS_THREADS": str(threads)})
+    except OSError as error:
+        raise Failure(f"{words[0]}: {error.strerror}", 69) from error
+    if run.returncode != 0:
+        raise Failure(run.stderr.strip() or f"{' '.join(words)} failed", run.returncode if run.returncode > 0 else 1)
+    return run.stdout
+
+
+def lines(command: list, threads: int) -> Lines:
+    found = [json.loads(line) for line in output(command, threads).splitlines() if line.startswith("{")]
+    return {(line["problem"], line.get("transpose", line.get("pass", ""))): line for line in found}
+
+
+def speed(line: dict) -> float:
+    """The rate of the median run, or runs in a millisecond where there is no rate."""
+    rate = line.get("gflops", line.get("gbytes_per_second"))
+    return rate * line["min_ms"] / line["median_ms"] if rate else 1 / line["median_ms"]
+
+
+@dataclass
+class Apus:
+    path: Path
+    device: str
+    threads: int
+
+    def check(self):
+        if not os.access(self.path, os.X_OK):
+            raise Failure(f"{self.path} is missing; build it: swift build -c release --product apus", 69)
+
+    def bench(self, words: list, threads: int | None = None, runs: int = 3) -> Lines:
+        command = [self.path, "bench", *words, "--device", self.device, "--runs", runs, "--json"]
+        return lines(command, threads or self.threads)
+
+    def title(self) -> list[str]:
+        """What the system calls a device that is not the processor."""
+        text = output([self.path, "devices", "--json"], self.threads) if self.device != "cpu" else ""
+        devices = [json.loads(line) for line in text.splitlines()]
+        return [line["title"] for line in devices if line["name"].startswith(self.device)][:1]
+
+    def version(self) -> str:
+        """The version and the commit, with a + where what is built from was changed since."""
+        version = output([self.path, "--version"], self.threads).strip()
+        git = ["git", "-C", HERE.parent]
+        try:
+            commit = output([*git, "rev-parse", "--short", "HEAD"], self.threads).strip()
+            built_from = ["Package.swift", "Sources", "Kernels", "Benchmarks/ApusBenchmarks"]
+            changed = output([*git, "status", "--porcelain", "--", *built_from], self.threads).strip()
+        except Failure:
+            return version
+        return f"{version} ({commit}{'+' if changed else ''})"
+
+
+@dataclass
+class Peer:
+    """A script of `Peers`, run by a Python that has what it measures."""
+
+    name: str
+    python: str
+    apus: Apus
+    version: str = ""
+    kinds: dict[str, list[str]] = field(default_factory=dict)
+
+    @staticmethod
+    def names() -> list[str]:
+        return sorted(path.stem.removesuffix("_bench") for path in (HERE / "Peers").glob("*_bench.py"))
+
+    def __post_init__(self):
+        """Asks the script what it can do; one whose peer is missing says so and how to install it."""
+        found = json.loads(self.run(["describe"]))
+        self.version, self.kinds = found["peer"], found["kinds"]
+        if self.apus.device.partition(":")[0] not in found["devices"]:
+            message = f"{self.name} is measured on {' and '.join(found['devices'])}, not on {self.apus.device}"
+            raise Failure(message, 64)
+
+    def command(self, words: list) -> list:
+        return [self.python, HERE / "Peers" / f"{self.name}_bench.py", *words]
+
+    def run(self, words: list) -> str:
+        return output(self.command(words), self.apus.threads)
+
+    def bench(self, words: list) -> Lines:
+        shared = ["--device", self.apus.device, "--runs", 3, "--threads", self.apus.threads]
+        return lines(self.command([*words, *shared]), self.apus.threads)
+
+
+def processor() -> str:
+    with open("/proc/cpuinfo") as text:
+        names = [line.partition(":")[2].strip() for line in text if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def machine(threads: int) -> str:
+    """The day, the processor and how much of it is used."""
+    return f"{datetime.date.today()}, {processor()}, {os.cpu_count()} cores, {threads} threads"
+
+
+class OtherLoad:
+    """What processes that have nothing to do with a comparison take: the first reason to doubt it."""
+
+    def __init__(self):
+        self.start = self.state()
+
+    @staticmethod
+    def state() -> tuple[float, float, float]:
+        """Seconds: of the clock, of all cores at work, of this process and those that it waited for."""
+        with open("/proc/stat") as stat:
+            user, nice, system, _, _, *interrupts = map(int, stat.readline().split()[1:9])
+        busy = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), busy, sum(os.times()[:4])
+
+    def cores(self) -> float:
+        passed, busy, own = (now - then for now, then in zip(self.state(), self.start))
+        return max(0, busy - own) / passed
