@@ -24,7 +24,7 @@ struct Transposition {
   private let transpose: Function
 
   private static let rowGrain = 64
-  private static let leastExtent = 4
+  private static let leastExtent = 2
 
   /// The copy that a program amounts to, or `nil`.
   init?(_ program: Program, _ segment: Binding, _ builder: StepBuilder) {

@@ -33,8 +33,8 @@ struct SliceGradients {
     var place = 0
     for piece in sorted(along: axis) {
       let extents = piece.gradient.shape
-      guard (0..<shape.rank).allSatisfy({ $0 == axis || extents[$0] == shape[$0] }), piece.steps.allSatisfy({ $0 == 1 }),
-        piece.starts[axis] == place, extents[axis] > 0
+      guard piece.starts[axis] == place, extents[axis] > 0, piece.steps.allSatisfy({ $0 == 1 }),
+        (0..<shape.rank).allSatisfy({ $0 == axis || extents[$0] == shape[$0] })
       else { return false }
       place += extents[axis]
     }

@@ -98,7 +98,7 @@ extension Planner {
   }
 
   private func canMove(_ transforms: [ViewTransform], through base: Int) -> Bool {
-    guard users[base].count == 1, !isOutput[base], nodes[base].op !== Op.index else { return false }
+    guard users[base].count == 1, !isOutput[base], nodes[base].op !== Op.index, !followsStep(base) else { return false }
     let isUniformBase = isUniform(base)
     guard let view = transforms.layout(over: nodes[base].shape) else { return false }
     // What grows is computed before it is repeated.
@@ -108,6 +108,23 @@ extension Planner {
     return nodes[base].inputs.allSatisfy { input in
       isUniform(input) || chain(transforms, of: input, through: base) != nil
     }
+  }
+
+  /// Whether an elementwise node belongs to what can be the epilogue of a step: it reads the step's result, or does so
+  /// through others that nothing else uses. With views between them the result would go through memory.
+  private func followsStep(_ index: Int) -> Bool {
+    var stack = [index]
+    for _ in 0..<Planner.maximumMembers {
+      guard let node = stack.popLast() else { return false }
+      for input in nodes[node].inputs where nodes[input].shape == nodes[index].shape {
+        switch nodes[input].kind {
+        case .step(let lowering): if lowering.epilogueDomain != nil { return true }
+        case .elementwise: if users[input].count == 1, !isOutput[input] { stack.append(input) }
+        default: break
+        }
+      }
+    }
+    return false
   }
 
   /// The layout changes from the memory of `input` to what `transforms` shows of `base`, or `nil` when
