@@ -14,6 +14,7 @@
 //   EXACT_FMA(a, b, c)   a·b + c of VF without rounding the product
 //   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
 //   LIBM_FMOD(a, b)      fmod of VF
+//   SCALED(x, i)         x·2^i of VF and VI, rounded once; left out where a machine has no instruction for it
 //   LIBM1(name) LIBM2(name)   definitions of WIDE(name##_f64) of VD as the function of C's math.h
 //   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is what a comparison gives, -1 or 1
 //                        for true, as wide as what was compared
@@ -44,9 +45,13 @@ INLINE VF WIDE(exp_scaled)(VF f, VF f_low, VI i) {
   p = FMA(p, f, (VF)(0.5f));
   p = FMA(p * f, f, f_low);
   p = (p + f) + 1.0f;
+#ifdef SCALED
+  return SCALED(p, i);
+#else
   VI half_i = i >> 1;
   VI rest = i - half_i;
   return (p * AS_F((half_i + 127) << 23)) * AS_F((rest + 127) << 23);
+#endif
 }
 
 // exp(high + low)·2^shift, where low is small.

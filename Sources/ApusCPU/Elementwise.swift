@@ -1,7 +1,7 @@
 import ApusDevice
 
 /// A program over its segments, cut into tasks by shape.
-final class ElementwiseStep: CPUStep {
+final class ElementwiseStep: RowwiseStep {
   let workspaceByteCount: Int
   private let kernels: [Kernel]
   /// The number of each kernel's first task, then that of all tasks.
@@ -10,12 +10,16 @@ final class ElementwiseStep: CPUStep {
   /// Segments that only move numbers.
   private let transposes: [Transposition]
   private let rowCopies: [RowCopy]
+  /// Large segments that read along another axis than they write.
+  private let turned: [TurnedKernel]
 
   init(_ step: Elementwise, _ builder: StepBuilder) throws(DeviceError) {
     var kernels: [Kernel] = []
     var firstTasks = [0]
     var transposes: [Transposition] = []
     var rowCopies: [RowCopy] = []
+    var turned: [TurnedKernel] = []
+    var workspace = 0
     for segment in step.segments where segment.domain.elementCount > 0 {
       if let transpose = Transposition(step.program, segment, builder) {
         transposes.append(transpose)
@@ -28,6 +32,11 @@ final class ElementwiseStep: CPUStep {
       let kernel = try Kernel(
         step.program, domain: segment.domain, arguments: segment.arguments, results: segment.results,
         builder)
+      if let kernel = TurnedKernel(kernel, segment) {
+        turned.append(kernel)
+        workspace = max(workspace, kernel.workspaceByteCount)
+        continue
+      }
       firstTasks.append(firstTasks[kernels.count] + (kernel.count + kernel.grain - 1) / kernel.grain)
       kernels.append(kernel)
     }
@@ -35,13 +44,15 @@ final class ElementwiseStep: CPUStep {
     self.firstTasks = firstTasks
     self.transposes = transposes
     self.rowCopies = rowCopies
+    self.turned = turned
     isSmall = kernels.reduce(0) { $0 + $1.count * $1.weight } <= 65536
-    workspaceByteCount = kernels.map(\.workspaceByteCount).max() ?? 0
+    workspaceByteCount = max(workspace, kernels.map(\.workspaceByteCount).max() ?? 0)
   }
 
   func run(_ context: borrowing RunContext) {
     for transpose in transposes { transpose.run(context) }
     for copy in rowCopies { copy.run(context) }
+    for kernel in turned { kernel.run(context) }
     let (frame, workspaces) = (context.frame, context.workspaces)
     if isSmall {
       for kernel in kernels { kernel.run(0..<kernel.count, frame, workspace: workspaces[0]) }
@@ -54,6 +65,25 @@ final class ElementwiseStep: CPUStep {
       kernel.run(start..<min(start + kernel.grain, kernel.count), frame, workspace: workspaces[worker])
     }
   }
+
+  // MARK: - Rows
+
+  /// Whether the step is one kernel that takes any range of its domain.
+  var isWhole: Bool { kernels.count == 1 && turned.isEmpty }
+
+  var weight: Int { kernels.reduce(0) { $0 + $1.count * $1.weight } }
+
+  func run(
+    rows: Range<Int>, of rowCount: Int, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
+    shared: UnsafeMutableRawPointer
+  ) {
+    for kernel in kernels {
+      let width = kernel.count / rowCount
+      kernel.run((rows.lowerBound * width)..<(rows.upperBound * width), frame, workspace: workspace)
+    }
+  }
+
+  func keepInCache(_ values: Set<Int>) { for kernel in kernels { kernel.keepInCache(values) } }
 
   /// The last kernel whose first task is not behind `index`.
   private func kernelNumber(ofTask index: Int) -> Int {

@@ -8,7 +8,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   /// Bytes that each worker, and all together, need for the steps' temporary values.
   let workspaceByteCount: Int
   let sharedByteCount: Int
-  private let steps: [any CPUStep]
+  private let steps: [(step: any CPUStep, planned: Range<Int>)]
   /// The address of each value, and the scalars repeated over 16 lanes: set at the start of a run.
   private let frame: RunFrame
   private let log: StepLog?
@@ -18,10 +18,11 @@ final class CPUExecutable: Executable, @unchecked Sendable {
     let builder = StepBuilder(plan: plan, loops: loops)
     var steps: [any CPUStep] = []
     for planned in plan.steps { steps.append(try builder.build(planned)) }
-    self.steps = steps
-    workspaceByteCount = steps.map(\.workspaceByteCount).max() ?? 0
-    sharedByteCount = steps.map(\.sharedByteCount).max() ?? 0
-    log = StepLog.isWanted ? StepLog(plan) : nil
+    let joined = RowBlockSearch(builder).joined(steps)
+    self.steps = joined
+    workspaceByteCount = joined.map(\.step.workspaceByteCount).max() ?? 0
+    sharedByteCount = joined.map(\.step.sharedByteCount).max() ?? 0
+    log = StepLog.isWanted ? StepLog(plan, joined.map(\.planned)) : nil
     frame = RunFrame(valueCount: plan.values.count, scalarCount: plan.scalars.count)
   }
 
@@ -45,14 +46,14 @@ final class CPUExecutable: Executable, @unchecked Sendable {
     }
     let context = RunContext(frame: frame, pool: pool, workspaces: workspaces)
     if let log { return run(context, log) }
-    for step in steps {
+    for (step, _) in steps {
       do { try step.run(context) } catch { return error }
     }
     return nil
   }
 
   private func run(_ context: borrowing RunContext, _ log: StepLog) -> DeviceError? {
-    for (index, step) in steps.enumerated() {
+    for (index, (step, _)) in steps.enumerated() {
       let start = ContinuousClock.seconds
       do { try step.run(context) } catch { return error }
       log.write(step: index, seconds: ContinuousClock.seconds - start)

@@ -37,7 +37,7 @@ final class Kernel {
         output_count: Int32(lowering.outputs.count), arguments: Self.copy(lowering.arguments),
         instructions: Self.copy(lowering.instructions), outputs: Self.copy(lowering.outputs),
         block: Int64(lowering.block), row: Int64(lowering.row),
-        workspace_bytes: lowering.slots.byteCount))
+        workspace_bytes: lowering.slots.byteCount, is_large: lowering.isLarge ? 1 : 0))
   }
 
   deinit {
@@ -63,6 +63,13 @@ final class Kernel {
     raw.cores = cores
     raw.core_start = Int64(coreStart)
     csimd_run(self.raw, &raw, Int64(range.lowerBound), Int64(range.upperBound), nil, nil)
+  }
+
+  /// Lets values that are soon read again go through the caches.
+  func keepInCache(_ values: Set<Int>) {
+    for index in 0..<Int(raw.pointee.output_count) where values.contains(Int(raw.pointee.outputs[index].value)) {
+      raw.pointee.outputs[index].streams = 0
+    }
   }
 
   /// Whether rows of so many elements are run together faster than one by one.

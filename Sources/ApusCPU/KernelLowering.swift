@@ -49,7 +49,10 @@ struct KernelLowering {
     try addInstructions()
     addOutputs(results)
     chooseDirectOutputs(results != nil)
-    if results != nil { restrictInPlaceArguments() }
+    if results != nil {
+      restrictInPlaceArguments()
+      chooseStreams()
+    }
     assignSlots()
     chooseRow(inputs, results ?? [])
   }
@@ -192,6 +195,22 @@ struct KernelLowering {
       }
       if isStored && isOverwritten { arguments[argument].in_place = 0 }
     }
+  }
+
+  /// Writes past the caches what they cannot hold, but for what was just read from there.
+  private mutating func chooseStreams() {
+    let tensors = arguments.filter { $0.kind == Kind.tensor }.map { Int($0.index) }
+    let all = Set(tensors + outputs.map { Int($0.value) })
+    guard all.reduce(0, { $0 + builder.plan.values[$1].byteCount }) >= StepBuilder.streamByteCount else { return }
+    for number in outputs.indices {
+      let value = Int(outputs[number].value)
+      outputs[number].streams = tensors.contains { builder.mayAlias($0, value) } ? 0 : 1
+    }
+  }
+
+  /// Whether an array is read that a core's cache does not hold.
+  var isLarge: Bool {
+    arguments.contains { $0.kind == Kind.tensor && builder.plan.values[Int($0.index)].byteCount >= 2 << 20 }
   }
 
   /// The last instruction that reads a register; `instructions.count` where an output does.

@@ -31,7 +31,7 @@ struct PartMerger {
         operands[0] = csimd_operand(data: target, step: 1)
         for part in 1..<max(1, parts) {
           operands[1] = csimd_operand(data: partials + (part * count + first) * size, step: 1)
-          add(length, target, operands.baseAddress)
+          add(length, target, operands.baseAddress, nil)
         }
       }
     }

@@ -87,7 +87,7 @@ final class RecurrentGradientStep: CPUStep {
     withUnsafeTemporaryAllocation(of: csimd_operand.self, capacity: 2) { operands in
       operands[0] = csimd_operand(data: a, step: 1)
       operands[1] = csimd_operand(data: b, step: 1)
-      add(step.geometry.size, target, operands.baseAddress)
+      add(step.geometry.size, target, operands.baseAddress, nil)
     }
   }
 

@@ -5,7 +5,7 @@ import CSIMD
 /// (each reduced position is taken in by all results side by side).
 ///
 /// Long reductions are cut into parts of a fixed length, whose running values are merged in order.
-final class ReductionStep: CPUStep {
+final class ReductionStep: RowwiseStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
   private let shape: ReductionShape
@@ -48,6 +48,30 @@ final class ReductionStep: CPUStep {
     if shape.byRows { runRows(context) } else { runColumns(context) }
     epilogue.run(context, cores: cores)
   }
+
+  // MARK: - Rows
+
+  /// Whether each result is computed in one go.
+  var isWhole: Bool { shape.byRows && shape.partCount == 1 }
+
+  var weight: Int { shape.keptCount * shape.reducedCount * table.kernel.weight }
+
+  func run(
+    rows: Range<Int>, of rowCount: Int, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
+    shared: UnsafeMutableRawPointer
+  ) {
+    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(1, table.count)) { cores in
+      for index in 0..<table.count { cores.initializeElement(at: index, to: shared + coreOffsets[index]) }
+      if let place = epilogue.place(frame) { cores[0] = place }
+      var raw = table.kernel.frame(frame, workspace: workspace + table.stateByteCount)
+      csimd_reduce_rows(
+        table.raw, &raw, Int64(rows.lowerBound), Int64(rows.upperBound), 0, Int64(shape.reducedCount),
+        workspace, cores.baseAddress!, 0)
+      epilogue.kernel?.run(rows, frame, workspace: workspace, cores: cores.baseAddress!)
+    }
+  }
+
+  func keepInCache(_ values: Set<Int>) { epilogue.kernel?.keepInCache(values) }
 
   private func runRows(_ context: borrowing RunContext) {
     let (frame, workspaces) = (context.frame, context.workspaces)
@@ -113,7 +137,8 @@ struct ReductionShape {
       partLength = max(8192, task)
       keptGrain = max(1, task / max(1, min(reducedCount, partLength)))
     } else {
-      keptGrain = max(1, min(keptCount, 1024))
+      // Whole lines of memory as long as can be, whose sums still stay in a first-level cache.
+      keptGrain = max(1, min(keptCount, 4096))
       // Parts only where the results alone do not make enough tasks.
       let blocks = (keptCount + keptGrain - 1) / keptGrain
       let parts = min(reducedCount * keptGrain / task, (16 + blocks - 1) / max(1, blocks))

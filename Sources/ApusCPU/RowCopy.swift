@@ -13,6 +13,8 @@ struct RowCopy {
   /// Rows along the last of the other axes, and the bytes from one to the next.
   private let lastExtent: Int
   private let lastStep: (source: Int, result: Int)
+  /// Where the result is too large for the caches and has long rows, what copies past them.
+  private let stream: (@convention(c) (Int, UnsafeRawPointer?, UnsafeMutableRawPointer?) -> Void)?
   /// Rows of a task; one long row is cut into pieces of so many bytes.
   private let grain: Int
   private static let taskByteCount = 1 << 17
@@ -41,6 +43,9 @@ struct RowCopy {
       ? (
         layouts[0].strides[inner - 1] * dtype.byteCount, layouts[1].strides[inner - 1] * dtype.byteCount
       ) : (0, 0)
+    stream =
+      2 * builder.plan.values[target.value].byteCount >= StepBuilder.streamByteCount && rowByteCount >= 4096
+      ? builder.loops.pointee.stream : nil
     grain = max(1, Self.taskByteCount / max(1, rowByteCount))
   }
 
@@ -50,6 +55,7 @@ struct RowCopy {
     if pieces <= 1 {
       context.pool.run((rowCount + grain - 1) / grain) { task, _ in
         copyRows((task * grain)..<min((task + 1) * grain, rowCount), source, target)
+        if stream != nil { csimd_fence() }
       }
       return
     }
@@ -57,8 +63,8 @@ struct RowCopy {
       let (row, piece) = task.quotientAndRemainder(dividingBy: pieces)
       let (start, end) = positions(row)
       let first = piece * Self.taskByteCount
-      (target + end + first).copyMemory(
-        from: source + start + first, byteCount: min(Self.taskByteCount, rowByteCount - first))
+      copy(min(Self.taskByteCount, rowByteCount - first), source + start + first, target + end + first)
+      if stream != nil { csimd_fence() }
     }
   }
 
@@ -68,7 +74,7 @@ struct RowCopy {
     var (start, end) = positions(rows.lowerBound)
     var left = lastExtent - rows.lowerBound % lastExtent
     for row in rows {
-      (target + end).copyMemory(from: source + start, byteCount: rowByteCount)
+      copy(rowByteCount, source + start, target + end)
       start += lastStep.source
       end += lastStep.result
       left -= 1
@@ -77,6 +83,11 @@ struct RowCopy {
         left = lastExtent
       }
     }
+  }
+
+  /// - Note: what is copied past the caches is there for others only behind a fence.
+  private func copy(_ byteCount: Int, _ source: UnsafeMutableRawPointer, _ target: UnsafeMutableRawPointer) {
+    if let stream { stream(byteCount, source, target) } else { target.copyMemory(from: source, byteCount: byteCount) }
   }
 
   /// The bytes at which a row begins in the source and in the result.

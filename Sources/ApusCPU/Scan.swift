@@ -51,7 +51,7 @@ final class ScanStep: CPUStep {
       }
       scan(step.extent, count, values, step.isReversed ? 1 : 0)
       for line in 0..<lines {
-        store(length, result + (first + line * step.inner) * size, 1, values + line * count * laneSize)
+        store(length, result + (first + line * step.inner) * size, 1, values + line * count * laneSize, 0)
       }
     }
   }

@@ -57,7 +57,7 @@ final class ScatterAddStep: CPUStep {
       if !step.dtype.isLane {
         store(
           rows.count * step.inner, result + first * step.dtype.byteCount, 1,
-          sums + first * lane.byteCount)
+          sums + first * lane.byteCount, 0)
       }
     }
     if failures.isRaised { throw failure }
@@ -140,7 +140,7 @@ final class ScatterAddStep: CPUStep {
     withUnsafeTemporaryAllocation(of: csimd_operand.self, capacity: 2) { operands in
       operands[0] = csimd_operand(data: sum, step: 1)
       operands[1] = csimd_operand(data: row, step: 1)
-      add(count, sum, operands.baseAddress)
+      add(count, sum, operands.baseAddress, nil)
     }
   }
 }

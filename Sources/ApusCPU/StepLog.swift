@@ -5,8 +5,9 @@ import Glibc
 struct StepLog {
   private let lines: [StepLabel]
 
-  init(_ plan: Plan) {
-    lines = plan.steps.map { StepLabel($0, plan) }
+  /// - Parameter ranges: the steps of the plan that run as one.
+  init(_ plan: Plan, _ ranges: [Range<Int>]) {
+    lines = ranges.map { StepLabel(plan.steps[$0].map { StepLabel($0, plan) }) }
   }
 
   static let isWanted = HostSystem.environment("APUS_DEBUG").map { $0 != "0" } ?? false
@@ -26,6 +27,14 @@ private struct StepLabel {
   private let flops: Double
   /// Bytes read and written at least.
   private let bytes: Int
+
+  /// Steps that run as one.
+  init(_ steps: [StepLabel]) {
+    operation = steps.map(\.operation).joined(separator: ", ")
+    detail = steps.map(\.detail).joined(separator: " + ")
+    flops = steps.reduce(0) { $0 + $1.flops }
+    bytes = steps.reduce(0) { $0 + $1.bytes }
+  }
 
   init(_ planned: Plan.PlannedStep, _ plan: Plan) {
     operation = planned.names.joined(separator: ", ")

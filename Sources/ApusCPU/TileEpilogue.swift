@@ -59,7 +59,7 @@ struct TileEpilogue {
       if program.takesTiles(columns: columns) {
         let tile = csimd_tile(
           start: Int64(first), rows: Int64(rows), columns: Int64(columns), width: Int64(epilogue.width),
-          leading: Int64(target.leading))
+          leading: Int64(target.leading), is_regular: 0)
         program.run(tile, frame, workspace: workspace, core: target.pointer)
         return
       }

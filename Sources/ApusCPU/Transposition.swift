@@ -5,7 +5,7 @@ import CSIMD
 struct Transposition {
   private typealias Function =
     @convention(c) (
-      Int, Int, UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, Int
+      Int, Int, UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, Int, Int32
     ) -> Void
 
   private let source: Int
@@ -23,7 +23,13 @@ struct Transposition {
   private let sourceStride: Int
   private let transpose: Function
 
-  private static let rowGrain = 64
+  /// Whether lines of the result are written past the caches.
+  private let streams: Bool
+
+  private static let rowGrain = 1024
+  private static let columnGrain = 64
+  /// Lines of a result that is no smaller lie too far apart to wait in a cache for their neighbours.
+  private static let streamByteCount = 4 << 20
   private static let leastExtent = 2
 
   /// The copy that a program amounts to, or `nil`.
@@ -49,6 +55,7 @@ struct Transposition {
     outerResult = to.selecting(others)
     (rows, resultStride) = (shape[row], to.strides[row])
     (columns, sourceStride) = (shape[column], from.strides[column])
+    streams = builder.plan.values[target.value].byteCount >= Self.streamByteCount
     let functions = builder.loops.pointee.transpose
     transpose =
       switch byteCount {
@@ -63,17 +70,20 @@ struct Transposition {
     let (from, to) = (context.address(source), context.address(result))
     let (sourceLayout, resultLayout) = (outerSource.raw, outerResult.raw)
     let blocks = (rows + Self.rowGrain - 1) / Self.rowGrain
-    context.pool.run(outer.elementCount * blocks) { task, _ in
-      let (index, block) = task.quotientAndRemainder(dividingBy: blocks)
-      let first = block * Self.rowGrain
+    let strips = (columns + Self.columnGrain - 1) / Self.columnGrain
+    context.pool.run(outer.elementCount * strips * blocks) { task, _ in
+      let (strip, block) = task.quotientAndRemainder(dividingBy: blocks)
+      let (index, place) = strip.quotientAndRemainder(dividingBy: strips)
+      let (first, left) = (block * Self.rowGrain, place * Self.columnGrain)
       let (start, target) = withUnsafePointer(to: sourceLayout) { source in
         withUnsafePointer(to: resultLayout) { result in
           (Int(csimd_position(source, Int64(index))), Int(csimd_position(result, Int64(index))))
         }
       }
       transpose(
-        min(Self.rowGrain, rows - first), columns, from + (start + first) * byteCount, sourceStride,
-        to + (target + first * resultStride) * byteCount, resultStride)
+        min(Self.rowGrain, rows - first), min(Self.columnGrain, columns - left),
+        from + (start + first + left * sourceStride) * byteCount, sourceStride,
+        to + (target + first * resultStride + left) * byteCount, resultStride, streams ? 1 : 0)
     }
   }
 }

@@ -90,6 +90,9 @@ INLINE VF floor_steps(VF x) {
 #define TRUNCATE(x) with_sign(floor_steps(AS_F(AS_I(x) & 0x7fffffff)), x)
 #endif
 #define SQUARE_ROOT(x) __builtin_elementwise_sqrt(x)
+#if defined(CSIMD_HAS_AVX512)
+#define SCALED(x, i) ((VF)_mm512_scalef_ps((__m512)(x), (__m512)TO_F(i)))
+#endif
 
 #include "../../Kernels/prelude/math.h"
 #include "../../Kernels/prelude/hyperbolic.h"

@@ -23,7 +23,7 @@ __attribute__((noinline)) static void run_tail(
     memcpy(padded[i], (const char *)operands[i].data + whole * operand_bytes[i], rest * operand_bytes[i]);
     parts[i].data = padded[i];
   }
-  loop(LANES, output, parts);
+  loop(LANES, output, parts, NULL);
   memcpy(result + whole * result_bytes, output, rest * result_bytes);
 }
 
@@ -33,11 +33,17 @@ __attribute__((noinline)) static void run_tail(
 // Unaligned vector access.
 #define LOAD(type, source) (*(const PASTE(type, _any) *)(source))
 #define STORE(type, target, value) (*(PASTE(type, _any) *)(target) = (value))
+// A store past the caches, to a multiple of 64 bytes.
+#define STREAM(type, target, value) __builtin_nontemporal_store((PASTE(type, _line))(value), (PASTE(type, _line) *)(target))
 typedef VF VF_any __attribute__((aligned(4), may_alias));
 typedef VI VI_any __attribute__((aligned(4), may_alias));
 typedef VU VU_any __attribute__((aligned(4), may_alias));
 typedef VD VD_any __attribute__((aligned(8), may_alias));
 typedef VL VL_any __attribute__((aligned(8), may_alias));
+typedef VF VF_line __attribute__((aligned(64), may_alias));
+typedef VI VI_line __attribute__((aligned(64), may_alias));
+typedef VD VD_line __attribute__((aligned(64), may_alias));
+typedef VL VL_line __attribute__((aligned(64), may_alias));
 
 // Copies fewer than 16 words of 4 or 8 bytes: a call of memcpy takes longer than the copy.
 #define COPY_PART(name, S)                                                                      \
@@ -59,13 +65,17 @@ COPY_PART(copy_part_8, uint64_t)
 
 // `for` over the whole groups of an operation with the given operands, then the tail.
 #define DEFINE_LOOP(name, R, R_BYTES, COUNT, BYTES, BODY)                                       \
-  static void name(size_t count, void *result, const csimd_operand *operands) {                 \
+  static void name(size_t count, void *result, const csimd_operand *operands, const csimd_flow *flow) { \
     static const size_t bytes[3] = BYTES;                                                       \
     size_t whole = count & ~(size_t)(LANES - 1);                                                \
+    int streams = flow && flow->streams;                                                        \
+    const char *ahead = flow ? flow->ahead : NULL;                                              \
     for (size_t i = 0; i < whole; i += LANES) {                                                 \
       R r;                                                                                      \
       BODY;                                                                                     \
-      STORE(R, (char *)result + i * R_BYTES, r);                                                \
+      if (ahead) __builtin_prefetch(ahead + 4 * i, 0, 2);                                       \
+      if (streams) STREAM(R, (char *)result + i * R_BYTES, r);                                  \
+      else STORE(R, (char *)result + i * R_BYTES, r);                                           \
     }                                                                                           \
     if (whole != count)                                                                         \
       run_tail(name, whole, count - whole, result, R_BYTES, operands, COUNT, bytes);            \
@@ -165,6 +175,7 @@ const csimd_table CSIMD_TABLE = {
   .pool_average_gradient = {pool_average_gradient_i32, pool_average_gradient_i64,
                             pool_average_gradient_f32, pool_average_gradient_f64},
   .copy_rows = copy_rows,
+  .stream = stream,
   .transpose = {transpose_1, transpose_2, transpose_4, transpose_8},
   .plane_block = PLANE_BLOCK,
   .plane_multiply = plane_multiply,

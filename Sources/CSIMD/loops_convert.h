@@ -105,7 +105,9 @@ INLINE bytes16 to_truths(VI a) { return TO(bytes16, (a != 0) & 1); }
     }                                                                                         \
   }
 #define STORE_LOOP(name, S, STORED, R, VR, to)                                                \
-  static void name(size_t n, void *result, ptrdiff_t stride, const void *source) {            \
+  typedef STORED PASTE(name, _line) __attribute__((aligned(sizeof(STORED) < 64 ? sizeof(STORED) : 64))); \
+  static void name(size_t n, void *result, ptrdiff_t stride, const void *source, int is_large) { \
+    int streams = is_large && stride == 1 && (uintptr_t)result % sizeof(STORED) % 64 == 0;     \
     S *s = result;                                                                            \
     const R *r = source;                                                                      \
     for (size_t i = 0; i < n; i += LANES) {                                                   \
@@ -113,7 +115,9 @@ INLINE bytes16 to_truths(VI a) { return TO(bytes16, (a != 0) & 1); }
       VR y = (VR)(0);                                                                         \
       if (rest == LANES) memcpy(&y, r + i, sizeof y); else memcpy(&y, r + i, rest * sizeof(R)); \
       STORED x = to(y);                                                                       \
-      if (stride == 1 && rest == LANES) {                                                     \
+      if (streams && rest == LANES) {                                                         \
+        __builtin_nontemporal_store(x, (PASTE(name, _line) *)(s + i));                        \
+      } else if (stride == 1 && rest == LANES) {                                              \
         *(STORED *)(s + i) = x;                                                               \
       } else {                                                                                \
         S group[LANES];                                                                       \

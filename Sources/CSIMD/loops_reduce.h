@@ -63,12 +63,12 @@ typedef struct {
   static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *places,                   \
                                       const csimd_operand *values, int64_t place) {               \
     csimd_operand both[2] = {{numbers, 1}, *values};                                              \
-    FN(columns_##name)(n, numbers, both);                                                         \
+    FN(columns_##name)(n, numbers, both, NULL);                                                   \
   }                                                                                               \
   static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                  \
                                        const void *other, const int64_t *other_places) {          \
     csimd_operand both[2] = {{numbers, 1}, {other, 1}};                                           \
-    FN(columns_##name)(n, numbers, both);                                                         \
+    FN(columns_##name)(n, numbers, both, NULL);                                                   \
   }
 
 #define REDUCE_INDEX(name, is_better)                                                             \
@@ -87,18 +87,23 @@ typedef struct {
   }                                                                                               \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start) { \
     FN(places) s = *(FN(places) *)state;                                                          \
-    VL at = COUNT_UP + start;                                                                     \
+/* Places count from 0 on, in integers as wide as the numbers. */                             \
+    MASK at = NARROW_MASK(COUNT_UP), place = (MASK)(-1);                                          \
+    MASK is_open = NARROW_MASK(s.place < 0);                                                      \
     for (size_t i = 0; i < n; i += LANES) {                                                       \
       const char *x = (const char *)values->data + i * values->step * BYTES_OF(V);                \
       V a = (V)(0);                                                                               \
       size_t rest = n - i < LANES ? n - i : LANES;                                                \
       if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);                          \
       V b = s.best;                                                                               \
-      VL m = (WIDE_MASK(is_better) | (s.place < 0)) & (COUNT_UP < (int64_t)rest);                 \
-      s.best = NARROW_MASK(m) ? a : b;                                                            \
-      s.place = m ? at : s.place;                                                                 \
+      MASK m = (is_better) | is_open;                                                             \
+      if (rest < LANES) m &= NARROW_MASK(COUNT_UP < (int64_t)rest);                               \
+      s.best = m ? a : b;                                                                         \
+      place = m ? at : place;                                                                     \
+      is_open &= ~m;                                                                              \
       at += LANES;                                                                                \
     }                                                                                             \
+    s.place = WIDE_MASK(place) >= 0 ? WIDE_MASK(place) + start : s.place;                         \
     *(FN(places) *)state = s;                                                                     \
   }                                                                                               \
   static void FN(merge_##name)(void *state, const void *other) {                                  \

@@ -18,6 +18,24 @@ INLINE void copy_row(size_t count, const float *source, float *target) {
   }
 }
 
+// Lines are asked for a page ahead at its start, where the machine does not foresee them yet.
+static void stream(size_t count, const void *source, void *target) {
+  const char *s = source;
+  char *t = target;
+  size_t lead = -(uintptr_t)t & 63;
+  if (lead > count) lead = count;
+  memcpy(t, s, lead);
+  s += lead;
+  t += lead;
+  count -= lead;
+  for (; count >= 64; count -= 64, s += 64, t += 64) {
+    if (((uintptr_t)s & 4095) < 64) csimd_foresee((const void *)((uintptr_t)s & ~(uintptr_t)4095), 64);
+    VF x = LOAD(VF, s);
+    STREAM(VF, t, x);
+  }
+  memcpy(t, s, count);
+}
+
 // Rows shorter than a vector are written as one, with zeros behind them that the next row overwrites; up to
 // 15 numbers behind the source are read. What lies between the rows of the target may become 0.
 static void copy_rows(size_t rows, size_t count, const float *source, size_t source_stride, float *target,

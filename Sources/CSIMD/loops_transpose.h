@@ -63,6 +63,19 @@ INLINE void turn_block(size_t rows, const float *source, ptrdiff_t stride, float
 #undef TURN_PAIR
 #undef ORDER
 
+// A block of a tile. Each line of the source is wanted once: nothing is asked for ahead.
+INLINE void turn_piece(const float *source, ptrdiff_t stride, float *target, ptrdiff_t step, int streams) {
+  turn_row a[TURN_WIDTH];
+  TURN_LOOP for (int r = 0; r < TURN_WIDTH; r += 1) a[r] = LOAD(turn_row, source + r * stride);
+  turn_registers(a);
+  if (streams) {
+    TURN_LOOP for (int r = 0; r < TURN_WIDTH; r += 1)
+      __builtin_nontemporal_store(a[r], (turn_row *)(target + r * step));
+  } else {
+    TURN_LOOP for (int r = 0; r < TURN_WIDTH; r += 1) STORE(turn_row, target + r * step, a[r]);
+  }
+}
+
 #define TRANSPOSE_PART(name, S)                                                                  \
   INLINE void name(size_t rows, size_t columns, const S *source, ptrdiff_t source_stride,        \
                    S *target, ptrdiff_t target_stride) {                                         \
@@ -76,28 +89,37 @@ TRANSPOSE_PART(transpose_part_2, uint16_t)
 TRANSPOSE_PART(transpose_part_4, uint32_t)
 TRANSPOSE_PART(transpose_part_8, uint64_t)
 
-// Tiles of 16 × 16 numbers: a tile's lines of both arrays fit a first-level cache.
+// Strips of 64 columns, each from its first row to its last: 64 lines of the source are walked along, and whole lines of
+// the target written once. With rows walked first, lines of the source that lie a power of two apart would be
+// fetched for each 16 rows again.
+#define TRANSPOSE_STRIP 64
 #define TRANSPOSE(name, S, tile)                                                                 \
   static void name(size_t rows, size_t columns, const void *source, ptrdiff_t source_stride,     \
-                   void *target, ptrdiff_t target_stride) {                                      \
-    const S *s = source;                                                                         \
-    S *t = target;                                                                               \
-    for (size_t r = 0; r < rows; r += 16)                                                        \
-      for (size_t c = 0; c < columns; c += 16) {                                                 \
-        size_t height = rows - r < 16 ? rows - r : 16, width = columns - c < 16 ? columns - c : 16; \
-        const S *from = s + (ptrdiff_t)c * source_stride + (ptrdiff_t)r;                         \
-        S *to = t + (ptrdiff_t)r * target_stride + (ptrdiff_t)c;                                 \
-        tile                                                                                     \
+                   void *target, ptrdiff_t target_stride, int is_large) {                        \
+    int streams = is_large && ((uintptr_t)target | (size_t)target_stride * sizeof(S)) % 64 == 0; \
+    for (size_t strip = 0; strip < columns; strip += TRANSPOSE_STRIP) {                          \
+      size_t end = columns - strip < TRANSPOSE_STRIP ? columns : strip + TRANSPOSE_STRIP;        \
+      for (size_t top = 0; top < rows; top += TRANSPOSE_STRIP) {                                 \
+        size_t bottom = rows - top < TRANSPOSE_STRIP ? rows : top + TRANSPOSE_STRIP;             \
+        for (size_t c = strip; c < end; c += 16)                                                 \
+          for (size_t r = top; r < bottom; r += 16) {                                            \
+            size_t height = bottom - r < 16 ? bottom - r : 16, width = end - c < 16 ? end - c : 16; \
+            const S *from = (const S *)source + (ptrdiff_t)c * source_stride + (ptrdiff_t)r;     \
+            S *to = (S *)target + (ptrdiff_t)r * target_stride + (ptrdiff_t)c;                   \
+            tile                                                                                 \
+          }                                                                                      \
       }                                                                                          \
+    }                                                                                            \
+    if (streams) csimd_fence();                                                                  \
   }
 #define SCALAR_TILE(part) part(height, width, from, source_stride, to, target_stride);
 #define WORD_TILE                                                                                \
   if (height == 16 && width == 16) {                                                             \
     for (int i = 0; i < 16; i += TURN_WIDTH)                                                     \
       for (int j = 0; j < 16; j += TURN_WIDTH)                                                   \
-        turn_block(                                                                              \
-            TURN_WIDTH, (const float *)from + j * source_stride + i, source_stride,              \
-            (float *)to + i * target_stride + j, (size_t)target_stride);                         \
+        turn_piece(                                                                              \
+            (const float *)from + j * source_stride + i, source_stride,                          \
+            (float *)to + i * target_stride + j, target_stride, streams);                        \
   } else {                                                                                       \
     SCALAR_TILE(transpose_part_4)                                                                \
   }
@@ -106,6 +128,7 @@ TRANSPOSE(transpose_2, uint16_t, SCALAR_TILE(transpose_part_2))
 TRANSPOSE(transpose_4, uint32_t, WORD_TILE)
 TRANSPOSE(transpose_8, uint64_t, SCALAR_TILE(transpose_part_8))
 #undef TRANSPOSE
+#undef TRANSPOSE_STRIP
 #undef SCALAR_TILE
 #undef WORD_TILE
 #undef TURN_LOOP

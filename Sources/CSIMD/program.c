@@ -164,9 +164,10 @@ static void store_output(
     if (output->layout.rank == 0) run.stride = 1;
     char *target = base + run.position * bytes;
     if (run.stride == 1 && is_stored_as_lane(output->dtype)) {
-      memcpy(target, data, (size_t)(run.count * bytes));
+      if (output->streams) kernel->table->stream((size_t)(run.count * bytes), data, target);
+      else memcpy(target, data, (size_t)(run.count * bytes));
     } else {
-      kernel->table->store[output->dtype]((size_t)run.count, target, run.stride, data);
+      kernel->table->store[output->dtype]((size_t)run.count, target, run.stride, data, output->streams);
     }
     data += run.count * lane_bytes;
     start += run.count;
@@ -189,18 +190,34 @@ static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, cs
     csimd_operand operands[3];
     for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = registers[instruction->operands[k]];
     char *slot = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
-    instruction->loop(16, slot, operands);
+    instruction->loop(16, slot, operands, NULL);
     registers[kernel->argument_count + i] = (csimd_operand){slot, 0};
   }
+}
+
+/// The next array to ask for: while numbers are computed that lie in the cache, those of the next block arrive.
+static const char *next_array(
+    const csimd_kernel *kernel, const csimd_operand *registers, int64_t count, int *number) {
+  while (*number < kernel->argument_count) {
+    int i = (*number)++;
+    const csimd_argument *argument = &kernel->arguments[i];
+    if (argument->kind == CSIMD_TENSOR && argument->in_place && argument->layout.rank > 0 && registers[i].step)
+      return (const char *)registers[i].data + count * csimd_lane_bytes(argument->lane);
+  }
+  return NULL;
 }
 
 /// Runs the instructions of a block, which write some outputs at once unless they are all to be stored later.
 static void run_instructions(
     const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start, int64_t count,
     int writes_outputs) {
+  int next = 0, is_first = 1;
   for (int i = 0; i < kernel->instruction_count; i += 1) {
     const csimd_instruction *instruction = &kernel->instructions[i];
     if (instruction->is_uniform) continue;
+    csimd_flow flow = {0, NULL};
+    if (kernel->is_large && !is_first) flow.ahead = next_array(kernel, registers, count, &next);
+    is_first = 0;
     csimd_operand operands[3];
     for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = registers[instruction->operands[k]];
     char *target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
@@ -208,8 +225,9 @@ static void run_instructions(
       const csimd_output *output = &kernel->outputs[instruction->output];
       target = (char *)frame->values[output->value]
           + (output->layout.offset + start) * csimd_lane_bytes(output->lane);
+      flow.streams = output->streams && (uintptr_t)target % 64 == 0;
     }
-    instruction->loop((size_t)count, target, operands);
+    instruction->loop((size_t)count, target, operands, &flow);
     registers[kernel->argument_count + i] = (csimd_operand){target, 1};
   }
 }
@@ -222,8 +240,19 @@ static void run_block(
     if (argument->kind == CSIMD_SCALAR || argument->kind == CSIMD_CONSTANT) continue;
     if (argument->kind == CSIMD_TENSOR && argument->layout.rank == 0) continue;
     resolve(kernel, frame, i, start, count, &registers[i]);
+    if (kernel->is_large && registers[i].step && argument->in_place)
+      csimd_foresee(registers[i].data, (size_t)(count * csimd_lane_bytes(argument->lane)));
   }
   run_instructions(kernel, frame, registers, start, count, 1);
+}
+
+/// What was written past the caches comes ahead of what tells others of it.
+static void finish_streams(const csimd_kernel *kernel) {
+  for (int i = 0; i < kernel->output_count; i += 1) {
+    if (!kernel->outputs[i].streams) continue;
+    csimd_fence();
+    return;
+  }
 }
 
 void csimd_run(
@@ -251,9 +280,25 @@ void csimd_run(
     if (sink) sink(context, results, start, (size_t)count);
     start += count;
   }
+  finish_streams(kernel);
 }
 
 // ---- Rows of a tile
+
+/// Turns what an array whose neighbours follow each other along rows holds for some rows of a tile.
+static int turn_rows(
+    const csimd_kernel *kernel, const csimd_argument *argument, const char *base, const csimd_tile *tile,
+    int64_t first, int64_t rows, char *slot) {
+  if (argument->kind != CSIMD_TENSOR || !is_stored_as_lane(argument->dtype) || rows < 2 || tile->columns < 2) return 0;
+  int64_t start = tile->start + first * tile->width;
+  int64_t position = csimd_position(&argument->layout, start);
+  int64_t step = csimd_position(&argument->layout, start + 1) - position;
+  if (step <= 1 || csimd_position(&argument->layout, start + tile->width) - position != 1) return 0;
+  int bytes = csimd_lane_bytes(argument->lane);
+  kernel->table->transpose[bytes == 4 ? 2 : 3](
+      (size_t)rows, (size_t)tile->columns, base + position * bytes, step, slot, tile->columns, 0);
+  return 1;
+}
 
 /// Copies the pieces of a register that rows of a tile read, one after the other.
 static void gather_rows(
@@ -274,6 +319,7 @@ static void gather_rows(
   }
   const char *base = argument->kind == CSIMD_TENSOR ? frame->values[argument->index] : NULL;
   reg->data = slot;
+  if (tile->is_regular && turn_rows(kernel, argument, base, tile, first, rows, slot)) return;
   for (int64_t row = 0; row < rows; row += 1) {
     int64_t start = tile->start + (first + row) * tile->width;
     for (int64_t count = tile->columns; count > 0;) {
@@ -309,6 +355,7 @@ void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const 
       }
     }
   }
+  finish_streams(kernel);
 }
 
 // ---- Reductions

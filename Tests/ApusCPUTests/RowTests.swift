@@ -26,7 +26,7 @@ import Testing
           let operands = [
             csimd_operand(data: a.baseAddress, step: 1), csimd_operand(data: b.baseAddress, step: 1),
           ]
-          result.withUnsafeMutableBytes { loop(a.count / MemoryLayout<A>.stride, $0.baseAddress, operands) }
+          result.withUnsafeMutableBytes { loop(a.count / MemoryLayout<A>.stride, $0.baseAddress, operands, nil) }
         }
       }
       return result

@@ -52,6 +52,11 @@ extension OpBandwidth {
   }
 
   private static let operations: [Row] = [
+    // What the others are to be measured by.
+    unary("copy") {
+      let (rows, half) = ($0.shape[0], $0.shape[0] / 2)
+      return .concatenated([$0[0..<half], $0[half..<rows]])
+    },
     unary("negate") { -$0 },
     unary("relu") { $0.relu() },
     unary("rsqrt") { $0.rsqrt() },

@@ -27,13 +27,34 @@ typedef struct {
   size_t step;
 } csimd_operand;
 
-/// `result[i] = f(operands[0][i], …)` for i < count. The result may be one of the operands.
-typedef void (*csimd_loop)(size_t count, void *result, const csimd_operand *operands);
+/// Asks for the first lines of the pages that begin in the `count` bytes a page behind `data`: a machine that fetches
+/// lines ahead does so up to the end of a page, and waits at the start of the next one.
+static inline void csimd_foresee(const void *data, size_t count) {
+  const uintptr_t page = 4096;
+  uintptr_t end = (uintptr_t)data + page + count;
+  for (uintptr_t at = ((uintptr_t)data + 2 * page - 1) & ~(page - 1); at < end; at += page)
+    for (int line = 0; line < 16; line += 1) __builtin_prefetch((const char *)at + 64 * line, 0, 2);
+}
+
+/// Makes what was written past the caches visible ahead of anything written later.
+static inline void csimd_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+/// How a loop treats memory that no cache holds.
+typedef struct {
+  /// Whether the result, at a multiple of 64 bytes, is written past the caches.
+  int streams;
+  /// A line is asked for from here on for each group of 16 results; NULL for none.
+  const char *ahead;
+} csimd_flow;
+
+/// `result[i] = f(operands[0][i], …)` for i < count. The result may be one of the operands. `flow` may be NULL.
+typedef void (*csimd_loop)(size_t count, void *result, const csimd_operand *operands, const csimd_flow *flow);
 
 /// `result[i] = source[i·stride]` with conversion to the lane of the source's type.
 typedef void (*csimd_load)(size_t count, void *result, const void *source, ptrdiff_t stride);
-/// `result[i·stride] = source[i]` with conversion from the lane of the result's type.
-typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const void *source);
+/// `result[i·stride] = source[i]` with conversion from the lane of the result's type, past the caches where it streams
+/// and can.
+typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const void *source, int streams);
 
 /// Lines of factors that a product goes through, at two levels: how many there are, and the distances from one to the
 /// next in both factors.
@@ -192,10 +213,13 @@ typedef struct {
   /// behind the source are read.
   void (*copy_rows)(
       size_t rows, size_t count, const float *source, size_t source_stride, float *target, size_t target_stride);
-  /// `target[r·target_stride + c] = source[c·source_stride + r]` of numbers of 1, 2, 4 and 8 bytes.
+  /// `target[r·target_stride + c] = source[c·source_stride + r]` of numbers of 1, 2, 4 and 8 bytes. Where it streams,
+  /// whole lines of a target that no cache is to hold are written past the caches.
   void (*transpose[4])(
       size_t rows, size_t columns, const void *source, ptrdiff_t source_stride, void *target,
-      ptrdiff_t target_stride);
+      ptrdiff_t target_stride, int streams);
+  /// Copies bytes past the caches; a fence is to follow.
+  void (*stream)(size_t count, const void *source, void *target);
   /// `panel[t·distance + r·width + c] = w[c·column + r·row + places[t]]`, zeros from `columns` on.
   void (*pack_taps)(
       size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *places, const float *w, ptrdiff_t column,

@@ -53,6 +53,8 @@ typedef struct {
   int dtype;
   /// An instruction writes it.
   int is_direct;
+  /// It is written past the caches, which are not to hold it.
+  int streams;
   csimd_layout layout;
   /// For expanding a register that is the same for all elements.
   size_t slot;
@@ -68,6 +70,8 @@ typedef struct {
   int64_t block;
   int64_t row;
   size_t workspace_bytes;
+  /// Arrays are read that no second-level cache holds.
+  int is_large;
 } csimd_kernel;
 
 /// What a kernel runs on.
@@ -100,6 +104,8 @@ void csimd_run(
 /// the core results are `leading` apart, the first one at the beginning.
 typedef struct {
   int64_t start, rows, columns, width, leading;
+  /// Whether rows and columns each walk along one axis of the domain.
+  int is_regular;
 } csimd_tile;
 
 /// Runs a tile of at most `block` columns, rows together: short ones would spend their time on calls.

@@ -1,0 +1,259 @@
+import ApusDevice
+import CSIMD
+
+/// A step that can do its work for some rows alone: for the elements whose number, divided by those of a row, is in a
+/// range.
+protocol RowwiseStep: CPUStep {
+  /// A measure of the work of all rows.
+  var weight: Int { get }
+  /// Runs rows `rows` of `rowCount` on one thread.
+  func run(
+    rows: Range<Int>, of rowCount: Int, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
+    shared: UnsafeMutableRawPointer)
+  /// Says that so numbered values stay in a cache until they are read.
+  func keepInCache(_ values: Set<Int>)
+}
+
+/// Steps that follow each other along the same rows, run together for block after block of rows: what one of them leaves
+/// is still in the cache when the next one reads it. Softmax, the norms and their gradients are such steps.
+///
+/// Each row goes through the same loops as if the steps ran one after the other, so that no bit changes.
+final class RowBlockStep: CPUStep {
+  let workspaceByteCount: Int
+  let sharedByteCount: Int
+  private let steps: [any RowwiseStep]
+  private let rowCount: Int
+  /// Rows of a task.
+  private let grain: Int
+  /// Where each step's part of the shared memory begins.
+  private let sharedOffsets: [Int]
+  /// The values that only these steps use, which need no more room than a block's rows: the bytes of a row, and where
+  /// they are kept in a worker's memory.
+  private let locals: [(value: Int, rowByteCount: Int, offset: Int)]
+  private let others: [Int]
+  private let valueCount: Int
+  private var frames: [RunFrame] = []
+
+  private static let blockByteCount = 1 << 17
+
+  init(_ rows: RowBlock, steps: [any RowwiseStep], _ plan: Plan) {
+    self.steps = steps
+    rowCount = rows.rowCount
+    valueCount = plan.values.count
+    let rowByteCounts = rows.values.map { plan.values[$0].byteCount / rows.rowCount }
+    let weight = steps.reduce(0) { $0 + $1.weight }
+    let fitting = Self.blockByteCount / max(1, rowByteCounts.reduce(0, +))
+    let grain = weight <= 65536 ? rowCount : max(1, min(fitting, rowCount / 8))
+    self.grain = grain
+    var shared = 0
+    sharedOffsets = steps.map { step in
+      defer { shared += (step.sharedByteCount + 63) & ~63 }
+      return shared
+    }
+    sharedByteCount = shared
+    var workspace = (steps.map(\.workspaceByteCount).max() ?? 0) + 127 & ~63
+    locals = rows.locals.map { value in
+      let rowByteCount = plan.values[value].byteCount / rows.rowCount
+      // A line more than a power of two, so that places do not compete for the same sets of a cache.
+      defer { workspace += (grain * rowByteCount + 255) & ~63 }
+      return (value, rowByteCount, workspace)
+    }
+    workspaceByteCount = workspace
+    others = rows.values.filter { !rows.locals.contains($0) }
+    for step in steps { step.keepInCache(Set(rows.locals)) }
+  }
+
+  func run(_ context: borrowing RunContext) {
+    while frames.count < context.pool.threadCount {
+      frames.append(RunFrame(valueCount: valueCount, scalarCount: 0))
+    }
+    for frame in frames {
+      frame.scalars = context.frame.scalars
+      for value in others { frame.values[value] = context.frame.values[value] }
+    }
+    let (workspaces, shared, frames) = (context.workspaces, context.shared, frames)
+    context.pool.run((rowCount + grain - 1) / grain) { index, worker in
+      let rows = (index * grain)..<min((index + 1) * grain, rowCount)
+      let frame = frames[worker]
+      for local in locals {
+        frame.values[local.value] = workspaces[worker] + (local.offset - rows.lowerBound * local.rowByteCount)
+      }
+      for (step, offset) in zip(steps, sharedOffsets) {
+        step.run(
+          rows: rows, of: rowCount, frame, workspace: workspaces[worker], shared: shared + offset)
+      }
+    }
+  }
+}
+
+/// Steps of a plan that can run together by rows.
+struct RowBlock {
+  let steps: Range<Int>
+  let rowCount: Int
+  /// All values that the steps use, and those that nothing else does.
+  let values: [Int]
+  let locals: [Int]
+}
+
+/// The search for steps of a plan that can run together by rows.
+struct RowBlockSearch {
+  let builder: StepBuilder
+  private var plan: Plan { builder.plan }
+
+  /// Replaces neighbours that can run together; the steps of the plan that each of the results stands for.
+  func joined(_ steps: [any CPUStep]) -> [(step: any CPUStep, planned: Range<Int>)] {
+    var result: [(step: any CPUStep, planned: Range<Int>)] = []
+    var index = 0
+    var next = blocks(steps)[...]
+    while index < steps.count {
+      if let block = next.first, block.steps.lowerBound == index {
+        let members = steps[block.steps].map { $0 as! any RowwiseStep }
+        result.append((RowBlockStep(block, steps: members, plan), block.steps))
+        index = block.steps.upperBound
+        next.removeFirst()
+      } else {
+        result.append((steps[index], index..<(index + 1)))
+        index += 1
+      }
+    }
+    return result
+  }
+
+  /// The blocks of a plan, around its reductions by rows.
+  private func blocks(_ steps: [any CPUStep]) -> [RowBlock] {
+    var result: [RowBlock] = []
+    for index in steps.indices where index >= (result.last?.steps.upperBound ?? 0) {
+      guard case .reduction(let reduction) = plan.steps[index].step, let rowCount = rowCount(reduction),
+        rowCount > 1, isRowwise(steps, index, rowCount)
+      else { continue }
+      let least = result.last?.steps.upperBound ?? 0
+      var range = index..<(index + 1)
+      guard isTogether(range, rowCount) else { continue }
+      while range.upperBound < steps.count, isRowwise(steps, range.upperBound, rowCount),
+        isTogether(range.lowerBound..<(range.upperBound + 1), rowCount)
+      {
+        range = range.lowerBound..<(range.upperBound + 1)
+      }
+      while range.lowerBound > least, isRowwise(steps, range.lowerBound - 1, rowCount),
+        isTogether((range.lowerBound - 1)..<range.upperBound, rowCount)
+      {
+        range = (range.lowerBound - 1)..<range.upperBound
+      }
+      guard range.count > 1 else { continue }
+      let values = Array(Set(plan.steps[range].flatMap { $0.step.values })).sorted()
+      result.append(
+        RowBlock(steps: range, rowCount: rowCount, values: values, locals: locals(range, among: values)))
+    }
+    return result
+  }
+
+  /// The results of a reduction whose kept axes come first.
+  private func rowCount(_ step: Reduction) -> Int? {
+    let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
+    let kept = axes.prefix { !step.axes.contains($0) }
+    guard axes.dropFirst(kept.count).allSatisfy({ step.axes.contains($0) }) else { return nil }
+    return step.domain.elementCount == 0 ? nil : step.epilogue.binding.domain.elementCount
+  }
+
+  /// Whether a step has rows, so many.
+  private func isRowwise(_ steps: [any CPUStep], _ index: Int, _ rowCount: Int) -> Bool {
+    switch plan.steps[index].step {
+    case .reduction(let step):
+      return (steps[index] as! ReductionStep).isWhole && self.rowCount(step) == rowCount
+    case .elementwise(let step):
+      guard step.segments.count == 1, (steps[index] as! ElementwiseStep).isWhole else { return false }
+      return leadingAxes(step.segments[0].domain, rowCount) != nil
+    default: return false
+    }
+  }
+
+  /// How many axes make up the rows.
+  private func leadingAxes(_ domain: Shape, _ rowCount: Int) -> Int? {
+    var product = 1
+    for axis in 0..<domain.rank {
+      product *= domain[axis]
+      if product == rowCount { return domain.elementCount > 0 ? axis + 1 : nil }
+    }
+    return nil
+  }
+
+  /// Whether each row of what the steps write is written and read by that row alone.
+  private func isTogether(_ range: Range<Int>, _ rowCount: Int) -> Bool {
+    var written: Set<Int> = []
+    for index in range { written.formUnion(plan.steps[index].step.results) }
+    let inner = locals(range, among: Array(written))
+    let outer = written.subtracting(inner)
+    for index in range {
+      for (operand, domain) in operands(plan.steps[index].step) {
+        let value = operand.value
+        let conflicts = outer.filter { $0 != value && !inner.contains(value) && builder.mayAlias($0, value) }
+        guard written.contains(value) || !conflicts.isEmpty else { continue }
+        guard isRowLocal(operand, domain, rowCount), conflicts.allSatisfy({ sharesPlace($0, value) })
+        else { return false }
+      }
+    }
+    return true
+  }
+
+  /// What a step reads and writes, and over which shape.
+  private func operands(_ step: Step) -> [(Operand, Shape)] {
+    func tensors(_ arguments: [Argument], _ domain: Shape) -> [(Operand, Shape)] {
+      arguments.compactMap { if case .tensor(let operand) = $0 { (operand, domain) } else { nil } }
+    }
+    func all(_ binding: Binding) -> [(Operand, Shape)] {
+      tensors(binding.arguments, binding.domain) + binding.results.map { ($0, binding.domain) }
+    }
+    switch step {
+    case .elementwise(let step): return step.segments.flatMap(all)
+    case .reduction(let step): return tensors(step.arguments, step.domain) + all(step.epilogue.binding)
+    default: return []
+    }
+  }
+
+  /// Whether row after row of an operand lies in equal parts of its value, one after the other.
+  private func isRowLocal(_ operand: Operand, _ domain: Shape, _ rowCount: Int) -> Bool {
+    let count = plan.values[operand.value].elementCount
+    guard let split = leadingAxes(domain, rowCount), count % rowCount == 0 else { return false }
+    let strides = operand.layout.strides
+    var expected = count / rowCount
+    var last = operand.layout.offset
+    for axis in split..<domain.rank where domain[axis] > 1 {
+      guard strides[axis] >= 0 else { return false }
+      last += (domain[axis] - 1) * strides[axis]
+    }
+    guard operand.layout.offset >= 0, last < expected else { return false }
+    for axis in (0..<split).reversed() where domain[axis] > 1 {
+      guard strides[axis] == expected else { return false }
+      expected *= domain[axis]
+    }
+    return true
+  }
+
+  /// Whether two values are the same bytes.
+  private func sharesPlace(_ left: Int, _ right: Int) -> Bool {
+    let (a, b) = (plan.values[left], plan.values[right])
+    guard a.byteCount == b.byteCount else { return false }
+    guard case .scratch(let slab, let start) = a.storage else { return true }
+    return b.storage == .scratch(slab: slab, byteOffset: start)
+  }
+
+  /// Values in scratch memory that only the steps of `range` use.
+  private func locals(_ range: Range<Int>, among values: [Int]) -> [Int] {
+    values.filter { value in
+      guard case .scratch = plan.values[value].storage, let use = uses[value] else { return false }
+      return range.lowerBound <= use.lowerBound && use.upperBound < range.upperBound
+    }
+  }
+
+  /// The first and the last step that uses each value.
+  private let uses: [Int: ClosedRange<Int>]
+
+  init(_ builder: StepBuilder) {
+    self.builder = builder
+    var uses: [Int: ClosedRange<Int>] = [:]
+    for (index, planned) in builder.plan.steps.enumerated() {
+      for value in planned.step.values { uses[value] = (uses[value]?.lowerBound ?? index)...index }
+    }
+    self.uses = uses
+  }
+}

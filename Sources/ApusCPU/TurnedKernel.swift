@@ -1,0 +1,55 @@
+import ApusDevice
+import CSIMD
+
+/// A kernel some of whose arguments walk along another axis than its results: it runs tile by tile of those two axes, so
+/// that lines of both are used whole.
+struct TurnedKernel {
+  private let kernel: Kernel
+  /// The axis along which the turned arguments walk, and the numbers of elements behind it.
+  private let rows: Int
+  private let width: Int
+  private let columns: Int
+  /// Where the other axes lie in the domain.
+  private let outer: csimd_layout
+  private let outerCount: Int
+
+  private static let columnGrain = 32
+  private static let rowGrain = 1024
+
+  init?(_ kernel: Kernel, _ segment: Binding) {
+    let operands = segment.arguments.compactMap { if case .tensor(let operand) = $0 { operand } else { nil } }
+    let (shape, layouts) = Layout.collapsed(
+      segment.domain, operands.map(\.layout) + segment.results.map(\.layout) + [Layout(contiguous: segment.domain)])
+    let inner = shape.rank - 1
+    guard inner > 0, shape[inner] >= 16 else { return nil }
+    let row = (0..<inner).first { axis in
+      shape[axis] >= 16
+        && layouts.prefix(operands.count).contains { $0.strides[inner] > 1 && $0.strides[axis] == 1 }
+    }
+    guard let row, segment.arguments.allSatisfy({ if case .core = $0 { false } else { true } }) else { return nil }
+    self.kernel = kernel
+    let numbers = layouts[layouts.count - 1]
+    (rows, width, columns) = (shape[row], numbers.strides[row], shape[inner])
+    let others = (0..<inner).filter { $0 != row }
+    outer = numbers.selecting(others).raw
+    outerCount = shape.selecting(others).elementCount
+  }
+
+  var workspaceByteCount: Int { kernel.workspaceByteCount }
+
+  func run(_ context: borrowing RunContext) {
+    let (frame, workspaces) = (context.frame, context.workspaces)
+    let blocks = (rows + Self.rowGrain - 1) / Self.rowGrain
+    let strips = (columns + Self.columnGrain - 1) / Self.columnGrain
+    context.pool.run(outerCount * strips * blocks) { task, worker in
+      let (strip, block) = task.quotientAndRemainder(dividingBy: blocks)
+      let (index, place) = strip.quotientAndRemainder(dividingBy: strips)
+      let start = withUnsafePointer(to: outer) { Int(csimd_position($0, Int64(index))) }
+      let (first, left) = (block * Self.rowGrain, place * Self.columnGrain)
+      let tile = csimd_tile(
+        start: Int64(start + first * width + left), rows: Int64(min(Self.rowGrain, rows - first)),
+        columns: Int64(min(Self.columnGrain, columns - left)), width: Int64(width), leading: 0, is_regular: 1)
+      kernel.run(tile, frame, workspace: workspaces[worker], core: workspaces[worker])
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// Arrays that no cache holds take other ways through memory; what they hold is the same.
+@Suite struct LargeArrayTests {
+  private static let rows = 4097
+  private static let columns = 2052
+
+  private func numbers() -> [Float] {
+    (0..<Self.rows * Self.columns).map { Float(($0 &* 7919) % 2003) / 256 - 4 }
+  }
+
+  private func matrix(_ numbers: [Float]) throws -> Tensor {
+    let device = try #require(TestDevice.all.first { $0.name == "cpu" }).device
+    return try Tensor(numbers, device: device).reshaped(to: [Self.rows, Self.columns]).evaluated()
+  }
+
+  @Test func elementwise() throws {
+    let values = numbers()
+    let x = try matrix(values)
+    #expect(try (x * x + x).array() == values.map { $0 * $0 + $0 })
+    #expect(try x.cast(to: .float16).cast(to: .float32).array() == values.map { Float(Float16($0)) })
+    let isLess = try x.less(than: x * x).cast(to: .float32).array()
+    #expect(isLess == values.map { $0 < $0 * $0 ? 1 : 0 })
+  }
+
+  @Test func copies() throws {
+    let values = numbers()
+    let x = try matrix(values)
+    #expect(try Tensor.concatenated([x[0..<5], x[5..<Self.rows]]).array() == values)
+    let turned = (0..<values.count).map { values[$0 % Self.rows * Self.columns + $0 / Self.rows] }
+    #expect(try x.transposed().reshaped(to: [values.count]).array() == turned)
+    #expect(try (x.transposed() * 2 + 1).array() == turned.map { $0 * 2 + 1 })
+  }
+
+  /// Steps that run together for blocks of rows, against the same ones run apart.
+  @Test(arguments: [[4097, 2052], [257, 300], [3, 5, 70], [2, 9], [1, 100], [100, 1]] as [Shape])
+  func rows(shape: Shape) throws {
+    let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<shape.elementCount].reshaped(to: shape)
+      .evaluated()
+    let axis = shape.rank - 1
+    let peak = try x.max([axis], keepingAxes: true).evaluated()
+    let numerator = try (x - peak).exp().evaluated()
+    let sum = try numerator.sum([axis], keepingAxes: true).evaluated()
+    #expect(try x.softmax().array() == (numerator / sum).array())
+    let mean = try x.mean([axis], keepingAxes: true).evaluated()
+    let centered = try (x - mean).evaluated()
+    let variance = try centered.squared().mean([axis], keepingAxes: true).evaluated()
+    let whole = x - x.mean([axis], keepingAxes: true)
+    let normal = whole * (whole.squared().mean([axis], keepingAxes: true) + 1e-5).rsqrt()
+    #expect(try normal.array() == (centered * (variance + 1e-5).rsqrt()).array())
+    let logarithm = try (sum.log() + peak).evaluated()
+    #expect(try x.logSumExp([axis], keepingAxes: true).array() == logarithm.array())
+  }
+}
