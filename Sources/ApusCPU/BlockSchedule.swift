@@ -15,6 +15,8 @@ struct BlockSchedule {
     var count: Int
     var left: MatrixOrder
     var right: MatrixOrder
+    /// Whether all products have the same left factor.
+    var isLeftRepeated = false
 
     fileprivate var work: Int { m * n * k }
   }
@@ -71,7 +73,7 @@ struct BlockSchedule {
     } else if products.count == 1, m >= 2 * Self.leastRows, n * products.k <= mostOwnColumnNumbers {
       cutRows(products)
       if !isInPlace { columnPacking = .thread }
-    } else if products.count == 1, method == .blocks, m <= Self.mostRows, n >= 4 * width,
+    } else if products.count == 1 || products.isLeftRepeated, method == .blocks, m <= Self.mostRows, n >= 4 * width,
       m * products.k <= Self.mostRowNumbersOfThread
     {
       panelGrain = min(panels, max(1, Self.leastWork / (m * width * products.k)))

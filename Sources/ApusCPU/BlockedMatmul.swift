@@ -28,6 +28,7 @@ final class BlockedMatmulStep: CPUStep {
       (products.m, products.count, products.left) = (products.m * products.count, 1, stacked)
     }
     batchCount = products.count
+    products.isLeftRepeated = a.isRepeated && !isTurned
     if isTurned {
       (products.m, products.n) = (1, products.m)
       (products.left, products.right) = (products.right.turned, products.left.turned)

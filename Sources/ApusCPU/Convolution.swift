@@ -17,10 +17,31 @@ extension StepBuilder {
         ? try PlaneWeightGradientStep(step, geometry, self)
         : try PlaneConvolutionStep(step, geometry, self)
     }
+    if let product = pointwiseProduct(step) { return try BlockedMatmulStep(product, self) }
     return switch step.pass {
     case .output: try UnfoldedConvolutionStep(step, self)
     case .inputGradient: try UnfoldedInputGradientStep(step, self)
     case .weightGradient: try UnfoldedWeightGradientStep(step, self)
     }
+  }
+
+  /// Pixels of an image from which on its product is worth tasks of its own.
+  private static var leastPixels: Int { 128 }
+
+  /// A convolution whose windows are single elements, as the product of the weights with the channels of each image:
+  /// `y[n] = w·x[n]` of `[outputs, inputs]` and `[inputs, pixels]`, or `wᵀ` with the gradient.
+  private func pointwiseProduct(_ step: Convolution) -> Matmul? {
+    let g = step.geometry
+    let pixels = g.output.wrappedProduct
+    guard step.pass != .weightGradient, step.dtype.isFloatingPoint, g.groups == 1, g.kernel == SIMD3(1, 1, 1),
+      g.stride == SIMD3(1, 1, 1), g.padding == SIMD3(0, 0, 0), g.input == g.output, pixels >= Self.leastPixels
+    else { return nil }
+    let isForward = step.pass == .output
+    let (m, k) = isForward ? (g.outputChannels, g.inputChannels) : (g.inputChannels, g.outputChannels)
+    let weights = Layout(shape: [g.batch, m, k], strides: isForward ? [0, k, 1] : [0, 1, m], offset: 0)
+    let images = Layout(contiguous: [g.batch, k, pixels])
+    return Matmul(
+      batch: [g.batch], m: m, n: pixels, k: k, a: Operand(value: step.right, layout: weights),
+      b: Operand(value: step.left, layout: images), dtype: step.dtype, epilogue: step.epilogue)
   }
 }

@@ -37,6 +37,9 @@ import Testing
     geometry(batch: 1, 2, 2, input: [1, 6, 30], kernel: [1, 2, 3], padding: [0, 3, 4]),
     geometry(batch: 1, 16, 9, input: [1, 90, 90], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 3, 4, 4, input: [1, 3, 3], kernel: [1, 3, 3]),
+    geometry(batch: 3, 70, 33, input: [1, 17, 31], kernel: [1, 1, 1]),
+    geometry(batch: 2, 1, 19, input: [2, 9, 10], kernel: [1, 1, 1]),
+    geometry(batch: 2, 5, 1, input: [1, 12, 13], kernel: [1, 1, 1]),
   ]
 
   /// Channels last: what fills vectors and what does not, images that are rows of tiles, and taps that lie outside.
@@ -200,6 +203,19 @@ import Testing
     }
     let one = try run(geometry, pass, threads: 1, isChannelsLast: true).result
     for threads in [2, 5] { #expect(try run(geometry, pass, threads: threads, isChannelsLast: true).result == one) }
+  }
+
+  /// All passes of what is compared but one: gradients of weights take whole vectors of outputs.
+  @Test func channelsLastIsFor() {
+    let pairs = Self.channelsLast.flatMap { geometry in Convolution.Pass.allCases.map { (geometry, $0) } }
+    let refused = pairs.filter { !$0.allowsChannelsLast($1, .float32) }
+    #expect(refused.map(\.0.outputChannels) == [18] && refused.map(\.1) == [.weightGradient])
+    #expect(!Self.channelsLast[0].allowsChannelsLast(.output, .float64))
+    let grouped = Self.geometry(batch: 1, groups: 2, 16, 32, input: [1, 8, 8], kernel: [1, 3, 3])
+    #expect(!grouped.allowsChannelsLast(.output, .float32))
+    let spread = Self.geometry(
+      batch: 1, 16, 16, input: [1, 9, 9], kernel: [1, 3, 3], stride: [1, 2, 2], dilation: [1, 2, 2])
+    #expect(spread.allowsChannelsLast(.output, .float32) && !spread.allowsChannelsLast(.inputGradient, .float32))
   }
 
   @Test(arguments: channelsLast, Convolution.Pass.allCases)
