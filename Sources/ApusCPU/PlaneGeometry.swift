@@ -71,11 +71,12 @@ struct PlaneGeometry {
     return byteCount <= 600_000 || stripRows * result.z >= 128
   }
 
-  /// The sums of a weight gradient are read and written, and the source padded, once for each strip.
+  /// The sums of a weight gradient are read and written, and the source padded, once for each strip; without planes its
+  /// windows would be copied one by one, which takes as long as some channels of results.
   private var hasLongSums: Bool {
     let vectors = vectorCount(rows: stripRows)
     let padding = paddedChannels * kernel.x * (paddedRows * 20 + paddedRows * width / 4)
-    return vectors >= 6 && padding * 4 <= gradientChannelGrain * tapCount * vectors
+    return vectors >= 6 && padding * 4 <= (gradientChannelGrain + 8) * tapCount * vectors
   }
 
   /// Result channels, all in one group, whose sums stay in a cache: the nearer the fewer pixels there are.
