@@ -51,6 +51,18 @@ import Testing
     #expect(try steps { [input([8, 6]).softmax()] }.count == 4)
   }
 
+  /// A reshape behind an epilogue does not draw it away from its product.
+  @Test func reshapesLeaveAnEpilogueWhereItIs() throws {
+    let steps = try steps {
+      let product = (input([8, 6]).matmul(input([6, 4])) + input([4])).relu()
+      return [product.reshaped(to: [2, 4, 4]).matmul(input([2, 4, 3]))]
+    }
+    #expect(steps.count == 2)
+    for step in steps {
+      guard case .matmul = step else { return #expect(Bool(false), "\(step)") }
+    }
+  }
+
   @Test func biasAndActivationFoldIntoMatmul() throws {
     let steps = try steps { [(input([8, 6]).matmul(input([6, 4])) + input([4])).relu()] }
     #expect(steps.count == 1)
