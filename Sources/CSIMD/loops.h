@@ -68,9 +68,16 @@ COPY_PART(copy_part_8, uint64_t)
   static void name(size_t count, void *result, const csimd_operand *operands, const csimd_flow *flow) { \
     static const size_t bytes[3] = BYTES;                                                       \
     size_t whole = count & ~(size_t)(LANES - 1);                                                \
+    if (!flow) {                                                                                \
+      for (size_t i = 0; i < whole; i += LANES) {                                               \
+        R r;                                                                                    \
+        BODY;                                                                                   \
+        STORE(R, (char *)result + i * R_BYTES, r);                                              \
+      }                                                                                         \
+    }                                                                                           \
     int streams = flow && flow->streams;                                                        \
     const char *ahead = flow ? flow->ahead : NULL;                                              \
-    for (size_t i = 0; i < whole; i += LANES) {                                                 \
+    for (size_t i = 0; flow && i < whole; i += LANES) {                                         \
       R r;                                                                                      \
       BODY;                                                                                     \
       if (ahead) __builtin_prefetch(ahead + 4 * i, 0, 2);                                       \

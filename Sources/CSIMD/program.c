@@ -227,7 +227,7 @@ static void run_instructions(
           + (output->layout.offset + start) * csimd_lane_bytes(output->lane);
       flow.streams = output->streams && (uintptr_t)target % 64 == 0;
     }
-    instruction->loop((size_t)count, target, operands, &flow);
+    instruction->loop((size_t)count, target, operands, flow.streams || flow.ahead ? &flow : NULL);
     registers[kernel->argument_count + i] = (csimd_operand){target, 1};
   }
 }
