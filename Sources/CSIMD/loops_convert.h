@@ -104,27 +104,32 @@ INLINE bytes16 to_truths(VI a) { return TO(bytes16, (a != 0) & 1); }
       if (rest == LANES) memcpy(r + i, &y, sizeof y); else memcpy(r + i, &y, rest * sizeof(R)); \
     }                                                                                         \
   }
-#define STORE_LOOP(name, S, STORED, R, VR, to)                                                \
-  typedef STORED PASTE(name, _line) __attribute__((aligned(sizeof(STORED) < 64 ? sizeof(STORED) : 64))); \
-  static void name(size_t n, void *result, ptrdiff_t stride, const void *source, int is_large) { \
-    int streams = is_large && stride == 1 && (uintptr_t)result % sizeof(STORED) % 64 == 0;     \
-    S *s = result;                                                                            \
-    const R *r = source;                                                                      \
-    for (size_t i = 0; i < n; i += LANES) {                                                   \
-      size_t rest = n - i < LANES ? n - i : LANES;                                            \
-      VR y = (VR)(0);                                                                         \
-      if (rest == LANES) memcpy(&y, r + i, sizeof y); else memcpy(&y, r + i, rest * sizeof(R)); \
-      STORED x = to(y);                                                                       \
-      if (streams && rest == LANES) {                                                         \
-        __builtin_nontemporal_store(x, (PASTE(name, _line) *)(s + i));                        \
-      } else if (stride == 1 && rest == LANES) {                                              \
-        *(STORED *)(s + i) = x;                                                               \
-      } else {                                                                                \
-        S group[LANES];                                                                       \
-        memcpy(group, &x, sizeof group);                                                      \
-        for (size_t k = 0; k < rest; k += 1) s[(ptrdiff_t)(i + k) * stride] = group[k];       \
-      }                                                                                       \
-    }                                                                                         \
+#define STORE_LOOP(name, S, STORED, R, VR, to)                                                                \
+  typedef STORED PASTE(name, _line) __attribute__((aligned(sizeof(STORED) < 64 ? sizeof(STORED) : 64)));      \
+  static void name(size_t n, void *result, ptrdiff_t stride, const void *source, int streams) {               \
+    S *s = result;                                                                                            \
+    const R *r = source;                                                                                      \
+    size_t i = 0;                                                                                             \
+    if (streams && stride == 1 && (uintptr_t)result % sizeof(PASTE(name, _line)) % 64 == 0)                   \
+      for (; i + LANES <= n; i += LANES) {                                                                    \
+        VR y;                                                                                                 \
+        memcpy(&y, r + i, sizeof y);                                                                          \
+        STORED x = to(y);                                                                                     \
+        __builtin_nontemporal_store(x, (PASTE(name, _line) *)(s + i));                                        \
+      }                                                                                                       \
+    for (; i < n; i += LANES) {                                                                               \
+      size_t rest = n - i < LANES ? n - i : LANES;                                                            \
+      VR y = (VR)(0);                                                                                         \
+      if (rest == LANES) memcpy(&y, r + i, sizeof y); else memcpy(&y, r + i, rest * sizeof(R));               \
+      STORED x = to(y);                                                                                       \
+      if (stride == 1 && rest == LANES) {                                                                     \
+        *(STORED *)(s + i) = x;                                                                               \
+      } else {                                                                                                \
+        S group[LANES];                                                                                       \
+        memcpy(group, &x, sizeof group);                                                                      \
+        for (size_t k = 0; k < rest; k += 1) s[(ptrdiff_t)(i + k) * stride] = group[k];                       \
+      }                                                                                                       \
+    }                                                                                                         \
   }
 
 LOAD_LOOP(load_u8, uint8_t, bytes16, int32_t, from_bytes)
