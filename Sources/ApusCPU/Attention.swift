@@ -10,6 +10,19 @@ final class AttentionStep: CPUStep {
   /// Bytes of the packed keys and values of a block.
   private let keyByteCount: Int
   private let valueByteCount: Int
+  private let rowByteCount: Int
+  private let weightByteCount: Int
+
+  /// What a thread's memory holds: weights, the sum of each query's, packed keys and values of a block, other packed
+  /// rows, words.
+  private struct Room {
+    var weights: UnsafeMutableRawPointer
+    var sums: UnsafeMutableRawPointer
+    var keys: UnsafeMutableRawPointer
+    var values: UnsafeMutableRawPointer
+    var rows: UnsafeMutableRawPointer
+    var words: UnsafeMutableRawPointer
+  }
 
   /// Where a task's queries and what is known of them lie.
   private struct Rows {
@@ -26,10 +39,18 @@ final class AttentionStep: CPUStep {
       blocks.product.columnByteCount(blocks.keysOfBlock, k: g.size),
       blocks.product.columnByteCount(g.width, k: blocks.keysOfBlock)
     )
-    let rowByteCount = blocks.product.rowByteCount(blocks.queriesOfBlock, k: max(g.size, blocks.keysOfBlock))
+    rowByteCount = blocks.product.rowByteCount(blocks.queriesOfBlock, k: max(g.size, blocks.keysOfBlock))
+    weightByteCount = (blocks.weightByteCount + 63) & ~63
     workspaceByteCount =
-      (blocks.weightByteCount + 63) & ~63 + blocks.rowByteCount + keyByteCount + valueByteCount + rowByteCount
-      + blocks.wordByteCount
+      weightByteCount + blocks.rowByteCount + keyByteCount + valueByteCount + rowByteCount + blocks.wordByteCount
+  }
+
+  private func room(_ workspace: UnsafeMutableRawPointer) -> Room {
+    let sums = workspace + weightByteCount
+    let keys = sums + blocks.rowByteCount
+    let values = keys + keyByteCount
+    let rows = values + valueByteCount
+    return Room(weights: workspace, sums: sums, keys: keys, values: values, rows: rows, words: rows + rowByteCount)
   }
 
   func run(_ context: borrowing RunContext) {
@@ -39,70 +60,66 @@ final class AttentionStep: CPUStep {
     let result = context.address(step.result)
     context.pool.run(g.batch * g.heads * pieces.count) { task, worker in
       let (line, piece) = task.quotientAndRemainder(dividingBy: pieces.count)
-      self.run(line, pieces[piece], result, frame, workspaces[worker])
+      self.run(line, pieces[piece], result, frame, self.room(workspaces[worker]))
     }
   }
 
   /// Some queries of a head.
   private func run(
-    _ line: Int, _ queries: Range<Int>, _ result: UnsafeMutableRawPointer, _ frame: RunFrame,
-    _ workspace: UnsafeMutableRawPointer
+    _ line: Int, _ queries: Range<Int>, _ result: UnsafeMutableRawPointer, _ frame: RunFrame, _ room: Room
   ) {
     let g = step.geometry
     let size = blocks.lane.byteCount
     let (batch, head) = line.quotientAndRemainder(dividingBy: g.heads)
     let group = head / (g.heads / g.groups)
-    let sums = workspace + (blocks.weightByteCount + 63) & ~63
     let first = line * g.queries + queries.lowerBound
     let output = result + first * g.width * size
     let peaks = result + (g.batch * g.heads * g.queries * g.width + first) * size
     fill(peaks, queries.count, -.infinity)
-    fill(sums, queries.count, 0)
+    fill(room.sums, queries.count, 0)
     fill(output, queries.count * g.width, 0)
     let offset = blocks.offset(frame)
-    let packed = sums + blocks.rowByteCount
-    let words = workspace + workspaceByteCount - blocks.wordByteCount
     for keys in blocks.reach(queries.upperBound, offset).pieces(of: AttentionBlocks.keyBlock) {
       let key = blocks.rows(step.key, batch, group, from: keys.lowerBound, frame).transposed
       let value = blocks.rows(step.value, batch, group, from: keys.lowerBound, frame)
       let columns = (
-        key: blocks.product.columns(keys.count, k: g.size, key, room: packed),
-        value: blocks.product.columns(g.width, k: keys.count, value, room: packed + keyByteCount)
+        key: blocks.product.columns(keys.count, k: g.size, key, room: room.keys),
+        value: blocks.product.columns(g.width, k: keys.count, value, room: room.values)
       )
       for rows in blocks.rowBlocks(queries) {
         let reached = keys.lowerBound..<min(keys.upperBound, blocks.reach(rows.upperBound, offset))
         guard !reached.isEmpty else { continue }
         let query = blocks.rows(step.query, batch, head, from: rows.lowerBound, frame)
-        let block = blocks.block(batch, head, queries: rows, keys: reached, offset: offset, words: words, frame)
+        let block = blocks.block(batch, head, queries: rows, keys: reached, offset: offset, words: room.words, frame)
         let place = rows.lowerBound - queries.lowerBound
         attend(
           block, query, columns,
-          Rows(output: output + place * g.width * size, peaks: peaks + place * size, sums: sums + place * size),
-          workspace)
+          Rows(output: output + place * g.width * size, peaks: peaks + place * size, sums: room.sums + place * size),
+          room)
       }
     }
     var whole = csimd_weights()
     (whole.rows, whole.width, whole.output_stride) = (queries.count, g.width, g.width)
     whole.kept_factor = step.dropout?.factor ?? 1
-    blocks.pick(\.attention_finish)(&whole, sums, peaks, output)
+    blocks.pick(\.attention_finish)(&whole, room.sums, peaks, output)
   }
 
   /// Some queries and a block of keys.
   private func attend(
     _ block: csimd_weights, _ query: PackedProduct.Factor,
-    _ columns: (key: PackedProduct.Columns, value: PackedProduct.Columns), _ rows: Rows,
-    _ workspace: UnsafeMutableRawPointer
+    _ columns: (key: PackedProduct.Columns, value: PackedProduct.Columns), _ rows: Rows, _ room: Room
   ) {
     let g = step.geometry
-    let room = workspace + (blocks.weightByteCount + 63) & ~63 + blocks.rowByteCount + keyByteCount + valueByteCount
     blocks.product.multiply(
-      m: block.rows, n: block.keys, k: g.size, query, columns.key, workspace, leading: blocks.stride,
-      accumulates: false, room: room)
-    withUnsafePointer(to: block) { blocks.pick(\.attention_weights)($0, workspace, rows.peaks, rows.sums, rows.output) }
+      m: block.rows, n: block.keys, k: g.size, query, columns.key, room.weights, leading: blocks.stride,
+      accumulates: false, room: room.rows)
+    withUnsafePointer(to: block) {
+      blocks.pick(\.attention_weights)($0, room.weights, rows.peaks, rows.sums, rows.output)
+    }
     blocks.product.multiply(
       m: block.rows, n: g.width, k: block.keys,
-      PackedProduct.Factor(pointer: workspace, row: blocks.stride, column: 1), columns.value, rows.output,
-      leading: g.width, accumulates: true, room: room)
+      PackedProduct.Factor(pointer: room.weights, row: blocks.stride, column: 1), columns.value, rows.output,
+      leading: g.width, accumulates: true, room: room.rows)
   }
 
   private func fill(_ target: UnsafeMutableRawPointer, _ count: Int, _ value: Float) {

@@ -92,18 +92,24 @@ static void copy_run(char *target, const char *source, int64_t count, int64_t st
 }
 
 static void load_run(
-    const csimd_kernel *kernel, const csimd_argument *argument, const char *base, run_of run, char *target) {
+    const csimd_kernel *kernel, const csimd_argument *argument, const char *base, const run_of *run, char *target) {
   if (argument->kind == CSIMD_INDEX) {
-    kernel->table->count_up[argument->lane == CSIMD_I64]((size_t)run.count, target, run.position, run.stride);
+    kernel->table->count_up[argument->lane == CSIMD_I64]((size_t)run->count, target, run->position, run->stride);
     return;
   }
   int bytes = csimd_dtype_bytes(argument->dtype);
-  const char *source = base + run.position * bytes;
+  const char *source = base + run->position * bytes;
   if (is_stored_as_lane(argument->dtype)) {
-    copy_run(target, source, run.count, run.stride, bytes);
+    copy_run(target, source, run->count, run->stride, bytes);
   } else {
-    kernel->table->load[argument->dtype]((size_t)run.count, target, source, run.stride);
+    kernel->table->load[argument->dtype]((size_t)run->count, target, source, run->stride);
   }
+}
+
+/// A register as two loads. One load of both parts, which are stored one by one, would wait until everything stored
+/// before them has left the core's store buffer: the whole block that the last loop wrote.
+static csimd_operand read_register(const csimd_operand *reg) {
+  return (csimd_operand){*(const void *const volatile *)&reg->data, *(const volatile size_t *)&reg->step};
 }
 
 /// Fills a register, or points it at the array.
@@ -133,11 +139,11 @@ static void resolve(
       run.count = 16;
       reg->step = 0;
     }
-    load_run(kernel, argument, base, run, slot);
+    load_run(kernel, argument, base, &run, slot);
     return;
   }
   for (;;) {
-    load_run(kernel, argument, base, run, slot);
+    load_run(kernel, argument, base, &run, slot);
     slot += run.count * bytes;
     start += run.count;
     count -= run.count;
@@ -188,7 +194,7 @@ static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, cs
     const csimd_instruction *instruction = &kernel->instructions[i];
     if (!instruction->is_uniform) continue;
     csimd_operand operands[3];
-    for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = registers[instruction->operands[k]];
+    for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = read_register(&registers[instruction->operands[k]]);
     char *slot = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
     instruction->loop(16, slot, operands, NULL);
     registers[kernel->argument_count + i] = (csimd_operand){slot, 0};
@@ -219,7 +225,7 @@ static void run_instructions(
     if (kernel->is_large && !is_first) flow.ahead = next_array(kernel, registers, count, &next);
     is_first = 0;
     csimd_operand operands[3];
-    for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = registers[instruction->operands[k]];
+    for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = read_register(&registers[instruction->operands[k]]);
     char *target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
     if (writes_outputs && instruction->output >= 0) {
       const csimd_output *output = &kernel->outputs[instruction->output];
@@ -272,9 +278,9 @@ void csimd_run(
     for (int i = 0; i < kernel->output_count; i += 1) {
       const csimd_output *output = &kernel->outputs[i];
       if (sink) {
-        results[i] = registers[output->reg];
+        results[i] = read_register(&registers[output->reg]);
       } else if (!output->is_direct) {
-        store_output(kernel, frame, output, registers[output->reg], start, count);
+        store_output(kernel, frame, output, read_register(&registers[output->reg]), start, count);
       }
     }
     if (sink) sink(context, results, start, (size_t)count);
@@ -324,7 +330,7 @@ static void gather_rows(
     int64_t start = tile->start + (first + row) * tile->width;
     for (int64_t count = tile->columns; count > 0;) {
       run_of run = run_at(&argument->layout, start, count);
-      load_run(kernel, argument, base, run, slot);
+      load_run(kernel, argument, base, &run, slot);
       slot += run.count * bytes;
       start += run.count;
       count -= run.count;
@@ -348,7 +354,7 @@ void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const 
     run_instructions(kernel, frame, registers, 0, rows * tile->columns, 0);
     for (int i = 0; i < kernel->output_count; i += 1) {
       const csimd_output *output = &kernel->outputs[i];
-      csimd_operand source = registers[output->reg];
+      csimd_operand source = read_register(&registers[output->reg]);
       for (int64_t row = 0; row < rows; row += 1) {
         store_output(kernel, frame, output, source, tile->start + (first + row) * tile->width, tile->columns);
         if (source.step) source.data = (const char *)source.data + tile->columns * csimd_lane_bytes(output->lane);

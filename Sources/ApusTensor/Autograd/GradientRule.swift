@@ -9,6 +9,8 @@ enum GradientRule: Sendable {
   case rule(@Sendable (GradientInput) -> [Tensor?])
   /// The node is one result of several: its gradient is one of those that the rule of its input gets.
   case part
+  /// The node is a slice of its input: the gradients of all slices of a tensor are put together (``SliceGradients``).
+  case slice
 
   /// The rule of a function of one input: `(g, x, y)` to the gradient of `x`.
   static func unary(_ rule: @escaping @Sendable (Tensor, Tensor, Tensor) -> Tensor) -> GradientRule {

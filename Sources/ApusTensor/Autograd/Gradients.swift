@@ -75,7 +75,7 @@ struct BackwardPass: ~Copyable {
     order[index]._withUnsafeGuaranteedRef { node in
       switch node.op.gradient {
       case .notDifferentiable: false
-      case .rule, .part: node.dtype.isFloatingPoint
+      case .rule, .part, .slice: node.dtype.isFloatingPoint
       }
     }
   }
@@ -160,33 +160,38 @@ struct BackwardPass: ~Copyable {
       guard let gradient = cotangents[index] ?? parts?.lazy.compactMap({ $0 }).first else { continue }
       let node = order[index].takeUnretainedValue()
       let range = edgeRange(index)
-      if case .part = node.op.gradient, let edge = range.first {
-        let whole = Int(edges[edge])
-        if isNeeded[whole] {
-          let count = order[whole].takeUnretainedValue().results.types.count
-          partCotangents[whole, default: Array(repeating: nil, count: count)][node.attributes.integers[0]] = gradient
+      switch node.op.gradient {
+      case .notDifferentiable: break
+      case .part: collect(gradient, ofPart: node, along: range)
+      case .slice: collect(gradient, ofSlice: node, along: range)
+      case .rule(let rule):
+        var mask: UInt64 = 0
+        for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
+        if mask == 0 { continue }
+        let context = GradientInput(
+          node: node, gradient: gradient, parts: parts, neededMask: mask, nodes: order, inputs: edges[range])
+        if namesOrigins {
+          AnomalyScope.building(.gradient(of: node.serial)) { add(rule(context), along: range) }
+        } else {
+          add(rule(context), along: range)
         }
-        continue
-      }
-      if node.op === Op.slice, let edge = range.first {
-        let source = Int(edges[edge])
-        if isNeeded[source] { slices[source, default: SliceGradients(node)].append(gradient, node) }
-        continue
-      }
-      guard case .rule(let rule) = node.op.gradient else { continue }
-      var mask: UInt64 = 0
-      for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
-      if mask == 0 { continue }
-      let context = GradientInput(
-        node: node, gradient: gradient, parts: parts, neededMask: mask, nodes: order,
-        inputs: edges[range])
-      if namesOrigins {
-        AnomalyScope.building(.gradient(of: node.serial)) { add(rule(context), along: range) }
-      } else {
-        add(rule(context), along: range)
       }
     }
     return targets.map { $0 < 0 ? nil : cotangents[$0] }
+  }
+
+  /// Keeps the gradient of one of several results for the rule of the node that has them.
+  private mutating func collect(_ gradient: Tensor, ofPart part: Node, along range: Range<Int>) {
+    guard let edge = range.first, isNeeded[Int(edges[edge])] else { return }
+    let whole = Int(edges[edge])
+    let count = order[whole].takeUnretainedValue().results.types.count
+    partCotangents[whole, default: Array(repeating: nil, count: count)][part.attributes.integers[0]] = gradient
+  }
+
+  /// Keeps the gradient of a slice until those of all slices of its source are known.
+  private mutating func collect(_ gradient: Tensor, ofSlice slice: Node, along range: Range<Int>) {
+    guard let edge = range.first, isNeeded[Int(edges[edge])] else { return }
+    slices[Int(edges[edge]), default: SliceGradients(slice)].append(gradient, slice)
   }
 
   /// Adds what slices of a node give, once all of them are known.

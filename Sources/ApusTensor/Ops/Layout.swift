@@ -71,10 +71,7 @@ extension Op {
       }
       return TensorType(shape, inputs[0].dtype)
     },
-    gradient: .rule { c in
-      let (starts, steps, _) = sliceParts(c.attributes.integers)
-      return [c.gradient.embedded(in: c.input(0).shape, start: starts, step: steps)]
-    },
+    gradient: .slice,
     lower: .view { node in
       let (starts, steps, _) = sliceParts(node.attributes.integers)
       return .slice(start: starts, step: steps, shape: node.shape)
