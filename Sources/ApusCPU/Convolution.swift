@@ -2,10 +2,11 @@ import ApusDevice
 
 extension StepBuilder {
   /// The step of a convolution by the method that suits it: for channels last transformed tiles, or windows where they lie;
-  /// else padded planes for stride 1 and images that fill vectors, else products with the matrix of windows.
+  /// else padded planes for stride 1 and images that fill vectors, windows of few channels, products with whole images,
+  /// or else with the matrix of windows.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
-    if step.isChannelsLast {
-      if let geometry = WinogradGeometry(step.geometry, pass: step.pass) {
+    if step.order != .channelsFirst {
+      if step.order == .channelsLast, let geometry = WinogradGeometry(step.geometry, pass: step.pass) {
         return step.pass == .weightGradient
           ? try WinogradWeightGradientStep(step, geometry, self) : try WinogradConvolutionStep(step, geometry, self)
       }
@@ -17,6 +18,12 @@ extension StepBuilder {
         ? try PlaneWeightGradientStep(step, geometry, self)
         : try PlaneConvolutionStep(step, geometry, self)
     }
+    if step.geometry.hasRowsOfTaps, step.geometry.outputChannels >= Self.leastWindowChannels,
+      step.geometry.allowsMixedOrder(step.pass, step.dtype)
+    {
+      return step.pass == .weightGradient
+        ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
+    }
     if let product = pointwiseProduct(step) { return try BlockedMatmulStep(product, self) }
     return switch step.pass {
     case .output: try UnfoldedConvolutionStep(step, self)
@@ -24,6 +31,9 @@ extension StepBuilder {
     case .weightGradient: try UnfoldedWeightGradientStep(step, self)
     }
   }
+
+  /// Channels of results that fill a vector.
+  private static var leastWindowChannels: Int { 16 }
 
   /// Pixels of an image from which on its product is worth tasks of its own.
   private static var leastPixels: Int { 128 }

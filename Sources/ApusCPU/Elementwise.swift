@@ -23,6 +23,7 @@ final class ElementwiseStep: RowwiseStep {
     for segment in step.segments where segment.domain.elementCount > 0 {
       if let transpose = Transposition(step.program, segment, builder) {
         transposes.append(transpose)
+        workspace = max(workspace, transpose.workspaceByteCount)
         continue
       }
       if let copy = RowCopy(step.program, segment, builder) {

@@ -26,6 +26,8 @@ struct TileEpilogue {
     tileByteCount = self.epilogue.hasPlace ? 0 : (elements * size + 63) & ~63
   }
 
+  /// Whether tiles stay as they were computed.
+  var isPlain: Bool { epilogue.kernel == nil }
   var workspaceByteCount: Int { tileByteCount + epilogue.workspaceByteCount }
 
   func tiles(_ frame: RunFrame) -> Tiles { Tiles(epilogue: self, frame: frame, place: epilogue.place(frame)) }

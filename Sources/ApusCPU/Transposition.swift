@@ -3,11 +3,6 @@ import CSIMD
 
 /// A copy whose source walks along one axis and whose result along another, in tiles of those two.
 struct Transposition {
-  private typealias Function =
-    @convention(c) (
-      Int, Int, UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, Int, Int32
-    ) -> Void
-
   private let source: Int
   private let result: Int
   private let byteCount: Int
@@ -21,15 +16,14 @@ struct Transposition {
   /// The result's axis of stride 1 and the source's stride along it.
   private let columns: Int
   private let sourceStride: Int
-  private let transpose: Function
-
-  /// Whether lines of the result are written past the caches.
-  private let streams: Bool
+  private let columnGrain: Int
+  private let block: BlockTransposition
 
   private static let rowGrain = 1024
-  private static let columnGrain = 64
-  /// Lines of a result that is no smaller lie too far apart to wait in a cache for their neighbours.
-  private static let streamByteCount = 4 << 20
+  /// Columns that are walked along together.
+  private static let stripColumns = 64
+  /// Elements of a task: threads that take turns at short pieces of lines fetch the lines between them twice.
+  private static let taskElements = 1 << 15
   private static let leastExtent = 2
 
   /// The copy that a program amounts to, or `nil`.
@@ -55,35 +49,34 @@ struct Transposition {
     outerResult = to.selecting(others)
     (rows, resultStride) = (shape[row], to.strides[row])
     (columns, sourceStride) = (shape[column], from.strides[column])
-    streams = builder.plan.values[target.value].byteCount >= Self.streamByteCount
-    let functions = builder.loops.pointee.transpose
-    transpose =
-      switch byteCount {
-      case 1: functions.0!
-      case 2: functions.1!
-      case 4: functions.2!
-      default: functions.3!
-      }
+    let height = min(rows, Self.rowGrain)
+    columnGrain = Self.stripColumns * max(1, Self.taskElements / (height * Self.stripColumns))
+    block = BlockTransposition(
+      byteCount: byteCount, rows: height, columns: min(columns, columnGrain), stride: resultStride,
+      resultByteCount: builder.plan.values[target.value].byteCount, builder.loops)
   }
+
+  var workspaceByteCount: Int { block.roomByteCount }
 
   func run(_ context: borrowing RunContext) {
     let (from, to) = (context.address(source), context.address(result))
     let (sourceLayout, resultLayout) = (outerSource.raw, outerResult.raw)
     let blocks = (rows + Self.rowGrain - 1) / Self.rowGrain
-    let strips = (columns + Self.columnGrain - 1) / Self.columnGrain
-    context.pool.run(outer.elementCount * strips * blocks) { task, _ in
-      let (strip, block) = task.quotientAndRemainder(dividingBy: blocks)
+    let strips = (columns + columnGrain - 1) / columnGrain
+    let workspaces = context.workspaces
+    context.pool.run(outer.elementCount * strips * blocks) { task, worker in
+      let (strip, number) = task.quotientAndRemainder(dividingBy: blocks)
       let (index, place) = strip.quotientAndRemainder(dividingBy: strips)
-      let (first, left) = (block * Self.rowGrain, place * Self.columnGrain)
+      let (first, left) = (number * Self.rowGrain, place * columnGrain)
       let (start, target) = withUnsafePointer(to: sourceLayout) { source in
         withUnsafePointer(to: resultLayout) { result in
           (Int(csimd_position(source, Int64(index))), Int(csimd_position(result, Int64(index))))
         }
       }
-      transpose(
-        min(Self.rowGrain, rows - first), min(Self.columnGrain, columns - left),
+      block.run(
+        rows: min(Self.rowGrain, rows - first), columns: min(columnGrain, columns - left),
         from + (start + first + left * sourceStride) * byteCount, sourceStride,
-        to + (target + first * resultStride + left) * byteCount, resultStride, streams ? 1 : 0)
+        to + (target + first * resultStride + left) * byteCount, resultStride, room: workspaces[worker])
     }
   }
 }

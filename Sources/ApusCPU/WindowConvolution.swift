@@ -1,7 +1,8 @@
 import ApusDevice
 import CSIMD
 
-/// The output or the input gradient of a convolution with channels last.
+/// The output or the input gradient of a convolution with channels last, or the output of one of few channels whose
+/// images have channels first: its tasks turn their results while a cache has them.
 ///
 /// The windows of results that read the same taps are rows of a matrix whose elements are a fixed distance apart: a row
 /// of pixels, a column of them, or a pixel of several images. They are multiplied with panels of the weights where they
@@ -15,16 +16,29 @@ final class WindowConvolutionStep: CPUStep {
   private let epilogue: TileEpilogue
   private let source: Int
   private let loops: UnsafePointer<csimd_table>
+  /// Turns a task's results, and the bytes that they have before that.
+  private let block: BlockTransposition?
+  private let unturnedByteCount: Int
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
-    geometry = WindowGeometry(step.geometry, pass: step.pass)
+    geometry = WindowGeometry(step.geometry, pass: step.pass, order: step.order)
     schedule = WindowSchedule(geometry)
     weights = WindowWeights(step, geometry, builder)
     source = step.left
     loops = builder.loops
+    let results = geometry.results
     epilogue = try TileEpilogue(
-      step.epilogue, .float32, width: geometry.results.channels, elements: schedule.largestTask, builder)
-    workspaceByteCount = epilogue.workspaceByteCount
+      step.epilogue, .float32, width: results.isPlanar ? results.channel : results.channels,
+      elements: schedule.largestTask, builder)
+    block =
+      results.isPlanar
+      ? BlockTransposition(
+        byteCount: MemoryLayout<Float>.size, rows: schedule.channelsOfTask, columns: schedule.rowsOfTask * results.width,
+        stride: results.channel,
+        resultByteCount: epilogue.isPlain ? geometry.images * results.image * MemoryLayout<Float>.size : 0, loops)
+      : nil
+    unturnedByteCount = results.isPlanar ? (schedule.largestTask * MemoryLayout<Float>.size + 63) & ~63 : 0
+    workspaceByteCount = unturnedByteCount + (block?.roomByteCount ?? 0) + epilogue.workspaceByteCount
     sharedByteCount = weights.byteCount
   }
 
@@ -44,6 +58,10 @@ final class WindowConvolutionStep: CPUStep {
     _ tiles: TileEpilogue.Tiles, room: UnsafeMutableRawPointer
   ) {
     let results = geometry.results
+    if let block {
+      run(task, block, source, panels, tiles, room: room)
+      return
+    }
     func first(_ image: Int) -> Int {
       image * results.image + task.rows.lowerBound * results.row + task.channels.lowerBound
     }
@@ -58,6 +76,30 @@ final class WindowConvolutionStep: CPUStep {
       tiles.finish(
         first(image), rows: task.rows.count * results.width, columns: task.channels.count,
         .init(pointer: core, leading: target.pixel), room: room)
+    }
+  }
+
+  /// The same, into rows of pixels of each channel.
+  private func run(
+    _ task: WindowSchedule.Task, _ block: BlockTransposition, _ source: UnsafePointer<Float>,
+    _ panels: UnsafePointer<Float>, _ tiles: TileEpilogue.Tiles, room: UnsafeMutableRawPointer
+  ) {
+    let results = geometry.results
+    let (pixels, channels) = (task.rows.count * results.width, task.channels.count)
+    let target = Target(
+      pointer: room.assumingMemoryBound(to: Float.self), pixel: channels, line: channels * results.width,
+      image: channels * pixels)
+    for phase in geometry.phases { multiply(phase, task, source, panels, target) }
+    let turned = room + unturnedByteCount
+    let rest = turned + block.roomByteCount
+    for (number, image) in task.images.enumerated() {
+      let first =
+        image * results.image + task.channels.lowerBound * results.channel + task.rows.lowerBound * results.row
+      let rows = tiles.target(first, columns: pixels, room: rest)
+      block.run(
+        rows: channels, columns: pixels, target.pointer + number * target.image, channels, rows.pointer, rows.leading,
+        room: turned)
+      tiles.finish(first, rows: channels, columns: pixels, rows, room: rest)
     }
   }
 
@@ -93,13 +135,13 @@ final class WindowConvolutionStep: CPUStep {
     let from = geometry.source
     // Images, lines and pixels: how many, and their distances among the windows and among the results.
     let counts = SIMD3(task.images.count, y.results.count, x.results.count)
-    let windows = SIMD3(from.image, phase.y.stride * from.row, phase.x.stride * from.channels)
+    let windows = SIMD3(from.image, phase.y.stride * from.row, phase.x.stride * from.pixel)
     let results = SIMD3(target.image, phase.y.step * target.line, phase.x.step * target.pixel)
     let hasTaps = !y.taps.isEmpty && !x.taps.isEmpty
     let corner =
       hasTaps
       ? source + task.images.lowerBound * from.image + phase.y.start(of: y) * from.row
-        + phase.x.start(of: x) * from.channels
+        + phase.x.start(of: x) * from.pixel
       : source
     let to =
       target.pointer + (phase.y.first + y.results.lowerBound * phase.y.step - task.rows.lowerBound) * target.line

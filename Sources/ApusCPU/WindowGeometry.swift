@@ -4,14 +4,18 @@ import CSIMD
 /// A pass of a convolution with channels last, as windows of its source: that of the output and of the weight's
 /// gradient have one phase, that of the input gradient one for each place of a pixel in the stride.
 struct WindowGeometry {
-  /// Images `[height, width, channels]`.
+  /// Images `[height, width, channels]`, or `[channels, height, width]`.
   struct Extent {
     var height: Int
     var width: Int
     var channels: Int
+    var isPlanar = false
 
-    var row: Int { width * channels }
-    var image: Int { height * row }
+    /// The distances of pixels, of rows of them, of channels and of images.
+    var pixel: Int { isPlanar ? 1 : channels }
+    var row: Int { width * pixel }
+    var channel: Int { isPlanar ? height * width : 1 }
+    var image: Int { height * width * channels }
   }
 
   /// Results whose distances are the stride, and whose taps have the same distances.
@@ -31,11 +35,12 @@ struct WindowGeometry {
   /// Numbers of the packed weights.
   let weightCount: Int
 
-  init(_ g: ConvolutionGeometry, pass: Convolution.Pass) {
+  init(_ g: ConvolutionGeometry, pass: Convolution.Pass, order: Convolution.Order = .channelsLast) {
     let g = g.withLongestRows
     images = g.batch * g.input.x
-    let input = Extent(height: g.input.y, width: g.input.z, channels: g.inputChannels)
-    let output = Extent(height: g.output.y, width: g.output.z, channels: g.outputChannels)
+    let input = Extent(height: g.input.y, width: g.input.z, channels: g.inputChannels, isPlanar: order != .channelsLast)
+    let output = Extent(
+      height: g.output.y, width: g.output.z, channels: g.outputChannels, isPlanar: order == .channelsFirst)
     let isGradient = pass == .inputGradient
     (source, results) = isGradient ? (output, input) : (input, output)
     var phases: [Phase] = []
@@ -72,16 +77,27 @@ struct WindowLines {
   private let firstRow: Int
 
   init(_ phase: WindowGeometry.Phase, y: WindowAxis.Segment, x: WindowAxis.Segment, _ source: WindowGeometry.Extent) {
+    var lines = csimd_lines()
+    lines.a_step = 1
+    if source.isPlanar {
+      // A line of taps of each channel.
+      let perLine = phase.x.weightTaps.count
+      firstRow = y.taps.lowerBound * perLine + x.taps.lowerBound
+      lines.count = (source.channels, y.taps.count)
+      lines.a = (source.channel, phase.y.dilation * source.row)
+      lines.b = (phase.tapCount, perLine)
+      lines.k = x.taps.count
+      self.lines = lines
+      return
+    }
     let perLine = phase.x.weightTaps.count * source.channels
     firstRow = y.taps.lowerBound * perLine + x.taps.lowerBound * source.channels
     // Taps side by side are one line.
     let isDense = phase.x.dilation == 1
-    var lines = csimd_lines()
     lines.count = (y.taps.count, isDense ? min(1, x.taps.count) : x.taps.count)
     lines.a = (phase.y.dilation * source.row, phase.x.dilation * source.channels)
     lines.b = (perLine, source.channels)
     lines.k = isDense ? x.taps.count * source.channels : source.channels
-    lines.a_step = 1
     self.lines = lines
   }
 

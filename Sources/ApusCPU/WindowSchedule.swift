@@ -49,10 +49,12 @@ struct WindowSchedule {
     return (geometry.images + images - 1) / images * rowBlocks * channelBlocks
   }
 
+  /// Lines and channels of the largest task.
+  var rowsOfTask: Int { min(rows, geometry.results.height) }
+  var channelsOfTask: Int { min(channels, geometry.results.channels) }
   /// Results of the largest task.
   var largestTask: Int {
-    min(images, geometry.images) * min(rows, geometry.results.height) * geometry.results.width
-      * min(channels, geometry.results.channels)
+    min(images, geometry.images) * rowsOfTask * geometry.results.width * channelsOfTask
   }
 
   /// Tasks that follow each other read the same images.

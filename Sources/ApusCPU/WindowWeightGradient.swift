@@ -2,7 +2,8 @@ import ApusDevice
 import CSIMD
 
 /// The gradient of a convolution's weights with channels last: for each tap the product of the channels of the pixels
-/// it reads with the channels of the output's gradient, both where they lie.
+/// it reads with the channels of the output's gradient, both where they lie. Where the images have channels first, a
+/// block of the gradient is turned for all taps.
 ///
 /// Small gradients are sums of parts, of some images each; tasks of large ones are some taps and output channels. Both
 /// follow from the sizes.
@@ -14,23 +15,32 @@ final class WindowWeightGradientStep: CPUStep {
   private let parts: Int
   /// The blocks of output channels of a task.
   private let blocks: Int
+  /// Lines of taps of a task: all of a small gradient, so that what they read comes from memory once.
+  private let tapGrain: Int
+  /// Pixels of a block.
+  private let chain: Int
   private let epilogue: EpilogueKernel
   private let input: Int
   private let gradient: Int
   private let loops: UnsafePointer<csimd_table>
+  /// Numbers of a block of a gradient that is turned.
+  private let turnedCount: Int
   /// Bytes of the numbers that are stored at a time, where they wait for their epilogue.
   private let storedByteCount: Int
 
   /// Numbers of all parts together, and parts that are enough.
   private static let mostNumbers = 1 << 21
   private static let enoughParts = 16
-  /// The longest chain of sums.
+  /// The longest chain of sums, and the shortest that is worth the loads of what it is added to.
   private static let longestChain = 2048
+  private static let shortestChain = 128
+  /// Numbers of a gradient, and of what a block of pixels reads, that stay in a second-level cache.
+  private static let mostOwnNumbers = 1 << 17
   /// Output channels that are stored at a time.
   private static let storedChannels = 16
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
-    geometry = WindowGeometry(step.geometry, pass: step.pass)
+    geometry = WindowGeometry(step.geometry, pass: step.pass, order: step.order)
     taps = (geometry.phases[0].y.weightTaps.count, geometry.phases[0].x.weightTaps.count)
     epilogue = try EpilogueKernel(step.epilogue, lanes: [.float32], builder)
     (input, gradient) = (step.left, step.right)
@@ -38,26 +48,49 @@ final class WindowWeightGradientStep: CPUStep {
     let count = taps.y * taps.x * geometry.source.channels * geometry.results.channels
     parts = max(1, min(geometry.images, Self.enoughParts, Self.mostNumbers / max(1, count)))
     let panels = (geometry.results.channels + 31) / 32
-    blocks = min(panels, (Self.enoughParts + parts * taps.y - 1) / (parts * taps.y))
+    tapGrain = count <= Self.mostOwnNumbers && parts * panels >= Self.enoughParts ? taps.y : 1
+    let tasks = parts * (taps.y / tapGrain)
+    blocks = min(panels, (Self.enoughParts + tasks - 1) / tasks)
+    let stride = step.geometry.stride
+    let read = geometry.results.channels + geometry.source.channels * stride.y * stride.z
+    chain =
+      tapGrain == 1
+      ? Self.longestChain : max(Self.shortestChain, min(Self.longestChain, Self.mostOwnNumbers / read))
     let rows = taps.y * taps.x * geometry.source.channels
     storedByteCount = epilogue.hasPlace ? 0 : (Self.storedChannels * rows * MemoryLayout<Float>.size + 63) & ~63
-    workspaceByteCount = storedByteCount + epilogue.workspaceByteCount
+    turnedCount =
+      geometry.results.isPlanar
+      ? max(chain, geometry.results.width) * ((panels + blocks - 1) / max(1, blocks)) * 32 : 0
+    workspaceByteCount = max(
+      storedByteCount + epilogue.workspaceByteCount, turnedCount * MemoryLayout<Float>.size)
     sharedByteCount = parts * count * MemoryLayout<Float>.size
   }
 
-  /// Numbers of a line of taps, and of the whole gradient.
-  private var lineCount: Int { taps.x * geometry.source.channels * geometry.results.channels }
-  private var count: Int { taps.y * lineCount }
+  /// Numbers of the whole gradient, as `[tap][source channel][result channel]`, or
+  /// `[source channel][tap][result channel]` where the source has planes of channels.
+  private var count: Int { taps.y * taps.x * geometry.source.channels * geometry.results.channels }
+  /// How far taps, and source channels, lie apart there.
+  private var tapDistance: Int {
+    (geometry.source.isPlanar ? 1 : geometry.source.channels) * geometry.results.channels
+  }
+  private var channelDistance: Int {
+    (geometry.source.isPlanar ? taps.y * taps.x : 1) * geometry.results.channels
+  }
 
   func run(_ context: borrowing RunContext) {
     guard epilogue.count > 0 else { return }
     let sums = context.shared.assumingMemoryBound(to: Float.self)
     let input = UnsafePointer(context.pointer(input, as: Float.self))
     let gradient = UnsafePointer(context.pointer(gradient, as: Float.self))
-    context.pool.run(parts * taps.y * blocks) { task, _ in
+    let tapTasks = taps.y / tapGrain
+    let workspaces = context.workspaces
+    context.pool.run(parts * tapTasks * blocks) { task, worker in
       let (rest, block) = task.quotientAndRemainder(dividingBy: blocks)
-      let (part, tap) = rest.quotientAndRemainder(dividingBy: taps.y)
-      add(part: part, tap: tap, channels: channels(of: block), input, gradient, sums + part * count)
+      let (part, place) = rest.quotientAndRemainder(dividingBy: tapTasks)
+      let taps = (place * tapGrain)..<((place + 1) * tapGrain)
+      add(
+        part: part, taps: taps, channels: channels(of: block), input, gradient, sums + part * count,
+        room: workspaces[worker].assumingMemoryBound(to: Float.self))
     }
     store(sums, context)
   }
@@ -67,63 +100,109 @@ final class WindowWeightGradientStep: CPUStep {
     return (panels * block / blocks * 32)..<min(panels * (block + 1) / blocks * 32, geometry.results.channels)
   }
 
-  /// The sums of one line of taps over a part's images, for some output channels.
+  /// The sums of some lines of taps over a part's images, for some output channels.
   private func add(
-    part: Int, tap: Int, channels: Range<Int>, _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
-    _ sums: UnsafeMutablePointer<Float>
+    part: Int, taps: Range<Int>, channels: Range<Int>, _ input: UnsafePointer<Float>,
+    _ gradient: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>, room: UnsafeMutablePointer<Float>
   ) {
-    let width = geometry.results.channels
-    for row in 0..<(taps.x * geometry.source.channels) {
-      (sums + tap * lineCount + row * width + channels.lowerBound).update(repeating: 0, count: channels.count)
+    for tap in (taps.lowerBound * self.taps.x)..<(taps.upperBound * self.taps.x) {
+      for channel in 0..<geometry.source.channels {
+        (sums + tap * tapDistance + channel * channelDistance + channels.lowerBound)
+          .update(repeating: 0, count: channels.count)
+      }
     }
     let phase = geometry.phases[0]
-    let lines = phase.y.segments.filter { $0.taps.contains(tap) }
-    guard let first = lines.first, let last = lines.last else { return }
-    let rows = first.results.lowerBound..<last.results.upperBound
+    let rows = 0..<geometry.results.height
+    let readers = taps.map { tap in
+      let lines = phase.y.segments.filter { $0.taps.contains(tap) }
+      return (lines.first?.results.lowerBound ?? 0)..<(lines.last?.results.upperBound ?? 0)
+    }
     let images = (geometry.images * part / parts)..<(geometry.images * (part + 1) / parts)
-    let height = min(rows.count, max(1, Self.longestChain / max(1, geometry.results.width)))
-    let depth = max(1, Self.longestChain / max(1, height * geometry.results.width))
+    let height = max(1, min(rows.count, chain / max(1, geometry.results.width)))
+    let depth = max(1, chain / max(1, height * geometry.results.width))
     for image in stride(from: images.lowerBound, to: images.upperBound, by: depth) {
       for row in stride(from: rows.lowerBound, to: rows.upperBound, by: height) {
-        let block = (
-          images: image..<min(image + depth, images.upperBound), rows: row..<min(row + height, rows.upperBound)
-        )
-        for x in phase.x.segments where !x.taps.isEmpty {
-          add(block, x, tap: tap, channels: channels, input, gradient, sums)
+        let block = Block(
+          images: image..<min(image + depth, images.upperBound), rows: row..<min(row + height, rows.upperBound),
+          channels: channels)
+        let factor = self.factor(block, gradient, room: room)
+        for (tap, reader) in zip(taps, readers) where block.rows.overlaps(reader) {
+          var lines = block
+          lines.rows = block.rows.clamped(to: reader)
+          let first = factor.moved(rows: lines.rows.lowerBound - row)
+          for x in phase.x.segments where !x.taps.isEmpty { add(lines, x, tap: tap, input, first, sums) }
         }
       }
     }
   }
 
+  /// Some channels of some rows of pixels.
+  private struct Block {
+    var images: Range<Int>
+    var rows: Range<Int>
+    var channels: Range<Int>
+  }
+
+  /// Where a block of the gradient lies with channels last, and the distances of its pixels, rows and images.
+  private struct Factor {
+    var pointer: UnsafePointer<Float>
+    var pixel: Int
+    var row: Int
+    var image: Int
+
+    func moved(rows: Int) -> Factor { Factor(pointer: pointer + rows * row, pixel: pixel, row: row, image: image) }
+  }
+
+  /// A block of the gradient, turned where it has channels first.
+  private func factor(_ block: Block, _ gradient: UnsafePointer<Float>, room: UnsafeMutablePointer<Float>) -> Factor {
+    let results = geometry.results
+    func start(_ image: Int) -> UnsafePointer<Float> {
+      gradient + image * results.image + block.rows.lowerBound * results.row
+        + block.channels.lowerBound * results.channel
+    }
+    guard results.isPlanar else {
+      return Factor(
+        pointer: start(block.images.lowerBound), pixel: results.pixel, row: results.row, image: results.image)
+    }
+    let (pixels, channels) = (block.rows.count * results.width, block.channels.count)
+    for (number, image) in block.images.enumerated() {
+      loops.pointee.transpose.2!(
+        pixels, channels, start(image), results.channel, room + number * pixels * channels, channels, 0)
+    }
+    return Factor(pointer: room, pixel: channels, row: results.width * channels, image: pixels * channels)
+  }
+
   /// Adds what some pixels give to the taps that they all read.
   private func add(
-    _ block: (images: Range<Int>, rows: Range<Int>), _ x: WindowAxis.Segment, tap: Int, channels: Range<Int>,
-    _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>
+    _ block: Block, _ x: WindowAxis.Segment, tap: Int, _ input: UnsafePointer<Float>, _ gradient: Factor,
+    _ sums: UnsafeMutablePointer<Float>
   ) {
-    let (source, results, phase) = (geometry.source, geometry.results, geometry.phases[0])
+    let channels = block.channels
+    let (source, phase) = (geometry.source, geometry.phases[0])
+    let width = geometry.results.channels
     var lines = csimd_lines()
     lines.count = (block.images.count, block.rows.count)
     lines.a = (source.image, phase.y.stride * source.row)
-    lines.b = (results.image, results.row)
+    lines.b = (gradient.image, gradient.row)
     lines.k = x.results.count
-    lines.a_step = phase.x.stride * source.channels
+    lines.a_step = phase.x.stride * source.pixel
     let y = WindowAxis.Segment(results: block.rows, taps: tap..<(tap + 1))
     let from =
       input + block.images.lowerBound * source.image + phase.y.start(of: y) * source.row
-      + phase.x.start(of: x) * source.channels
-    let factors =
-      gradient + block.images.lowerBound * results.image + block.rows.lowerBound * results.row
-      + x.results.lowerBound * results.channels + channels.lowerBound
-    let to =
-      sums + tap * lineCount + x.taps.lowerBound * source.channels * results.channels + channels.lowerBound
-    // Channels of taps side by side are one row of numbers.
-    let (runs, rows) =
-      phase.x.dilation == 1 ? (1, x.taps.count * source.channels) : (x.taps.count, source.channels)
+      + phase.x.start(of: x) * source.pixel
+    let factors = gradient.pointer + x.results.lowerBound * gradient.pixel
+    let to = sums + (tap * taps.x + x.taps.lowerBound) * tapDistance + channels.lowerBound
+    // Taps of a channel side by side, or channels of taps side by side, are one row of numbers.
+    let (runs, rows, distance) =
+      source.isPlanar
+      ? (source.channels, x.taps.count, source.channel)
+      : phase.x.dilation == 1
+        ? (1, x.taps.count * source.channels, 0) : (x.taps.count, source.channels, phase.x.dilation * source.channels)
     withUnsafePointer(to: lines) { lines in
       for run in 0..<runs {
         loops.pointee.lines_multiply.0!(
-          rows, channels.count, lines, from + run * phase.x.dilation * source.channels, 1, factors, results.channels,
-          loops.pointee.panel_width.0, to + run * source.channels * results.channels, results.channels, 1)
+          rows, channels.count, lines, from + run * distance, 1, factors, gradient.pixel,
+          loops.pointee.panel_width.0, to + run * (source.isPlanar ? channelDistance : tapDistance), width, 1)
       }
     }
   }
@@ -137,9 +216,9 @@ final class WindowWeightGradientStep: CPUStep {
       let channels = (task * Self.storedChannels)..<min((task + 1) * Self.storedChannels, width)
       let room = workspaces[worker]
       let core = place.map { $0 + channels.lowerBound * rows } ?? room.assumingMemoryBound(to: Float.self)
+      let (sources, taps) = geometry.source.isPlanar ? (rows, 1) : (geometry.source.channels, taps.y * taps.x)
       loops.pointee.unpack_taps(
-        channels.count, geometry.source.channels, taps.y * taps.x, parts, count, sums + channels.lowerBound, width, core
-      )
+        channels.count, sources, taps, parts, count, sums + channels.lowerBound, width, core)
       epilogue.run(
         (channels.lowerBound * rows)..<(channels.upperBound * rows), core: core, frame,
         workspace: room + storedByteCount)

@@ -2,7 +2,8 @@ import ApusDevice
 import CSIMD
 
 /// The weights of a convolution with channels last in panels of result channels, for each phase
-/// `[panel][tap][source channel][result channel]`; the last panel is filled with zeros up to 16 channels.
+/// `[panel][tap][source channel][result channel]`, or `[panel][source channel][tap][result channel]` where the source has
+/// planes of channels; the last panel is filled with zeros up to 16 channels.
 struct WindowWeights {
   private let geometry: WindowGeometry
   private let value: Int
@@ -50,6 +51,15 @@ struct WindowWeights {
     _ panel: ChannelPanel, _ phase: WindowGeometry.Phase, _ sources: Range<Int>, _ weights: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>
   ) {
+    if geometry.source.isPlanar {
+      // The taps are all there, in order.
+      let rows = sources.count * phase.tapCount
+      loops.pointee.pack_taps(
+        panel.channels.count, panel.width, rows, 1, [0],
+        weights + panel.channels.lowerBound * distances.result + sources.lowerBound * distances.source,
+        distances.result, 1, target + sources.lowerBound * phase.tapCount * panel.width, 0)
+      return
+    }
     let taps = phase.y.weightTaps.flatMap { y in phase.x.weightTaps.map { y * tapsOfRow + $0 } }
     loops.pointee.pack_taps(
       panel.channels.count, panel.width, sources.count, taps.count, taps,

@@ -63,6 +63,15 @@ extension ConvolutionGeometry {
     case .weightGradient: return outputChannels % 16 == 0
     }
   }
+
+  /// Whether there are so few channels, and so long rows of taps, that the rows are best read where they lie with
+  /// channels first.
+  public var hasRowsOfTaps: Bool { inputChannels <= 4 && kernel.z >= 5 }
+
+  /// Whether a step for channels last can read `x` with channels first: where the taps of a row lie side by side.
+  public func allowsMixedOrder(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
+    pass != .inputGradient && dilation.z == 1 && input.x == 1 && allowsChannelsLast(pass, dtype)
+  }
 }
 
 extension SIMD3<Int> {
@@ -83,12 +92,22 @@ public struct Convolution: Hashable, Sendable {
     case output, inputGradient, weightGradient
   }
 
+  /// How `x` and `y` lie.
+  public enum Order: Hashable, Sendable {
+    /// Both as `[batch, channels, spatial…]`.
+    case channelsFirst
+    /// Both as `[batch, spatial…, channels]`.
+    case channelsLast
+    /// `x` with channels first, `y` with channels last: images of few channels stay as they are.
+    case mixed
+  }
+
   /// The row of the table.
   public var pass: Pass
   /// The sizes, the same for all passes.
   public var geometry: ConvolutionGeometry
-  /// Whether `x` and `y` lie as `[batch, spatial…, channels]`; `w` never does.
-  public var isChannelsLast: Bool
+  /// The order of the images; `w` has its own.
+  public var order: Order
   /// Contiguous values of type `dtype`.
   public var left: Int
   /// The other factor, contiguous and of type `dtype` too.
@@ -100,12 +119,12 @@ public struct Convolution: Hashable, Sendable {
 
   /// A pass over two values.
   public init(
-    pass: Pass, geometry: ConvolutionGeometry, isChannelsLast: Bool = false, left: Int, right: Int, dtype: DType,
+    pass: Pass, geometry: ConvolutionGeometry, order: Order = .channelsFirst, left: Int, right: Int, dtype: DType,
     epilogue: Epilogue
   ) {
     self.pass = pass
     self.geometry = geometry
-    self.isChannelsLast = isChannelsLast
+    self.order = order
     self.left = left
     self.right = right
     self.dtype = dtype

@@ -131,7 +131,7 @@ import Testing
 
   private func run(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, dtype: DType = .float32, threads: Int = 2,
-    simd: String? = nil, doubles: Bool = false, isChannelsLast: Bool = false
+    simd: String? = nil, doubles: Bool = false, order: Convolution.Order = .channelsFirst
   ) throws -> (result: [Double], expected: [Double]) {
     var random = TestNumbers(seed: 51)
     let weightCount = g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct
@@ -143,16 +143,14 @@ import Testing
     let y = random.integers(yCount, -3...3)
     let (left, right) =
       pass == .output ? (x, w) : pass == .inputGradient ? (y, w) : (x, y)
-    func placed(_ values: [Double], _ channels: Int, _ extents: SIMD3<Int>) -> [Double] {
-      isChannelsLast ? turned(values, channels: channels, pixels: extents.wrappedProduct) : values
-    }
-    let (placedX, placedY) = (placed(x, g.inputChannels, g.input), placed(y, g.outputChannels, g.output))
+    let placedX = order == .channelsLast ? turned(x, channels: g.inputChannels, pixels: g.input.wrappedProduct) : x
+    let placedY = order == .channelsFirst ? y : turned(y, channels: g.outputChannels, pixels: g.output.wrappedProduct)
     var builder = PlanBuilder()
     let vl = builder.input(pass == .inputGradient ? placedY : placedX, dtype)
     let vr = builder.input(pass == .weightGradient ? placedY : w, dtype)
     var domain = domain(of: g, pass)
     let channelCount = domain[1]
-    let isTurned = isChannelsLast && pass != .weightGradient
+    let isTurned = order != .channelsFirst && pass != .weightGradient
     if isTurned { domain = [domain[0], domain[2], domain[3], domain[4], domain[1]] }
     let lane = dtype.lane
     let result = builder.output(domain.elementCount, lane.dtype)
@@ -174,7 +172,7 @@ import Testing
     builder.step(
       .convolution(
         Convolution(
-          pass: pass, geometry: g, isChannelsLast: isChannelsLast, left: vl, right: vr, dtype: dtype,
+          pass: pass, geometry: g, order: order, left: vl, right: vr, dtype: dtype,
           epilogue: epilogue)))
     var expected = reference(g, pass, left, right)
     let inner = domain.elementCount / max(1, domain[0] * channelCount)
@@ -194,15 +192,15 @@ import Testing
     let terms = pass == .weightGradient ? geometry.batch * geometry.output.wrappedProduct : 9 * geometry.inputChannels
     for simd in availableSets {
       for doubles in [false, true] {
-        let (result, expected) = try run(geometry, pass, simd: simd, doubles: doubles, isChannelsLast: true)
+        let (result, expected) = try run(geometry, pass, simd: simd, doubles: doubles, order: .channelsLast)
         // The factors are integers of -3 … 3, whose products have a mean magnitude of (12/7)².
         let bound = 4 * Double(terms).squareRoot() * 0x1p-24 * Double(terms) * 144 / 49
         let worst = zip(result, expected).reduce(0) { max($0, abs($1.0 - $1.1)) }
         #expect(result.count == expected.count && worst <= bound, "\(simd) \(doubles): \(worst) of \(bound)")
       }
     }
-    let one = try run(geometry, pass, threads: 1, isChannelsLast: true).result
-    for threads in [2, 5] { #expect(try run(geometry, pass, threads: threads, isChannelsLast: true).result == one) }
+    let one = try run(geometry, pass, threads: 1, order: .channelsLast).result
+    for threads in [2, 5] { #expect(try run(geometry, pass, threads: threads, order: .channelsLast).result == one) }
   }
 
   /// All passes of what is compared but one: gradients of weights take whole vectors of outputs.
@@ -223,12 +221,26 @@ import Testing
     guard geometry.allowsChannelsLast(pass, .float32) else { return }
     for simd in availableSets {
       for doubles in [false, true] {
-        let (result, expected) = try run(geometry, pass, simd: simd, doubles: doubles, isChannelsLast: true)
+        let (result, expected) = try run(geometry, pass, simd: simd, doubles: doubles, order: .channelsLast)
         #expect(result.elementsEqual(expected), "\(simd) \(doubles)")
       }
     }
-    let one = try run(geometry, pass, threads: 1, isChannelsLast: true).result
-    #expect(try run(geometry, pass, threads: 5, isChannelsLast: true).result == one)
+    let one = try run(geometry, pass, threads: 1, order: .channelsLast).result
+    #expect(try run(geometry, pass, threads: 5, order: .channelsLast).result == one)
+  }
+
+  /// Images of any number of channels are read with channels first, where the pass has one for that.
+  @Test(arguments: channelsLast, [Convolution.Pass.output, .weightGradient])
+  func mixedOrderMatchesReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+    guard geometry.allowsMixedOrder(pass, .float32) else { return }
+    for simd in availableSets {
+      for doubles in [false, true] {
+        let (result, expected) = try run(geometry, pass, simd: simd, doubles: doubles, order: .mixed)
+        #expect(result.elementsEqual(expected), "\(simd) \(doubles)")
+      }
+    }
+    let one = try run(geometry, pass, threads: 1, order: .mixed).result
+    #expect(try run(geometry, pass, threads: 5, order: .mixed).result == one)
   }
 
   @Test(arguments: geometries, Convolution.Pass.allCases)

@@ -6,6 +6,7 @@ extension Planner {
   /// and outputs ask for is a transposed view, which is a copy at the edges.
   mutating func orderChannels() {
     guard info.prefersChannelsLast else { return }
+    indexUsers()
     var order = ChannelOrder()
     for index in topologicalOrder() {
       switch nodes[index].kind {
@@ -67,11 +68,15 @@ extension Planner {
       let images = box.pass == .weightGradient ? [0, 1] : [0]
       // Products with whole images need no other order than the images have.
       guard !box.isPointwise || images.contains(where: { order.turned[node.inputs[$0]] != nil }) else { return }
-      for image in images {
+      let isMixed = box.wantsMixedOrder(node.dtype) && order.turned[node.inputs[0]] == nil
+      // What nobody has or keeps in that order is as well read and written in its own.
+      if isMixed, box.pass == .output, !users[index].contains(where: { canKeepOrder($0) }) { return }
+      if isMixed, box.pass == .weightGradient, order.turned[node.inputs[1]] == nil { return }
+      for image in images where image != 0 || !isMixed {
         let input = node.inputs[image]
         node.inputs[image] = withChannelsLast(input, over: nodes[input].shape, &order)
       }
-      node.attributes = .convolution(box.withChannelsLast)
+      node.attributes = .convolution(box.inOrder(isMixed ? .mixed : .channelsLast))
       if box.pass == .weightGradient {
         nodes[index] = node
       } else {
@@ -88,6 +93,20 @@ extension Planner {
       node.shape = turned(node.shape)
       replace(index, by: node, &order)
     default: break
+    }
+  }
+
+  /// Whether a node can take what it reads with channels last.
+  private func canKeepOrder(_ index: Int) -> Bool {
+    switch nodes[index].kind {
+    case .elementwise, .reduction: return true
+    case .step:
+      switch nodes[index].attributes {
+      case .convolution(let box): return box.wantsChannelsLast(nodes[index].dtype)
+      case .pooling(let box): return box.withChannelsLast != nil
+      default: return false
+      }
+    default: return false
     }
   }
 
@@ -124,9 +143,9 @@ extension Planner {
 }
 
 extension ConvolutionBox {
-  /// The same sums of images with channels last.
-  fileprivate var withChannelsLast: ConvolutionBox {
-    ConvolutionBox(pass: pass, geometry: geometry, shape: shape, isChannelsLast: true)
+  /// The same sums of images in another order.
+  fileprivate func inOrder(_ order: Convolution.Order) -> ConvolutionBox {
+    ConvolutionBox(pass: pass, geometry: geometry, shape: shape, order: order)
   }
 
   /// Whether a pixel of the output is one of the input.
@@ -134,8 +153,12 @@ extension ConvolutionBox {
 
   /// Whether there are channels enough to fill vectors.
   fileprivate func wantsChannelsLast(_ dtype: DType) -> Bool {
-    guard !isChannelsLast, geometry.allowsChannelsLast(pass, dtype) else { return false }
+    guard order == .channelsFirst, geometry.allowsChannelsLast(pass, dtype) else { return false }
     return (pass == .inputGradient ? geometry.inputChannels : geometry.outputChannels) >= 16
+  }
+
+  fileprivate func wantsMixedOrder(_ dtype: DType) -> Bool {
+    geometry.allowsMixedOrder(pass, dtype) && geometry.hasRowsOfTaps
   }
 }
 

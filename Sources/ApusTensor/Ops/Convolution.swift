@@ -6,14 +6,14 @@ final class ConvolutionBox: Sendable {
   let geometry: ConvolutionGeometry
   /// The result's shape, with as many spatial axes as the operation has.
   let shape: Shape
-  /// Whether the planner has moved the channels of the images behind their spatial axes.
-  let isChannelsLast: Bool
+  /// How the planner has placed the channels of the images.
+  let order: Convolution.Order
 
-  init(pass: Convolution.Pass, geometry: ConvolutionGeometry, shape: Shape, isChannelsLast: Bool = false) {
+  init(pass: Convolution.Pass, geometry: ConvolutionGeometry, shape: Shape, order: Convolution.Order = .channelsFirst) {
     self.pass = pass
     self.geometry = geometry
     self.shape = shape
-    self.isChannelsLast = isChannelsLast
+    self.order = order
   }
 
   func append(to words: inout [UInt64]) {
@@ -57,7 +57,7 @@ extension Op {
             guard case .convolution(let box) = node.attributes else { fatalError("\(name): no sizes") }
             return .convolution(
               Convolution(
-                pass: box.pass, geometry: box.geometry, isChannelsLast: box.isChannelsLast,
+                pass: box.pass, geometry: box.geometry, order: box.order,
                 left: operands.inputs[0].value,
                 right: operands.inputs[1].value, dtype: node.dtype, epilogue: operands.epilogue!))
           })))
@@ -96,7 +96,7 @@ extension ConvolutionBox {
   var resultShape: Shape {
     let g = geometry
     func image(_ channels: Int, _ extents: SIMD3<Int>) -> Shape {
-      isChannelsLast
+      order != .channelsFirst
         ? [g.batch, extents.x, extents.y, extents.z, channels] : [g.batch, channels, extents.x, extents.y, extents.z]
     }
     switch pass {

@@ -78,7 +78,7 @@ import Testing
     }
     let plan = try #require(device.runs.last).plan
     let convolutions = plan.steps.compactMap { if case .convolution(let step) = $0.step { step } else { nil } }
-    #expect(convolutions.count == 4 + 3 + 4 && convolutions.allSatisfy(\.isChannelsLast))
+    #expect(convolutions.count == 4 + 3 + 4 && convolutions.allSatisfy { $0.order == .channelsLast })
     let reordered = plan.steps.flatMap(\.step.argumentsOfCopies).filter { layout in
       !layout.isContiguous && !layout.strides.contains(0)
     }
@@ -90,7 +90,7 @@ import Testing
     let device = RecordingDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in try eval([Network()()]) }
     let steps = device.lastSteps.compactMap { if case .convolution(let step) = $0 { step } else { nil } }
-    #expect(steps.count == 4 && steps.allSatisfy { !$0.isChannelsLast })
+    #expect(steps.count == 4 && steps.allSatisfy { $0.order == .channelsFirst })
   }
 
   /// Reductions over some axes, along channels too, and broadcasting of smaller ranks.

@@ -46,7 +46,7 @@ extension Interpreter {
       }
     var sums = Array(repeating: Accumulator(step.dtype.lane), count: count)
     let (left, right) = (arrays[step.left], arrays[step.right])
-    forEachTerm(g, isChannelsLast: step.isChannelsLast) { x, w, y in
+    forEachTerm(g, step.order) { x, w, y in
       switch step.pass {
       case .output: sums[y].add(left[x], right[w])
       case .inputGradient: sums[x].add(left[y], right[w])
@@ -58,11 +58,13 @@ extension Interpreter {
 
   /// Calls `body` with the places in `x`, `w` and `y` of each multiply-add of a convolution.
   private func forEachTerm(
-    _ g: ConvolutionGeometry, isChannelsLast: Bool, _ body: (Int, Int, Int) -> Void
+    _ g: ConvolutionGeometry, _ order: Convolution.Order, _ body: (Int, Int, Int) -> Void
   ) {
     let channels = g.inputChannels / g.groups
-    func place(_ image: Int, _ channel: Int, _ pixel: Int, of count: Int, _ extents: SIMD3<Int>) -> Int {
-      isChannelsLast
+    func place(
+      _ image: Int, _ channel: Int, _ pixel: Int, of count: Int, _ extents: SIMD3<Int>, isLast: Bool
+    ) -> Int {
+      isLast
         ? (image * extents.wrappedProduct + pixel) * count + channel
         : (image * count + channel) * extents.wrappedProduct + pixel
     }
@@ -76,8 +78,8 @@ extension Interpreter {
               let read = o.place &* g.stride &+ r.place &* g.dilation &- g.padding
               guard let index = index(read, in: g.input) else { continue }
               body(
-                place(n, group * channels + c, index, of: g.inputChannels, g.input), w + r.index,
-                place(n, k, o.index, of: g.outputChannels, g.output))
+                place(n, group * channels + c, index, of: g.inputChannels, g.input, isLast: order == .channelsLast), w + r.index,
+                place(n, k, o.index, of: g.outputChannels, g.output, isLast: order != .channelsFirst))
             }
           }
         }

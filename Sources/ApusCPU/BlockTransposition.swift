@@ -1,0 +1,69 @@
+import CSIMD
+
+/// Transposes blocks into lines that lie far apart in memory.
+///
+/// Lines of large results are written past the caches. Where they do not begin with a line of the cache, a block is
+/// transposed beside them and copied line by line: written piece by piece, the first and the last bytes of each piece
+/// would be fetched for every piece again.
+struct BlockTransposition {
+  private typealias Function =
+    @convention(c) (
+      Int, Int, UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, Int, Int32
+    ) -> Void
+
+  private let function: Function
+  private let loops: UnsafePointer<csimd_table>
+  private let byteCount: Int
+  private let streams: Bool
+  private let isBuffered: Bool
+  /// Bytes of a block beside its lines, and elements from one line to the next there.
+  let roomByteCount: Int
+  private let roomStride: Int
+
+  /// Results from so many bytes on are written past the caches.
+  private static let streamByteCount = 4 << 20
+  /// Columns from which on lines are long enough to be copied by themselves.
+  private static let leastColumns = 256
+
+  /// - Parameters:
+  ///   - byteCount: bytes of an element.
+  ///   - rows: the rows of the largest block of the result.
+  ///   - columns: its columns.
+  ///   - stride: elements of the result from one row to the next.
+  ///   - resultByteCount: bytes of the whole result; 0 where it is read again at once.
+  init(
+    byteCount: Int, rows: Int, columns: Int, stride: Int, resultByteCount: Int, _ loops: UnsafePointer<csimd_table>
+  ) {
+    self.byteCount = byteCount
+    self.loops = loops
+    let functions = loops.pointee.transpose
+    function =
+      switch byteCount {
+      case 1: functions.0!
+      case 2: functions.1!
+      case 4: functions.2!
+      default: functions.3!
+      }
+    streams = resultByteCount >= Self.streamByteCount
+    isBuffered = streams && stride * byteCount % 64 != 0 && columns >= Self.leastColumns
+    // Rows of a power of two bytes share the same places of a cache.
+    roomStride = (columns + 15) / 16 * 16 + 16
+    roomByteCount = isBuffered ? (rows * roomStride * byteCount + 63) & ~63 : 0
+  }
+
+  /// Row `r` and column `c` of the result are element `c·sourceStride + r` of the source.
+  func run(
+    rows: Int, columns: Int, _ source: UnsafeRawPointer, _ sourceStride: Int, _ target: UnsafeMutableRawPointer,
+    _ stride: Int, room: UnsafeMutableRawPointer
+  ) {
+    guard isBuffered else {
+      function(rows, columns, source, sourceStride, target, stride, streams ? 1 : 0)
+      return
+    }
+    function(rows, columns, source, sourceStride, room, roomStride, 0)
+    for row in 0..<rows {
+      loops.pointee.stream(columns * byteCount, room + row * roomStride * byteCount, target + row * stride * byteCount)
+    }
+    csimd_fence()
+  }
+}
