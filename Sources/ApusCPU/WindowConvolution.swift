@@ -33,8 +33,8 @@ final class WindowConvolutionStep: CPUStep {
     block =
       results.isPlanar
       ? BlockTransposition(
-        byteCount: MemoryLayout<Float>.size, rows: schedule.channelsOfTask, columns: schedule.rowsOfTask * results.width,
-        stride: results.channel,
+        byteCount: MemoryLayout<Float>.size, rows: schedule.channelsOfTask,
+        columns: schedule.rowsOfTask * results.width, stride: results.channel,
         resultByteCount: epilogue.isPlain ? geometry.images * results.image * MemoryLayout<Float>.size : 0, loops)
       : nil
     unturnedByteCount = results.isPlanar ? (schedule.largestTask * MemoryLayout<Float>.size + 63) & ~63 : 0

@@ -76,6 +76,28 @@ INLINE void turn_piece(const float *source, ptrdiff_t stride, float *target, ptr
   }
 }
 
+#if defined(CSIMD_HAS_AVX512)
+// A part of a block, at the edge of a tile.
+INLINE void turn_part(
+    size_t height, size_t width, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
+  const __mmask16 rows = (__mmask16)((1u << height) - 1), columns = (__mmask16)((1u << width) - 1);
+  turn_row a[TURN_WIDTH];
+  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
+    a[r] = r < width ? (turn_row)_mm512_maskz_loadu_ps(rows, source + (ptrdiff_t)r * stride) : (turn_row)(0);
+  turn_registers(a);
+  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
+    if (r < height) _mm512_mask_storeu_ps(target + (ptrdiff_t)r * step, columns, (__m512)a[r]);
+}
+#define PART_TILE                                                                                \
+  if (height * width >= 32) {                                                                    \
+    turn_part(height, width, (const float *)from, source_stride, (float *)to, target_stride);    \
+  } else {                                                                                       \
+    SCALAR_TILE(transpose_part_4)                                                                \
+  }
+#else
+#define PART_TILE SCALAR_TILE(transpose_part_4)
+#endif
+
 #define TRANSPOSE_PART(name, S)                                                                  \
   INLINE void name(size_t rows, size_t columns, const S *source, ptrdiff_t source_stride,        \
                    S *target, ptrdiff_t target_stride) {                                         \
@@ -121,7 +143,7 @@ TRANSPOSE_PART(transpose_part_8, uint64_t)
             (const float *)from + j * source_stride + i, source_stride,                          \
             (float *)to + i * target_stride + j, target_stride, streams);                        \
   } else {                                                                                       \
-    SCALAR_TILE(transpose_part_4)                                                                \
+    PART_TILE                                                                                    \
   }
 TRANSPOSE(transpose_1, uint8_t, SCALAR_TILE(transpose_part_1))
 TRANSPOSE(transpose_2, uint16_t, SCALAR_TILE(transpose_part_2))
@@ -131,4 +153,5 @@ TRANSPOSE(transpose_8, uint64_t, SCALAR_TILE(transpose_part_8))
 #undef TRANSPOSE_STRIP
 #undef SCALAR_TILE
 #undef WORD_TILE
+#undef PART_TILE
 #undef TURN_LOOP

@@ -243,6 +243,24 @@ import Testing
     #expect(try run(geometry, pass, threads: 5, order: .mixed).result == one)
   }
 
+  /// Images of few channels that have channels first before and behind; the last result is no cache's, and its rows
+  /// do not begin with lines of one.
+  @Test(
+    arguments: channelsLast.filter { $0.hasRowsOfTaps } + [
+      geometry(batch: 1, 2, 96, input: [1, 110, 114], kernel: [1, 1, 5])
+    ], [Convolution.Pass.output, .weightGradient])
+  func rowsOfTapsMatchReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+    #expect(geometry.allowsMixedOrder(pass, .float32) && geometry.hasRowsOfTaps)
+    for simd in availableSets {
+      for doubles in [false, true] {
+        let (result, expected) = try run(geometry, pass, simd: simd, doubles: doubles)
+        #expect(result.elementsEqual(expected), "\(simd) \(doubles)")
+      }
+    }
+    let one = try run(geometry, pass, threads: 1).result
+    #expect(try run(geometry, pass, threads: 5).result == one)
+  }
+
   @Test(arguments: geometries, Convolution.Pass.allCases)
   func matchesReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     for simd in availableSets {

@@ -36,6 +36,20 @@ import Testing
     #expect(try (x.transposed() * 2 + 1).array() == turned.map { $0 * 2 + 1 })
   }
 
+  /// Rows that do not begin with lines of the cache, long and short, and axes of few elements.
+  @Test(arguments: [[4, 3025, 100], [3, 100, 5003], [5, 100_003, 3], [2, 5, 200_003]] as [Shape])
+  func transposes(shape: Shape) throws {
+    let count = shape.elementCount
+    let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<count].reshaped(to: shape).evaluated()
+    let values = try x.array() as [Float]
+    let (rows, columns) = (shape[1], shape[2])
+    let turned = (0..<count).map { index in
+      let (matrix, place) = index.quotientAndRemainder(dividingBy: rows * columns)
+      return values[matrix * rows * columns + place % rows * columns + place / rows]
+    }
+    #expect(try x.transposed([0, 2, 1]).reshaped(to: [count]).array() == turned)
+  }
+
   /// Steps that run together for blocks of rows, against the same ones run apart.
   @Test(arguments: [[6001, 2052], [257, 300], [3, 5, 70], [2, 9], [1, 100], [100, 1]] as [Shape])
   func rows(shape: Shape) throws {

@@ -85,6 +85,27 @@ import Testing
     #expect(reordered.map(\.shape) == [[3, 9, 9, 3]])
   }
 
+  /// Images of few channels under long rows of taps are never copied: neither what comes in nor what is only given out.
+  @Test func imagesOfFewChannelsStayAsTheyAre() throws {
+    let device = RecordingDevice(prefersChannelsLast: true)
+    func orders(_ results: (Tensor, Tensor) -> [Tensor]) throws -> [ApusDevice.Convolution.Order] {
+      try withDevice(ComputeDevice(backend: device)) { () throws in
+        let (x, w) = (Tensor.zeros([2, 3, 16, 16]), Tensor.zeros([16, 3, 5, 5]))
+        try eval([x, w])
+        try eval(results(x, w))
+      }
+      let steps = try #require(device.runs.last).plan.steps.map(\.step)
+      #expect(steps.flatMap(\.argumentsOfCopies).allSatisfy { $0.isContiguous || $0.shape[0] != 2 })
+      return steps.compactMap { if case .convolution(let step) = $0 { step.order } else { nil } }
+    }
+    #expect(try orders { x, w in [x.convolved(with: w)] } == [.channelsFirst])
+    #expect(try orders { x, w in [x.convolved(with: w).relu().maxPooled([2]).mean([2, 3])] } == [.mixed])
+    let training = try orders { x, w in
+      gradients(of: x.convolved(with: w).relu().maxPooled([2]).squared().mean(), withRespectTo: [w])
+    }
+    #expect(training == [.mixed, .mixed])
+  }
+
   /// A device that does not want it keeps channels first.
   @Test func onlyWhereItIsWanted() throws {
     let device = RecordingDevice()

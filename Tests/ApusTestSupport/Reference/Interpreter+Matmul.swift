@@ -78,7 +78,8 @@ extension Interpreter {
               let read = o.place &* g.stride &+ r.place &* g.dilation &- g.padding
               guard let index = index(read, in: g.input) else { continue }
               body(
-                place(n, group * channels + c, index, of: g.inputChannels, g.input, isLast: order == .channelsLast), w + r.index,
+                place(n, group * channels + c, index, of: g.inputChannels, g.input, isLast: order == .channelsLast),
+                w + r.index,
                 place(n, k, o.index, of: g.outputChannels, g.output, isLast: order != .channelsFirst))
             }
           }
