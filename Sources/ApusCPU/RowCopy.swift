@@ -15,6 +15,9 @@ struct RowCopy {
   private let lastStep: (source: Int, result: Int)
   /// Where the result is too large for the caches and has long rows, what copies past them.
   private let stream: (@convention(c) (Int, UnsafeRawPointer?, UnsafeMutableRawPointer?) -> Void)?
+  /// What copies rows that are too short for a call each, along the last of the other axes.
+  private let copyRowsTogether:
+    (@convention(c) (Int, Int, UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?, Int) -> Void)?
   /// Rows of a task; one long row is cut into pieces of so many bytes.
   private let grain: Int
   private static let taskByteCount = 1 << 17
@@ -46,6 +49,8 @@ struct RowCopy {
     stream =
       2 * builder.plan.values[target.value].byteCount >= StepBuilder.streamByteCount && rowByteCount >= 4096
       ? builder.loops.pointee.stream : nil
+    let isShort = dtype.byteCount == 4 && (64...1024).contains(rowByteCount)
+    copyRowsTogether = isShort && lastStep.source >= 0 && lastStep.result > 0 ? builder.loops.pointee.copy_rows : nil
     grain = max(1, Self.taskByteCount / max(1, rowByteCount))
   }
 
@@ -71,6 +76,18 @@ struct RowCopy {
   private func copyRows(
     _ rows: Range<Int>, _ source: UnsafeMutableRawPointer, _ target: UnsafeMutableRawPointer
   ) {
+    if let copyRowsTogether {
+      var row = rows.lowerBound
+      while row < rows.upperBound {
+        let count = min(lastExtent - row % lastExtent, rows.upperBound - row)
+        let (start, end) = positions(row)
+        copyRowsTogether(
+          count, rowByteCount / 4, (source + start).assumingMemoryBound(to: Float.self), lastStep.source / 4,
+          (target + end).assumingMemoryBound(to: Float.self), lastStep.result / 4)
+        row += count
+      }
+      return
+    }
     var (start, end) = positions(rows.lowerBound)
     var left = lastExtent - rows.lowerBound % lastExtent
     for row in rows {

@@ -16,6 +16,7 @@ extension Planner {
       guard case .elementwise = nodes[base].kind, canMove(transforms, through: base) else { continue }
       work.append(contentsOf: move(transforms, of: index, through: base))
     }
+    readAheadOfReshapes()
     splitUnreadableViews()
   }
 
@@ -172,6 +173,27 @@ extension Planner {
     nodes[index].inputs = inputs
     nodes[index].kind = operation.kind
     return added
+  }
+
+  /// Where strides cannot describe a piece of a concatenation that was reshaped last, but can describe what it was
+  /// before, its place is split instead: heads of attention that are joined again need no copies then.
+  private mutating func readAheadOfReshapes() {
+    for index in topologicalOrder() where nodes[index].op === Op.concatenate {
+      let strides = nodes[index].shape.contiguousStrides
+      for position in nodes[index].inputs.indices {
+        let piece = nodes[nodes[index].inputs[position]]
+        guard case .view(let transforms) = piece.kind, case .reshape? = transforms.last else { continue }
+        let base = nodes[piece.inputs[0]].shape
+        let place = Layout(shape: piece.shape, strides: strides, offset: 0)
+        guard transforms.layout(over: base) == nil, let source = transforms.dropLast().layout(over: base),
+          place.reshaped(to: source.shape) != nil
+        else { continue }
+        var view = piece
+        view.kind = .view(transforms.dropLast())
+        view.shape = source.shape
+        nodes[index].inputs[position] = append(view)
+      }
+    }
   }
 
   /// Where strides cannot describe a chain of layout changes, its first part is copied.

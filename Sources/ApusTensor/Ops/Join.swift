@@ -40,11 +40,11 @@ extension Op {
           let axis = node.attributes.integers[0]
           var start = 0
           let strides = node.shape.contiguousStrides
-          let pieces = operands.inputs.map { source in
-            defer { start += source.layout.shape[axis] }
-            return StridedCopy.Piece(
-              source: source,
-              place: Layout(shape: source.layout.shape, strides: strides, offset: start * strides[axis]))
+          let pieces = zip(operands.inputs, node.inputTypes).map { source, type in
+            defer { start += type.shape[axis] }
+            // A source may be read ahead of a reshape that joined some of its axes.
+            let place = Layout(shape: type.shape, strides: strides, offset: start * strides[axis])
+            return StridedCopy.Piece(source: source, place: place.reshaped(to: source.layout.shape)!)
           }
           return .copy(
             StridedCopy(dtype: node.dtype, fill: nil, pieces: pieces, result: operands.result))

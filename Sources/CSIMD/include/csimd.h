@@ -209,8 +209,8 @@ typedef struct {
       const csimd_windows *windows, const void *input, int counts_padding, void *output, void *room);
   void (*pool_average_gradient[CSIMD_LANES])(
       const csimd_windows *windows, const void *gradient, int counts_padding, void *result, void *room);
-  /// Copies rows of `count` numbers. What lies between the rows of the target may become 0, and up to 15 numbers
-  /// behind the source are read.
+  /// Copies rows of `count` numbers. What lies between rows of fewer than 16 may become 0, and up to 15 numbers
+  /// behind their source are read.
   void (*copy_rows)(
       size_t rows, size_t count, const float *source, size_t source_stride, float *target, size_t target_stride);
   /// `target[r·target_stride + c] = source[c·source_stride + r]` of numbers of 1, 2, 4 and 8 bytes. Where it streams,

@@ -28,6 +28,45 @@ import Testing
     #expect(step.segments.count == 1 && step.segments[0].results.count == 1)
   }
 
+  private func joined(_ heads: [Tensor]) -> Tensor {
+    let (batch, rows, width) = (heads[0].shape[0], heads[0].shape[2], heads[0].shape[1] * heads[0].shape[3])
+    let parts = heads.map { $0.transposed([0, 2, 1, 3]).reshaped(to: [batch, rows, width]) }
+    return .concatenated(parts, alongAxis: 2)
+  }
+
+  @Test func joinedHeadsAreNotCopiedFirst() throws {
+    let steps = try steps { [joined([input([2, 4, 3, 8]), input([2, 4, 3, 8])])] }
+    #expect(steps.count == 1)
+    guard case .copy(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
+    #expect(step.pieces.map(\.place.shape) == [[2, 3, 4, 8], [2, 3, 4, 8]])
+    // Axes that no reshape joins are read as they are.
+    let plain = try self.steps { [.concatenated([input([2, 3]).transposed(), input([3, 1])], alongAxis: 1)] }
+    #expect(plain.count == 1)
+  }
+
+  /// On all devices, with rows of any length.
+  @Test(arguments: TestDevice.all, [1, 8, 16, 40]) func joinedHeads(test: TestDevice, width: Int) throws {
+    let shape: Shape = [2, 4, 3, width]
+    let found: [Float] = try withDevice(test.device) { () throws in
+      let heads = (0..<2).map { part in
+        Tensor((0..<shape.elementCount).map { Float($0 * 2 + part) }, shape: shape)
+      }
+      return try joined(heads).array()
+    }
+    var expected: [Float] = []
+    for batch in 0..<2 {
+      for row in 0..<3 {
+        for part in 0..<2 {
+          for head in 0..<4 {
+            let first = ((batch * 4 + head) * 3 + row) * width
+            expected += (first..<(first + width)).map { Float($0 * 2 + part) }
+          }
+        }
+      }
+    }
+    #expect(found == expected)
+  }
+
   @Test func castsAndComparisonsJoinAChain() throws {
     let steps = try steps {
       let x = input([8, 6], .float16)
