@@ -1,5 +1,5 @@
 /// How a product of matrices of floating-point numbers is cut into tasks, and who packs its factors: chosen by its
-/// shape alone.
+/// shape, and where tasks are few by the number of threads; no sum depends on it.
 struct BlockSchedule {
   enum Method { case blocks, narrow, vector }
 
@@ -19,6 +19,14 @@ struct BlockSchedule {
     var isLeftRepeated = false
 
     fileprivate var work: Int { m * n * k }
+
+    /// Whether results are so few beside what they are sums of that a second-level cache holds a task's share of them
+    /// and of both factors for a chain's length of k. Gradients of the weights of dense layers are such products.
+    fileprivate var isDeep: Bool {
+      let (short, long) = (min(m, n), max(m, n))
+      return count == 1 && left.isTransposed && !right.isTransposed && short >= 192 && short <= 512 && long >= 512
+        && k >= 4 * BlockSchedule.depth && k >= 2 * short
+    }
   }
 
   let method: Method
@@ -52,11 +60,12 @@ struct BlockSchedule {
   /// lines of memory are read.
   private static let rowsOfAllColumns = 24
   private static let turnedRowsOfAllColumns = 96
+  private static let mostDeepRows = 384
   /// Tasks of one product, or of some products, that are enough for all threads to end together.
   private static let enoughBlocks = 16
   private static let enoughTasks = 32
 
-  init(_ products: Products, _ kernels: BlockKernels) {
+  init(_ products: Products, _ kernels: BlockKernels, threadCount: Int) {
     let (m, n, width) = (products.m, products.n, kernels.panelWidth)
     let panels = max(1, (n + width - 1) / width)
     method = m == 1 ? .vector : n <= 16 && !products.left.isTransposed ? .narrow : .blocks
@@ -70,6 +79,8 @@ struct BlockSchedule {
     let mostOwnColumnNumbers = Self.mostOwnColumnNumbers * (m >= Self.manyRows ? 2 : 1)
     if method == .vector {
       panelGrain = max(1, Self.vectorColumns / width)
+    } else if products.isDeep {
+      cutDeep(products, parts: 2 * threadCount, panels: panels, width: width)
     } else if products.count == 1, m >= 2 * Self.leastRows, n * products.k <= mostOwnColumnNumbers {
       cutRows(products)
       if !isInPlace { columnPacking = .thread }
@@ -91,6 +102,18 @@ struct BlockSchedule {
     let fair = (products.m + Self.enoughBlocks / 2 - 1) / (Self.enoughBlocks / 2)
     let least = Self.leastWork / (products.n * products.k)
     setRowGrain(max(min(most, fair), least), of: products.m)
+  }
+
+  /// Two tasks for each thread, cut along the longer side; each packs what it reads, as deep as a chain at a time.
+  private mutating func cutDeep(_ products: Products, parts: Int, panels: Int, width: Int) {
+    rowPacking = .task
+    columnPacking = .task
+    if products.n > products.m {
+      panelGrain = min(2 * Self.mostPanels, max(Self.mostPanels, (panels + parts - 1) / parts))
+    } else {
+      let fair = (products.m + parts - 1) / parts
+      setRowGrain(min(Self.mostDeepRows, max(Self.turnedRowsOfAllColumns, fair)), of: products.m)
+    }
   }
 
   /// Whole slivers, whose heights divide 12.

@@ -17,7 +17,7 @@ struct BlockedProduct {
   init(_ products: BlockSchedule.Products, _ lane: Lane, _ builder: StepBuilder) {
     (m, n, k) = (products.m, products.n, products.k)
     kernels = BlockKernels(lane, builder)
-    schedule = BlockSchedule(products, kernels)
+    schedule = BlockSchedule(products, kernels, threadCount: builder.threadCount)
     rowGrain = schedule.rowGrain
     columnGrain = schedule.panelGrain * kernels.panelWidth
   }

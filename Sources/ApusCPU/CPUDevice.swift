@@ -79,7 +79,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     guard values <= info.memoryByteCount else {
       throw .outOfMemory(device: "cpu", requested: values, used: memory.used, available: info.memoryByteCount)
     }
-    let executable = try CPUExecutable(plan, loops: loops)
+    let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount)
     let (own, shared) = (executable.workspaceByteCount, executable.sharedByteCount)
     let requested = own * pool.threadCount + shared
     let fits = requested <= info.memoryByteCount && turn.withLock { _ in workspaces.reserve(own, shared: shared) }

@@ -13,9 +13,9 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   private let frame: RunFrame
   private let log: StepLog?
 
-  init(_ plan: Plan, loops: UnsafePointer<csimd_table>) throws(DeviceError) {
+  init(_ plan: Plan, loops: UnsafePointer<csimd_table>, threadCount: Int) throws(DeviceError) {
     self.plan = plan
-    let builder = StepBuilder(plan: plan, loops: loops)
+    let builder = StepBuilder(plan: plan, loops: loops, threadCount: threadCount)
     var steps: [any CPUStep] = []
     for planned in plan.steps { steps.append(try builder.build(planned)) }
     let joined = RowBlockSearch(builder).joined(steps)

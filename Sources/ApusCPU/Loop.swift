@@ -15,7 +15,7 @@ final class LoopStep: CPUStep {
 
   init(_ step: Loop, _ builder: StepBuilder) throws(DeviceError) {
     self.step = step
-    let inner = StepBuilder(plan: step.body, loops: builder.loops)
+    let inner = StepBuilder(plan: step.body, loops: builder.loops, threadCount: builder.threadCount)
     var steps: [any CPUStep] = []
     for planned in step.body.steps { steps.append(try inner.build(planned)) }
     self.steps = steps

@@ -5,6 +5,8 @@ import CSIMD
 struct StepBuilder {
   let plan: Plan
   let loops: UnsafePointer<csimd_table>
+  /// The threads that steps run on: how work is cut may follow from it, results may not.
+  let threadCount: Int
 
   func build(_ planned: Plan.PlannedStep) throws(DeviceError) -> any CPUStep {
     switch planned.step {

@@ -65,6 +65,21 @@ typedef struct {
     csimd_operand both[2] = {{numbers, 1}, *values};                                              \
     FN(columns_##name)(n, numbers, both, NULL);                                                   \
   }                                                                                               \
+  static void FN(take_lines_##name)(size_t n, void *numbers, const void *values, ptrdiff_t distance, size_t lines) { \
+    char *to = numbers;                                                                           \
+    const char *x = values;                                                                       \
+    for (size_t i = 0; i < n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {  \
+      size_t rest = n - i < LANES ? n - i : LANES;                                                \
+      V a = identity, b = identity;                                                               \
+      if (rest == LANES) a = LOAD(V, to); else COPY_SOME(V)(&a, to, rest);                        \
+      for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                              \
+        if (rest == LANES) b = LOAD(V, x + line * distance);                                      \
+        else COPY_SOME(V)(&b, x + line * distance, rest);                                         \
+        a = FN(combine_##name)(a, b);                                                             \
+      }                                                                                           \
+      if (rest == LANES) STORE(V, to, a); else COPY_SOME(V)(to, &a, rest);                        \
+    }                                                                                             \
+  }                                                                                               \
   static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                  \
                                        const void *other, const int64_t *other_places) {          \
     csimd_operand both[2] = {{numbers, 1}, {other, 1}};                                           \
@@ -151,11 +166,11 @@ typedef struct {
 #undef REDUCE
 #undef REDUCE_INDEX
 
-#define REDUCER(name, is_index)                                                                   \
+#define REDUCER(name, is_index, take_lines)                                                       \
   {#name, is_index, FN(begin_##name), FN(take_##name), FN(merge_##name), FN(finish_##name),       \
-   FN(begin_columns_##name), FN(take_columns_##name), FN(merge_columns_##name)},
-#define REDUCE(name, identity, expression) REDUCER(name, 0)
-#define REDUCE_INDEX(name, is_better) REDUCER(name, 1)
+   FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name)},
+#define REDUCE(name, identity, expression) REDUCER(name, 0, FN(take_lines_##name))
+#define REDUCE_INDEX(name, is_better) REDUCER(name, 1, NULL)
 static const csimd_reducer LANE_TABLE(reducers)[] = {
 #include "../../Kernels/reduce.def"
 };

@@ -382,12 +382,34 @@ static void move(const csimd_reduction *reduction, int64_t position, int64_t *sh
     shifts[i] = csimd_position(&reduction->outer[i], position);
 }
 
+/// The one array whose numbers a reduction takes as they lie side by side, or NULL.
+static const csimd_argument *plain_argument(const csimd_reduction *reduction) {
+  const csimd_kernel *kernel = reduction->kernel;
+  const csimd_argument *argument = kernel->arguments;
+  if (kernel->argument_count != 1 || kernel->instruction_count > 0 || reduction->reducer_count != 1) return NULL;
+  if (argument->kind != CSIMD_TENSOR || !argument->in_place) return NULL;
+  return argument->layout.rank == 1 && argument->layout.strides[0] == 1 ? argument : NULL;
+}
+
 void csimd_reduce_rows(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
     int64_t end, void *states_memory, void *const *results, int keeps_states) {
   int64_t shifts[CSIMD_MAXIMUM_REGISTERS];
   char *states = states_memory;
   row_context context = {reduction, states};
+  const csimd_argument *plain = reduction->kernel->is_large ? NULL : plain_argument(reduction);
+  if (plain != NULL && end > start) {
+    int bytes = csimd_dtype_bytes(plain->dtype);
+    const char *base = (const char *)frame->values[plain->index] + (plain->layout.offset + start) * bytes;
+    const csimd_reducer *reducer = reduction->reducers[0];
+    for (int64_t position = first; position < last; position += 1) {
+      csimd_operand row = {base + csimd_position(&reduction->outer[0], position) * bytes, 1};
+      reducer->begin(states);
+      reducer->take((size_t)(end - start), states, &row, start);
+      if (!keeps_states) reducer->finish(states, (char *)results[0] + position * reduction->result_bytes[0]);
+    }
+    return;
+  }
   frame->shifts = shifts;
   for (int64_t position = first; position < last; position += 1) {
     move(reduction, position, shifts);
@@ -422,6 +444,9 @@ static int64_t *column_places(char *columns, int64_t width, int reducer) {
   return (int64_t *)(columns + 16 * width * reducer + 8 * width);
 }
 
+// Lines that are taken at once: the numbers they go to are read and written once for all of them.
+enum { LINES_AT_ONCE = 16 };
+
 typedef struct {
   const csimd_reduction *reduction;
   char *columns;
@@ -447,6 +472,21 @@ void csimd_reduce_columns(
     reduction->reducers[i]->begin_columns(
         (size_t)(last - first), column_numbers(columns, width, i) + first * reduction->number_bytes[i],
         column_places(columns, width, i) + first);
+  const csimd_argument *plain = plain_argument(reduction);
+  if (plain != NULL && reduction->outer[0].rank == 1 && reduction->reducers[0]->take_lines != NULL) {
+    frame->shifts = NULL;
+    int bytes = csimd_dtype_bytes(plain->dtype);
+    int64_t distance = reduction->outer[0].strides[0];
+    const char *lines = (const char *)frame->values[plain->index]
+        + (plain->layout.offset + reduction->outer[0].offset + first) * bytes;
+    for (int64_t position = start; position < end; position += LINES_AT_ONCE) {
+      int64_t count = end - position < LINES_AT_ONCE ? end - position : LINES_AT_ONCE;
+      reduction->reducers[0]->take_lines(
+          (size_t)(last - first), column_numbers(columns, width, 0) + first * reduction->number_bytes[0],
+          lines + position * distance * bytes, distance * bytes, (size_t)count);
+    }
+    return;
+  }
   for (int64_t position = start; position < end; position += 1) {
     move(reduction, position, shifts);
     context.place = position;

@@ -95,6 +95,8 @@ typedef struct {
   void (*begin_columns)(size_t count, void *numbers, int64_t *places);
   /// `numbers[i] = f(numbers[i], values[i])`; `place` is that of the values, equal for all.
   void (*take_columns)(size_t count, void *numbers, int64_t *places, const csimd_operand *values, int64_t place);
+  /// The same with `lines` arrays of numbers, one after the other, so many bytes apart; NULL where `is_index`.
+  void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
   /// Merges columns of later places.
   void (*merge_columns)(size_t count, void *numbers, int64_t *places, const void *other, const int64_t *other_places);
 } csimd_reducer;
