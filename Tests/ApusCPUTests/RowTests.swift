@@ -117,6 +117,29 @@ import Testing
     }
   }
 
+  /// The row takes `exp(−a²/2)` as it was rounded.
+  @Test(arguments: availableSets)
+  func normalDistribution(simd: String) throws {
+    let a = Self.floats(step: 80_021)
+    let g = try find("gaussian", .float32, simd)(a, as: Float.self, zero: 0)
+    let results = try find("normal", .float32, simd)(a, g, as: Float.self, zero: 0)
+    for index in a.indices {
+      let (x, density) = (Double(a[index]), Double(g[index]))
+      let tail = abs(x) < 15 ? 0.5 * erfc(abs(x) / 2.0.squareRoot()) * exp(x * x / 2) * density : density
+      let exact = x < 0 ? tail : 1 - tail
+      let error = Self.ulps(results[index], exact)
+      #expect(error <= 2, "normal(\(x), \(density)) is \(results[index]), not \(exact)")
+      if error > 2 { break }
+    }
+    let x = a.map(Double.init)
+    let wide = try find("normal", .float64, simd)(x, x, as: Double.self, zero: 0)
+    for (x, y) in zip(x, wide) where x > -37 {
+      // What x/√2 is rounded by counts more the larger it is.
+      let exact = 0.5 * erfc(-x / 2.0.squareRoot())
+      #expect(abs(y - exact) <= (4e-15 + 4e-16 * min(x * x, 1400)) * exact, "normal(\(x)) is \(y), not \(exact)")
+    }
+  }
+
   @Test(arguments: availableSets)
   func floatRemainderAndTests(simd: String) throws {
     let (a, b) = Self.pairs
@@ -205,7 +228,7 @@ import Testing
 
   @Test func everyFloatRowHasAReference() {
     let table = csimd_open(nil)!.pointee
-    let others: Set = ["remainder", "floor_divide", "round_float16", "round_bfloat16", "unit_float"]
+    let others: Set = ["remainder", "floor_divide", "round_float16", "round_bfloat16", "unit_float", "normal"]
     for index in 0..<table.row_count.2 {
       let name = String(cString: table.rows.2![index].name)
       let isKnown =

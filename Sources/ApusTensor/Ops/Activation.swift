@@ -48,17 +48,21 @@ extension Op {
   ) { code, x in code.emit("multiply", x, code.emit("sigmoid", x)) }
 
   static let gelu = activation(
-    "gelu",
-    gradient: .unary { g, x, _ in
-      // Φ(x) + x·φ(x); the tail is the one that the value is made of.
-      let distribution = (x * x.constant(-0.7071067811865476)).erfc() * x.constant(0.5)
-      let density = (x * x * x.constant(-0.5)).exp() * x.constant(0.3989422804014327)
-      return g * (distribution + x * density)
-    }
+    "gelu", gradient: .unary { g, x, _ in g * x.apply(.geluSlope) }
   ) { code, x in
-    // Φ(x) = erfc(−x/√2)/2 keeps its digits where it is small.
-    let tail = code.emit("erfc", code.emit("multiply", x, code.number(-0.7071067811865476)))
-    return code.emit("multiply", code.emit("multiply", x, code.number(0.5)), tail)
+    let gaussian = code.emit("gaussian", x)
+    return code.emit("multiply", x, code.emit("normal", x, gaussian))
+  }
+
+  /// `Φ + x·φ`, made of the same exponential as the value.
+  static let geluSlope = activation(
+    "geluSlope",
+    // φ·(2 − x²)
+    gradient: .unary { g, x, _ in g * (x * x * -0.5).exp() * (2 - x * x) * 0.3989422804014327 }
+  ) { code, x in
+    let gaussian = code.emit("gaussian", x)
+    let density = code.emit("multiply", gaussian, code.number(0.3989422804014327))
+    return code.emit("add", code.emit("normal", x, gaussian), code.emit("multiply", x, density))
   }
 
   static let geluTanh = activation(

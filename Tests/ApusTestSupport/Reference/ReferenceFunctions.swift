@@ -84,7 +84,7 @@ public enum Reference {
     "sinh": { sinh($0) }, "cosh": { cosh($0) }, "tanh": { tanh($0) },
     "asinh": { asinh($0) }, "acosh": { acosh($0) }, "atanh": { atanh($0) },
     "erf": { erf($0) }, "erfc": { erfc($0) }, "erfinv": { inverseErrorFunction($0) },
-    "sigmoid": { 1 / (1 + exp(-$0)) },
+    "sigmoid": { 1 / (1 + exp(-$0)) }, "gaussian": { exp(-$0 * $0 / 2) },
     "floor": { $0.rounded(.down) }, "ceil": { $0.rounded(.up) },
     "round": { $0.rounded(.toNearestOrEven) }, "truncate": { $0.rounded(.towardZero) },
     "round_float16": { Rounding.float16.rounded($0) },
@@ -100,6 +100,7 @@ public enum Reference {
     case "power": return pow(a, b)
     case "atan2": return atan2(a, b)
     case "fmod": return fmod(a, b)
+    case "normal": return 0.5 * erfc(-a / 2.0.squareRoot())
     case "minimum": return a < b || a.isNaN ? a : b
     case "maximum": return a > b || a.isNaN ? a : b
     case "remainder":
