@@ -14,7 +14,7 @@
 //   EXACT_FMA(a, b, c)   a·b + c of VF without rounding the product
 //   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
 //   LIBM_FMOD(a, b)      fmod of VF
-//   SCALED(x, i)         x·2^i of VF and VI, rounded once; left out where a machine has no instruction for it
+//   SCALED(x, j)         x·2^j of VF, whole j, rounded once; left out where a machine has no instruction for it
 //   LIBM1(name) LIBM2(name)   definitions of WIDE(name##_f64) of VD as the function of C's math.h
 //   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is what a comparison gives, -1 or 1
 //                        for true, as wide as what was compared
@@ -37,21 +37,29 @@
 
 // ---- Exponentials
 
-// exp(f + f_low)·2^i for |f| ≤ 0.35 and f_low below its last bit; over- and underflow round once.
-INLINE VF WIDE(exp_scaled)(VF f, VF f_low, VI i) {
-  VF p = FMA((VF)(1.39429001e-3f), f, (VF)(8.36903695e-3f));
-  p = FMA(p, f, (VF)(4.16663773e-2f));
-  p = FMA(p, f, (VF)(1.66665182e-1f));
-  p = FMA(p, f, (VF)(0.5f));
-  p = FMA(p * f, f, f_low);
-  p = (p + f) + 1.0f;
+// p·2^j of whole j, which i is too; over- and underflow round once.
+INLINE VF WIDE(scaled)(VF p, VF j, VI i) {
 #ifdef SCALED
-  return SCALED(p, i);
+  return SCALED(p, j);
 #else
   VI half_i = i >> 1;
   VI rest = i - half_i;
   return (p * AS_F((half_i + 127) << 23)) * AS_F((rest + 127) << 23);
 #endif
+}
+
+// (exp(f) − 1 − f)/f² for |f| ≤ 0.35.
+INLINE VF WIDE(exp_tail)(VF f) {
+  VF p = FMA((VF)(1.39429001e-3f), f, (VF)(8.36903695e-3f));
+  p = FMA(p, f, (VF)(4.16663773e-2f));
+  p = FMA(p, f, (VF)(1.66665182e-1f));
+  return FMA(p, f, (VF)(0.5f));
+}
+
+// exp(f + f_low) for f_low below the last bit of f.
+INLINE VF WIDE(exp_sum)(VF f, VF f_low) {
+  VF p = FMA(WIDE(exp_tail)(f) * f, f, f_low);
+  return (p + f) + 1.0f;
 }
 
 // exp(high + low)·2^shift, where low is small. What is 0 is not worked out: processors take a hundred cycles to round a
@@ -66,23 +74,37 @@ INLINE VF WIDE(exp_pair)(VF high, VF low, int shift) {
   VF f = FMA(j, (VF)(-0x1.62e4p-1f), x);
   VF f_low = FMA(j, (VF)(-0x1.7f7d1cp-20f), low);
   VF sum = f + f_low;
-  return SELECT_F(high < -105.0f, (VF)(0.0f), WIDE(exp_scaled)(sum, (f - sum) + f_low, i));
+  VF r = WIDE(scaled)(WIDE(exp_sum)(sum, (f - sum) + f_low), j + (float)shift, i);
+  return SELECT_F(high < -105.0f, (VF)(0.0f), r);
 }
 
-INLINE VF WIDE(exp_f32)(VF a) { return WIDE(exp_pair)(a, (VF)(0.0f), 0); }
+// As exp_pair, without what f loses: a quarter of the result's last place.
+INLINE VF WIDE(exp_f32)(VF a) {
+  VF x = SELECT_F(a > 120.0f, (VF)(120.0f), a);
+  x = SELECT_F(a < -105.0f, (VF)(0.0f), x);
+  VF t = FMA(x, (VF)(1.44269502f), (VF)(ROUNDER));
+  VF j = t - ROUNDER;
+  VI i = AS_I(t) - AS_I((VF)(ROUNDER));
+  VF f = FMA(j, (VF)(-0x1.62e4p-1f), x);
+  f = FMA(j, (VF)(-0x1.7f7d1cp-20f), f);
+  VF p = FMA(FMA(WIDE(exp_tail)(f), f, (VF)(1.0f)), f, (VF)(1.0f));
+  return SELECT_F(a < -105.0f, (VF)(0.0f), WIDE(scaled)(p, j, i));
+}
 
 // 2^(high + low), where low is small.
 INLINE VF WIDE(exp2_pair)(VF high, VF low) {
   VF x = SELECT_F(high > 200.0f, (VF)(200.0f), high);
   x = SELECT_F(high < -151.0f, (VF)(0.0f), x);
   VF t = x + ROUNDER;
+  VF j = t - ROUNDER;
   VI i = AS_I(t) - AS_I((VF)(ROUNDER));
-  VF f = x - (t - ROUNDER);
+  VF f = x - j;
   VF g = f * 0.693147182f;
   VF g_low = EXACT_FMA(f, (VF)(0.693147182f), -g);
   g_low = g_low + FMA(f, (VF)(-1.90465421e-9f), low * 0.693147182f);
   VF sum = g + g_low;
-  return SELECT_F(high < -151.0f, (VF)(0.0f), WIDE(exp_scaled)(sum, (g - sum) + g_low, i));
+  VF r = WIDE(scaled)(WIDE(exp_sum)(sum, (g - sum) + g_low), j, i);
+  return SELECT_F(high < -151.0f, (VF)(0.0f), r);
 }
 
 INLINE VF WIDE(exp2_f32)(VF a) { return WIDE(exp2_pair)(a, (VF)(0.0f)); }

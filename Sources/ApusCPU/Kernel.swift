@@ -65,8 +65,9 @@ final class Kernel {
     csimd_run(self.raw, &raw, Int64(range.lowerBound), Int64(range.upperBound), nil, nil)
   }
 
-  /// Lets values that are soon read again go through the caches.
+  /// Lets values that are soon read again go through the caches, and asks for nothing that is there already.
   func keepInCache(_ values: Set<Int>) {
+    raw.pointee.is_large = 0
     for index in 0..<Int(raw.pointee.output_count) where values.contains(Int(raw.pointee.outputs[index].value)) {
       raw.pointee.outputs[index].streams = 0
     }
@@ -91,11 +92,16 @@ final class Kernel {
     csimd_frame(
       values: UnsafePointer(frame.values),
       scalars: UnsafePointer(frame.scalars.assumingMemoryBound(to: CChar.self)), cores: nil,
-      core_start: 0, shifts: nil, workspace: workspace.assumingMemoryBound(to: CChar.self))
+      core_start: 0, shifts: nil, workspace: workspace.assumingMemoryBound(to: CChar.self),
+      ahead: frame.ahead)
   }
 
-  /// Elements of a task: enough to be worth handing out.
-  var grain: Int { max(1024, 65536 / weight / 1024 * 1024) }
+  /// Elements of a task: enough to be worth handing out. Each task waits for what it wrote past the caches, so that large
+  /// domains have larger ones.
+  var grain: Int {
+    let least = 65536 / weight
+    return max(1024, min(max(least, count / 256), 8 * least) / 1024 * 1024)
+  }
   /// Whether the whole domain is too little work to hand out.
   var isSmall: Bool { count * weight <= 65536 }
 }
@@ -129,9 +135,12 @@ extension Instruction {
     "round_float16", "round_bfloat16", "wrap_int8", "wrap_uint8",
   ]
 
+  /// Whether memory can be asked for while it runs.
+  var isLong: Bool { !Self.cheapRows.contains(function) }
+
   /// A measure of the time of one element.
   var weight: Int {
-    if Self.cheapRows.contains(function) { return 2 }
+    if !isLong { return 2 }
     return lane == .float64 ? 60 : function == "power" || function == "fmod" ? 30 : 8
   }
 }

@@ -123,6 +123,7 @@ struct KernelLowering {
       raw.operands = (operands[0], operands[1], operands[2])
       let uniform = instruction.operands.allSatisfy { isUniform[registers[$0]] }
       raw.is_uniform = uniform ? 1 : 0
+      raw.is_long = instruction.isLong ? 1 : 0
       registers[register] = arguments.count + instructions.count
       instructions.append(raw)
       isUniform.append(uniform)

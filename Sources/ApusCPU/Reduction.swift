@@ -71,7 +71,10 @@ final class ReductionStep: RowwiseStep {
     }
   }
 
-  func keepInCache(_ values: Set<Int>) { epilogue.kernel?.keepInCache(values) }
+  func keepInCache(_ values: Set<Int>) {
+    table.kernel.keepInCache(values)
+    epilogue.kernel?.keepInCache(values)
+  }
 
   private func runRows(_ context: borrowing RunContext) {
     let (frame, workspaces) = (context.frame, context.workspaces)

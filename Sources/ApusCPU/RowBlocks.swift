@@ -10,7 +10,7 @@ protocol RowwiseStep: CPUStep {
   func run(
     rows: Range<Int>, of rowCount: Int, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
     shared: UnsafeMutableRawPointer)
-  /// Says that so numbered values stay in a cache until they are read.
+  /// Says that so numbered values stay in a cache until they are read, and that all others are there already.
   func keepInCache(_ values: Set<Int>)
 }
 
@@ -23,8 +23,11 @@ final class RowBlockStep: CPUStep {
   let sharedByteCount: Int
   private let steps: [any RowwiseStep]
   private let rowCount: Int
-  /// Rows of a task.
+  /// Rows of a block, and of a task: some blocks, each of which asks for what the next one reads.
   private let grain: Int
+  private let taskRows: Int
+  /// What is read from memory that no cache holds, and the bytes of a row of it.
+  private let sources: [(value: Int, rowByteCount: Int)]
   /// Where each step's part of the shared memory begins.
   private let sharedOffsets: [Int]
   /// The values that only these steps use, which need no more room than a block's rows: the bytes of a row, and where
@@ -45,6 +48,8 @@ final class RowBlockStep: CPUStep {
     let fitting = Self.blockByteCount / max(1, rowByteCounts.reduce(0, +))
     let grain = weight <= 65536 ? rowCount : max(1, min(fitting, rowCount / 8))
     self.grain = grain
+    taskRows = grain * max(1, min(16, rowCount / (32 * grain)))
+    sources = rows.sources.map { ($0, plan.values[$0].byteCount / rows.rowCount) }
     var shared = 0
     sharedOffsets = steps.map { step in
       defer { shared += (step.sharedByteCount + 63) & ~63 }
@@ -72,16 +77,35 @@ final class RowBlockStep: CPUStep {
       for value in others { frame.values[value] = context.frame.values[value] }
     }
     let (workspaces, shared, frames) = (context.workspaces, context.shared, frames)
-    context.pool.run((rowCount + grain - 1) / grain) { index, worker in
-      let rows = (index * grain)..<min((index + 1) * grain, rowCount)
+    context.pool.run((rowCount + taskRows - 1) / taskRows) { index, worker in
       let frame = frames[worker]
-      for local in locals {
-        frame.values[local.value] = workspaces[worker] + (local.offset - rows.lowerBound * local.rowByteCount)
+      let end = min((index + 1) * taskRows, rowCount)
+      withUnsafeTemporaryAllocation(of: csimd_ahead.self, capacity: sources.count + 1) { ahead in
+        ahead.initialize(repeating: csimd_ahead(next: nil, end: nil))
+        frame.ahead = ahead.baseAddress
+        defer { frame.ahead = nil }
+        for start in stride(from: index * taskRows, to: end, by: grain) {
+          let rows = start..<min(start + grain, end)
+          let next = rows.upperBound..<min(rows.upperBound + grain, end)
+          for (number, source) in sources.enumerated() {
+            let base = frame.values[source.value]!.assumingMemoryBound(to: CChar.self)
+            ahead[number].next = UnsafePointer(base + next.lowerBound * source.rowByteCount)
+            ahead[number].end = UnsafePointer(base + next.upperBound * source.rowByteCount)
+          }
+          run(rows, frame, workspace: workspaces[worker], shared: shared)
+        }
       }
-      for (step, offset) in zip(steps, sharedOffsets) {
-        step.run(
-          rows: rows, of: rowCount, frame, workspace: workspaces[worker], shared: shared + offset)
-      }
+    }
+  }
+
+  private func run(
+    _ rows: Range<Int>, _ frame: RunFrame, workspace: UnsafeMutableRawPointer, shared: UnsafeMutableRawPointer
+  ) {
+    for local in locals {
+      frame.values[local.value] = workspace + (local.offset - rows.lowerBound * local.rowByteCount)
+    }
+    for (step, offset) in zip(steps, sharedOffsets) {
+      step.run(rows: rows, of: rowCount, frame, workspace: workspace, shared: shared + offset)
     }
   }
 }
@@ -90,9 +114,10 @@ final class RowBlockStep: CPUStep {
 struct RowBlock {
   let steps: Range<Int>
   let rowCount: Int
-  /// All values that the steps use, and those that nothing else does.
+  /// All values that the steps use, those that nothing else does, and large ones that they only read.
   let values: [Int]
   let locals: [Int]
+  let sources: [Int]
 }
 
 /// The search for steps of a plan that can run together by rows.
@@ -141,8 +166,14 @@ struct RowBlockSearch {
       }
       guard range.count > 1 else { continue }
       let values = Array(Set(plan.steps[range].flatMap { $0.step.values })).sorted()
+      let written = Set(plan.steps[range].flatMap { $0.step.results })
+      let sources = values.filter { value in
+        let count = plan.values[value].byteCount
+        return !written.contains(value) && count % rowCount == 0 && count >= 2 << 20
+      }
       result.append(
-        RowBlock(steps: range, rowCount: rowCount, values: values, locals: locals(range, among: values)))
+        RowBlock(
+          steps: range, rowCount: rowCount, values: values, locals: locals(range, among: values), sources: sources))
     }
     return result
   }

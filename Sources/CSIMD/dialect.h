@@ -91,7 +91,7 @@ INLINE VF floor_steps(VF x) {
 #endif
 #define SQUARE_ROOT(x) __builtin_elementwise_sqrt(x)
 #if defined(CSIMD_HAS_AVX512)
-#define SCALED(x, i) ((VF)_mm512_scalef_ps((__m512)(x), (__m512)TO_F(i)))
+#define SCALED(x, j) ((VF)_mm512_scalef_ps((__m512)(x), (__m512)(j)))
 #endif
 
 #include "../../Kernels/prelude/math.h"

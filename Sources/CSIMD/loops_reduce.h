@@ -100,25 +100,53 @@ typedef struct {
     b = swap;                                                                                     \
     return !(is_better) && at_a < at_b;                                                           \
   }                                                                                               \
-  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start) { \
+  INLINE MASK FN(better_##name)(V a, V b) { return MASK_OF(is_better); }                          \
+  /* Four vectors in turn, so that comparisons need not wait for each other. */                   \
+  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start) {\
     FN(places) s = *(FN(places) *)state;                                                          \
-/* Places count from 0 on, in integers as wide as the numbers. */                             \
-    MASK at = NARROW_MASK(COUNT_UP), place = (MASK)(-1);                                          \
-    MASK is_open = NARROW_MASK(s.place < 0);                                                      \
-    for (size_t i = 0; i < n; i += LANES) {                                                       \
-      const char *x = (const char *)values->data + i * values->step * BYTES_OF(V);                \
-      V a = (V)(0);                                                                               \
-      size_t rest = n - i < LANES ? n - i : LANES;                                                \
-      if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);                          \
-      V b = s.best;                                                                               \
-      MASK m = (is_better) | is_open;                                                             \
-      if (rest < LANES) m &= NARROW_MASK(COUNT_UP < (int64_t)rest);                               \
-      s.best = m ? a : b;                                                                         \
-      place = m ? at : place;                                                                     \
-      is_open &= ~m;                                                                              \
+    const char *x = values->data;                                                                 \
+    size_t step = values->step * LANES * BYTES_OF(V);                                             \
+    size_t whole = n / LANES, parts = whole < 4 ? whole : 4;                                      \
+    /* Places count from 0 on, in integers as wide as the numbers; where none was seen they are -1. */\
+    MASK at = NARROW_MASK(COUNT_UP);                                                              \
+    V best[4];                                                                                    \
+    MASK place[4];                                                                                \
+    for (size_t k = 0; k < 4; k += 1) {                                                           \
+      best[k] = (V)(0);                                                                           \
+      place[k] = (MASK)(-1);                                                                      \
+      if (k >= parts) continue;                                                                   \
+      best[k] = LOAD(V, x + k * step);                                                            \
+      place[k] = at;                                                                              \
       at += LANES;                                                                                \
     }                                                                                             \
-    s.place = WIDE_MASK(place) >= 0 ? WIDE_MASK(place) + start : s.place;                         \
+    size_t i = parts;                                                                             \
+    for (; i + 4 <= whole; i += 4) {                                                              \
+      for (size_t k = 0; k < 4; k += 1) {                                                         \
+        V a = LOAD(V, x + (i + k) * step);                                                        \
+        MASK m = FN(better_##name)(a, best[k]);                                                   \
+        best[k] = m ? a : best[k];                                                                \
+        place[k] = m ? at + (int)(k * LANES) : place[k];                                          \
+      }                                                                                           \
+      at += 4 * LANES;                                                                            \
+    }                                                                                             \
+    for (; i * LANES < n; i += 1, at += LANES) {                                                  \
+      V a = (V)(0);                                                                               \
+      size_t rest = n - i * LANES;                                                                \
+      if (rest >= LANES) a = LOAD(V, x + i * step); else COPY_SOME(V)(&a, x + i * step, rest);    \
+      MASK m = FN(better_##name)(a, best[0]) | (place[0] < 0);                                    \
+      if (rest < LANES) m &= NARROW_MASK(COUNT_UP < (int64_t)rest);                               \
+      best[0] = m ? a : best[0];                                                                  \
+      place[0] = m ? at : place[0];                                                               \
+    }                                                                                             \
+    for (size_t k = 1; k < parts; k += 1) {                                                       \
+      MASK m = FN(better_##name)(best[k], best[0]);                                               \
+      m |= ~FN(better_##name)(best[0], best[k]) & (place[k] < place[0]);                          \
+      best[0] = m ? best[k] : best[0];                                                            \
+      place[0] = m ? place[k] : place[0];                                                         \
+    }                                                                                             \
+    MASK m = (FN(better_##name)(best[0], s.best) | NARROW_MASK(s.place < 0)) & (place[0] >= 0);   \
+    s.best = m ? best[0] : s.best;                                                                \
+    s.place = WIDE_MASK(m) ? WIDE_MASK(place[0]) + start : s.place;                               \
     *(FN(places) *)state = s;                                                                     \
   }                                                                                               \
   static void FN(merge_##name)(void *state, const void *other) {                                  \

@@ -213,6 +213,17 @@ static const char *next_array(
   return NULL;
 }
 
+/// The next line to ask for of what is read after this run.
+static const char *next_line(csimd_ahead *ahead, int64_t count) {
+  for (; ahead && ahead->end; ahead += 1) {
+    if (ahead->next >= ahead->end) continue;
+    const char *line = ahead->next;
+    ahead->next += 4 * count;
+    return line;
+  }
+  return NULL;
+}
+
 /// Runs the instructions of a block, which write some outputs at once unless they are all to be stored later.
 static void run_instructions(
     const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start, int64_t count,
@@ -223,6 +234,7 @@ static void run_instructions(
     if (instruction->is_uniform) continue;
     csimd_flow flow = {0, NULL};
     if (kernel->is_large && !is_first) flow.ahead = next_array(kernel, registers, count, &next);
+    else if (instruction->is_long) flow.ahead = next_line(frame->ahead, count);
     is_first = 0;
     csimd_operand operands[3];
     for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = read_register(&registers[instruction->operands[k]]);

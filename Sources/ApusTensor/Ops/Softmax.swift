@@ -15,7 +15,7 @@ extension Tensor {
     guard let axis = checkedAxis(axis, "softmax") else { return self }
     return softmaxed("softmax", axis) { x in
       let numerator = (x - x.max([axis], keepingAxes: true).stopGradient()).exp()
-      return numerator / numerator.sum([axis], keepingAxes: true)
+      return numerator * numerator.sum([axis], keepingAxes: true).reciprocal()
     }
   }
 

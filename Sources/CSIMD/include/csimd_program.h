@@ -43,6 +43,8 @@ typedef struct {
   int output;
   /// All operands are the same for all elements: run once.
   int is_uniform;
+  /// Takes longer than its loads and stores: memory can be asked for meanwhile.
+  int is_long;
   size_t slot;
 } csimd_instruction;
 
@@ -74,6 +76,11 @@ typedef struct {
   int is_large;
 } csimd_kernel;
 
+/// Memory that will be read after this run, but for what has been asked for.
+typedef struct {
+  const char *next, *end;
+} csimd_ahead;
+
 /// What a kernel runs on.
 typedef struct {
   /// The first byte of each value of the plan.
@@ -87,6 +94,8 @@ typedef struct {
   const int64_t *shifts;
   /// CSIMD_MAXIMUM_REGISTERS operands and the kernel's workspace.
   char *workspace;
+  /// Pieces of memory, up to one whose `end` is NULL; or NULL.
+  csimd_ahead *ahead;
 } csimd_frame;
 
 #define CSIMD_MAXIMUM_REGISTERS 1024
