@@ -46,7 +46,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
         reason: "APUS_SIMD is '\(simd ?? "")'; this machine has \(known.joined(separator: ", "))")
     }
     // Our pool runs many calls at once; a call's bits change with the number of its own threads.
-    openblas_set_num_threads(1)
+    openblas_use_calling_thread()
     self.loops = loops
     pool = try ThreadPool(threadCount: threadCount)
     allocator = Allocator(limit: memoryLimit)

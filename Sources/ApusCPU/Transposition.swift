@@ -22,8 +22,10 @@ struct Transposition {
   private static let rowGrain = 1024
   /// Columns that are walked along together.
   private static let stripColumns = 64
-  /// Elements of a task: threads that take turns at short pieces of lines fetch the lines between them twice.
+  /// Elements of a task, and the fewest: threads that take turns at short pieces of lines fetch the lines between them
+  /// twice.
   private static let taskElements = 1 << 15
+  private static let leastElements = 1 << 13
   private static let leastExtent = 2
 
   /// The copy that a program amounts to, or `nil`.
@@ -64,7 +66,10 @@ struct Transposition {
     let blocks = (rows + Self.rowGrain - 1) / Self.rowGrain
     let strips = (columns + columnGrain - 1) / columnGrain
     let workspaces = context.workspaces
-    context.pool.run(outer.elementCount * strips * blocks) { task, worker in
+    let count = outer.elementCount * strips * blocks
+    // Small matrices go several to a task.
+    let together = max(1, Self.leastElements / (min(rows, Self.rowGrain) * min(columns, columnGrain)))
+    func turn(_ task: Int, _ worker: Int) {
       let (strip, number) = task.quotientAndRemainder(dividingBy: blocks)
       let (index, place) = strip.quotientAndRemainder(dividingBy: strips)
       let (first, left) = (number * Self.rowGrain, place * columnGrain)
@@ -77,6 +82,9 @@ struct Transposition {
         rows: min(Self.rowGrain, rows - first), columns: min(columnGrain, columns - left),
         from + (start + first + left * sourceStride) * byteCount, sourceStride,
         to + (target + first * resultStride + left) * byteCount, resultStride, room: workspaces[worker])
+    }
+    context.pool.run((count + together - 1) / together) { task, worker in
+      for number in (task * together)..<min((task + 1) * together, count) { turn(number, worker) }
     }
   }
 }

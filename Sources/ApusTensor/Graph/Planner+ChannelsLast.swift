@@ -66,11 +66,15 @@ extension Planner {
     switch node.attributes {
     case .convolution(let box) where box.wantsChannelsLast(node.dtype):
       let images = box.pass == .weightGradient ? [0, 1] : [0]
-      // Products with whole images need no other order than the images have.
-      guard !box.isPointwise || images.contains(where: { order.turned[node.inputs[$0]] != nil }) else { return }
+      let isKept = users[index].contains { canKeepOrder($0) }
+      // Products with whole images, and sums of few channels, need no other order than the images have.
+      if box.isPointwise || box.isNarrow(isKept: isKept), !images.contains(where: { order.turned[node.inputs[$0]] != nil })
+      {
+        return
+      }
       let isMixed = box.wantsMixedOrder(node.dtype) && order.turned[node.inputs[0]] == nil
       // What nobody has or keeps in that order is as well read and written in its own.
-      if isMixed, box.pass == .output, !users[index].contains(where: { canKeepOrder($0) }) { return }
+      if isMixed, box.pass == .output, !isKept { return }
       if isMixed, box.pass == .weightGradient, order.turned[node.inputs[1]] == nil { return }
       for image in images where image != 0 || !isMixed {
         let input = node.inputs[image]
@@ -143,6 +147,18 @@ extension Planner {
 }
 
 extension ConvolutionBox {
+  /// Whether padded planes are faster than windows: channels do not fill vectors, and copies take as long as sums. Results
+  /// of many channels are then worth no copy either, unless something keeps them with channels last; the gradient of
+  /// weights of many taps is.
+  fileprivate func isNarrow(isKept: Bool) -> Bool {
+    guard geometry.inputChannels < 16, geometry.stride == SIMD3(1, 1, 1) else { return false }
+    return switch pass {
+    case .output: geometry.outputChannels <= 16 || !isKept
+    case .weightGradient: geometry.kernel.wrappedProduct <= 9
+    case .inputGradient: false
+    }
+  }
+
   /// The same sums of images in another order.
   fileprivate func inOrder(_ order: Convolution.Order) -> ConvolutionBox {
     ConvolutionBox(pass: pass, geometry: geometry, shape: shape, order: order)
