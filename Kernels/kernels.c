@@ -25,6 +25,9 @@ static const char prelude_hyperbolic[] = {
 static const char prelude_trigonometry[] = {
 #embed "prelude/trigonometry.h" suffix(, 0)
 };
+static const char prelude_normal[] = {
+#embed "prelude/normal.h" suffix(, 0)
+};
 static const char prelude_special[] = {
 #embed "prelude/special.h" suffix(, 0)
 };
@@ -145,6 +148,7 @@ static const struct {
     {"prelude/math.h", prelude_math},
     {"prelude/hyperbolic.h", prelude_hyperbolic},
     {"prelude/trigonometry.h", prelude_trigonometry},
+    {"prelude/normal.h", prelude_normal},
     {"prelude/special.h", prelude_special},
     {"prelude/lane.h", prelude_lane},
     {"prelude/storage.h", prelude_storage},

@@ -6,7 +6,7 @@ enum KernelPrelude {
   static func text(for target: KernelTarget) -> String {
     let float64 = target.supportsFloat64 ? 1 : 0
     var text = "#define WIDTH \(target.width)\n#define HAS_FLOAT64 \(float64)\n"
-    let common = ["math", "hyperbolic", "trigonometry", "special", "storage", "random", "rows"]
+    let common = ["math", "hyperbolic", "trigonometry", "normal", "special", "storage", "random", "rows"]
     let files = [target.dialect] + common.map { "prelude/\($0).h" }
     for name in files { text += file(name) }
     for lane in ["F32", "I32", "I64"] + (target.supportsFloat64 ? ["F64"] : []) {

@@ -97,6 +97,7 @@ INLINE VF floor_steps(VF x) {
 #include "../../Kernels/prelude/math.h"
 #include "../../Kernels/prelude/hyperbolic.h"
 #include "../../Kernels/prelude/trigonometry.h"
+#include "../../Kernels/prelude/normal.h"
 #if CSIMD_HAS_F16C
 typedef float VF8 __attribute__((ext_vector_type(8)));
 typedef uint16_t VH __attribute__((ext_vector_type(16), aligned(2), may_alias));

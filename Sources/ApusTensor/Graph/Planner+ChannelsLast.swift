@@ -66,15 +66,13 @@ extension Planner {
     switch node.attributes {
     case .convolution(let box) where box.wantsChannelsLast(node.dtype):
       let images = box.pass == .weightGradient ? [0, 1] : [0]
-      let isKept = users[index].contains { canKeepOrder($0) }
-      // Products with whole images, and sums of few channels, need no other order than the images have.
-      if box.isPointwise || box.isNarrow(isKept: isKept), !images.contains(where: { order.turned[node.inputs[$0]] != nil })
-      {
-        return
-      }
+      let isTurned = images.contains { order.turned[node.inputs[$0]] != nil }
+      // Products with whole images need no other order than the images have, and sums of few channels none than what
+      // they lead to.
+      if !isTurned, box.isPointwise || box.isNarrow && !leadsToConvolution(index) { return }
       let isMixed = box.wantsMixedOrder(node.dtype) && order.turned[node.inputs[0]] == nil
       // What nobody has or keeps in that order is as well read and written in its own.
-      if isMixed, box.pass == .output, !isKept { return }
+      if isMixed, box.pass == .output, !users[index].contains(where: { canKeepOrder($0) }) { return }
       if isMixed, box.pass == .weightGradient, order.turned[node.inputs[1]] == nil { return }
       for image in images where image != 0 || !isMixed {
         let input = node.inputs[image]
@@ -98,6 +96,21 @@ extension Planner {
       replace(index, by: node, &order)
     default: break
     }
+  }
+
+  /// Whether what keeps a node's order gives it to the output of a convolution.
+  private func leadsToConvolution(_ index: Int) -> Bool {
+    var seen: Set<Int> = []
+    var stack = users[index]
+    while let user = stack.popLast() {
+      guard seen.insert(user).inserted, canKeepOrder(user) else { continue }
+      if case .convolution(let box) = nodes[user].attributes {
+        if box.pass == .output { return true }
+      } else {
+        stack += users[user]
+      }
+    }
+    return false
   }
 
   /// Whether a node can take what it reads with channels last.
@@ -147,16 +160,11 @@ extension Planner {
 }
 
 extension ConvolutionBox {
-  /// Whether padded planes are faster than windows: channels do not fill vectors, and copies take as long as sums. Results
-  /// of many channels are then worth no copy either, unless something keeps them with channels last; the gradient of
-  /// weights of many taps is.
-  fileprivate func isNarrow(isKept: Bool) -> Bool {
+  /// Whether padded planes are faster than windows: channels do not fill vectors, and copies take as long as sums. The
+  /// gradient of weights of many taps is worth them.
+  fileprivate var isNarrow: Bool {
     guard geometry.inputChannels < 16, geometry.stride == SIMD3(1, 1, 1) else { return false }
-    return switch pass {
-    case .output: geometry.outputChannels <= 16 || !isKept
-    case .weightGradient: geometry.kernel.wrappedProduct <= 9
-    case .inputGradient: false
-    }
+    return pass == .output || pass == .weightGradient && geometry.kernel.wrappedProduct <= 9
   }
 
   /// The same sums of images in another order.

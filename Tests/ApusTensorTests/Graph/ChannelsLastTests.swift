@@ -86,11 +86,12 @@ import Testing
   }
 
   /// Images of few channels under long rows of taps are never copied: neither what comes in nor what is only given out.
+  /// Of stride 1, they keep their order unless another convolution follows.
   @Test func imagesOfFewChannelsStayAsTheyAre() throws {
     let device = RecordingDevice(prefersChannelsLast: true)
     func orders(_ results: (Tensor, Tensor) -> [Tensor]) throws -> [ApusDevice.Convolution.Order] {
       try withDevice(ComputeDevice(backend: device)) { () throws in
-        let (x, w) = (Tensor.zeros([2, 3, 16, 16]), Tensor.zeros([16, 3, 5, 5]))
+        let (x, w) = (Tensor.zeros([2, 3, 17, 17]), Tensor.zeros([16, 3, 5, 5]))
         try eval([x, w])
         try eval(results(x, w))
       }
@@ -98,12 +99,19 @@ import Testing
       #expect(steps.flatMap(\.argumentsOfCopies).allSatisfy { $0.isContiguous || $0.shape[0] != 2 })
       return steps.compactMap { if case .convolution(let step) = $0 { step.order } else { nil } }
     }
-    #expect(try orders { x, w in [x.convolved(with: w)] } == [.channelsFirst])
-    #expect(try orders { x, w in [x.convolved(with: w).relu().maxPooled([2]).mean([2, 3])] } == [.mixed])
-    let training = try orders { x, w in
-      gradients(of: x.convolved(with: w).relu().maxPooled([2]).squared().mean(), withRespectTo: [w])
+    func pooled(_ x: Tensor, _ w: Tensor, stride: Int) -> Tensor {
+      x.convolved(with: w, stride: [stride]).relu().maxPooled([2]).mean([2, 3])
     }
+    #expect(try orders { x, w in [x.convolved(with: w, stride: [2])] } == [.channelsFirst])
+    #expect(try orders { x, w in [pooled(x, w, stride: 2)] } == [.mixed])
+    let training = try orders { x, w in gradients(of: pooled(x, w, stride: 2).sum(), withRespectTo: [w]) }
     #expect(training == [.mixed, .mixed])
+    #expect(try orders { x, w in [x.convolved(with: w)] } == [.channelsFirst])
+    #expect(try orders { x, w in [pooled(x, w, stride: 1)] } == [.channelsFirst])
+    let deeper = try orders { x, w in
+      [x.convolved(with: w).relu().convolved(with: Tensor.zeros([16, 16, 3, 3])).mean([2, 3])]
+    }
+    #expect(deeper == [.mixed, .channelsLast])
   }
 
   /// A device that does not want it keeps channels first.
@@ -119,12 +127,12 @@ import Testing
     func results(_ device: ComputeDevice) throws -> [[Double]] {
       try withDevice(device) { () throws in
         let network = Network()
-        let y = network.input.convolved(with: network.weights[0])
-        let places = Tensor((0..<49).map { Float($0) }, shape: [7, 7])
+        let y = network.input.convolved(with: network.weights[0]).convolved(with: network.weights[1])
+        let places = Tensor((0..<25).map { Float($0) }, shape: [5, 5])
         let tensors = [
           y.sum([0]), y.sum([1]), y.sum([0], keepingAxes: true), y.max([1, 3], keepingAxes: true), y.sum(),
           y.sum([2], keepingAxes: true) * y, y.argmax(1), y.argmax().cast(to: .float32), y + places,
-          y.reshaped(to: [3, 784]), y.transposed([0, 2, 3, 1]), y[0], y.softmax(axis: 1),
+          y.reshaped(to: [3, 800]), y.transposed([0, 2, 3, 1]), y[0], y.softmax(axis: 1),
         ]
         try eval(tensors)
         return try tensors.map { try $0.array(of: Double.self) }
