@@ -1,4 +1,4 @@
-// The error function and the normal distribution. Follows trigonometry.h.
+// The error function and the normal distribution. Follows math.h.
 
 // ---- The error function
 

@@ -1,4 +1,4 @@
-// Loads, stores and conversions of the element types, for any dialect. Follows prelude/math.h.
+// Loads, stores and conversions of the element types, for any dialect. Follows prelude/special.h.
 //
 // A register holds WIDTH elements; `count` says how many of them exist, WIDTH but at the end of a row.
 //   LOAD_t(p, at, count)               elements at, at + 1, …

@@ -53,7 +53,7 @@ struct BlockKernels {
     multiplyVector = isSingle ? table.vector_multiply.0! : table.vector_multiply.1!
   }
 
-  /// Bytes of so many packed rows: one row behind them may be written.
+  /// Bytes of so many packed rows: up to 15 numbers behind them may be written.
   func sliverByteCount(rows: Int, k: Int) -> Int { ((rows * k + 16) * lane.byteCount + 63) & ~63 }
   /// Bytes of so many packed columns.
   func panelByteCount(columns: Int, k: Int) -> Int {

@@ -112,7 +112,7 @@ struct KernelSlots {
   private var free: [Int] = []
   let size: Int
 
-  /// A cache line more than a power of two, so that slots do not compete for the same places in a cache.
+  /// Three cache lines more than a power of two, so that slots do not compete for the same places in a cache.
   init(block: Int, laneByteCount: Int) { size = block * laneByteCount + 192 }
 
   mutating func take() -> Int {

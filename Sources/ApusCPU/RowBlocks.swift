@@ -56,10 +56,10 @@ final class RowBlockStep: CPUStep {
       return shared
     }
     sharedByteCount = shared
-    var workspace = (steps.map(\.workspaceByteCount).max() ?? 0) + 127 & ~63
+    var workspace = ((steps.map(\.workspaceByteCount).max() ?? 0) + 127) & ~63
     locals = rows.locals.map { value in
       let rowByteCount = plan.values[value].byteCount / rows.rowCount
-      // A line more than a power of two, so that places do not compete for the same sets of a cache.
+      // Some lines more than a power of two, so that places do not compete for the same sets of a cache.
       defer { workspace += (grain * rowByteCount + 255) & ~63 }
       return (value, rowByteCount, workspace)
     }

@@ -9,9 +9,7 @@ int csimd_dtype_bytes(int dtype) {
   return bytes[dtype];
 }
 
-
 static int is_stored_as_lane(int dtype) { return dtype >= CSIMD_FLOAT32 || dtype == CSIMD_S32 || dtype == CSIMD_S64; }
-
 
 void csimd_set_layout(
     csimd_layout *layout, int rank, const int64_t *extents, const int64_t *strides, int64_t offset) {

@@ -91,7 +91,7 @@ typedef struct {
   void (*merge)(void *state, const void *other);
   /// Writes the result: a number of the lane, or a 64-bit place.
   void (*finish)(const void *state, void *result);
-  /// Sets `count` numbers to the identity (0 and place 0 in the second array where `is_index`).
+  /// Sets `count` numbers to the identity (0, and in the second array −1 for no place yet, where `is_index`).
   void (*begin_columns)(size_t count, void *numbers, int64_t *places);
   /// `numbers[i] = f(numbers[i], values[i])`; `place` is that of the values, equal for all.
   void (*take_columns)(size_t count, void *numbers, int64_t *places, const csimd_operand *values, int64_t place);
@@ -288,8 +288,8 @@ typedef struct {
   void (*block_multiply[2])(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates);
-  /// `c[m, n] = Σ a·b` along lines; b in panels of 32 columns (16 for a last one) `b_panel` apart, whose rows are `b_row`
-  /// apart, or as wide as the panel where that is 0.
+  /// `c[m, n] = Σ a·b` along lines; b in panels of `panel_width` columns (16 for a last narrow one) `b_panel` apart, whose
+  /// rows are `b_row` apart, or as wide as the panel where that is 0.
   void (*lines_multiply[2])(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
       ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates);
