@@ -39,6 +39,7 @@ import Testing
     Case(m: 1, n: 900, k: 700, transposesB: true), Case(m: 1000, n: 16, k: 300), Case(m: 500, n: 10, k: 300),
     Case(m: 250, n: 1000, k: 300), Case(m: 64, n: 64, k: 900, transposesB: true), Case(m: 13, n: 1000, k: 300),
     Case(m: 25, n: 1030, k: 100),
+    Case(m: 196, n: 520, k: 1100, transposesA: true), Case(m: 516, n: 200, k: 1030, transposesA: true),
     Case(batch: [20], m: 64, n: 64, k: 64),
     Case(batch: [20], m: 64, n: 30, k: 64, transposesA: true, transposesB: true),
     Case(batch: [3], m: 250, n: 280, k: 40), Case(m: 130, n: 150, k: 300, dtype: .float64),

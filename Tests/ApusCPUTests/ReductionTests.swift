@@ -65,7 +65,7 @@ import Testing
     ([7], [0]), ([1000], [0]), ([300_000], [0]), ([3, 5], [1]), ([128, 10], [1]), ([128, 10], [0]),
     ([5, 3000], [0]), ([4, 6, 14, 14], [0, 2, 3]), ([8, 6, 784], [0, 2]), ([3, 4, 5], [1]),
     ([3, 40, 50], [0, 1]), ([2, 100, 3], [1]), ([70_000, 2], [0]), ([64, 64], [0]), ([9, 1, 4], [1]),
-    ([16, 16, 16], [0, 1, 2]), ([2, 70_000], [1]),
+    ([16, 16, 16], [0, 1, 2]), ([2, 70_000], [1]), ([37, 100], [0]),
   ]
 
   @Test(arguments: ["sum", "max", "min", "argmax", "argmin"], cases)
@@ -128,6 +128,16 @@ import Testing
       #expect(try reduce(numbers, domain, axes: [1], "max")[0].isNaN)
       #expect(try reduce(numbers, domain, axes: [1], "argmax") == [1, 1])
       #expect(try reduce(numbers, domain, axes: [0], "argmin") == [1, 0, 1])
+    }
+    // Among numbers that are compared side by side, the first one counts.
+    for places in [[70, 150], [17, 18], [199, 3], [64, 128], [190]] {
+      var row = (0..<200).map { Double($0 % 7) }
+      for place in places { row[place] = .nan }
+      for reducer in ["argmax", "argmin"] {
+        for simd in availableSets {
+          #expect(try reduce(row, [200], axes: [0], reducer, simd: simd) == [Double(places.min()!)])
+        }
+      }
     }
   }
 
