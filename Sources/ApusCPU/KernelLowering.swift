@@ -112,9 +112,10 @@ struct KernelLowering {
   }
 
   private mutating func addInstructions() throws(DeviceError) {
-    for (number, instruction) in program.instructions.enumerated() {
+    let instructions = program.joiningExponentials()
+    for (number, instruction) in instructions.enumerated() {
       let register = program.inputs.count + number
-      guard registers[register] < 0 else { continue }
+      guard let instruction, registers[register] < 0 else { continue }
       var raw = csimd_instruction()
       raw.output = -1
       raw.loop = try loop(instruction)
@@ -124,8 +125,8 @@ struct KernelLowering {
       let uniform = instruction.operands.allSatisfy { isUniform[registers[$0]] }
       raw.is_uniform = uniform ? 1 : 0
       raw.is_long = instruction.isLong ? 1 : 0
-      registers[register] = arguments.count + instructions.count
-      instructions.append(raw)
+      registers[register] = arguments.count + self.instructions.count
+      self.instructions.append(raw)
       isUniform.append(uniform)
     }
   }

@@ -15,14 +15,17 @@ final class ReductionTable {
     let kept = (0..<step.domain.rank).filter { !step.axes.contains($0) }
     let (inner, outer) = byRows ? (step.axes, kept) : (kept, step.axes)
     let numbers = Layout(contiguous: step.domain)
+    let arguments = step.arguments.map { $0.selecting(inner) }
+    let sum = byRows ? JoinedSum(step, over: arguments) : nil
     kernel = try Kernel(
-      step.prologue, domain: step.domain.selecting(inner),
-      arguments: step.arguments.map { $0.selecting(inner) }, results: nil,
+      sum?.prologue ?? step.prologue, domain: step.domain.selecting(inner), arguments: arguments, results: nil,
       indexLayout: numbers.selecting(inner), builder)
     lanes = step.prologue.outputs.map { step.prologue.lane(of: $0.register) }
     count = lanes.count
     var reducers: [UnsafePointer<csimd_reducer>?] = []
-    for (name, lane) in zip(step.reducers, lanes) { reducers.append(try builder.reducer(name, lane)) }
+    for (name, lane) in zip(sum.map { [$0.reducer] } ?? step.reducers, lanes) {
+      reducers.append(try builder.reducer(name, lane))
+    }
     resultLanes = zip(reducers, lanes).map { $0!.pointee.is_index != 0 ? .int64 : $1 }
     raw = .allocate(capacity: 1)
     raw.initialize(

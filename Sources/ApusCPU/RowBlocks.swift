@@ -37,7 +37,7 @@ final class RowBlockStep: CPUStep {
   private let valueCount: Int
   private var frames: [RunFrame] = []
 
-  private static let blockByteCount = 1 << 17
+  private static let blockByteCount = 1 << 18
 
   init(_ rows: RowBlock, steps: [any RowwiseStep], _ plan: Plan) {
     self.steps = steps

@@ -40,6 +40,11 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
   r = SELECT(m, a, b);
 })
 
+#if LANE_IS_FLOAT
+// exp(a − b) in one loop, which softmax is made of.
+BINARY(exp_difference, FN(exp)(a - b))
+#endif
+
 #undef UNARY
 #undef BINARY
 #undef TEST1
@@ -52,6 +57,9 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
 #define FROM_INT(name, expression) {#name, ROW(name)},
 static const csimd_row LANE_TABLE(rows)[] = {
 #include "../../Kernels/elementwise.def"
+#if LANE_IS_FLOAT
+BINARY(exp_difference, )
+#endif
 };
 #undef UNARY
 #undef BINARY

@@ -75,11 +75,14 @@ COPY_PART(copy_part_8, uint64_t)
         STORE(R, (char *)result + i * R_BYTES, r);                                              \
       }                                                                                         \
     }                                                                                           \
-    int streams = flow && flow->streams;                                                        \
+    int streams = flow && flow->streams, foresees = flow && flow->foresees;                     \
     const char *ahead = flow ? flow->ahead : NULL;                                              \
     for (size_t i = 0; flow && i < whole; i += LANES) {                                         \
       R r;                                                                                      \
       BODY;                                                                                     \
+      for (int k = 0; foresees && k < COUNT; k += 1)                                            \
+        for (size_t at = 0; at < LANES * bytes[k]; at += 64)                                    \
+          csimd_foresee((const char *)operands[k].data + i * operands[k].step * bytes[k] + at); \
       if (ahead) __builtin_prefetch(ahead + 4 * i, 0, 2);                                       \
       if (streams) STREAM(R, (char *)result + i * R_BYTES, r);                                  \
       else STORE(R, (char *)result + i * R_BYTES, r);                                           \

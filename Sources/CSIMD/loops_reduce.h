@@ -11,31 +11,40 @@ typedef struct {
   VL place;
 } FN(places);
 
+/// Takes numbers a into the running value, each as `number`.
+#define TAKE(name, combined, identity, number)                                                    \
+  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,  \
+                              const char *ahead) {                                                \
+    FN(sums) s = *(FN(sums) *)state;                                                              \
+    const char *x = values[0].data;                                                               \
+    size_t step = values[0].step * LANES * BYTES_OF(V);                                           \
+    size_t i = 0;                                                                                 \
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                  \
+      for (size_t at = 0; ahead && at < 256; at += 64) __builtin_prefetch(ahead + 4 * i + at, 0, 2); \
+      for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at); \
+      for (int k = 0; k < 4; k += 1, x += step) {                                                 \
+        V a = LOAD(V, x);                                                                         \
+        s.part[k] = FN(combine_##combined)(s.part[k], number);                                    \
+      }                                                                                           \
+    }                                                                                             \
+    for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                       \
+      size_t rest = n - i < LANES ? n - i : LANES;                                                \
+      V a = (V)(0), last = identity;                                                              \
+      if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);                          \
+      a = number;                                                                                 \
+      if (rest == LANES) last = a; else COPY_SOME(V)(&last, &a, rest);                            \
+      s.part[k] = FN(combine_##combined)(s.part[k], last);                                        \
+    }                                                                                             \
+    *(FN(sums) *)state = s;                                                                       \
+  }
+
 #define REDUCE(name, identity, expression)                                                        \
   INLINE V FN(combine_##name)(V a, V b) { return expression; }                                    \
   static void FN(begin_##name)(void *state) {                                                     \
     FN(sums) *s = state;                                                                          \
     for (int i = 0; i < 4; i += 1) s->part[i] = identity;                                         \
   }                                                                                               \
-  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start) { \
-    FN(sums) s = *(FN(sums) *)state;                                                              \
-    const char *x = values->data;                                                                 \
-    size_t step = values->step * LANES * BYTES_OF(V);                                             \
-    size_t i = 0;                                                                                 \
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                  \
-      s.part[0] = FN(combine_##name)(s.part[0], LOAD(V, x));                                      \
-      s.part[1] = FN(combine_##name)(s.part[1], LOAD(V, x + step));                               \
-      s.part[2] = FN(combine_##name)(s.part[2], LOAD(V, x + 2 * step));                           \
-      s.part[3] = FN(combine_##name)(s.part[3], LOAD(V, x + 3 * step));                           \
-      x += 4 * step;                                                                              \
-    }                                                                                             \
-    for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                       \
-      V last = identity;                                                                          \
-      if (n - i >= LANES) last = LOAD(V, x); else COPY_SOME(V)(&last, x, n - i);                  \
-      s.part[k] = FN(combine_##name)(s.part[k], last);                                            \
-    }                                                                                             \
-    *(FN(sums) *)state = s;                                                                       \
-  }                                                                                               \
+  TAKE(name, name, identity, a)                                                                   \
   static void FN(merge_##name)(void *state, const void *other) {                                  \
     FN(sums) *s = state;                                                                          \
     const FN(sums) *o = other;                                                                    \
@@ -73,6 +82,7 @@ typedef struct {
       V a = identity, b = identity;                                                               \
       if (rest == LANES) a = LOAD(V, to); else COPY_SOME(V)(&a, to, rest);                        \
       for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                              \
+        csimd_foresee(x + line * distance);                                                       \
         if (rest == LANES) b = LOAD(V, x + line * distance);                                      \
         else COPY_SOME(V)(&b, x + line * distance, rest);                                         \
         a = FN(combine_##name)(a, b);                                                             \
@@ -102,7 +112,8 @@ typedef struct {
   }                                                                                               \
   INLINE MASK FN(better_##name)(V a, V b) { return MASK_OF(is_better); }                          \
   /* Four vectors in turn, so that comparisons need not wait for each other. */                   \
-  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start) {\
+  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,  \
+                              const char *ahead) {                                                \
     FN(places) s = *(FN(places) *)state;                                                          \
     const char *x = values->data;                                                                 \
     size_t step = values->step * LANES * BYTES_OF(V);                                             \
@@ -121,6 +132,7 @@ typedef struct {
     }                                                                                             \
     size_t i = parts;                                                                             \
     for (; i + 4 <= whole; i += 4) {                                                              \
+      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + i * step + at); \
       for (size_t k = 0; k < 4; k += 1) {                                                         \
         V a = LOAD(V, x + (i + k) * step);                                                        \
         MASK m = FN(better_##name)(a, best[k]);                                                   \
@@ -194,14 +206,32 @@ typedef struct {
 #undef REDUCE
 #undef REDUCE_INDEX
 
+// Sums of rows whose numbers first become something else with the help of a number of the row's own, `values[1]`.
+#if LANE_IS_FLOAT
+INLINE V FN(squared_difference)(V a, V b) {
+  V difference = a - b;
+  return difference * difference;
+}
+TAKE(sum_squared_difference, sum, (V)(0), FN(squared_difference)(a, LOAD(V, values[1].data)))
+TAKE(sum_exp_difference, sum, (V)(0), FN(exp)(a - LOAD(V, values[1].data)))
+#endif
+#undef TAKE
+
 #define REDUCER(name, is_index, take_lines)                                                       \
-  {#name, is_index, FN(begin_##name), FN(take_##name), FN(merge_##name), FN(finish_##name),       \
+  {#name, is_index, 0, FN(begin_##name), FN(take_##name), FN(merge_##name), FN(finish_##name),       \
    FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name)},
 #define REDUCE(name, identity, expression) REDUCER(name, 0, FN(take_lines_##name))
 #define REDUCE_INDEX(name, is_better) REDUCER(name, 1, NULL)
+#define ROW_SUM(name, is_long)                                                                    \
+  {#name, 0, is_long, FN(begin_sum), FN(take_##name), FN(merge_sum), FN(finish_sum), NULL, NULL, NULL, NULL},
 static const csimd_reducer LANE_TABLE(reducers)[] = {
 #include "../../Kernels/reduce.def"
+#if LANE_IS_FLOAT
+  ROW_SUM(sum_squared_difference, 0)
+  ROW_SUM(sum_exp_difference, 1)
+#endif
 };
 #undef REDUCE
 #undef REDUCE_INDEX
 #undef REDUCER
+#undef ROW_SUM

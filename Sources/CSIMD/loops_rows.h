@@ -18,7 +18,6 @@ INLINE void copy_row(size_t count, const float *source, float *target) {
   }
 }
 
-// Lines are asked for a page ahead at its start, where the machine does not foresee them yet.
 static void stream(size_t count, const void *source, void *target) {
   const char *s = source;
   char *t = target;
@@ -29,7 +28,7 @@ static void stream(size_t count, const void *source, void *target) {
   t += lead;
   count -= lead;
   for (; count >= 64; count -= 64, s += 64, t += 64) {
-    if (((uintptr_t)s & 4095) < 64) csimd_foresee((const void *)((uintptr_t)s & ~(uintptr_t)4095), 64);
+    csimd_foresee(s);
     VF x = LOAD(VF, s);
     STREAM(VF, t, x);
   }

@@ -211,8 +211,7 @@ static const char *next_array(
   return NULL;
 }
 
-/// The next line to ask for of what is read after this run.
-static const char *next_line(csimd_ahead *ahead, int64_t count) {
+const char *csimd_next_line(csimd_ahead *ahead, int64_t count) {
   for (; ahead && ahead->end; ahead += 1) {
     if (ahead->next >= ahead->end) continue;
     const char *line = ahead->next;
@@ -230,9 +229,9 @@ static void run_instructions(
   for (int i = 0; i < kernel->instruction_count; i += 1) {
     const csimd_instruction *instruction = &kernel->instructions[i];
     if (instruction->is_uniform) continue;
-    csimd_flow flow = {0, NULL};
+    csimd_flow flow = {0, kernel->is_large && is_first, NULL};
     if (kernel->is_large && !is_first) flow.ahead = next_array(kernel, registers, count, &next);
-    else if (instruction->is_long) flow.ahead = next_line(frame->ahead, count);
+    else if (instruction->is_long) flow.ahead = csimd_next_line(frame->ahead, count);
     is_first = 0;
     csimd_operand operands[3];
     for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = read_register(&registers[instruction->operands[k]]);
@@ -243,7 +242,7 @@ static void run_instructions(
           + (output->layout.offset + start) * csimd_lane_bytes(output->lane);
       flow.streams = output->streams && (uintptr_t)target % 64 == 0;
     }
-    instruction->loop((size_t)count, target, operands, flow.streams || flow.ahead ? &flow : NULL);
+    instruction->loop((size_t)count, target, operands, flow.streams || flow.foresees || flow.ahead ? &flow : NULL);
     registers[kernel->argument_count + i] = (csimd_operand){target, 1};
   }
 }
@@ -256,8 +255,6 @@ static void run_block(
     if (argument->kind == CSIMD_SCALAR || argument->kind == CSIMD_CONSTANT) continue;
     if (argument->kind == CSIMD_TENSOR && argument->layout.rank == 0) continue;
     resolve(kernel, frame, i, start, count, &registers[i]);
-    if (kernel->is_large && registers[i].step && argument->in_place)
-      csimd_foresee(registers[i].data, (size_t)(count * csimd_lane_bytes(argument->lane)));
   }
   run_instructions(kernel, frame, registers, start, count, 1);
 }

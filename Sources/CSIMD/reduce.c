@@ -7,12 +7,16 @@
 typedef struct {
   const csimd_reduction *reduction;
   char *states;
+  csimd_ahead *ahead;
 } row_context;
 
 static void take_rows(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
   row_context *c = context;
-  for (int i = 0; i < c->reduction->reducer_count; i += 1)
-    c->reduction->reducers[i]->take(count, c->states + i * CSIMD_STATE_BYTES, &outputs[i], start);
+  for (int i = 0; i < c->reduction->reducer_count; i += 1) {
+    const csimd_reducer *reducer = c->reduction->reducers[i];
+    const char *ahead = reducer->is_long ? csimd_next_line(c->ahead, (int64_t)count) : NULL;
+    reducer->take(count, c->states + i * CSIMD_STATE_BYTES, &outputs[i], start, ahead);
+  }
 }
 
 static void move(const csimd_reduction *reduction, int64_t position, int64_t *shifts) {
@@ -34,8 +38,8 @@ void csimd_reduce_rows(
     int64_t end, void *states_memory, void *const *results, int keeps_states) {
   int64_t shifts[CSIMD_MAXIMUM_REGISTERS];
   char *states = states_memory;
-  row_context context = {reduction, states};
-  const csimd_argument *plain = reduction->kernel->is_large ? NULL : plain_argument(reduction);
+  row_context context = {reduction, states, frame->ahead};
+  const csimd_argument *plain = plain_argument(reduction);
   if (plain != NULL && end > start) {
     int bytes = csimd_dtype_bytes(plain->dtype);
     const char *base = (const char *)frame->values[plain->index] + (plain->layout.offset + start) * bytes;
@@ -43,7 +47,7 @@ void csimd_reduce_rows(
     for (int64_t position = first; position < last; position += 1) {
       csimd_operand row = {base + csimd_position(&reduction->outer[0], position) * bytes, 1};
       reducer->begin(states);
-      reducer->take((size_t)(end - start), states, &row, start);
+      reducer->take((size_t)(end - start), states, &row, start, NULL);
       if (!keeps_states) reducer->finish(states, (char *)results[0] + position * reduction->result_bytes[0]);
     }
     return;

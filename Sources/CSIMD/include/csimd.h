@@ -27,22 +27,25 @@ typedef struct {
   size_t step;
 } csimd_operand;
 
-/// Asks for the first lines of the pages that begin in the `count` bytes a page behind `data`: a machine that fetches
-/// lines ahead does so up to the end of a page, and waits at the start of the next one.
-static inline void csimd_foresee(const void *data, size_t count) {
-  const uintptr_t page = 4096;
-  uintptr_t end = (uintptr_t)data + page + count;
-  for (uintptr_t at = ((uintptr_t)data + 2 * page - 1) & ~(page - 1); at < end; at += page)
-    for (int line = 0; line < 16; line += 1) __builtin_prefetch((const char *)at + 64 * line, 0, 2);
-}
+/// Asks the second-level cache for the line some way behind `data`, which is read now: a machine that fetches lines ahead
+/// does so up to the end of a page, and too few of them for one core to keep the memory busy.
+static inline void csimd_foresee(const void *data) { __builtin_prefetch((const char *)data + 2048, 0, 2); }
 
 /// Makes what was written past the caches visible ahead of anything written later.
-static inline void csimd_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+static inline void csimd_fence(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#else
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
 
 /// How a loop treats memory that no cache holds.
 typedef struct {
   /// Whether the result, at a multiple of 64 bytes, is written past the caches.
   int streams;
+  /// Whether the lines behind what is read are asked for.
+  int foresees;
   /// A line is asked for from here on for each group of 16 results; NULL for none.
   const char *ahead;
 } csimd_flow;
@@ -79,14 +82,18 @@ typedef struct {
 } csimd_row;
 
 /// One row of Kernels/reduce.def on one lane. Running values are 64 lanes (sums) or 16 lanes with their
-/// places (argmin and argmax: `is_index`).
+/// places (argmin and argmax: `is_index`). Two more sum what the numbers become: `sum_squared_difference` (a − b)² and
+/// `sum_exp_difference` exp(a − b) of the numbers a and the second operand b; they have no columns.
 typedef struct {
   const char *name;
   int is_index;
+  /// Takes longer than its loads: memory can be asked for meanwhile.
+  int is_long;
   /// Sets a running value to the identity.
   void (*begin)(void *state);
-  /// Takes in `count` numbers, the first of which has the place `start`.
-  void (*take)(size_t count, void *state, const csimd_operand *values, int64_t start);
+  /// Takes in `count` numbers, the first of which has the place `start`. A line is asked for from `ahead` on for each 16
+  /// of them; where it is NULL, those behind the numbers are.
+  void (*take)(size_t count, void *state, const csimd_operand *values, int64_t start, const char *ahead);
   /// Takes in another running value of later places.
   void (*merge)(void *state, const void *other);
   /// Writes the result: a number of the lane, or a 64-bit place.

@@ -81,6 +81,9 @@ typedef struct {
   const char *next, *end;
 } csimd_ahead;
 
+/// Where to ask for lines, one for each 16 of `count` numbers that are worked on meanwhile; NULL where nothing is left.
+const char *csimd_next_line(csimd_ahead *ahead, int64_t count);
+
 /// What a kernel runs on.
 typedef struct {
   /// The first byte of each value of the plan.
