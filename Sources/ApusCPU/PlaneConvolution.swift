@@ -66,9 +66,6 @@ final class PlaneConvolutionStep: CPUStep {
     let (plane, rows) = geometry.piece(number)
     let imageSize = geometry.sourceChannels * geometry.source.wrappedProduct
     let padded = workspace.assumingMemoryBound(to: Float.self)
-    geometry.pad(
-      source + image * imageSize * dtype.byteCount, plane: plane, rows: rows, into: padded,
-      copier, clears: clears)
     let channelSize = geometry.result.wrappedProduct
     let first =
       image * geometry.resultChannels * channelSize + plane * geometry.result.y * geometry.result.z
@@ -78,28 +75,34 @@ final class PlaneConvolutionStep: CPUStep {
     let stripCount = rows.count * geometry.result.z
     let core = place.map { $0 + first } ?? (workspace + coreOffset).assumingMemoryBound(to: Float.self)
     let stride = place == nil ? stripCount : channelSize
-    multiply(rows, padded, panels, (workspace + stripOffset).assumingMemoryBound(to: Float.self), core, stride)
+    var paddedGroup: Int?
+    for block in weights.blocks {
+      if block.group != paddedGroup {
+        geometry.pad(
+          source + image * imageSize * dtype.byteCount, firstChannel: block.group * geometry.paddedChannels,
+          plane: plane, rows: rows, into: padded, copier, clears: clears && paddedGroup == nil)
+        paddedGroup = block.group
+      }
+      let strip = (workspace + stripOffset).assumingMemoryBound(to: Float.self)
+      multiply(block, rows, padded, panels, strip, core, stride)
+    }
     finish(first, stripCount, core, stride, frame, workspace + epilogueOffset)
   }
 
-  /// Computes a strip and closes the gaps between its rows.
+  /// Computes some channels of a strip and closes the gaps between its rows.
   private func multiply(
-    _ rows: Range<Int>, _ padded: UnsafeMutablePointer<Float>, _ panels: UnsafeMutablePointer<Float>,
+    _ block: PlaneWeights.Block, _ rows: Range<Int>, _ padded: UnsafeMutablePointer<Float>, _ panels: UnsafeMutablePointer<Float>,
     _ strip: UnsafeMutablePointer<Float>, _ core: UnsafeMutablePointer<Float>, _ stride: Int
   ) {
-    let groupSize = geometry.sourceChannels / geometry.groups * geometry.paddedChannelSize
     let perGroup = geometry.resultChannels / geometry.groups
-    let vectors = geometry.vectorCount(rows: rows.count)
-    for block in weights.blocks {
-      loops.pointee.plane_multiply(
-        block.width, offsets.count, padded + block.group * groupSize, offsets, panels + block.offset,
-        strip, geometry.stripSize, vectors)
-      for lane in 0..<block.channels.count {
-        let target = core + (block.group * perGroup + block.channels.lowerBound + lane) * stride
-        loops.pointee.copy_rows(
-          rows.count, geometry.result.z, strip + lane * geometry.stripSize, geometry.width, target,
-          geometry.result.z)
-      }
+    loops.pointee.plane_multiply(
+      block.width, offsets.count, padded, offsets, panels + block.offset, strip, geometry.stripSize,
+      geometry.vectorCount(rows: rows.count))
+    for lane in 0..<block.channels.count {
+      let target = core + (block.group * perGroup + block.channels.lowerBound + lane) * stride
+      loops.pointee.copy_rows(
+        rows.count, geometry.result.z, strip + lane * geometry.stripSize, geometry.width, target,
+        geometry.result.z)
     }
   }
 

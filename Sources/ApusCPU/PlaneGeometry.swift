@@ -20,7 +20,7 @@ struct PlaneGeometry {
   /// Where the source begins in its padded version; negative where its first elements are cut off.
   let lead: SIMD3<Int>
   let isFlipped: Bool
-  /// Source channels of a padded buffer: those of a group for weights, else all.
+  /// Source channels of a padded buffer: those of a group.
   let paddedChannels: Int
   /// Rows of a strip, and strips of a plane.
   let stripRows: Int
@@ -48,7 +48,7 @@ struct PlaneGeometry {
       (source, result) = (g.input, g.output)
       lead = g.padding
     }
-    paddedChannels = pass == .weightGradient ? sourceChannels / groups : sourceChannels
+    paddedChannels = sourceChannels / groups
     let width = result.z + reach.z
     let inner = paddedChannels * g.kernel.x * width * 4
     let row = inner + resultChannels * width * 4

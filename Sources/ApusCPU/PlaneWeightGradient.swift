@@ -17,8 +17,9 @@ final class PlaneWeightGradientStep: CPUStep {
   private let loops: UnsafePointer<csimd_table>
   private let copier: RowCopier
   private let partCount: Int
-  /// Result channels of a task, all in one group.
+  /// Result channels that are summed together, all in one group, and such blocks of a task.
   private let channelGrain: Int
+  private let blockGrain: Int
   private let gradientOffset: Int
   private let sumsOffset: Int
   private let merger: PartMerger
@@ -36,6 +37,7 @@ final class PlaneWeightGradientStep: CPUStep {
     channelGrain = geometry.gradientChannelGrain
     let blocks = (perGroup + channelGrain - 1) / max(1, channelGrain) * geometry.groups
     let work = step.geometry.multiplyAdds
+    blockGrain = max(1, blocks / 32)
     partCount = max(
       1, min(pieces, work / 1_000_000, max(2, 16 / blocks), 8_000_000 / max(1, weightCount)))
     merger = try PartMerger(count: weightCount, parts: partCount, lane: .float32, builder)
@@ -57,9 +59,14 @@ final class PlaneWeightGradientStep: CPUStep {
     let (input, gradient) = (context.address(input), context.address(gradient))
     let workspaces = context.workspaces
     let blocks = blocksPerGroup * geometry.groups
-    context.pool.run(partCount * blocks) { task, worker in
-      let (part, block) = task.quotientAndRemainder(dividingBy: blocks)
-      run(part, block, input, gradient, partials + part * weightCount, workspaces[worker])
+    let tasks = (blocks + blockGrain - 1) / blockGrain
+    context.pool.run(partCount * tasks) { task, worker in
+      let (part, number) = task.quotientAndRemainder(dividingBy: tasks)
+      let first = number * blockGrain
+      for block in first..<min(first + blockGrain, blocks) {
+        run(
+          part, block, input, gradient, partials + part * weightCount, workspaces[worker], clears: block == first)
+      }
     }
     var cores: UnsafeMutableRawPointer? =
       epilogue.place(context.frame) ?? UnsafeMutableRawPointer(partials + partCount * weightCount)
@@ -69,7 +76,7 @@ final class PlaneWeightGradientStep: CPUStep {
 
   private func run(
     _ part: Int, _ block: Int, _ input: UnsafeMutableRawPointer, _ gradient: UnsafeMutableRawPointer,
-    _ partial: UnsafeMutablePointer<Float>, _ workspace: UnsafeMutableRawPointer
+    _ partial: UnsafeMutablePointer<Float>, _ workspace: UnsafeMutableRawPointer, clears: Bool
   ) {
     let perGroup = geometry.resultChannels / geometry.groups
     let (group, number) = block.quotientAndRemainder(dividingBy: blocksPerGroup)
@@ -78,14 +85,14 @@ final class PlaneWeightGradientStep: CPUStep {
     let rowsOfGradient = (workspace + gradientOffset).assumingMemoryBound(to: Float.self)
     let sums = (workspace + sumsOffset).assumingMemoryBound(to: Float.self)
     sums.update(repeating: 0, count: channels.count * offsets.count * 16)
-    rowsOfGradient.update(repeating: 0, count: channels.count * geometry.stripSize)
+    if clears { rowsOfGradient.update(repeating: 0, count: channelGrain * geometry.stripSize) }
     let pieces = geometry.batch * geometry.piecesPerImage
     let range = (part * pieces / partCount)..<((part + 1) * pieces / partCount)
     let imageSize = geometry.sourceChannels * geometry.source.wrappedProduct
     for index in range {
       let (image, number) = index.quotientAndRemainder(dividingBy: geometry.piecesPerImage)
       let (plane, rows) = geometry.piece(number)
-      let isFirst = index == range.lowerBound || geometry.piecesPerImage > 1
+      let isFirst = clears && index == range.lowerBound || geometry.piecesPerImage > 1
       geometry.pad(
         input + image * imageSize * dtype.byteCount, firstChannel: group * geometry.paddedChannels,
         plane: plane, rows: rows, into: padded,

@@ -27,12 +27,15 @@
     for (int k = 0; k < K; k += 1)                                                               \
       for (int b = 0; b < B; b += 1) STORE(VF, out + k * stride + b * LANES, sums[k][b]);        \
   }
-#define PLANE_ROW(K, B)                                                                          \
+// Blocks of B vectors, then of C: what one vector's chain of sums waits for, others fill.
+#define PLANE_ROW(K, B, C)                                                                       \
   static void plane_row_##K(size_t taps, const float *x, const ptrdiff_t *offsets,               \
                             const float *weights, float *out, size_t stride, size_t vectors) {   \
     size_t v = 0;                                                                                \
     for (; v + B <= vectors; v += B)                                                             \
       plane_tile_##K##_##B(taps, x + v * LANES, offsets, weights, out + v * LANES, stride);      \
+    for (; v + C <= vectors; v += C)                                                             \
+      plane_tile_##K##_##C(taps, x + v * LANES, offsets, weights, out + v * LANES, stride);      \
     for (; v < vectors; v += 1)                                                                  \
       plane_tile_##K##_1(taps, x + v * LANES, offsets, weights, out + v * LANES, stride);        \
   }
@@ -58,40 +61,42 @@
     for (int k = 0; k < K; k += 1)                                                               \
       for (int t = 0; t < T; t += 1) STORE(VF, sums + k * row + t * LANES, s[k][t]);             \
   }
-#define CORRELATE_ROW(K, T)                                                                      \
+#define CORRELATE_ROW(K, T, U)                                                                   \
   static void correlate_row_##K(size_t vectors, const float *y, size_t stride, const float *x,   \
                                 const ptrdiff_t *offsets, size_t taps, float *sums) {            \
     size_t t = 0, row = taps * LANES;                                                            \
     for (; t + T <= taps; t += T)                                                                \
       correlate_tile_##K##_##T(vectors, y, stride, x, offsets + t, sums + t * LANES, row);       \
+    for (; t + U <= taps; t += U)                                                                \
+      correlate_tile_##K##_##U(vectors, y, stride, x, offsets + t, sums + t * LANES, row);       \
     for (; t < taps; t += 1)                                                                     \
       correlate_tile_##K##_1(vectors, y, stride, x, offsets + t, sums + t * LANES, row);         \
   }
 
 #if CSIMD_REGISTERS >= 32
 #define PLANE_BLOCK 8
-PLANE_TILE(8, 3) PLANE_TILE(8, 1) PLANE_ROW(8, 3)
-PLANE_TILE(6, 4) PLANE_TILE(6, 1) PLANE_ROW(6, 4)
-PLANE_TILE(4, 6) PLANE_TILE(4, 1) PLANE_ROW(4, 6)
-PLANE_TILE(2, 8) PLANE_TILE(2, 1) PLANE_ROW(2, 8)
-PLANE_TILE(1, 8) PLANE_TILE(1, 1) PLANE_ROW(1, 8)
-CORRELATE_TILE(4, 5) CORRELATE_TILE(4, 1) CORRELATE_ROW(4, 5)
-CORRELATE_TILE(2, 5) CORRELATE_TILE(2, 1) CORRELATE_ROW(2, 5)
-CORRELATE_TILE(1, 5) CORRELATE_TILE(1, 1) CORRELATE_ROW(1, 5)
+PLANE_TILE(8, 3) PLANE_TILE(8, 1) PLANE_ROW(8, 3, 1)
+PLANE_TILE(6, 4) PLANE_TILE(6, 1) PLANE_ROW(6, 4, 1)
+PLANE_TILE(4, 6) PLANE_TILE(4, 2) PLANE_TILE(4, 1) PLANE_ROW(4, 6, 2)
+PLANE_TILE(2, 8) PLANE_TILE(2, 3) PLANE_TILE(2, 1) PLANE_ROW(2, 8, 3)
+PLANE_TILE(1, 8) PLANE_TILE(1, 4) PLANE_TILE(1, 1) PLANE_ROW(1, 8, 4)
+CORRELATE_TILE(4, 5) CORRELATE_TILE(4, 2) CORRELATE_TILE(4, 1) CORRELATE_ROW(4, 5, 2)
+CORRELATE_TILE(2, 5) CORRELATE_TILE(2, 4) CORRELATE_TILE(2, 1) CORRELATE_ROW(2, 5, 4)
+CORRELATE_TILE(1, 5) CORRELATE_TILE(1, 4) CORRELATE_TILE(1, 1) CORRELATE_ROW(1, 5, 4)
 #elif CSIMD_REGISTERS >= 8
 #define PLANE_BLOCK 6
-PLANE_TILE(6, 1) PLANE_ROW(6, 1)
-PLANE_TILE(4, 1) PLANE_ROW(4, 1)
-PLANE_TILE(2, 2) PLANE_TILE(2, 1) PLANE_ROW(2, 2)
-PLANE_TILE(1, 4) PLANE_TILE(1, 1) PLANE_ROW(1, 4)
-CORRELATE_TILE(2, 2) CORRELATE_TILE(2, 1) CORRELATE_ROW(2, 2)
-CORRELATE_TILE(1, 4) CORRELATE_TILE(1, 1) CORRELATE_ROW(1, 4)
+PLANE_TILE(6, 1) PLANE_ROW(6, 1, 1)
+PLANE_TILE(4, 1) PLANE_ROW(4, 1, 1)
+PLANE_TILE(2, 2) PLANE_TILE(2, 1) PLANE_ROW(2, 2, 1)
+PLANE_TILE(1, 4) PLANE_TILE(1, 2) PLANE_TILE(1, 1) PLANE_ROW(1, 4, 2)
+CORRELATE_TILE(2, 2) CORRELATE_TILE(2, 1) CORRELATE_ROW(2, 2, 1)
+CORRELATE_TILE(1, 4) CORRELATE_TILE(1, 2) CORRELATE_TILE(1, 1) CORRELATE_ROW(1, 4, 2)
 #else
 #define PLANE_BLOCK 2
-PLANE_TILE(2, 1) PLANE_ROW(2, 1)
-PLANE_TILE(1, 2) PLANE_TILE(1, 1) PLANE_ROW(1, 2)
-CORRELATE_TILE(2, 1) CORRELATE_ROW(2, 1)
-CORRELATE_TILE(1, 2) CORRELATE_TILE(1, 1) CORRELATE_ROW(1, 2)
+PLANE_TILE(2, 1) PLANE_ROW(2, 1, 1)
+PLANE_TILE(1, 2) PLANE_TILE(1, 1) PLANE_ROW(1, 2, 1)
+CORRELATE_TILE(2, 1) CORRELATE_ROW(2, 1, 1)
+CORRELATE_TILE(1, 2) CORRELATE_TILE(1, 1) CORRELATE_ROW(1, 2, 1)
 #endif
 
 static void plane_multiply(size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets,
