@@ -49,9 +49,9 @@ struct JoinedSum {
       program.outputs[0].register == 3
     else { return nil }
     let (difference, last) = (program.instructions[0], program.instructions[1])
-    guard difference.function == "subtract", difference.lane.dtype.isFloatingPoint, difference.operands.sorted() == [0, 1],
-      program.inputs.allSatisfy({ $0.lane == difference.lane }), last.lane == difference.lane,
-      arguments[difference.operands[1]].isRepeated
+    guard difference.function == "subtract", difference.lane.dtype.isFloatingPoint,
+      difference.operands.sorted() == [0, 1], program.inputs.allSatisfy({ $0.lane == difference.lane }),
+      last.lane == difference.lane, arguments[difference.operands[1]].isRepeated
     else { return nil }
     switch (last.function, last.operands) {
     case ("multiply", [2, 2]): reducer = "sum_squared_difference"

@@ -91,8 +91,9 @@ final class PlaneConvolutionStep: CPUStep {
 
   /// Computes some channels of a strip and closes the gaps between its rows.
   private func multiply(
-    _ block: PlaneWeights.Block, _ rows: Range<Int>, _ padded: UnsafeMutablePointer<Float>, _ panels: UnsafeMutablePointer<Float>,
-    _ strip: UnsafeMutablePointer<Float>, _ core: UnsafeMutablePointer<Float>, _ stride: Int
+    _ block: PlaneWeights.Block, _ rows: Range<Int>, _ padded: UnsafeMutablePointer<Float>,
+    _ panels: UnsafeMutablePointer<Float>, _ strip: UnsafeMutablePointer<Float>,
+    _ core: UnsafeMutablePointer<Float>, _ stride: Int
   ) {
     let perGroup = geometry.resultChannels / geometry.groups
     loops.pointee.plane_multiply(

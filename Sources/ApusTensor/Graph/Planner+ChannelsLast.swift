@@ -67,9 +67,8 @@ extension Planner {
     case .convolution(let box) where box.wantsChannelsLast(node.dtype):
       let images = box.pass == .weightGradient ? [0, 1] : [0]
       let isTurned = images.contains { order.turned[node.inputs[$0]] != nil }
-      // Products with whole images need no other order than the images have, and sums of few channels none than what
-      // they lead to.
-      if !isTurned, box.isPointwise || box.isNarrow && !leadsToConvolution(index) { return }
+      // Products with whole images need no other order than the images have, and some sums none than what they lead to.
+      if !isTurned, box.isPointwise || box.prefersGivenOrder && !leadsToConvolution(index) { return }
       let isMixed = box.wantsMixedOrder(node.dtype) && order.turned[node.inputs[0]] == nil
       // What nobody has or keeps in that order is as well read and written in its own.
       if isMixed, box.pass == .output, !users[index].contains(where: { canKeepOrder($0) }) { return }
@@ -160,9 +159,11 @@ extension Planner {
 }
 
 extension ConvolutionBox {
-  /// Whether padded planes are faster than windows: channels do not fill vectors, and copies take as long as sums. The
-  /// gradient of weights of many taps is worth them.
-  fileprivate var isNarrow: Bool {
+  /// Whether copies into another order take as long as they save: where windows are single pixels, of which a stride
+  /// skips most, and where channels do not fill vectors and planes are padded instead. The gradient of weights of many
+  /// taps is worth them.
+  fileprivate var prefersGivenOrder: Bool {
+    if geometry.kernel.wrappedProduct == 1 { return true }
     guard geometry.inputChannels < 16, geometry.stride == SIMD3(1, 1, 1) else { return false }
     return pass == .output || pass == .weightGradient && geometry.kernel.wrappedProduct <= 9
   }

@@ -114,6 +114,30 @@ import Testing
     #expect(deeper == [.mixed, .channelsLast])
   }
 
+  /// Pixels that a window of one reads alone are not worth a copy of them all, unless a convolution follows.
+  @Test func stridedPixelsStayAsTheyAre() throws {
+    let device = RecordingDevice(prefersChannelsLast: true)
+    func orders(_ results: (Tensor, Tensor) -> [Tensor]) throws -> [ApusDevice.Convolution.Order] {
+      try withDevice(ComputeDevice(backend: device)) { () throws in
+        let (x, w) = (Tensor.zeros([2, 16, 9, 9]), Tensor.zeros([16, 16, 1, 1]))
+        try eval([x, w])
+        try eval(results(x, w))
+      }
+      return try #require(device.runs.last).plan.steps.compactMap {
+        if case .convolution(let step) = $0.step { step.order } else { nil }
+      }
+    }
+    #expect(try orders { x, w in [x.convolved(with: w, stride: [2])] } == [.channelsFirst])
+    let training = try orders { x, w in
+      gradients(of: x.convolved(with: w, stride: [2]).squared().sum(), withRespectTo: [x, w])
+    }
+    #expect(training.count == 3 && training.allSatisfy { $0 == .channelsFirst })
+    let deeper = try orders { x, w in
+      [x.convolved(with: w, stride: [2]).relu().convolved(with: Tensor.zeros([16, 16, 3, 3])).mean([2, 3])]
+    }
+    #expect(deeper == [.channelsLast, .channelsLast])
+  }
+
   /// A device that does not want it keeps channels first.
   @Test func onlyWhereItIsWanted() throws {
     let device = RecordingDevice()

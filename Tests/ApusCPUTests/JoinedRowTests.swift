@@ -1,0 +1,99 @@
+import ApusDevice
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusCPU
+
+/// What the CPU does in one loop where a program has two instructions.
+@Suite struct JoinedRowTests {
+  /// A number of each row beside its numbers, and which of both a difference subtracts.
+  enum Order: CaseIterable {
+    case rowFirst, rowLast, subtracted
+
+    /// The inputs of the difference, where 0 is the first argument.
+    var operands: [Int] { self == .rowLast ? [1, 0] : [0, 1] }
+    /// Whether the row's numbers are the first argument.
+    var beginsWithRow: Bool { self == .rowFirst }
+    var sign: Double { self == .subtracted ? -1 : 1 }
+  }
+
+  /// Rows that are shorter than a vector, end within one, take several blocks and several parts.
+  @Test(arguments: [1, 5, 16, 63, 64, 65, 1000, 5000, 40000], ["multiply", "exp"])
+  func sumsOfDifferences(length: Int, function: String) throws {
+    for lane in [Lane.float32, .float64] {
+      for order in Order.allCases { try checkSums(length, function, lane, order) }
+    }
+  }
+
+  private func checkSums(_ length: Int, _ function: String, _ lane: Lane, _ order: Order) throws {
+    let rows = 3
+    var random = TestNumbers(seed: UInt64(length))
+    let numbers = random.array(rows * length).map { Double(Float($0)) }
+    let shifts = random.array(rows).map { Double(Float($0)) }
+    func sums(threads: Int, simd: String?) throws -> [Double] {
+      var builder = PlanBuilder()
+      let domain: Shape = [rows, length]
+      let row = Operand(value: builder.input(numbers, lane.dtype), layout: Layout(contiguous: domain))
+      let shift = Operand(
+        value: builder.input(shifts, lane.dtype), layout: Layout(shape: domain, strides: [1, 0], offset: 0))
+      let y = builder.output(rows, lane.dtype)
+      let difference = Instruction("subtract", lane: lane, operands: order.operands)
+      let last = Instruction(function, lane: lane, operands: function == "multiply" ? [2, 2] : [2])
+      let prologue = Program(
+        inputs: [.tensor(lane.dtype), .tensor(lane.dtype)], instructions: [difference, last],
+        outputs: [.init(register: 3, dtype: lane.dtype)])
+      let arguments = (order.beginsWithRow ? [row, shift] : [shift, row]).map { Argument.tensor($0) }
+      let step = Reduction(
+        domain: domain, axes: [1], prologue: prologue, arguments: arguments, reducers: ["sum"],
+        epilogue: .plain([rows, 1], lane: lane, into: y, lane.dtype))
+      builder.step(.reduction(step))
+      return try builder.run(on: cpu(threads: threads, simd: simd))[0]
+    }
+    let results = try availableSets.map { try sums(threads: 2, simd: $0) }
+    #expect(try sums(threads: 1, simd: availableSets[0]) == results[0])
+    for index in 0..<rows {
+      let terms = numbers[(index * length)..<((index + 1) * length)].map { number in
+        let difference = (number - shifts[index]) * order.sign
+        return function == "exp" ? exp(difference) : difference * difference
+      }
+      let expected = terms.reduce(0, +)
+      let bound = (lane == .float32 ? 1e-6 : 1e-12) * expected
+      for result in results { #expect(abs(result[index] - expected) <= bound, "row \(index) of \(length)") }
+    }
+  }
+
+  /// The exponential of a difference alone, and of one that is wanted itself.
+  @Test(arguments: [false, true]) func exponentialsOfDifferences(keepsDifference: Bool) throws {
+    let count = 1000
+    var random = TestNumbers(seed: 3)
+    let a = random.array(count).map { Double(Float($0)) }
+    let b = random.array(count).map { Double(Float($0)) }
+    for simd in availableSets {
+      var builder = PlanBuilder()
+      let operands = [builder.input(a, .float32), builder.input(b, .float32)].map {
+        Operand(value: $0, layout: Layout(contiguous: [count]))
+      }
+      let results = [builder.output(count, .float32)] + (keepsDifference ? [builder.output(count, .float32)] : [])
+      let program = Program(
+        inputs: [.tensor(.float32), .tensor(.float32)],
+        instructions: [
+          Instruction("subtract", lane: .float32, operands: [0, 1]),
+          Instruction("exp", lane: .float32, operands: [2]),
+        ],
+        outputs: [.init(register: 3, dtype: .float32)]
+          + (keepsDifference ? [.init(register: 2, dtype: .float32)] : []))
+      #expect(program.joiningExponentials().contains(nil) == !keepsDifference)
+      let binding = Binding(
+        domain: [count], arguments: operands.map { .tensor($0) },
+        results: results.map { Operand(value: $0, layout: Layout(contiguous: [count])) })
+      builder.step(.elementwise(Elementwise(program: program, segments: [binding])))
+      let values = try builder.run(on: cpu(simd: simd))
+      for index in 0..<count {
+        let difference = Double(Float(a[index]) - Float(b[index]))
+        #expect(abs(values[0][index] - exp(difference)) <= 2e-7 * exp(difference))
+        if keepsDifference { #expect(values[1][index] == difference) }
+      }
+    }
+  }
+}
