@@ -55,7 +55,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
       kind: .cpu, identifier: "cpu", name: HostSystem.processorName ?? "processor", vendor: "host",
       driver: String(cString: loops.pointee.name), isDiscreteGPU: false, computeUnits: threadCount,
       memoryByteCount: memoryLimit, maximumAllocationByteCount: memoryLimit,
-      alignment: Allocator.alignment, supportsFloat64: true, prefersChannelsLast: true)
+      alignment: Allocator.alignment, supportsFloat64: true)
   }
 
   public func allocate(byteCount: Int) throws(DeviceError) -> Buffer {

@@ -16,6 +16,11 @@ public protocol Device: AnyObject, Sendable {
   /// and without waiting for it.
   func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download
 
+  /// Which images of a convolution the device wants with channels last, where it has them with channels first.
+  func channelsLast(
+    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
+  ) -> ChannelsLastPreference
+
   /// Compiles what the plan needs. Expensive, called once per plan.
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
 
@@ -32,6 +37,15 @@ public protocol Device: AnyObject, Sendable {
 
   /// Gives pooled memory that is not in use back to the system.
   func releaseUnusedMemory()
+}
+
+extension Device {
+  /// Channels stay first.
+  public func channelsLast(
+    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
+  ) -> ChannelsLastPreference {
+    .never
+  }
 }
 
 /// A plan made ready by one device.
@@ -79,14 +93,12 @@ public struct DeviceInfo: Hashable, Sendable {
   public var alignment: Int
   /// Whether programs may have `float64` lanes.
   public var supportsFloat64: Bool
-  /// Whether convolutions with many channels are fastest with channels last.
-  public var prefersChannelsLast: Bool
 
   /// A description from its parts.
   public init(
     kind: Kind, identifier: String, name: String, vendor: String, driver: String,
     isDiscreteGPU: Bool, computeUnits: Int, memoryByteCount: Int, maximumAllocationByteCount: Int,
-    alignment: Int, supportsFloat64: Bool, prefersChannelsLast: Bool = false
+    alignment: Int, supportsFloat64: Bool
   ) {
     self.kind = kind
     self.identifier = identifier
@@ -99,7 +111,6 @@ public struct DeviceInfo: Hashable, Sendable {
     self.maximumAllocationByteCount = maximumAllocationByteCount
     self.alignment = alignment
     self.supportsFloat64 = supportsFloat64
-    self.prefersChannelsLast = prefersChannelsLast
   }
 }
 

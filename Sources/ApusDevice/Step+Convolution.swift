@@ -52,28 +52,6 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   }
 }
 
-extension ConvolutionGeometry {
-  /// Whether there is a step for channels last: for two spatial axes, one group, and `float32`.
-  public func allowsChannelsLast(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
-    let isFlat = kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x
-    guard isFlat, groups == 1, dtype == .float32 else { return false }
-    switch pass {
-    case .output: return true
-    case .inputGradient: return (1...2).allSatisfy { stride[$0] == 1 || dilation[$0] == 1 }
-    case .weightGradient: return outputChannels % 16 == 0
-    }
-  }
-
-  /// Whether there are so few channels, and so long rows of taps, that the rows are best read where they lie with
-  /// channels first.
-  public var hasRowsOfTaps: Bool { inputChannels <= 4 && kernel.z >= 5 }
-
-  /// Whether a step for channels last can read `x` with channels first: where the taps of a row lie side by side.
-  public func allowsMixedOrder(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
-    pass != .inputGradient && dilation.z == 1 && input.x == 1 && allowsChannelsLast(pass, dtype)
-  }
-}
-
 extension SIMD3<Int> {
   /// The product of the three extents, without a check for overflow: for extents of a sound shape.
   public var wrappedProduct: Int { x &* y &* z }
@@ -139,5 +117,32 @@ extension Convolution: StepFamily {
     step.right = read(step.right)
     step.epilogue = step.epilogue.mapped(read, write)
     return step
+  }
+}
+
+/// When a device wants the images of a convolution with channels last, although copies bring them there.
+public struct ChannelsLastPreference: Hashable, Sendable {
+  /// Where copies are worth it.
+  public enum Place: Hashable, Sendable {
+    case nowhere
+    /// Where the images lie so already: no copy is.
+    case givenImages
+    /// Where they do, or where the result leads to another convolution.
+    case sequences
+    case everywhere
+  }
+
+  /// Where the convolution is to have its images with channels last.
+  public var place: Place
+  /// Whether `x` is as well read with channels first (`Convolution.Order.mixed`).
+  public var readsChannelsFirst: Bool
+
+  /// Channels stay first.
+  public static let never = ChannelsLastPreference(.nowhere)
+
+  /// A preference from its parts.
+  public init(_ place: Place, readsChannelsFirst: Bool = false) {
+    self.place = place
+    self.readsChannelsFirst = readsChannelsFirst
   }
 }

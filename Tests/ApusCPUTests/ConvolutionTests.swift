@@ -216,6 +216,28 @@ import Testing
     #expect(spread.allowsChannelsLast(.output, .float32) && !spread.allowsChannelsLast(.inputGradient, .float32))
   }
 
+  /// Copies into another order have to be worth it.
+  @Test func channelsLastIsWanted() throws {
+    let device = try cpu()
+    func wanted(
+      _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, _ pass: Convolution.Pass = .output,
+      _ dtype: DType = .float32
+    ) -> ChannelsLastPreference {
+      let geometry = Self.geometry(
+        batch: 1, inputs, outputs, input: [1, 20, 20], kernel: [1, kernel, kernel], stride: [1, stride, stride])
+      return device.channelsLast(geometry, pass, dtype)
+    }
+    for pass in Convolution.Pass.allCases { #expect(wanted(64, 64, kernel: 3, pass) == .init(.everywhere)) }
+    #expect(wanted(64, 64, kernel: 3, .output, .float64) == .never)
+    #expect(wanted(64, 8, kernel: 3) == .never && wanted(8, 64, kernel: 3, .inputGradient) == .never)
+    #expect(wanted(64, 64, kernel: 1) == .init(.givenImages))
+    #expect(wanted(64, 64, kernel: 1, stride: 2) == .init(.sequences))
+    #expect(wanted(3, 64, kernel: 7, stride: 2) == .init(.everywhere, readsChannelsFirst: true))
+    #expect(wanted(3, 64, kernel: 5) == .init(.sequences, readsChannelsFirst: true))
+    #expect(wanted(6, 16, kernel: 5) == .init(.sequences))
+    #expect(wanted(6, 16, kernel: 5, .weightGradient) == .init(.everywhere))
+  }
+
   @Test(arguments: channelsLast, Convolution.Pass.allCases)
   func channelsLastMatchReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     guard geometry.allowsChannelsLast(pass, .float32) else { return }

@@ -18,7 +18,7 @@ extension StepBuilder {
         ? try PlaneWeightGradientStep(step, geometry, self)
         : try PlaneConvolutionStep(step, geometry, self)
     }
-    if step.geometry.hasRowsOfTaps, step.geometry.outputChannels >= Self.leastWindowChannels,
+    if step.geometry.hasRowsOfTaps, step.geometry.outputChannels >= ConvolutionGeometry.leastVectorChannels,
       step.geometry.allowsMixedOrder(step.pass, step.dtype)
     {
       return step.pass == .weightGradient
@@ -31,9 +31,6 @@ extension StepBuilder {
     case .weightGradient: try UnfoldedWeightGradientStep(step, self)
     }
   }
-
-  /// Channels of results that fill a vector.
-  private static var leastWindowChannels: Int { 16 }
 
   /// Pixels of an image from which on its product is worth tasks of its own.
   private static var leastPixels: Int { 128 }

@@ -34,7 +34,7 @@ struct PlanCache: ~Copyable {
   mutating func prepare(
     _ graph: GraphSnapshot, for key: PlanKey, backend: any Device
   ) throws(DeviceError) -> Entry {
-    let plan = Planner(graph, info: backend.info).plan()
+    let plan = Planner(graph, for: backend).plan()
     let entry = Entry(
       executable: try backend.prepare(plan), outputs: plan.outputs, stepCount: plan.steps.count)
     clock += 1

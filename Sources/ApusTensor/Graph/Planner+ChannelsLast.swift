@@ -1,11 +1,11 @@
 import ApusDevice
 
 extension Planner {
-  /// Gives convolutions their images with channels last, where the device is fastest with that, and lets what is
-  /// computed of the results stay in that order: elementwise operations, reductions and pooling. What other operations
-  /// and outputs ask for is a transposed view, which is a copy at the edges.
+  /// Gives convolutions their images with channels last, where the device wants them so, and lets what is computed of
+  /// the results stay in that order: elementwise operations, reductions and pooling. What other operations and outputs
+  /// ask for is a transposed view, which is a copy at the edges.
   mutating func orderChannels() {
-    guard info.prefersChannelsLast else { return }
+    guard nodes.indices.contains(where: { preference(of: $0).place != .nowhere }) else { return }
     indexUsers()
     var order = ChannelOrder()
     for index in topologicalOrder() {
@@ -63,13 +63,14 @@ extension Planner {
 
   private mutating func orderStep(_ index: Int, _ order: inout ChannelOrder) {
     var node = nodes[index]
+    let preference = preference(of: index)
     switch node.attributes {
-    case .convolution(let box) where box.wantsChannelsLast(node.dtype):
+    case .convolution(let box) where preference.place != .nowhere:
       let images = box.pass == .weightGradient ? [0, 1] : [0]
       let isTurned = images.contains { order.turned[node.inputs[$0]] != nil }
-      // Products with whole images need no other order than the images have, and some sums none than what they lead to.
-      if !isTurned, box.isPointwise || box.prefersGivenOrder && !leadsToConvolution(index) { return }
-      let isMixed = box.wantsMixedOrder(node.dtype) && order.turned[node.inputs[0]] == nil
+      if !isTurned, preference.place == .givenImages { return }
+      if !isTurned, preference.place == .sequences, !leadsToConvolution(index) { return }
+      let isMixed = preference.readsChannelsFirst && order.turned[node.inputs[0]] == nil
       // What nobody has or keeps in that order is as well read and written in its own.
       if isMixed, box.pass == .output, !users[index].contains(where: { canKeepOrder($0) }) { return }
       if isMixed, box.pass == .weightGradient, order.turned[node.inputs[1]] == nil { return }
@@ -97,6 +98,12 @@ extension Planner {
     }
   }
 
+  /// Where the device wants a node's images with channels last.
+  private func preference(of index: Int) -> ChannelsLastPreference {
+    guard case .convolution(let box) = nodes[index].attributes, box.order == .channelsFirst else { return .never }
+    return device.channelsLast(box.geometry, box.pass, nodes[index].dtype)
+  }
+
   /// Whether what keeps a node's order gives it to the output of a convolution.
   private func leadsToConvolution(_ index: Int) -> Bool {
     var seen: Set<Int> = []
@@ -118,7 +125,7 @@ extension Planner {
     case .elementwise, .reduction: return true
     case .step:
       switch nodes[index].attributes {
-      case .convolution(let box): return box.wantsChannelsLast(nodes[index].dtype)
+      case .convolution: return preference(of: index).place != .nowhere
       case .pooling(let box): return box.withChannelsLast != nil
       default: return false
       }
@@ -159,31 +166,9 @@ extension Planner {
 }
 
 extension ConvolutionBox {
-  /// Whether copies into another order take as long as they save: where windows are single pixels, of which a stride
-  /// skips most, and where channels do not fill vectors and planes are padded instead. The gradient of weights of many
-  /// taps is worth them.
-  fileprivate var prefersGivenOrder: Bool {
-    if geometry.kernel.wrappedProduct == 1 { return true }
-    guard geometry.inputChannels < 16, geometry.stride == SIMD3(1, 1, 1) else { return false }
-    return pass == .output || pass == .weightGradient && geometry.kernel.wrappedProduct <= 9
-  }
-
   /// The same sums of images in another order.
   fileprivate func inOrder(_ order: Convolution.Order) -> ConvolutionBox {
     ConvolutionBox(pass: pass, geometry: geometry, shape: shape, order: order)
-  }
-
-  /// Whether a pixel of the output is one of the input.
-  fileprivate var isPointwise: Bool { geometry.kernel.wrappedProduct == 1 && geometry.stride.wrappedProduct == 1 }
-
-  /// Whether there are channels enough to fill vectors.
-  fileprivate func wantsChannelsLast(_ dtype: DType) -> Bool {
-    guard order == .channelsFirst, geometry.allowsChannelsLast(pass, dtype) else { return false }
-    return (pass == .inputGradient ? geometry.inputChannels : geometry.outputChannels) >= 16
-  }
-
-  fileprivate func wantsMixedOrder(_ dtype: DType) -> Bool {
-    geometry.allowsMixedOrder(pass, dtype) && geometry.hasRowsOfTaps
   }
 }
 

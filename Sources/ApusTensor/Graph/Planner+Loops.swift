@@ -52,7 +52,7 @@ extension Planner {
     }
     graph.donatable = Array(repeating: false, count: graph.inputCount)
     let carriedInputs = inputs.indices.filter { if case .carried = inputs[$0] { true } else { false } }
-    let plan = Planner(graph, info: info).plan(carriedInputs: carriedInputs)
+    let plan = Planner(graph, for: device).plan(carriedInputs: carriedInputs)
     return PlannedLoop(
       body: plan, inputs: inputs, outputs: targets, initial: Array(nodes[loop].inputs.prefix(body.carriedCount)),
       carried: (0..<body.carriedCount).map { number in

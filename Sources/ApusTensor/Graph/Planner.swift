@@ -10,6 +10,7 @@ struct Planner {
   let donatable: [Bool]
   let inputCount: Int
   let scalars: [Lane]
+  let device: any Device
   let info: DeviceInfo
 
   /// Users of each node, once for each edge.
@@ -25,13 +26,14 @@ struct Planner {
   /// The nodes of the results of users' operations.
   var customResults: [Int: [Int]] = [:]
 
-  init(_ graph: GraphSnapshot, info: DeviceInfo) {
+  init(_ graph: GraphSnapshot, for device: any Device) {
     nodes = graph.nodes
     outputs = graph.outputs
     donatable = graph.donatable
     inputCount = graph.inputCount
     scalars = graph.scalars
-    self.info = info
+    self.device = device
+    info = device.info
     for index in nodes.indices { uniformDepth.append(depth(of: nodes[index])) }
   }
 

@@ -70,7 +70,7 @@ import Testing
 
   /// Only what comes in is put into another order: nothing between layers is.
   @Test func nothingIsCopiedBetweenLayers() throws {
-    let device = RecordingDevice(prefersChannelsLast: true)
+    let device = RecordingDevice(channelsLast: { _, _ in .init(.everywhere) })
     try withDevice(ComputeDevice(backend: device)) { () throws in
       let network = Network()
       try eval([network.input] + network.weights + network.scales)
@@ -85,10 +85,13 @@ import Testing
     #expect(reordered.map(\.shape) == [[3, 9, 9, 3]])
   }
 
-  /// Images of few channels under long rows of taps are never copied: neither what comes in nor what is only given out.
-  /// Of stride 1, they keep their order unless another convolution follows.
+  /// Images that are as well read with channels first are never copied: neither what comes in nor what is only given
+  /// out. Where channels last is for sequences, they keep their order unless another convolution follows.
   @Test func imagesOfFewChannelsStayAsTheyAre() throws {
-    let device = RecordingDevice(prefersChannelsLast: true)
+    let device = RecordingDevice(channelsLast: { geometry, _ in
+      let isNarrow = geometry.inputChannels <= 4
+      return .init(isNarrow && geometry.stride.z == 1 ? .sequences : .everywhere, readsChannelsFirst: isNarrow)
+    })
     func orders(_ results: (Tensor, Tensor) -> [Tensor]) throws -> [ApusDevice.Convolution.Order] {
       try withDevice(ComputeDevice(backend: device)) { () throws in
         let (x, w) = (Tensor.zeros([2, 3, 17, 17]), Tensor.zeros([16, 3, 5, 5]))
@@ -114,9 +117,11 @@ import Testing
     #expect(deeper == [.mixed, .channelsLast])
   }
 
-  /// Pixels that a window of one reads alone are not worth a copy of them all, unless a convolution follows.
+  /// Without an order for both, too, what is for sequences waits for a convolution to follow.
   @Test func stridedPixelsStayAsTheyAre() throws {
-    let device = RecordingDevice(prefersChannelsLast: true)
+    let device = RecordingDevice(channelsLast: { geometry, _ in
+      .init(geometry.kernel.z == 1 ? .sequences : .everywhere)
+    })
     func orders(_ results: (Tensor, Tensor) -> [Tensor]) throws -> [ApusDevice.Convolution.Order] {
       try withDevice(ComputeDevice(backend: device)) { () throws in
         let (x, w) = (Tensor.zeros([2, 16, 9, 9]), Tensor.zeros([16, 16, 1, 1]))

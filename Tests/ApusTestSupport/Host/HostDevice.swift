@@ -11,12 +11,27 @@ public class HostDevice: Device, @unchecked Sendable {
   public let info: DeviceInfo
   private let counters = Mutex(MemoryStatistics())
 
-  init(name: String, maximumAllocationByteCount: Int = 1 << 30, prefersChannelsLast: Bool = false) {
+  /// What a device wants with channels last.
+  public typealias ChannelsLastRule =
+    @Sendable (ConvolutionGeometry, ApusDevice.Convolution.Pass) -> ChannelsLastPreference
+
+  private let rule: ChannelsLastRule
+
+  init(
+    name: String, maximumAllocationByteCount: Int = 1 << 30,
+    channelsLast: @escaping ChannelsLastRule = { _, _ in .never }
+  ) {
+    rule = channelsLast
     info = DeviceInfo(
       kind: .cpu, identifier: name, name: name, vendor: "Apus", driver: "", isDiscreteGPU: false,
       computeUnits: 1, memoryByteCount: 1 << 34,
-      maximumAllocationByteCount: maximumAllocationByteCount, alignment: 64, supportsFloat64: true,
-      prefersChannelsLast: prefersChannelsLast)
+      maximumAllocationByteCount: maximumAllocationByteCount, alignment: 64, supportsFloat64: true)
+  }
+
+  public func channelsLast(
+    _ geometry: ConvolutionGeometry, _ pass: ApusDevice.Convolution.Pass, _ dtype: DType
+  ) -> ChannelsLastPreference {
+    rule(geometry, pass)
   }
 
   public func allocate(byteCount: Int) throws(DeviceError) -> Buffer {

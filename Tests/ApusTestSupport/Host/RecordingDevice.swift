@@ -18,12 +18,12 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
   /// - Parameter checksPlans: whether `prepare` refuses plans that are wrong in themselves, which takes time in
   ///   proportion to the square of their steps.
   public init(
-    maximumAllocationByteCount: Int = 1 << 30, checksPlans: Bool = true, prefersChannelsLast: Bool = false
+    maximumAllocationByteCount: Int = 1 << 30, checksPlans: Bool = true,
+    channelsLast: @escaping ChannelsLastRule = { _, _ in .never }
   ) {
     self.checksPlans = checksPlans
     super.init(
-      name: "recording", maximumAllocationByteCount: maximumAllocationByteCount,
-      prefersChannelsLast: prefersChannelsLast)
+      name: "recording", maximumAllocationByteCount: maximumAllocationByteCount, channelsLast: channelsLast)
   }
 
   /// Everything that was prepared, in order.

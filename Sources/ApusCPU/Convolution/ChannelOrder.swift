@@ -1,0 +1,54 @@
+import ApusDevice
+
+extension CPUDevice {
+  public func channelsLast(
+    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
+  ) -> ChannelsLastPreference {
+    let results = pass == .inputGradient ? geometry.inputChannels : geometry.outputChannels
+    guard geometry.allowsChannelsLast(pass, dtype), results >= ConvolutionGeometry.leastVectorChannels else {
+      return .never
+    }
+    let readsChannelsFirst = geometry.allowsMixedOrder(pass, dtype) && geometry.hasRowsOfTaps
+    // Products with whole images need no other order than the images have.
+    let place: ChannelsLastPreference.Place =
+      geometry.isPointwise ? .givenImages : geometry.isCopyBound(pass) ? .sequences : .everywhere
+    return ChannelsLastPreference(place, readsChannelsFirst: readsChannelsFirst)
+  }
+}
+
+extension ConvolutionGeometry {
+  /// Channels that fill a vector.
+  static let leastVectorChannels = 16
+
+  /// Whether there is a step for channels last: for two spatial axes, one group, and `float32`.
+  func allowsChannelsLast(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
+    let isFlat = kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x
+    guard isFlat, groups == 1, dtype == .float32 else { return false }
+    switch pass {
+    case .output: return true
+    case .inputGradient: return (1...2).allSatisfy { stride[$0] == 1 || dilation[$0] == 1 }
+    case .weightGradient: return outputChannels % Self.leastVectorChannels == 0
+    }
+  }
+
+  /// Whether a step for channels last can read `x` with channels first: where the taps of a row lie side by side.
+  func allowsMixedOrder(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
+    pass != .inputGradient && dilation.z == 1 && input.x == 1 && allowsChannelsLast(pass, dtype)
+  }
+
+  /// Whether there are so few channels, and so long rows of taps, that the rows are best read where they lie with
+  /// channels first.
+  var hasRowsOfTaps: Bool { inputChannels <= 4 && kernel.z >= 5 }
+
+  /// Whether a pixel of the output is one of the input.
+  fileprivate var isPointwise: Bool { kernel.wrappedProduct == 1 && stride.wrappedProduct == 1 }
+
+  /// Whether copies into another order take as long as they save: where windows are single pixels, of which a stride
+  /// skips most, and where channels do not fill vectors and planes are padded instead. The gradient of weights of many
+  /// taps is worth them.
+  fileprivate func isCopyBound(_ pass: Convolution.Pass) -> Bool {
+    if kernel.wrappedProduct == 1 { return true }
+    guard inputChannels < Self.leastVectorChannels, stride == SIMD3(1, 1, 1) else { return false }
+    return pass == .output || pass == .weightGradient && kernel.wrappedProduct <= 9
+  }
+}
