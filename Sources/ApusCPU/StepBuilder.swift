@@ -58,10 +58,6 @@ struct StepBuilder {
     return reducer
   }
 
-  /// A step that moves so many bytes leaves nothing of them in a cache: what it writes is not to be fetched only to be
-  /// overwritten.
-  static let streamByteCount = 64 << 20
-
   /// Whether two values may share memory.
   func mayAlias(_ left: Int, _ right: Int) -> Bool {
     if left == right { return true }

@@ -20,8 +20,6 @@ struct BlockTransposition {
   let roomByteCount: Int
   private let roomStride: Int
 
-  /// Results from so many bytes on are written past the caches.
-  private static let streamByteCount = 4 << 20
   /// Columns from which on lines are long enough to be copied by themselves.
   private static let leastColumns = 256
 
@@ -44,7 +42,7 @@ struct BlockTransposition {
       case 4: functions.2!
       default: functions.3!
       }
-    streams = resultByteCount >= Self.streamByteCount
+    streams = resultByteCount >= CacheLimits.scatteredByteCount
     isBuffered = streams && stride * byteCount % 64 != 0 && columns >= Self.leastColumns
     // Rows of a power of two bytes share the same places of a cache.
     roomStride = (columns + 15) / 16 * 16 + 16

@@ -203,7 +203,7 @@ struct KernelLowering {
   private mutating func chooseStreams() {
     let tensors = arguments.filter { $0.kind == Kind.tensor }.map { Int($0.index) }
     let all = Set(tensors + outputs.map { Int($0.value) })
-    guard all.reduce(0, { $0 + builder.plan.values[$1].byteCount }) >= StepBuilder.streamByteCount else { return }
+    guard all.reduce(0, { $0 + builder.plan.values[$1].byteCount }) >= CacheLimits.stepByteCount else { return }
     for number in outputs.indices {
       let value = Int(outputs[number].value)
       outputs[number].streams = tensors.contains { builder.mayAlias($0, value) } ? 0 : 1
@@ -212,7 +212,10 @@ struct KernelLowering {
 
   /// Whether an array is read that a core's cache does not hold.
   var isLarge: Bool {
-    arguments.contains { $0.kind == Kind.tensor && builder.plan.values[Int($0.index)].byteCount >= 2 << 20 }
+    arguments.contains { argument in
+      argument.kind == Kind.tensor
+        && builder.plan.values[Int(argument.index)].byteCount >= CacheLimits.coreByteCount
+    }
   }
 
   /// The last instruction that reads a register; `instructions.count` where an output does.

@@ -169,7 +169,7 @@ struct RowBlockSearch {
       let written = Set(plan.steps[range].flatMap { $0.step.results })
       let sources = values.filter { value in
         let count = plan.values[value].byteCount
-        return !written.contains(value) && count % rowCount == 0 && count >= 2 << 20
+        return !written.contains(value) && count % rowCount == 0 && count >= CacheLimits.coreByteCount
       }
       result.append(
         RowBlock(

@@ -47,7 +47,7 @@ struct RowCopy {
         layouts[0].strides[inner - 1] * dtype.byteCount, layouts[1].strides[inner - 1] * dtype.byteCount
       ) : (0, 0)
     stream =
-      2 * builder.plan.values[target.value].byteCount >= StepBuilder.streamByteCount && rowByteCount >= 4096
+      2 * builder.plan.values[target.value].byteCount >= CacheLimits.stepByteCount && rowByteCount >= 4096
       ? builder.loops.pointee.stream : nil
     let isShort = dtype.byteCount == 4 && (64...1024).contains(rowByteCount)
     copyRowsTogether = isShort && lastStep.source >= 0 && lastStep.result > 0 ? builder.loops.pointee.copy_rows : nil

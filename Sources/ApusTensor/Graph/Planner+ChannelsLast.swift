@@ -21,7 +21,7 @@ extension Planner {
   /// What is known with channels last.
   private struct ChannelOrder {
     /// The nodes that hold the same elements as others with channels last.
-    var turned: [Int: Int] = [:]
+    var holders: [Int: Int] = [:]
     /// Views of other nodes with channels last.
     var views: [Int: Int] = [:]
   }
@@ -31,20 +31,20 @@ extension Planner {
   /// `[0, rank − 1, 1, 2, …]`, which undoes it.
   private static func channelsFirst(_ rank: Int) -> [Int] { [0, rank - 1] + Array(1..<rank - 1) }
 
-  private func turned(_ shape: Shape) -> Shape {
+  private func reordered(_ shape: Shape) -> Shape {
     Shape(Planner.channelsLast(shape.rank).map { shape[$0] })
   }
 
   /// The elements of a node, spread over `shape`, with channels last.
   private mutating func withChannelsLast(_ node: Int, over shape: Shape, _ order: inout ChannelOrder) -> Int {
-    if let turned = order.turned[node], nodes[node].shape.rank == shape.rank { return turned }
+    if let holder = order.holders[node], nodes[node].shape.rank == shape.rank { return holder }
     if isUniform(node) { return node }
-    if let view = order.views[node], nodes[view].shape == turned(shape) { return view }
+    if let view = order.views[node], nodes[view].shape == reordered(shape) { return view }
     var transforms: [ViewTransform] = nodes[node].shape == shape ? [] : [.broadcast(shape)]
     transforms.append(.transpose(Planner.channelsLast(shape.rank)))
     var view = nodes[node]
     view.op = .transpose
-    view.shape = turned(shape)
+    view.shape = reordered(shape)
     view.inputs = [node]
     view.kind = .view(transforms)
     let index = append(view)
@@ -53,9 +53,9 @@ extension Planner {
   }
 
   /// Makes a node a view of what holds its elements with channels last.
-  private mutating func replace(_ index: Int, by turned: GraphNode, _ order: inout ChannelOrder) {
-    let holder = append(turned)
-    order.turned[index] = holder
+  private mutating func replace(_ index: Int, by node: GraphNode, _ order: inout ChannelOrder) {
+    let holder = append(node)
+    order.holders[index] = holder
     nodes[index].op = .transpose
     nodes[index].inputs = [holder]
     nodes[index].kind = .view([.transpose(Planner.channelsFirst(nodes[index].shape.rank))])
@@ -67,13 +67,13 @@ extension Planner {
     switch node.attributes {
     case .convolution(let box) where preference.place != .nowhere:
       let images = box.pass == .weightGradient ? [0, 1] : [0]
-      let isTurned = images.contains { order.turned[node.inputs[$0]] != nil }
-      if !isTurned, preference.place == .givenImages { return }
-      if !isTurned, preference.place == .sequences, !leadsToConvolution(index) { return }
-      let isMixed = preference.readsChannelsFirst && order.turned[node.inputs[0]] == nil
+      let haveChannelsLast = images.contains { order.holders[node.inputs[$0]] != nil }
+      if !haveChannelsLast, preference.place == .givenImages { return }
+      if !haveChannelsLast, preference.place == .sequences, !leadsToConvolution(index) { return }
+      let isMixed = preference.readsChannelsFirst && order.holders[node.inputs[0]] == nil
       // What nobody has or keeps in that order is as well read and written in its own.
       if isMixed, box.pass == .output, !users[index].contains(where: { canKeepOrder($0) }) { return }
-      if isMixed, box.pass == .weightGradient, order.turned[node.inputs[1]] == nil { return }
+      if isMixed, box.pass == .weightGradient, order.holders[node.inputs[1]] == nil { return }
       for image in images where image != 0 || !isMixed {
         let input = node.inputs[image]
         node.inputs[image] = withChannelsLast(input, over: nodes[input].shape, &order)
@@ -82,17 +82,17 @@ extension Planner {
       if box.pass == .weightGradient {
         nodes[index] = node
       } else {
-        node.shape = turned(node.shape)
+        node.shape = reordered(node.shape)
         replace(index, by: node, &order)
       }
-    case .pooling(let box) where node.inputs.contains { order.turned[$0] != nil }:
+    case .pooling(let box) where node.inputs.contains { order.holders[$0] != nil }:
       guard let pooling = box.withChannelsLast else { return }
       for position in node.inputs.indices {
         let input = node.inputs[position]
         node.inputs[position] = withChannelsLast(input, over: nodes[input].shape, &order)
       }
       node.attributes = .pooling(pooling)
-      node.shape = turned(node.shape)
+      node.shape = reordered(node.shape)
       replace(index, by: node, &order)
     default: break
     }
@@ -135,15 +135,15 @@ extension Planner {
 
   private mutating func orderElementwise(_ index: Int, _ order: inout ChannelOrder) {
     var node = nodes[index]
-    guard node.inputs.contains(where: { order.turned[$0] != nil && nodes[$0].shape == node.shape }) else { return }
+    guard node.inputs.contains(where: { order.holders[$0] != nil && nodes[$0].shape == node.shape }) else { return }
     node.inputs = node.inputs.map { withChannelsLast($0, over: node.shape, &order) }
-    node.shape = turned(node.shape)
+    node.shape = reordered(node.shape)
     replace(index, by: node, &order)
   }
 
   private mutating func orderReduction(_ index: Int, _ order: inout ChannelOrder) {
     var node = nodes[index]
-    guard let input = order.turned[node.inputs[0]] else { return }
+    guard let input = order.holders[node.inputs[0]] else { return }
     let rank = nodes[input].shape.rank
     let keepsAxes = node.attributes.integers[0] == 1
     let axes = Set(node.attributes.integers.dropFirst())
@@ -159,7 +159,7 @@ extension Planner {
       // The result has the same elements in the same order.
       nodes[index] = node
     } else if keepsAxes {
-      node.shape = turned(node.shape)
+      node.shape = reordered(node.shape)
       replace(index, by: node, &order)
     }
   }
@@ -176,13 +176,13 @@ extension PoolingBox {
   /// The same windows of images with channels last: channels are a third spatial axis with windows of one element.
   fileprivate var withChannelsLast: PoolingBox? {
     guard inputShape.rank <= 4, input.x == 1, window.x == 1, stride.x == 1 else { return nil }
-    func turned(_ extents: SIMD3<Int>, _ channels: Int) -> SIMD3<Int> { SIMD3(extents.y, extents.z, channels) }
-    func turned(_ shape: Shape) -> Shape { Shape([shape[0]] + (2..<shape.rank).map { shape[$0] } + [shape[1]]) }
+    func reordered(_ extents: SIMD3<Int>, _ channels: Int) -> SIMD3<Int> { SIMD3(extents.y, extents.z, channels) }
+    func reordered(_ shape: Shape) -> Shape { Shape([shape[0]] + (2..<shape.rank).map { shape[$0] } + [shape[1]]) }
     let channels = inputShape[1]
     return PoolingBox(
-      kind: kind, pass: pass, countsPadding: countsPadding, planes: inputShape[0], input: turned(input, channels),
-      window: turned(window, 1), output: turned(output, channels), stride: turned(stride, 1),
-      padding: turned(padding, 0), dilation: turned(dilation, 1), inputShape: turned(inputShape),
-      outputShape: turned(outputShape))
+      kind: kind, pass: pass, countsPadding: countsPadding, planes: inputShape[0], input: reordered(input, channels),
+      window: reordered(window, 1), output: reordered(output, channels), stride: reordered(stride, 1),
+      padding: reordered(padding, 0), dilation: reordered(dilation, 1), inputShape: reordered(inputShape),
+      outputShape: reordered(outputShape))
   }
 }
