@@ -131,25 +131,27 @@ final class Workspaces {
   subscript(worker: Int) -> UnsafeMutableRawPointer { pieces[worker]! }
   var shared: UnsafeMutableRawPointer { sharedPiece! }
 
-  /// Makes the pieces at least this large; `false` where memory is lacking. Nothing may be running.
+  /// Makes the pieces at least this large; `false` where memory is lacking, which leaves those that older plans need.
+  /// Nothing may be running.
   func reserve(_ byteCount: Int, shared: Int) -> Bool {
     if byteCount > pieceByteCount || pieces[0] == nil {
-      pieceByteCount = 0
-      for index in pieces.indices { Self.replace(&pieces[index], byteCount) }
-      guard !pieces.contains(nil) else { return false }
-      pieceByteCount = byteCount
+      let larger = pieces.map { _ in Self.allocate(byteCount) }
+      guard !larger.contains(nil) else {
+        for piece in larger { free(piece) }
+        return false
+      }
+      for piece in pieces { free(piece) }
+      (pieces, pieceByteCount) = (larger, byteCount)
     }
     if shared > sharedByteCount || sharedPiece == nil {
-      sharedByteCount = 0
-      Self.replace(&sharedPiece, shared)
-      guard sharedPiece != nil else { return false }
-      sharedByteCount = shared
+      guard let larger = Self.allocate(shared) else { return false }
+      free(sharedPiece)
+      (sharedPiece, sharedByteCount) = (larger, shared)
     }
     return true
   }
 
-  private static func replace(_ piece: inout UnsafeMutableRawPointer?, _ byteCount: Int) {
-    free(piece)
-    piece = aligned_alloc(4096, (byteCount + 8191) & ~4095)
+  private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    aligned_alloc(4096, (byteCount + 8191) & ~4095)
   }
 }

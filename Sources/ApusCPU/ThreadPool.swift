@@ -3,7 +3,7 @@ import CSIMD
 
 /// Threads that share the numbered tasks of one job, the calling thread among them.
 ///
-/// How work is cut into tasks never depends on the number of threads, so that results do not either.
+/// How work is cut into tasks may depend on the number of threads; no sum does, so that results do not either.
 final class ThreadPool: @unchecked Sendable {
   let threadCount: Int
   private let pool: OpaquePointer

@@ -9,7 +9,7 @@
   })
 #define TO(R, x) __builtin_convertvector(x, R)
 
-// Truncated and saturated; NaN becomes 0. M is a mask of A, `limit` the first power of two that is too
+// Truncated and saturated; NaN becomes 0. `limit` is the first power of two that is too
 // large.
 #define SATURATED(R, A, limit, least, greatest)                                 \
   ({                                                                            \

@@ -11,7 +11,6 @@ struct ProgramBuilder {
   private var chosen: [Int: DType] = [:]
   private var knownArguments: [Argument: Int] = [:]
 
-  var inputCount: Int { inputs.count }
 
   /// The register of an input; the same argument is loaded once.
   mutating func input(_ kind: Program.Input, _ argument: Argument) -> Int {
