@@ -11,7 +11,6 @@ struct ProgramBuilder {
   private var chosen: [Int: DType] = [:]
   private var knownArguments: [Argument: Int] = [:]
 
-
   /// The register of an input; the same argument is loaded once.
   mutating func input(_ kind: Program.Input, _ argument: Argument) -> Int {
     if let register = knownArguments[argument] { return register }
