@@ -47,6 +47,8 @@ import Testing
       let step = Reduction(
         domain: domain, axes: [1], prologue: prologue, arguments: arguments, reducers: ["sum"],
         epilogue: .plain([rows, 1], lane: lane, into: y, lane.dtype))
+      let joined = JoinedSum(step, over: step.arguments.map { $0.selecting([1]) })
+      #expect((joined != nil) == (order != .subtracted || length == 1))
       builder.step(.reduction(step))
       return try builder.run(on: cpu(threads: threads, simd: simd))[0]
     }
