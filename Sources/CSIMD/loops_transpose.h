@@ -64,39 +64,12 @@ INLINE void turn_block(size_t rows, const float *source, ptrdiff_t stride, float
 #undef ORDER
 
 // A block of a tile. Each line of the source is wanted once: nothing is asked for ahead.
-INLINE void turn_piece(const float *source, ptrdiff_t stride, float *target, ptrdiff_t step, int streams) {
+INLINE void turn_piece(const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   turn_row a[TURN_WIDTH];
   TURN_LOOP for (int r = 0; r < TURN_WIDTH; r += 1) a[r] = LOAD(turn_row, source + r * stride);
   turn_registers(a);
-  if (streams) {
-    TURN_LOOP for (int r = 0; r < TURN_WIDTH; r += 1)
-      __builtin_nontemporal_store(a[r], (turn_row *)(target + r * step));
-  } else {
-    TURN_LOOP for (int r = 0; r < TURN_WIDTH; r += 1) STORE(turn_row, target + r * step, a[r]);
-  }
+  TURN_LOOP for (int r = 0; r < TURN_WIDTH; r += 1) STORE(turn_row, target + r * step, a[r]);
 }
-
-#if defined(CSIMD_HAS_AVX512)
-// A part of a block, at the edge of a tile.
-INLINE void turn_part(
-    size_t height, size_t width, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
-  const __mmask16 rows = (__mmask16)((1u << height) - 1), columns = (__mmask16)((1u << width) - 1);
-  turn_row a[TURN_WIDTH];
-  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
-    a[r] = r < width ? (turn_row)_mm512_maskz_loadu_ps(rows, source + (ptrdiff_t)r * stride) : (turn_row)(0);
-  turn_registers(a);
-  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
-    if (r < height) _mm512_mask_storeu_ps(target + (ptrdiff_t)r * step, columns, (__m512)a[r]);
-}
-#define PART_TILE                                                                                \
-  if (height * width >= 32) {                                                                    \
-    turn_part(height, width, (const float *)from, source_stride, (float *)to, target_stride);    \
-  } else {                                                                                       \
-    SCALAR_TILE(transpose_part_4)                                                                \
-  }
-#else
-#define PART_TILE SCALAR_TILE(transpose_part_4)
-#endif
 
 #define TRANSPOSE_PART(name, S)                                                                  \
   INLINE void name(size_t rows, size_t columns, const S *source, ptrdiff_t source_stride,        \
@@ -111,14 +84,101 @@ TRANSPOSE_PART(transpose_part_2, uint16_t)
 TRANSPOSE_PART(transpose_part_4, uint32_t)
 TRANSPOSE_PART(transpose_part_8, uint64_t)
 
+#if defined(CSIMD_HAS_AVX512)
+// A part of a block, at the edge of a tile.
+INLINE void turn_part(
+    size_t height, size_t width, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
+  const __mmask16 rows = (__mmask16)((1u << height) - 1), columns = (__mmask16)((1u << width) - 1);
+  turn_row a[TURN_WIDTH];
+  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
+    a[r] = r < width ? (turn_row)_mm512_maskz_loadu_ps(rows, source + (ptrdiff_t)r * stride) : (turn_row)(0);
+  turn_registers(a);
+  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
+    if (r < height) _mm512_mask_storeu_ps(target + (ptrdiff_t)r * step, columns, (__m512)a[r]);
+}
+#endif
+
+// The transpose of at most 16 rows of at most 16 words.
+INLINE void turn_tile(
+    size_t height, size_t width, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
+  if (height == 16 && width == 16) {
+    for (int i = 0; i < 16; i += TURN_WIDTH)
+      for (int j = 0; j < 16; j += TURN_WIDTH)
+        turn_piece(source + j * stride + i, stride, target + i * step + j, step);
+    return;
+  }
+#if defined(CSIMD_HAS_AVX512)
+  if (height * width >= 32) {
+    turn_part(height, width, source, stride, target, step);
+    return;
+  }
+#endif
+  transpose_part_4(height, width, (const uint32_t *)source, stride, (uint32_t *)target, step);
+}
+
+// Lines of a block, to be asked for row by row: memory is read at its best along rows, whatever the order in which
+// numbers are wanted from the caches afterwards.
+typedef struct {
+  const float *row;
+  ptrdiff_t stride;
+  size_t length, at;
+} turn_ahead;
+
+INLINE void turn_foresee(turn_ahead *next) {
+  for (int line = 0; line < 16; line += 1) {
+    __builtin_prefetch(next->row + next->at, 0, 2);
+    next->at += 16;
+    if (next->at < next->length) continue;
+    next->at = 0;
+    next->row += next->stride;
+  }
+}
+
+// The transpose of large matrices, past the caches, for targets whose rows begin with a line of the cache: blocks of
+// STREAM_COLUMNS rows of the source and STREAM_ROWS numbers of each (a page), each asked for while the one ahead of it
+// is transposed. Lines of the target are gathered first, to be written one after the other.
+#define STREAM_COLUMNS 32
+#define STREAM_ROWS 1024
+static void turn_stream(
+    size_t rows, size_t columns, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
+  enum { LENGTH = STREAM_COLUMNS + 16 };
+  _Alignas(64) float lines[16 * LENGTH];
+  for (size_t strip = 0; strip < columns; strip += STREAM_COLUMNS) {
+    size_t width = columns - strip < STREAM_COLUMNS ? columns - strip : STREAM_COLUMNS, whole = width / 16 * 16;
+    for (size_t top = 0; top < rows; top += STREAM_ROWS) {
+      size_t bottom = rows - top < STREAM_ROWS ? rows : top + STREAM_ROWS;
+      size_t left = bottom < rows ? strip : strip + STREAM_COLUMNS, first = bottom < rows ? bottom : 0;
+      turn_ahead next = {source + (ptrdiff_t)left * stride + first, stride, 0, 0};
+      next.length = rows - first < STREAM_ROWS ? rows - first : STREAM_ROWS;
+      for (size_t r = top; r < bottom; r += 16) {
+        size_t height = bottom - r < 16 ? bottom - r : 16;
+        for (size_t c = 0; c < width; c += 16) {
+          if (left < columns) turn_foresee(&next);
+          turn_tile(height, width - c < 16 ? width - c : 16, source + (ptrdiff_t)(strip + c) * stride + r, stride,
+                    lines + c, LENGTH);
+        }
+        for (size_t i = 0; i < height; i += 1) {
+          float *line = target + (ptrdiff_t)(r + i) * step + strip;
+          for (size_t c = 0; c < whole; c += TURN_WIDTH)
+            __builtin_nontemporal_store(*(turn_row *)(lines + i * LENGTH + c), (turn_row *)(line + c));
+          for (size_t c = whole; c < width; c += 1) line[c] = lines[i * LENGTH + c];
+        }
+      }
+    }
+  }
+  csimd_fence();
+}
+#undef STREAM_COLUMNS
+#undef STREAM_ROWS
+
 // Strips of 64 columns, each from its first row to its last: 64 lines of the source are walked along, and whole lines of
 // the target written once. With rows walked first, lines of the source that lie a power of two apart would be
 // fetched for each 16 rows again.
 #define TRANSPOSE_STRIP 64
-#define TRANSPOSE(name, S, tile)                                                                 \
+#define TRANSPOSE(name, S, streamed, tile)                                                       \
   static void name(size_t rows, size_t columns, const void *source, ptrdiff_t source_stride,     \
                    void *target, ptrdiff_t target_stride, int is_large) {                        \
-    int streams = is_large && ((uintptr_t)target | (size_t)target_stride * sizeof(S)) % 64 == 0; \
+    streamed                                                                                     \
     for (size_t strip = 0; strip < columns; strip += TRANSPOSE_STRIP) {                          \
       size_t end = columns - strip < TRANSPOSE_STRIP ? columns : strip + TRANSPOSE_STRIP;        \
       for (size_t top = 0; top < rows; top += TRANSPOSE_STRIP) {                                 \
@@ -128,30 +188,21 @@ TRANSPOSE_PART(transpose_part_8, uint64_t)
             size_t height = bottom - r < 16 ? bottom - r : 16, width = end - c < 16 ? end - c : 16; \
             const S *from = (const S *)source + (ptrdiff_t)c * source_stride + (ptrdiff_t)r;     \
             S *to = (S *)target + (ptrdiff_t)r * target_stride + (ptrdiff_t)c;                   \
-            tile                                                                                 \
+            tile(height, width, from, source_stride, to, target_stride);                         \
           }                                                                                      \
       }                                                                                          \
     }                                                                                            \
-    if (streams) csimd_fence();                                                                  \
   }
-#define SCALAR_TILE(part) part(height, width, from, source_stride, to, target_stride);
-#define WORD_TILE                                                                                \
-  if (height == 16 && width == 16) {                                                             \
-    for (int i = 0; i < 16; i += TURN_WIDTH)                                                     \
-      for (int j = 0; j < 16; j += TURN_WIDTH)                                                   \
-        turn_piece(                                                                              \
-            (const float *)from + j * source_stride + i, source_stride,                          \
-            (float *)to + i * target_stride + j, target_stride, streams);                        \
-  } else {                                                                                       \
-    PART_TILE                                                                                    \
+#define STREAMED_WORDS                                                                           \
+  if (is_large && ((uintptr_t)target | (size_t)target_stride * 4) % 64 == 0) {                   \
+    turn_stream(rows, columns, source, source_stride, target, target_stride);                    \
+    return;                                                                                      \
   }
-TRANSPOSE(transpose_1, uint8_t, SCALAR_TILE(transpose_part_1))
-TRANSPOSE(transpose_2, uint16_t, SCALAR_TILE(transpose_part_2))
-TRANSPOSE(transpose_4, uint32_t, WORD_TILE)
-TRANSPOSE(transpose_8, uint64_t, SCALAR_TILE(transpose_part_8))
+TRANSPOSE(transpose_1, uint8_t, , transpose_part_1)
+TRANSPOSE(transpose_2, uint16_t, , transpose_part_2)
+TRANSPOSE(transpose_4, float, STREAMED_WORDS, turn_tile)
+TRANSPOSE(transpose_8, uint64_t, , transpose_part_8)
 #undef TRANSPOSE
 #undef TRANSPOSE_STRIP
-#undef SCALAR_TILE
-#undef WORD_TILE
-#undef PART_TILE
+#undef STREAMED_WORDS
 #undef TURN_LOOP

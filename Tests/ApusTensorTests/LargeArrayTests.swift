@@ -36,8 +36,12 @@ import Testing
     #expect(try (x.transposed() * 2 + 1).array() == turned.map { $0 * 2 + 1 })
   }
 
-  /// Rows that do not begin with lines of the cache, long and short, and axes of few elements.
-  @Test(arguments: [[4, 3025, 100], [3, 100, 5003], [5, 100_003, 3], [2, 5, 200_003]] as [Shape])
+  /// Rows that do not begin with lines of the cache and such that do, long and short, and axes of few elements.
+  @Test(
+    arguments: [
+      [4, 3025, 100], [3, 100, 5003], [5, 100_003, 3], [2, 5, 200_003], [1, 1040, 2055], [2, 48, 30_001],
+      [2, 90_000, 17],
+    ] as [Shape])
   func transposes(shape: Shape) throws {
     let count = shape.elementCount
     let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<count].reshaped(to: shape).evaluated()
@@ -48,6 +52,21 @@ import Testing
       return values[matrix * rows * columns + place % rows * columns + place / rows]
     }
     #expect(try x.transposed([0, 2, 1]).reshaped(to: [count]).array() == turned)
+  }
+
+  /// A transpose whose rows are parts of longer ones.
+  @Test func transposesIntoColumns() throws {
+    let (rows, columns, rest) = (1030, 1100, 10)
+    let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])
+    let turned = try x[0..<rows * columns].reshaped(to: [rows, columns]).evaluated()
+    let other = try x[0..<columns * rest].reshaped(to: [columns, rest]).evaluated()
+    let whole = try Tensor.concatenated([turned.transposed(), other], alongAxis: 1).array() as [Float]
+    let (values, others) = (try turned.array() as [Float], try other.array() as [Float])
+    for row in 0..<columns {
+      let line = whole[row * (rows + rest)..<(row + 1) * (rows + rest)]
+      let expected = (0..<rows).map { values[$0 * columns + row] } + others[row * rest..<(row + 1) * rest]
+      #expect(line.elementsEqual(expected), "row \(row)")
+    }
   }
 
   /// Steps that run together for blocks of rows, against the same ones run apart.

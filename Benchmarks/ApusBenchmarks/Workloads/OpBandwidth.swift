@@ -75,7 +75,7 @@ extension OpBandwidth {
     ("add-row", { [[$0, $0], [$0]] }, { $0[0] + $0[1] }),
     ("add-column", { [[$0, $0], [$0, 1]] }, { $0[0] + $0[1] }),
     ("fused-chain", { Array(repeating: [$0, $0], count: 3) }, { (($0[0] * $0[1] + $0[2]).tanh() * $0[0]).relu() }),
-    unary("transpose") { $0.transposed() + 0 },
+    unary("transpose") { $0.transposed() },
     binary("concatenate") { .concatenated([$0, $1], alongAxis: 1) },
     unary("sum") { $0.sum() },
     unary("sum-rows") { $0.sum([1]) },

@@ -23,6 +23,11 @@ struct BlockTransposition {
   /// Columns from which on lines are long enough to be copied by themselves.
   private static let leastColumns = 256
 
+  /// Whether lines go straight from the source past the caches.
+  static func isStreamed(byteCount: Int, stride: Int, resultByteCount: Int) -> Bool {
+    resultByteCount >= CacheLimits.scatteredByteCount && byteCount == 4 && stride * byteCount % 64 == 0
+  }
+
   /// - Parameters:
   ///   - byteCount: bytes of an element.
   ///   - rows: the rows of the largest block of the result.

@@ -16,15 +16,17 @@ struct Transposition {
   /// The result's axis of stride 1 and the source's stride along it.
   private let columns: Int
   private let sourceStride: Int
+  /// The rows and columns of a task.
+  private let rowGrain: Int
   private let columnGrain: Int
   private let block: BlockTransposition
 
-  private static let rowGrain = 1024
   /// Columns that are walked along together.
   private static let stripColumns = 64
-  /// Elements of a task, and the fewest: threads that take turns at short pieces of lines fetch the lines between them
-  /// twice.
-  private static let taskElements = 1 << 15
+  /// Rows and elements of a task, and the fewest elements: threads that take turns at short pieces of lines fetch the
+  /// lines between them twice. Where a task asks for its next blocks while it works, it has many of them.
+  private static let grain = (rows: 1024, elements: 1 << 15)
+  private static let streamedGrain = (rows: 4096, elements: 1 << 19)
   private static let leastElements = 1 << 13
   private static let leastExtent = 2
 
@@ -51,11 +53,15 @@ struct Transposition {
     outerResult = to.selecting(others)
     (rows, resultStride) = (shape[row], to.strides[row])
     (columns, sourceStride) = (shape[column], from.strides[column])
-    let height = min(rows, Self.rowGrain)
-    columnGrain = Self.stripColumns * max(1, Self.taskElements / (height * Self.stripColumns))
+    let resultByteCount = builder.plan.values[target.value].byteCount
+    let isStreamed = BlockTransposition.isStreamed(
+      byteCount: byteCount, stride: resultStride, resultByteCount: resultByteCount)
+    let grain = isStreamed ? Self.streamedGrain : Self.grain
+    rowGrain = min(rows, grain.rows)
+    columnGrain = min(columns, Self.stripColumns * max(1, grain.elements / (rowGrain * Self.stripColumns)))
     block = BlockTransposition(
-      byteCount: byteCount, rows: height, columns: min(columns, columnGrain), stride: resultStride,
-      resultByteCount: builder.plan.values[target.value].byteCount, builder.loops)
+      byteCount: byteCount, rows: rowGrain, columns: columnGrain, stride: resultStride,
+      resultByteCount: resultByteCount, builder.loops)
   }
 
   var workspaceByteCount: Int { block.roomByteCount }
@@ -63,23 +69,23 @@ struct Transposition {
   func run(_ context: borrowing RunContext) {
     let (from, to) = (context.address(source), context.address(result))
     let (sourceLayout, resultLayout) = (outerSource.raw, outerResult.raw)
-    let blocks = (rows + Self.rowGrain - 1) / Self.rowGrain
+    let blocks = (rows + rowGrain - 1) / rowGrain
     let strips = (columns + columnGrain - 1) / columnGrain
     let workspaces = context.workspaces
     let count = outer.elementCount * strips * blocks
     // Small matrices go several to a task.
-    let together = max(1, Self.leastElements / (min(rows, Self.rowGrain) * min(columns, columnGrain)))
+    let together = max(1, Self.leastElements / (rowGrain * columnGrain))
     func turn(_ task: Int, _ worker: Int) {
       let (strip, number) = task.quotientAndRemainder(dividingBy: blocks)
       let (index, place) = strip.quotientAndRemainder(dividingBy: strips)
-      let (first, left) = (number * Self.rowGrain, place * columnGrain)
+      let (first, left) = (number * rowGrain, place * columnGrain)
       let (start, target) = withUnsafePointer(to: sourceLayout) { source in
         withUnsafePointer(to: resultLayout) { result in
           (Int(csimd_position(source, Int64(index))), Int(csimd_position(result, Int64(index))))
         }
       }
       block.run(
-        rows: min(Self.rowGrain, rows - first), columns: min(columnGrain, columns - left),
+        rows: min(rowGrain, rows - first), columns: min(columnGrain, columns - left),
         from + (start + first + left * sourceStride) * byteCount, sourceStride,
         to + (target + first * resultStride + left) * byteCount, resultStride, room: workspaces[worker])
     }
