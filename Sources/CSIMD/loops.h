@@ -67,6 +67,13 @@ COPY_PART(copy_part_8, uint64_t)
 #define DEFINE_LOOP(name, R, R_BYTES, COUNT, BYTES, BODY)                                       \
   static void name(size_t count, void *result, const csimd_operand *operands, const csimd_flow *flow) { \
     static const size_t bytes[3] = BYTES;                                                       \
+    /* Read once: what is stored could change them, for all that a compiler knows. */           \
+    const char *data[3];                                                                        \
+    size_t step[3];                                                                             \
+    for (int k = 0; k < COUNT; k += 1) {                                                        \
+      data[k] = operands[k].data;                                                               \
+      step[k] = operands[k].step * bytes[k];                                                    \
+    }                                                                                           \
     size_t whole = count & ~(size_t)(LANES - 1);                                                \
     if (!flow) {                                                                                \
       for (size_t i = 0; i < whole; i += LANES) {                                               \
@@ -82,7 +89,7 @@ COPY_PART(copy_part_8, uint64_t)
       BODY;                                                                                     \
       for (int k = 0; foresees && k < COUNT; k += 1)                                            \
         for (size_t at = 0; at < LANES * bytes[k]; at += 64)                                    \
-          csimd_foresee((const char *)operands[k].data + i * operands[k].step * bytes[k] + at); \
+          csimd_foresee(data[k] + i * step[k] + at);                                            \
       if (ahead) __builtin_prefetch(ahead + 4 * i, 0, 2);                                       \
       if (streams) STREAM(R, (char *)result + i * R_BYTES, r);                                  \
       else STORE(R, (char *)result + i * R_BYTES, r);                                           \
@@ -91,8 +98,7 @@ COPY_PART(copy_part_8, uint64_t)
       run_tail(name, whole, count - whole, result, R_BYTES, operands, COUNT, bytes);            \
   }
 #define SIZES(a, b, c) {a, b, c}
-#define OPERAND(T, bytes, index) \
-  LOAD(T, (const char *)operands[index].data + i * operands[index].step * (bytes))
+#define OPERAND(T, index) LOAD(T, data[index] + i * step[index])
 
 #define BYTES_VF 4
 #define BYTES_VI 4

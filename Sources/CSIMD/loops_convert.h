@@ -4,7 +4,7 @@
 
 #define CONVERT_LOOP(name, R, A, expression)                                    \
   DEFINE_LOOP(name, R, BYTES_OF(R), 1, SIZES(BYTES_OF(A), 0, 0), {              \
-    A a = OPERAND(A, BYTES_OF(A), 0);                                           \
+    A a = OPERAND(A, 0);                                           \
     r = expression;                                                             \
   })
 #define TO(R, x) __builtin_convertvector(x, R)

@@ -65,8 +65,8 @@ typedef struct {
     for (size_t i = 0; i < n; i += 1) memcpy((char *)numbers + i * BYTES_OF(V), &first, BYTES_OF(V)); \
   }                                                                                               \
   DEFINE_LOOP(FN(columns_##name), V, BYTES_OF(V), 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {        \
-    V a = OPERAND(V, BYTES_OF(V), 0);                                                             \
-    V b = OPERAND(V, BYTES_OF(V), 1);                                                             \
+    V a = OPERAND(V, 0);                                                             \
+    V b = OPERAND(V, 1);                                                             \
     r = FN(combine_##name)(a, b);                                                                 \
   })                                                                                              \
   static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *places,                   \
