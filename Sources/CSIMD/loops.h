@@ -100,6 +100,22 @@ COPY_PART(copy_part_8, uint64_t)
 #define SIZES(a, b, c) {a, b, c}
 #define OPERAND(T, index) LOAD(T, data[index] + i * step[index])
 
+// Lines of a block of some rows, to be asked for row by row: memory is read at its best along rows, whatever the order in
+// which numbers are wanted from the caches afterwards. Lengths and distances are bytes.
+typedef struct {
+  const char *row;
+  ptrdiff_t distance;
+  size_t length, at;
+} lines_ahead;
+
+INLINE void foresee_line(lines_ahead *next) {
+  __builtin_prefetch(next->row + next->at, 0, 2);
+  next->at += 64;
+  if (next->at < next->length) return;
+  next->at = 0;
+  next->row += next->distance;
+}
+
 #define BYTES_VF 4
 #define BYTES_VI 4
 #define BYTES_VD 8

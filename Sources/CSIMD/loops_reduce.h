@@ -74,21 +74,29 @@ typedef struct {
     csimd_operand both[2] = {{numbers, 1}, *values};                                              \
     FN(columns_##name)(n, numbers, both, NULL);                                                   \
   }                                                                                               \
-  static void FN(take_lines_##name)(size_t n, void *numbers, const void *values, ptrdiff_t distance, size_t lines) { \
-    char *to = numbers;                                                                           \
-    const char *x = values;                                                                       \
-    for (size_t i = 0; i < n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {  \
-      size_t rest = n - i < LANES ? n - i : LANES;                                                \
-      V a = identity, b = identity;                                                               \
-      if (rest == LANES) a = LOAD(V, to); else COPY_SOME(V)(&a, to, rest);                        \
-      for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                              \
-        csimd_foresee(x + line * distance);                                                       \
-        if (rest == LANES) b = LOAD(V, x + line * distance);                                      \
-        else COPY_SOME(V)(&b, x + line * distance, rest);                                         \
-        a = FN(combine_##name)(a, b);                                                             \
+  INLINE size_t FN(take_whole_lines_##name)(size_t n, char *to, const char *x, ptrdiff_t distance, ptrdiff_t lines) { \
+    size_t i = 0;                                                                                 \
+    for (; i + LANES <= n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {     \
+      V a = LOAD(V, to);                                                                          \
+      for (ptrdiff_t line = 0; line < lines; line += 1) {                                         \
+        for (size_t at = 0; at < LANES * BYTES_OF(V); at += 64) csimd_foresee(x + line * distance + at); \
+        a = FN(combine_##name)(a, LOAD(V, x + line * distance));                                  \
       }                                                                                           \
-      if (rest == LANES) STORE(V, to, a); else COPY_SOME(V)(to, &a, rest);                        \
+      STORE(V, to, a);                                                                            \
     }                                                                                             \
+    return i;                                                                                     \
+  }                                                                                               \
+  static void FN(take_lines_##name)(size_t n, void *numbers, const void *values, ptrdiff_t distance, size_t lines) { \
+    size_t i = lines == 8 ? FN(take_whole_lines_##name)(n, numbers, values, distance, 8)          \
+                          : FN(take_whole_lines_##name)(n, numbers, values, distance, (ptrdiff_t)lines); \
+    if (i == n) return;                                                                           \
+    V a = identity, b = identity;                                                                 \
+    COPY_SOME(V)(&a, (char *)numbers + i * BYTES_OF(V), n - i);                                   \
+    for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                                \
+      COPY_SOME(V)(&b, (const char *)values + line * distance + i * BYTES_OF(V), n - i);          \
+      a = FN(combine_##name)(a, b);                                                               \
+    }                                                                                             \
+    COPY_SOME(V)((char *)numbers + i * BYTES_OF(V), &a, n - i);                                   \
   }                                                                                               \
   static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                  \
                                        const void *other, const int64_t *other_places) {          \

@@ -116,24 +116,6 @@ INLINE void turn_tile(
   transpose_part_4(height, width, (const uint32_t *)source, stride, (uint32_t *)target, step);
 }
 
-// Lines of a block, to be asked for row by row: memory is read at its best along rows, whatever the order in which
-// numbers are wanted from the caches afterwards.
-typedef struct {
-  const float *row;
-  ptrdiff_t stride;
-  size_t length, at;
-} turn_ahead;
-
-INLINE void turn_foresee(turn_ahead *next) {
-  for (int line = 0; line < 16; line += 1) {
-    __builtin_prefetch(next->row + next->at, 0, 2);
-    next->at += 16;
-    if (next->at < next->length) continue;
-    next->at = 0;
-    next->row += next->stride;
-  }
-}
-
 // The transpose of large matrices, past the caches, for targets whose rows begin with a line of the cache: blocks of
 // STREAM_COLUMNS rows of the source and STREAM_ROWS numbers of each (a page), each asked for while the one ahead of it
 // is transposed. Lines of the target are gathered first, to be written one after the other.
@@ -148,12 +130,12 @@ static void turn_stream(
     for (size_t top = 0; top < rows; top += STREAM_ROWS) {
       size_t bottom = rows - top < STREAM_ROWS ? rows : top + STREAM_ROWS;
       size_t left = bottom < rows ? strip : strip + STREAM_COLUMNS, first = bottom < rows ? bottom : 0;
-      turn_ahead next = {source + (ptrdiff_t)left * stride + first, stride, 0, 0};
-      next.length = rows - first < STREAM_ROWS ? rows - first : STREAM_ROWS;
+      size_t length = rows - first < STREAM_ROWS ? rows - first : STREAM_ROWS;
+      lines_ahead next = {(const char *)(source + (ptrdiff_t)left * stride + first), stride * 4, length * 4, 0};
       for (size_t r = top; r < bottom; r += 16) {
         size_t height = bottom - r < 16 ? bottom - r : 16;
         for (size_t c = 0; c < width; c += 16) {
-          if (left < columns) turn_foresee(&next);
+          for (int line = 0; left < columns && line < 16; line += 1) foresee_line(&next);
           turn_tile(height, width - c < 16 ? width - c : 16, source + (ptrdiff_t)(strip + c) * stride + r, stride,
                     lines + c, LENGTH);
         }
