@@ -104,6 +104,17 @@ typedef struct {
     FN(columns_##name)(n, numbers, both, NULL);                                                   \
   }
 
+// Lanes from k on are preferred to those below where they are better, or as good and of an earlier place.
+#define FOLD_PLACES(name, k)                                                                      \
+  {                                                                                               \
+    V other = FOLDED(best, k);                                                                    \
+    VL at = FOLDED(place, k);                                                                     \
+    VL is_preferred = WIDE_MASK(FN(better_##name)(other, best))                                   \
+        | (~WIDE_MASK(FN(better_##name)(best, other)) & (at < place));                            \
+    is_preferred = (at >= 0) & (is_preferred | (place < 0));                                      \
+    best = NARROW_MASK(is_preferred) ? other : best;                                              \
+    place = is_preferred ? at : place;                                                            \
+  }
 #define REDUCE_INDEX(name, is_better)                                                             \
   static void FN(begin_##name)(void *state) {                                                     \
     FN(places) *s = state;                                                                        \
@@ -180,10 +191,10 @@ typedef struct {
   }                                                                                               \
   static void FN(finish_##name)(const void *state, void *result) {                                \
     const FN(places) *s = state;                                                                  \
-    int best = 0;                                                                                 \
-    for (int i = 1; i < LANES; i += 1)                                                            \
-      if (FN(prefers_##name)(s->best[i], s->place[i], s->best[best], s->place[best])) best = i;   \
-    *(int64_t *)result = s->place[best] < 0 ? 0 : s->place[best];                                 \
+    V best = s->best;                                                                             \
+    VL place = s->place;                                                                          \
+    FOLD_PLACES(name, 8) FOLD_PLACES(name, 4) FOLD_PLACES(name, 2) FOLD_PLACES(name, 1)           \
+    *(int64_t *)result = place[0] < 0 ? 0 : place[0];                                             \
   }                                                                                               \
   static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                \
     memset(numbers, 0, n * BYTES_OF(V));                                                          \
@@ -213,6 +224,7 @@ typedef struct {
 #include "../../Kernels/reduce.def"
 #undef REDUCE
 #undef REDUCE_INDEX
+#undef FOLD_PLACES
 
 // Sums of rows whose numbers first become something else with the help of a number of the row's own, `values[1]`.
 #if LANE_IS_FLOAT
