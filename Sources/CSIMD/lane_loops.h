@@ -6,29 +6,29 @@
 
 #define UNARY(name, expression)                                             \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(BYTES_OF(V), 0, 0), {     \
-    V a = OPERAND(V, 0);                                       \
+    V a = OPERAND(V, 0);                                                    \
     r = expression;                                                         \
   })
-#define BINARY(name, expression)                                            \
+#define BINARY(name, expression)                                                  \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), { \
-    V a = OPERAND(V, 0);                                       \
-    V b = OPERAND(V, 1);                                       \
-    r = expression;                                                         \
+    V a = OPERAND(V, 0);                                                          \
+    V b = OPERAND(V, 1);                                                          \
+    r = expression;                                                               \
   })
 #define TEST1(name, expression)                                             \
   DEFINE_LOOP(ROW(name), VI, 4, 1, SIZES(BYTES_OF(V), 0, 0), {              \
-    V a = OPERAND(V, 0);                                       \
+    V a = OPERAND(V, 0);                                                    \
     r = expression;                                                         \
   })
 #define TEST2(name, expression)                                             \
   DEFINE_LOOP(ROW(name), VI, 4, 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {    \
-    V a = OPERAND(V, 0);                                       \
-    V b = OPERAND(V, 1);                                       \
+    V a = OPERAND(V, 0);                                                    \
+    V b = OPERAND(V, 1);                                                    \
     r = expression;                                                         \
   })
 #define FROM_INT(name, expression)                                          \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(4, 0, 0), {               \
-    VI a = OPERAND(VI, 0);                                               \
+    VI a = OPERAND(VI, 0);                                                  \
     r = expression;                                                         \
   })
 #include "../../Kernels/elementwise.def"

@@ -64,38 +64,38 @@ COPY_PART(copy_part_8, uint64_t)
 #define COPY_SOME(type) PASTE(copy_part_, type)
 
 // `for` over the whole groups of an operation with the given operands, then the tail.
-#define DEFINE_LOOP(name, R, R_BYTES, COUNT, BYTES, BODY)                                       \
+#define DEFINE_LOOP(name, R, R_BYTES, COUNT, BYTES, BODY)                                               \
   static void name(size_t count, void *result, const csimd_operand *operands, const csimd_flow *flow) { \
-    static const size_t bytes[3] = BYTES;                                                       \
-    /* Read once: what is stored could change them, for all that a compiler knows. */           \
-    const char *data[3];                                                                        \
-    size_t step[3];                                                                             \
-    for (int k = 0; k < COUNT; k += 1) {                                                        \
-      data[k] = operands[k].data;                                                               \
-      step[k] = operands[k].step * bytes[k];                                                    \
-    }                                                                                           \
-    size_t whole = count & ~(size_t)(LANES - 1);                                                \
-    if (!flow) {                                                                                \
-      for (size_t i = 0; i < whole; i += LANES) {                                               \
-        R r;                                                                                    \
-        BODY;                                                                                   \
-        STORE(R, (char *)result + i * R_BYTES, r);                                              \
-      }                                                                                         \
-    }                                                                                           \
-    int streams = flow && flow->streams, foresees = flow && flow->foresees;                     \
-    const char *ahead = flow ? flow->ahead : NULL;                                              \
-    for (size_t i = 0; flow && i < whole; i += LANES) {                                         \
-      R r;                                                                                      \
-      BODY;                                                                                     \
-      for (int k = 0; foresees && k < COUNT; k += 1)                                            \
-        for (size_t at = 0; at < LANES * bytes[k]; at += 64)                                    \
-          csimd_foresee(data[k] + i * step[k] + at);                                            \
-      if (ahead) __builtin_prefetch(ahead + 4 * i, 0, 2);                                       \
-      if (streams) STREAM(R, (char *)result + i * R_BYTES, r);                                  \
-      else STORE(R, (char *)result + i * R_BYTES, r);                                           \
-    }                                                                                           \
-    if (whole != count)                                                                         \
-      run_tail(name, whole, count - whole, result, R_BYTES, operands, COUNT, bytes);            \
+    static const size_t bytes[3] = BYTES;                                                               \
+    /* Read once: what is stored could change them, for all that a compiler knows. */                   \
+    const char *data[3];                                                                                \
+    size_t step[3];                                                                                     \
+    for (int k = 0; k < COUNT; k += 1) {                                                                \
+      data[k] = operands[k].data;                                                                       \
+      step[k] = operands[k].step * bytes[k];                                                            \
+    }                                                                                                   \
+    size_t whole = count & ~(size_t)(LANES - 1);                                                        \
+    if (!flow) {                                                                                        \
+      for (size_t i = 0; i < whole; i += LANES) {                                                       \
+        R r;                                                                                            \
+        BODY;                                                                                           \
+        STORE(R, (char *)result + i * R_BYTES, r);                                                      \
+      }                                                                                                 \
+    }                                                                                                   \
+    int streams = flow && flow->streams, foresees = flow && flow->foresees;                             \
+    const char *ahead = flow ? flow->ahead : NULL;                                                      \
+    for (size_t i = 0; flow && i < whole; i += LANES) {                                                 \
+      R r;                                                                                              \
+      BODY;                                                                                             \
+      for (int k = 0; foresees && k < COUNT; k += 1)                                                    \
+        for (size_t at = 0; at < LANES * bytes[k]; at += 64)                                            \
+          csimd_foresee(data[k] + i * step[k] + at);                                                    \
+      if (ahead) __builtin_prefetch(ahead + 4 * i, 0, 2);                                               \
+      if (streams) STREAM(R, (char *)result + i * R_BYTES, r);                                          \
+      else STORE(R, (char *)result + i * R_BYTES, r);                                                   \
+    }                                                                                                   \
+    if (whole != count)                                                                                 \
+      run_tail(name, whole, count - whole, result, R_BYTES, operands, COUNT, bytes);                    \
   }
 #define SIZES(a, b, c) {a, b, c}
 #define OPERAND(T, index) LOAD(T, data[index] + i * step[index])

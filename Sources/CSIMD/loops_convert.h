@@ -4,7 +4,7 @@
 
 #define CONVERT_LOOP(name, R, A, expression)                                    \
   DEFINE_LOOP(name, R, BYTES_OF(R), 1, SIZES(BYTES_OF(A), 0, 0), {              \
-    A a = OPERAND(A, 0);                                           \
+    A a = OPERAND(A, 0);                                                        \
     r = expression;                                                             \
   })
 #define TO(R, x) __builtin_convertvector(x, R)
@@ -86,23 +86,23 @@ INLINE bytes16 to_truths(VI a) { return TO(bytes16, (a != 0) & 1); }
 #define UNCHANGED(a) (a)
 
 // Groups of 16 are collected into, or scattered from, a vector of the storage type.
-#define LOAD_LOOP(name, S, STORED, R, from)                                                   \
-  static void name(size_t n, void *result, const void *source, ptrdiff_t stride) {            \
-    R *r = result;                                                                            \
-    const S *s = source;                                                                      \
-    for (size_t i = 0; i < n; i += LANES) {                                                   \
-      size_t rest = n - i < LANES ? n - i : LANES;                                            \
-      STORED x = (STORED)(0);                                                                 \
-      if (stride == 1 && rest == LANES) {                                                     \
-        x = *(const STORED *)(s + i);                                                         \
-      } else {                                                                                \
-        S group[LANES] = {0};                                                                 \
-        for (size_t k = 0; k < rest; k += 1) group[k] = s[(ptrdiff_t)(i + k) * stride];       \
-        memcpy(&x, group, sizeof group);                                                      \
-      }                                                                                       \
-      __typeof__(from(x)) y = from(x);                                                        \
+#define LOAD_LOOP(name, S, STORED, R, from)                                                     \
+  static void name(size_t n, void *result, const void *source, ptrdiff_t stride) {              \
+    R *r = result;                                                                              \
+    const S *s = source;                                                                        \
+    for (size_t i = 0; i < n; i += LANES) {                                                     \
+      size_t rest = n - i < LANES ? n - i : LANES;                                              \
+      STORED x = (STORED)(0);                                                                   \
+      if (stride == 1 && rest == LANES) {                                                       \
+        x = *(const STORED *)(s + i);                                                           \
+      } else {                                                                                  \
+        S group[LANES] = {0};                                                                   \
+        for (size_t k = 0; k < rest; k += 1) group[k] = s[(ptrdiff_t)(i + k) * stride];         \
+        memcpy(&x, group, sizeof group);                                                        \
+      }                                                                                         \
+      __typeof__(from(x)) y = from(x);                                                          \
       if (rest == LANES) memcpy(r + i, &y, sizeof y); else memcpy(r + i, &y, rest * sizeof(R)); \
-    }                                                                                         \
+    }                                                                                           \
   }
 #define STORE_LOOP(name, S, STORED, R, VR, to)                                                                \
   typedef STORED PASTE(name, _line) __attribute__((aligned(sizeof(STORED) < 64 ? sizeof(STORED) : 64)));      \
@@ -150,9 +150,9 @@ STORE_LOOP(store_bfloat16, uint16_t, halves16, float, VF, to_bfloat16)
 STORE_LOOP(store_float32, float, VF_any, float, VF, UNCHANGED)
 STORE_LOOP(store_float64, double, VD_any, double, VD, UNCHANGED)
 
-#define COUNT_LOOP(name, S, R)                                                                \
-  static void name(size_t n, void *result, int64_t start, int64_t step) {                     \
-    S *r = result;                                                                            \
+#define COUNT_LOOP(name, S, R)                                                                    \
+  static void name(size_t n, void *result, int64_t start, int64_t step) {                         \
+    S *r = result;                                                                                \
     for (size_t i = 0; i < n; i += 1) r[i] = (S)((uint64_t)start + (uint64_t)i * (uint64_t)step); \
   }
 COUNT_LOOP(count_up_i32, int32_t, VI)

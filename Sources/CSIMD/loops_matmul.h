@@ -137,11 +137,11 @@ static __attribute__((noinline)) void FN(tile_any)(
 }
 
 // Slivers of as equal a height as can be.
-#define FOR_SLIVERS(m, body)                                           \
+#define FOR_SLIVERS(m, body)                                                                  \
   for (size_t t = 0, first = 0, tiles = (m + TILE_ROWS - 1) / TILE_ROWS; t < tiles; t += 1) { \
-    size_t rows = m / tiles + (t < m % tiles);                         \
-    body;                                                              \
-    first += rows;                                                     \
+    size_t rows = m / tiles + (t < m % tiles);                                                \
+    body;                                                                                     \
+    first += rows;                                                                            \
   }
 
 static void FN(block_multiply)(
@@ -209,18 +209,19 @@ static void FN(lines_multiply)(
 
 // Lines of numbers side by side: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Up to 15 numbers
 // behind each row of the target are written, in order.
-static void FN(turn_lines)(
+static void FN(transpose_lines)(
     size_t rows, size_t k, const SCALAR *source, ptrdiff_t stride, SCALAR *target, size_t step) {
   size_t i = 0;
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
-  for (; i + TURN_WIDTH <= k; i += TURN_WIDTH) turn_block(rows, source + i, stride, target + i * step, step);
+  for (; i + TRANSPOSE_WIDTH <= k; i += TRANSPOSE_WIDTH)
+    transpose_block(rows, source + i, stride, target + i * step, step);
 #endif
   for (; i < k; i += 1)
     for (size_t r = 0; r < rows; r += 1) target[i * step + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)i];
 }
 
 // Rows of a transposed factor: a line of all slivers at a time, as it lies in memory.
-static void FN(pack_turned_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
+static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
   for (size_t i = 0; i < k; i += 1, a += line) {
     for (size_t r = 0; r < m; r += LANES) __builtin_prefetch(a + PREFETCH_LINES * line + r);
     FOR_SLIVERS(m, {
@@ -234,11 +235,11 @@ static void FN(pack_turned_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t 
 
 static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers) {
   if (column != 1) {
-    FN(pack_turned_rows)(m, k, a, column, slivers);
+    FN(pack_transposed_rows)(m, k, a, column, slivers);
     return;
   }
   FOR_SLIVERS(m, {
-    FN(turn_lines)(rows, k, (const SCALAR *)a + (ptrdiff_t)first * row, row, (SCALAR *)slivers + first * k, rows);
+    FN(transpose_lines)(rows, k, (const SCALAR *)a + (ptrdiff_t)first * row, row, (SCALAR *)slivers + first * k, rows);
   })
 }
 
@@ -259,13 +260,13 @@ static void FN(pack_columns)(
       for (size_t i = 0; i < k; i += 1, from += row, to += width) memcpy(to, from, columns * sizeof(SCALAR));
       continue;
     }
-    size_t turned = 0;
+    size_t transposed = 0;
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
     // Whole blocks stay inside of the panel.
-    for (; turned + TURN_WIDTH <= columns; turned += TURN_WIDTH)
-      FN(turn_lines)(TURN_WIDTH, k, from + (ptrdiff_t)turned * column, column, to + turned, width);
+    for (; transposed + TRANSPOSE_WIDTH <= columns; transposed += TRANSPOSE_WIDTH)
+      FN(transpose_lines)(TRANSPOSE_WIDTH, k, from + (ptrdiff_t)transposed * column, column, to + transposed, width);
 #endif
-    for (size_t c = turned; c < columns; c += 1)
+    for (size_t c = transposed; c < columns; c += 1)
       for (size_t i = 0; i < k; i += 1) to[i * width + c] = from[(ptrdiff_t)c * column + (ptrdiff_t)i];
   }
 }

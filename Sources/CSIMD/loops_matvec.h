@@ -25,19 +25,19 @@ INLINE void FN(add_lines)(
 }
 
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
-// Adds the product of some of k with TURN_WIDTH columns, each of which lies in one line.
-INLINE turn_row FN(add_columns)(size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column) {
-  turn_row sum = (turn_row)(0);
+// Adds the product of some of k with TRANSPOSE_WIDTH columns, each of which lies in one line.
+INLINE transposed_row FN(add_columns)(size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column) {
+  transposed_row sum = (transposed_row)(0);
   size_t i = 0;
-  for (; i + TURN_WIDTH <= k; i += TURN_WIDTH) {
-    turn_row lines[TURN_WIDTH];
-    turn_load(TURN_WIDTH, b + i, column, lines);
-    turn_registers(lines);
-    TILE_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
-      sum = MULTIPLY_ADD((turn_row)(a[(i + r) * a_step]), lines[r], sum);
+  for (; i + TRANSPOSE_WIDTH <= k; i += TRANSPOSE_WIDTH) {
+    transposed_row lines[TRANSPOSE_WIDTH];
+    load_rows(TRANSPOSE_WIDTH, b + i, column, lines);
+    transpose_registers(lines);
+    TILE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
+      sum = MULTIPLY_ADD((transposed_row)(a[(i + r) * a_step]), lines[r], sum);
   }
   for (; i < k; i += 1)
-    for (size_t r = 0; r < TURN_WIDTH; r += 1)
+    for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
       sum[r] = MULTIPLY_ADD(a[i * a_step], b[(ptrdiff_t)r * column + (ptrdiff_t)i], sum[r]);
   return sum;
 }
@@ -66,13 +66,13 @@ static void FN(vector_multiply)(
   }
   size_t at = 0;
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
-  for (; at + TURN_WIDTH <= n; at += TURN_WIDTH) {
-    turn_row sum = (turn_row)(0);
+  for (; at + TRANSPOSE_WIDTH <= n; at += TRANSPOSE_WIDTH) {
+    transposed_row sum = (transposed_row)(0);
     for (size_t start = 0; start < k; start += depth)
       sum += FN(add_columns)(
           k - start < depth ? k - start : depth, factors + start * a_step, a_step,
           matrix + (ptrdiff_t)at * column + start, column);
-    STORE(turn_row, result + at, sum);
+    STORE(transposed_row, result + at, sum);
   }
 #endif
   for (; at < n; at += 1) {

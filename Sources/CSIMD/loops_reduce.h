@@ -12,96 +12,96 @@ typedef struct {
 } FN(places);
 
 /// Takes numbers a into the running value, each as `number`.
-#define TAKE(name, combined, identity, number)                                                    \
-  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,  \
-                              const char *ahead) {                                                \
-    FN(sums) s = *(FN(sums) *)state;                                                              \
-    const char *x = values[0].data;                                                               \
-    size_t step = values[0].step * LANES * BYTES_OF(V);                                           \
-    size_t i = 0;                                                                                 \
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                  \
+#define TAKE(name, combined, identity, number)                                                       \
+  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,     \
+                              const char *ahead) {                                                   \
+    FN(sums) s = *(FN(sums) *)state;                                                                 \
+    const char *x = values[0].data;                                                                  \
+    size_t step = values[0].step * LANES * BYTES_OF(V);                                              \
+    size_t i = 0;                                                                                    \
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                     \
       for (size_t at = 0; ahead && at < 256; at += 64) __builtin_prefetch(ahead + 4 * i + at, 0, 2); \
-      for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at); \
-      for (int k = 0; k < 4; k += 1, x += step) {                                                 \
-        V a = LOAD(V, x);                                                                         \
-        s.part[k] = FN(combine_##combined)(s.part[k], number);                                    \
-      }                                                                                           \
-    }                                                                                             \
-    for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                       \
-      size_t rest = n - i < LANES ? n - i : LANES;                                                \
-      V a = (V)(0), last = identity;                                                              \
-      if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);                          \
-      a = number;                                                                                 \
-      if (rest == LANES) last = a; else COPY_SOME(V)(&last, &a, rest);                            \
-      s.part[k] = FN(combine_##combined)(s.part[k], last);                                        \
-    }                                                                                             \
-    *(FN(sums) *)state = s;                                                                       \
+      for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at);   \
+      for (int k = 0; k < 4; k += 1, x += step) {                                                    \
+        V a = LOAD(V, x);                                                                            \
+        s.part[k] = FN(combine_##combined)(s.part[k], number);                                       \
+      }                                                                                              \
+    }                                                                                                \
+    for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                          \
+      size_t rest = n - i < LANES ? n - i : LANES;                                                   \
+      V a = (V)(0), last = identity;                                                                 \
+      if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);                             \
+      a = number;                                                                                    \
+      if (rest == LANES) last = a; else COPY_SOME(V)(&last, &a, rest);                               \
+      s.part[k] = FN(combine_##combined)(s.part[k], last);                                           \
+    }                                                                                                \
+    *(FN(sums) *)state = s;                                                                          \
   }
 
-#define REDUCE(name, identity, expression)                                                        \
-  INLINE V FN(combine_##name)(V a, V b) { return expression; }                                    \
-  static void FN(begin_##name)(void *state) {                                                     \
-    FN(sums) *s = state;                                                                          \
-    for (int i = 0; i < 4; i += 1) s->part[i] = identity;                                         \
-  }                                                                                               \
-  TAKE(name, name, identity, a)                                                                   \
-  static void FN(merge_##name)(void *state, const void *other) {                                  \
-    FN(sums) *s = state;                                                                          \
-    const FN(sums) *o = other;                                                                    \
-    for (int i = 0; i < 4; i += 1) s->part[i] = FN(combine_##name)(s->part[i], o->part[i]);       \
-  }                                                                                               \
-  static void FN(finish_##name)(const void *state, void *result) {                                \
-    const FN(sums) *s = state;                                                                    \
-    V a = FN(combine_##name)(FN(combine_##name)(s->part[0], s->part[1]),                          \
-                             FN(combine_##name)(s->part[2], s->part[3]));                         \
-    a = FN(combine_##name)(a, FOLDED(a, 8));                                                      \
-    a = FN(combine_##name)(a, FOLDED(a, 4));                                                      \
-    a = FN(combine_##name)(a, FOLDED(a, 2));                                                      \
-    a = FN(combine_##name)(a, FOLDED(a, 1));                                                      \
-    memcpy(result, &a, BYTES_OF(V));                                                              \
-  }                                                                                               \
-  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                \
-    V first = identity;                                                                           \
-    for (size_t i = 0; i < n; i += 1) memcpy((char *)numbers + i * BYTES_OF(V), &first, BYTES_OF(V)); \
-  }                                                                                               \
-  DEFINE_LOOP(FN(columns_##name), V, BYTES_OF(V), 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {        \
-    V a = OPERAND(V, 0);                                                             \
-    V b = OPERAND(V, 1);                                                             \
-    r = FN(combine_##name)(a, b);                                                                 \
-  })                                                                                              \
-  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *places,                   \
-                                      const csimd_operand *values, int64_t place) {               \
-    csimd_operand both[2] = {{numbers, 1}, *values};                                              \
-    FN(columns_##name)(n, numbers, both, NULL);                                                   \
-  }                                                                                               \
+#define REDUCE(name, identity, expression)                                                                            \
+  INLINE V FN(combine_##name)(V a, V b) { return expression; }                                                        \
+  static void FN(begin_##name)(void *state) {                                                                         \
+    FN(sums) *s = state;                                                                                              \
+    for (int i = 0; i < 4; i += 1) s->part[i] = identity;                                                             \
+  }                                                                                                                   \
+  TAKE(name, name, identity, a)                                                                                       \
+  static void FN(merge_##name)(void *state, const void *other) {                                                      \
+    FN(sums) *s = state;                                                                                              \
+    const FN(sums) *o = other;                                                                                        \
+    for (int i = 0; i < 4; i += 1) s->part[i] = FN(combine_##name)(s->part[i], o->part[i]);                           \
+  }                                                                                                                   \
+  static void FN(finish_##name)(const void *state, void *result) {                                                    \
+    const FN(sums) *s = state;                                                                                        \
+    V a = FN(combine_##name)(FN(combine_##name)(s->part[0], s->part[1]),                                              \
+                             FN(combine_##name)(s->part[2], s->part[3]));                                             \
+    a = FN(combine_##name)(a, FOLDED(a, 8));                                                                          \
+    a = FN(combine_##name)(a, FOLDED(a, 4));                                                                          \
+    a = FN(combine_##name)(a, FOLDED(a, 2));                                                                          \
+    a = FN(combine_##name)(a, FOLDED(a, 1));                                                                          \
+    memcpy(result, &a, BYTES_OF(V));                                                                                  \
+  }                                                                                                                   \
+  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                                    \
+    V first = identity;                                                                                               \
+    for (size_t i = 0; i < n; i += 1) memcpy((char *)numbers + i * BYTES_OF(V), &first, BYTES_OF(V));                 \
+  }                                                                                                                   \
+  DEFINE_LOOP(FN(columns_##name), V, BYTES_OF(V), 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {                            \
+    V a = OPERAND(V, 0);                                                                                              \
+    V b = OPERAND(V, 1);                                                                                              \
+    r = FN(combine_##name)(a, b);                                                                                     \
+  })                                                                                                                  \
+  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *places,                                       \
+                                      const csimd_operand *values, int64_t place) {                                   \
+    csimd_operand both[2] = {{numbers, 1}, *values};                                                                  \
+    FN(columns_##name)(n, numbers, both, NULL);                                                                       \
+  }                                                                                                                   \
   INLINE size_t FN(take_whole_lines_##name)(size_t n, char *to, const char *x, ptrdiff_t distance, ptrdiff_t lines) { \
-    size_t i = 0;                                                                                 \
-    for (; i + LANES <= n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {     \
-      V a = LOAD(V, to);                                                                          \
-      for (ptrdiff_t line = 0; line < lines; line += 1) {                                         \
-        for (size_t at = 0; at < LANES * BYTES_OF(V); at += 64) csimd_foresee(x + line * distance + at); \
-        a = FN(combine_##name)(a, LOAD(V, x + line * distance));                                  \
-      }                                                                                           \
-      STORE(V, to, a);                                                                            \
-    }                                                                                             \
-    return i;                                                                                     \
-  }                                                                                               \
-  static void FN(take_lines_##name)(size_t n, void *numbers, const void *values, ptrdiff_t distance, size_t lines) { \
-    size_t i = lines == 8 ? FN(take_whole_lines_##name)(n, numbers, values, distance, 8)          \
-                          : FN(take_whole_lines_##name)(n, numbers, values, distance, (ptrdiff_t)lines); \
-    if (i == n) return;                                                                           \
-    V a = identity, b = identity;                                                                 \
-    COPY_SOME(V)(&a, (char *)numbers + i * BYTES_OF(V), n - i);                                   \
-    for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                                \
-      COPY_SOME(V)(&b, (const char *)values + line * distance + i * BYTES_OF(V), n - i);          \
-      a = FN(combine_##name)(a, b);                                                               \
-    }                                                                                             \
-    COPY_SOME(V)((char *)numbers + i * BYTES_OF(V), &a, n - i);                                   \
-  }                                                                                               \
-  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                  \
-                                       const void *other, const int64_t *other_places) {          \
-    csimd_operand both[2] = {{numbers, 1}, {other, 1}};                                           \
-    FN(columns_##name)(n, numbers, both, NULL);                                                   \
+    size_t i = 0;                                                                                                     \
+    for (; i + LANES <= n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {                         \
+      V a = LOAD(V, to);                                                                                              \
+      for (ptrdiff_t line = 0; line < lines; line += 1) {                                                             \
+        for (size_t at = 0; at < LANES * BYTES_OF(V); at += 64) csimd_foresee(x + line * distance + at);              \
+        a = FN(combine_##name)(a, LOAD(V, x + line * distance));                                                      \
+      }                                                                                                               \
+      STORE(V, to, a);                                                                                                \
+    }                                                                                                                 \
+    return i;                                                                                                         \
+  }                                                                                                                   \
+  static void FN(take_lines_##name)(size_t n, void *numbers, const void *values, ptrdiff_t distance, size_t lines) {  \
+    size_t i = lines == 8 ? FN(take_whole_lines_##name)(n, numbers, values, distance, 8)                              \
+                          : FN(take_whole_lines_##name)(n, numbers, values, distance, (ptrdiff_t)lines);              \
+    if (i == n) return;                                                                                               \
+    V a = identity, b = identity;                                                                                     \
+    COPY_SOME(V)(&a, (char *)numbers + i * BYTES_OF(V), n - i);                                                       \
+    for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                                                    \
+      COPY_SOME(V)(&b, (const char *)values + line * distance + i * BYTES_OF(V), n - i);                              \
+      a = FN(combine_##name)(a, b);                                                                                   \
+    }                                                                                                                 \
+    COPY_SOME(V)((char *)numbers + i * BYTES_OF(V), &a, n - i);                                                       \
+  }                                                                                                                   \
+  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                                      \
+                                       const void *other, const int64_t *other_places) {                              \
+    csimd_operand both[2] = {{numbers, 1}, {other, 1}};                                                               \
+    FN(columns_##name)(n, numbers, both, NULL);                                                                       \
   }
 
 // Lanes from k on are preferred to those below where they are better, or as good and of an earlier place.
@@ -115,111 +115,111 @@ typedef struct {
     best = NARROW_MASK(is_preferred) ? other : best;                                              \
     place = is_preferred ? at : place;                                                            \
   }
-#define REDUCE_INDEX(name, is_better)                                                             \
-  static void FN(begin_##name)(void *state) {                                                     \
-    FN(places) *s = state;                                                                        \
-    s->best = (V)(0);                                                                             \
-    s->place = (VL)(-1);                                                                          \
-  }                                                                                               \
-  INLINE int FN(prefers_##name)(SCALAR a, int64_t at_a, SCALAR b, int64_t at_b) {                 \
-    if (at_a < 0 || at_b < 0) return at_b < 0 && at_a >= 0;                                       \
-    if (is_better) return 1;                                                                      \
-    SCALAR swap = a;                                                                              \
-    a = b;                                                                                        \
-    b = swap;                                                                                     \
-    return !(is_better) && at_a < at_b;                                                           \
-  }                                                                                               \
-  INLINE MASK FN(better_##name)(V a, V b) { return MASK_OF(is_better); }                          \
-  /* Four vectors in turn, so that comparisons need not wait for each other. */                   \
-  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,  \
-                              const char *ahead) {                                                \
-    FN(places) s = *(FN(places) *)state;                                                          \
-    const char *x = values->data;                                                                 \
-    size_t step = values->step * LANES * BYTES_OF(V);                                             \
-    size_t whole = n / LANES, parts = whole < 4 ? whole : 4;                                      \
-    /* Places count from 0 on, in integers as wide as the numbers; where none was seen they are -1. */\
-    MASK at = NARROW_MASK(COUNT_UP);                                                              \
-    V best[4];                                                                                    \
-    MASK place[4];                                                                                \
-    for (size_t k = 0; k < 4; k += 1) {                                                           \
-      best[k] = (V)(0);                                                                           \
-      place[k] = (MASK)(-1);                                                                      \
-      if (k >= parts) continue;                                                                   \
-      best[k] = LOAD(V, x + k * step);                                                            \
-      place[k] = at;                                                                              \
-      at += LANES;                                                                                \
-    }                                                                                             \
-    size_t i = parts;                                                                             \
-    for (; i + 4 <= whole; i += 4) {                                                              \
-      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + i * step + at); \
-      for (size_t k = 0; k < 4; k += 1) {                                                         \
-        V a = LOAD(V, x + (i + k) * step);                                                        \
-        MASK m = FN(better_##name)(a, best[k]);                                                   \
-        best[k] = m ? a : best[k];                                                                \
-        place[k] = m ? at + (int)(k * LANES) : place[k];                                          \
-      }                                                                                           \
-      at += 4 * LANES;                                                                            \
-    }                                                                                             \
-    for (; i * LANES < n; i += 1, at += LANES) {                                                  \
-      V a = (V)(0);                                                                               \
-      size_t rest = n - i * LANES;                                                                \
-      if (rest >= LANES) a = LOAD(V, x + i * step); else COPY_SOME(V)(&a, x + i * step, rest);    \
-      MASK m = FN(better_##name)(a, best[0]) | (place[0] < 0);                                    \
-      if (rest < LANES) m &= NARROW_MASK(COUNT_UP < (int64_t)rest);                               \
-      best[0] = m ? a : best[0];                                                                  \
-      place[0] = m ? at : place[0];                                                               \
-    }                                                                                             \
-    for (size_t k = 1; k < parts; k += 1) {                                                       \
-      MASK m = FN(better_##name)(best[k], best[0]);                                               \
-      m |= ~FN(better_##name)(best[0], best[k]) & (place[k] < place[0]);                          \
-      best[0] = m ? best[k] : best[0];                                                            \
-      place[0] = m ? place[k] : place[0];                                                         \
-    }                                                                                             \
-    MASK m = (FN(better_##name)(best[0], s.best) | NARROW_MASK(s.place < 0)) & (place[0] >= 0);   \
-    s.best = m ? best[0] : s.best;                                                                \
-    s.place = WIDE_MASK(m) ? WIDE_MASK(place[0]) + start : s.place;                               \
-    *(FN(places) *)state = s;                                                                     \
-  }                                                                                               \
-  static void FN(merge_##name)(void *state, const void *other) {                                  \
-    FN(places) *s = state;                                                                        \
-    const FN(places) *o = other;                                                                  \
-    for (int i = 0; i < LANES; i += 1) {                                                          \
-      if (!FN(prefers_##name)(o->best[i], o->place[i], s->best[i], s->place[i])) continue;        \
-      s->best[i] = o->best[i];                                                                    \
-      s->place[i] = o->place[i];                                                                  \
-    }                                                                                             \
-  }                                                                                               \
-  static void FN(finish_##name)(const void *state, void *result) {                                \
-    const FN(places) *s = state;                                                                  \
-    V best = s->best;                                                                             \
-    VL place = s->place;                                                                          \
-    FOLD_PLACES(name, 8) FOLD_PLACES(name, 4) FOLD_PLACES(name, 2) FOLD_PLACES(name, 1)           \
-    *(int64_t *)result = place[0] < 0 ? 0 : place[0];                                             \
-  }                                                                                               \
-  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                \
-    memset(numbers, 0, n * BYTES_OF(V));                                                          \
-    for (size_t i = 0; i < n; i += 1) places[i] = -1;                                             \
-  }                                                                                               \
-  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *places,                   \
-                                      const csimd_operand *values, int64_t place) {               \
-    SCALAR *best = numbers;                                                                       \
-    const SCALAR *x = values->data;                                                               \
-    for (size_t i = 0; i < n; i += 1) {                                                           \
-      SCALAR a = x[values->step ? i : 0], b = best[i];                                            \
-      int better = (is_better) | (places[i] < 0);                                                 \
-      best[i] = better ? a : b;                                                                   \
-      places[i] = better ? place : places[i];                                                     \
-    }                                                                                             \
-  }                                                                                               \
-  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                  \
-                                       const void *other, const int64_t *other_places) {          \
-    SCALAR *best = numbers;                                                                       \
-    const SCALAR *x = other;                                                                      \
-    for (size_t i = 0; i < n; i += 1) {                                                           \
-      if (!FN(prefers_##name)(x[i], other_places[i], best[i], places[i])) continue;               \
-      best[i] = x[i];                                                                             \
-      places[i] = other_places[i];                                                                \
-    }                                                                                             \
+#define REDUCE_INDEX(name, is_better)                                                                  \
+  static void FN(begin_##name)(void *state) {                                                          \
+    FN(places) *s = state;                                                                             \
+    s->best = (V)(0);                                                                                  \
+    s->place = (VL)(-1);                                                                               \
+  }                                                                                                    \
+  INLINE int FN(prefers_##name)(SCALAR a, int64_t at_a, SCALAR b, int64_t at_b) {                      \
+    if (at_a < 0 || at_b < 0) return at_b < 0 && at_a >= 0;                                            \
+    if (is_better) return 1;                                                                           \
+    SCALAR swap = a;                                                                                   \
+    a = b;                                                                                             \
+    b = swap;                                                                                          \
+    return !(is_better) && at_a < at_b;                                                                \
+  }                                                                                                    \
+  INLINE MASK FN(better_##name)(V a, V b) { return MASK_OF(is_better); }                               \
+  /* Four vectors in turn, so that comparisons need not wait for each other. */                        \
+  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,       \
+                              const char *ahead) {                                                     \
+    FN(places) s = *(FN(places) *)state;                                                               \
+    const char *x = values->data;                                                                      \
+    size_t step = values->step * LANES * BYTES_OF(V);                                                  \
+    size_t whole = n / LANES, parts = whole < 4 ? whole : 4;                                           \
+    /* Places count from 0 on, in integers as wide as the numbers; where none was seen they are -1. */ \
+    MASK at = NARROW_MASK(COUNT_UP);                                                                   \
+    V best[4];                                                                                         \
+    MASK place[4];                                                                                     \
+    for (size_t k = 0; k < 4; k += 1) {                                                                \
+      best[k] = (V)(0);                                                                                \
+      place[k] = (MASK)(-1);                                                                           \
+      if (k >= parts) continue;                                                                        \
+      best[k] = LOAD(V, x + k * step);                                                                 \
+      place[k] = at;                                                                                   \
+      at += LANES;                                                                                     \
+    }                                                                                                  \
+    size_t i = parts;                                                                                  \
+    for (; i + 4 <= whole; i += 4) {                                                                   \
+      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + i * step + at);    \
+      for (size_t k = 0; k < 4; k += 1) {                                                              \
+        V a = LOAD(V, x + (i + k) * step);                                                             \
+        MASK m = FN(better_##name)(a, best[k]);                                                        \
+        best[k] = m ? a : best[k];                                                                     \
+        place[k] = m ? at + (int)(k * LANES) : place[k];                                               \
+      }                                                                                                \
+      at += 4 * LANES;                                                                                 \
+    }                                                                                                  \
+    for (; i * LANES < n; i += 1, at += LANES) {                                                       \
+      V a = (V)(0);                                                                                    \
+      size_t rest = n - i * LANES;                                                                     \
+      if (rest >= LANES) a = LOAD(V, x + i * step); else COPY_SOME(V)(&a, x + i * step, rest);         \
+      MASK m = FN(better_##name)(a, best[0]) | (place[0] < 0);                                         \
+      if (rest < LANES) m &= NARROW_MASK(COUNT_UP < (int64_t)rest);                                    \
+      best[0] = m ? a : best[0];                                                                       \
+      place[0] = m ? at : place[0];                                                                    \
+    }                                                                                                  \
+    for (size_t k = 1; k < parts; k += 1) {                                                            \
+      MASK m = FN(better_##name)(best[k], best[0]);                                                    \
+      m |= ~FN(better_##name)(best[0], best[k]) & (place[k] < place[0]);                               \
+      best[0] = m ? best[k] : best[0];                                                                 \
+      place[0] = m ? place[k] : place[0];                                                              \
+    }                                                                                                  \
+    MASK m = (FN(better_##name)(best[0], s.best) | NARROW_MASK(s.place < 0)) & (place[0] >= 0);        \
+    s.best = m ? best[0] : s.best;                                                                     \
+    s.place = WIDE_MASK(m) ? WIDE_MASK(place[0]) + start : s.place;                                    \
+    *(FN(places) *)state = s;                                                                          \
+  }                                                                                                    \
+  static void FN(merge_##name)(void *state, const void *other) {                                       \
+    FN(places) *s = state;                                                                             \
+    const FN(places) *o = other;                                                                       \
+    for (int i = 0; i < LANES; i += 1) {                                                               \
+      if (!FN(prefers_##name)(o->best[i], o->place[i], s->best[i], s->place[i])) continue;             \
+      s->best[i] = o->best[i];                                                                         \
+      s->place[i] = o->place[i];                                                                       \
+    }                                                                                                  \
+  }                                                                                                    \
+  static void FN(finish_##name)(const void *state, void *result) {                                     \
+    const FN(places) *s = state;                                                                       \
+    V best = s->best;                                                                                  \
+    VL place = s->place;                                                                               \
+    FOLD_PLACES(name, 8) FOLD_PLACES(name, 4) FOLD_PLACES(name, 2) FOLD_PLACES(name, 1)                \
+    *(int64_t *)result = place[0] < 0 ? 0 : place[0];                                                  \
+  }                                                                                                    \
+  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                     \
+    memset(numbers, 0, n * BYTES_OF(V));                                                               \
+    for (size_t i = 0; i < n; i += 1) places[i] = -1;                                                  \
+  }                                                                                                    \
+  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *places,                        \
+                                      const csimd_operand *values, int64_t place) {                    \
+    SCALAR *best = numbers;                                                                            \
+    const SCALAR *x = values->data;                                                                    \
+    for (size_t i = 0; i < n; i += 1) {                                                                \
+      SCALAR a = x[values->step ? i : 0], b = best[i];                                                 \
+      int better = (is_better) | (places[i] < 0);                                                      \
+      best[i] = better ? a : b;                                                                        \
+      places[i] = better ? place : places[i];                                                          \
+    }                                                                                                  \
+  }                                                                                                    \
+  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                       \
+                                       const void *other, const int64_t *other_places) {               \
+    SCALAR *best = numbers;                                                                            \
+    const SCALAR *x = other;                                                                           \
+    for (size_t i = 0; i < n; i += 1) {                                                                \
+      if (!FN(prefers_##name)(x[i], other_places[i], best[i], places[i])) continue;                    \
+      best[i] = x[i];                                                                                  \
+      places[i] = other_places[i];                                                                     \
+    }                                                                                                  \
   }
 #include "../../Kernels/reduce.def"
 #undef REDUCE
@@ -237,7 +237,7 @@ TAKE(sum_exp_difference, sum, (V)(0), FN(exp)(a - LOAD(V, values[1].data)))
 #endif
 #undef TAKE
 
-#define REDUCER(name, is_index, take_lines)                                                       \
+#define REDUCER(name, is_index, take_lines)                                                          \
   {#name, is_index, 0, FN(begin_##name), FN(take_##name), FN(merge_##name), FN(finish_##name),       \
    FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name)},
 #define REDUCE(name, identity, expression) REDUCER(name, 0, FN(take_lines_##name))

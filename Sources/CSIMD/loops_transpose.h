@@ -3,72 +3,72 @@
 // How far ahead a line is asked for.
 #define PREFETCH_NUMBERS 64
 #define PREFETCH_LINES 24
-#define TURN_LOOP _Pragma("clang loop unroll(full)")
+#define TRANSPOSE_LOOP _Pragma("clang loop unroll(full)")
 #if CSIMD_REGISTERS >= 32
-#define TURN_WIDTH 16
-typedef VF turn_row;
-#define TURN_PAIR(distance, low, high)                                                    \
-  TURN_LOOP for (int i = 0; i < 16; i += 1) {                                             \
+#define TRANSPOSE_WIDTH 16
+typedef VF transposed_row;
+#define TRANSPOSE_PAIR(distance, low, high)                                               \
+  TRANSPOSE_LOOP for (int i = 0; i < 16; i += 1) {                                        \
     if (i & distance) continue;                                                           \
     VF x = a[i], y = a[i + distance];                                                     \
     a[i] = __builtin_shufflevector(x, y, low);                                            \
     a[i + distance] = __builtin_shufflevector(x, y, high);                                \
   }
 #define ORDER(...) __VA_ARGS__
-INLINE void turn_registers(VF *a) {
-  TURN_PAIR(1, ORDER(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
-            ORDER(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
-  TURN_PAIR(2, ORDER(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
-            ORDER(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
-  TURN_PAIR(4, ORDER(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
-            ORDER(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
-  TURN_PAIR(8, ORDER(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
-            ORDER(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
+INLINE void transpose_registers(VF *a) {
+  TRANSPOSE_PAIR(1, ORDER(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
+                 ORDER(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+  TRANSPOSE_PAIR(2, ORDER(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+                 ORDER(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+  TRANSPOSE_PAIR(4, ORDER(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
+                 ORDER(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
+  TRANSPOSE_PAIR(8, ORDER(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+                 ORDER(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
 }
 #else
-#define TURN_WIDTH 8
-typedef float turn_row __attribute__((ext_vector_type(8)));
-#define TURN_PAIR(distance, low, high)                                                    \
-  TURN_LOOP for (int i = 0; i < 8; i += 1) {                                              \
-    if (i & distance) continue;                                                           \
-    turn_row x = a[i], y = a[i + distance];                                               \
-    a[i] = __builtin_shufflevector(x, y, low);                                            \
-    a[i + distance] = __builtin_shufflevector(x, y, high);                                \
+#define TRANSPOSE_WIDTH 8
+typedef float transposed_row __attribute__((ext_vector_type(8)));
+#define TRANSPOSE_PAIR(distance, low, high)                                                    \
+  TRANSPOSE_LOOP for (int i = 0; i < 8; i += 1) {                                              \
+    if (i & distance) continue;                                                                \
+    transposed_row x = a[i], y = a[i + distance];                                              \
+    a[i] = __builtin_shufflevector(x, y, low);                                                 \
+    a[i + distance] = __builtin_shufflevector(x, y, high);                                     \
   }
 #define ORDER(...) __VA_ARGS__
-INLINE void turn_registers(turn_row *a) {
-  TURN_PAIR(1, ORDER(0, 8, 2, 10, 4, 12, 6, 14), ORDER(1, 9, 3, 11, 5, 13, 7, 15))
-  TURN_PAIR(2, ORDER(0, 1, 8, 9, 4, 5, 12, 13), ORDER(2, 3, 10, 11, 6, 7, 14, 15))
-  TURN_PAIR(4, ORDER(0, 1, 2, 3, 8, 9, 10, 11), ORDER(4, 5, 6, 7, 12, 13, 14, 15))
+INLINE void transpose_registers(transposed_row *a) {
+  TRANSPOSE_PAIR(1, ORDER(0, 8, 2, 10, 4, 12, 6, 14), ORDER(1, 9, 3, 11, 5, 13, 7, 15))
+  TRANSPOSE_PAIR(2, ORDER(0, 1, 8, 9, 4, 5, 12, 13), ORDER(2, 3, 10, 11, 6, 7, 14, 15))
+  TRANSPOSE_PAIR(4, ORDER(0, 1, 2, 3, 8, 9, 10, 11), ORDER(4, 5, 6, 7, 12, 13, 14, 15))
 }
 #endif
-typedef turn_row turn_row_any __attribute__((aligned(4), may_alias));
+typedef transposed_row transposed_row_any __attribute__((aligned(4), may_alias));
 
-INLINE void turn_load(size_t rows, const float *source, ptrdiff_t stride, turn_row *a) {
+INLINE void load_rows(size_t rows, const float *source, ptrdiff_t stride, transposed_row *a) {
   // Rows far apart are not foreseen by the machine.
-  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
+  TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
     if (r < rows) __builtin_prefetch(source + (ptrdiff_t)r * stride + PREFETCH_NUMBERS, 0, 2);
-  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
-    a[r] = r < rows ? (turn_row)LOAD(turn_row, source + (ptrdiff_t)r * stride) : (turn_row)(0);
+  TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
+    a[r] = r < rows ? (transposed_row)LOAD(transposed_row, source + (ptrdiff_t)r * stride) : (transposed_row)(0);
 }
 
-// The transpose of `rows` rows of TURN_WIDTH words, at most as many: pairs are exchanged at distances 1, 2, 4, ….
+// The transpose of `rows` rows of TRANSPOSE_WIDTH words, at most as many: pairs are exchanged at distances 1, 2, 4, ….
 // Lines of the target are written whole, one after the other.
-INLINE void turn_block(size_t rows, const float *source, ptrdiff_t stride, float *target, size_t step) {
-  turn_row a[TURN_WIDTH];
-  turn_load(rows, source, stride, a);
-  turn_registers(a);
-  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1) STORE(turn_row, target + r * step, a[r]);
+INLINE void transpose_block(size_t rows, const float *source, ptrdiff_t stride, float *target, size_t step) {
+  transposed_row a[TRANSPOSE_WIDTH];
+  load_rows(rows, source, stride, a);
+  transpose_registers(a);
+  TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1) STORE(transposed_row, target + r * step, a[r]);
 }
-#undef TURN_PAIR
+#undef TRANSPOSE_PAIR
 #undef ORDER
 
 // A block of a tile. Each line of the source is wanted once: nothing is asked for ahead.
-INLINE void turn_piece(const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
-  turn_row a[TURN_WIDTH];
-  TURN_LOOP for (int r = 0; r < TURN_WIDTH; r += 1) a[r] = LOAD(turn_row, source + r * stride);
-  turn_registers(a);
-  TURN_LOOP for (int r = 0; r < TURN_WIDTH; r += 1) STORE(turn_row, target + r * step, a[r]);
+INLINE void transpose_piece(const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
+  transposed_row a[TRANSPOSE_WIDTH];
+  TRANSPOSE_LOOP for (int r = 0; r < TRANSPOSE_WIDTH; r += 1) a[r] = LOAD(transposed_row, source + r * stride);
+  transpose_registers(a);
+  TRANSPOSE_LOOP for (int r = 0; r < TRANSPOSE_WIDTH; r += 1) STORE(transposed_row, target + r * step, a[r]);
 }
 
 #define TRANSPOSE_PART(name, S)                                                                  \
@@ -86,30 +86,30 @@ TRANSPOSE_PART(transpose_part_8, uint64_t)
 
 #if defined(CSIMD_HAS_AVX512)
 // A part of a block, at the edge of a tile.
-INLINE void turn_part(
+INLINE void transpose_masked(
     size_t height, size_t width, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   const __mmask16 rows = (__mmask16)((1u << height) - 1), columns = (__mmask16)((1u << width) - 1);
-  turn_row a[TURN_WIDTH];
-  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
-    a[r] = r < width ? (turn_row)_mm512_maskz_loadu_ps(rows, source + (ptrdiff_t)r * stride) : (turn_row)(0);
-  turn_registers(a);
-  TURN_LOOP for (size_t r = 0; r < TURN_WIDTH; r += 1)
+  transposed_row a[TRANSPOSE_WIDTH];
+  TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
+    a[r] = r < width ? (transposed_row)_mm512_maskz_loadu_ps(rows, source + (ptrdiff_t)r * stride) : (transposed_row)(0);
+  transpose_registers(a);
+  TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
     if (r < height) _mm512_mask_storeu_ps(target + (ptrdiff_t)r * step, columns, (__m512)a[r]);
 }
 #endif
 
 // The transpose of at most 16 rows of at most 16 words.
-INLINE void turn_tile(
+INLINE void transpose_tile(
     size_t height, size_t width, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   if (height == 16 && width == 16) {
-    for (int i = 0; i < 16; i += TURN_WIDTH)
-      for (int j = 0; j < 16; j += TURN_WIDTH)
-        turn_piece(source + j * stride + i, stride, target + i * step + j, step);
+    for (int i = 0; i < 16; i += TRANSPOSE_WIDTH)
+      for (int j = 0; j < 16; j += TRANSPOSE_WIDTH)
+        transpose_piece(source + j * stride + i, stride, target + i * step + j, step);
     return;
   }
 #if defined(CSIMD_HAS_AVX512)
   if (height * width >= 32) {
-    turn_part(height, width, source, stride, target, step);
+    transpose_masked(height, width, source, stride, target, step);
     return;
   }
 #endif
@@ -121,7 +121,7 @@ INLINE void turn_tile(
 // is transposed. Lines of the target are gathered first, to be written one after the other.
 #define STREAM_COLUMNS 32
 #define STREAM_ROWS 1024
-static void turn_stream(
+static void transpose_streamed(
     size_t rows, size_t columns, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   enum { LENGTH = STREAM_COLUMNS + 16 };
   _Alignas(64) float lines[16 * LENGTH];
@@ -136,13 +136,13 @@ static void turn_stream(
         size_t height = bottom - r < 16 ? bottom - r : 16;
         for (size_t c = 0; c < width; c += 16) {
           for (int line = 0; left < columns && line < 16; line += 1) foresee_line(&next);
-          turn_tile(height, width - c < 16 ? width - c : 16, source + (ptrdiff_t)(strip + c) * stride + r, stride,
+          transpose_tile(height, width - c < 16 ? width - c : 16, source + (ptrdiff_t)(strip + c) * stride + r, stride,
                     lines + c, LENGTH);
         }
         for (size_t i = 0; i < height; i += 1) {
           float *line = target + (ptrdiff_t)(r + i) * step + strip;
-          for (size_t c = 0; c < whole; c += TURN_WIDTH)
-            __builtin_nontemporal_store(*(turn_row *)(lines + i * LENGTH + c), (turn_row *)(line + c));
+          for (size_t c = 0; c < whole; c += TRANSPOSE_WIDTH)
+            __builtin_nontemporal_store(*(transposed_row *)(lines + i * LENGTH + c), (transposed_row *)(line + c));
           for (size_t c = whole; c < width; c += 1) line[c] = lines[i * LENGTH + c];
         }
       }
@@ -157,34 +157,34 @@ static void turn_stream(
 // the target written once. With rows walked first, lines of the source that lie a power of two apart would be
 // fetched for each 16 rows again.
 #define TRANSPOSE_STRIP 64
-#define TRANSPOSE(name, S, streamed, tile)                                                       \
-  static void name(size_t rows, size_t columns, const void *source, ptrdiff_t source_stride,     \
-                   void *target, ptrdiff_t target_stride, int is_large) {                        \
-    streamed                                                                                     \
-    for (size_t strip = 0; strip < columns; strip += TRANSPOSE_STRIP) {                          \
-      size_t end = columns - strip < TRANSPOSE_STRIP ? columns : strip + TRANSPOSE_STRIP;        \
-      for (size_t top = 0; top < rows; top += TRANSPOSE_STRIP) {                                 \
-        size_t bottom = rows - top < TRANSPOSE_STRIP ? rows : top + TRANSPOSE_STRIP;             \
-        for (size_t c = strip; c < end; c += 16)                                                 \
-          for (size_t r = top; r < bottom; r += 16) {                                            \
+#define TRANSPOSE(name, S, streamed, tile)                                                          \
+  static void name(size_t rows, size_t columns, const void *source, ptrdiff_t source_stride,        \
+                   void *target, ptrdiff_t target_stride, int is_large) {                           \
+    streamed                                                                                        \
+    for (size_t strip = 0; strip < columns; strip += TRANSPOSE_STRIP) {                             \
+      size_t end = columns - strip < TRANSPOSE_STRIP ? columns : strip + TRANSPOSE_STRIP;           \
+      for (size_t top = 0; top < rows; top += TRANSPOSE_STRIP) {                                    \
+        size_t bottom = rows - top < TRANSPOSE_STRIP ? rows : top + TRANSPOSE_STRIP;                \
+        for (size_t c = strip; c < end; c += 16)                                                    \
+          for (size_t r = top; r < bottom; r += 16) {                                               \
             size_t height = bottom - r < 16 ? bottom - r : 16, width = end - c < 16 ? end - c : 16; \
-            const S *from = (const S *)source + (ptrdiff_t)c * source_stride + (ptrdiff_t)r;     \
-            S *to = (S *)target + (ptrdiff_t)r * target_stride + (ptrdiff_t)c;                   \
-            tile(height, width, from, source_stride, to, target_stride);                         \
-          }                                                                                      \
-      }                                                                                          \
-    }                                                                                            \
+            const S *from = (const S *)source + (ptrdiff_t)c * source_stride + (ptrdiff_t)r;        \
+            S *to = (S *)target + (ptrdiff_t)r * target_stride + (ptrdiff_t)c;                      \
+            tile(height, width, from, source_stride, to, target_stride);                            \
+          }                                                                                         \
+      }                                                                                             \
+    }                                                                                               \
   }
 #define STREAMED_WORDS                                                                           \
   if (is_large && ((uintptr_t)target | (size_t)target_stride * 4) % 64 == 0) {                   \
-    turn_stream(rows, columns, source, source_stride, target, target_stride);                    \
+    transpose_streamed(rows, columns, source, source_stride, target, target_stride);             \
     return;                                                                                      \
   }
 TRANSPOSE(transpose_1, uint8_t, , transpose_part_1)
 TRANSPOSE(transpose_2, uint16_t, , transpose_part_2)
-TRANSPOSE(transpose_4, float, STREAMED_WORDS, turn_tile)
+TRANSPOSE(transpose_4, float, STREAMED_WORDS, transpose_tile)
 TRANSPOSE(transpose_8, uint64_t, , transpose_part_8)
 #undef TRANSPOSE
 #undef TRANSPOSE_STRIP
 #undef STREAMED_WORDS
-#undef TURN_LOOP
+#undef TRANSPOSE_LOOP

@@ -65,11 +65,11 @@ INLINE void winograd_weight_gradient_line(const VF *m, int step, VF *to, int to_
 }
 
 // Where a tile is: its image, and the place of its first result.
-#define FOR_EACH_TILE(...)                                                                  \
-  for (size_t tile = first; tile < first + count; tile += 1) {                              \
-    size_t image = tile / (w->tiles_y * w->tiles_x), place = tile % (w->tiles_y * w->tiles_x); \
+#define FOR_EACH_TILE(...)                                                                           \
+  for (size_t tile = first; tile < first + count; tile += 1) {                                       \
+    size_t image = tile / (w->tiles_y * w->tiles_x), place = tile % (w->tiles_y * w->tiles_x);       \
     ptrdiff_t top = (ptrdiff_t)(place / w->tiles_x * 4), left = (ptrdiff_t)(place % w->tiles_x * 4); \
-    __VA_ARGS__                                                                             \
+    __VA_ARGS__                                                                                      \
   }
 
 static void winograd_patches(
@@ -138,7 +138,7 @@ static void winograd_gradients(
 #define TAPS 9
 
 static void winograd_weights(
-    size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_turned, float *to, size_t distance,
+    size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_flipped, float *to, size_t distance,
     size_t pitch) {
   for (size_t first = 0; first < rows; first += LANES) {
     float lines[LANES * TAPS][LANES];
@@ -151,7 +151,7 @@ static void winograd_weights(
     }
     for (size_t r = 0; r < count; r += 1, to += pitch) {
       VF g[TAPS], t[18], u[SPOTS];
-      PATCH_LOOP for (int i = 0; i < TAPS; i += 1) g[i] = LOAD(VF, lines[r * TAPS + (size_t)(is_turned ? 8 - i : i)]);
+      PATCH_LOOP for (int i = 0; i < TAPS; i += 1) g[i] = LOAD(VF, lines[r * TAPS + (size_t)(is_flipped ? 8 - i : i)]);
       PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_line(g + i, 3, t + i, 3);
       PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_line(t + 3 * i, 1, u + 6 * i, 1);
       PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) STORE(VF, to + (size_t)i * distance, u[i]);

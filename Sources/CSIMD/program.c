@@ -298,8 +298,8 @@ void csimd_run(
 
 // ---- Rows of a tile
 
-/// Turns what an array whose neighbours follow each other along rows holds for some rows of a tile.
-static int turn_rows(
+/// Transposes what an array whose neighbours follow each other along rows holds for some rows of a tile.
+static int transpose_rows(
     const csimd_kernel *kernel, const csimd_argument *argument, const char *base, const csimd_tile *tile,
     int64_t first, int64_t rows, char *slot) {
   if (argument->kind != CSIMD_TENSOR || !is_stored_as_lane(argument->dtype) || rows < 2 || tile->columns < 2) return 0;
@@ -332,7 +332,7 @@ static void gather_rows(
   }
   const char *base = argument->kind == CSIMD_TENSOR ? frame->values[argument->index] : NULL;
   reg->data = slot;
-  if (tile->is_regular && turn_rows(kernel, argument, base, tile, first, rows, slot)) return;
+  if (tile->is_regular && transpose_rows(kernel, argument, base, tile, first, rows, slot)) return;
   for (int64_t row = 0; row < rows; row += 1) {
     int64_t start = tile->start + (first + row) * tile->width;
     for (int64_t count = tile->columns; count > 0;) {

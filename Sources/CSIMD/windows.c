@@ -4,63 +4,63 @@
 
 // Calls `body` with line (the number of the tap), row, part (a span), and place: where in the image the row
 // starts, or −1 for a row outside.
-#define FOR_EACH_ROW(w, body)                                                                       \
-  ptrdiff_t line = 0;                                                                               \
-  for (ptrdiff_t c = 0; c < w->channels; c += 1)                                                    \
-    for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                                              \
-      for (ptrdiff_t ky = 0; ky < w->kernel[1]; ky += 1)                                            \
-        for (ptrdiff_t kx = 0; kx < w->kernel[2]; kx += 1, line += 1) {                             \
-          csimd_span part = csimd_inner_span(w, kx);                                                \
-          ptrdiff_t plane = first_row / w->output[1], rest = first_row % w->output[1];              \
-          for (ptrdiff_t row = first_row; row < last_row; row += 1) {                               \
-            ptrdiff_t z, y, place = -1;                                                             \
+#define FOR_EACH_ROW(w, body)                                                                          \
+  ptrdiff_t line = 0;                                                                                  \
+  for (ptrdiff_t c = 0; c < w->channels; c += 1)                                                       \
+    for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                                                 \
+      for (ptrdiff_t ky = 0; ky < w->kernel[1]; ky += 1)                                               \
+        for (ptrdiff_t kx = 0; kx < w->kernel[2]; kx += 1, line += 1) {                                \
+          csimd_span part = csimd_inner_span(w, kx);                                                   \
+          ptrdiff_t plane = first_row / w->output[1], rest = first_row % w->output[1];                 \
+          for (ptrdiff_t row = first_row; row < last_row; row += 1) {                                  \
+            ptrdiff_t z, y, place = -1;                                                                \
             if (csimd_outer_position(w, 0, plane, kz, &z) && csimd_outer_position(w, 1, rest, ky, &y)) \
-              place = ((c * w->input[0] + z) * w->input[1] + y) * w->input[2];                      \
-            body;                                                                                   \
-            rest += 1;                                                                              \
-            if (rest < w->output[1]) continue;                                                      \
-            rest = 0;                                                                               \
-            plane += 1;                                                                             \
-          }                                                                                         \
+              place = ((c * w->input[0] + z) * w->input[1] + y) * w->input[2];                         \
+            body;                                                                                      \
+            rest += 1;                                                                                 \
+            if (rest < w->output[1]) continue;                                                         \
+            rest = 0;                                                                                  \
+            plane += 1;                                                                                \
+          }                                                                                            \
         }
 
 // Every other number, four at a time; one more may be read behind the last.
-#define EVERY_OTHER(name, S)                                                                        \
-  typedef S name##_vector __attribute__((ext_vector_type(4), aligned(sizeof(S)), may_alias));       \
-  static void name(S *to, const S *from, ptrdiff_t count) {                                         \
-    ptrdiff_t i = 0;                                                                                \
-    for (; i + 4 <= count; i += 4) {                                                                \
+#define EVERY_OTHER(name, S)                                                                                         \
+  typedef S name##_vector __attribute__((ext_vector_type(4), aligned(sizeof(S)), may_alias));                        \
+  static void name(S *to, const S *from, ptrdiff_t count) {                                                          \
+    ptrdiff_t i = 0;                                                                                                 \
+    for (; i + 4 <= count; i += 4) {                                                                                 \
       name##_vector low = *(const name##_vector *)(from + 2 * i), high = *(const name##_vector *)(from + 2 * i + 4); \
-      *(name##_vector *)(to + i) = __builtin_shufflevector(low, high, 0, 2, 4, 6);                  \
-    }                                                                                               \
-    for (; i < count; i += 1) to[i] = from[2 * i];                                                  \
+      *(name##_vector *)(to + i) = __builtin_shufflevector(low, high, 0, 2, 4, 6);                                   \
+    }                                                                                                                \
+    for (; i < count; i += 1) to[i] = from[2 * i];                                                                   \
   }
 EVERY_OTHER(every_other4, uint32_t)
 EVERY_OTHER(every_other8, uint64_t)
 
-#define UNFOLD(name, S, every_other)                                                                           \
-  static void name(const csimd_windows *w, const S *image, ptrdiff_t first_row, ptrdiff_t last_row, \
-                   S *lines, ptrdiff_t line_stride) {                                               \
-    ptrdiff_t width = w->output[2], stride = w->stride[2];                                          \
-    FOR_EACH_ROW(w, {                                                                               \
-      S *to = lines + line * line_stride + (row - first_row) * width;                               \
-      if (place < 0) {                                                                              \
-        memset(to, 0, (size_t)width * sizeof(S));                                                   \
-      } else {                                                                                      \
-        const S *from = image + place + part.start;                                                 \
+#define UNFOLD(name, S, every_other)                                                                    \
+  static void name(const csimd_windows *w, const S *image, ptrdiff_t first_row, ptrdiff_t last_row,     \
+                   S *lines, ptrdiff_t line_stride) {                                                   \
+    ptrdiff_t width = w->output[2], stride = w->stride[2];                                              \
+    FOR_EACH_ROW(w, {                                                                                   \
+      S *to = lines + line * line_stride + (row - first_row) * width;                                   \
+      if (place < 0) {                                                                                  \
+        memset(to, 0, (size_t)width * sizeof(S));                                                       \
+      } else {                                                                                          \
+        const S *from = image + place + part.start;                                                     \
         for (ptrdiff_t at = 0; at < (part.last - part.first) * stride; at += 64 / (ptrdiff_t)sizeof(S)) \
-          csimd_foresee(from + at);                                                                 \
-        for (ptrdiff_t i = 0; i < part.first; i += 1) to[i] = 0;                                    \
-        if (stride == 1) {                                                                          \
-          memcpy(to + part.first, from, (size_t)(part.last - part.first) * sizeof(S));              \
-        } else if (stride == 2) {                                                                   \
-          every_other(to + part.first, from, part.last - part.first);                               \
-        } else {                                                                                    \
-          for (ptrdiff_t i = part.first; i < part.last; i += 1, from += stride) to[i] = *from;      \
-        }                                                                                           \
-        for (ptrdiff_t i = part.last; i < width; i += 1) to[i] = 0;                                 \
-      }                                                                                             \
-    })                                                                                              \
+          csimd_foresee(from + at);                                                                     \
+        for (ptrdiff_t i = 0; i < part.first; i += 1) to[i] = 0;                                        \
+        if (stride == 1) {                                                                              \
+          memcpy(to + part.first, from, (size_t)(part.last - part.first) * sizeof(S));                  \
+        } else if (stride == 2) {                                                                       \
+          every_other(to + part.first, from, part.last - part.first);                                   \
+        } else {                                                                                        \
+          for (ptrdiff_t i = part.first; i < part.last; i += 1, from += stride) to[i] = *from;          \
+        }                                                                                               \
+        for (ptrdiff_t i = part.last; i < width; i += 1) to[i] = 0;                                     \
+      }                                                                                                 \
+    })                                                                                                  \
   }
 UNFOLD(unfold4, uint32_t, every_other4)
 UNFOLD(unfold8, uint64_t, every_other8)

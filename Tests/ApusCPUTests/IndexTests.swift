@@ -152,8 +152,7 @@ import Testing
   }
 
   @Test func philoxMatchesTheKnownAnswer() throws {
-    // From the test vectors of Random123 (kat_vectors), philox4x32 10: zero counter and key, and the
-    // digits of pi.
+    // From the test vectors of Random123 (kat_vectors), philox4x32 10: zero counter and key.
     var builder = PlanBuilder()
     let (seed, counter) = (builder.scalar(.integer(0), .int64), builder.scalar(.integer(0), .int64))
     let words = builder.output(70_001, .int32)

@@ -40,8 +40,8 @@ extension StepBuilder {
   private func pointwiseProduct(_ step: Convolution) -> Matmul? {
     let g = step.geometry
     let pixels = g.output.wrappedProduct
-    guard step.pass != .weightGradient, step.dtype.isFloatingPoint, g.groups == 1, g.kernel == SIMD3(1, 1, 1),
-      g.stride == SIMD3(1, 1, 1), g.padding == SIMD3(0, 0, 0), g.input == g.output, pixels >= Self.leastPixels
+    guard step.pass != .weightGradient, step.dtype.isFloatingPoint, g.groups == 1, g.isPointwise,
+      pixels >= Self.leastPixels
     else { return nil }
     let isForward = step.pass == .output
     let (m, k) = isForward ? (g.outputChannels, g.inputChannels) : (g.inputChannels, g.outputChannels)

@@ -56,7 +56,7 @@ struct PlaneWeights {
       weights = panels + count
       load(weightCount, weights, context.address(value), 1)
     }
-    let perTask = max(1, 16384 / max(1, geometry.tapCount * 8))
+    let perTask = max(1, TaskLimits.elementCount / max(1, geometry.tapCount * 8))
     let source = weights
     context.pool.run((blocks.count + perTask - 1) / perTask) { task, _ in
       for index in (task * perTask)..<min((task + 1) * perTask, blocks.count) {

@@ -33,7 +33,7 @@ final class PoolingStep: CPUStep {
     leftSize = isAverageBackward ? outputSize : inputSize
     rightSize = step.pass == .select ? inputSize : step.right == nil ? 0 : outputSize
     resultSize = step.pass == .backward ? inputSize : outputSize
-    grain = max(1, 16384 / max(1, outputSize * step.window.wrappedProduct + inputSize))
+    grain = max(1, TaskLimits.elementCount / max(1, outputSize * step.window.wrappedProduct + inputSize))
     roomByteCount = (step.output.z * 16 + 63) & ~63
     let converted = step.dtype.isLane ? 0 : leftSize + rightSize
     workspaceByteCount =
@@ -59,7 +59,9 @@ final class PoolingStep: CPUStep {
         workspace += (planes.count * resultSize * lane.byteCount + 63) & ~63
       }
       for (number, plane) in planes.enumerated() {
-        pool(plane, left, right, core + number * resultSize * lane.byteCount, room, workspace)
+        pool(
+          plane, of: left, and: right, to: core + number * resultSize * lane.byteCount, room: room, workspace: workspace
+        )
       }
       let range = (planes.lowerBound * resultSize)..<(planes.upperBound * resultSize)
       epilogue.run(range, core: core, frame, workspace: workspace)
@@ -67,21 +69,21 @@ final class PoolingStep: CPUStep {
   }
 
   private func pool(
-    _ plane: Int, _ left: UnsafeMutableRawPointer, _ right: UnsafeMutableRawPointer?,
-    _ result: UnsafeMutableRawPointer, _ room: UnsafeMutableRawPointer, _ workspace: UnsafeMutableRawPointer
+    _ plane: Int, of left: UnsafeMutableRawPointer, and right: UnsafeMutableRawPointer?,
+    to result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer, workspace: UnsafeMutableRawPointer
   ) {
     let first = converted(left, plane, leftSize, workspace)
     let second = right.map { converted($0, plane, rightSize, workspace + leftSize * lane.byteCount) }
     let counts: Int32 = step.countsPadding ? 1 : 0
     withUnsafePointer(to: windows) { windows in
       switch (step.kind, step.pass) {
-      case (.maximum, .forward): pick(loops.pointee.pool_maximum)(windows, first, result)
+      case (.maximum, .forward): lane.entry(of: loops.pointee.pool_maximum)(windows, first, result)
       case (.maximum, .backward):
-        pick(loops.pointee.pool_maximum_gradient)(windows, first, second!, result, room)
-      case (.maximum, .select): pick(loops.pointee.pool_selection)(windows, first, second!, result, room)
+        lane.entry(of: loops.pointee.pool_maximum_gradient)(windows, first, second!, result, room)
+      case (.maximum, .select): lane.entry(of: loops.pointee.pool_selection)(windows, first, second!, result, room)
       case (.average, .backward):
-        pick(loops.pointee.pool_average_gradient)(windows, first, counts, result, room)
-      case (.average, _): pick(loops.pointee.pool_average)(windows, first, counts, result, room)
+        lane.entry(of: loops.pointee.pool_average_gradient)(windows, first, counts, result, room)
+      case (.average, _): lane.entry(of: loops.pointee.pool_average)(windows, first, counts, result, room)
       }
     }
   }
@@ -94,15 +96,5 @@ final class PoolingStep: CPUStep {
     guard !step.dtype.isLane else { return source }
     load(size, room, source, 1)
     return room
-  }
-
-  /// The function of this step's lane.
-  private func pick<F>(_ functions: (F?, F?, F?, F?)) -> F {
-    switch lane {
-    case .int32: functions.0!
-    case .int64: functions.1!
-    case .float32: functions.2!
-    case .float64: functions.3!
-    }
   }
 }

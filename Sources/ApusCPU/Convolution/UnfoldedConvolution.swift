@@ -31,14 +31,14 @@ final class UnfoldedConvolutionStep: CPUStep {
       let (rest, rowBlock) = task.quotientAndRemainder(dividingBy: geometry.rowBlocks)
       let (imageBlock, group) = rest.quotientAndRemainder(dividingBy: geometry.g.groups)
       run(
-        geometry.images(imageBlock), group, geometry.rows(rowBlock), input, weights, frame,
-        workspaces[worker])
+        geometry.images(imageBlock), group, geometry.rows(rowBlock), of: input, weights: weights, frame,
+        workspace: workspaces[worker])
     }
   }
 
   private func run(
-    _ images: Range<Int>, _ group: Int, _ rows: Range<Int>, _ input: UnsafeMutableRawPointer,
-    _ weights: UnsafeMutableRawPointer, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
+    _ images: Range<Int>, _ group: Int, _ rows: Range<Int>, of input: UnsafeMutableRawPointer,
+    weights: UnsafeMutableRawPointer, _ frame: RunFrame, workspace: UnsafeMutableRawPointer
   ) {
     let room = workspace + geometry.linesByteCount + geometry.pixelsByteCount
     let lines = geometry.unfold(input, images, group: group, rows, into: workspace, room: room)
@@ -101,13 +101,14 @@ final class UnfoldedInputGradientStep: CPUStep {
     let (gradient, weights) = (context.address(gradient), geometry.weights(weights, context))
     context.pool.run(geometry.imageBlocks * geometry.g.groups) { task, worker in
       let (block, group) = task.quotientAndRemainder(dividingBy: geometry.g.groups)
-      run(geometry.images(block), group, gradient, weights, frame, workspaces[worker])
+      run(
+        geometry.images(block), group, of: gradient, weights: weights, frame, workspace: workspaces[worker])
     }
   }
 
   private func run(
-    _ images: Range<Int>, _ group: Int, _ gradient: UnsafeMutableRawPointer,
-    _ weights: UnsafeMutableRawPointer, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
+    _ images: Range<Int>, _ group: Int, of gradient: UnsafeMutableRawPointer,
+    weights: UnsafeMutableRawPointer, _ frame: RunFrame, workspace: UnsafeMutableRawPointer
   ) {
     let size = geometry.lane.byteCount
     let count = geometry.inputs * geometry.inputSize
@@ -120,7 +121,7 @@ final class UnfoldedInputGradientStep: CPUStep {
       place.map { $0 + first(image) * size }
         ?? room + (image - images.lowerBound) * geometry.imageByteCount
     }
-    for image in images where !geometry.isPointwise {
+    for image in images where !geometry.isInPlace {
       core(image).initializeMemory(as: UInt8.self, repeating: 0, count: count * size)
     }
     let factor = MatrixProduct.Factor(
@@ -132,7 +133,7 @@ final class UnfoldedInputGradientStep: CPUStep {
       let pixels = geometry.collect(
         gradient, images, group: group, channels: 0..<geometry.outputs, rows,
         into: workspace + geometry.linesByteCount)
-      if geometry.isPointwise {
+      if geometry.isInPlace {
         product.multiply(
           m: geometry.tapCount, n: width, k: geometry.outputs, factor, pixels,
           core(images.lowerBound) + rows.lowerBound * geometry.g.output.z * size,

@@ -37,11 +37,8 @@ struct UnfoldedGeometry {
       dilation: extents(g.dilation))
   }
 
-  /// Whether an image is its own matrix of windows: kernels of one pixel that meet each pixel once.
-  var isPointwise: Bool {
-    g.kernel.wrappedProduct == 1 && g.stride == SIMD3(1, 1, 1) && g.padding == SIMD3(0, 0, 0)
-      && g.input == g.output && dtype.isLane && imageGrain == 1
-  }
+  /// Whether an image is its own matrix of windows.
+  var isInPlace: Bool { g.isPointwise && dtype.isLane && imageGrain == 1 }
 
   var pixels: Int { g.output.wrappedProduct }
   var rows: Int { g.output.x * g.output.y }
@@ -77,7 +74,7 @@ struct UnfoldedGeometry {
     into lines: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer
   ) -> MatrixProduct.Factor {
     let width = rows.count * g.output.z
-    if isPointwise {
+    if isInPlace {
       let first = (images.lowerBound * g.inputChannels + group * inputs) * inputSize
       return MatrixProduct.Factor(
         input + (first + rows.lowerBound * g.output.z) * lane.byteCount, leading: inputSize)

@@ -50,7 +50,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
       let (part, group) = rest.quotientAndRemainder(dividingBy: geometry.g.groups)
       let channels = (block * channelGrain)..<min((block + 1) * channelGrain, geometry.outputs)
       run(
-        part, group, channels, input, gradient, partials + part * weightCount * size, workspaces[worker])
+        part, group, channels, of: input, gradient: gradient, to: partials + part * weightCount * size,
+        workspace: workspaces[worker])
     }
     var core: UnsafeMutableRawPointer? =
       epilogue.place(context.frame) ?? partials + partCount * weightCount * size
@@ -59,9 +60,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
   }
 
   private func run(
-    _ part: Int, _ group: Int, _ channels: Range<Int>, _ input: UnsafeMutableRawPointer,
-    _ gradient: UnsafeMutableRawPointer, _ partial: UnsafeMutableRawPointer,
-    _ workspace: UnsafeMutableRawPointer
+    _ part: Int, _ group: Int, _ channels: Range<Int>, of input: UnsafeMutableRawPointer,
+    gradient: UnsafeMutableRawPointer, to partial: UnsafeMutableRawPointer, workspace: UnsafeMutableRawPointer
   ) {
     let size = geometry.lane.byteCount
     let result =

@@ -47,7 +47,7 @@ struct WindowAxis {
   }
 
   /// An axis of the input gradient: the inputs `phase`, `phase + stride`, … are read by every `stride`-th tap, which is
-  /// the convolution of the gradient with those taps in turned order.
+  /// the convolution of the gradient with those taps in reversed order.
   ///
   /// - Precondition: the stride or the dilation is 1.
   init(inputGradientOf g: ConvolutionGeometry, axis: Int, phase: Int) {

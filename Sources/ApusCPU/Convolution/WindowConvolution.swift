@@ -2,7 +2,7 @@ import ApusDevice
 import CSIMD
 
 /// The output or the input gradient of a convolution with channels last, or the output of one of few channels whose
-/// images have channels first: its tasks turn their results while a cache has them.
+/// images have channels first: its tasks transpose their results while a cache has them.
 ///
 /// The windows of results that read the same taps are rows of a matrix whose elements are a fixed distance apart: a row
 /// of pixels, a column of them, or a pixel of several images. They are multiplied with panels of the weights where they
@@ -16,9 +16,9 @@ final class WindowConvolutionStep: CPUStep {
   private let epilogue: TileEpilogue
   private let source: Int
   private let loops: UnsafePointer<csimd_table>
-  /// Turns a task's results, and the bytes that they have before that.
+  /// Transposes a task's results, and the bytes that they have before that.
   private let block: BlockTransposition?
-  private let unturnedByteCount: Int
+  private let channelsLastByteCount: Int
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
     geometry = WindowGeometry(step.geometry, pass: step.pass, order: step.order)
@@ -37,8 +37,8 @@ final class WindowConvolutionStep: CPUStep {
         columns: schedule.rowsOfTask * results.width, stride: results.channel,
         resultByteCount: epilogue.isPlain ? geometry.images * results.image * MemoryLayout<Float>.size : 0, loops)
       : nil
-    unturnedByteCount = results.isPlanar ? (schedule.largestTask * MemoryLayout<Float>.size + 63) & ~63 : 0
-    workspaceByteCount = unturnedByteCount + (block?.roomByteCount ?? 0) + epilogue.workspaceByteCount
+    channelsLastByteCount = results.isPlanar ? (schedule.largestTask * MemoryLayout<Float>.size + 63) & ~63 : 0
+    workspaceByteCount = channelsLastByteCount + (block?.roomByteCount ?? 0) + epilogue.workspaceByteCount
     sharedByteCount = weights.byteCount
   }
 
@@ -90,15 +90,15 @@ final class WindowConvolutionStep: CPUStep {
       pointer: room.assumingMemoryBound(to: Float.self), pixel: channels, line: channels * results.width,
       image: channels * pixels)
     for phase in geometry.phases { multiply(phase, task, source, panels, target) }
-    let turned = room + unturnedByteCount
-    let rest = turned + block.roomByteCount
+    let transposed = room + channelsLastByteCount
+    let rest = transposed + block.roomByteCount
     for (number, image) in task.images.enumerated() {
       let first =
         image * results.image + task.channels.lowerBound * results.channel + task.rows.lowerBound * results.row
       let rows = tiles.target(first, columns: pixels, room: rest)
       block.run(
         rows: channels, columns: pixels, target.pointer + number * target.image, channels, rows.pointer, rows.leading,
-        room: turned)
+        room: transposed)
       tiles.finish(first, rows: channels, columns: pixels, rows, room: rest)
     }
   }

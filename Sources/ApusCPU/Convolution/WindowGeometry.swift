@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// A pass of a convolution with channels last, as windows of its source: that of the output and of the weight's
+/// A pass of a convolution as windows of its source: that of the output and of the weight's
 /// gradient have one phase, that of the input gradient one for each place of a pixel in the stride.
 struct WindowGeometry {
   /// Images `[height, width, channels]`, or `[channels, height, width]`.
@@ -113,7 +113,7 @@ struct WindowLines {
 extension ConvolutionGeometry {
   /// The same sums with an image as one row where pixels do not see each other.
   fileprivate var withLongestRows: ConvolutionGeometry {
-    guard kernel.wrappedProduct == 1, stride.wrappedProduct == 1, input == output else { return self }
+    guard isPointwise else { return self }
     var g = self
     g.input = SIMD3(1, 1, input.wrappedProduct)
     g.output = g.input

@@ -1,4 +1,4 @@
-/// How a pass of a convolution with channels last is cut into tasks, by its sizes alone.
+/// How a pass of a convolution by windows is cut into tasks, by its sizes alone.
 struct WindowSchedule {
   struct Task {
     var images: Range<Int>
@@ -14,8 +14,6 @@ struct WindowSchedule {
 
   /// Tasks that are enough for all threads to end together.
   private static let enough = 16
-  /// Multiply-adds of a task that is worth handing out.
-  private static let leastWork = 500_000
   /// Rows of a product that keep the arithmetic units busy.
   private static let enoughRows = 8
   /// The channels of a block: whole panels.
@@ -31,7 +29,9 @@ struct WindowSchedule {
     let pixelWork = max(1, results.width * geometry.work * results.channels)
     let imageBlocks = (geometry.images + images - 1) / max(1, images)
     func blocks(_ rows: Int) -> Int { imageBlocks * ((results.height + rows - 1) / rows) }
-    while blocks(rows) < Self.enough, rows > Self.enoughRows, rows * images * pixelWork > 2 * Self.leastWork {
+    while blocks(rows) < Self.enough, rows > Self.enoughRows,
+      rows * images * pixelWork > 2 * TaskLimits.multiplyAddCount
+    {
       rows = (rows + 1) / 2
     }
     var channels = (results.channels + Self.channelGrain - 1) / Self.channelGrain * Self.channelGrain

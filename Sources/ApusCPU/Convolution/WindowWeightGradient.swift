@@ -3,7 +3,7 @@ import CSIMD
 
 /// The gradient of a convolution's weights with channels last: for each tap the product of the channels of the pixels
 /// it reads with the channels of the output's gradient, both where they lie. Where the images have channels first, a
-/// block of the gradient is turned for all taps.
+/// block of the gradient is transposed for all taps.
 ///
 /// Small gradients are sums of parts, of some images each; tasks of large ones are some taps and output channels. Both
 /// follow from the sizes.
@@ -23,8 +23,8 @@ final class WindowWeightGradientStep: CPUStep {
   private let input: Int
   private let gradient: Int
   private let loops: UnsafePointer<csimd_table>
-  /// Numbers of a block of a gradient that is turned.
-  private let turnedCount: Int
+  /// Numbers of a block of a gradient that is transposed.
+  private let transposedCount: Int
   /// Bytes of the numbers that are stored at a time, where they wait for their epilogue.
   private let storedByteCount: Int
 
@@ -58,11 +58,11 @@ final class WindowWeightGradientStep: CPUStep {
       ? Self.longestChain : max(Self.shortestChain, min(Self.longestChain, Self.mostOwnNumbers / read))
     let rows = taps.y * taps.x * geometry.source.channels
     storedByteCount = epilogue.hasPlace ? 0 : (Self.storedChannels * rows * MemoryLayout<Float>.size + 63) & ~63
-    turnedCount =
+    transposedCount =
       geometry.results.isPlanar
       ? max(chain, geometry.results.width) * ((panels + blocks - 1) / max(1, blocks)) * 32 : 0
     workspaceByteCount = max(
-      storedByteCount + epilogue.workspaceByteCount, turnedCount * MemoryLayout<Float>.size)
+      storedByteCount + epilogue.workspaceByteCount, transposedCount * MemoryLayout<Float>.size)
     sharedByteCount = parts * count * MemoryLayout<Float>.size
   }
 
@@ -153,7 +153,7 @@ final class WindowWeightGradientStep: CPUStep {
     func moved(rows: Int) -> Factor { Factor(pointer: pointer + rows * row, pixel: pixel, row: row, image: image) }
   }
 
-  /// A block of the gradient, turned where it has channels first.
+  /// A block of the gradient, transposed where it has channels first.
   private func factor(_ block: Block, _ gradient: UnsafePointer<Float>, room: UnsafeMutablePointer<Float>) -> Factor {
     let results = geometry.results
     func start(_ image: Int) -> UnsafePointer<Float> {

@@ -85,7 +85,7 @@ final class WinogradConvolutionStep: CPUStep {
     for first in stride(from: 0, to: panel.channels.count, by: 16) {
       loops.pointee.winograd_weights(
         geometry.source.channels, weights + (panel.channels.lowerBound + first) * distances.result, distances.result,
-        distances.source, geometry.isTurned ? 1 : 0, target + first, distance, panel.width)
+        distances.source, geometry.isFlipped ? 1 : 0, target + first, distance, panel.width)
     }
   }
 

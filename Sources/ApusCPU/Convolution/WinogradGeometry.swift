@@ -21,17 +21,17 @@ struct WinogradGeometry {
   let tilesOfImage: (rows: Int, columns: Int)
   /// Where a patch of the source begins before its tile's first result.
   let lead: (y: Int, x: Int)
-  let isTurned: Bool
+  let isFlipped: Bool
 
   /// The geometry of a pass, or `nil` where direct sums are faster. Tiles are those of the pass's result, of the output
   /// for a weight's gradient.
   init?(_ g: ConvolutionGeometry, pass: Convolution.Pass) {
-    isTurned = pass == .inputGradient
+    isFlipped = pass == .inputGradient
     let input = WindowGeometry.Extent(height: g.input.y, width: g.input.z, channels: g.inputChannels)
     let output = WindowGeometry.Extent(height: g.output.y, width: g.output.z, channels: g.outputChannels)
-    (source, results) = isTurned ? (output, input) : (input, output)
+    (source, results) = isFlipped ? (output, input) : (input, output)
     images = g.batch * g.input.x
-    lead = isTurned ? (2 - g.padding.y, 2 - g.padding.z) : (g.padding.y, g.padding.z)
+    lead = isFlipped ? (2 - g.padding.y, 2 - g.padding.z) : (g.padding.y, g.padding.z)
     tilesOfImage = ((results.height + Self.side - 1) / Self.side, (results.width + Self.side - 1) / Self.side)
     guard g.kernel == SIMD3(1, 3, 3), g.stride == SIMD3(1, 1, 1), g.dilation == SIMD3(1, 1, 1),
       min(source.channels, results.channels) >= Self.leastChannels,

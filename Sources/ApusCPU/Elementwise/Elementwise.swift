@@ -11,14 +11,14 @@ final class ElementwiseStep: RowwiseStep {
   private let transposes: [Transposition]
   private let rowCopies: [RowCopy]
   /// Large segments that read along another axis than they write.
-  private let turned: [TurnedKernel]
+  private let tiled: [TiledKernel]
 
   init(_ step: Elementwise, _ builder: StepBuilder) throws(DeviceError) {
     var kernels: [Kernel] = []
     var firstTasks = [0]
     var transposes: [Transposition] = []
     var rowCopies: [RowCopy] = []
-    var turned: [TurnedKernel] = []
+    var tiled: [TiledKernel] = []
     var workspace = 0
     for segment in step.segments where segment.domain.elementCount > 0 {
       if let transpose = Transposition(step.program, segment, builder) {
@@ -33,8 +33,8 @@ final class ElementwiseStep: RowwiseStep {
       let kernel = try Kernel(
         step.program, domain: segment.domain, arguments: segment.arguments, results: segment.results,
         builder)
-      if let kernel = TurnedKernel(kernel, segment) {
-        turned.append(kernel)
+      if let kernel = TiledKernel(kernel, segment) {
+        tiled.append(kernel)
         workspace = max(workspace, kernel.workspaceByteCount)
         continue
       }
@@ -45,15 +45,15 @@ final class ElementwiseStep: RowwiseStep {
     self.firstTasks = firstTasks
     self.transposes = transposes
     self.rowCopies = rowCopies
-    self.turned = turned
-    isSmall = kernels.reduce(0) { $0 + $1.count * $1.weight } <= 65536
+    self.tiled = tiled
+    isSmall = kernels.reduce(0) { $0 + $1.count * $1.weight } <= TaskLimits.weight
     workspaceByteCount = max(workspace, kernels.map(\.workspaceByteCount).max() ?? 0)
   }
 
   func run(_ context: borrowing RunContext) {
     for transpose in transposes { transpose.run(context) }
     for copy in rowCopies { copy.run(context) }
-    for kernel in turned { kernel.run(context) }
+    for kernel in tiled { kernel.run(context) }
     let (frame, workspaces) = (context.frame, context.workspaces)
     if isSmall {
       for kernel in kernels { kernel.run(0..<kernel.count, frame, workspace: workspaces[0]) }
@@ -70,7 +70,7 @@ final class ElementwiseStep: RowwiseStep {
   // MARK: - Rows
 
   /// Whether the step is one kernel that takes any range of its domain.
-  var isWhole: Bool { kernels.count == 1 && turned.isEmpty }
+  var isWhole: Bool { kernels.count == 1 && tiled.isEmpty }
 
   var weight: Int { kernels.reduce(0) { $0 + $1.count * $1.weight } }
 

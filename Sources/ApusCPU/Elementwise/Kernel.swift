@@ -99,11 +99,11 @@ final class Kernel {
   /// Elements of a task: enough to be worth handing out. Each task waits for what it wrote past the caches, so that large
   /// domains have larger ones.
   var grain: Int {
-    let least = 65536 / weight
+    let least = TaskLimits.weight / weight
     return max(1024, min(max(least, count / 256), 8 * least) / 1024 * 1024)
   }
   /// Whether the whole domain is too little work to hand out.
-  var isSmall: Bool { count * weight <= 65536 }
+  var isSmall: Bool { count * weight <= TaskLimits.weight }
 }
 
 /// Places in the workspace, reused when what they hold is no longer needed.

@@ -135,8 +135,7 @@ struct KernelLowering {
     let table = builder.loops.pointee
     switch instruction.function {
     case "select":
-      let loops = [table.select.0, table.select.1, table.select.2, table.select.3]
-      return loops[Int(instruction.result.rawValue)]!
+      return instruction.result.entry(of: table.select)
     case "convert":
       return csimd_find_conversion(
         builder.loops, Int32(instruction.lane.rawValue), Int32(instruction.result.rawValue))

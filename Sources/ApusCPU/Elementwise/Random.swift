@@ -5,7 +5,7 @@ import CSIMD
 final class RandomStep: CPUStep {
   private let step: RandomBits
   private let philox: @convention(c) (Int, UnsafeMutablePointer<UInt32>?, UInt64, UInt64, UInt64) -> Void
-  private static let grain = 16384
+  private static let grain = TaskLimits.elementCount
 
   init(_ step: RandomBits, _ builder: StepBuilder) {
     self.step = step

@@ -46,7 +46,7 @@ final class RowBlockStep: CPUStep {
     let rowByteCounts = rows.values.map { plan.values[$0].byteCount / rows.rowCount }
     let weight = steps.reduce(0) { $0 + $1.weight }
     let fitting = Self.blockByteCount / max(1, rowByteCounts.reduce(0, +))
-    let grain = weight <= 65536 ? rowCount : max(1, min(fitting, rowCount / 8))
+    let grain = weight <= TaskLimits.weight ? rowCount : max(1, min(fitting, rowCount / 8))
     self.grain = grain
     taskRows = grain * max(1, min(16, rowCount / (32 * grain)))
     sources = rows.sources.map { ($0, plan.values[$0].byteCount / rows.rowCount) }

@@ -75,7 +75,7 @@ struct Transposition {
     let count = outer.elementCount * strips * blocks
     // Small matrices go several to a task.
     let together = max(1, Self.leastElements / (rowGrain * columnGrain))
-    func turn(_ task: Int, _ worker: Int) {
+    func transpose(_ task: Int, _ worker: Int) {
       let (strip, number) = task.quotientAndRemainder(dividingBy: blocks)
       let (index, place) = strip.quotientAndRemainder(dividingBy: strips)
       let (first, left) = (number * rowGrain, place * columnGrain)
@@ -90,7 +90,7 @@ struct Transposition {
         to + (target + first * resultStride + left) * byteCount, resultStride, room: workspaces[worker])
     }
     context.pool.run((count + together - 1) / together) { task, worker in
-      for number in (task * together)..<min((task + 1) * together, count) { turn(number, worker) }
+      for number in (task * together)..<min((task + 1) * together, count) { transpose(number, worker) }
     }
   }
 }

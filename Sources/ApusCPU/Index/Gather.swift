@@ -19,10 +19,10 @@ final class GatherStep: CPUStep {
     let failures = FailureFlags(workers: context.pool.threadCount)
     let (source, result) = (context.address(step.source), context.address(step.result))
     let base = context.address(indices.value)
-    let grain = max(1, 16384 / step.inner)
+    let grain = max(1, TaskLimits.elementCount / step.inner)
     context.pool.run((rows + grain - 1) / grain) { task, worker in
       let range = (task * grain)..<min((task + 1) * grain, rows)
-      if !copy(range, source, base, result) { failures.raise(worker) }
+      if !copy(range, from: source, at: base, to: result) { failures.raise(worker) }
     }
     if failures.isRaised {
       throw .indexOutOfRange(device: "cpu", operation: names.joined(separator: ", "))
@@ -31,21 +31,21 @@ final class GatherStep: CPUStep {
 
   /// Copies rows, long ones as bytes; `false` where an index is outside of the axis.
   private func copy(
-    _ rows: Range<Int>, _ source: UnsafeMutableRawPointer, _ base: UnsafeMutableRawPointer,
-    _ result: UnsafeMutableRawPointer
+    _ rows: Range<Int>, from source: UnsafeMutableRawPointer, at base: UnsafeMutableRawPointer,
+    to result: UnsafeMutableRawPointer
   ) -> Bool {
-    if indices.servesRows && step.inner > 8 { return copyLong(rows, source, base, result) }
+    if indices.servesRows && step.inner > 8 { return copyLong(rows, from: source, at: base, to: result) }
     return switch step.dtype.byteCount {
-    case 1: copyElements(rows, source, base, result, as: UInt8.self)
-    case 2: copyElements(rows, source, base, result, as: UInt16.self)
-    case 4: copyElements(rows, source, base, result, as: UInt32.self)
-    default: copyElements(rows, source, base, result, as: UInt64.self)
+    case 1: copyElements(rows, from: source, at: base, to: result, as: UInt8.self)
+    case 2: copyElements(rows, from: source, at: base, to: result, as: UInt16.self)
+    case 4: copyElements(rows, from: source, at: base, to: result, as: UInt32.self)
+    default: copyElements(rows, from: source, at: base, to: result, as: UInt64.self)
     }
   }
 
   private func copyLong(
-    _ rows: Range<Int>, _ source: UnsafeMutableRawPointer, _ base: UnsafeMutableRawPointer,
-    _ result: UnsafeMutableRawPointer
+    _ rows: Range<Int>, from source: UnsafeMutableRawPointer, at base: UnsafeMutableRawPointer,
+    to result: UnsafeMutableRawPointer
   ) -> Bool {
     let byteCount = step.inner * step.dtype.byteCount
     var isFine = true
@@ -63,8 +63,8 @@ final class GatherStep: CPUStep {
 
   @inline(__always)
   private func copyElements<T: BitwiseCopyable>(
-    _ rows: Range<Int>, _ source: UnsafeMutableRawPointer, _ base: UnsafeMutableRawPointer,
-    _ result: UnsafeMutableRawPointer, as type: T.Type
+    _ rows: Range<Int>, from source: UnsafeMutableRawPointer, at base: UnsafeMutableRawPointer,
+    to result: UnsafeMutableRawPointer, as type: T.Type
   ) -> Bool {
     let (inner, stride) = (step.inner, indices.layout.strides[2])
     let steps = indices.servesRows ? 0 : stride

@@ -26,7 +26,7 @@ final class ScatterAddStep: CPUStep {
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
     // Each part reads all indices once more.
-    partCount = max(1, min(step.extent, min(16, step.count * step.inner / 16384)))
+    partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
     // Narrow types are summed in their lane.
     sharedByteCount =

@@ -43,14 +43,11 @@ struct BlockKernels {
   init(_ lane: Lane, _ builder: StepBuilder) {
     self.lane = lane
     let table = builder.loops.pointee
-    let isSingle = lane == .float32
-    panelWidth = isSingle ? table.panel_width.0 : table.panel_width.1
-    pack =
-      isSingle
-      ? (table.pack_rows.0!, table.pack_columns.0!) : (table.pack_rows.1!, table.pack_columns.1!)
-    multiply = isSingle ? table.block_multiply.0! : table.block_multiply.1!
-    multiplyNarrow = isSingle ? table.narrow_multiply.0! : table.narrow_multiply.1!
-    multiplyVector = isSingle ? table.vector_multiply.0! : table.vector_multiply.1!
+    panelWidth = lane.entry(of: table.panel_width)
+    pack = (lane.entry(of: table.pack_rows), lane.entry(of: table.pack_columns))
+    multiply = lane.entry(of: table.block_multiply)
+    multiplyNarrow = lane.entry(of: table.narrow_multiply)
+    multiplyVector = lane.entry(of: table.vector_multiply)
   }
 
   /// Bytes of so many packed rows: up to 15 numbers behind them may be written.

@@ -43,8 +43,6 @@ struct BlockSchedule {
   private static let mostRows = 240
   private static let leastRows = 48
   private static let mostPanels = 8
-  /// Multiply-adds of a task that is worth handing out.
-  private static let leastWork = 500_000
   /// Columns of a product of one row: memory is read in pieces as long as that.
   private static let vectorColumns = 1024
   /// The longest row, and the most of them, in which a panel's piece is read where it lies: rows a power of two apart
@@ -59,7 +57,7 @@ struct BlockSchedule {
   /// The rows of a task that takes all columns: few stay in a first-level cache, but of a transposed factor whole
   /// lines of memory are read.
   private static let rowsOfAllColumns = 24
-  private static let turnedRowsOfAllColumns = 96
+  private static let transposedRowsOfAllColumns = 96
   private static let mostDeepRows = 384
   /// Tasks of one product, or of some products, that are enough for all threads to end together.
   private static let enoughBlocks = 16
@@ -75,7 +73,7 @@ struct BlockSchedule {
         && products.right.leading <= Self.longestRowInPlace && products.k <= Self.mostRowsInPlace
     (rowGrain, panelGrain) = (max(1, m), panels)
     (rowPacking, columnPacking) = (method == .blocks ? .task : .none, isInPlace ? .none : .task)
-    if products.work < Self.leastWork { return }
+    if products.work < TaskLimits.multiplyAddCount { return }
     let mostOwnColumnNumbers = Self.mostOwnColumnNumbers * (m >= Self.manyRows ? 2 : 1)
     if method == .vector {
       panelGrain = max(1, Self.vectorColumns / width)
@@ -87,7 +85,7 @@ struct BlockSchedule {
     } else if products.count == 1 || products.isLeftRepeated, method == .blocks, m <= Self.mostRows, n >= 4 * width,
       m * products.k <= Self.mostRowNumbersOfThread
     {
-      panelGrain = min(panels, max(1, Self.leastWork / (m * width * products.k)))
+      panelGrain = min(panels, max(1, TaskLimits.multiplyAddCount / (m * width * products.k)))
       rowPacking = .thread
     } else {
       cutBlocks(products, panels: panels, width: width, isInPlace: isInPlace)
@@ -98,9 +96,9 @@ struct BlockSchedule {
   private mutating func cutRows(_ products: Products) {
     let most =
       method == .narrow
-      ? Self.leastRows : products.left.isTransposed ? Self.turnedRowsOfAllColumns : Self.rowsOfAllColumns
+      ? Self.leastRows : products.left.isTransposed ? Self.transposedRowsOfAllColumns : Self.rowsOfAllColumns
     let fair = (products.m + Self.enoughBlocks / 2 - 1) / (Self.enoughBlocks / 2)
-    let least = Self.leastWork / (products.n * products.k)
+    let least = TaskLimits.multiplyAddCount / (products.n * products.k)
     setRowGrain(max(min(most, fair), least), of: products.m)
   }
 
@@ -112,7 +110,7 @@ struct BlockSchedule {
       panelGrain = min(2 * Self.mostPanels, max(Self.mostPanels, (panels + parts - 1) / parts))
     } else {
       let fair = (products.m + parts - 1) / parts
-      setRowGrain(min(Self.mostDeepRows, max(Self.turnedRowsOfAllColumns, fair)), of: products.m)
+      setRowGrain(min(Self.mostDeepRows, max(Self.transposedRowsOfAllColumns, fair)), of: products.m)
     }
   }
 
@@ -127,7 +125,7 @@ struct BlockSchedule {
     let blocks = max(1, (m + Self.mostRows - 1) / Self.mostRows, min(m / Self.leastRows, wanted / panels))
     setRowGrain((m + blocks - 1) / blocks, of: m)
     let most = panels * blocks * products.count / Self.enoughTasks
-    let least = Self.leastWork / (rowGrain * width * products.k)
+    let least = TaskLimits.multiplyAddCount / (rowGrain * width * products.k)
     panelGrain = min(panels, max(1, min(Self.mostPanels, most), least))
     guard products.count == 1 else { return }
     if method == .blocks, panelGrain < panels { rowPacking = .shared }

@@ -8,7 +8,7 @@ struct MatrixOrder {
   var leading: Int
 
   /// The order in which the same memory is the transpose.
-  var turned: MatrixOrder { MatrixOrder(isTransposed: !isTransposed, leading: leading) }
+  var transposed: MatrixOrder { MatrixOrder(isTransposed: !isTransposed, leading: leading) }
   /// The distances of rows and of columns.
   var strides: (row: Int, column: Int) { isTransposed ? (1, leading) : (leading, 1) }
 }
@@ -102,7 +102,7 @@ struct MatmulOperand {
     let lineStride = strides[batch.rank + (order.isTransposed ? 1 : 0)]
     let elementStride = strides[batch.rank + (order.isTransposed ? 0 : 1)]
     let copies = isRepeated ? 1 : batch.elementCount
-    let grain = max(1, 16384 / max(1, width))
+    let grain = max(1, TaskLimits.elementCount / max(1, width))
     let isDense = elementStride == 1 && lineStride == width
     context.pool.run((copies * lines + grain - 1) / grain) { task, _ in
       var line = task * grain

@@ -7,7 +7,7 @@ struct PartMerger {
   private let parts: Int
   private let lane: Lane
   private let add: csimd_loop
-  private static let grain = 16384
+  private static let grain = TaskLimits.elementCount
 
   init(count: Int, parts: Int, lane: Lane, _ builder: StepBuilder) throws(DeviceError) {
     self.count = count

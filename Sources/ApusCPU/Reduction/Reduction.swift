@@ -19,7 +19,7 @@ final class ReductionStep: RowwiseStep {
   init(_ step: Reduction, _ builder: StepBuilder) throws(DeviceError) {
     table = try ReductionTable(step, byRows: ReductionShape.prefersRows(step), builder)
     epilogue = try EpilogueKernel(step.epilogue, lanes: table.resultLanes, builder)
-    shape = ReductionShape(step, weight: table.kernel.weight + 2 * table.count)
+    shape = ReductionShape(step, weight: table.weight)
     var offset = 0
     var offsets: [Int] = []
     for lane in table.resultLanes {
@@ -54,7 +54,7 @@ final class ReductionStep: RowwiseStep {
   /// Whether each result is computed in one go.
   var isWhole: Bool { shape.byRows && shape.partCount == 1 }
 
-  var weight: Int { shape.keptCount * shape.reducedCount * table.kernel.weight }
+  var weight: Int { shape.keptCount * shape.reducedCount * table.weight }
 
   func run(
     rows: Range<Int>, of rowCount: Int, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
@@ -135,7 +135,7 @@ struct ReductionShape {
     reducedCount = step.axes.reduce(1) { $0 * step.domain[$1] }
     keptCount = step.epilogue.binding.domain.elementCount
     byRows = Self.prefersRows(step)
-    let task = 65536 / weight
+    let task = TaskLimits.weight / weight
     if byRows {
       partLength = max(8192, task)
       keptGrain = max(1, task / max(1, min(reducedCount, partLength)))

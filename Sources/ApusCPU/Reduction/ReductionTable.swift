@@ -6,6 +6,8 @@ import CSIMD
 final class ReductionTable {
   let kernel: Kernel
   let raw: UnsafeMutablePointer<csimd_reduction>
+  /// A measure of the work of one element, whether the kernel does it or the reducers.
+  let weight: Int
   let count: Int
   /// The lanes of the results: of argmin and argmax `int64`.
   let resultLanes: [Lane]
@@ -22,6 +24,8 @@ final class ReductionTable {
       indexLayout: numbers.selecting(inner), builder)
     lanes = step.prologue.outputs.map { step.prologue.lane(of: $0.register) }
     count = lanes.count
+    let joined = sum == nil ? 0 : step.prologue.instructions.reduce(0) { $0 + $1.weight }
+    weight = kernel.weight + joined + 2 * count
     var reducers: [UnsafePointer<csimd_reducer>?] = []
     for (name, lane) in zip(sum.map { [$0.reducer] } ?? step.reducers, lanes) {
       reducers.append(try builder.reducer(name, lane))

@@ -20,11 +20,7 @@ final class ScanStep: CPUStep {
     guard isProduct || step.combine == "sum" else {
       throw .buildFailed(device: "cpu", kernel: "scan", log: "there is no running \(step.combine)")
     }
-    let sums = [table.scan_sum.0, table.scan_sum.1, table.scan_sum.2, table.scan_sum.3]
-    let products = [
-      table.scan_product.0, table.scan_product.1, table.scan_product.2, table.scan_product.3,
-    ]
-    scan = (isProduct ? products : sums)[Int(lane.rawValue)]!
+    scan = lane.entry(of: isProduct ? table.scan_product : table.scan_sum)
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
     width = min(step.inner, Self.maximumWidth)

@@ -101,10 +101,7 @@ struct AttentionBlocks {
   }
 
   /// The function of this lane.
-  func pick<F>(_ functions: KeyPath<csimd_table, (F?, F?)>) -> F {
-    let pair = table.pointee[keyPath: functions]
-    return lane == .float32 ? pair.0! : pair.1!
-  }
+  func pick<F>(_ functions: KeyPath<csimd_table, (F?, F?)>) -> F { lane.entry(of: table.pointee[keyPath: functions]) }
 }
 
 extension Layout {

@@ -59,8 +59,7 @@ final class RecurrentStep: CPUStep {
     rows = RecurrentRows(step)
     let g = step.geometry
     product = PanelProduct(k: g.size, n: g.gates * g.size, uses: g.times * g.batch, rows.lane, builder)
-    let functions = builder.loops.pointee.cell_forward
-    run = rows.lane == .float32 ? functions.0! : functions.1!
+    run = rows.lane.entry(of: builder.loops.pointee.cell_forward)
     sharedByteCount = product.sharedByteCount
     workspaceByteCount =
       product.resultByteCount(rows: rows.most) + product.roomByteCount(rows: rows.most) + rows.most * rows.byteCount

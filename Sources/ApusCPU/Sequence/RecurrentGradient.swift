@@ -16,8 +16,7 @@ final class RecurrentGradientStep: CPUStep {
     rows = RecurrentRows(step)
     let g = step.geometry
     product = PanelProduct(k: g.gates * g.size, n: g.size, uses: g.times * g.batch, rows.lane, builder)
-    let functions = builder.loops.pointee.cell_backward
-    run = rows.lane == .float32 ? functions.0! : functions.1!
+    run = rows.lane.entry(of: builder.loops.pointee.cell_backward)
     add = try builder.row("add", rows.lane)
     sharedByteCount = product.sharedByteCount
     workspaceByteCount =

@@ -250,7 +250,7 @@ typedef struct {
       size_t pitch);
   /// Weights of 16 columns: `to[spot·distance + r·pitch + c]` of the nine at `weights[c·column + r·row]`.
   void (*winograd_weights)(
-      size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_turned, float *to, size_t distance,
+      size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_flipped, float *to, size_t distance,
       size_t pitch);
   /// The other way: sums of 16 columns to gradients of weights, rows nine numbers apart.
   void (*winograd_weight_gradients)(

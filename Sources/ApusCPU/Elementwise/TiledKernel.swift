@@ -3,9 +3,9 @@ import CSIMD
 
 /// A kernel some of whose arguments walk along another axis than its results: it runs tile by tile of those two axes, so
 /// that lines of both are used whole.
-struct TurnedKernel {
+struct TiledKernel {
   private let kernel: Kernel
-  /// The axis along which the turned arguments walk, and the numbers of elements behind it.
+  /// The axis along which those arguments walk, and the numbers of elements behind it.
   private let rows: Int
   private let width: Int
   private let columns: Int

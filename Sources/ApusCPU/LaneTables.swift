@@ -1,0 +1,16 @@
+import ApusDevice
+
+extension Lane {
+  /// The entry for this lane of a table in the order of `Lane`.
+  func entry<T>(of table: (T?, T?, T?, T?)) -> T {
+    switch self {
+    case .int32: table.0!
+    case .int64: table.1!
+    case .float32: table.2!
+    case .float64: table.3!
+    }
+  }
+
+  /// The entry for this lane of a table of `float32` and `float64`.
+  func entry<T>(of table: (T?, T?)) -> T { self == .float32 ? table.0! : table.1! }
+}
