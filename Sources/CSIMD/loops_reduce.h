@@ -87,8 +87,9 @@ typedef struct {
     return i;                                                                                                         \
   }                                                                                                                   \
   static void FN(take_lines_##name)(size_t n, void *numbers, const void *values, ptrdiff_t distance, size_t lines) {  \
-    size_t i = lines == 8 ? FN(take_whole_lines_##name)(n, numbers, values, distance, 8)                              \
-                          : FN(take_whole_lines_##name)(n, numbers, values, distance, (ptrdiff_t)lines);              \
+    size_t i = lines == CSIMD_LINES_AT_ONCE                                                                           \
+        ? FN(take_whole_lines_##name)(n, numbers, values, distance, CSIMD_LINES_AT_ONCE)                              \
+        : FN(take_whole_lines_##name)(n, numbers, values, distance, (ptrdiff_t)lines);                                \
     if (i == n) return;                                                                                               \
     V a = identity, b = identity;                                                                                     \
     COPY_SOME(V)(&a, (char *)numbers + i * BYTES_OF(V), n - i);                                                       \

@@ -86,10 +86,6 @@ static int64_t *column_places(char *columns, int64_t width, int reducer) {
   return (int64_t *)(columns + 16 * width * reducer + 8 * width);
 }
 
-// Lines that are taken at once: the numbers they go to are read and written once for all of them. Lines a power of two
-// apart share the same places of a cache, which has no fewer.
-enum { LINES_AT_ONCE = 8 };
-
 typedef struct {
   const csimd_reduction *reduction;
   char *columns;
@@ -122,8 +118,8 @@ void csimd_reduce_columns(
     int64_t distance = reduction->outer[0].strides[0];
     const char *lines = (const char *)frame->values[plain->index]
         + (plain->layout.offset + reduction->outer[0].offset + first) * bytes;
-    for (int64_t position = start; position < end; position += LINES_AT_ONCE) {
-      int64_t count = end - position < LINES_AT_ONCE ? end - position : LINES_AT_ONCE;
+    for (int64_t position = start; position < end; position += CSIMD_LINES_AT_ONCE) {
+      int64_t count = end - position < CSIMD_LINES_AT_ONCE ? end - position : CSIMD_LINES_AT_ONCE;
       reduction->reducers[0]->take_lines(
           (size_t)(last - first), column_numbers(columns, width, 0) + first * reduction->number_bytes[0],
           lines + position * distance * bytes, distance * bytes, (size_t)count);

@@ -18,6 +18,9 @@ enum {
 
 /// The bytes that a number repeated over 16 lanes takes at most.
 #define CSIMD_SPLAT_BYTES 128
+/// Lines that a reduction by columns takes at once: the numbers they go to are read and written once for all of them.
+/// Lines a power of two apart share the same places of a cache, which has no fewer.
+#define CSIMD_LINES_AT_ONCE 8
 /// The bytes of the running value of a reduction: 64 lanes.
 #define CSIMD_STATE_BYTES 1024
 
