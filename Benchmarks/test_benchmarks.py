@@ -141,13 +141,14 @@ class Ratios:
 
 
 class GateTests(unittest.TestCase):
-    rows = {"step a": {"unit": "gemm", "ratio": 2.0}}
-    table = {"processor": processor(), "tolerance": 1.5, "elsewhere": 2.0, "attempts": 3, "rows": rows}
+    rows = {"step a": {"unit": "gemm", "recorded": {processor(): 2.0, "another": 1.0}}}
+    table = {"tolerance": 1.5, "elsewhere": 2.0, "attempts": 3, "rows": rows}
 
     def test_rows_are_words_of_bench(self):
         self.assertEqual(gate.words("gemm 8x8x8 NN"), ["gemm", "--problem", "8x8x8", "--transpose", "NN"])
         self.assertEqual(gate.words("ops exp-256x256"), ["ops", "--problem", "exp-256x256"])
         self.assertEqual(gate.words("step mlp-b128-adam"), ["step", "mlp-b128-adam"])
+        self.assertEqual(gate.words("conv N1 input"), ["conv", "--problem", "N1", "--pass", "input"])
 
     def test_the_median_counts_when_the_first_attempt_is_too_slow(self):
         for ratios, slow in (([2.9], []), ([3.1, 9, 2.9], ["step a"]), ([3.1, 2.8, 2.9], [])):
@@ -155,13 +156,15 @@ class GateTests(unittest.TestCase):
             self.assertEqual((gate.check(bench, self.table), bench.left), (slow, []))
 
     def test_other_processors_have_more_room(self):
-        self.assertEqual(gate.check(Ratios([3.9]), self.table | {"processor": "another"}), [])
-        self.assertEqual(gate.check(Ratios([4.1] * 3), self.table | {"processor": "another"}), ["step a"])
+        rows = {"step a": {"unit": "gemm", "recorded": {"one": 1.0, "another": 2.0}}}
+        self.assertEqual(gate.check(Ratios([3.9]), self.table | {"rows": rows}), [])
+        self.assertEqual(gate.check(Ratios([4.1] * 3), self.table | {"rows": rows}), ["step a"])
 
     def test_the_table_holds_what_check_needs(self):
         table = json.loads((HERE / "gate.json").read_text())
         self.assertGreaterEqual(table["attempts"], 2)
         self.assertTrue(all(row["unit"] in ("gemm", "openblas", "copy") for row in table["rows"].values()))
+        self.assertTrue(all(row["recorded"] for row in table["rows"].values()))
 
 
 if __name__ == "__main__":

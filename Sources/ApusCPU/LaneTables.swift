@@ -11,6 +11,9 @@ extension Lane {
     }
   }
 
-  /// The entry for this lane of a table of `float32` and `float64`.
-  func entry<T>(of table: (T?, T?)) -> T { self == .float32 ? table.0! : table.1! }
+  /// The entry for this lane, which is `float32` or `float64`, of a table of these two.
+  func entry<T>(of table: (T?, T?)) -> T {
+    precondition(self == .float32 || self == .float64, "there are no loops for \(self)")
+    return self == .float32 ? table.0! : table.1!
+  }
 }

@@ -105,15 +105,17 @@ COPY_PART(copy_part_8, uint64_t)
 typedef struct {
   const char *row;
   ptrdiff_t distance;
-  size_t length, at;
+  size_t rows, length, at;
 } lines_ahead;
 
 INLINE void foresee_line(lines_ahead *next) {
+  if (next->rows == 0) return;
   __builtin_prefetch(next->row + next->at, 0, 2);
   next->at += 64;
   if (next->at < next->length) return;
   next->at = 0;
   next->row += next->distance;
+  next->rows -= 1;
 }
 
 #define BYTES_VF 4

@@ -71,13 +71,15 @@ INLINE void transpose_piece(const float *source, ptrdiff_t stride, float *target
   TRANSPOSE_LOOP for (int r = 0; r < TRANSPOSE_WIDTH; r += 1) STORE(transposed_row, target + r * step, a[r]);
 }
 
-#define TRANSPOSE_PART(name, S)                                                                  \
-  INLINE void name(size_t rows, size_t columns, const S *source, ptrdiff_t source_stride,        \
-                   S *target, ptrdiff_t target_stride) {                                         \
-    for (size_t r = 0; r < rows; r += 1)                                                         \
-      for (size_t c = 0; c < columns; c += 1)                                                    \
-        target[(ptrdiff_t)r * target_stride + (ptrdiff_t)c] =                                    \
-            source[(ptrdiff_t)c * source_stride + (ptrdiff_t)r];                                 \
+// Words are numbers of any type.
+#define TRANSPOSE_PART(name, WORD)                                                                  \
+  typedef WORD name##_word __attribute__((may_alias));                                              \
+  INLINE void name(size_t rows, size_t columns, const name##_word *source, ptrdiff_t source_stride, \
+                   name##_word *target, ptrdiff_t target_stride) {                                  \
+    for (size_t r = 0; r < rows; r += 1)                                                            \
+      for (size_t c = 0; c < columns; c += 1)                                                       \
+        target[(ptrdiff_t)r * target_stride + (ptrdiff_t)c] =                                       \
+            source[(ptrdiff_t)c * source_stride + (ptrdiff_t)r];                                    \
   }
 TRANSPOSE_PART(transpose_part_1, uint8_t)
 TRANSPOSE_PART(transpose_part_2, uint16_t)
@@ -117,25 +119,27 @@ INLINE void transpose_tile(
 }
 
 // The transpose of large matrices, past the caches, for targets whose rows begin with a line of the cache: blocks of
-// STREAM_COLUMNS rows of the source and STREAM_ROWS numbers of each (a page), each asked for while the one ahead of it
-// is transposed. Lines of the target are gathered first, to be written one after the other.
+// STREAM_COLUMNS rows of the source and up to STREAM_ROWS numbers of each (a page), all of nearly the same height, each
+// asked for while the one ahead of it is transposed. Lines of the target are gathered first, to be written one after the other.
 #define STREAM_COLUMNS 32
 #define STREAM_ROWS 1024
 static void transpose_streamed(
     size_t rows, size_t columns, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   enum { LENGTH = STREAM_COLUMNS + 16 };
   _Alignas(64) float lines[16 * LENGTH];
+  size_t blocks = (rows + STREAM_ROWS - 1) / STREAM_ROWS, most = ((rows + blocks - 1) / blocks + 15) / 16 * 16;
   for (size_t strip = 0; strip < columns; strip += STREAM_COLUMNS) {
     size_t width = columns - strip < STREAM_COLUMNS ? columns - strip : STREAM_COLUMNS, whole = width / 16 * 16;
-    for (size_t top = 0; top < rows; top += STREAM_ROWS) {
-      size_t bottom = rows - top < STREAM_ROWS ? rows : top + STREAM_ROWS;
+    for (size_t top = 0; top < rows; top += most) {
+      size_t bottom = rows - top < most ? rows : top + most;
       size_t left = bottom < rows ? strip : strip + STREAM_COLUMNS, first = bottom < rows ? bottom : 0;
-      size_t length = rows - first < STREAM_ROWS ? rows - first : STREAM_ROWS;
-      lines_ahead next = {(const char *)(source + (ptrdiff_t)left * stride + first), stride * 4, length * 4, 0};
+      lines_ahead next = {(const char *)(source + (ptrdiff_t)left * stride + first), stride * 4, 0, 0, 0};
+      next.length = (rows - first < most ? rows - first : most) * 4;
+      next.rows = left >= columns ? 0 : columns - left < STREAM_COLUMNS ? columns - left : STREAM_COLUMNS;
       for (size_t r = top; r < bottom; r += 16) {
         size_t height = bottom - r < 16 ? bottom - r : 16;
         for (size_t c = 0; c < width; c += 16) {
-          for (int line = 0; left < columns && line < 16; line += 1) foresee_line(&next);
+          for (int line = 0; line < 16; line += 1) foresee_line(&next);
           transpose_tile(height, width - c < 16 ? width - c : 16, source + (ptrdiff_t)(strip + c) * stride + r, stride,
                     lines + c, LENGTH);
         }

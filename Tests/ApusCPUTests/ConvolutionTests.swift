@@ -40,6 +40,7 @@ import Testing
     geometry(batch: 3, 70, 33, input: [1, 17, 31], kernel: [1, 1, 1]),
     geometry(batch: 2, 1, 19, input: [2, 9, 10], kernel: [1, 1, 1]),
     geometry(batch: 2, 5, 1, input: [1, 12, 13], kernel: [1, 1, 1]),
+    geometry(batch: 2, 8, 6, input: [1, 16, 16], kernel: [1, 1, 1], padding: [0, 1, 1], behind: [0, -1, -1]),
   ]
 
   /// Channels last: what fills vectors and what does not, images that are rows of tiles, and taps that lie outside.
@@ -52,6 +53,7 @@ import Testing
     geometry(batch: 2, 33, 80, input: [1, 9, 17], kernel: [1, 3, 3], stride: [1, 2, 2], padding: [0, 1, 1]),
     geometry(batch: 2, 40, 32, input: [1, 8, 8], kernel: [1, 1, 1], stride: [1, 2, 2]),
     geometry(batch: 2, 40, 32, input: [1, 8, 9], kernel: [1, 1, 1]),
+    geometry(batch: 2, 20, 32, input: [1, 16, 16], kernel: [1, 1, 1], padding: [0, 1, 1], behind: [0, -1, -1]),
     geometry(batch: 1, 17, 16, input: [1, 11, 40], kernel: [1, 3, 5], padding: [0, 2, 4], dilation: [1, 2, 3]),
     geometry(
       batch: 2, 5, 16, input: [1, 12, 19], kernel: [1, 3, 2], stride: [1, 1, 3], padding: [0, 2, 1],
@@ -72,7 +74,7 @@ import Testing
   ]
 
   /// Images of a number of channels with these behind the spatial axes, or back.
-  private func turned(_ images: [Double], channels: Int, pixels: Int) -> [Double] {
+  private func reordered(_ images: [Double], channels: Int, pixels: Int) -> [Double] {
     var result = images
     for index in images.indices {
       let (image, rest) = index.quotientAndRemainder(dividingBy: channels * pixels)
@@ -143,15 +145,16 @@ import Testing
     let y = random.integers(yCount, -3...3)
     let (left, right) =
       pass == .output ? (x, w) : pass == .inputGradient ? (y, w) : (x, y)
-    let placedX = order == .channelsLast ? turned(x, channels: g.inputChannels, pixels: g.input.wrappedProduct) : x
-    let placedY = order == .channelsFirst ? y : turned(y, channels: g.outputChannels, pixels: g.output.wrappedProduct)
+    let placedX = order == .channelsLast ? reordered(x, channels: g.inputChannels, pixels: g.input.wrappedProduct) : x
+    let placedY =
+      order == .channelsFirst ? y : reordered(y, channels: g.outputChannels, pixels: g.output.wrappedProduct)
     var builder = PlanBuilder()
     let vl = builder.input(pass == .inputGradient ? placedY : placedX, dtype)
     let vr = builder.input(pass == .weightGradient ? placedY : w, dtype)
     var domain = domain(of: g, pass)
     let channelCount = domain[1]
-    let isTurned = order != .channelsFirst && pass != .weightGradient
-    if isTurned { domain = [domain[0], domain[2], domain[3], domain[4], domain[1]] }
+    let isReordered = order != .channelsFirst && pass != .weightGradient
+    if isReordered { domain = [domain[0], domain[2], domain[3], domain[4], domain[1]] }
     let lane = dtype.lane
     let result = builder.output(domain.elementCount, lane.dtype)
     var epilogue = Epilogue.plain(domain, lane: lane, into: result)
@@ -167,7 +170,7 @@ import Testing
       epilogue.binding.arguments.append(
         .tensor(
           Operand(
-            value: channels, layout: Layout(shape: domain, strides: isTurned ? [0, 0, 0, 0, 1] : [0, 1, 0, 0, 0]))))
+            value: channels, layout: Layout(shape: domain, strides: isReordered ? [0, 0, 0, 0, 1] : [0, 1, 0, 0, 0]))))
     }
     builder.step(
       .convolution(
@@ -181,7 +184,7 @@ import Testing
         expected[index] = 2 * expected[index] + Double(index / inner % channelCount)
       }
     }
-    if isTurned { expected = turned(expected, channels: channelCount, pixels: inner) }
+    if isReordered { expected = reordered(expected, channels: channelCount, pixels: inner) }
     return (try builder.run(on: cpu(threads: threads, simd: simd))[0], expected)
   }
 

@@ -199,4 +199,23 @@ import Testing
       #expect(try builder.run(on: cpu())[0].elementsEqual(expected))
     }
   }
+
+  /// A result that goes past the caches, whose rows are parts of longer ones: whole tiles, and those at its edges.
+  @Test(arguments: availableSets) func largeCopiesExchangeAxes(simd: String) throws {
+    let (rows, columns, width) = (1100, 1030, 1040)
+    var random = TestNumbers(seed: 50)
+    let numbers = random.integers(rows * columns, 0...99)
+    var builder = PlanBuilder()
+    let source = builder.input(numbers, .float32)
+    let result = builder.output(rows * width, .float32)
+    let layout = Layout(contiguous: [columns, rows]).transposed([1, 0])
+    let place = Layout(shape: [rows, columns], strides: [width, 1], offset: 0)
+    let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), place: place)
+    builder.step(.copy(StridedCopy(dtype: .float32, fill: .integer(7), pieces: [piece], result: result)))
+    var expected = [Double](repeating: 7, count: rows * width)
+    for row in 0..<rows {
+      for column in 0..<columns { expected[row * width + column] = numbers[column * rows + row] }
+    }
+    #expect(try builder.run(on: cpu(simd: simd))[0] == expected)
+  }
 }

@@ -73,15 +73,17 @@ import Testing
     let (domain, axes) = shape
     var random = TestNumbers(seed: 3)
     let isIndex = reducer.hasPrefix("arg")
+    // Sums of many are compared exactly: what rounding may change would hide numbers that are left out.
+    let isLong = axes.reduce(1) { $0 * domain[$1] } > 1000
     let numbers =
-      isIndex ? random.integers(domain.elementCount, -50...50) : random.array(domain.elementCount)
+      isIndex || isLong ? random.integers(domain.elementCount, -50...50) : random.array(domain.elementCount)
     let floats = numbers.map { Double(Float($0)) }
     let expected = reference(
       floats, domain, axes: axes, reducer, layout: Layout(contiguous: domain))
     let result = try reduce(numbers, domain, axes: axes, reducer)
     let count = Double(domain.elementCount / max(1, expected.count))
     for (a, b) in zip(result, expected) {
-      let tolerance = reducer == "sum" ? 4 * count.squareRoot() * 0x1p-24 * count * 2 : 0
+      let tolerance = reducer == "sum" && !isLong ? 4 * count.squareRoot() * 0x1p-24 * count * 2 : 0
       #expect(abs(a - b) <= tolerance, "\(a) for \(b)")
     }
     #expect(result.count == expected.count)

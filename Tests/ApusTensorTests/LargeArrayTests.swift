@@ -31,9 +31,9 @@ import Testing
     let values = numbers()
     let x = try matrix(values)
     #expect(try Tensor.concatenated([x[0..<5], x[5..<Self.rows]]).array() == values)
-    let turned = (0..<values.count).map { values[$0 % Self.rows * Self.columns + $0 / Self.rows] }
-    #expect(try x.transposed().reshaped(to: [values.count]).array() == turned)
-    #expect(try (x.transposed() * 2 + 1).array() == turned.map { $0 * 2 + 1 })
+    let expected = (0..<values.count).map { values[$0 % Self.rows * Self.columns + $0 / Self.rows] }
+    #expect(try x.transposed().reshaped(to: [values.count]).array() == expected)
+    #expect(try (x.transposed() * 2 + 1).array() == expected.map { $0 * 2 + 1 })
   }
 
   /// Rows that do not begin with lines of the cache and such that do, long and short, and axes of few elements.
@@ -47,25 +47,39 @@ import Testing
     let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<count].reshaped(to: shape).evaluated()
     let values = try x.array() as [Float]
     let (rows, columns) = (shape[1], shape[2])
-    let turned = (0..<count).map { index in
+    let expected = (0..<count).map { index in
       let (matrix, place) = index.quotientAndRemainder(dividingBy: rows * columns)
       return values[matrix * rows * columns + place % rows * columns + place / rows]
     }
-    #expect(try x.transposed([0, 2, 1]).reshaped(to: [count]).array() == turned)
+    #expect(try x.transposed([0, 2, 1]).reshaped(to: [count]).array() == expected)
   }
 
   /// A transpose whose rows are parts of longer ones.
   @Test func transposesIntoColumns() throws {
     let (rows, columns, rest) = (1030, 1100, 10)
     let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])
-    let turned = try x[0..<rows * columns].reshaped(to: [rows, columns]).evaluated()
+    let source = try x[0..<rows * columns].reshaped(to: [rows, columns]).evaluated()
     let other = try x[0..<columns * rest].reshaped(to: [columns, rest]).evaluated()
-    let whole = try Tensor.concatenated([turned.transposed(), other], alongAxis: 1).array() as [Float]
-    let (values, others) = (try turned.array() as [Float], try other.array() as [Float])
+    let whole = try Tensor.concatenated([source.transposed(), other], alongAxis: 1).array() as [Float]
+    let (values, others) = (try source.array() as [Float], try other.array() as [Float])
     for row in 0..<columns {
       let line = whole[row * (rows + rest)..<(row + 1) * (rows + rest)]
       let expected = (0..<rows).map { values[$0 * columns + row] } + others[row * rest..<(row + 1) * rest]
       #expect(line.elementsEqual(expected), "row \(row)")
+    }
+  }
+
+  /// Sums add in the same order whether what is summed was stored or not.
+  @Test(
+    arguments: [([3, 40_000], [1]), ([100, 300], [0, 1]), ([30_000, 40], [0]), ([9, 700, 8], [0, 1])]
+      as [(Shape, [Int])])
+  func sumsOfWhatIsNotStored(shape: Shape, axes: [Int]) throws {
+    let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<shape.elementCount].reshaped(to: shape)
+      .evaluated()
+    let row = try x[0..<1].evaluated()
+    for body in [{ $0 * 1.5 }, { ($0 * 0.3 + 0.1).exp() }, { ($0 * row - $0).tanh() }] as [(Tensor) -> Tensor] {
+      let stored = try body(x).evaluated()
+      #expect(try body(x).sum(axes).array() == stored.sum(axes).array())
     }
   }
 

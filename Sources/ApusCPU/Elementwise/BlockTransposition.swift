@@ -3,8 +3,8 @@ import CSIMD
 /// Transposes blocks into lines that lie far apart in memory.
 ///
 /// Lines of large results are written past the caches. Where they do not begin with a line of the cache, a block is
-/// transposed beside them and copied line by line: written piece by piece, the first and the last bytes of each piece
-/// would be fetched for every piece again.
+/// transposed beside them and copied line by line, if the lines are long: written piece by piece, the first and the last
+/// bytes of each piece would be fetched for every piece again.
 struct BlockTransposition {
   private typealias Function =
     @convention(c) (
@@ -14,7 +14,7 @@ struct BlockTransposition {
   private let function: Function
   private let loops: UnsafePointer<csimd_table>
   private let byteCount: Int
-  private let streams: Bool
+  private let isLarge: Bool
   private let isBuffered: Bool
   /// Bytes of a block beside its lines, and elements from one line to the next there.
   let roomByteCount: Int
@@ -24,8 +24,10 @@ struct BlockTransposition {
   private static let leastColumns = 256
 
   /// Whether lines go straight from the source past the caches.
-  static func isStreamed(byteCount: Int, stride: Int, resultByteCount: Int) -> Bool {
-    resultByteCount >= CacheLimits.scatteredByteCount && byteCount == 4 && stride * byteCount % 64 == 0
+  ///
+  /// - Parameter offset: the first element of the result.
+  static func isStreamed(byteCount: Int, offset: Int, stride: Int, resultByteCount: Int) -> Bool {
+    resultByteCount >= CacheLimits.scatteredByteCount && byteCount == 4 && (offset | stride) * byteCount % 64 == 0
   }
 
   /// - Parameters:
@@ -47,8 +49,8 @@ struct BlockTransposition {
       case 4: functions.2!
       default: functions.3!
       }
-    streams = resultByteCount >= CacheLimits.scatteredByteCount
-    isBuffered = streams && stride * byteCount % 64 != 0 && columns >= Self.leastColumns
+    isLarge = resultByteCount >= CacheLimits.scatteredByteCount
+    isBuffered = isLarge && stride * byteCount % 64 != 0 && columns >= Self.leastColumns
     // Rows of a power of two bytes share the same places of a cache.
     roomStride = (columns + 15) / 16 * 16 + 16
     roomByteCount = isBuffered ? (rows * roomStride * byteCount + 63) & ~63 : 0
@@ -60,7 +62,7 @@ struct BlockTransposition {
     _ stride: Int, room: UnsafeMutableRawPointer
   ) {
     guard isBuffered else {
-      function(rows, columns, source, sourceStride, target, stride, streams ? 1 : 0)
+      function(rows, columns, source, sourceStride, target, stride, isLarge ? 1 : 0)
       return
     }
     function(rows, columns, source, sourceStride, room, roomStride, 0)

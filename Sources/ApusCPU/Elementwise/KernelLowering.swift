@@ -14,6 +14,9 @@ struct KernelLowering {
   let block: Int
   var row = 0
 
+  /// The numbers that a reducer takes in at once.
+  private static let reducerGroup = 64
+
   private enum Kind {
     static let tensor = Int32(CSIMD_TENSOR)
     static let scalar = Int32(CSIMD_SCALAR)
@@ -54,7 +57,7 @@ struct KernelLowering {
       chooseStreams()
     }
     assignSlots()
-    chooseRow(inputs, results ?? [])
+    chooseRow(inputs, results)
   }
 
   // MARK: - Registers
@@ -262,13 +265,15 @@ struct KernelLowering {
     return program.lane(of: original).byteCount
   }
 
-  /// With long rows, blocks end where they do: then broadcast operands need no copies.
-  private mutating func chooseRow(_ inputs: [Argument], _ results: [Operand]) {
+  /// With long rows, blocks end where they do: then broadcast operands need no copies. Reducers take whole groups of
+  /// numbers, so that what they take ends with a group.
+  private mutating func chooseRow(_ inputs: [Argument], _ results: [Operand]?) {
     let layouts = inputs.compactMap { argument -> Layout? in
       guard case .tensor(let operand) = argument else { return nil }
       return operand.layout
     }
-    let (shape, _) = Layout.collapsed(domain, layouts + results.map(\.layout))
-    if shape.rank > 1, shape[shape.rank - 1] >= 256 { row = shape[shape.rank - 1] }
+    let (shape, _) = Layout.collapsed(domain, layouts + (results ?? []).map(\.layout))
+    guard shape.rank > 1, let width = shape.last, width >= 256 else { return }
+    if results != nil || width % Self.reducerGroup == 0 { row = width }
   }
 }

@@ -55,7 +55,7 @@ struct Transposition {
     (columns, sourceStride) = (shape[column], from.strides[column])
     let resultByteCount = builder.plan.values[target.value].byteCount
     let isStreamed = BlockTransposition.isStreamed(
-      byteCount: byteCount, stride: resultStride, resultByteCount: resultByteCount)
+      byteCount: byteCount, offset: to.offset, stride: resultStride, resultByteCount: resultByteCount)
     let grain = isStreamed ? Self.streamedGrain : Self.grain
     rowGrain = min(rows, grain.rows)
     columnGrain = min(columns, Self.stripColumns * max(1, grain.elements / (rowGrain * Self.stripColumns)))

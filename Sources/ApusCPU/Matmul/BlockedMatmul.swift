@@ -17,10 +17,10 @@ final class BlockedMatmulStep: CPUStep {
   init(_ step: Matmul, _ builder: StepBuilder) throws(DeviceError) {
     let lane = step.dtype.lane
     // A column is a row of the product of the transposes.
-    let isFlipped = step.n == 1
+    let isTransposed = step.n == 1
     let a = MatmulOperand(step.a, rows: step.m, columns: step.k, step, builder, at: 0)
     let b = MatmulOperand(step.b, rows: step.k, columns: step.n, step, builder, at: a.sharedByteCount)
-    (left, right) = isFlipped ? (b, a) : (a, b)
+    (left, right) = isTransposed ? (b, a) : (a, b)
     var products = BlockSchedule.Products(
       m: step.m, n: step.n, k: step.k, count: step.batch.elementCount, left: a.order, right: b.order)
     // Matrices by the same one are a single product.
@@ -28,8 +28,8 @@ final class BlockedMatmulStep: CPUStep {
       (products.m, products.count, products.left) = (products.m * products.count, 1, stacked)
     }
     batchCount = products.count
-    products.isLeftRepeated = a.isRepeated && !isFlipped
-    if isFlipped {
+    products.isLeftRepeated = a.isRepeated && !isTransposed
+    if isTransposed {
       (products.m, products.n) = (1, products.m)
       (products.left, products.right) = (products.right.transposed, products.left.transposed)
     }

@@ -122,7 +122,8 @@ final class ReductionStep: RowwiseStep {
   }
 }
 
-/// How a reduction is cut: by its shape alone.
+/// How a reduction is cut. Where one result's elements are cut, it is by the shape alone, so that sums add in the same
+/// order whatever is computed ahead of them.
 struct ReductionShape {
   let keptCount: Int
   let reducedCount: Int
@@ -135,16 +136,16 @@ struct ReductionShape {
     reducedCount = step.axes.reduce(1) { $0 * step.domain[$1] }
     keptCount = step.epilogue.binding.domain.elementCount
     byRows = Self.prefersRows(step)
-    let task = TaskLimits.weight / weight
     if byRows {
-      partLength = max(8192, task)
-      keptGrain = max(1, task / max(1, min(reducedCount, partLength)))
+      partLength = TaskLimits.elementCount
+      keptGrain = max(1, TaskLimits.weight / weight / max(1, min(reducedCount, partLength)))
     } else {
       // Whole lines of memory as long as can be, whose sums still stay in a first-level cache.
       keptGrain = max(1, min(keptCount, 4096))
       // Parts only where the results alone do not make enough tasks.
       let blocks = (keptCount + keptGrain - 1) / keptGrain
-      let parts = min(reducedCount * keptGrain / task, (16 + blocks - 1) / max(1, blocks))
+      let parts = min(
+        reducedCount * keptGrain / TaskLimits.elementCount, (16 + blocks - 1) / max(1, blocks))
       partLength = max(1, (reducedCount + max(1, parts) - 1) / max(1, parts))
     }
   }

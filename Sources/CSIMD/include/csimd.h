@@ -225,11 +225,11 @@ typedef struct {
   /// behind their source are read.
   void (*copy_rows)(
       size_t rows, size_t count, const float *source, size_t source_stride, float *target, size_t target_stride);
-  /// `target[r·target_stride + c] = source[c·source_stride + r]` of numbers of 1, 2, 4 and 8 bytes. Where it streams,
-  /// whole lines of a target that no cache is to hold are written past the caches.
+  /// `target[r·target_stride + c] = source[c·source_stride + r]` of numbers of 1, 2, 4 and 8 bytes. Where the target is
+  /// large, numbers of 4 bytes are written past the caches if its rows begin with lines of a cache.
   void (*transpose[4])(
       size_t rows, size_t columns, const void *source, ptrdiff_t source_stride, void *target,
-      ptrdiff_t target_stride, int streams);
+      ptrdiff_t target_stride, int is_large);
   /// Copies bytes past the caches; a fence is to follow.
   void (*stream)(size_t count, const void *source, void *target);
   /// `panel[t·distance + r·width + c] = w[c·column + r·row + places[t]]`, zeros from `columns` on.
@@ -334,7 +334,8 @@ void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, 
 /// The windows of an image as a matrix: line `tap` holds what that tap reads for each pixel of the result's
 /// rows `first_row..<last_row` (a row is one position of the two outer axes).
 ///
-/// Fills lines of `line_stride` numbers of `bytes` (4 or 8) bytes; what lies outside the image is 0.
+/// Fills lines of `line_stride` numbers of `bytes` (4 or 8) bytes; what lies outside the image is 0. One number behind
+/// the image may be read.
 void csimd_unfold(
     const csimd_windows *windows, int bytes, const void *image, ptrdiff_t first_row, ptrdiff_t last_row,
     void *lines, ptrdiff_t line_stride);
