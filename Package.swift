@@ -10,8 +10,8 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusTensor", ["ApusDevice", "ApusCPU", "ApusGPU"]),
   ("ApusNN", ["ApusTensor"]),
   ("ApusData", ["ApusTensor", "ApusFiles", "CZlib"]),
-  ("ApusTraining", ["ApusNN", "ApusData", "ApusFiles"]),
-  ("ApusModels", ["ApusNN", "ApusTraining"]),
+  ("ApusTraining", ["ApusTensor", "ApusNN", "ApusData", "ApusFiles"]),
+  ("ApusModels", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining"]),
   ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusModels"]),
 ]
 

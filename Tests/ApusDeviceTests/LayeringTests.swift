@@ -1,21 +1,16 @@
 import Foundation
 import Testing
 
-/// What each module may import, and nothing else: the house of the design, bottom up.
-private let law: [String: Set<String>] = [
-  "ApusDevice": [],
-  "ApusFiles": ["CSHA256"],
-  "ApusCPU": ["ApusDevice", "CSIMD", "COpenBLAS"],
-  "ApusGPU": ["ApusDevice", "ApusFiles", "Kernels", "COpenCL"],
-  "ApusTensor": ["ApusDevice", "ApusCPU", "ApusGPU"],
-  "ApusNN": ["ApusTensor"],
-  "ApusData": ["ApusTensor", "ApusFiles", "CZlib"],
-  "ApusTraining": ["ApusTensor", "ApusNN", "ApusData", "ApusFiles"],
-  "ApusModels": ["ApusTensor", "ApusNN", "ApusData", "ApusTraining"],
-  "Apus": ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusModels"],
-  "ApusBenchmarks": ["Apus"],
-  "ApusCLI": ["Apus", "ApusBenchmarks", "ApusFiles"],
-]
+/// What each module may import, and nothing else: the house of the design, bottom up, as `Package.swift` builds it.
+private let law: [String: Set<String>] = {
+  var law: [String: Set<String>] = ["ApusBenchmarks": ["Apus"], "ApusCLI": ["Apus", "ApusBenchmarks", "ApusFiles"]]
+  let package = (try? String(contentsOf: root.appending(path: "Package.swift"), encoding: .utf8)) ?? ""
+  for row in package.split(separator: "\n") {
+    guard let match = row.firstMatch(of: /^  \("(\w+)", \[(.*)\]\),$/) else { continue }
+    law[String(match.1)] = Set(match.2.matches(of: /"(\w+)"/).map { String($0.1) })
+  }
+  return law
+}()
 
 /// Parts of the toolchain that any module may import. Full Foundation is not among them: it would make a
 /// static binary 60 MB larger.

@@ -4,7 +4,8 @@ enum VerifyCommand: Command {
   static let name = "verify"
   static let summary = "compare a training step on two devices, operation by operation"
   static let model = RunOptions.model
-  static let devices = Option("devices", .list("D"), help: "the devices, for example cpu,opencl")
+  static let devices = Option(
+    "devices", .list("D"), help: "two or more devices, which have to be named, for example cpu,opencl")
   static let layers = RunOptions.layers
   static let data = Option(
     "data", .dataSource, help: "where the batch comes from (default: synthetic images, or the model's text)")
