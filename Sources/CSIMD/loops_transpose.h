@@ -126,6 +126,7 @@ INLINE void transpose_tile(
 static void transpose_streamed(
     size_t rows, size_t columns, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   enum { LENGTH = STREAM_COLUMNS + 16 };
+  if (rows == 0) return;
   _Alignas(64) float lines[16 * LENGTH];
   size_t blocks = (rows + STREAM_ROWS - 1) / STREAM_ROWS, most = ((rows + blocks - 1) / blocks + 15) / 16 * 16;
   for (size_t strip = 0; strip < columns; strip += STREAM_COLUMNS) {

@@ -24,9 +24,11 @@ struct Transposition {
   /// Columns that are walked along together.
   private static let stripColumns = 64
   /// Rows and elements of a task, and the fewest elements: threads that take turns at short pieces of lines fetch the
-  /// lines between them twice. Where a task asks for its next blocks while it works, it has many of them.
+  /// lines between them twice. Where a task asks for its next blocks while it works, it has as many of them as leave
+  /// enough tasks.
   private static let grain = (rows: 1024, elements: 1 << 15)
   private static let streamedGrain = (rows: 4096, elements: 1 << 19)
+  private static let enoughTasks = 16
   private static let leastElements = 1 << 13
   private static let leastExtent = 2
 
@@ -56,9 +58,10 @@ struct Transposition {
     let resultByteCount = builder.plan.values[target.value].byteCount
     let isStreamed = BlockTransposition.isStreamed(
       byteCount: byteCount, offset: to.offset, stride: resultStride, resultByteCount: resultByteCount)
-    let grain = isStreamed ? Self.streamedGrain : Self.grain
-    rowGrain = min(rows, grain.rows)
-    columnGrain = min(columns, Self.stripColumns * max(1, grain.elements / (rowGrain * Self.stripColumns)))
+    let elements =
+      isStreamed ? min(Self.streamedGrain.elements, shape.elementCount / Self.enoughTasks) : Self.grain.elements
+    rowGrain = min(rows, isStreamed ? Self.streamedGrain.rows : Self.grain.rows)
+    columnGrain = min(columns, Self.stripColumns * max(1, elements / (rowGrain * Self.stripColumns)))
     block = BlockTransposition(
       byteCount: byteCount, rows: rowGrain, columns: columnGrain, stride: resultStride,
       resultByteCount: resultByteCount, builder.loops)
