@@ -118,9 +118,6 @@ static const char index_scatter_searching[] = {
 static const char index_segment_sum[] = {
 #embed "index/segment_sum.cl" suffix(, 0)
 };
-static const char random_philox[] = {
-#embed "random/philox.cl" suffix(, 0)
-};
 static const char scan_scan[] = {
 #embed "scan/scan.cl" suffix(, 0)
 };
@@ -179,7 +176,6 @@ static const struct {
     {"index/scatter_owned.cl", index_scatter_owned},
     {"index/scatter_searching.cl", index_scatter_searching},
     {"index/segment_sum.cl", index_segment_sum},
-    {"random/philox.cl", random_philox},
     {"scan/scan.cl", scan_scan},
     {"scan/carries.cl", scan_carries},
     {"sort/blocks.cl", sort_blocks},

@@ -27,6 +27,31 @@ INLINE void random_words(VL block, VL counter, VL seed, VU *words) {
   words[3] = c3;
 }
 
+// The words with the given numbers.
+INLINE VI random_i64(VL number, VL seed, VL counter) {
+  VU words[4];
+  random_words(number >> 2, counter, seed, words);
+  const VI place = I_FROM_L(number) & 3;
+  const VI lower = SELECT_I((place & 1) != 0, AS_I(words[1]), AS_I(words[0]));
+  const VI upper = SELECT_I((place & 1) != 0, AS_I(words[3]), AS_I(words[2]));
+  return SELECT_I(place > 1, upper, lower);
+}
+#define random_i32(number, seed, counter) random_i64(L_FROM_I(number), seed, counter)
+
+#if WIDTH > 1
+// The words from `place` on. Those of a block in each lane are drawn together and kept in `words`, the first of which
+// has the number `first`.
+INLINE VI next_words(i64 place, VL seed, VL counter, int *words, i64 *first) {
+  if (place < *first || place + WIDTH > *first + 4 * WIDTH) {
+    VU drawn[4];
+    *first = place & -4L;
+    random_words((VL)(*first >> 2) + LANES_L, counter, seed, drawn);
+    store_by_turns(AS_I(drawn[0]), AS_I(drawn[1]), AS_I(drawn[2]), AS_I(drawn[3]), words);
+  }
+  return VLOAD(words + (int)(place - *first));
+}
+#endif
+
 // 1 for the words of a block whose upper 24 bits are below `bound`, else 0.
 INLINE void kept_words(VL block, VL counter, VL seed, VI bound, VI *kept) {
   VU words[4];

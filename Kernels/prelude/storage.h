@@ -9,7 +9,8 @@
 //   STORE_t, SCATTER_t(…, v)           the opposite
 //   CONVERT_a_b(v)                     between lanes; float to integer truncates and saturates, NaN is 0
 //   CHOOSE_a(condition, x, y)          x where the VI condition is not 0
-//   CONSTANT_a(bits), NUMBER_a(first)  a number in all lanes; first, first + 1, …
+//   CONSTANT_a(bits)                   a number in all lanes
+//   NUMBER_a(first), PLACES_a(first, step)   first, first + 1, …; first, first + step, …
 //   FIRST_a(v), ROTATE_a(v, by)        the first lane; lane `by` in the first place
 //   HELD(count)                        which lanes hold elements
 
@@ -130,6 +131,8 @@ DEFINE_STORAGE(float32, float, VF, VF, READ_SAME, WRITE_SAME)
 #define CONSTANT_f32(bits) ((VF)(BITS_F(bits)))
 #define NUMBER_i32(first) ((VI)((int)(first)) + LANES_I)
 #define NUMBER_i64(first) ((VL)((i64)(first)) + LANES_L)
+#define PLACES_i32(first, step) ((VI)((int)(first)) + LANES_I * (VI)((int)(step)))
+#define PLACES_i64(first, step) ((VL)((i64)(first)) + LANES_L * (VL)((i64)(step)))
 
 #define CHOOSE_i32(c, x, y) (((c) != 0) ? (x) : (y))
 #define CHOOSE_f32(c, x, y) (((c) != 0) ? (x) : (y))

@@ -96,6 +96,11 @@ final class RunFrame {
     values.deallocate()
     ownScalars.deallocate()
   }
+
+  /// An entry of the scalar bank of lane `int64`.
+  func integer(_ scalar: Int) -> Int64 {
+    (scalars + scalar * Int(CSIMD_SPLAT_BYTES)).load(as: Int64.self)
+  }
 }
 
 /// What a step runs with.

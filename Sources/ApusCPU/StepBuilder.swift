@@ -14,7 +14,6 @@ struct StepBuilder {
     case .reduction(let step): try ReductionStep(step, self)
     case .matmul(let step): try matmul(step)
     case .copy(let step): try CopyStep(step, self)
-    case .random(let step): RandomStep(step, self)
     case .gather(let step): GatherStep(step, self, names: planned.names)
     case .scatterAdd(let step): try ScatterAddStep(step, self, names: planned.names)
     case .scan(let step): try ScanStep(step, self)

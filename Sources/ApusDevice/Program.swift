@@ -10,6 +10,8 @@ public struct Program: Hashable, Sendable {
     case tensor(DType)
     /// A number of the plan's scalar bank, the same for all elements.
     case scalar(Lane)
+    /// The number of a place, which no memory holds; of lane `int32` or `int64`.
+    case index(Lane)
     /// A result of the step this program follows (the product of a matmul, a reduced value).
     case core(Lane)
 
@@ -17,7 +19,7 @@ public struct Program: Hashable, Sendable {
     public var lane: Lane {
       switch self {
       case .tensor(let dtype): dtype.lane
-      case .scalar(let lane), .core(let lane): lane
+      case .scalar(let lane), .index(let lane), .core(let lane): lane
       }
     }
   }
@@ -62,7 +64,9 @@ public struct Program: Hashable, Sendable {
 /// `function` names a row of `Kernels/elementwise.def`, or one of those that need more than a row:
 /// - `constant`: no operands, the value of `immediate`;
 /// - `select`: operands condition (a register of lane `int32`, nonzero is true), then, else;
-/// - `index`: no operands, the row-major number of the element in the domain (`int32` or `int64`);
+/// - `random`: operands number (of lane `lane`, `int32` or `int64`), seed and counter (`int64`), the word `number` of
+///   a stream of random words, as `int32`: word `number mod 4` that Philox4x32-10 (Salmon et al., 2011) gives for the
+///   counter `(low(number / 4), high(number / 4), low(counter), high(counter))` and the key `(low(seed), high(seed))`;
 /// - `convert`: the operand, of lane `lane`, as lane `result` (float to integer truncates toward
 ///   zero and saturates, NaN becomes 0; other conversions round to nearest even).
 public struct Instruction: Hashable, Sendable {

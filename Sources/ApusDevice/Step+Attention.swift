@@ -62,7 +62,7 @@ public struct Attention: Hashable, Sendable {
   ///
   /// Element `i` of `geometry.weights` is kept where the upper 24 bits of word `i` of the stream are below `bound`.
   public struct Dropout: Hashable, Sendable {
-    /// An entry of the scalar bank, of lane `int64`: the seed of the words, as in `RandomBits`.
+    /// An entry of the scalar bank, of lane `int64`: the seed of the words, as the instruction `random` takes it.
     public var seed: Int
     /// The entry that holds the number of the draw.
     public var counter: Int

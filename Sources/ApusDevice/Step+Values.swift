@@ -45,7 +45,6 @@ extension Step {
     case .copy(let step): .copy(step.mapped(read: read, write: write))
     case .gather(let step): .gather(step.mapped(read: read, write: write))
     case .scatterAdd(let step): .scatterAdd(step.mapped(read: read, write: write))
-    case .random(let step): .random(step.mapped(read: read, write: write))
     case .sort(let step): .sort(step.mapped(read: read, write: write))
     case .loop(let step): .loop(step.mapped(read: read, write: write))
     case .custom(let step): .custom(step.mapped(read: read, write: write))

@@ -12,7 +12,6 @@ public enum Step: Hashable, Sendable {
   case copy(StridedCopy)
   case gather(Gather)
   case scatterAdd(ScatterAdd)
-  case random(RandomBits)
   case sort(Sort)
   case loop(Loop)
   case custom(Custom)
@@ -38,8 +37,28 @@ public enum Argument: Hashable, Sendable {
   case tensor(Operand)
   /// An entry of the scalar bank.
   case scalar(Int)
+  /// The numbers that a layout over the domain gives its places.
+  case index(Layout)
   /// Result `i` of the step the program follows.
   case core(Int)
+
+  /// Where the elements lie, or which numbers they have; `nil` for what has no layout of its own.
+  package var layout: Layout? {
+    switch self {
+    case .tensor(let operand): operand.layout
+    case .index(let layout): layout
+    case .scalar, .core: nil
+    }
+  }
+
+  /// The argument with another layout, where it has one.
+  package func laidOut(_ change: (Layout) -> Layout) -> Argument {
+    switch self {
+    case .tensor(let operand): .tensor(Operand(value: operand.value, layout: change(operand.layout)))
+    case .index(let layout): .index(change(layout))
+    case .scalar, .core: self
+    }
+  }
 }
 
 /// A program's inputs and outputs over one domain: `arguments` are parallel to `Program.inputs`,

@@ -198,7 +198,7 @@ const csimd_table CSIMD_TABLE = {
   .store = {store_bool, store_u8, store_s8, store_s32, store_s64, store_float16, store_bfloat16,
             store_float32, store_float64},
   .count_up = {count_up_i32, count_up_i64},
-  .philox = philox,
+  .random = {random_i32, random_i64},
   .scan_sum = {scan_sum_i32, scan_sum_i64, scan_sum_f32, scan_sum_f64},
   .scan_product = {scan_product_i32, scan_product_i64, scan_product_f32, scan_product_f64},
   .pool_maximum = {pool_maximum_i32, pool_maximum_i64, pool_maximum_any_f32, pool_maximum_f64},

@@ -27,10 +27,8 @@ INLINE size_t FN(attention_end)(const csimd_weights *w, size_t row) {
 // The words of a row's weights ahead of `end`, or NULL.
 INLINE const uint32_t *FN(attention_words)(const csimd_weights *w, size_t row, size_t end) {
   if (w->words == NULL) return NULL;
-  uint64_t first = w->first_word + row * w->word_row;
-  size_t skew = first & 3;
-  philox(skew + end, w->words, first - skew, w->seed, w->counter);
-  return w->words + skew;
+  philox(end, w->words, w->first_word + row * w->word_row, w->seed, w->counter);
+  return w->words;
 }
 
 // Which weights of a row dropout leaves.

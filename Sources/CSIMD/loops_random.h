@@ -16,33 +16,93 @@ INLINE VU multiply_words(VU a, uint32_t factor, VU *low) {
   return __builtin_shufflevector(even, odd, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
 }
 
+// The four words of the block in each lane.
+INLINE void philox_blocks(VL block, uint64_t seed, uint64_t counter, VU words[4]) {
+  VU c0 = __builtin_convertvector(AS_W(block), VU);
+  VU c1 = __builtin_convertvector(AS_W(block) >> 32, VU);
+  VU c2 = (VU)((uint32_t)counter);
+  VU c3 = (VU)((uint32_t)(counter >> 32));
+  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+  for (int round = 0; round < 10; round += 1) {
+    VU low0, high0 = multiply_words(c0, 0xD2511F53u, &low0);
+    VU low1, high1 = multiply_words(c2, 0xCD9E8D57u, &low1);
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
+}
+
+// Words `start ..< start + count` of a stream.
 static void philox(size_t count, uint32_t *result, uint64_t start, uint64_t seed, uint64_t counter) {
-  for (size_t i = 0; i < count; i += 4 * LANES) {
-    VL block = COUNT_UP + (int64_t)((start + i) / 4);
-    VU c0 = __builtin_convertvector(AS_W(block), VU);
-    VU c1 = __builtin_convertvector(AS_W(block) >> 32, VU);
-    VU c2 = (VU)((uint32_t)counter);
-    VU c3 = (VU)((uint32_t)(counter >> 32));
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-    for (int round = 0; round < 10; round += 1) {
-      VU low0, high0 = multiply_words(c0, 0xD2511F53u, &low0);
-      VU low1, high1 = multiply_words(c2, 0xCD9E8D57u, &low1);
-      c0 = high1 ^ c1 ^ k0;
-      c1 = low1;
-      c2 = high0 ^ c3 ^ k1;
-      c3 = low0;
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
-    }
-    VU first01 = LOWER_PAIRS(c0, c1), last01 = UPPER_PAIRS(c0, c1);
-    VU first23 = LOWER_PAIRS(c2, c3), last23 = UPPER_PAIRS(c2, c3);
+  size_t skew = start % 4;
+  for (size_t i = 0; i < count; skew = 0) {
+    VU c[4];
+    philox_blocks(COUNT_UP + (int64_t)((start + i) / 4), seed, counter, c);
+    VU first01 = LOWER_PAIRS(c[0], c[1]), last01 = UPPER_PAIRS(c[0], c[1]);
+    VU first23 = LOWER_PAIRS(c[2], c[3]), last23 = UPPER_PAIRS(c[2], c[3]);
     VU words[4] = {
         LOWER_FOURS(first01, first23), UPPER_FOURS(first01, first23), LOWER_FOURS(last01, last23),
         UPPER_FOURS(last01, last23)};
-    if (count - i >= 4 * LANES) {
+    size_t held = 4 * LANES - skew, taken = count - i < held ? count - i : held;
+    if (taken == 4 * LANES) {
       for (int part = 0; part < 4; part += 1) STORE(VU, result + i + part * LANES, words[part]);
     } else {
-      memcpy(result + i, words, (count - i) * sizeof(uint32_t));
+      memcpy(result + i, (const char *)words + skew * sizeof(uint32_t), taken * sizeof(uint32_t));
     }
+    i += taken;
   }
 }
+
+// Words whose numbers are in no order, up to LANES of them.
+INLINE void philox_words(size_t count, uint32_t *result, VL number, uint64_t seed, uint64_t counter) {
+  VU words[4];
+  philox_blocks(number >> 2, seed, counter, words);
+  VI place = __builtin_convertvector(number, VI) & 3;
+  VU lower = (VU)((place & 1) != 0 ? (VI)words[1] : (VI)words[0]);
+  VU upper = (VU)((place & 1) != 0 ? (VI)words[3] : (VI)words[2]);
+  VU word = (VU)(place > 1 ? (VI)upper : (VI)lower);
+  memcpy(result, &word, count * sizeof(uint32_t));
+}
+
+// Words by their numbers. Blocks of four are used whole where numbers follow each other.
+#define RANDOM_LOOP(name, S)                                                                                \
+  INLINE int name##_follow(const S *numbers, size_t first, size_t count) {                                  \
+    S others = 0;                                                                                           \
+    for (size_t i = first; i < first + count; i += 1) others |= numbers[i] ^ (S)(numbers[0] + (S)i);        \
+    return others == 0;                                                                                     \
+  }                                                                                                         \
+  static void name(size_t count, void *result, const csimd_operand *operands, const csimd_flow *flow) {     \
+    (void)flow;                                                                                             \
+    const S *numbers = operands[0].data;                                                                    \
+    uint32_t *words = result;                                                                               \
+    uint64_t seed = *(const uint64_t *)operands[1].data, counter = *(const uint64_t *)operands[2].data;     \
+    if (operands[0].step == 0) {                                                                            \
+      philox(1, words, (uint64_t)numbers[0], seed, counter);                                                \
+      for (size_t i = 1; i < count; i += 1) words[i] = words[0];                                            \
+      return;                                                                                               \
+    }                                                                                                       \
+    for (size_t start = 0; start < count;) {                                                                \
+      size_t end = start, part = count - start < 4 * LANES ? count - start : 4 * LANES;                     \
+      while (part > 0 && name##_follow(numbers + start, end - start, part)) {                               \
+        end += part;                                                                                        \
+        part = count - end < 4 * LANES ? count - end : 4 * LANES;                                           \
+      }                                                                                                     \
+      philox(end - start, words + start, (uint64_t)numbers[start], seed, counter);                          \
+      start = end + part;                                                                                   \
+      for (size_t i = end; i < start; i += LANES) {                                                         \
+        int64_t wide[LANES] = {0};                                                                          \
+        size_t held = start - i < LANES ? start - i : LANES;                                                \
+        for (size_t k = 0; k < held; k += 1) wide[k] = numbers[i + k];                                      \
+        philox_words(held, words + i, LOAD(VL, wide), seed, counter);                                       \
+      }                                                                                                     \
+    }                                                                                                       \
+  }
+RANDOM_LOOP(random_i32, int32_t)
+RANDOM_LOOP(random_i64, int64_t)

@@ -167,18 +167,17 @@ import Testing
     let places = builder.output(8, .int32)
     let layout = Layout(contiguous: [2, 4])
     let program = Program(
-      inputs: [.tensor(.float32)],
+      inputs: [.tensor(.float32), .index(.int32)],
       instructions: [
         Instruction("convert", lane: .float32, result: .int32, operands: [0]),
         Instruction("convert", lane: .float32, result: .int64, operands: [0]),
         Instruction("convert", lane: .float32, result: .float64, operands: [0]),
         Instruction("constant", lane: .float64, operands: [], immediate: .float(0.25)),
-        Instruction("select", lane: .float64, operands: [1, 3, 4]),
-        Instruction("index", lane: .int32, operands: []),
+        Instruction("select", lane: .float64, operands: [2, 4, 5]),
       ],
       outputs: [
-        .init(register: 1, dtype: .int32), .init(register: 2, dtype: .int64),
-        .init(register: 5, dtype: .float64), .init(register: 6, dtype: .int32),
+        .init(register: 2, dtype: .int32), .init(register: 3, dtype: .int64),
+        .init(register: 6, dtype: .float64), .init(register: 1, dtype: .int32),
       ])
     builder.step(
       .elementwise(
@@ -186,7 +185,7 @@ import Testing
           program: program,
           segments: [
             Binding(
-              domain: [2, 4], arguments: [.tensor(Operand(value: x, layout: layout))],
+              domain: [2, 4], arguments: [.tensor(Operand(value: x, layout: layout)), .index(layout)],
               results: [integers, wide, chosen, places].map { Operand(value: $0, layout: layout) })
           ])))
     let results = try builder.run(on: cpu())

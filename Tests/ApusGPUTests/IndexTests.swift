@@ -236,22 +236,28 @@ import Testing
     #expect(Self.philox(ones, [.max, .max]) == [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd])
   }
 
-  @Test(arguments: [1, 6, 64, 5003]) func words(_ count: Int) throws {
+  /// Numbers in order, in no order, and in rows that begin within a block of four words.
+  private nonisolated static let numbers: [(Layout, Lane)] =
+    [1, 6, 64, 5003].map { (Layout(contiguous: [$0]), .int32) } + [
+      (Layout(shape: [40, 50], strides: [1, 40], offset: 0), .int32),
+      (Layout(shape: [21, 301], strides: [331, 1], offset: 1 << 33 | 2), .int64),
+    ]
+
+  @Test(arguments: numbers) func words(_ numbers: Layout, lane: Lane) throws {
     let seed: Int64 = -0x1234_5678_9abc
     let counter: Int64 = 0x7_0000_0003
+    let (rows, columns) = (numbers.shape.rank == 1 ? 1 : numbers.shape[0], numbers.shape.last!)
     for (kernelClass, device) in Harness.devices {
       var builder = PlanBuilder()
-      let places = [
-        builder.scalar(.float(0), .float32), builder.scalar(.integer(seed), .int64),
-        builder.scalar(.integer(counter), .int64),
-      ]
-      let result = builder.output(count, .int32)
-      builder.step(.random(RandomBits(count: count, seed: places[1], counter: places[2], result: result)))
+      _ = builder.scalar(.float(0), .float32)
+      builder.drawWords(numbers, lane: lane, seed: seed, counter: counter)
       let output = try builder.results(on: device)[0]
       func halves(_ number: Int64) -> [UInt32] {
         [UInt32(truncatingIfNeeded: number), UInt32(truncatingIfNeeded: number >> 32)]
       }
-      let expected = (0..<count).map { place in
+      let expected = (0..<rows * columns).map { element in
+        let (row, column) = element.quotientAndRemainder(dividingBy: columns)
+        let place = numbers.offset + row * numbers.strides[0] + column * numbers.strides.last!
         let words = Self.philox(halves(Int64(place / 4)) + halves(counter), halves(seed))
         return Double(Int32(bitPattern: words[place % 4]))
       }

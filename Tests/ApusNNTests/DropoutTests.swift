@@ -1,4 +1,5 @@
 import Apus
+import ApusDevice
 import ApusTestSupport
 import Testing
 
@@ -104,6 +105,57 @@ import Testing
         gradients(of: Dropout(0.5, isAlwaysOn: true)(x).sum(), withRespectTo: [x])[0]
       }
       #expect(Set(try gradient.array()) == [0, 2])
+    }
+  }
+
+  /// Masks are drawn where they are read, for results and for gradients: no value of a plan holds words or truth.
+  @Test func masksAreNotStored() throws {
+    func plan(_ layer: some Layer, _ shape: Shape, weight: Shape?) throws -> Plan {
+      let device = RecordingDevice(channelsLast: { _, _ in ChannelsLastPreference(.everywhere) })
+      try withDevice(ComputeDevice(backend: device)) { () throws in
+        let (x, w) = (Tensor.ones(shape), weight.map { Tensor.ones($0) })
+        try eval([x] + (w.map { [$0] } ?? []))
+        func net() -> Tensor {
+          let hidden = w.map { shape.rank == 4 ? x.convolved(with: $0, padding: [(1, 1)]) : x.matmul($0) } ?? x
+          return layer((hidden * 2).tanh()).squared().sum()
+        }
+        try withMode(.training) {
+          try withRandomKey(RandomKey(seed: 3)) { () throws in
+            try eval(gradients(of: net(), withRespectTo: [x] + (w.map { [$0] } ?? [])))
+          }
+        }
+      }
+      return try #require(device.plans.last)
+    }
+    for plan in [
+      try plan(Dropout(0.4), [32, 24], weight: nil), try plan(Dropout(0.4), [32, 24], weight: [24, 40]),
+      try plan(AlphaDropout(0.4), [32, 24], weight: [24, 40]),
+      try plan(Dropout(0.4), [2, 16, 8, 8], weight: [32, 16, 3, 3]),
+    ] {
+      #expect(plan.values.allSatisfy { $0.dtype == .float32 })
+    }
+  }
+
+  /// What is dropped has no gradient, and everything else that of its factor, whatever the step that drops.
+  @Test(arguments: devices) func gradientsDropTheSame(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      func check(_ shape: Shape, _ hidden: (Tensor) -> Tensor) throws {
+        let x = Tensor.ones(shape)
+        try withMode(.training) {
+          try withRandomKey(RandomKey(seed: 11)) {
+            let shift = Tensor.zeros(hidden(x).shape)
+            let y = Dropout(0.5)(hidden(x) * 0 + 1 + shift)
+            let gradient = gradients(of: (y * 3).sum(), withRespectTo: [shift])[0]
+            try eval([y, gradient])
+            #expect(try gradient.array().map { $0 / 3 } == y.array())
+            #expect(try Set(y.array()) == [0, 2])
+          }
+        }
+      }
+      try check([33, 37]) { $0.tanh() }
+      try check([33, 37]) { $0.matmul(.ones([37, 29])) }
+      try check([2, 16, 9, 7]) { $0.convolved(with: .ones([24, 16, 3, 3]), padding: [(1, 1)]) }
+      try check([5, 7, 33]) { $0 - $0.mean([2], keepingAxes: true) }
     }
   }
 

@@ -26,11 +26,8 @@ extension Program {
 extension Argument {
   /// Whether it is the same number all over its domain.
   fileprivate var isRepeated: Bool {
-    switch self {
-    case .tensor(let operand): operand.layout.raw.isRepeated
-    case .scalar: true
-    case .core: false
-    }
+    if case .scalar = self { return true }
+    return layout?.raw.isRepeated ?? false
   }
 }
 

@@ -16,14 +16,11 @@ final class Kernel {
 
   /// - Parameters:
   ///   - results: where outputs are stored; `nil` where a sink takes them.
-  ///   - indexLayout: the numbers that an `index` instruction gives, as a layout over the domain; `nil`
-  ///     for the row-major numbers of the domain.
   init(
-    _ program: Program, domain: Shape, arguments: [Argument], results: [Operand]?,
-    indexLayout: Layout? = nil, _ builder: StepBuilder
+    _ program: Program, domain: Shape, arguments: [Argument], results: [Operand]?, _ builder: StepBuilder
   ) throws(DeviceError) {
     var lowering = KernelLowering(builder: builder, program: program, domain: domain)
-    try lowering.lower(arguments: arguments, results: results, indexLayout: indexLayout)
+    try lowering.lower(arguments: arguments, results: results)
     count = domain.elementCount
     weight =
       program.instructions.reduce(0) { $0 + $1.weight } + lowering.arguments.count
@@ -128,7 +125,7 @@ extension Instruction {
   /// Rows that take about as long as their loads and stores.
   private static let cheapRows: Set<String> = [
     "add", "subtract", "multiply", "minimum", "maximum", "negate", "absolute", "sign", "select",
-    "convert", "constant", "index", "equal", "not_equal", "less", "less_equal", "greater",
+    "convert", "constant", "equal", "not_equal", "less", "less_equal", "greater",
     "greater_equal", "bit_and", "bit_or", "bit_xor", "bit_not", "shift_left", "shift_right",
     "logical_and", "logical_or", "logical_xor", "logical_not", "divide", "reciprocal", "sqrt", "rsqrt",
     "floor", "ceil", "round", "truncate", "is_nan", "is_finite", "is_infinite", "unit_float",

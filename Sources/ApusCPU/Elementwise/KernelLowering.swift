@@ -25,7 +25,7 @@ struct KernelLowering {
     static let constant = Int32(CSIMD_CONSTANT)
   }
 
-  /// The kernel's register for each register of the program: constants and indices become arguments.
+  /// The kernel's register for each register of the program: constants become arguments.
   private var registers: [Int] = []
   private var isUniform: [Bool] = []
 
@@ -33,7 +33,9 @@ struct KernelLowering {
     self.builder = builder
     self.program = program
     self.domain = domain
-    let lanes = program.inputs.map(\.lane) + program.instructions.map(\.result)
+    // What is the same for all elements needs no room for a block of them.
+    let inputs = program.inputs.filter { if case .scalar = $0 { false } else { true } }
+    let lanes = inputs.map(\.lane) + program.instructions.map(\.result)
     let laneByteCount = lanes.map(\.byteCount).max() ?? 8
     // Some eight registers live at a time; they are to stay in a first-level cache of 32 KiB.
     block = laneByteCount == 4 && lanes.count <= 16 ? 1024 : 512
@@ -41,14 +43,14 @@ struct KernelLowering {
   }
 
   mutating func lower(
-    arguments inputs: [Argument], results: [Operand]?, indexLayout: Layout?
+    arguments inputs: [Argument], results: [Operand]?
   ) throws(DeviceError) {
     guard program.inputs.count + program.instructions.count < Int(CSIMD_MAXIMUM_REGISTERS) / 2,
       program.outputs.count <= 16
     else {
       throw .unsupported(device: "cpu", feature: "a fused program of so many instructions")
     }
-    addArguments(inputs, indexLayout)
+    addArguments(inputs)
     try addInstructions()
     addOutputs(results)
     chooseDirectOutputs(results != nil)
@@ -62,7 +64,7 @@ struct KernelLowering {
 
   // MARK: - Registers
 
-  private mutating func addArguments(_ inputs: [Argument], _ indexLayout: Layout?) {
+  private mutating func addArguments(_ inputs: [Argument]) {
     for (input, argument) in zip(program.inputs, inputs) {
       var raw = csimd_argument()
       raw.lane = Int32(input.lane.rawValue)
@@ -77,6 +79,9 @@ struct KernelLowering {
       case .scalar(let index):
         raw.kind = Kind.scalar
         raw.index = Int32(index)
+      case .index(let layout):
+        raw.kind = Kind.index
+        raw.layout = layout.raw
       case .core(let index):
         raw.kind = Kind.core
         raw.index = Int32(index)
@@ -85,20 +90,16 @@ struct KernelLowering {
     }
     registers = Array(arguments.indices)
     for instruction in program.instructions {
-      var raw = csimd_argument()
-      raw.lane = Int32(instruction.result.rawValue)
-      if instruction.function == "constant" {
-        raw.kind = Kind.constant
-        raw.splat = UnsafeRawPointer(splat(instruction.immediate ?? .integer(0), instruction.result))
-      } else if instruction.function == "index" {
-        raw.kind = Kind.index
-        raw.layout = (indexLayout ?? Layout(contiguous: domain)).raw
-      } else {
+      guard instruction.function == "constant" else {
         registers.append(-1)
         continue
       }
+      var raw = csimd_argument()
+      raw.lane = Int32(instruction.result.rawValue)
+      raw.kind = Kind.constant
+      raw.splat = UnsafeRawPointer(splat(instruction.immediate ?? .integer(0), instruction.result))
       registers.append(arguments.count)
-      add(raw, isUniform: raw.kind == Kind.constant)
+      add(raw, isUniform: true)
     }
   }
 
@@ -139,6 +140,8 @@ struct KernelLowering {
     switch instruction.function {
     case "select":
       return instruction.result.entry(of: table.select)
+    case "random":
+      return instruction.lane == .int32 ? table.random.0! : table.random.1!
     case "convert":
       return csimd_find_conversion(
         builder.loops, Int32(instruction.lane.rawValue), Int32(instruction.result.rawValue))
@@ -268,11 +271,7 @@ struct KernelLowering {
   /// With long rows, blocks end where they do: then broadcast operands need no copies. Reducers take whole groups of
   /// numbers, so that what they take ends with a group.
   private mutating func chooseRow(_ inputs: [Argument], _ results: [Operand]?) {
-    let layouts = inputs.compactMap { argument -> Layout? in
-      guard case .tensor(let operand) = argument else { return nil }
-      return operand.layout
-    }
-    let (shape, _) = Layout.collapsed(domain, layouts + (results ?? []).map(\.layout))
+    let (shape, _) = Layout.collapsed(domain, inputs.compactMap(\.layout) + (results ?? []).map(\.layout))
     guard shape.rank > 1, let width = shape.last, width >= 256 else { return }
     if results != nil || width % Self.reducerGroup == 0 { row = width }
   }

@@ -16,12 +16,11 @@ final class ReductionTable {
   init(_ step: Reduction, byRows: Bool, _ builder: StepBuilder) throws(DeviceError) {
     let kept = (0..<step.domain.rank).filter { !step.axes.contains($0) }
     let (inner, outer) = byRows ? (step.axes, kept) : (kept, step.axes)
-    let numbers = Layout(contiguous: step.domain)
     let arguments = step.arguments.map { $0.selecting(inner) }
     let sum = byRows ? JoinedSum(step, over: arguments) : nil
     kernel = try Kernel(
       sum?.prologue ?? step.prologue, domain: step.domain.selecting(inner), arguments: arguments, results: nil,
-      indexLayout: numbers.selecting(inner), builder)
+      builder)
     lanes = step.prologue.outputs.map { step.prologue.lane(of: $0.register) }
     count = lanes.count
     let joined = sum == nil ? 0 : step.prologue.instructions.reduce(0) { $0 + $1.weight }
@@ -37,7 +36,7 @@ final class ReductionTable {
         kernel: kernel.raw, reducer_count: Int32(count), reducers: Self.copy(reducers),
         number_bytes: Self.copy(lanes.map { Int32($0.byteCount) }),
         result_bytes: Self.copy(resultLanes.map { Int32($0.byteCount) }),
-        outer: Self.copy(kernel.movement(step.arguments, numbers, axes: outer))))
+        outer: Self.copy(kernel.movement(step.arguments, of: step.domain, axes: outer))))
   }
 
   deinit {
@@ -64,16 +63,11 @@ final class ReductionTable {
 
 extension Kernel {
   /// For each argument of the kernel, where the outer axes move it. What is not a tensor stays.
-  func movement(_ inputs: [Argument], _ numbers: Layout, axes: [Int]) -> [csimd_layout] {
-    let still = Layout(
-      shape: numbers.shape.selecting(axes), strides: Shape(repeating: 0, count: axes.count))
+  func movement(_ inputs: [Argument], of domain: Shape, axes: [Int]) -> [csimd_layout] {
+    let still = Layout(shape: domain.selecting(axes), strides: Shape(repeating: 0, count: axes.count))
     return (0..<Int(raw.pointee.argument_count)).map { (index: Int) -> csimd_layout in
-      if index >= inputs.count {
-        let isIndex = raw.pointee.arguments[index].kind == Int32(CSIMD_INDEX)
-        return isIndex ? numbers.selecting(axes).raw : still.raw
-      }
-      guard case .tensor(let operand) = inputs[index] else { return still.raw }
-      var layout = operand.layout.selecting(axes)
+      // Constants stand behind the inputs.
+      guard index < inputs.count, var layout = inputs[index].layout?.selecting(axes) else { return still.raw }
       layout.offset = 0
       return layout.raw
     }
@@ -83,8 +77,7 @@ extension Kernel {
 extension Argument {
   /// The argument over some axes of its domain, in that order.
   func selecting(_ axes: [Int]) -> Argument {
-    guard case .tensor(let operand) = self else { return self }
-    return .tensor(Operand(value: operand.value, layout: operand.layout.selecting(axes)))
+    laidOut { $0.selecting(axes) }
   }
 }
 

@@ -42,7 +42,7 @@ struct AttentionBlocks {
   }
 
   /// Bytes of the words of a row of a block's weights.
-  var wordByteCount: Int { step.dropout == nil ? 0 : (keysOfBlock + 72) * 4 }
+  var wordByteCount: Int { step.dropout == nil ? 0 : (keysOfBlock + 16) * 4 }
 
   /// Where a head of an operand begins, and the distance of its rows.
   func rows(_ operand: Operand, _ batch: Int, _ head: Int, from row: Int, _ context: RunFrame) -> PackedProduct.Factor {

@@ -123,7 +123,11 @@ extension Program {
 extension BoundProgram {
   var maximumOffset: Int {
     let offsets = arguments.map { argument in
-      if case .tensor(let place) = argument { place.offset } else { 0 }
+      switch argument {
+      case .tensor(let place): place.offset
+      case .index(let offset): offset
+      case .scalar, .core: 0
+      }
     }
     return (offsets + results.map(\.offset)).max() ?? 0
   }

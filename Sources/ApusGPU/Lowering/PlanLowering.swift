@@ -11,14 +11,15 @@ struct BoundProgram {
   enum Argument {
     case tensor(Place)
     case scalar(Int)
+    /// Numbers of places, the first of which is `offset`.
+    case index(offset: Int)
     case core(Int)
   }
 
   var arguments: [Argument]
   var results: [Place]
   var bankSlot: Int
-  /// The layouts of the tensors among the arguments, then of the results, then, where the program asks
-  /// for it, of the numbering of the domain. Their offsets are in the places.
+  /// The layouts of the tensors and indices among the arguments, then of the results. Their offsets are in the places.
   var layouts: [Layout]
 }
 
@@ -78,7 +79,6 @@ struct PlanLowering {
       case .matmul(let step): lower(step)
       case .gather(let step): lower(step)
       case .scatterAdd(let step): lower(step)
-      case .random(let step): lower(step)
       case .scan(let step): lower(step)
       case .sort(let step): lower(step)
       case .loop(let step): try lower(step, device: device)
@@ -114,11 +114,13 @@ struct PlanLowering {
         layouts.append(operand.layout)
         return .tensor(place(operand))
       case .scalar(let entry): return .scalar(entry)
+      case .index(let layout):
+        layouts.append(layout)
+        return .index(offset: layout.offset)
       case .core(let number): return .core(number)
       }
     }
     layouts += binding.results.map(\.layout)
-    if program.usesIndex { layouts.append(Layout(contiguous: binding.domain)) }
     return BoundProgram(
       arguments: arguments, results: binding.results.map(place), bankSlot: slots.bank, layouts: layouts)
   }

@@ -7,7 +7,8 @@ import ApusDevice
 /// does not change along the row is loaded) and then runs the program at each column.
 struct ProgramText {
   private struct Access {
-    var pointer: String
+    /// `nil` for numbers of places, which lie nowhere.
+    var pointer: String?
     var dtype: DType
     var stride: ColumnStride
     /// The offset of the row.
@@ -20,27 +21,27 @@ struct ProgramText {
   private let walk: BoundWalk
   /// The offsets that rows are counted from.
   private var bases: [String]
-  /// Parallel to `program.inputs`; `nil` for inputs that are not tensors.
+  /// Parallel to `program.inputs`; `nil` for inputs that are neither tensors nor numbers of places.
   private var inputs: [Access?] = []
   private var results: [Access] = []
   /// Registers of the inputs that are scalars, and the numbers of those that are core results.
   private var scalarRegisters: [String?] = []
   private var coreNumbers: [Int] = []
-  private var indexOffset: String?
-  private let usesIndex: Bool
+  /// Where words of neighbouring elements are kept, by the instruction that draws them; see `drawn`.
+  private var buffers: [Int: String] = [:]
+  private let keepsWords: Bool
 
   /// Binds the tensors and scalars of a program as parameters of the kernel.
   ///
   /// - Parameters:
-  ///   - rows: the walk over the axes that rows number, of `binding.tensors` and, where the program
-  ///     asks for the element's number, of the domain itself.
+  ///   - rows: the walk over the axes that rows number, of `bound.layouts`.
   ///   - columns: the strides of the same arrays along the columns.
   init(
     _ program: Program, _ bound: BoundProgram, rows: Walk, columns: (extent: Int, strides: [Int]),
     _ builder: inout KernelBuilder
   ) {
     self.program = program
-    usesIndex = program.usesIndex
+    keepsWords = builder.target.width > 1
     var array = 0
     var bases: [String] = []
     for (input, argument) in zip(program.inputs, bound.arguments) {
@@ -53,6 +54,11 @@ struct ProgramText {
         let stride = ColumnStride(columns.strides[array], extent: columns.extent, &builder)
         access = Access(pointer: pointer, dtype: dtype, stride: stride)
         bases.append(builder.number(place.offset))
+        array += 1
+      case (.index(let lane), .index(let offset)):
+        access = Access(
+          dtype: lane.dtype, stride: ColumnStride(columns.strides[array], extent: columns.extent, &builder))
+        bases.append(builder.number(offset))
         array += 1
       case (.scalar(let lane), .scalar(let entry)):
         let bank = builder.sharedPointer("i64", slot: bound.bankSlot)
@@ -73,12 +79,11 @@ struct ProgramText {
       bases.append(builder.number(place.offset))
       array += 1
     }
-    if usesIndex { bases.append("0") }
     self.bases = bases
     walk = BoundWalk(rows, &builder)
   }
 
-  /// How many arrays are walked: tensor arguments, results and, where it is asked for, the numbering.
+  /// How many arrays are walked: tensor arguments, numbers of places and results.
   var arrayCount: Int { bases.count }
 
   /// Emits offsets at a position of an outer walk; rows are counted from there.
@@ -94,12 +99,32 @@ struct ProgramText {
       let access = inputs[index]!
       guard case .zero = access.stride else { continue }
       let name = builder.unique("row")
-      builder.line(
-        "const \(access.dtype.lane.vector) \(name) = SPLAT_\(access.dtype)(\(access.pointer), \(access.offset));")
+      let value =
+        access.pointer.map { "SPLAT_\(access.dtype)(\($0), \(access.offset))" }
+        ?? "PLACES_\(access.dtype.lane.suffix)(\(access.offset), 0)"
+      builder.line("const \(access.dtype.lane.vector) \(name) = \(value);")
       inputs[index]!.rowRegister = name
     }
     for index in results.indices { results[index].offset = offsets.removeFirst() }
-    indexOffset = offsets.first
+    beginWords(&builder)
+  }
+
+  /// Emits room for words of neighbouring elements, of which a register takes a few of those that are drawn together.
+  private mutating func beginWords(_ builder: inout KernelBuilder) {
+    for (index, instruction) in program.instructions.enumerated() where keepsWords && firstPlace(instruction) != nil {
+      let name = builder.unique("words")
+      builder.line("int \(name)[4 * WIDTH];")
+      builder.line("i64 \(name)_first = -4 * WIDTH;")
+      buffers[index] = name
+    }
+  }
+
+  /// Where an instruction draws words of neighbours, what the number of the first one in a row is called.
+  private func firstPlace(_ instruction: Instruction) -> String? {
+    guard instruction.function == "random", instruction.operands[0] < inputs.count,
+      let access = inputs[instruction.operands[0]], access.pointer == nil, case .unit = access.stride
+    else { return nil }
+    return access.offset
   }
 
   /// Emits the program for the `count` elements from column `column` on, with its stores.
@@ -121,9 +146,9 @@ struct ProgramText {
     for (position, input) in program.inputs.enumerated() {
       registers.append(load(position, input, column: column, count: count, cores: cores, &builder))
     }
-    for instruction in program.instructions {
+    for (index, instruction) in program.instructions.enumerated() {
       let name = builder.unique("r")
-      let value = text(of: instruction, registers, column: column)
+      let value = drawn(index, registers, column: column) ?? text(of: instruction, registers)
       builder.line("const \(instruction.result.vector) \(name) = \(value);")
       registers.append(name)
     }
@@ -137,20 +162,22 @@ struct ProgramText {
     switch input {
     case .scalar: return scalarRegisters[position]!
     case .core: return cores[coreNumbers[position]]
-    case .tensor:
+    case .tensor, .index:
       let access = inputs[position]!
       if let register = access.rowRegister { return register }
       let name = builder.unique("r")
-      let type = access.dtype.lane.vector
-      switch access.stride {
-      case .other(let stride):
-        builder.line(
-          "const \(type) \(name) = GATHER_\(access.dtype)(\(access.pointer), "
-            + "\(access.offset) + \(column) * \(stride), \(stride), \(count));")
-      case .unit, .zero:
-        builder.line(
-          "const \(type) \(name) = LOAD_\(access.dtype)(\(access.pointer), \(access.offset) + \(column), \(count));")
-      }
+      let value =
+        switch (access.pointer, access.stride) {
+        case (nil, .other(let stride)):
+          "PLACES_\(access.dtype.lane.suffix)(\(access.offset) + \(column) * \(stride), \(stride))"
+        case (nil, .unit), (nil, .zero):
+          "PLACES_\(access.dtype.lane.suffix)(\(access.offset) + \(column), 1)"
+        case (let pointer?, .other(let stride)):
+          "GATHER_\(access.dtype)(\(pointer), \(access.offset) + \(column) * \(stride), \(stride), \(count))"
+        case (let pointer?, .unit), (let pointer?, .zero):
+          "LOAD_\(access.dtype)(\(pointer), \(access.offset) + \(column), \(count))"
+        }
+      builder.line("const \(access.dtype.lane.vector) \(name) = \(value);")
       return name
     }
   }
@@ -161,21 +188,28 @@ struct ProgramText {
     switch access.stride {
     case .other(let stride):
       builder.line(
-        "SCATTER_\(access.dtype)(\(access.pointer), \(access.offset) + \(column) * \(stride), \(stride), "
+        "SCATTER_\(access.dtype)(\(access.pointer!), \(access.offset) + \(column) * \(stride), \(stride), "
           + "\(count), \(register));")
     case .unit, .zero:
       builder.line(
-        "STORE_\(access.dtype)(\(access.pointer), \(access.offset) + \(column), \(count), \(register));")
+        "STORE_\(access.dtype)(\(access.pointer!), \(access.offset) + \(column), \(count), \(register));")
     }
   }
 
-  private func text(of instruction: Instruction, _ registers: [String], column: String) -> String {
+  /// The words of neighbours, from those that were drawn together.
+  private func drawn(_ index: Int, _ registers: [String], column: String) -> String? {
+    guard let buffer = buffers[index], let first = firstPlace(program.instructions[index]) else { return nil }
+    let key = program.instructions[index].operands.dropFirst().map { registers[$0] }
+    return "next_words(\(first) + \(column), \(key[0]), \(key[1]), \(buffer), &\(buffer)_first)"
+  }
+
+  private func text(of instruction: Instruction, _ registers: [String]) -> String {
     let operands = instruction.operands.map { registers[$0] }
     switch instruction.function {
     case "constant":
       return (instruction.immediate ?? .integer(0)).text(instruction.result)
-    case "index":
-      return "NUMBER_\(instruction.result.suffix)(\(indexOffset ?? "0") + \(column))"
+    case "random":
+      return "random_\(instruction.lane.suffix)(\(operands.joined(separator: ", ")))"
     case "select":
       return "CHOOSE_\(instruction.result.suffix)(\(operands.joined(separator: ", ")))"
     case "convert":
@@ -189,9 +223,6 @@ struct ProgramText {
 }
 
 extension Program {
-  /// Whether an instruction asks for the number of the element.
-  var usesIndex: Bool { instructions.contains { $0.function == "index" } }
-
   /// Whether anything in the program is of lane `float64`.
   var usesFloat64: Bool {
     inputs.contains { $0.lane == .float64 }

@@ -87,18 +87,14 @@ extension PlanLowering {
   mutating func lowerSum(of parts: Int, lane: Lane, workspaceOffset: Int, _ epilogue: Epilogue) {
     let shape = epilogue.binding.domain
     let domain = shape.inserting(parts, at: 0)
-    func lifted(_ operand: Operand) -> Operand {
-      let layout = Layout(
-        shape: operand.layout.shape.inserting(1, at: 0), strides: operand.layout.strides.inserting(0, at: 0),
-        offset: operand.layout.offset)
-      return Operand(value: operand.value, layout: layout)
+    func lifted(_ layout: Layout) -> Layout {
+      Layout(
+        shape: layout.shape.inserting(1, at: 0), strides: layout.strides.inserting(0, at: 0), offset: layout.offset)
     }
     var binding = epilogue.binding
     binding.domain = shape.inserting(1, at: 0)
-    binding.results = binding.results.map(lifted)
-    binding.arguments = binding.arguments.map { argument in
-      if case .tensor(let operand) = argument { .tensor(lifted(operand)) } else { argument }
-    }
+    binding.results = binding.results.map { Operand(value: $0.value, layout: lifted($0.layout)) }
+    binding.arguments = binding.arguments.map { $0.laidOut(lifted) }
     let output = Program.Output(register: 0, dtype: lane.dtype)
     let step = Reduction(
       domain: domain, axes: [0], prologue: Program(inputs: [.tensor(lane.dtype)], outputs: [output]),

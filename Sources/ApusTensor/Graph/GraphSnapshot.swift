@@ -37,6 +37,7 @@ struct GraphSnapshot {
       result.kind = .scalar(scalars.count)
       scalars.append(type.dtype.lane)
     case .constant: result.kind = .constant(attributes.number)
+    case .index: result.kind = .index
     case .elementwise(let emit): result.kind = .elementwise(emit)
     case .view(let transform): result.kind = .view([transform(result)])
     case .reduction(let reducer): result.kind = .reduction(reducer)
@@ -72,6 +73,8 @@ struct GraphNode {
     case leaf(Int)
     case scalar(Int)
     case constant(Scalar)
+    /// The row-major numbers of the places of a shape.
+    case index
     case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
     case view([ViewTransform])
     case reduction(String)

@@ -171,6 +171,8 @@ enum Lowering: Sendable {
   case scalar
   /// A number that is part of the plan.
   case constant
+  /// The row-major numbers of the places of a shape, which no memory holds.
+  case index
   /// Instructions: registers of the inputs in, register of the result out.
   case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
   /// Another layout of the same elements.

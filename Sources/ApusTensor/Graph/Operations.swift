@@ -28,7 +28,7 @@ public struct PendingOperation: Sendable {
   public var precision: Precision {
     let count = max(1, result.elementCount)
     switch result.node.op.lower {
-    case .leaf, .scalar, .constant, .view: return .exact
+    case .leaf, .scalar, .constant, .index, .view: return .exact
     case .elementwise: return .elementwise
     case .reduction(let row):
       guard ["sum", "product"].contains(row) else { return .exact }

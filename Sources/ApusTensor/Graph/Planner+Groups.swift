@@ -60,11 +60,12 @@ extension Planner {
   mutating func formGroups() {
     indexUsers()
     groupOf = Array(repeating: -1, count: nodes.count)
+    findDrawn()
     for (position, node) in topologicalOrder().enumerated() {
       switch nodes[node].kind {
-      case .leaf, .scalar, .constant, .view, .ruledResults, .slab: continue
+      case .leaf, .scalar, .constant, .index, .view, .ruledResults, .slab: continue
       case .elementwise:
-        if isUniform(node) && !isOutput[node] && nodes[node].op !== Op.materialize { continue }
+        if isDrawn[node] || isUniform(node) && !isOutput[node] && nodes[node].op !== Op.materialize { continue }
         place(node, at: position)
       case .reduction: startReduction(node, at: position)
       case .step, .loop, .custom: _ = startGroup(node, at: position, seed: true)
@@ -155,7 +156,7 @@ extension Planner {
     guard let seed = groups[target].seed, case .step(let lowering) = nodes[seed].kind,
       let domain = lowering.epilogueDomain?(nodes[seed])
     else { return true }
-    return nodes[node].inputs.allSatisfy { input in
+    return reads(of: node).allSatisfy { input in
       isUniform(input) || layout(of: input, over: nodes[node].shape).reshaped(to: domain) != nil
     }
   }
@@ -165,7 +166,7 @@ extension Planner {
     let inside = Set(members)
     var outside = Set<Int>()
     for member in members {
-      for input in nodes[member].inputs where !inside.contains(input) && !isUniform(input) {
+      for input in reads(of: member) where !inside.contains(input) && !isUniform(input) {
         outside.insert(input)
       }
     }

@@ -76,10 +76,7 @@ extension Planner {
       program: builder.program(storing: stored.map { (registers[$0]!, nodes[$0].dtype) }),
       binding: Binding(
         domain: domain,
-        arguments: builder.arguments.map { argument in
-          guard case .tensor(let operand) = argument else { return argument }
-          return .tensor(Operand(value: operand.value, layout: operand.layout.reshaped(to: domain)!))
-        },
+        arguments: builder.arguments.map { $0.laidOut { $0.reshaped(to: domain)! } },
         results: stored.map { Operand(value: $0, layout: Layout(contiguous: domain)) }))
   }
 
@@ -151,8 +148,10 @@ extension Planner {
     case .constant(let value): result = builder.constant(value, node.dtype)
     case .view where isUniform(input):
       result = register(of: node.inputs[0], for: shape, &builder, &registers)
-    case .elementwise where isUniform(input) && node.op !== Op.materialize:
+    case .elementwise where isDrawn[input] || isUniform(input) && node.op !== Op.materialize:
       result = instructions(of: input, over: shape, &builder, &registers)
+    case _ where isIndex(input):
+      return builder.input(.index(node.dtype.lane), .index(layout(of: input, over: shape)))
     default:
       return builder.input(.tensor(node.dtype), .tensor(operand(input, over: shape)))
     }

@@ -99,7 +99,7 @@ extension Planner {
   }
 
   private func canMove(_ transforms: [ViewTransform], through base: Int) -> Bool {
-    guard users[base].count == 1, !isOutput[base], nodes[base].op !== Op.index, !followsStep(base) else { return false }
+    guard users[base].count == 1, !isOutput[base], !followsStep(base) else { return false }
     let isUniformBase = isUniform(base)
     guard let view = transforms.layout(over: nodes[base].shape) else { return false }
     // What grows is computed before it is repeated.

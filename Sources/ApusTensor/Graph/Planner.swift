@@ -21,6 +21,8 @@ struct Planner {
   var groups: [Group] = []
   /// The group that computes a node, −1 for leaves, numbers, views and inlined uniform values.
   var groupOf: [Int] = []
+  /// Whether the programs that read a node compute it, each for itself: see `findDrawn`.
+  var isDrawn: [Bool] = []
   /// The plans of loops.
   var loops: [Int: PlannedLoop] = [:]
   /// The nodes of the results of users' operations.
@@ -120,12 +122,20 @@ struct Planner {
   /// Whether the node is the same number everywhere: it is then computed where it is used.
   func isUniform(_ node: Int) -> Bool { uniformDepth[node] >= 0 }
 
+  /// Whether the node gives numbers of places, or a view of such.
+  func isIndex(_ node: Int) -> Bool {
+    switch nodes[node].kind {
+    case .index: true
+    case .view: isIndex(nodes[node].inputs[0])
+    default: false
+    }
+  }
+
   private func depth(of node: GraphNode) -> Int {
     switch node.kind {
     case .scalar, .constant: return 0
-    case .leaf, .reduction, .step, .loop, .custom, .part, .ruledResults, .slab: return -1
+    case .leaf, .index, .reduction, .step, .loop, .custom, .part, .ruledResults, .slab: return -1
     case .view, .elementwise:
-      guard node.op !== Op.index else { return -1 }
       var depth = 0
       for input in node.inputs {
         guard uniformDepth[input] >= 0 else { return -1 }
@@ -170,12 +180,12 @@ struct Planner {
     }
   }
 
-  /// Outputs that no step would compute (views, numbers) are copied, as are those that stand twice.
+  /// Outputs that no step would compute (views, numbers, indices) are copied, as are those that stand twice.
   private mutating func materializeOutputs() {
     var seen: Set<Int> = []
     for position in outputs.indices {
       switch nodes[outputs[position]].kind {
-      case .leaf, .scalar, .constant, .view:
+      case .leaf, .scalar, .constant, .index, .view:
         outputs[position] = appendCopy(of: outputs[position])
       case .elementwise, .reduction, .step, .part:
         if !seen.insert(outputs[position]).inserted { outputs[position] = appendCopy(of: outputs[position]) }
@@ -208,7 +218,7 @@ struct Planner {
         switch nodes[input].kind {
         case .view(let transforms):
           let base = nodes[nodes[input].inputs[0]]
-          if isUniform(input) {
+          if isUniform(input) || isIndex(input) {
             isReadable = false
           } else if let layout = transforms.layout(over: base.shape) {
             isReadable = accepts(position, layout)
@@ -216,7 +226,7 @@ struct Planner {
             isReadable = false
           }
         case .scalar: isReadable = readsNumber(position)
-        case .constant: isReadable = false
+        case .constant, .index: isReadable = false
         case .elementwise: isReadable = !isUniform(input) || isOutputNode(input)
         case .leaf, .reduction, .step, .part: isReadable = true
         case .loop, .custom, .ruledResults, .slab: isReadable = false

@@ -9,14 +9,15 @@ struct ProgramBuilder {
   private var known: [Instruction: Int] = [:]
   /// Registers whose values are known to be of a type of 16 bits, since those are that they are chosen from.
   private var chosen: [Int: DType] = [:]
-  private var knownArguments: [Argument: Int] = [:]
 
   /// The register of an input; the same argument is loaded once.
   mutating func input(_ kind: Program.Input, _ argument: Argument) -> Int {
-    if let register = knownArguments[argument] { return register }
+    // The same numbers of places may be asked for in two lanes.
+    if let known = inputs.indices.first(where: { inputs[$0] == kind && arguments[$0] == argument }) {
+      return -known - 1
+    }
     inputs.append(kind)
     arguments.append(argument)
-    knownArguments[argument] = -inputs.count
     return -inputs.count
   }
 

@@ -8,7 +8,7 @@ extension Op {
       TensorType(Shape(attributes.integers.dropFirst()), DType(rawValue: UInt8(attributes.integers[0]))!)
     },
     gradient: .notDifferentiable,
-    lower: .elementwise { builder, node, _ in builder.emit("index", lane: node.dtype.lane, []) })
+    lower: .index)
 
   /// Inputs: source and integer indices. Attributes: axis, and whether the indices have the source's rank
   /// (1, as in `torch.gather`) or replace the axis (0, as in `torch.index_select` with indices of any
@@ -187,6 +187,15 @@ extension Tensor {
     indices(shape, axis, "indices", dtype, device)
   }
 
+  /// The row-major numbers of the places of a shape, `int32` where that can number them all.
+  static func indices(_ shape: Shape, device: ComputeDevice) -> Tensor {
+    indices(shape, shape.elementCount <= Int(Int32.max) ? .int32 : .int64, device)
+  }
+
+  private static func indices(_ shape: Shape, _ dtype: DType, _ device: ComputeDevice) -> Tensor {
+    Tensor(.index, OpInputs(), .integers([Int(dtype.rawValue)] + Array(shape)), device: device)
+  }
+
   /// As `indices(_:alongAxis:)`; mistakes are those of `operation`.
   static func indices(
     _ shape: Shape, _ axis: Int, _ operation: String, _ dtype: DType = .int64, _ device: ComputeDevice
@@ -202,7 +211,7 @@ extension Tensor {
       ShapeError(operation, "\(dtype) cannot number the elements of \(shape)").report()
       return Tensor(repeating: 0, shape: shape, dtype: dtype, device: device)
     }
-    let number = Tensor(.index, OpInputs(), .integers([Int(dtype.rawValue)] + Array(shape)), device: device)
+    let number = indices(shape, dtype, device)
     let inner = shape[(axis + 1)...].reduce(1, *)
     let outer = inner == 1 ? number : Tensor.arithmetic(.floorDivide, number, number.constant(Double(inner)))
     return axis == 0 ? outer : outer.remainder(outer.constant(Double(shape[axis])))

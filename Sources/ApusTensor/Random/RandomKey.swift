@@ -34,20 +34,14 @@ public struct RandomKey: Hashable, Sendable, Codable {
 }
 
 extension Op {
-  /// Inputs: seed and counter, numbers of type `int64`. Attributes: the shape.
+  /// Inputs: the numbers of the words; seed and counter, numbers of type `int64`.
   static let randomBits: Op = Op(
     name: "randomBits",
-    shape: { _, attributes throws(ShapeError) in TensorType(attributes.shape, .int32) },
+    shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, .int32) },
     gradient: .notDifferentiable,
-    lower: .step(
-      StepLowering(
-        readsNumber: { _, _ in true },
-        build: { node, operands in
-          .random(
-            RandomBits(
-              count: node.shape.elementCount, seed: operands.scalars[0], counter: operands.scalars[1],
-              result: operands.result))
-        })))
+    lower: .elementwise { builder, node, registers in
+      builder.emit("random", lane: node.inputTypes[0].dtype.lane, result: .int32, registers)
+    })
 
   /// 24 of 32 random bits as a number in 0 ..< 1.
   static let unitFloat: Op = Op(
@@ -63,8 +57,8 @@ extension RandomKey {
   /// Random 32-bit words, as `int32`.
   mutating func bits(_ shape: Shape, device: ComputeDevice) -> Tensor {
     let numbers = one().numbers(device)
-    return Tensor(
-      .randomBits, OpInputs(numbers[0].node, numbers[1].node), .shape(ShapeBox(shape)), device: device)
+    let places = Tensor.indices(shape, device: device)
+    return Tensor(.randomBits, OpInputs(places.node, numbers[0].node, numbers[1].node))
   }
 
   /// Seed and counter as steps take them.

@@ -206,8 +206,9 @@ typedef struct {
   csimd_store store[CSIMD_DTYPES];
   /// `result[i] = start + i·step`, for int32 and int64.
   void (*count_up[2])(size_t count, void *result, int64_t start, int64_t step);
-  /// Words `start..<start + count` of a Philox4x32-10 stream; `start` is a multiple of 4.
-  void (*philox)(size_t count, uint32_t *result, uint64_t start, uint64_t seed, uint64_t counter);
+  /// Words of a Philox4x32-10 stream: `operands[0]` are their numbers, of lane int32 or int64, then come seed and
+  /// counter.
+  csimd_loop random[2];
   csimd_scan scan_sum[CSIMD_LANES];
   csimd_scan scan_product[CSIMD_LANES];
   /// Pooling of one plane (`channels` is not used), see `Pooling`; `room` takes two lanes' numbers for each

@@ -51,6 +51,20 @@ public struct PlanBuilder {
     plan.steps.append(Plan.PlannedStep(step: step, names: [name]))
   }
 
+  /// A step that draws the words with the numbers of a layout.
+  public mutating func drawWords(_ numbers: Layout, lane: Lane = .int32, seed: Int64, counter: Int64) {
+    let key = [seed, counter].map { scalar(.integer($0), .int64) }
+    let result = output(numbers.shape.elementCount, .int32)
+    let program = Program(
+      inputs: [.index(lane), .scalar(.int64), .scalar(.int64)],
+      instructions: [Instruction("random", lane: lane, result: .int32, operands: [0, 1, 2])],
+      outputs: [Program.Output(register: 3, dtype: .int32)])
+    let binding = Binding(
+      domain: numbers.shape, arguments: [.index(numbers), .scalar(key[0]), .scalar(key[1])],
+      results: [Operand(value: result, layout: Layout(contiguous: numbers.shape))])
+    step(.elementwise(Elementwise(program: program, segments: [binding])))
+  }
+
   /// Runs the plan once and returns the numbers of each output.
   public func run(on device: any Device) throws -> [[Double]] {
     try plan.run(on: device, inputs: inputs, scalars: scalars).enumerated().map { index, bytes in

@@ -171,7 +171,6 @@ struct StepAccesses {
     case .scatterAdd(let step):
       reads = [Access(value: step.source), Access(value: step.indices.value, layout: step.indices.layout)]
       writes = [Access(value: step.result)]
-    case .random(let step): writes = [Access(value: step.result)]
     case .sort(let step): (reads, writes) = ([Access(value: step.source)], [Access(value: step.result)])
     case .loop(let step):
       reads = step.reads.map { Access(value: $0) }
@@ -199,8 +198,10 @@ struct StepAccesses {
   }
 
   private mutating func add(_ arguments: [Argument], over domain: Shape, segment: Int) {
+    for shape in arguments.compactMap(\.layout?.shape) where shape != domain {
+      mismatch = "reads \(shape) over \(domain)"
+    }
     for case .tensor(let operand) in arguments {
-      if operand.layout.shape != domain { mismatch = "reads \(operand.layout.shape) over \(domain)" }
       reads.append(Access(value: operand.value, layout: operand.layout, segment: segment))
     }
   }

@@ -51,17 +51,9 @@ extension Interpreter {
       body(element, (element / inner / count * extent + index) * inner + element % inner)
     }
   }
-
-  func run(_ step: RandomBits) {
-    let (seed, counter) = (scalars[step.seed].integer, scalars[step.counter].integer)
-    for element in 0..<step.count {
-      let word = randomWord(element, seed: seed, counter: counter)
-      arrays[step.result][element] = .integer(Int64(Int32(bitPattern: word)))
-    }
-  }
 }
 
-/// A word of the stream of `RandomBits`.
+/// A word of a stream, as the instruction `random` gives it.
 func randomWord(_ place: Int, seed: Int64, counter: Int64) -> UInt32 {
   func low(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) }
   func high(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word >> 32) }

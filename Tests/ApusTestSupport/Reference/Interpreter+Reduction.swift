@@ -20,7 +20,7 @@ extension Interpreter {
       Array(repeating: Combined(step.reducers[index], step.prologue.outputs[index]), count: kept.elementCount)
     }
     for element in 0..<step.domain.elementCount {
-      let values = evaluate(step.prologue, arguments.map { $0(element) }, element: element)
+      let values = evaluate(step.prologue, arguments.map { $0(element) })
       for index in combined.indices {
         combined[index][targets[element]].add(values[index], number: Int64(numbers[element]))
       }

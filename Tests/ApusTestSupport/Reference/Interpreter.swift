@@ -21,7 +21,6 @@ struct Interpreter {
     case .copy(let step): run(step)
     case .gather(let step): try run(step)
     case .scatterAdd(let step): try run(step)
-    case .random(let step): run(step)
     case .sort(let step): run(step)
     case .loop(let step): try run(step)
     case .custom(let step): try run(step)
@@ -72,7 +71,7 @@ struct Interpreter {
     let arguments = arguments(binding.arguments, over: binding.domain, cores)
     let places = binding.results.map { Places($0.layout) }
     for element in 0..<binding.domain.elementCount {
-      let outputs = evaluate(program, arguments.map { $0(element) }, element: element)
+      let outputs = evaluate(program, arguments.map { $0(element) })
       for (index, output) in outputs.enumerated() {
         arrays[binding.results[index].value][places[index][element]] = output
       }
@@ -89,6 +88,9 @@ struct Interpreter {
         let places = Places(operand.layout)
         let array = arrays[operand.value]
         return { array[places[$0]] }
+      case .index(let layout):
+        let places = Places(layout)
+        return { .integer(Int64(places[$0])) }
       case .scalar(let index):
         let value = scalars[index]
         return { _ in value }
@@ -100,11 +102,11 @@ struct Interpreter {
   }
 
   /// The outputs of a program for one element.
-  func evaluate(_ program: Program, _ inputs: [Scalar], element: Int) -> [Scalar] {
+  func evaluate(_ program: Program, _ inputs: [Scalar]) -> [Scalar] {
     var registers = zip(program.inputs, inputs).map { $0.lane.holding($1) }
     for instruction in program.instructions {
       let operands = instruction.operands.map { registers[$0] }
-      registers.append(instruction.result.holding(instruction.value(of: operands, element: element)))
+      registers.append(instruction.result.holding(instruction.value(of: operands)))
     }
     return program.outputs.map { registers[$0.register] }
   }

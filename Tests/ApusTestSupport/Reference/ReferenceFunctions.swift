@@ -3,10 +3,12 @@ import Foundation
 
 extension Instruction {
   /// The result before it is rounded to the lane `result`.
-  func value(of operands: [Scalar], element: Int) -> Scalar {
+  func value(of operands: [Scalar]) -> Scalar {
     switch function {
     case "constant": return immediate!
-    case "index": return .integer(Int64(element))
+    case "random":
+      let (place, seed, counter) = (operands[0].integer, operands[1].integer, operands[2].integer)
+      return .integer(Int64(Int32(bitPattern: randomWord(Int(place), seed: seed, counter: counter))))
     case "select": return operands[0].integer != 0 ? operands[1] : operands[2]
     case "convert": return converted(operands[0])
     case "unit_float":

@@ -1,0 +1,41 @@
+import ApusDevice
+
+extension Planner {
+  /// The most operations on random words that are done again where their result is read.
+  private static let maximumDrawnDepth = 4
+
+  /// Finds random words, and what little is computed of them alone, that only programs read: each of those draws them
+  /// again, so that the mask of a dropout is never stored, neither for the programs that follow nor for gradients.
+  mutating func findDrawn() {
+    isDrawn = Array(repeating: false, count: nodes.count)
+    var depths = Array(repeating: 0, count: nodes.count)
+    for node in topologicalOrder() {
+      guard case .elementwise = nodes[node].kind, !isOutput[node], isReadByPrograms(node) else { continue }
+      if nodes[node].op === Op.randomBits {
+        guard nodes[node].inputs.allSatisfy({ isIndex($0) || isUniform($0) }) else { continue }
+      } else {
+        let inputs = nodes[node].inputs.filter { !isUniform($0) }
+        guard !inputs.isEmpty, inputs.allSatisfy({ isDrawn[$0] && nodes[$0].shape == nodes[node].shape })
+        else { continue }
+        depths[node] = inputs.reduce(0) { max($0, depths[$1] + 1) }
+      }
+      isDrawn[node] = depths[node] < Planner.maximumDrawnDepth
+    }
+  }
+
+  /// Whether all that reads a node are programs over its shape.
+  private func isReadByPrograms(_ node: Int) -> Bool {
+    users[node].allSatisfy { user in
+      switch nodes[user].kind {
+      case .elementwise: nodes[user].shape == nodes[node].shape
+      case .reduction: true
+      default: false
+      }
+    }
+  }
+
+  /// What a member of a program reads, for itself and for the drawn nodes that it computes.
+  func reads(of member: Int) -> [Int] {
+    nodes[member].inputs.flatMap { isDrawn[$0] ? reads(of: $0) : [$0] }
+  }
+}
