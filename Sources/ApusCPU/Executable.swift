@@ -18,6 +18,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
     let builder = StepBuilder(plan: plan, loops: loops, threadCount: threadCount)
     var steps: [any CPUStep] = []
     for planned in plan.steps { steps.append(try builder.build(planned)) }
+    steps.joinColumnSums(plan)
     let joined = RowBlockSearch(builder).joined(steps)
     self.steps = joined
     workspaceByteCount = joined.map(\.step.workspaceByteCount).max() ?? 0

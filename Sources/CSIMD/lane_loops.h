@@ -15,17 +15,25 @@
     V b = OPERAND(V, 1);                                                          \
     r = expression;                                                               \
   })
-#define TEST1(name, expression)                                             \
-  DEFINE_LOOP(ROW(name), VI, 4, 1, SIZES(BYTES_OF(V), 0, 0), {              \
+// What tests say goes to registers as 32 bits, or to memory as a byte.
+#define TRUTHS(name) FN(truths_##name)
+#define TEST1_OF(loop, name, R, R_BYTES, expression)                        \
+  DEFINE_LOOP(loop(name), R, R_BYTES, 1, SIZES(BYTES_OF(V), 0, 0), {        \
     V a = OPERAND(V, 0);                                                    \
     r = expression;                                                         \
   })
-#define TEST2(name, expression)                                             \
-  DEFINE_LOOP(ROW(name), VI, 4, 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {    \
-    V a = OPERAND(V, 0);                                                    \
-    V b = OPERAND(V, 1);                                                    \
-    r = expression;                                                         \
+#define TEST2_OF(loop, name, R, R_BYTES, expression)                                \
+  DEFINE_LOOP(loop(name), R, R_BYTES, 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {      \
+    V a = OPERAND(V, 0);                                                            \
+    V b = OPERAND(V, 1);                                                            \
+    r = expression;                                                                 \
   })
+#define TEST1(name, expression)          \
+  TEST1_OF(ROW, name, VI, 4, expression) \
+  TEST1_OF(TRUTHS, name, bytes16, 1, to_bytes(expression))
+#define TEST2(name, expression)          \
+  TEST2_OF(ROW, name, VI, 4, expression) \
+  TEST2_OF(TRUTHS, name, bytes16, 1, to_bytes(expression))
 #define FROM_INT(name, expression)                                          \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(4, 0, 0), {               \
     VI a = OPERAND(VI, 0);                                                  \
@@ -49,12 +57,14 @@ BINARY(exp_difference, FN(exp)(a - b))
 #undef BINARY
 #undef TEST1
 #undef TEST2
+#undef TEST1_OF
+#undef TEST2_OF
 #undef FROM_INT
-#define UNARY(name, expression) {#name, ROW(name)},
-#define BINARY(name, expression) {#name, ROW(name)},
-#define TEST1(name, expression) {#name, ROW(name)},
-#define TEST2(name, expression) {#name, ROW(name)},
-#define FROM_INT(name, expression) {#name, ROW(name)},
+#define UNARY(name, expression) {#name, ROW(name), NULL},
+#define BINARY(name, expression) {#name, ROW(name), NULL},
+#define TEST1(name, expression) {#name, ROW(name), TRUTHS(name)},
+#define TEST2(name, expression) {#name, ROW(name), TRUTHS(name)},
+#define FROM_INT(name, expression) {#name, ROW(name), NULL},
 static const csimd_row LANE_TABLE(rows)[] = {
 #include "../../Kernels/elementwise.def"
 #if LANE_IS_FLOAT
@@ -65,6 +75,7 @@ BINARY(exp_difference, )
 #undef BINARY
 #undef TEST1
 #undef TEST2
+#undef TRUTHS
 #undef FROM_INT
 
 #include "loops_reduce.h"

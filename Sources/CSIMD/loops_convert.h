@@ -39,6 +39,8 @@ CONVERT_LOOP(convert_f64_f64, VD, VD, a)
 // ---- Storage types
 
 typedef uint8_t bytes16 __attribute__((ext_vector_type(16), aligned(1), may_alias));
+typedef uint8_t bytes16_any __attribute__((ext_vector_type(16), aligned(1), may_alias));
+typedef uint8_t bytes16_line __attribute__((ext_vector_type(16), aligned(16), may_alias));
 typedef int8_t signed16 __attribute__((ext_vector_type(16), aligned(1), may_alias));
 typedef uint16_t halves16 __attribute__((ext_vector_type(16), aligned(2), may_alias));
 

@@ -77,12 +77,12 @@ typedef struct {
   INLINE size_t FN(take_whole_lines_##name)(size_t n, char *to, const char *x, ptrdiff_t distance, ptrdiff_t lines) { \
     size_t i = 0;                                                                                                     \
     for (; i + LANES <= n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {                         \
-      V a = LOAD(V, to);                                                                                              \
+      V a = identity;                                                                                                 \
       for (ptrdiff_t line = 0; line < lines; line += 1) {                                                             \
         for (size_t at = 0; at < LANES * BYTES_OF(V); at += 64) csimd_foresee(x + line * distance + at);              \
         a = FN(combine_##name)(a, LOAD(V, x + line * distance));                                                      \
       }                                                                                                               \
-      STORE(V, to, a);                                                                                                \
+      STORE(V, to, FN(combine_##name)(LOAD(V, to), a));                                                               \
     }                                                                                                                 \
     return i;                                                                                                         \
   }                                                                                                                   \
@@ -92,12 +92,13 @@ typedef struct {
         : FN(take_whole_lines_##name)(n, numbers, values, distance, (ptrdiff_t)lines);                                \
     if (i == n) return;                                                                                               \
     V a = identity, b = identity;                                                                                     \
-    COPY_SOME(V)(&a, (char *)numbers + i * BYTES_OF(V), n - i);                                                       \
     for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                                                    \
       COPY_SOME(V)(&b, (const char *)values + line * distance + i * BYTES_OF(V), n - i);                              \
       a = FN(combine_##name)(a, b);                                                                                   \
     }                                                                                                                 \
-    COPY_SOME(V)((char *)numbers + i * BYTES_OF(V), &a, n - i);                                                       \
+    COPY_SOME(V)(&b, (char *)numbers + i * BYTES_OF(V), n - i);                                                       \
+    b = FN(combine_##name)(b, a);                                                                                     \
+    COPY_SOME(V)((char *)numbers + i * BYTES_OF(V), &b, n - i);                                                       \
   }                                                                                                                   \
   static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                                      \
                                        const void *other, const int64_t *other_places) {                              \

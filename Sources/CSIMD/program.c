@@ -236,13 +236,15 @@ static void run_instructions(
     csimd_operand operands[3];
     for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = read_register(&registers[instruction->operands[k]]);
     char *target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
+    csimd_loop loop = instruction->loop;
     if (writes_outputs && instruction->output >= 0) {
       const csimd_output *output = &kernel->outputs[instruction->output];
       target = (char *)frame->values[output->value]
-          + (output->layout.offset + start) * csimd_lane_bytes(output->lane);
+          + (output->layout.offset + start) * csimd_dtype_bytes(output->dtype);
+      if (instruction->truths) loop = instruction->truths;
       flow.streams = output->streams && (uintptr_t)target % 64 == 0;
     }
-    instruction->loop((size_t)count, target, operands, flow.streams || flow.foresees || flow.ahead ? &flow : NULL);
+    loop((size_t)count, target, operands, flow.streams || flow.foresees || flow.ahead ? &flow : NULL);
     registers[kernel->argument_count + i] = (csimd_operand){target, 1};
   }
 }

@@ -86,6 +86,11 @@ static int64_t *column_places(char *columns, int64_t width, int reducer) {
   return (int64_t *)(columns + 16 * width * reducer + 8 * width);
 }
 
+// What lines give that are combined with each other first: reductions to numbers have no places.
+static char *column_lines(char *columns, int64_t width, int reducer) {
+  return (char *)column_places(columns, width, reducer);
+}
+
 typedef struct {
   const csimd_reduction *reduction;
   char *columns;
@@ -95,9 +100,24 @@ typedef struct {
 static void take_columns(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
   column_context *c = context;
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {
-    char *numbers = column_numbers(c->columns, c->width, i) + start * c->reduction->number_bytes[i];
-    int64_t *places = column_places(c->columns, c->width, i) + start;
-    c->reduction->reducers[i]->take_columns(count, numbers, places, &outputs[i], c->place);
+    const csimd_reducer *reducer = c->reduction->reducers[i];
+    int64_t *places = reducer->is_index ? column_places(c->columns, c->width, i) + start : NULL;
+    char *numbers = (places ? column_numbers : column_lines)(c->columns, c->width, i);
+    reducer->take_columns(
+        count, numbers + start * c->reduction->number_bytes[i], places, &outputs[i], c->place);
+  }
+}
+
+/// Before the first of lines that are combined with each other, and behind the last.
+static void change_lines(const column_context *c, int64_t first, int64_t last, int is_end) {
+  for (int i = 0; i < c->reduction->reducer_count; i += 1) {
+    const csimd_reducer *reducer = c->reduction->reducers[i];
+    if (reducer->is_index) continue;
+    int64_t at = first * c->reduction->number_bytes[i];
+    char *lines = column_lines(c->columns, c->width, i) + at;
+    size_t count = (size_t)(last - first);
+    if (is_end) reducer->merge_columns(count, column_numbers(c->columns, c->width, i) + at, NULL, lines, NULL);
+    else reducer->begin_columns(count, lines, NULL);
   }
 }
 
@@ -127,9 +147,12 @@ void csimd_reduce_columns(
     return;
   }
   for (int64_t position = start; position < end; position += 1) {
+    if ((position - start) % CSIMD_LINES_AT_ONCE == 0) change_lines(&context, first, last, 0);
     move(reduction, position, shifts);
     context.place = position;
     csimd_run(reduction->kernel, frame, first, last, take_columns, &context);
+    if ((position - start + 1) % CSIMD_LINES_AT_ONCE == 0 || position + 1 == end)
+      change_lines(&context, first, last, 1);
   }
   frame->shifts = NULL;
 }

@@ -31,10 +31,20 @@ const csimd_table *csimd_open(const char *name) {
   return NULL;
 }
 
-csimd_loop csimd_find(const csimd_table *table, const char *row, int lane) {
+static const csimd_row *find_row(const csimd_table *table, const char *row, int lane) {
   for (size_t i = 0; i < table->row_count[lane]; i += 1)
-    if (strcmp(table->rows[lane][i].name, row) == 0) return table->rows[lane][i].loop;
+    if (strcmp(table->rows[lane][i].name, row) == 0) return &table->rows[lane][i];
   return NULL;
+}
+
+csimd_loop csimd_find(const csimd_table *table, const char *row, int lane) {
+  const csimd_row *found = find_row(table, row, lane);
+  return found ? found->loop : NULL;
+}
+
+csimd_loop csimd_find_truths(const csimd_table *table, const char *row, int lane) {
+  const csimd_row *found = find_row(table, row, lane);
+  return found ? found->truths : NULL;
 }
 
 const csimd_reducer *csimd_find_reducer(const csimd_table *table, const char *row, int lane) {

@@ -195,4 +195,41 @@ import Testing
     #expect(results[2][0] == -3 && results[2][1] == 0.25 && results[2][4] == Double(Float(1e20)))
     #expect(results[3] == [0, 1, 2, 3, 4, 5, 6, 7])
   }
+
+  /// A test that is only stored is written as bytes at once, one that is read besides goes through a register.
+  @Test(arguments: availableSets) func testsAreStoredAsBytes(simd: String) throws {
+    let names = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
+    let ofFloats = ["is_nan", "is_finite", "is_infinite"]
+    for dtype in [DType.int32, .int64, .float32, .float64] {
+      for name in names + (dtype.isFloatingPoint ? ofFloats : []) {
+        var random = TestNumbers(seed: 5)
+        var builder = PlanBuilder()
+        let special: [Double] = dtype.isFloatingPoint ? [.nan, .infinity, -.infinity] : [0, 1, -1]
+        let values = (0..<2).map { number in
+          builder.input(special + random.integers(1000, -3...3) + special.dropFirst(number), dtype)
+        }
+        let inputs = ofFloats.contains(name) ? [values[1]] : values
+        let count = 1005
+        let layout = Layout(contiguous: [count])
+        let test = Instruction(name, lane: dtype.lane, result: .int32, operands: Array(inputs.indices))
+        for types in [[DType.bool], [.bool, .int32]] {
+          let results = types.map { builder.output(count, $0) }
+          builder.step(
+            .elementwise(
+              Elementwise(
+                program: Program(
+                  inputs: inputs.map { _ in .tensor(dtype) }, instructions: [test],
+                  outputs: types.map { Program.Output(register: inputs.count, dtype: $0) }),
+                segments: [
+                  Binding(
+                    domain: [count], arguments: inputs.map { .tensor(Operand(value: $0, layout: layout)) },
+                    results: results.map { Operand(value: $0, layout: layout) })
+                ])))
+        }
+        let found = try builder.run(on: cpu(simd: simd))
+        #expect(found[0] == found[2] && found[1] == found[2], "\(name) of \(dtype)")
+        #expect(Set(found[0]).isSubset(of: [0, 1]))
+      }
+    }
+  }
 }

@@ -176,8 +176,10 @@ struct KernelLowering {
       let index = Int(output.reg) - arguments.count
       let dtype = program.outputs[number].dtype
       guard index >= 0, instructions[index].is_uniform == 0, instructions[index].output < 0,
-        dtype.isLane, output.layout.isContiguous || domain.elementCount == 1
+        output.layout.isContiguous || domain.elementCount == 1
       else { continue }
+      let truths = dtype == .bool ? truths(at: index) : nil
+      guard dtype.isLane || truths != nil else { continue }
       let isSafe = arguments.indices.allSatisfy { argument in
         // A core result may have been computed in the place of any output.
         if arguments[argument].kind == Kind.core { return lastUse(of: argument) <= index }
@@ -189,7 +191,20 @@ struct KernelLowering {
       guard isSafe, domain.elementCount > 1 else { continue }
       outputs[number].is_direct = 1
       instructions[index].output = Int32(number)
+      instructions[index].truths = truths
     }
+  }
+
+  /// The loop that writes what a test says to memory, where one output is all that reads it.
+  private func truths(at index: Int) -> csimd_loop? {
+    let register = arguments.count + index
+    let isRead = instructions.contains { $0.reads(register) }
+    guard !isRead, outputs.count(where: { $0.reg == register }) == 1,
+      let instruction = program.instructions.enumerated().first(where: {
+        registers[program.inputs.count + $0.offset] == register
+      })?.element
+    else { return nil }
+    return csimd_find_truths(builder.loops, instruction.function, Int32(instruction.lane.rawValue))
   }
 
   /// Stores follow each other at the end of a block: an array that one output overwrites must not be the
@@ -226,10 +241,7 @@ struct KernelLowering {
   /// The last instruction that reads a register; `instructions.count` where an output does.
   private func lastUse(of register: Int) -> Int {
     if outputs.contains(where: { $0.reg == register }) { return instructions.count }
-    return instructions.lastIndex { instruction in
-      let operands = [instruction.operands.0, instruction.operands.1, instruction.operands.2]
-      return operands.prefix(Int(instruction.operand_count)).contains(Int32(register))
-    } ?? -1
+    return instructions.lastIndex { $0.reads(register) } ?? -1
   }
 
   // MARK: - Places
@@ -274,5 +286,12 @@ struct KernelLowering {
     let (shape, _) = Layout.collapsed(domain, inputs.compactMap(\.layout) + (results ?? []).map(\.layout))
     guard shape.rank > 1, let width = shape.last, width >= 256 else { return }
     if results != nil || width % Self.reducerGroup == 0 { row = width }
+  }
+}
+
+extension csimd_instruction {
+  /// Whether a register is one of the operands.
+  fileprivate func reads(_ register: Int) -> Bool {
+    [operands.0, operands.1, operands.2].prefix(Int(operand_count)).contains(Int32(register))
   }
 }

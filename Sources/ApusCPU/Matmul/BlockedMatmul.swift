@@ -5,7 +5,7 @@ import CSIMD
 /// after its product.
 final class BlockedMatmulStep: CPUStep {
   let workspaceByteCount: Int
-  let sharedByteCount: Int
+  private(set) var sharedByteCount: Int
   private let batchCount: Int
   private let left: MatmulOperand
   private let right: MatmulOperand
@@ -13,6 +13,10 @@ final class BlockedMatmulStep: CPUStep {
   private let rightOrder: MatrixOrder
   private let product: BlockedProduct
   private let epilogue: TileEpilogue
+  /// The values that hold all elements of the product, or what was made of them, row by row.
+  private let results: [Int]
+  /// What is summed up of columns of these values, and where in the shared memory.
+  private(set) var columnSums: [(sums: ColumnSums, offset: Int)] = []
 
   init(_ step: Matmul, _ builder: StepBuilder) throws(DeviceError) {
     let lane = step.dtype.lane
@@ -38,7 +42,8 @@ final class BlockedMatmulStep: CPUStep {
     epilogue = try TileEpilogue(
       step.epilogue, lane, width: product.n, elements: product.rowGrain * product.columnGrain, builder)
     workspaceByteCount = product.workspaceByteCount + epilogue.workspaceByteCount
-    sharedByteCount = a.sharedByteCount + b.sharedByteCount + product.sharedByteCount
+    sharedByteCount = (a.sharedByteCount + b.sharedByteCount + product.sharedByteCount + 63) & ~63
+    results = step.epilogue.binding.results.filter(\.layout.isIdentity).map(\.value)
   }
 
   private func factor(
@@ -49,6 +54,20 @@ final class BlockedMatmulStep: CPUStep {
     return BlockKernels.Factor(pointer: UnsafeRawPointer(start), row: strides.row, column: strides.column)
   }
 
+  /// Whether the step writes a matrix to a value in tiles of whole groups of lines.
+  func gives(_ value: Int, rows: Int, columns: Int) -> Bool {
+    let lines = ReductionShape.linesAtOnce
+    return results.contains(value) && columns == product.n && rows == batchCount * product.m
+      && (batchCount == 1 || product.m % lines == 0)
+      && (product.rowGrain % lines == 0 || product.rowGrain >= product.m)
+  }
+
+  /// Has sums taken of columns of a value that the step gives.
+  func add(_ sums: ColumnSums) {
+    columnSums.append((sums, sharedByteCount))
+    sharedByteCount += sums.sharedByteCount
+  }
+
   func run(_ context: borrowing RunContext) {
     let (m, n) = (product.m, product.n)
     guard batchCount * m * n > 0 else { return }
@@ -56,7 +75,8 @@ final class BlockedMatmulStep: CPUStep {
     right.convert(context)
     let (frame, workspaces) = (context.frame, context.workspaces)
     let (a, b) = (left.base(context), right.base(context))
-    let shared = context.shared + left.sharedByteCount + right.sharedByteCount
+    let memory = context.shared
+    let shared = memory + left.sharedByteCount + right.sharedByteCount
     product.pack(factor(left, leftOrder, a, 0), factor(right, rightOrder, b, 0), shared: shared, context.pool)
     for worker in 0..<context.pool.threadCount { product.forget(workspaces[worker]) }
     let tiles = epilogue.tiles(frame)
@@ -70,6 +90,11 @@ final class BlockedMatmulStep: CPUStep {
         rows: rows, columns: columns, factor(left, leftOrder, a, batch), factor(right, rightOrder, b, batch),
         target.pointer, leading: target.leading, shared: shared, workspace: workspaces[worker])
       tiles.finish(first, rows: rows.count, columns: columns.count, target, room: room)
+      for (sums, offset) in columnSums {
+        let lines = (batch * m + rows.lowerBound)..<(batch * m + rows.upperBound)
+        sums.take(rows: lines, columns: columns, frame, shared: memory + offset)
+      }
     }
+    for (sums, offset) in columnSums { sums.finish(context.pool, shared: memory + offset) }
   }
 }

@@ -15,6 +15,10 @@ final class ReductionStep: RowwiseStep {
   private let cores: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   private let coreOffsets: [Int]
   private let partsOffset: Int
+  /// A value of lines side by side whose columns are all that is reduced, with their shape; `nil` for other reductions.
+  let columnSource: (value: Int, shape: ReductionShape)?
+  /// What the product gives that wrote that value.
+  private var columnSums: ColumnSums?
 
   init(_ step: Reduction, _ builder: StepBuilder) throws(DeviceError) {
     table = try ReductionTable(step, byRows: ReductionShape.prefersRows(step), builder)
@@ -35,6 +39,7 @@ final class ReductionStep: RowwiseStep {
         : shape.partCount * table.columnByteCount(shape.keptCount))
     workspaceByteCount =
       max(table.kernel.workspaceByteCount + table.stateByteCount, epilogue.workspaceByteCount)
+    columnSource = Self.lines(step, builder).map { [shape] in ($0, shape) }
     cores = .allocate(capacity: max(1, table.count))
     cores.initialize(repeating: nil, count: max(1, table.count))
   }
@@ -45,8 +50,35 @@ final class ReductionStep: RowwiseStep {
     guard shape.keptCount > 0 else { return }
     for index in 0..<table.count { cores[index] = context.shared + coreOffsets[index] }
     if let place = epilogue.place(context.frame) { cores[0] = place }
-    if shape.byRows { runRows(context) } else { runColumns(context) }
+    if let columnSums {
+      cores[0]!.copyMemory(from: columnSums.results, byteCount: columnSums.resultByteCount)
+    } else if shape.byRows {
+      runRows(context)
+    } else {
+      runColumns(context)
+    }
     epilogue.run(context, cores: cores)
+  }
+
+  // MARK: - Columns of products
+
+  /// The value whose columns are reduced as they are stored, contiguously and in floating point.
+  private static func lines(_ step: Reduction, _ builder: StepBuilder) -> Int? {
+    let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
+    let reduced = axes.prefix { step.axes.contains($0) }
+    guard !ReductionShape.prefersRows(step), axes.dropFirst(reduced.count).allSatisfy({ !step.axes.contains($0) }),
+      step.reducers.count == 1, step.prologue.instructions.isEmpty, case .tensor(let operand)? = step.arguments.first,
+      operand.layout.isIdentity
+    else { return nil }
+    let dtype = builder.plan.values[operand.value].dtype
+    return dtype == .float32 || dtype == .float64 ? operand.value : nil
+  }
+
+  /// What the product gives that writes the columns' source; from now on the step reads nothing else.
+  func sumsOfProduct(_ value: Int) -> ColumnSums {
+    let sums = ColumnSums(of: value, table.resultLanes[0], shape, table.reducer)
+    columnSums = sums
+    return sums
   }
 
   // MARK: - Rows
@@ -132,6 +164,9 @@ struct ReductionShape {
   private let keptGrain: Int
   private let partLength: Int
 
+  /// Lines of columns that are combined with each other first.
+  static let linesAtOnce = Int(CSIMD_LINES_AT_ONCE)
+
   init(_ step: Reduction, weight: Int) {
     reducedCount = step.axes.reduce(1) { $0 * step.domain[$1] }
     keptCount = step.epilogue.binding.domain.elementCount
@@ -146,7 +181,8 @@ struct ReductionShape {
       let blocks = (keptCount + keptGrain - 1) / keptGrain
       let parts = min(
         reducedCount * keptGrain / TaskLimits.elementCount, (16 + blocks - 1) / max(1, blocks))
-      partLength = max(1, (reducedCount + max(1, parts) - 1) / max(1, parts))
+      let least = max(1, (reducedCount + max(1, parts) - 1) / max(1, parts))
+      partLength = (least + Self.linesAtOnce - 1) / Self.linesAtOnce * Self.linesAtOnce
     }
   }
 

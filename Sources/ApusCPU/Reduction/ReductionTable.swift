@@ -47,6 +47,9 @@ final class ReductionTable {
     raw.deallocate()
   }
 
+  /// The first of the reducers.
+  var reducer: csimd_reducer { raw.pointee.reducers[0]!.pointee }
+
   /// Bytes of the running values of one result.
   var stateByteCount: Int { count * Int(CSIMD_STATE_BYTES) }
 

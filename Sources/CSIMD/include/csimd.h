@@ -18,9 +18,10 @@ enum {
 
 /// The bytes that a number repeated over 16 lanes takes at most.
 #define CSIMD_SPLAT_BYTES 128
-/// Lines that a reduction by columns takes at once: the numbers they go to are read and written once for all of them.
-/// Lines a power of two apart share the same places of a cache, which has no fewer.
-#define CSIMD_LINES_AT_ONCE 8
+/// Lines that a reduction by columns combines with each other before it takes the result in: the numbers that it goes to
+/// are read and written once for all of them. Tasks of products have multiples of so many rows, so that they can leave
+/// the same sums.
+#define CSIMD_LINES_AT_ONCE 12
 /// The bytes of the running value of a reduction: 64 lanes.
 #define CSIMD_STATE_BYTES 1024
 
@@ -82,6 +83,8 @@ typedef struct {
 typedef struct {
   const char *name;
   csimd_loop loop;
+  /// Of a test: what it says, a byte each; NULL for others.
+  csimd_loop truths;
 } csimd_row;
 
 /// One row of Kernels/reduce.def on one lane. Running values are 64 lanes (sums) or 16 lanes with their
@@ -105,7 +108,7 @@ typedef struct {
   void (*begin_columns)(size_t count, void *numbers, int64_t *places);
   /// `numbers[i] = f(numbers[i], values[i])`; `place` is that of the values, equal for all.
   void (*take_columns)(size_t count, void *numbers, int64_t *places, const csimd_operand *values, int64_t place);
-  /// The same with `lines` arrays of numbers, one after the other, so many bytes apart; NULL where `is_index`.
+  /// Takes in what `lines` arrays of numbers, so many bytes apart, give one after the other; NULL where `is_index`.
   void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
   /// Merges columns of later places.
   void (*merge_columns)(size_t count, void *numbers, int64_t *places, const void *other, const int64_t *other_places);
@@ -322,6 +325,8 @@ const csimd_table *csimd_open(const char *name);
 
 /// The loop of a row on a lane, or NULL.
 csimd_loop csimd_find(const csimd_table *table, const char *row, int lane);
+/// The loop of a test that gives bytes, or NULL.
+csimd_loop csimd_find_truths(const csimd_table *table, const char *row, int lane);
 const csimd_reducer *csimd_find_reducer(const csimd_table *table, const char *row, int lane);
 
 csimd_loop csimd_find_conversion(const csimd_table *table, int from, int to);

@@ -37,6 +37,8 @@ typedef struct {
 
 typedef struct {
   csimd_loop loop;
+  /// What writes the output's bytes at once, where the result is a test that nothing else reads; else NULL.
+  csimd_loop truths;
   int operand_count;
   int operands[3];
   /// The output that the result is written to at once, or −1.

@@ -1,0 +1,83 @@
+import ApusDevice
+import CSIMD
+
+/// What a reduction by columns gives of the result of a product, taken by the product's tasks while their rows are in a
+/// cache: bit for bit what the reduction itself does with the stored result, since that too combines
+/// `ReductionShape.linesAtOnce` lines with each other first. Gradients of biases are such reductions.
+final class ColumnSums {
+  /// One result for each column, from the end of the product to the reduction.
+  let results: UnsafeMutableRawPointer
+  var resultByteCount: Int { width * size }
+  /// Bytes that the product's tasks share.
+  var sharedByteCount: Int { (groupCount * width * size + 63) & ~63 }
+
+  private let value: Int
+  private let width: Int
+  private let size: Int
+  private let shape: ReductionShape
+  private let reducer: csimd_reducer
+  private static let lines = ReductionShape.linesAtOnce
+
+  /// - Parameter value: `shape.reducedCount` lines of `shape.keptCount` numbers of `lane`.
+  init(of value: Int, _ lane: Lane, _ shape: ReductionShape, _ reducer: csimd_reducer) {
+    self.value = value
+    self.shape = shape
+    self.reducer = reducer
+    (width, size) = (shape.keptCount, lane.byteCount)
+    results = .allocate(byteCount: width * size, alignment: 64)
+  }
+
+  deinit { results.deallocate() }
+
+  private var groupCount: Int { (shape.reducedCount + Self.lines - 1) / Self.lines }
+
+  /// Takes in a tile that is stored now, whose rows begin with a group of lines and end with one or with the last row.
+  func take(
+    rows: Range<Int>, columns: Range<Int>, _ frame: RunFrame, shared: UnsafeMutableRawPointer
+  ) {
+    let source = frame.values[value]! + columns.lowerBound * size
+    for first in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.lines) {
+      let target = shared + (first / Self.lines * width + columns.lowerBound) * size
+      reducer.begin_columns(columns.count, target, nil)
+      reducer.take_lines(
+        columns.count, target, source + first * width * size, width * size, min(Self.lines, rows.upperBound - first))
+    }
+  }
+
+  /// Combines what all tiles left, in the parts and in the order of the reduction.
+  func finish(_ pool: ThreadPool, shared: UnsafeMutableRawPointer) {
+    let grain = max(16, TaskLimits.elementCount / max(1, groupCount) / 16 * 16)
+    pool.run((width + grain - 1) / grain) { task, _ in
+      let start = task * grain
+      let count = min(grain, width - start)
+      let result = results + start * size
+      withUnsafeTemporaryAllocation(byteCount: grain * size, alignment: 64) { room in
+        for number in 0..<shape.partCount {
+          let part = shape.part(number)
+          let numbers = number == 0 ? result : room.baseAddress!
+          reducer.begin_columns(count, numbers, nil)
+          for line in stride(from: Int(part.lower), to: Int(part.upper), by: Self.lines) {
+            reducer.merge_columns(count, numbers, nil, shared + (line / Self.lines * width + start) * size, nil)
+          }
+          if number > 0 { reducer.merge_columns(count, result, nil, numbers, nil) }
+        }
+      }
+    }
+  }
+}
+
+extension [any CPUStep] {
+  /// Lets products give what reductions of their results by columns ask for.
+  func joinColumnSums(_ plan: Plan) {
+    var writers: [Int: Int] = [:]
+    for (index, planned) in plan.steps.enumerated() {
+      if let reduction = self[index] as? ReductionStep, let source = reduction.columnSource,
+        let writer = writers[source.value], let product = self[writer] as? BlockedMatmulStep,
+        product.gives(source.value, rows: source.shape.reducedCount, columns: source.shape.keptCount)
+      {
+        product.add(reduction.sumsOfProduct(source.value))
+      }
+      for value in planned.step.results { writers[value] = index }
+    }
+  }
+}
