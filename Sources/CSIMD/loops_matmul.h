@@ -45,9 +45,10 @@ enum { FN(panel_width) = PANEL_WIDTH };
 #endif
 
 // The sums of a tile, each a chain along all lines of factors, whatever the tile's height; `columns` of them are stored.
+// What lies as far apart as the numbers of a chain is asked for from `ahead` on, unless that is NULL.
 INLINE void FN(tile)(
     const int rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
-    SCALAR *c, size_t c_row, size_t columns, int accumulates) {
+    SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
   V sums[TILE_ROWS][TILE_VECTORS];
   TILE_LOOP for (int r = 0; r < rows; r += 1)
     TILE_LOOP for (int v = 0; v < vectors; v += 1) {
@@ -59,6 +60,7 @@ INLINE void FN(tile)(
       const SCALAR *from = a + (ptrdiff_t)outer * lines.a[0] + (ptrdiff_t)inner * lines.a[1];
       const SCALAR *line_of = b + (ptrdiff_t)outer * lines.b[0] + (ptrdiff_t)inner * lines.b[1];
       for (size_t i = 0; i < lines.k; i += 1) {
+        if (ahead) __builtin_prefetch(ahead + i * lines.a_step, 0, 2);
         V line[TILE_VECTORS];
         TILE_LOOP for (int v = 0; v < vectors; v += 1) line[v] = LOAD(V, line_of + v * LANES);
         TILE_LOOP for (int r = 0; r < rows; r += 1) {
@@ -93,10 +95,10 @@ INLINE void FN(tile)(
 }
 
 #define TILE_CASE(rows) \
-  case rows: FN(tile)(rows, vectors, lines, a, a_row, b, b_row, c, c_row, columns, accumulates); break;
+  case rows: FN(tile)(rows, vectors, lines, a, a_row, b, b_row, c, c_row, columns, accumulates, ahead); break;
 INLINE void FN(tile_of)(
     size_t rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
-    SCALAR *c, size_t c_row, size_t columns, int accumulates) {
+    SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
   switch (rows) {
     TILE_CASE(1)
     TILE_CASE(2)
@@ -129,11 +131,11 @@ static __attribute__((noinline)) void FN(tile_any)(
   csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, rows};
 #if TILE_VECTORS == 2
   if (FN(panel_vectors)(columns) == 2) {
-    FN(tile_of)(rows, 2, line, a, 1, b, b_row, c, c_row, columns, accumulates);
+    FN(tile_of)(rows, 2, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL);
     return;
   }
 #endif
-  FN(tile_of)(rows, 1, line, a, 1, b, b_row, c, c_row, columns, accumulates);
+  FN(tile_of)(rows, 1, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL);
 }
 
 // Slivers of as equal a height as can be.
@@ -159,24 +161,35 @@ static void FN(block_multiply)(
   }
 }
 
-// A product with one vector of columns, where packing rows would take as long as multiplying them. Few rows at a time:
-// where they are a power of two apart, they share the same places of a cache.
+// A product with one vector of columns, where packing rows would take as long as multiplying them.
 static __attribute__((noinline)) void FN(narrow_rows)(
-    size_t rows, size_t k, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row, SCALAR *c, size_t c_row,
-    size_t columns, int accumulates) {
-  csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, 1};
-  FN(tile_of)(rows, 1, line, a, a_row, b, b_row, c, c_row, columns, accumulates);
+    size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
+    size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
+  csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, a_step};
+  FN(tile_of)(rows, 1, line, a, a_row, b, b_row, c, c_row, columns, accumulates, ahead);
 }
 
 static void FN(narrow_multiply)(
-    size_t m, size_t n, size_t k, const void *a, size_t a_row, const csimd_panels *panels, void *c, size_t c_row,
-    int accumulates) {
+    size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const csimd_panels *panels, void *c,
+    size_t c_row, int accumulates, int is_followed) {
   size_t b_row = panels->row != 0 ? panels->row : LANES;
-  size_t height = TILE_ROWS < 8 ? TILE_ROWS : 8;
-  for (size_t row = 0; row < m; row += height)
+  const SCALAR *lines = a, *b = (const SCALAR *)panels->data + panels->first * b_row;
+  if (a_step == 1) {
+    // Few rows at a time: where they are a power of two apart, they share the same places of a cache.
+    size_t height = TILE_ROWS < 8 ? TILE_ROWS : 8;
+    for (size_t row = 0; row < m; row += height)
+      FN(narrow_rows)(
+          m - row < height ? m - row : height, k, lines + row * a_row, a_row, 1, b, b_row, (SCALAR *)c + row * c_row,
+          c_row, n, accumulates, NULL);
+    return;
+  }
+  FOR_SLIVERS(m, {
+    // Lines are far apart: those of the next sliver but one, or of the first ones of the next lines, are asked for.
+    size_t next = first + 2 * TILE_ROWS;
+    const SCALAR *ahead = next < m ? lines + next : is_followed ? lines + k * a_step + (next - m) : NULL;
     FN(narrow_rows)(
-        m - row < height ? m - row : height, k, (const SCALAR *)a + row * a_row, a_row,
-        (const SCALAR *)panels->data + panels->first * b_row, b_row, (SCALAR *)c + row * c_row, c_row, n, accumulates);
+        rows, k, lines + first, 1, a_step, b, b_row, (SCALAR *)c + first * c_row, c_row, n, accumulates, ahead);
+  })
 }
 
 // Products whose factors lie in lines: those of a window of an image, and its weights.
@@ -185,11 +198,11 @@ static __attribute__((noinline)) void FN(tile_lines)(
     size_t c_row, size_t columns, int accumulates) {
 #if TILE_VECTORS == 2
   if (FN(panel_vectors)(columns) == 2) {
-    FN(tile_of)(rows, 2, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates);
+    FN(tile_of)(rows, 2, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates, NULL);
     return;
   }
 #endif
-  FN(tile_of)(rows, 1, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates);
+  FN(tile_of)(rows, 1, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates, NULL);
 }
 
 static void FN(lines_multiply)(

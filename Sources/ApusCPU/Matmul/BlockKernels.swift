@@ -33,7 +33,8 @@ struct BlockKernels {
 
   private typealias MultiplyNarrow =
     @convention(c) (
-      Int, Int, Int, UnsafeRawPointer?, Int, UnsafePointer<csimd_panels>?, UnsafeMutableRawPointer?, Int, Int32
+      Int, Int, Int, UnsafeRawPointer?, Int, Int, UnsafePointer<csimd_panels>?, UnsafeMutableRawPointer?, Int, Int32,
+      Int32
     ) -> Void
   private typealias MultiplyVector =
     @convention(c) (
@@ -86,12 +87,16 @@ struct BlockKernels {
     withUnsafePointer(to: panels) { multiply(m, n, k, slivers, $0, c, leading, accumulates ? 1 : 0) }
   }
 
-  /// `c[m, n] = a·b`, or added to c, for n ≤ 16 and rows of a as they lie.
+  /// `c[m, n] = a·b`, or added to c, for n ≤ 16 and a as it lies.
+  /// - Parameter isFollowed: whether as much of a follows along k.
   func multiplyNarrow(
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
-    accumulates: Bool
+    accumulates: Bool, isFollowed: Bool
   ) {
-    withUnsafePointer(to: panels) { multiplyNarrow(m, n, k, a.pointer, a.row, $0, c, leading, accumulates ? 1 : 0) }
+    withUnsafePointer(to: panels) {
+      multiplyNarrow(
+        m, n, k, a.pointer, a.row, a.column, $0, c, leading, accumulates ? 1 : 0, isFollowed ? 1 : 0)
+    }
   }
 
   /// `c[n] = a[k]·b`, a sum of chains of `depth`.

@@ -66,7 +66,7 @@ struct BlockSchedule {
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int) {
     let (m, n, width) = (products.m, products.n, kernels.panelWidth)
     let panels = max(1, (n + width - 1) / width)
-    method = m == 1 ? .vector : n <= 16 && !products.left.isTransposed ? .narrow : .blocks
+    method = m == 1 ? .vector : n <= 16 ? .narrow : .blocks
     let isInPlace =
       method == .vector
       || kernels.canReadInPlace(columns: n, products.right.isTransposed)
@@ -95,8 +95,8 @@ struct BlockSchedule {
   /// Tasks that take all columns, so that an epilogue runs over whole rows.
   private mutating func cutRows(_ products: Products) {
     let most =
-      method == .narrow
-      ? Self.leastRows : products.left.isTransposed ? Self.transposedRowsOfAllColumns : Self.rowsOfAllColumns
+      products.left.isTransposed
+      ? Self.transposedRowsOfAllColumns : method == .narrow ? Self.leastRows : Self.rowsOfAllColumns
     let fair = (products.m + Self.enoughBlocks / 2 - 1) / (Self.enoughBlocks / 2)
     let least = TaskLimits.multiplyAddCount / (products.n * products.k)
     setRowGrain(max(min(most, fair), least), of: products.m)

@@ -124,7 +124,9 @@ struct BlockedProduct {
       let panels = panels(columns, start, b, shared: shared, workspace: workspace)
       let source = a.moved(row: rows.lowerBound, column: start, lane)
       if schedule.method == .narrow {
-        kernels.multiplyNarrow(m: m, n: n, k: count, source, panels, c, leading: leading, accumulates: start > 0)
+        kernels.multiplyNarrow(
+          m: m, n: n, k: count, source, panels, c, leading: leading, accumulates: start > 0,
+          isFollowed: start + 2 * Self.depth <= k)
         continue
       }
       var slivers = workspace + Self.markByteCount

@@ -307,10 +307,11 @@ typedef struct {
   void (*lines_multiply[2])(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
       ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates);
-  /// As `block_multiply`, with rows of a as they lie and n ≤ 16.
+  /// As `block_multiply`, with a as it lies, whose numbers along k are `a_step` apart, and n ≤ 16; one of the distances
+  /// of a is 1. What follows a along k is asked for where it is read next.
   void (*narrow_multiply[2])(
-      size_t m, size_t n, size_t k, const void *a, size_t a_row, const csimd_panels *panels, void *c, size_t c_row,
-      int accumulates);
+      size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const csimd_panels *panels, void *c,
+      size_t c_row, int accumulates, int is_followed);
   /// `c[n] = a[k]·b[k, n]`: the sum of chains of `depth` along k; one of b's distances is 1.
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
