@@ -227,10 +227,24 @@ import Testing
     #expect(units == [0, 0, 0x1p-24, 1 - 0x1p-24, 0.5])
   }
 
+  /// Bit for bit the product of the number with its normal distribution.
+  @Test(arguments: availableSets) func gelu(simd: String) throws {
+    let a = Self.floats(step: 80_021)
+    let g = try find("gaussian", .float32, simd)(a, as: Float.self, zero: 0)
+    let normal = try find("normal", .float32, simd)(a, g, as: Float.self, zero: 0)
+    let product = try find("multiply", .float32, simd)(a, normal, as: Float.self, zero: 0)
+    let found = try find("gelu", .float32, simd)(a, as: Float.self, zero: 0)
+    #expect(zip(found, product).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN })
+    for (x, y) in zip(a.map(Double.init), found) where abs(x) < 1e18 {
+      let exact = 0.5 * x * erfc(-x / 2.0.squareRoot())
+      #expect(abs(Double(y) - exact) <= 6e-7 * abs(exact) + 1e-37, "gelu(\(x)) is \(y), not \(exact)")
+    }
+  }
+
   @Test func everyFloatRowHasAReference() {
     let table = csimd_open(nil)!.pointee
     let others: Set = [
-      "remainder", "floor_divide", "round_float16", "round_bfloat16", "unit_float", "normal", "exp_difference",
+      "remainder", "floor_divide", "round_float16", "round_bfloat16", "unit_float", "normal", "gelu", "exp_difference",
     ]
     for index in 0..<table.row_count.2 {
       let name = String(cString: table.rows.2![index].name)

@@ -52,7 +52,7 @@ struct PlaneGeometry {
     paddedChannels = sourceChannels / groups
     let width = result.z + reach.z
     let inner = paddedChannels * g.kernel.x * width * 4
-    let row = inner + resultChannels * width * 4
+    let row = inner + resultChannels / groups * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
     stripRows = max(1, min(rows, result.y))
     stripCount = (result.y + stripRows - 1) / max(1, stripRows)

@@ -49,10 +49,7 @@ extension Op {
 
   static let gelu = activation(
     "gelu", gradient: .unary { g, x, _ in g * x.apply(.geluSlope) }
-  ) { code, x in
-    let gaussian = code.emit("gaussian", x)
-    return code.emit("multiply", x, code.emit("normal", x, gaussian))
-  }
+  ) { code, x in code.emit("gelu", x) }
 
   /// `Φ + x·φ`, made of the same exponential as the value.
   static let geluSlope = activation(
