@@ -232,4 +232,29 @@ import Testing
       }
     }
   }
+
+  /// A number of 64 bits that is stored beside arrays of 32 takes as much room as a block of it.
+  @Test func storedNumbersBesideArrays() throws {
+    var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 9))
+    let count = 5000
+    let x = numbers.integers(count, -9...9)
+    let (input, number) = (builder.input(x, .float16), builder.scalar(.integer(1 << 40 | 3), .int64))
+    let results = [builder.output(count, .int64), builder.output(count, .float32), builder.output(count, .float16)]
+    let layout = Layout(contiguous: [count])
+    builder.step(
+      .elementwise(
+        Elementwise(
+          program: Program(
+            inputs: [.scalar(.int64), .tensor(.float16)],
+            instructions: [Instruction("negate", lane: .float32, operands: [1])],
+            outputs: zip([0, 1, 2], [DType.int64, .float32, .float16]).map { Program.Output(register: $0, dtype: $1) }),
+          segments: [
+            Binding(
+              domain: [count], arguments: [.scalar(number), .tensor(Operand(value: input, layout: layout))],
+              results: results.map { Operand(value: $0, layout: layout) })
+          ])))
+    let found = try builder.run(on: cpu())
+    #expect(found[0].allSatisfy { $0 == Double(1 << 40 | 3) })
+    #expect(found[1] == x && found[2] == x.map { -$0 })
+  }
 }

@@ -33,9 +33,10 @@ struct KernelLowering {
     self.builder = builder
     self.program = program
     self.domain = domain
-    // What is the same for all elements needs no room for a block of them.
+    // What is the same for all elements needs no room for a block of them, unless it is stored.
     let inputs = program.inputs.filter { if case .scalar = $0 { false } else { true } }
-    let lanes = inputs.map(\.lane) + program.instructions.map(\.result)
+    let lanes =
+      inputs.map(\.lane) + program.instructions.map(\.result) + program.outputs.map { program.lane(of: $0.register) }
     let laneByteCount = lanes.map(\.byteCount).max() ?? 8
     // Some eight registers live at a time; they are to stay in a first-level cache of 32 KiB.
     block = laneByteCount == 4 && lanes.count <= 16 ? 1024 : 512
