@@ -10,7 +10,7 @@
 //   CONVERT_a_b(v)                     between lanes; float to integer truncates and saturates, NaN is 0
 //   CHOOSE_a(condition, x, y)          x where the VI condition is not 0
 //   CONSTANT_a(bits)                   a number in all lanes
-//   NUMBER_a(first), PLACES_a(first, step)   first, first + 1, …; first, first + step, …
+//   PLACES_a(first, step)              first, first + step, …
 //   FIRST_a(v), ROTATE_a(v, by)        the first lane; lane `by` in the first place
 //   HELD(count)                        which lanes hold elements
 
@@ -129,8 +129,6 @@ DEFINE_STORAGE(float32, float, VF, VF, READ_SAME, WRITE_SAME)
 #define CONSTANT_i32(bits) ((VI)((int)(bits)))
 #define CONSTANT_i64(bits) ((VL)((i64)(bits)))
 #define CONSTANT_f32(bits) ((VF)(BITS_F(bits)))
-#define NUMBER_i32(first) ((VI)((int)(first)) + LANES_I)
-#define NUMBER_i64(first) ((VL)((i64)(first)) + LANES_L)
 #define PLACES_i32(first, step) ((VI)((int)(first)) + LANES_I * (VI)((int)(step)))
 #define PLACES_i64(first, step) ((VL)((i64)(first)) + LANES_L * (VL)((i64)(step)))
 

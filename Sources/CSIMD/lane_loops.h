@@ -49,8 +49,9 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
 })
 
 #if LANE_IS_FLOAT
-// exp(a − b) in one loop, which softmax is made of.
+// Rows in one loop: exp(a − b), which softmax is made of, and a number times its normal distribution.
 BINARY(exp_difference, FN(exp)(a - b))
+UNARY(gelu, a * FN(normal)(a, FN(gaussian)(a)))
 #endif
 
 #undef UNARY
@@ -69,6 +70,7 @@ static const csimd_row LANE_TABLE(rows)[] = {
 #include "../../Kernels/elementwise.def"
 #if LANE_IS_FLOAT
 BINARY(exp_difference, )
+UNARY(gelu, )
 #endif
 };
 #undef UNARY

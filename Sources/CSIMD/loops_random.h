@@ -71,6 +71,9 @@ INLINE void philox_words(size_t count, uint32_t *result, VL number, uint64_t see
   memcpy(result, &word, count * sizeof(uint32_t));
 }
 
+// How many of a vector's numbers are left.
+INLINE size_t held(size_t count, size_t start) { return count - start < LANES ? count - start : LANES; }
+
 // Words by their numbers. Blocks of four are used whole where numbers follow each other.
 #define RANDOM_LOOP(name, S)                                                                                \
   INLINE int name##_follow(const S *numbers, size_t first, size_t count) {                                  \
@@ -88,20 +91,21 @@ INLINE void philox_words(size_t count, uint32_t *result, VL number, uint64_t see
       for (size_t i = 1; i < count; i += 1) words[i] = words[0];                                            \
       return;                                                                                               \
     }                                                                                                       \
-    for (size_t start = 0; start < count;) {                                                                \
-      size_t end = start, part = count - start < 4 * LANES ? count - start : 4 * LANES;                     \
-      while (part > 0 && name##_follow(numbers + start, end - start, part)) {                               \
+    for (size_t i = 0; i < count;) {                                                                        \
+      size_t end = i;                                                                                       \
+      for (size_t part = held(count, end); part > 0 && name##_follow(numbers + i, end - i, part);           \
+           part = held(count, end))                                                                         \
         end += part;                                                                                        \
-        part = count - end < 4 * LANES ? count - end : 4 * LANES;                                           \
+      if (end > i) {                                                                                        \
+        philox(end - i, words + i, (uint64_t)numbers[i], seed, counter);                                    \
+        i = end;                                                                                            \
+        continue;                                                                                           \
       }                                                                                                     \
-      philox(end - start, words + start, (uint64_t)numbers[start], seed, counter);                          \
-      start = end + part;                                                                                   \
-      for (size_t i = end; i < start; i += LANES) {                                                         \
-        int64_t wide[LANES] = {0};                                                                          \
-        size_t held = start - i < LANES ? start - i : LANES;                                                \
-        for (size_t k = 0; k < held; k += 1) wide[k] = numbers[i + k];                                      \
-        philox_words(held, words + i, LOAD(VL, wide), seed, counter);                                       \
-      }                                                                                                     \
+      int64_t wide[LANES] = {0};                                                                            \
+      size_t part = held(count, i);                                                                         \
+      for (size_t k = 0; k < part; k += 1) wide[k] = numbers[i + k];                                        \
+      philox_words(part, words + i, LOAD(VL, wide), seed, counter);                                         \
+      i += part;                                                                                            \
     }                                                                                                       \
   }
 RANDOM_LOOP(random_i32, int32_t)

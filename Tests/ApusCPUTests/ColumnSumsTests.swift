@@ -26,10 +26,11 @@ import Testing
     Case(m: 331, n: 70, k: 20, dtype: .float64), Case(m: 97, n: 5000, k: 8), Case(m: 1000, n: 17, k: 600),
     Case(batch: [16], m: 60, n: 48, k: 30), Case(batch: [3], m: 50, n: 64, k: 10, isStacked: true),
     Case(batch: [3], m: 50, n: 64, k: 10, isJoined: false), Case(m: 600, n: 1, k: 70, isJoined: false),
+    Case(m: 0, n: 40, k: 8), Case(m: 30, n: 40, k: 0),
   ]
 
   /// A product, twice as much of it where it is positive, and the sums of the columns of that.
-  private func plan(_ test: Case, stored: [Double]?) -> PlanBuilder {
+  private func plan(_ test: Case, stored: [Double]?, reducer: String = "sum") -> PlanBuilder {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 7))
     let lane = test.dtype.lane
     let domain = Shape(Array(test.batch) + [test.m, test.n])
@@ -56,7 +57,8 @@ import Testing
             a: Operand(value: a, layout: Layout(contiguous: Shape(Array(test.batch) + [test.m, test.k]))),
             b: Operand(value: b, layout: right), dtype: test.dtype, epilogue: epilogue)))
     }
-    let sums = builder.output(test.n, test.dtype)
+    let isPlace = reducer == "argmax"
+    let sums = builder.output(test.n, isPlace ? .int64 : test.dtype)
     var kept = Shape(repeating: 1, count: domain.rank)
     kept[domain.rank - 1] = test.n
     builder.step(
@@ -65,8 +67,8 @@ import Testing
           domain: domain, axes: Array(0..<domain.rank - 1),
           prologue: Program(
             inputs: [.tensor(test.dtype)], outputs: [Program.Output(register: 0, dtype: test.dtype)]),
-          arguments: [.tensor(Operand(value: value, layout: Layout(contiguous: domain)))], reducers: ["sum"],
-          epilogue: .plain(kept, lane: lane, into: sums))))
+          arguments: [.tensor(Operand(value: value, layout: Layout(contiguous: domain)))], reducers: [reducer],
+          epilogue: .plain(kept, lane: isPlace ? .int64 : lane, into: sums))))
     return builder
   }
 
@@ -78,8 +80,15 @@ import Testing
     let sums = (0..<test.n).map { column in
       stride(from: column, to: results[0].count, by: test.n).reduce(0) { $0 + results[0][$1] }
     }
-    let bound = Double(results[0].count / test.n).squareRoot() * 0x1p-22
+    let bound = Double(max(1, results[0].count / test.n)).squareRoot() * 0x1p-22
     #expect(zip(results[1], sums).allSatisfy { abs($0 - $1) <= bound * max(1, abs($1)) })
+  }
+
+  /// Products give sums alone: everything else is taken of what they store.
+  @Test(arguments: ["max", "argmax", "product"]) func otherReductions(reducer: String) throws {
+    let test = Case(m: 50, n: 40, k: 9)
+    let found = try plan(test, stored: nil, reducer: reducer).run(on: cpu())
+    #expect(found[1] == (try plan(test, stored: found[0], reducer: reducer).run(on: cpu()))[0])
   }
 
   @Test(arguments: cases) func productsGiveThem(_ test: Case) throws {

@@ -85,7 +85,7 @@ import Testing
         ],
         outputs: [.init(register: 3, dtype: .float32)]
           + (keepsDifference ? [.init(register: 2, dtype: .float32)] : []))
-      #expect(program.joiningExponentials().contains(nil) == !keepsDifference)
+      #expect(program.joiningRows().contains(nil) == !keepsDifference)
       let binding = Binding(
         domain: [count], arguments: operands.map { .tensor($0) },
         results: results.map { Operand(value: $0, layout: Layout(contiguous: [count])) })
@@ -96,6 +96,24 @@ import Testing
         #expect(abs(values[0][index] - exp(difference)) <= 2e-7 * exp(difference))
         if keepsDifference { #expect(values[1][index] == difference) }
       }
+    }
+  }
+
+  /// A number times its normal distribution is one row, unless something else reads what is between.
+  @Test func normalDistributions() throws {
+    func program(_ factor: Int, outputs: [Int]) -> Program {
+      Program(
+        inputs: [.tensor(.float32), .tensor(.float32)],
+        instructions: [
+          Instruction("gaussian", lane: .float32, operands: [0]),
+          Instruction("normal", lane: .float32, operands: [0, 2]),
+          Instruction("multiply", lane: .float32, operands: [factor, 3]),
+        ], outputs: outputs.map { Program.Output(register: $0, dtype: .float32) })
+    }
+    let joined = program(0, outputs: [4]).joiningRows()
+    #expect(joined[0] == nil && joined[1] == nil && joined[2]?.function == "gelu" && joined[2]?.operands == [0])
+    for other in [program(1, outputs: [4]), program(0, outputs: [4, 3]), program(0, outputs: [4, 2])] {
+      #expect(other.joiningRows() == other.instructions)
     }
   }
 }

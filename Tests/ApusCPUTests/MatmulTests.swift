@@ -43,6 +43,7 @@ import Testing
     Case(batch: [20], m: 64, n: 64, k: 64),
     Case(batch: [20], m: 64, n: 30, k: 64, transposesA: true, transposesB: true),
     Case(m: 300, n: 10, k: 900, transposesA: true), Case(m: 130, n: 16, k: 700, transposesA: true, dtype: .float64),
+    Case(batch: [3], m: 7, n: 12, k: 300, transposesA: true), Case(m: 61, n: 16, k: 256, transposesA: true),
     Case(batch: [3], m: 250, n: 280, k: 40), Case(m: 130, n: 150, k: 300, dtype: .float64),
     Case(m: 130, n: 150, k: 300, transposesA: true, transposesB: true, dtype: .float64),
   ]

@@ -148,6 +148,7 @@ import Testing
             let gradient = gradients(of: (y * 3).sum(), withRespectTo: [shift])[0]
             try eval([y, gradient])
             #expect(try gradient.array().map { $0 / 3 } == y.array())
+            #expect(try y.array() == run(Dropout(0.5), .ones(shift.shape), seed: 11))
             #expect(try Set(y.array()) == [0, 2])
           }
         }

@@ -52,10 +52,13 @@ struct PlaneGeometry {
     paddedChannels = sourceChannels / groups
     let width = result.z + reach.z
     let inner = paddedChannels * g.kernel.x * width * 4
-    let row = inner + resultChannels / groups * width * 4
+    // Images have the results of all groups side by side, gradients of weights those of one.
+    let row = inner + resultChannels / (pass == .weightGradient ? groups : 1) * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
-    stripRows = max(1, min(rows, result.y))
-    stripCount = (result.y + stripRows - 1) / max(1, stripRows)
+    // Strips of equal height, a little more than fits where that saves one.
+    let strips = max(1, (result.y * 4 + rows * 5 - 1) / (rows * 5))
+    stripRows = max(1, (result.y + strips - 1) / strips)
+    stripCount = (result.y + stripRows - 1) / stripRows
     guard result.wrappedProduct > 0, batch > 0, fillsVectors,
       pass == .weightGradient ? hasLongSums : hasNearWeights
     else { return nil }

@@ -1,20 +1,36 @@
 import ApusDevice
 
 extension Program {
-  /// The instructions with `exp_difference` for each difference that only an exponential reads, and nothing for the
-  /// difference.
-  func joiningExponentials() -> [Instruction?] {
+  /// The instructions with one for several where nothing else reads what is between them, and nothing for those that it
+  /// stands for: `exp_difference` for the exponential of a difference, `gelu` for the product of a number with its
+  /// normal distribution.
+  func joiningRows() -> [Instruction?] {
     var result: [Instruction?] = instructions
-    for (number, instruction) in instructions.enumerated() where instruction.function == "exp" {
-      let difference = instruction.operands[0] - inputs.count
-      guard instruction.lane.dtype.isFloatingPoint, difference >= 0, instructions[difference].function == "subtract",
-        useCount(of: difference + inputs.count) == 1
-      else { continue }
-      result[difference] = nil
-      result[number]?.function = "exp_difference"
-      result[number]?.operands = instructions[difference].operands
+    for (number, instruction) in instructions.enumerated() where instruction.lane.dtype.isFloatingPoint {
+      switch instruction.function {
+      case "exp":
+        guard let difference = inner("subtract", instruction.operands[0]) else { continue }
+        result[difference] = nil
+        result[number]?.function = "exp_difference"
+        result[number]?.operands = instructions[difference].operands
+      case "multiply":
+        let x = instruction.operands[0]
+        guard let normal = inner("normal", instruction.operands[1]), instructions[normal].operands[0] == x,
+          let gaussian = inner("gaussian", instructions[normal].operands[1]), instructions[gaussian].operands == [x]
+        else { continue }
+        (result[normal], result[gaussian]) = (nil, nil)
+        result[number]?.function = "gelu"
+        result[number]?.operands = [x]
+      default: break
+      }
     }
     return result
+  }
+
+  /// The instruction `function` whose result is in a register that is read once.
+  private func inner(_ function: String, _ register: Int) -> Int? {
+    let number = register - inputs.count
+    return number >= 0 && instructions[number].function == function && useCount(of: register) == 1 ? number : nil
   }
 
   private func useCount(of register: Int) -> Int {

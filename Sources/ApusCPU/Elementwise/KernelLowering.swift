@@ -117,7 +117,7 @@ struct KernelLowering {
   }
 
   private mutating func addInstructions() throws(DeviceError) {
-    let instructions = program.joiningExponentials()
+    let instructions = program.joiningRows()
     for (number, instruction) in instructions.enumerated() {
       let register = program.inputs.count + number
       guard let instruction, registers[register] < 0 else { continue }

@@ -69,8 +69,12 @@ final class BlockedMatmulStep: CPUStep {
   }
 
   func run(_ context: borrowing RunContext) {
+    if batchCount * product.m * product.n > 0 { multiply(context) }
+    for (sums, offset) in columnSums { sums.finish(context.pool, shared: context.shared + offset) }
+  }
+
+  private func multiply(_ context: borrowing RunContext) {
     let (m, n) = (product.m, product.n)
-    guard batchCount * m * n > 0 else { return }
     left.convert(context)
     right.convert(context)
     let (frame, workspaces) = (context.frame, context.workspaces)
@@ -95,6 +99,5 @@ final class BlockedMatmulStep: CPUStep {
         sums.take(rows: lines, columns: columns, frame, shared: memory + offset)
       }
     }
-    for (sums, offset) in columnSums { sums.finish(context.pool, shared: memory + offset) }
   }
 }

@@ -72,6 +72,8 @@ extension [any CPUStep] {
     var writers: [Int: Int] = [:]
     for (index, planned) in plan.steps.enumerated() {
       if let reduction = self[index] as? ReductionStep, let source = reduction.columnSource,
+        // What is too large for a cache is written past it.
+        plan.values[source.value].byteCount < CacheLimits.stepByteCount,
         let writer = writers[source.value], let product = self[writer] as? BlockedMatmulStep,
         product.gives(source.value, rows: source.shape.reducedCount, columns: source.shape.keptCount)
       {

@@ -15,7 +15,7 @@ final class ReductionStep: RowwiseStep {
   private let cores: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   private let coreOffsets: [Int]
   private let partsOffset: Int
-  /// A value of lines side by side whose columns are all that is reduced, with their shape; `nil` for other reductions.
+  /// A value of lines side by side whose columns are all that is summed, with their shape; `nil` for other reductions.
   let columnSource: (value: Int, shape: ReductionShape)?
   /// What the product gives that wrote that value.
   private var columnSums: ColumnSums?
@@ -62,12 +62,12 @@ final class ReductionStep: RowwiseStep {
 
   // MARK: - Columns of products
 
-  /// The value whose columns are reduced as they are stored, contiguously and in floating point.
+  /// The value whose columns are summed as they are stored, contiguously and in floating point.
   private static func lines(_ step: Reduction, _ builder: StepBuilder) -> Int? {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     let reduced = axes.prefix { step.axes.contains($0) }
     guard !ReductionShape.prefersRows(step), axes.dropFirst(reduced.count).allSatisfy({ !step.axes.contains($0) }),
-      step.reducers.count == 1, step.prologue.instructions.isEmpty, case .tensor(let operand)? = step.arguments.first,
+      step.reducers == ["sum"], step.prologue.instructions.isEmpty, case .tensor(let operand)? = step.arguments.first,
       operand.layout.isIdentity
     else { return nil }
     let dtype = builder.plan.values[operand.value].dtype

@@ -65,7 +65,7 @@ final class ReductionTable {
 }
 
 extension Kernel {
-  /// For each argument of the kernel, where the outer axes move it. What is not a tensor stays.
+  /// For each argument of the kernel, where the outer axes move it. What has no layout stays.
   func movement(_ inputs: [Argument], of domain: Shape, axes: [Int]) -> [csimd_layout] {
     let still = Layout(shape: domain.selecting(axes), strides: Shape(repeating: 0, count: axes.count))
     return (0..<Int(raw.pointee.argument_count)).map { (index: Int) -> csimd_layout in

@@ -18,6 +18,7 @@ final class LoopStep: CPUStep {
     let inner = StepBuilder(plan: step.body, loops: builder.loops, threadCount: builder.threadCount)
     var steps: [any CPUStep] = []
     for planned in step.body.steps { steps.append(try inner.build(planned)) }
+    steps.joinColumnSums(step.body)
     self.steps = steps
     frame = RunFrame(valueCount: step.body.values.count, scalarCount: 0)
     places = step.body.values.indices.map { value in

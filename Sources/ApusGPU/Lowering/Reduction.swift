@@ -314,7 +314,7 @@ private struct ReductionEmitter {
           builder.line("const int held = (int)SMALLER(\(end) - along, (\(index))WIDTH);")
           let registers = emit(text, column: "along", count: "held", &builder)
           accumulators.add(
-            registers, places: "(NUMBER_i64(outer * \(inner) + along))", count: "held", &builder)
+            registers, places: "(PLACES_i64(outer * \(inner) + along, 1))", count: "held", &builder)
         }
       }
       accumulators.fold(&builder)

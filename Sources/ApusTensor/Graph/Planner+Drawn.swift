@@ -14,10 +14,11 @@ extension Planner {
       if nodes[node].op === Op.randomBits {
         guard nodes[node].inputs.allSatisfy({ isIndex($0) || isUniform($0) }) else { continue }
       } else {
-        let inputs = nodes[node].inputs.filter { !isUniform($0) }
-        guard !inputs.isEmpty, inputs.allSatisfy({ isDrawn[$0] && nodes[$0].shape == nodes[node].shape })
+        // What is computed of several draws would be long to repeat.
+        let inputs = Set(nodes[node].inputs.filter { !isUniform($0) })
+        guard inputs.count == 1, let input = inputs.first, isDrawn[input], nodes[input].shape == nodes[node].shape
         else { continue }
-        depths[node] = inputs.reduce(0) { max($0, depths[$1] + 1) }
+        depths[node] = depths[input] + 1
       }
       isDrawn[node] = depths[node] < Planner.maximumDrawnDepth
     }

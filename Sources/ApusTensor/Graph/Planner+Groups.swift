@@ -161,12 +161,12 @@ extension Planner {
     }
   }
 
-  /// The number of different arrays that elementwise nodes read from outside.
+  /// The number of different arrays, and of drawn values, that elementwise nodes read from outside.
   private func argumentCount(_ members: [Int]) -> Int {
     let inside = Set(members)
     var outside = Set<Int>()
     for member in members {
-      for input in reads(of: member) where !inside.contains(input) && !isUniform(input) {
+      for input in nodes[member].inputs where !inside.contains(input) && !isUniform(input) {
         outside.insert(input)
       }
     }

@@ -19,7 +19,7 @@ struct Planner {
   /// How many operations on numbers lie behind a node that is the same number everywhere; −1 for others.
   private var uniformDepth: [Int] = []
   var groups: [Group] = []
-  /// The group that computes a node, −1 for leaves, numbers, views and inlined uniform values.
+  /// The group that computes a node, −1 for leaves, numbers, indices, views and what programs compute themselves.
   var groupOf: [Int] = []
   /// Whether the programs that read a node compute it, each for itself: see `findDrawn`.
   var isDrawn: [Bool] = []

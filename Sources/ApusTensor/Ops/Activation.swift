@@ -49,7 +49,10 @@ extension Op {
 
   static let gelu = activation(
     "gelu", gradient: .unary { g, x, _ in g * x.apply(.geluSlope) }
-  ) { code, x in code.emit("gelu", x) }
+  ) { code, x in
+    let gaussian = code.emit("gaussian", x)
+    return code.emit("multiply", x, code.emit("normal", x, gaussian))
+  }
 
   /// `Φ + x·φ`, made of the same exponential as the value.
   static let geluSlope = activation(

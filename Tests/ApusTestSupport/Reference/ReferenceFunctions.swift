@@ -87,7 +87,6 @@ public enum Reference {
     "asinh": { asinh($0) }, "acosh": { acosh($0) }, "atanh": { atanh($0) },
     "erf": { erf($0) }, "erfc": { erfc($0) }, "erfinv": { inverseErrorFunction($0) },
     "sigmoid": { 1 / (1 + exp(-$0)) }, "gaussian": { exp(-$0 * $0 / 2) },
-    "gelu": { 0.5 * $0 * erfc(-$0 / 2.0.squareRoot()) },
     "floor": { $0.rounded(.down) }, "ceil": { $0.rounded(.up) },
     "round": { $0.rounded(.toNearestOrEven) }, "truncate": { $0.rounded(.towardZero) },
     "round_float16": { Rounding.float16.rounded($0) },
