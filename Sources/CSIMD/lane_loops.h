@@ -87,5 +87,6 @@ UNARY(gelu, )
 #include "loops_matmul.h"
 #include "loops_matvec.h"
 #include "loops_recurrent.h"
+#include "loops_softmax.h"
 #endif
 #undef LANE_TABLE

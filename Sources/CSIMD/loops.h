@@ -223,6 +223,7 @@ const csimd_table CSIMD_TABLE = {
   .plane_correlate = plane_correlate,
   .fold_sums = fold_sums,
   .integer_matmul = {integer_matmul_i32, integer_matmul_i64},
+  .softmax_rows = {softmax_rows_f32, softmax_rows_f64},
   .attention_weights = {attention_weights_f32, attention_weights_f64},
   .attention_finish = {attention_finish_f32, attention_finish_f64},
   .attention_gradients = {attention_gradients_f32, attention_gradients_f64},

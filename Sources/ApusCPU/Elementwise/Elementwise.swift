@@ -1,7 +1,7 @@
 import ApusDevice
 
 /// A program over its segments, cut into tasks by shape.
-final class ElementwiseStep: RowwiseStep {
+final class ElementwiseStep: CPUStep, RowwiseStep {
   let workspaceByteCount: Int
   private let kernels: [Kernel]
   /// The number of each kernel's first task, then that of all tasks.

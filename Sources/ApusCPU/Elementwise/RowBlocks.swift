@@ -3,7 +3,9 @@ import CSIMD
 
 /// A step that can do its work for some rows alone: for the elements whose number, divided by those of a row, is in a
 /// range.
-protocol RowwiseStep: CPUStep {
+protocol RowwiseStep: AnyObject {
+  var workspaceByteCount: Int { get }
+  var sharedByteCount: Int { get }
   /// A measure of the work of all rows.
   var weight: Int { get }
   /// Runs rows `rows` of `rowCount` on one thread.
@@ -39,17 +41,24 @@ final class RowBlockStep: CPUStep {
 
   private static let blockByteCount = 1 << 18
 
-  init(_ rows: RowBlock, steps: [any RowwiseStep], _ plan: Plan) {
-    self.steps = steps
+  init(_ rows: RowBlock, _ members: [RowBlock.Member], _ plan: Plan) {
+    steps = members.map(\.step)
     rowCount = rows.rowCount
     valueCount = plan.values.count
-    let rowByteCounts = rows.values.map { plan.values[$0].byteCount / rows.rowCount }
+    let values = Set(members.flatMap(\.values)).sorted()
+    let rowByteCounts = values.map { plan.values[$0].byteCount / rows.rowCount }
     let weight = steps.reduce(0) { $0 + $1.weight }
+    // Blocks of what stays in a cache, unless no step reads rows that another one leaves there.
+    let isChained = values.contains { value in
+      plan.values[value].byteCount > rows.rowCount * 16 && members.count { $0.values.contains(value) } > 1
+    }
     let fitting = Self.blockByteCount / max(1, rowByteCounts.reduce(0, +))
-    let grain = weight <= TaskLimits.weight ? rowCount : max(1, min(fitting, rowCount / 8))
+    let rowLimit = isChained ? fitting : max(fitting, rowCount / 32)
+    let grain = weight <= TaskLimits.weight ? rowCount : max(1, min(rowLimit, rowCount / 8))
     self.grain = grain
     taskRows = grain * max(1, min(16, rowCount / (32 * grain)))
-    sources = rows.sources.map { ($0, plan.values[$0].byteCount / rows.rowCount) }
+    sources = rows.sources.filter { value in !members.contains { $0.asksFor == value } }
+      .map { ($0, plan.values[$0].byteCount / rows.rowCount) }
     var shared = 0
     sharedOffsets = steps.map { step in
       defer { shared += (step.sharedByteCount + 63) & ~63 }
@@ -57,14 +66,14 @@ final class RowBlockStep: CPUStep {
     }
     sharedByteCount = shared
     var workspace = ((steps.map(\.workspaceByteCount).max() ?? 0) + 127) & ~63
-    locals = rows.locals.map { value in
+    locals = rows.locals.filter(values.contains).map { value in
       let rowByteCount = plan.values[value].byteCount / rows.rowCount
       // Some lines more than a power of two, so that places do not compete for the same sets of a cache.
       defer { workspace += (grain * rowByteCount + 255) & ~63 }
       return (value, rowByteCount, workspace)
     }
     workspaceByteCount = workspace
-    others = rows.values.filter { !rows.locals.contains($0) }
+    others = values.filter { !rows.locals.contains($0) }
     for step in steps { step.keepInCache(Set(rows.locals)) }
   }
 
@@ -114,10 +123,16 @@ final class RowBlockStep: CPUStep {
 struct RowBlock {
   let steps: Range<Int>
   let rowCount: Int
-  /// All values that the steps use, those that nothing else does, and large ones that they only read.
-  let values: [Int]
+  /// Values that nothing else uses, and large ones that the steps only read.
   let locals: [Int]
   let sources: [Int]
+
+  /// A step, what it uses, and a value whose rows it asks for itself ahead of reading them.
+  struct Member {
+    let step: any RowwiseStep
+    let values: [Int]
+    var asksFor: Int?
+  }
 }
 
 /// The search for steps of a plan that can run together by rows.
@@ -132,14 +147,36 @@ struct RowBlockSearch {
     var next = blocks(steps)[...]
     while index < steps.count {
       if let block = next.first, block.steps.lowerBound == index {
-        let members = steps[block.steps].map { $0 as! any RowwiseStep }
-        result.append((RowBlockStep(block, steps: members, plan), block.steps))
+        let members = members(block, steps[block.steps].map { $0 as! any RowwiseStep })
+        result.append((RowBlockStep(block, members, plan), block.steps))
         index = block.steps.upperBound
         next.removeFirst()
       } else {
         result.append((steps[index], index..<(index + 1)))
         index += 1
       }
+    }
+    return result
+  }
+
+  /// The steps of a block, those of softmax as one.
+  private func members(_ block: RowBlock, _ steps: [any RowwiseStep]) -> [RowBlock.Member] {
+    var result: [RowBlock.Member] = []
+    var rest = block.steps
+    while let index = rest.first {
+      let pattern = SoftmaxPattern(
+        plan.steps[rest].map(\.step),
+        isLast: { block.locals.contains($0) && uses[$0]!.upperBound == index + $1 }, mayAlias: builder.mayAlias)
+      let count = pattern?.count ?? 1
+      let members = steps[(index - block.steps.lowerBound)...].prefix(count)
+      if let pattern {
+        let values = pattern.values(sum: plan.steps[index + pattern.sum].step)
+        result.append(
+          .init(step: SoftmaxRowsStep(pattern, Array(members), builder), values: values, asksFor: pattern.numbers))
+      } else {
+        result.append(.init(step: members.first!, values: plan.steps[index].step.values))
+      }
+      rest.removeFirst(count)
     }
     return result
   }
@@ -172,8 +209,7 @@ struct RowBlockSearch {
         return !written.contains(value) && count % rowCount == 0 && count >= CacheLimits.coreByteCount
       }
       result.append(
-        RowBlock(
-          steps: range, rowCount: rowCount, values: values, locals: locals(range, among: values), sources: sources))
+        RowBlock(steps: range, rowCount: rowCount, locals: locals(range, among: values), sources: sources))
     }
     return result
   }

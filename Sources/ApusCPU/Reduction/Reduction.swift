@@ -5,7 +5,7 @@ import CSIMD
 /// (each reduced position is taken in by all results side by side).
 ///
 /// Long reductions are cut into parts of a fixed length, whose running values are merged in order.
-final class ReductionStep: RowwiseStep {
+final class ReductionStep: CPUStep, RowwiseStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
   private let shape: ReductionShape
@@ -92,13 +92,23 @@ final class ReductionStep: RowwiseStep {
     rows: Range<Int>, of rowCount: Int, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
     shared: UnsafeMutableRawPointer
   ) {
-    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(1, table.count)) { cores in
-      for index in 0..<table.count { cores.initializeElement(at: index, to: shared + coreOffsets[index]) }
-      if let place = epilogue.place(frame) { cores[0] = place }
+    run(rows: rows, frame, workspace: workspace, shared: shared) { cores in
       var raw = table.kernel.frame(frame, workspace: workspace + table.stateByteCount)
       csimd_reduce_rows(
         table.raw, &raw, Int64(rows.lowerBound), Int64(rows.upperBound), 0, Int64(shape.reducedCount),
-        workspace, cores.baseAddress!, 0)
+        workspace, cores, 0)
+    }
+  }
+
+  /// Takes results through the epilogue that `compute` writes, given where the first of all rows has its own.
+  func run(
+    rows: Range<Int>, _ frame: RunFrame, workspace: UnsafeMutableRawPointer, shared: UnsafeMutableRawPointer,
+    compute: (UnsafePointer<UnsafeMutableRawPointer?>) -> Void
+  ) {
+    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(1, table.count)) { cores in
+      for index in 0..<table.count { cores.initializeElement(at: index, to: shared + coreOffsets[index]) }
+      if let place = epilogue.place(frame) { cores[0] = place }
+      compute(cores.baseAddress!)
       epilogue.kernel?.run(rows, frame, workspace: workspace, cores: cores.baseAddress!)
     }
   }

@@ -127,6 +127,24 @@ typedef struct {
   ptrdiff_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
 } csimd_windows;
 
+/// Rows of numbers, one after the other, whose exponentials are wanted, each less the row's maximum.
+typedef struct {
+  size_t rows, count;
+  const void *numbers;
+  /// Of each row the maximum, and what its numbers are lessened by: the maximum where it is finite, else the number at
+  /// `substitute`. Where `shifts` is NULL, it is always the maximum.
+  void *peaks, *shifts;
+  const void *substitute;
+  /// Of each row the sum of its exponentials.
+  void *sums;
+  /// The exponentials, or NULL; with `quotients` room for one row of them.
+  void *exponentials;
+  /// The exponentials times the reciprocal of their row's sum, or NULL. They may lie where the numbers do.
+  void *quotients;
+  /// Quotients are written past the caches.
+  int streams;
+} csimd_softmax;
+
 /// A block of attention's weights: rows of queries, columns of keys.
 typedef struct {
   size_t rows, keys;
@@ -277,6 +295,8 @@ typedef struct {
   void (*fold_sums)(size_t count, const float *sums, float *result);
   /// For int32 and int64.
   csimd_integer_matmul integer_matmul[2];
+  /// For float32 and float64.
+  void (*softmax_rows[2])(const csimd_softmax *rows);
   /// For float32 and float64: products become weights, up to a divisor, next to those of the blocks before.
   void (*attention_weights[2])(const csimd_weights *block, void *products, void *peaks, void *sums, void *output);
   /// The end of `attention_weights`: `peaks` become the logarithms of the sums.

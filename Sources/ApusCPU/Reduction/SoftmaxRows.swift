@@ -1,0 +1,188 @@
+import ApusDevice
+import CSIMD
+
+/// Steps of a plan that lessen the numbers of rows by their maxima and sum the exponentials: the maximum, what is
+/// subtracted (the maximum, or a scalar where that is not finite), the exponentials where they are stored, their sum, and
+/// their products with its reciprocal.
+struct SoftmaxPattern {
+  /// How many steps, from the maximum on.
+  private(set) var count = 1
+  private(set) var sum = 0
+  let numbers: Int
+  let lane: Lane
+  let length: Int
+  let peaks: Int
+  private(set) var shift: (value: Int, scalar: Int)?
+  private(set) var exponentials: Int?
+  private(set) var quotients: Int?
+
+  /// The values that the steps use when they run as one: exponentials are not stored that only quotients are made of.
+  func values(sum: Step) -> [Int] {
+    let all = Set([numbers, peaks, shift?.value, exponentials, quotients].compactMap { $0 } + sum.values)
+    return all.filter { quotients == nil || $0 != exponentials }
+  }
+
+  private let domain: Shape
+  private let axes: [Int]
+
+  /// The steps from the first of `steps` on, as many as there are; `nil` where they are others.
+  ///
+  /// - Parameters:
+  ///   - isLast: whether nothing reads a value behind the step of a number.
+  ///   - mayAlias: whether two values may share bytes.
+  init?(_ steps: [Step], isLast: (_ value: Int, _ step: Int) -> Bool, mayAlias: (Int, Int) -> Bool) {
+    guard case .reduction(let maximum)? = steps.first, maximum.reducers == ["max"],
+      maximum.prologue.instructions.isEmpty, case .tensor(let source)? = maximum.arguments.first,
+      source.layout.isIdentity, let peaks = maximum.epilogue.plainResult, peaks.layout.isIdentity
+    else { return nil }
+    (numbers, self.peaks, domain, axes) = (source.value, peaks.value, maximum.domain, maximum.axes)
+    lane = maximum.prologue.inputs[0].lane
+    length = axes.reduce(1) { $0 * maximum.domain[$1] }
+    guard lane.dtype.isFloatingPoint, case .tensor(lane.dtype) = maximum.prologue.inputs[0], length >= 16
+    else { return nil }
+    var rest = steps.dropFirst()
+    if let shift = rest.first.flatMap(shift) {
+      self.shift = shift
+      rest.removeFirst()
+    }
+    if let exponentials = rest.first.flatMap(exponentials), !mayAlias(exponentials, numbers) {
+      self.exponentials = exponentials
+      rest.removeFirst()
+    }
+    guard case .reduction(let sum)? = rest.first, isSum(sum) else { return nil }
+    self.sum = rest.startIndex
+    rest.removeFirst()
+    count = rest.startIndex
+    if let exponentials, isLast(exponentials, count), let quotients = rest.first.flatMap({ self.quotients($0, sum) }) {
+      self.quotients = quotients
+      count += 1
+    }
+  }
+
+  private func shift(_ step: Step) -> (value: Int, scalar: Int)? {
+    guard case .elementwise(let step) = step, step.segments.count == 1,
+      step.program.inputs == [.tensor(lane.dtype), .scalar(lane)],
+      step.program.instructions == [
+        Instruction("is_finite", lane: lane, result: .int32, operands: [0]),
+        Instruction("select", lane: lane, operands: [2, 0, 1]),
+      ],
+      let result = result(step, register: 3), case .tensor(let source) = step.segments[0].arguments[0],
+      source.value == peaks, source.layout.isIdentity, case .scalar(let scalar) = step.segments[0].arguments[1]
+    else { return nil }
+    return (result, scalar)
+  }
+
+  private func exponentials(_ step: Step) -> Int? {
+    guard case .elementwise(let step) = step, step.segments.count == 1, isDifference(step.program),
+      step.segments[0].domain == domain, isLessened(step.segments[0].arguments)
+    else { return nil }
+    return result(step, register: 3)
+  }
+
+  private func isSum(_ step: Reduction) -> Bool {
+    guard step.reducers == ["sum"], step.domain == domain, step.axes == axes else { return false }
+    guard let exponentials else { return isDifference(step.prologue) && isLessened(step.arguments) }
+    return step.prologue.instructions.isEmpty && isRows(step.arguments[0], of: exponentials)
+  }
+
+  private func quotients(_ step: Step, _ sum: Reduction) -> Int? {
+    let epilogue = sum.epilogue
+    guard case .elementwise(let step) = step, step.segments.count == 1, let exponentials,
+      step.program.inputs == [.tensor(lane.dtype), .tensor(lane.dtype)],
+      step.program.instructions == [Instruction("multiply", lane: lane, operands: [0, 1])],
+      epilogue.program.inputs == [.core(lane)],
+      epilogue.program.instructions == [Instruction("reciprocal", lane: lane, operands: [0])],
+      epilogue.program.outputs == [.init(register: 1, dtype: lane.dtype)],
+      epilogue.binding.results[0].layout.isIdentity
+    else { return nil }
+    let (segment, divisors) = (step.segments[0], epilogue.binding.results[0].value)
+    guard segment.domain == domain, isRows(segment.arguments[0], of: exponentials),
+      isRepeated(segment.arguments[1], divisors)
+    else { return nil }
+    return result(step, register: 2)
+  }
+
+  /// The value that a step writes as a whole, unless it converts.
+  private func result(_ step: Elementwise, register: Int) -> Int? {
+    guard step.program.outputs == [.init(register: register, dtype: lane.dtype)],
+      step.segments[0].results[0].layout.isIdentity
+    else { return nil }
+    return step.segments[0].results[0].value
+  }
+
+  private func isDifference(_ program: Program) -> Bool {
+    program.inputs == [.tensor(lane.dtype), .tensor(lane.dtype)]
+      && program.instructions == [
+        Instruction("subtract", lane: lane, operands: [0, 1]), Instruction("exp", lane: lane, operands: [2]),
+      ]
+  }
+
+  private func isLessened(_ arguments: [Argument]) -> Bool {
+    isRows(arguments[0], of: numbers) && isRepeated(arguments[1], shift?.value ?? peaks)
+  }
+
+  private func isRows(_ argument: Argument, of value: Int) -> Bool {
+    guard case .tensor(let operand) = argument else { return false }
+    return operand.value == value && operand.layout.isIdentity
+  }
+
+  /// Whether an argument is a number of each row, the same all over the row.
+  private func isRepeated(_ argument: Argument, _ value: Int) -> Bool {
+    guard case .tensor(let operand) = argument, operand.value == value else { return false }
+    let kept = (0..<domain.rank).filter { !axes.contains($0) }
+    return operand.layout.selecting(kept).isIdentity && operand.layout.selecting(axes).raw.isRepeated
+  }
+}
+
+/// What softmax and log-sum-exp do with the numbers of their rows, in one pass over them.
+final class SoftmaxRowsStep: RowwiseStep {
+  let workspaceByteCount: Int
+  let weight: Int
+  private let pattern: SoftmaxPattern
+  private let sum: ReductionStep
+  private let run: (UnsafePointer<csimd_softmax>?) -> Void
+  private let rowOffset: Int
+  private var streams: Bool
+
+  var sharedByteCount: Int { sum.sharedByteCount }
+
+  /// - Parameter steps: those that it stands for.
+  init(_ pattern: SoftmaxPattern, _ steps: [any RowwiseStep], _ builder: StepBuilder) {
+    self.pattern = pattern
+    sum = steps[pattern.sum] as! ReductionStep
+    weight = steps.reduce(0) { $0 + $1.weight }
+    run = pattern.lane.entry(of: builder.loops.pointee.softmax_rows)
+    rowOffset = (steps.map(\.workspaceByteCount).max()! + 63) & ~63
+    workspaceByteCount = rowOffset + (pattern.quotients == nil ? 0 : pattern.length * pattern.lane.byteCount)
+    streams = false
+    if let quotients = pattern.quotients, !builder.mayAlias(quotients, pattern.numbers) {
+      let values = builder.plan.values
+      streams = values[quotients].byteCount + values[pattern.numbers].byteCount >= CacheLimits.stepByteCount
+    }
+  }
+
+  func run(
+    rows: Range<Int>, of rowCount: Int, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
+    shared: UnsafeMutableRawPointer
+  ) {
+    let byteCount = pattern.lane.byteCount
+    func numbers(_ value: Int?, perRow count: Int) -> UnsafeMutableRawPointer? {
+      value.map { frame.values[$0]! + rows.lowerBound * count * byteCount }
+    }
+    sum.run(rows: rows, frame, workspace: workspace, shared: shared) { cores in
+      let row = workspace + rowOffset
+      var raw = csimd_softmax(
+        rows: rows.count, count: pattern.length, numbers: numbers(pattern.numbers, perRow: pattern.length),
+        peaks: numbers(pattern.peaks, perRow: 1), shifts: numbers(pattern.shift?.value, perRow: 1),
+        substitute: pattern.shift.map { UnsafeRawPointer(frame.scalars + $0.scalar * Int(CSIMD_SPLAT_BYTES)) },
+        sums: cores[0]! + rows.lowerBound * byteCount,
+        exponentials: pattern.quotients == nil ? numbers(pattern.exponentials, perRow: pattern.length) : row,
+        quotients: numbers(pattern.quotients, perRow: pattern.length), streams: streams ? 1 : 0)
+      run(&raw)
+    }
+  }
+
+  func keepInCache(_ values: Set<Int>) {
+    if let quotients = pattern.quotients, values.contains(quotients) { streams = false }
+  }
+}

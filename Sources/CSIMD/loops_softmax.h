@@ -1,0 +1,124 @@
+// Exponentials of rows, each less the row's maximum: softmax and log-sum-exp. Three rows are worked on together, number
+// by number: the maximum of the next one, the exponentials of this one and their sum, and the quotients of the one before.
+// So memory is read and written all the time; loop after loop, it would wait during the exponentials.
+//
+// Each row goes through the operations of `max`, `exp_difference`, `sum` and `multiply` in their order: no bit differs.
+
+// How far ahead, in bytes, lines are asked for.
+#define ROWS_AHEAD 16384
+
+/// Where the three rows are; `e` holds exponentials of the row before until this row's are written there.
+typedef struct {
+  const char *next, *row;
+  char *e, *quotients;
+} FN(softmax_lines);
+
+/// Takes a vector of each row into running values.
+INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift, V scale, V *peak, V *sum, int keeps,
+                               int divides, int streams) {
+  if (divides) {
+    V q = LOAD(V, at->e + byte) * scale;
+    if (streams) STREAM(V, at->quotients + byte, q);
+    else STORE(V, at->quotients + byte, q);
+  }
+  V a = FN(exp)(LOAD(V, at->row + byte) - shift);
+  if (keeps) STORE(V, at->e + byte, a);
+  *sum = FN(combine_sum)(*sum, a);
+  // NaN is left out: it shows in the sum.
+  V b = LOAD(V, at->next + byte);
+  *peak = SELECT(b > *peak, b, *peak);
+  for (size_t line = 0; line < LANES * BYTES_OF(V); line += 64)
+    __builtin_prefetch(at->next + byte + line + ROWS_AHEAD, 0, 2);
+}
+
+INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V scale, FN(sums) *peaks, FN(sums) *sums,
+                             int keeps, int divides, int streams) {
+  size_t i = 0;
+  FN(softmax_lines) lines = *at;
+  V peak[4], sum[4];
+  for (int k = 0; k < 4; k += 1) {
+    peak[k] = LEAST;
+    sum[k] = (V)(0);
+  }
+  for (; i + 4 * LANES <= n; i += 4 * LANES)
+    for (size_t k = 0; k < 4; k += 1)
+      FN(softmax_vector)(&lines, (i + k * LANES) * BYTES_OF(V), shift, scale, &peak[k], &sum[k], keeps, divides, streams);
+  for (int k = 0; k < 4; k += 1) {
+    peaks->part[k] = peak[k];
+    sums->part[k] = sum[k];
+  }
+  for (int k = 0; i < n; i += LANES, k += 1) {
+    size_t rest = n - i, byte = i * BYTES_OF(V);
+    if (rest >= LANES) {
+      FN(softmax_vector)(at, byte, shift, scale, &peaks->part[k], &sums->part[k], keeps, divides, streams);
+      continue;
+    }
+    V a = (V)(0), b = LEAST, last = (V)(0);
+    if (divides) {
+      COPY_SOME(V)(&a, at->e + byte, rest);
+      a = a * scale;
+      COPY_SOME(V)(at->quotients + byte, &a, rest);
+    }
+    COPY_SOME(V)(&a, at->row + byte, rest);
+    a = FN(exp)(a - shift);
+    COPY_SOME(V)(&last, &a, rest);
+    if (keeps) COPY_SOME(V)(at->e + byte, &a, rest);
+    sums->part[k] = FN(combine_sum)(sums->part[k], last);
+    COPY_SOME(V)(&b, at->next + byte, rest);
+    peaks->part[k] = SELECT(b > peaks->part[k], b, peaks->part[k]);
+  }
+}
+
+static void FN(softmax_rows)(const csimd_softmax *rows) {
+  size_t n = rows->count, bytes = n * BYTES_OF(V);
+  const char *row = rows->numbers;
+  char *e = rows->exponentials, *quotients = rows->quotients;
+  // Rows of quotients begin at lines of memory, or none is written past the caches.
+  int streams = rows->streams && (uintptr_t)quotients % 64 == 0 && bytes % 64 == 0;
+  FN(sums) peak, sum;
+  V scale = (V)(0);
+  csimd_operand first = {row, 1};
+  FN(begin_max)(&peak);
+  FN(take_max)(n, &peak, &first, 0, NULL);
+  for (size_t r = 0; r < rows->rows; r += 1, row += bytes) {
+    FN(softmax_lines) at = {r + 1 < rows->rows ? row + bytes : row, row, e, quotients};
+    SCALAR top, total;
+    FN(finish_max)(&peak, &top);
+    // What is left of the row before is written while this one's exponentials are computed.
+    int divides = quotients != NULL && r > 0;
+    for (int is_again = 0;; is_again = 1) {
+      SCALAR shift = rows->shifts == NULL || top - top == 0 ? top : *(const SCALAR *)rows->substitute;
+      if (divides && streams) FN(softmax_pass)(n, &at, (V)(shift), scale, &peak, &sum, 1, 1, 1);
+      else if (divides) FN(softmax_pass)(n, &at, (V)(shift), scale, &peak, &sum, 1, 1, 0);
+      else if (e) FN(softmax_pass)(n, &at, (V)(shift), scale, &peak, &sum, 1, 0, 0);
+      else FN(softmax_pass)(n, &at, (V)(shift), scale, &peak, &sum, 0, 0, 0);
+      FN(finish_sum)(&sum, &total);
+      memcpy((char *)rows->peaks + r * BYTES_OF(V), &top, BYTES_OF(V));
+      if (rows->shifts) memcpy((char *)rows->shifts + r * BYTES_OF(V), &shift, BYTES_OF(V));
+      if (total == total || is_again) break;
+      // There may be NaN in the row: it is the maximum then.
+      FN(sums) exact;
+      csimd_operand numbers = {row, 1};
+      FN(begin_max)(&exact);
+      FN(take_max)(n, &exact, &numbers, 0, NULL);
+      FN(finish_max)(&exact, &top);
+      divides = 0;
+    }
+    memcpy((char *)rows->sums + r * BYTES_OF(V), &total, BYTES_OF(V));
+    if (quotients && r > 0) quotients += bytes;
+    if (quotients) scale = (V)(1 / total);
+    else if (e) e += bytes;
+  }
+  if (quotients == NULL) return;
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    V q = LOAD(V, e + i * BYTES_OF(V)) * scale;
+    if (streams) STREAM(V, quotients + i * BYTES_OF(V), q);
+    else STORE(V, quotients + i * BYTES_OF(V), q);
+  }
+  V q = (V)(0);
+  COPY_SOME(V)(&q, e + i * BYTES_OF(V), n - i);
+  q = q * scale;
+  COPY_SOME(V)(quotients + i * BYTES_OF(V), &q, n - i);
+  if (streams) csimd_fence();
+}
