@@ -49,9 +49,20 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
 })
 
 #if LANE_IS_FLOAT
-// Rows in one loop: exp(a − b), which softmax is made of, and a number times its normal distribution.
+// Rows in one loop: exp(a − b), which softmax is made of, a number times its normal distribution, and products to which
+// something is added, or which are taken from something; each operation rounds.
+#define TERNARY(name, expression)                                                                 \
+  DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 3, SIZES(BYTES_OF(V), BYTES_OF(V), BYTES_OF(V)), {       \
+    V a = OPERAND(V, 0);                                                                          \
+    V b = OPERAND(V, 1);                                                                          \
+    V c = OPERAND(V, 2);                                                                          \
+    r = expression;                                                                               \
+  })
 BINARY(exp_difference, FN(exp)(a - b))
 UNARY(gelu, a * FN(normal)(a, FN(gaussian)(a)))
+TERNARY(multiply_add, a * b + c)
+TERNARY(subtract_product, c - a * b)
+#undef TERNARY
 #endif
 
 #undef UNARY
@@ -71,6 +82,8 @@ static const csimd_row LANE_TABLE(rows)[] = {
 #if LANE_IS_FLOAT
 BINARY(exp_difference, )
 UNARY(gelu, )
+UNARY(multiply_add, )
+UNARY(subtract_product, )
 #endif
 };
 #undef UNARY

@@ -199,16 +199,10 @@ static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, cs
   }
 }
 
-/// The next array to ask for: while numbers are computed that lie in the cache, those of the next block arrive.
-static const char *next_array(
-    const csimd_kernel *kernel, const csimd_operand *registers, int64_t count, int *number) {
-  while (*number < kernel->argument_count) {
-    int i = (*number)++;
-    const csimd_argument *argument = &kernel->arguments[i];
-    if (argument->kind == CSIMD_TENSOR && argument->in_place && argument->layout.rank > 0 && registers[i].step)
-      return (const char *)registers[i].data + count * csimd_lane_bytes(argument->lane);
-  }
-  return NULL;
+/// Where the next block of an array begins: it arrives while numbers are computed that lie in the cache.
+static const char *next_block(const csimd_kernel *kernel, const csimd_operand *registers, int argument, int64_t count) {
+  if (argument < 0 || registers[argument].step == 0) return NULL;
+  return (const char *)registers[argument].data + count * csimd_lane_bytes(kernel->arguments[argument].lane);
 }
 
 const char *csimd_next_line(csimd_ahead *ahead, int64_t count) {
@@ -225,14 +219,12 @@ const char *csimd_next_line(csimd_ahead *ahead, int64_t count) {
 static void run_instructions(
     const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start, int64_t count,
     int writes_outputs) {
-  int next = 0, is_first = 1;
   for (int i = 0; i < kernel->instruction_count; i += 1) {
     const csimd_instruction *instruction = &kernel->instructions[i];
     if (instruction->is_uniform) continue;
-    csimd_flow flow = {0, kernel->is_large && is_first, NULL};
-    if (kernel->is_large && !is_first) flow.ahead = next_array(kernel, registers, count, &next);
+    csimd_flow flow = {0, kernel->is_large && instruction->foresees, NULL};
+    if (kernel->is_large) flow.ahead = next_block(kernel, registers, instruction->asks, count);
     else if (instruction->is_long) flow.ahead = csimd_next_line(frame->ahead, count);
-    is_first = 0;
     csimd_operand operands[3];
     for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = read_register(&registers[instruction->operands[k]]);
     char *target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
@@ -261,6 +253,92 @@ static void run_block(
   run_instructions(kernel, frame, registers, start, count, 1);
 }
 
+// ---- Flat kernels
+
+/// An instruction of a flat kernel. From block to block its operands, its result and what it asks for move by so many
+/// bytes a number: arrays by theirs, registers not at all.
+typedef struct {
+  csimd_loop loop;
+  int operand_count, asks_lines;
+  const char *data[3];
+  size_t steps[3];
+  char *target;
+  csimd_flow flow;
+  int data_bytes[3], target_bytes, ahead_bytes;
+} flat_instruction;
+
+/// How far ahead large kernels ask for lines, and the blocks in which they run, in numbers: so short that memory is read
+/// and written at nearly all times, unless there is much to do for each array, which calls would only make longer.
+enum { FLAT_AHEAD = 1024, FLAT_BLOCK = 128, LONG_FLAT_BLOCK = 512 };
+
+static int64_t flat_block(const csimd_kernel *kernel, int instruction_count, int array_count) {
+  if (!kernel->is_large || instruction_count < 2) return kernel->block;
+  return instruction_count <= 2 * array_count ? FLAT_BLOCK : LONG_FLAT_BLOCK;
+}
+
+static void set_flat(
+    const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start,
+    const csimd_instruction *instruction, flat_instruction *flat) {
+  *flat = (flat_instruction){.loop = instruction->loop, .operand_count = instruction->operand_count};
+  for (int k = 0; k < instruction->operand_count; k += 1) {
+    int reg = instruction->operands[k], number = reg - kernel->argument_count;
+    flat->data[k] = registers[reg].data;
+    flat->steps[k] = registers[reg].step;
+    if (flat->steps[k] == 0) continue;
+    if (number < 0) flat->data_bytes[k] = csimd_lane_bytes(kernel->arguments[reg].lane);
+    else if (kernel->instructions[number].output >= 0)
+      flat->data_bytes[k] = csimd_dtype_bytes(kernel->outputs[kernel->instructions[number].output].dtype);
+  }
+  flat->target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
+  if (instruction->output >= 0) {
+    const csimd_output *output = &kernel->outputs[instruction->output];
+    flat->target_bytes = csimd_dtype_bytes(output->dtype);
+    flat->target = (char *)frame->values[output->value] + (output->layout.offset + start) * flat->target_bytes;
+    if (instruction->truths) flat->loop = instruction->truths;
+    flat->flow.streams = output->streams && (uintptr_t)flat->target % 64 == 0;
+  }
+  flat->flow.foresees = kernel->is_large && instruction->foresees;
+  flat->asks_lines = !kernel->is_large && instruction->is_long;
+  if (kernel->is_large && instruction->asks >= 0) {
+    flat->ahead_bytes = csimd_lane_bytes(kernel->arguments[instruction->asks].lane);
+    flat->flow.ahead = (const char *)registers[instruction->asks].data + FLAT_AHEAD * flat->ahead_bytes;
+  }
+}
+
+static void run_flat(
+    const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start, int64_t end) {
+  flat_instruction flat[CSIMD_FLAT_INSTRUCTIONS];
+  int count = 0, array_count = kernel->output_count;
+  for (int i = 0; i < kernel->argument_count; i += 1) {
+    const csimd_argument *argument = &kernel->arguments[i];
+    int is_array = argument->kind == CSIMD_CORE || (argument->kind == CSIMD_TENSOR && argument->layout.rank > 0);
+    if (is_array) resolve(kernel, frame, i, start, end - start, &registers[i]);
+    array_count += is_array;
+  }
+  for (int i = 0; i < kernel->instruction_count; i += 1) {
+    if (kernel->instructions[i].is_uniform) continue;
+    set_flat(kernel, frame, registers, start, &kernel->instructions[i], &flat[count]);
+    registers[kernel->argument_count + i] = (csimd_operand){flat[count].target, 1};
+    count += 1;
+  }
+  int64_t block = flat_block(kernel, count, array_count);
+  for (int64_t at = start; at < end; at += block) {
+    int64_t size = end - at < block ? end - at : block;
+    for (flat_instruction *f = flat; f < flat + count; f += 1) {
+      csimd_operand operands[3];
+      for (int k = 0; k < f->operand_count; k += 1) {
+        operands[k] = (csimd_operand){f->data[k], f->steps[k]};
+        f->data[k] += size * f->data_bytes[k];
+      }
+      if (f->asks_lines) f->flow.ahead = csimd_next_line(frame->ahead, size);
+      int has_flow = f->flow.streams || f->flow.foresees || f->flow.ahead;
+      f->loop((size_t)size, f->target, operands, has_flow ? &f->flow : NULL);
+      f->target += size * f->target_bytes;
+      f->flow.ahead += size * f->ahead_bytes;
+    }
+  }
+}
+
 /// What was written past the caches comes ahead of what tells others of it.
 static void finish_streams(const csimd_kernel *kernel) {
   for (int i = 0; i < kernel->output_count; i += 1) {
@@ -277,6 +355,10 @@ void csimd_run(
   csimd_operand results[16];
   if (start >= end) return;
   run_uniform(kernel, frame, registers);
+  if (kernel->is_flat && !sink) {
+    run_flat(kernel, frame, registers, start, end);
+    start = end;
+  }
   while (start < end) {
     int64_t count = end - start < kernel->block ? end - start : kernel->block;
     if (kernel->row) {

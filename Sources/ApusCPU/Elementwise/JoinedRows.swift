@@ -3,8 +3,11 @@ import ApusDevice
 extension Program {
   /// The instructions with one for several where nothing else reads what is between them, and nothing for those that it
   /// stands for: `exp_difference` for the exponential of a difference, `gelu` for the product of a number with its
-  /// normal distribution.
-  func joiningRows() -> [Instruction?] {
+  /// normal distribution, `multiply_add` and `subtract_product` for a product to which something is added, or which is
+  /// taken from something.
+  ///
+  /// - Parameter isUniform: whether a register is the same for all elements: products of such ones are computed once.
+  func joiningRows(isUniform: (Int) -> Bool) -> [Instruction?] {
     var result: [Instruction?] = instructions
     for (number, instruction) in instructions.enumerated() where instruction.lane.dtype.isFloatingPoint {
       switch instruction.function {
@@ -21,6 +24,17 @@ extension Program {
         (result[normal], result[gaussian]) = (nil, nil)
         result[number]?.function = "gelu"
         result[number]?.operands = [x]
+      case "add", "subtract":
+        for (place, other) in [(0, 1), (1, 0)] where instruction.function == "add" || place == 1 {
+          guard let product = inner("multiply", instruction.operands[place]), result[product]?.function == "multiply"
+          else { continue }
+          let factors = instructions[product].operands
+          guard factors.contains(where: { !isUniform($0) }) else { continue }
+          result[product] = nil
+          result[number]?.function = instruction.function == "add" ? "multiply_add" : "subtract_product"
+          result[number]?.operands = factors + [instruction.operands[other]]
+          break
+        }
       default: break
       }
     }

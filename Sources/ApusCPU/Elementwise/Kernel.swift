@@ -34,7 +34,8 @@ final class Kernel {
         output_count: Int32(lowering.outputs.count), arguments: Self.copy(lowering.arguments),
         instructions: Self.copy(lowering.instructions), outputs: Self.copy(lowering.outputs),
         block: Int64(lowering.block), row: Int64(lowering.row),
-        workspace_bytes: lowering.slots.byteCount, is_large: lowering.isLarge ? 1 : 0))
+        workspace_bytes: lowering.slots.byteCount, is_large: lowering.isLarge ? 1 : 0,
+        is_flat: lowering.isFlat ? 1 : 0))
   }
 
   deinit {
@@ -124,7 +125,7 @@ struct KernelSlots {
 extension Instruction {
   /// Rows that take about as long as their loads and stores.
   private static let cheapRows: Set<String> = [
-    "add", "subtract", "multiply", "minimum", "maximum", "negate", "absolute", "sign", "select",
+    "add", "subtract", "multiply", "multiply_add", "subtract_product", "minimum", "maximum", "negate", "absolute", "sign", "select",
     "convert", "constant", "equal", "not_equal", "less", "less_equal", "greater",
     "greater_equal", "bit_and", "bit_or", "bit_xor", "bit_not", "shift_left", "shift_right",
     "logical_and", "logical_or", "logical_xor", "logical_not", "divide", "reciprocal", "sqrt", "rsqrt",

@@ -59,6 +59,7 @@ struct KernelLowering {
       restrictInPlaceArguments()
       chooseStreams()
     }
+    spreadRequests()
     assignSlots()
     chooseRow(inputs, results)
   }
@@ -117,7 +118,7 @@ struct KernelLowering {
   }
 
   private mutating func addInstructions() throws(DeviceError) {
-    let instructions = program.joiningRows()
+    let instructions = program.joiningRows(isUniform: isUniform)
     for (number, instruction) in instructions.enumerated() {
       let register = program.inputs.count + number
       guard let instruction, registers[register] < 0 else { continue }
@@ -130,10 +131,16 @@ struct KernelLowering {
       let uniform = instruction.operands.allSatisfy { isUniform[registers[$0]] }
       raw.is_uniform = uniform ? 1 : 0
       raw.is_long = instruction.isLong ? 1 : 0
+      raw.asks = -1
       registers[register] = arguments.count + self.instructions.count
       self.instructions.append(raw)
       isUniform.append(uniform)
     }
+  }
+
+  private func isUniform(_ register: Int) -> Bool {
+    if registers[register] >= 0 { return isUniform[registers[register]] }
+    return program.instructions[register - program.inputs.count].operands.allSatisfy(isUniform)
   }
 
   private func loop(_ instruction: Instruction) throws(DeviceError) -> csimd_loop {
@@ -165,6 +172,33 @@ struct KernelLowering {
       }
       outputs.append(raw)
     }
+  }
+
+  /// Spreads what is asked of memory over a block's instructions: an array each where there are enough of them, else the
+  /// first one asks for all that it reads.
+  private mutating func spreadRequests() {
+    let arrays = arguments.indices.filter { arguments[$0].in_place != 0 && !isUniform[$0] }
+    let working = instructions.indices.filter { instructions[$0].is_uniform == 0 }
+    guard let first = working.first else { return }
+    let isSpread = working.count > arrays.count
+    instructions[first].foresees = isSpread ? 0 : 1
+    let asked = isSpread ? arrays : arrays.filter { !instructions[first].reads($0) }
+    for (instruction, array) in zip(isSpread ? working : Array(working.dropFirst()), asked) {
+      instructions[instruction].asks = Int32(array)
+    }
+  }
+
+  /// Whether all arrays lie as the domain does, so that a run only moves along them: few instructions of large blocks'
+  /// worth, which write all outputs at once.
+  var isFlat: Bool {
+    let isAlong = arguments.indices.allSatisfy { index in
+      let argument = arguments[index]
+      if isUniform[index] || argument.kind == Kind.core { return true }
+      return argument.in_place != 0 && argument.layout.rank == 1 && argument.layout.strides.0 == 1
+    }
+    let count = instructions.count { $0.is_uniform == 0 }
+    return isAlong && row == 0 && count > 0 && count <= Int(CSIMD_FLAT_INSTRUCTIONS)
+      && outputs.allSatisfy { $0.is_direct != 0 }
   }
 
   // MARK: - Aliasing

@@ -47,6 +47,9 @@ typedef struct {
   int is_uniform;
   /// Takes longer than its loads and stores: memory can be asked for meanwhile.
   int is_long;
+  /// Of kernels that read large arrays: what lies behind the operands is asked for, and the next block of the array of
+  /// this argument, or of none (−1).
+  int foresees, asks;
   size_t slot;
 } csimd_instruction;
 
@@ -76,7 +79,12 @@ typedef struct {
   size_t workspace_bytes;
   /// Arrays are read that no second-level cache holds.
   int is_large;
+  /// All arrays lie side by side along the domain, at most CSIMD_FLAT_INSTRUCTIONS instructions run on blocks, and they
+  /// write all outputs at once.
+  int is_flat;
 } csimd_kernel;
+
+#define CSIMD_FLAT_INSTRUCTIONS 16
 
 /// Memory that will be read after this run, but for what has been asked for.
 typedef struct {
