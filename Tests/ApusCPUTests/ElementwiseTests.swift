@@ -1,5 +1,7 @@
 import ApusDevice
 import ApusTestSupport
+import CSIMD
+import Foundation
 import Testing
 
 @testable import ApusCPU
@@ -256,5 +258,52 @@ import Testing
     let found = try builder.run(on: cpu())
     #expect(found[0].allSatisfy { $0 == Double(1 << 40 | 3) })
     #expect(found[1] == x && found[2] == x.map { -$0 })
+  }
+
+  /// Arrays that lie along the domain are run in short blocks where they are large: what is stored on the way, read again
+  /// there, and written over an argument is the same as for parts of them.
+  @Test(arguments: availableSets) func flatPrograms(simd: String) throws {
+    var numbers = TestNumbers(seed: 4)
+    let count = 600_011
+    let arrays = (0..<3).map { _ in numbers.array(count) }
+    func results(_ range: Range<Int>) throws -> [[Double]] {
+      var builder = PlanBuilder()
+      let inputs = arrays.map { builder.input(Array($0[range]), .float32) }
+      let results =
+        [builder.output(range.count, .float32), builder.output(range.count, .bool), builder.output(over: inputs[2])]
+      let number = builder.scalar(.float(0.25), .float32)
+      let layout = Layout(contiguous: [range.count])
+      let program = Program(
+        inputs: [.tensor(.float32), .tensor(.float32), .tensor(.float32), .scalar(.float32)],
+        instructions: [
+          Instruction("multiply", lane: .float32, operands: [0, 1]),
+          Instruction("add", lane: .float32, operands: [4, 2]),
+          Instruction("tanh", lane: .float32, operands: [5]),
+          Instruction("multiply", lane: .float32, operands: [6, 3]),
+          Instruction("less", lane: .float32, result: .int32, operands: [7, 2]),
+          Instruction("maximum", lane: .float32, operands: [7, 0]),
+        ],
+        outputs: zip([7, 8, 9], [DType.float32, .bool, .float32]).map { Program.Output(register: $0, dtype: $1) })
+      let binding = Binding(
+        domain: [range.count],
+        arguments: inputs.map { .tensor(Operand(value: $0, layout: layout)) } + [.scalar(number)],
+        results: results.map { Operand(value: $0, layout: layout) })
+      let kernel = try Kernel(
+        program, domain: [range.count], arguments: binding.arguments, results: binding.results,
+        StepBuilder(plan: builder.plan, loops: csimd_open(simd), threadCount: 1))
+      #expect(kernel.raw.pointee.is_flat == 1 && (kernel.raw.pointee.is_large == 1) == (range.count == count))
+      builder.step(.elementwise(Elementwise(program: program, segments: [binding])))
+      return try builder.run(on: cpu(simd: simd))
+    }
+    let whole = try results(0..<count)
+    for range in [0..<1000, 299_990..<310_001, (count - 700)..<count] {
+      let part = try results(range)
+      for (all, some) in zip(whole, part) { #expect(Array(all[range]) == some) }
+    }
+    for index in stride(from: 0, to: count, by: 1009) {
+      let (a, b, c) = (arrays[0][index], arrays[1][index], arrays[2][index])
+      let y = tanh(a * b + c) * 0.25
+      #expect(abs(whole[0][index] - y) < 1e-6 && abs(whole[2][index] - max(y, a)) < 1e-6)
+    }
   }
 }

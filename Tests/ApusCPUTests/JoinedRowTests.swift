@@ -85,7 +85,7 @@ import Testing
         ],
         outputs: [.init(register: 3, dtype: .float32)]
           + (keepsDifference ? [.init(register: 2, dtype: .float32)] : []))
-      #expect(program.joiningRows().contains(nil) == !keepsDifference)
+      #expect(program.joiningRows { _ in false }.contains(nil) == !keepsDifference)
       let binding = Binding(
         domain: [count], arguments: operands.map { .tensor($0) },
         results: results.map { Operand(value: $0, layout: Layout(contiguous: [count])) })
@@ -110,10 +110,34 @@ import Testing
           Instruction("multiply", lane: .float32, operands: [factor, 3]),
         ], outputs: outputs.map { Program.Output(register: $0, dtype: .float32) })
     }
-    let joined = program(0, outputs: [4]).joiningRows()
+    let joined = program(0, outputs: [4]).joiningRows { _ in false }
     #expect(joined[0] == nil && joined[1] == nil && joined[2]?.function == "gelu" && joined[2]?.operands == [0])
     for other in [program(1, outputs: [4]), program(0, outputs: [4, 3]), program(0, outputs: [4, 2])] {
-      #expect(other.joiningRows() == other.instructions)
+      #expect(other.joiningRows { _ in false } == other.instructions)
     }
+  }
+
+  /// A product to which something is added, or which is taken from something, is one row with its other operand, unless
+  /// something else reads the product or all elements have the same.
+  @Test func productsInSums() {
+    func joined(_ function: String, _ operands: [Int], outputs: [Int] = [4], uniform: Set<Int> = []) -> [Instruction?] {
+      Program(
+        inputs: [.tensor(.float32), .tensor(.float32), .tensor(.float32)],
+        instructions: [
+          Instruction("multiply", lane: .float32, operands: [0, 1]),
+          Instruction(function, lane: .float32, operands: operands),
+        ], outputs: outputs.map { Program.Output(register: $0, dtype: .float32) }
+      ).joiningRows(isUniform: uniform.contains)
+    }
+    for operands in [[3, 2], [2, 3]] {
+      #expect(joined("add", operands).map(\.?.function) == [nil, "multiply_add"])
+      #expect(joined("add", operands)[1]?.operands == [0, 1, 2])
+    }
+    #expect(joined("subtract", [2, 3])[1]?.function == "subtract_product")
+    #expect(joined("subtract", [2, 3])[1]?.operands == [0, 1, 2])
+    #expect(joined("subtract", [3, 2])[0] != nil)
+    #expect(joined("add", [3, 3])[0] != nil && joined("maximum", [3, 2])[0] != nil)
+    #expect(joined("add", [3, 2], outputs: [4, 3])[0] != nil)
+    #expect(joined("add", [3, 2], uniform: [0, 1])[0] != nil && joined("add", [3, 2], uniform: [1])[0] == nil)
   }
 }

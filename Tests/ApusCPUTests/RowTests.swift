@@ -18,15 +18,15 @@ import Testing
     }
 
     func callAsFunction<A: BitwiseCopyable, R: BitwiseCopyable>(
-      _ a: [A], _ b: [A]? = nil, as type: R.Type, zero: R
+      _ a: [A], _ b: [A] = [], _ c: [A] = [], as type: R.Type, zero: R
     ) -> [R] {
       var result = [R](repeating: zero, count: a.count)
       a.withUnsafeBytes { a in
-        (b ?? []).withUnsafeBytes { b in
-          let operands = [
-            csimd_operand(data: a.baseAddress, step: 1), csimd_operand(data: b.baseAddress, step: 1),
-          ]
-          result.withUnsafeMutableBytes { loop(a.count / MemoryLayout<A>.stride, $0.baseAddress, operands, nil) }
+        b.withUnsafeBytes { b in
+          c.withUnsafeBytes { c in
+            let operands = [a, b, c].map { csimd_operand(data: $0.baseAddress, step: 1) }
+            result.withUnsafeMutableBytes { loop(a.count / MemoryLayout<A>.stride, $0.baseAddress, operands, nil) }
+          }
         }
       }
       return result
@@ -241,10 +241,23 @@ import Testing
     }
   }
 
+  /// Bit for bit the product and then the sum or the difference.
+  @Test(arguments: availableSets) func productsInSums(simd: String) throws {
+    let a = Self.floats(step: 80_021)
+    let (b, c) = (Array(a.reversed()), a.map { $0 / 3 + 1 })
+    let product = try find("multiply", .float32, simd)(a, b, as: Float.self, zero: 0)
+    for (name, function, operands) in [("multiply_add", "add", (product, c)), ("subtract_product", "subtract", (c, product))] {
+      let expected = try find(function, .float32, simd)(operands.0, operands.1, as: Float.self, zero: 0)
+      let found = try find(name, .float32, simd)(a, b, c, as: Float.self, zero: 0)
+      #expect(zip(found, expected).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN }, "\(name)")
+    }
+  }
+
   @Test func everyFloatRowHasAReference() {
     let table = csimd_open(nil)!.pointee
     let others: Set = [
       "remainder", "floor_divide", "round_float16", "round_bfloat16", "unit_float", "normal", "gelu", "exp_difference",
+      "multiply_add", "subtract_product",
     ]
     for index in 0..<table.row_count.2 {
       let name = String(cString: table.rows.2![index].name)

@@ -1,0 +1,185 @@
+import ApusDevice
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusCPU
+
+/// Rows of softmax and log-sum-exp in one pass give what their steps give one by one.
+@Suite struct SoftmaxRowsTests {
+  /// What follows from the maxima of the rows.
+  enum Kind: CaseIterable, Sendable {
+    /// Quotients of exponentials by their sums; exponentials and their sums; sums of exponentials lessened by finite
+    /// maxima, or of stored ones.
+    case softmax, exponentials, sums, storedSums
+
+    var replacesInfinite: Bool { self == .sums || self == .storedSums }
+    var storesExponentials: Bool { self != .sums }
+    /// Which values may be read behind the steps.
+    var isReadLater: Bool { self != .softmax }
+  }
+
+  /// The steps of a plan, with one that has no rows between them unless they are to run together.
+  private func plan(
+    _ kind: Kind, _ numbers: [Double], rows: Int, dtype: DType, isTogether: Bool, overwrites: Bool = false
+  ) -> PlanBuilder {
+    var builder = PlanBuilder()
+    let (lane, length, domain) = (dtype.lane, numbers.count / rows, Shape([rows, numbers.count / rows]))
+    let other = (builder.input([1], dtype), builder.output(1, dtype))
+    let x = builder.input(numbers, dtype)
+    let (peaks, sums) = (builder.output(rows, dtype), builder.output(rows, dtype))
+    let count = rows * length
+    let exponentials =
+      kind.storesExponentials ? kind.isReadLater ? builder.output(count, dtype) : builder.scratch(count, dtype) : x
+    func whole(_ value: Int) -> Operand { Operand(value: value, layout: Layout(contiguous: domain)) }
+    func perRow(_ value: Int) -> Operand {
+      Operand(value: value, layout: Layout(shape: domain, strides: [1, 0], offset: 0))
+    }
+    func add(_ step: Step) {
+      if !builder.plan.steps.isEmpty && !isTogether {
+        let (source, result) = other
+        let scan = Scan(
+          outer: 1, extent: 1, inner: 1, combine: "sum", isReversed: false, dtype: dtype, source: source,
+          result: result)
+        builder.step(.scan(scan))
+      }
+      builder.step(step)
+    }
+    func elementwise(_ program: Program, _ domain: Shape, _ arguments: [Argument], _ result: Int) {
+      let binding = Binding(
+        domain: domain, arguments: arguments,
+        results: [Operand(value: result, layout: Layout(contiguous: domain))])
+      add(.elementwise(Elementwise(program: program, segments: [binding])))
+    }
+    func program(_ inputs: [Program.Input], _ instructions: [Instruction]) -> Program {
+      Program(
+        inputs: inputs, instructions: instructions,
+        outputs: [.init(register: inputs.count + instructions.count - 1, dtype: dtype)])
+    }
+    let plain = Program(inputs: [.tensor(dtype)], outputs: [.init(register: 0, dtype: dtype)])
+    let two = [Program.Input.tensor(dtype), .tensor(dtype)]
+    let exponential = program(
+      two, [Instruction("subtract", lane: lane, operands: [0, 1]), Instruction("exp", lane: lane, operands: [2])])
+    func reduce(_ reducer: String, _ prologue: Program, _ arguments: [Argument], _ epilogue: Epilogue) {
+      add(
+        .reduction(
+          Reduction(
+            domain: domain, axes: [1], prologue: prologue, arguments: arguments, reducers: [reducer],
+            epilogue: epilogue)))
+    }
+
+    reduce("max", plain, [.tensor(whole(x))], .plain([rows, 1], lane: lane, into: peaks, dtype))
+    var shift = peaks
+    if kind.replacesInfinite {
+      shift = builder.output(rows, dtype)
+      let select = program(
+        [.tensor(dtype), .scalar(lane)],
+        [
+          Instruction("is_finite", lane: lane, result: .int32, operands: [0]),
+          Instruction("select", lane: lane, operands: [2, 0, 1]),
+        ])
+      let zero = builder.scalar(.float(0.25), lane)
+      elementwise(
+        select, [rows, 1],
+        [.tensor(Operand(value: peaks, layout: Layout(contiguous: [rows, 1]))), .scalar(zero)], shift)
+    }
+    if kind.storesExponentials {
+      elementwise(exponential, domain, [.tensor(whole(x)), .tensor(perRow(shift))], exponentials)
+    }
+    var epilogue = Epilogue.plain([rows, 1], lane: lane, into: sums, dtype)
+    if kind == .softmax {
+      epilogue.program.instructions = [Instruction("reciprocal", lane: lane, operands: [0])]
+      epilogue.program.outputs[0].register = 1
+    }
+    if kind == .sums {
+      reduce("sum", exponential, [.tensor(whole(x)), .tensor(perRow(shift))], epilogue)
+    } else {
+      reduce("sum", plain, [.tensor(whole(exponentials))], epilogue)
+    }
+    if kind == .softmax {
+      let quotients = overwrites ? builder.output(over: x) : builder.output(count, dtype)
+      let product = program(two, [Instruction("multiply", lane: lane, operands: [0, 1])])
+      elementwise(product, domain, [.tensor(whole(exponentials)), .tensor(perRow(sums))], quotients)
+    }
+    return builder
+  }
+
+  /// Whether the results are the same, but for the first, which only the steps between write.
+  private func isEqual(_ left: [[Double]], _ right: [[Double]]) -> Bool {
+    left.count == right.count
+      && zip(left, right).dropFirst().allSatisfy {
+        zip($0, $1).allSatisfy { $0 == $1 && $0.sign == $1.sign || $0.isNaN && $1.isNaN }
+      }
+  }
+
+  /// Rows that end within a vector or a group of four, rows of what no number is, and of infinities alone.
+  @Test(arguments: Kind.allCases, [16, 17, 64, 100, 257, 4096]) func sameBits(kind: Kind, length: Int) throws {
+    let rows = 70
+    for dtype in [DType.float32, .float64] {
+      var random = TestNumbers(seed: UInt64(length))
+      var numbers = random.array(rows * length, -9...9)
+      numbers[3 * length + length / 2] = .nan
+      numbers[5 * length] = .infinity
+      for column in 0..<length {
+        numbers[8 * length + column] = -.infinity
+        numbers[9 * length + column] = column == length - 1 ? -.infinity : 3e38
+        numbers[10 * length + column] = column == 7 ? 0 : -.infinity
+        numbers[11 * length + column] = .nan
+        numbers[12 * length + column] = column % 2 == 0 ? -0.0 : 0
+      }
+      numbers[(rows - 1) * length + length - 1] = .nan
+      for simd in availableSets {
+        let device = try cpu(simd: simd)
+        let apart = try plan(kind, numbers, rows: rows, dtype: dtype, isTogether: false).run(on: device)
+        let together = plan(kind, numbers, rows: rows, dtype: dtype, isTogether: true)
+        #expect(isEqual(try together.run(on: device), apart), "\(dtype) on \(simd)")
+        #expect(isEqual(try together.run(on: cpu(threads: 1, simd: simd)), apart), "\(dtype) on \(simd), one thread")
+        guard kind == .softmax else { continue }
+        let overwriting = plan(kind, numbers, rows: rows, dtype: dtype, isTogether: true, overwrites: true)
+        #expect(isEqual(try overwriting.run(on: device), apart), "\(dtype) on \(simd), in place")
+      }
+    }
+  }
+
+  /// Rows that no cache holds, whose quotients are written past the caches.
+  @Test func largeRows() throws {
+    let (rows, length) = (2056, 4096)
+    var random = TestNumbers(seed: 5)
+    let row = random.array(length + rows)
+    let numbers = (0..<rows).flatMap { row[$0..<($0 + length)] }
+    let device = try cpu()
+    let apart = try plan(.softmax, numbers, rows: rows, dtype: .float32, isTogether: false).run(on: device)
+    let together = try plan(.softmax, numbers, rows: rows, dtype: .float32, isTogether: true).run(on: device)
+    #expect(isEqual(together, apart))
+  }
+
+  /// Steps that are something else stay as they are.
+  @Test func patterns() {
+    func pattern(_ kind: Kind, _ change: (inout [Step]) -> Void = { _ in }, aliases: Bool = false) -> SoftmaxPattern? {
+      let numbers = [Double](repeating: 0, count: 64)
+      var steps = plan(kind, numbers, rows: 2, dtype: .float32, isTogether: true).plan.steps.map(\.step)
+      change(&steps)
+      return SoftmaxPattern(steps, isLast: { _, _ in !kind.isReadLater }, mayAlias: { _, _ in aliases })
+    }
+    #expect(Kind.allCases.map { pattern($0)?.count } == [4, 3, 3, 4])
+    #expect(pattern(.softmax)?.quotients != nil && pattern(.exponentials)?.exponentials != nil)
+    // Exponentials in the place of the numbers would be read again where there is NaN.
+    #expect(pattern(.softmax, aliases: true) == nil)
+    let others: [(inout Reduction) -> Void] = [
+      { $0.reducers = ["min"] }, { $0.axes = [0] }, { $0.arguments = [.tensor(Operand(value: 9, layout: .init(contiguous: [2, 32])))] },
+      { $0.epilogue.program.instructions = [Instruction("negate", lane: .float32, operands: [0])] },
+    ]
+    for other in others {
+      let changed = pattern(.exponentials) { steps in
+        guard case .reduction(var maximum) = steps[0] else { return }
+        other(&maximum)
+        steps[0] = .reduction(maximum)
+      }
+      #expect(changed == nil)
+    }
+    for place in 1...2 {
+      #expect(pattern(.softmax) { $0.remove(at: place) } == nil)
+    }
+    #expect(pattern(.softmax) { $0.removeLast() }?.quotients == nil)
+  }
+}
