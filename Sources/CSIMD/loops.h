@@ -110,7 +110,7 @@ typedef struct {
 
 INLINE void foresee_line(lines_ahead *next) {
   if (next->rows == 0) return;
-  __builtin_prefetch(next->row + next->at, 0, 2);
+  __builtin_prefetch(next->row + next->at, 0, 3);
   next->at += 64;
   if (next->at < next->length) return;
   next->at = 0;
@@ -211,6 +211,7 @@ const csimd_table CSIMD_TABLE = {
   .copy_rows = copy_rows,
   .stream = stream,
   .transpose = {transpose_1, transpose_2, transpose_4, transpose_8},
+  .transpose_streamed = transpose_streamed,
   .plane_block = PLANE_BLOCK,
   .plane_multiply = plane_multiply,
   .pack_taps = pack_taps,

@@ -11,7 +11,7 @@ static void pack_taps(
     // All taps, row after row: whole lines of weights.
     for (size_t first = 0, most = TAPS_AT_ONCE / taps; first < rows; first += most) {
       size_t count = rows - first < most ? rows - first : most;
-      transpose_4(count * taps, columns, w + (ptrdiff_t)first * row, column, lines, 2 * LANES, 0);
+      transpose_4(count * taps, columns, w + (ptrdiff_t)first * row, column, lines, 2 * LANES);
       for (size_t r = 0; r < count; r += 1)
         for (size_t t = 0; t < taps; t += 1)
           memcpy(

@@ -118,54 +118,86 @@ INLINE void transpose_tile(
   transpose_part_4(height, width, (const uint32_t *)source, stride, (uint32_t *)target, step);
 }
 
-// The transpose of large matrices, past the caches, for targets whose rows begin with a line of the cache: blocks of
-// STREAM_COLUMNS rows of the source and up to STREAM_ROWS numbers of each (a page), all of nearly the same height, each
-// asked for while the one ahead of it is transposed. Lines of the target are gathered first, to be written one after the other.
-#define STREAM_COLUMNS 32
-#define STREAM_ROWS 1024
+// The transpose of large matrices, past the caches, for targets whose rows begin with a line of the cache. Blocks are
+// transposed into `room`, from where lines of the block ahead of them are written meanwhile, whole rows of them one after
+// the other: memory writes short pieces of lines at half of its speed, and reads them so. What comes next of the source
+// is asked for row by row, into the first-level cache.
+#define STREAM_COLUMNS 64
+#define STREAM_ROWS 512
+#define STREAM_LENGTH (STREAM_COLUMNS + 16)
+_Static_assert(CSIMD_TRANSPOSE_ROOM == 2 * STREAM_ROWS * STREAM_LENGTH * sizeof(float), "room of two blocks");
+
+/// A transposed block, and the line of it that is written next.
+typedef struct {
+  const float *room;
+  float *target;
+  size_t rows, columns, row, column;
+} written_block;
+
+INLINE void write_lines(written_block *block, ptrdiff_t step, size_t count) {
+  for (; count > 0 && block->row < block->rows; count -= 1) {
+    const float *from = block->room + block->row * STREAM_LENGTH + block->column;
+    float *to = block->target + (ptrdiff_t)block->row * step + block->column;
+    size_t rest = block->columns - block->column;
+    for (size_t c = 0; rest >= 16 && c < 16; c += TRANSPOSE_WIDTH)
+      __builtin_nontemporal_store(*(const transposed_row *)(from + c), (transposed_row *)(to + c));
+    for (size_t c = 0; rest < 16 && c < rest; c += 1) to[c] = from[c];
+    block->column += 16;
+    if (block->column < block->columns) continue;
+    block->column = 0;
+    block->row += 1;
+  }
+}
+
 static void transpose_streamed(
-    size_t rows, size_t columns, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
-  enum { LENGTH = STREAM_COLUMNS + 16 };
+    size_t rows, size_t columns, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step, void *room) {
   if (rows == 0) return;
-  _Alignas(64) float lines[16 * LENGTH];
   size_t blocks = (rows + STREAM_ROWS - 1) / STREAM_ROWS, most = ((rows + blocks - 1) / blocks + 15) / 16 * 16;
+  float *own = room, *other = own + STREAM_ROWS * STREAM_LENGTH;
+  written_block last = {0};
   for (size_t strip = 0; strip < columns; strip += STREAM_COLUMNS) {
-    size_t width = columns - strip < STREAM_COLUMNS ? columns - strip : STREAM_COLUMNS, whole = width / 16 * 16;
+    size_t width = columns - strip < STREAM_COLUMNS ? columns - strip : STREAM_COLUMNS;
     for (size_t top = 0; top < rows; top += most) {
-      size_t bottom = rows - top < most ? rows : top + most;
-      size_t left = bottom < rows ? strip : strip + STREAM_COLUMNS, first = bottom < rows ? bottom : 0;
-      lines_ahead next = {(const char *)(source + (ptrdiff_t)left * stride + first), stride * 4, 0, 0, 0};
-      next.length = (rows - first < most ? rows - first : most) * 4;
-      next.rows = left >= columns ? 0 : columns - left < STREAM_COLUMNS ? columns - left : STREAM_COLUMNS;
-      for (size_t r = top; r < bottom; r += 16) {
-        size_t height = bottom - r < 16 ? bottom - r : 16;
-        for (size_t c = 0; c < width; c += 16) {
-          for (int line = 0; line < 16; line += 1) foresee_line(&next);
-          transpose_tile(height, width - c < 16 ? width - c : 16, source + (ptrdiff_t)(strip + c) * stride + r, stride,
-                    lines + c, LENGTH);
+      size_t height = rows - top < most ? rows - top : most;
+      for (size_t c = 0; c < width; c += 16) {
+        // The next 16 rows: of this block, of the one below it, or of the next strip.
+        size_t left = strip + c + 16, first = top;
+        if (c + 16 >= width) {
+          first = top + height < rows ? top + height : 0;
+          left = first ? strip : strip + width;
         }
-        for (size_t i = 0; i < height; i += 1) {
-          float *line = target + (ptrdiff_t)(r + i) * step + strip;
-          for (size_t c = 0; c < whole; c += TRANSPOSE_WIDTH)
-            __builtin_nontemporal_store(*(transposed_row *)(lines + i * LENGTH + c), (transposed_row *)(line + c));
-          for (size_t c = whole; c < width; c += 1) line[c] = lines[i * LENGTH + c];
+        lines_ahead next = {(const char *)(source + (ptrdiff_t)left * stride + first), stride * 4, 0, 0, 0};
+        next.length = (rows - first < most ? rows - first : most) * 4;
+        next.rows = left >= columns ? 0 : columns - left < 16 ? columns - left : 16;
+        for (size_t r = 0; r < height; r += 16) {
+          for (int line = 0; line < 16; line += 1) foresee_line(&next);
+          transpose_tile(height - r < 16 ? height - r : 16, width - c < 16 ? width - c : 16,
+                         source + (ptrdiff_t)(strip + c) * stride + top + r, stride, own + r * STREAM_LENGTH + c,
+                         STREAM_LENGTH);
+          write_lines(&last, step, 16);
         }
       }
+      write_lines(&last, step, SIZE_MAX);
+      last = (written_block){own, target + (ptrdiff_t)top * step + strip, height, width, 0, 0};
+      float *swap = own;
+      own = other;
+      other = swap;
     }
   }
+  write_lines(&last, step, SIZE_MAX);
   csimd_fence();
 }
 #undef STREAM_COLUMNS
 #undef STREAM_ROWS
+#undef STREAM_LENGTH
 
 // Strips of 64 columns, each from its first row to its last: 64 lines of the source are walked along, and whole lines of
 // the target written once. With rows walked first, lines of the source that lie a power of two apart would be
 // fetched for each 16 rows again.
 #define TRANSPOSE_STRIP 64
-#define TRANSPOSE(name, S, streamed, tile)                                                          \
+#define TRANSPOSE(name, S, tile)                                                                    \
   static void name(size_t rows, size_t columns, const void *source, ptrdiff_t source_stride,        \
-                   void *target, ptrdiff_t target_stride, int is_large) {                           \
-    streamed                                                                                        \
+                   void *target, ptrdiff_t target_stride) {                                         \
     for (size_t strip = 0; strip < columns; strip += TRANSPOSE_STRIP) {                             \
       size_t end = columns - strip < TRANSPOSE_STRIP ? columns : strip + TRANSPOSE_STRIP;           \
       for (size_t top = 0; top < rows; top += TRANSPOSE_STRIP) {                                    \
@@ -180,16 +212,10 @@ static void transpose_streamed(
       }                                                                                             \
     }                                                                                               \
   }
-#define STREAMED_WORDS                                                                           \
-  if (is_large && ((uintptr_t)target | (size_t)target_stride * 4) % 64 == 0) {                   \
-    transpose_streamed(rows, columns, source, source_stride, target, target_stride);             \
-    return;                                                                                      \
-  }
-TRANSPOSE(transpose_1, uint8_t, , transpose_part_1)
-TRANSPOSE(transpose_2, uint16_t, , transpose_part_2)
-TRANSPOSE(transpose_4, float, STREAMED_WORDS, transpose_tile)
-TRANSPOSE(transpose_8, uint64_t, , transpose_part_8)
+TRANSPOSE(transpose_1, uint8_t, transpose_part_1)
+TRANSPOSE(transpose_2, uint16_t, transpose_part_2)
+TRANSPOSE(transpose_4, float, transpose_tile)
+TRANSPOSE(transpose_8, uint64_t, transpose_part_8)
 #undef TRANSPOSE
 #undef TRANSPOSE_STRIP
-#undef STREAMED_WORDS
 #undef TRANSPOSE_LOOP

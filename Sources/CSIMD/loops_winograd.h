@@ -144,10 +144,10 @@ static void winograd_weights(
     float lines[LANES * TAPS][LANES];
     size_t count = rows - first < LANES ? rows - first : LANES;
     if (row == TAPS) {
-      transpose_4(count * TAPS, LANES, weights + first * TAPS, column, lines, LANES, 0);
+      transpose_4(count * TAPS, LANES, weights + first * TAPS, column, lines, LANES);
     } else {
       for (size_t r = 0; r < count; r += 1)
-        transpose_4(TAPS, LANES, weights + (ptrdiff_t)(first + r) * row, column, lines[r * TAPS], LANES, 0);
+        transpose_4(TAPS, LANES, weights + (ptrdiff_t)(first + r) * row, column, lines[r * TAPS], LANES);
     }
     for (size_t r = 0; r < count; r += 1, to += pitch) {
       VF g[TAPS], t[18], u[SPOTS];
@@ -171,7 +171,7 @@ static void winograd_weight_gradients(
       PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_gradient_line(t + 6 * i, 1, g + 3 * i, 1);
       PATCH_LOOP for (int i = 0; i < TAPS; i += 1) STORE(VF, lines[r * TAPS + (size_t)i], g[i]);
     }
-    transpose_4(LANES, count * TAPS, lines, LANES, gradients + first * TAPS, column, 0);
+    transpose_4(LANES, count * TAPS, lines, LANES, gradients + first * TAPS, column);
   }
 }
 #undef TAPS

@@ -393,7 +393,7 @@ static int transpose_rows(
   if (step <= 1 || csimd_position(&argument->layout, start + tile->width) - position != 1) return 0;
   int bytes = csimd_lane_bytes(argument->lane);
   kernel->table->transpose[bytes == 4 ? 2 : 3](
-      (size_t)rows, (size_t)tile->columns, base + position * bytes, step, slot, tile->columns, 0);
+      (size_t)rows, (size_t)tile->columns, base + position * bytes, step, slot, tile->columns);
   return 1;
 }
 

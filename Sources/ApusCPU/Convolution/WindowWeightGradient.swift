@@ -167,7 +167,7 @@ final class WindowWeightGradientStep: CPUStep {
     let (pixels, channels) = (block.rows.count * results.width, block.channels.count)
     for (number, image) in block.images.enumerated() {
       loops.pointee.transpose.2!(
-        pixels, channels, start(image), results.channel, room + number * pixels * channels, channels, 0)
+        pixels, channels, start(image), results.channel, room + number * pixels * channels, channels)
     }
     return Factor(pointer: room, pixel: channels, row: results.width * channels, image: pixels * channels)
   }

@@ -2,19 +2,19 @@ import CSIMD
 
 /// Transposes blocks into lines that lie far apart in memory.
 ///
-/// Lines of large results are written past the caches. Where they do not begin with a line of the cache, a block is
-/// transposed beside them and copied line by line, if the lines are long: written piece by piece, the first and the last
-/// bytes of each piece would be fetched for every piece again.
+/// Lines of large results are written past the caches, from a block that is transposed beside them. Where they do not begin
+/// with a line of the cache, the whole block is, and is copied line by line, if the lines are long: written piece by piece,
+/// the first and the last bytes of each piece would be fetched for every piece again.
 struct BlockTransposition {
   private typealias Function =
     @convention(c) (
-      Int, Int, UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, Int, Int32
+      Int, Int, UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, Int
     ) -> Void
 
   private let function: Function
   private let loops: UnsafePointer<csimd_table>
   private let byteCount: Int
-  private let isLarge: Bool
+  private let isStreamed: Bool
   private let isBuffered: Bool
   /// Bytes of a block beside its lines, and elements from one line to the next there.
   let roomByteCount: Int
@@ -49,11 +49,13 @@ struct BlockTransposition {
       case 4: functions.2!
       default: functions.3!
       }
-    isLarge = resultByteCount >= CacheLimits.scatteredByteCount
-    isBuffered = isLarge && stride * byteCount % 64 != 0 && columns >= Self.leastColumns
+    isStreamed = Self.isStreamed(byteCount: byteCount, offset: 0, stride: stride, resultByteCount: resultByteCount)
+    isBuffered =
+      resultByteCount >= CacheLimits.scatteredByteCount && stride * byteCount % 64 != 0 && columns >= Self.leastColumns
     // Rows of a power of two bytes share the same places of a cache.
     roomStride = (columns + 15) / 16 * 16 + 16
-    roomByteCount = isBuffered ? (rows * roomStride * byteCount + 63) & ~63 : 0
+    roomByteCount =
+      isStreamed ? Int(CSIMD_TRANSPOSE_ROOM) : isBuffered ? (rows * roomStride * byteCount + 63) & ~63 : 0
   }
 
   /// Row `r` and column `c` of the result are element `c·sourceStride + r` of the source.
@@ -61,11 +63,17 @@ struct BlockTransposition {
     rows: Int, columns: Int, _ source: UnsafeRawPointer, _ sourceStride: Int, _ target: UnsafeMutableRawPointer,
     _ stride: Int, room: UnsafeMutableRawPointer
   ) {
-    guard isBuffered else {
-      function(rows, columns, source, sourceStride, target, stride, isLarge ? 1 : 0)
+    if isStreamed, Int(bitPattern: target) % 64 == 0 {
+      loops.pointee.transpose_streamed(
+        rows, columns, source.assumingMemoryBound(to: Float.self), sourceStride,
+        target.assumingMemoryBound(to: Float.self), stride, room)
       return
     }
-    function(rows, columns, source, sourceStride, room, roomStride, 0)
+    guard isBuffered else {
+      function(rows, columns, source, sourceStride, target, stride)
+      return
+    }
+    function(rows, columns, source, sourceStride, room, roomStride)
     for row in 0..<rows {
       loops.pointee.stream(columns * byteCount, room + row * roomStride * byteCount, target + row * stride * byteCount)
     }

@@ -27,7 +27,7 @@ struct Transposition {
   /// lines between them twice. Where a task asks for its next blocks while it works, it has as many of them as leave
   /// enough tasks.
   private static let grain = (rows: 1024, elements: 1 << 15)
-  private static let streamedGrain = (rows: 4096, elements: 1 << 19)
+  private static let streamedGrain = (rows: 4096, elements: 1 << 20)
   private static let enoughTasks = 16
   private static let leastElements = 1 << 13
   private static let leastExtent = 2

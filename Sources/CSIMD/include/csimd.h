@@ -145,6 +145,8 @@ typedef struct {
   int streams;
 } csimd_softmax;
 
+#define CSIMD_TRANSPOSE_ROOM 327680
+
 /// A block of attention's weights: rows of queries, columns of keys.
 typedef struct {
   size_t rows, keys;
@@ -247,11 +249,15 @@ typedef struct {
   /// behind their source are read.
   void (*copy_rows)(
       size_t rows, size_t count, const float *source, size_t source_stride, float *target, size_t target_stride);
-  /// `target[r·target_stride + c] = source[c·source_stride + r]` of numbers of 1, 2, 4 and 8 bytes. Where the target is
-  /// large, numbers of 4 bytes are written past the caches if its rows begin with lines of a cache.
+  /// `target[r·target_stride + c] = source[c·source_stride + r]` of numbers of 1, 2, 4 and 8 bytes.
   void (*transpose[4])(
       size_t rows, size_t columns, const void *source, ptrdiff_t source_stride, void *target,
-      ptrdiff_t target_stride, int is_large);
+      ptrdiff_t target_stride);
+  /// The same of numbers of 4 bytes, past the caches, where rows of the target begin with lines of a cache.
+  /// CSIMD_TRANSPOSE_ROOM bytes of `room` begin with a line too.
+  void (*transpose_streamed)(
+      size_t rows, size_t columns, const float *source, ptrdiff_t source_stride, float *target,
+      ptrdiff_t target_stride, void *room);
   /// Copies bytes past the caches; a fence is to follow.
   void (*stream)(size_t count, const void *source, void *target);
   /// `panel[t·distance + r·width + c] = w[c·column + r·row + places[t]]`, zeros from `columns` on.
