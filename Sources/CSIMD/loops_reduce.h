@@ -12,7 +12,7 @@ typedef struct {
 } FN(places);
 
 /// Takes numbers a into the running value, each as `number`.
-#define TAKE(name, combined, identity, number)                                                       \
+#define TAKE(name, combined, identity, asked, number)                                                \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,     \
                               const char *ahead) {                                                   \
     FN(sums) s = *(FN(sums) *)state;                                                                 \
@@ -20,7 +20,8 @@ typedef struct {
     size_t step = values[0].step * LANES * BYTES_OF(V);                                              \
     size_t i = 0;                                                                                    \
     for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                     \
-      for (size_t at = 0; ahead && at < 256; at += 64) __builtin_prefetch(ahead + 4 * i + at, 0, 2); \
+      for (size_t at = 0; ahead && at < 64 * asked; at += 64)                                        \
+        __builtin_prefetch(ahead + asked * i + at, 0, 2);                                            \
       for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at);   \
       for (int k = 0; k < 4; k += 1, x += step) {                                                    \
         V a = LOAD(V, x);                                                                            \
@@ -44,7 +45,7 @@ typedef struct {
     FN(sums) *s = state;                                                                                              \
     for (int i = 0; i < 4; i += 1) s->part[i] = identity;                                                             \
   }                                                                                                                   \
-  TAKE(name, name, identity, a)                                                                                       \
+  TAKE(name, name, identity, 0, a)                                                                                       \
   static void FN(merge_##name)(void *state, const void *other) {                                                      \
     FN(sums) *s = state;                                                                                              \
     const FN(sums) *o = other;                                                                                        \
@@ -234,8 +235,8 @@ INLINE V FN(squared_difference)(V a, V b) {
   V difference = a - b;
   return difference * difference;
 }
-TAKE(sum_squared_difference, sum, (V)(0), FN(squared_difference)(a, LOAD(V, values[1].data)))
-TAKE(sum_exp_difference, sum, (V)(0), FN(exp)(a - LOAD(V, values[1].data)))
+TAKE(sum_squared_difference, sum, (V)(0), 1, FN(squared_difference)(a, LOAD(V, values[1].data)))
+TAKE(sum_exp_difference, sum, (V)(0), 4, FN(exp)(a - LOAD(V, values[1].data)))
 #endif
 #undef TAKE
 
@@ -244,13 +245,13 @@ TAKE(sum_exp_difference, sum, (V)(0), FN(exp)(a - LOAD(V, values[1].data)))
    FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name)},
 #define REDUCE(name, identity, expression) REDUCER(name, 0, FN(take_lines_##name))
 #define REDUCE_INDEX(name, is_better) REDUCER(name, 1, NULL)
-#define ROW_SUM(name, is_long)                                                                    \
-  {#name, 0, is_long, FN(begin_sum), FN(take_##name), FN(merge_sum), FN(finish_sum), NULL, NULL, NULL, NULL},
+#define ROW_SUM(name, asked)                                                                      \
+  {#name, 0, asked, FN(begin_sum), FN(take_##name), FN(merge_sum), FN(finish_sum), NULL, NULL, NULL, NULL},
 static const csimd_reducer LANE_TABLE(reducers)[] = {
 #include "../../Kernels/reduce.def"
 #if LANE_IS_FLOAT
-  ROW_SUM(sum_squared_difference, 0)
-  ROW_SUM(sum_exp_difference, 1)
+  ROW_SUM(sum_squared_difference, 1)
+  ROW_SUM(sum_exp_difference, 4)
 #endif
 };
 #undef REDUCE

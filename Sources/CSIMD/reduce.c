@@ -14,7 +14,7 @@ static void take_rows(void *context, const csimd_operand *outputs, int64_t start
   row_context *c = context;
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {
     const csimd_reducer *reducer = c->reduction->reducers[i];
-    const char *ahead = reducer->is_long ? csimd_next_line(c->ahead, (int64_t)count) : NULL;
+    const char *ahead = reducer->asked ? csimd_next_line(c->ahead, (int64_t)count * reducer->asked / 4) : NULL;
     reducer->take(count, c->states + i * CSIMD_STATE_BYTES, &outputs[i], start, ahead);
   }
 }

@@ -246,7 +246,8 @@ import Testing
     let a = Self.floats(step: 80_021)
     let (b, c) = (Array(a.reversed()), a.map { $0 / 3 + 1 })
     let product = try find("multiply", .float32, simd)(a, b, as: Float.self, zero: 0)
-    for (name, function, operands) in [("multiply_add", "add", (product, c)), ("subtract_product", "subtract", (c, product))] {
+    let rows = [("multiply_add", "add", (product, c)), ("subtract_product", "subtract", (c, product))]
+    for (name, function, operands) in rows {
       let expected = try find(function, .float32, simd)(operands.0, operands.1, as: Float.self, zero: 0)
       let found = try find(name, .float32, simd)(a, b, c, as: Float.self, zero: 0)
       #expect(zip(found, expected).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN }, "\(name)")

@@ -19,89 +19,12 @@ import Testing
     var isReadLater: Bool { self != .softmax }
   }
 
-  /// The steps of a plan, with one that has no rows between them unless they are to run together.
   private func plan(
     _ kind: Kind, _ numbers: [Double], rows: Int, dtype: DType, isTogether: Bool, overwrites: Bool = false
   ) -> PlanBuilder {
-    var builder = PlanBuilder()
-    let (lane, length, domain) = (dtype.lane, numbers.count / rows, Shape([rows, numbers.count / rows]))
-    let other = (builder.input([1], dtype), builder.output(1, dtype))
-    let x = builder.input(numbers, dtype)
-    let (peaks, sums) = (builder.output(rows, dtype), builder.output(rows, dtype))
-    let count = rows * length
-    let exponentials =
-      kind.storesExponentials ? kind.isReadLater ? builder.output(count, dtype) : builder.scratch(count, dtype) : x
-    func whole(_ value: Int) -> Operand { Operand(value: value, layout: Layout(contiguous: domain)) }
-    func perRow(_ value: Int) -> Operand {
-      Operand(value: value, layout: Layout(shape: domain, strides: [1, 0], offset: 0))
-    }
-    func add(_ step: Step) {
-      if !builder.plan.steps.isEmpty && !isTogether {
-        let (source, result) = other
-        let scan = Scan(
-          outer: 1, extent: 1, inner: 1, combine: "sum", isReversed: false, dtype: dtype, source: source,
-          result: result)
-        builder.step(.scan(scan))
-      }
-      builder.step(step)
-    }
-    func elementwise(_ program: Program, _ domain: Shape, _ arguments: [Argument], _ result: Int) {
-      let binding = Binding(
-        domain: domain, arguments: arguments,
-        results: [Operand(value: result, layout: Layout(contiguous: domain))])
-      add(.elementwise(Elementwise(program: program, segments: [binding])))
-    }
-    func program(_ inputs: [Program.Input], _ instructions: [Instruction]) -> Program {
-      Program(
-        inputs: inputs, instructions: instructions,
-        outputs: [.init(register: inputs.count + instructions.count - 1, dtype: dtype)])
-    }
-    let plain = Program(inputs: [.tensor(dtype)], outputs: [.init(register: 0, dtype: dtype)])
-    let two = [Program.Input.tensor(dtype), .tensor(dtype)]
-    let exponential = program(
-      two, [Instruction("subtract", lane: lane, operands: [0, 1]), Instruction("exp", lane: lane, operands: [2])])
-    func reduce(_ reducer: String, _ prologue: Program, _ arguments: [Argument], _ epilogue: Epilogue) {
-      add(
-        .reduction(
-          Reduction(
-            domain: domain, axes: [1], prologue: prologue, arguments: arguments, reducers: [reducer],
-            epilogue: epilogue)))
-    }
-
-    reduce("max", plain, [.tensor(whole(x))], .plain([rows, 1], lane: lane, into: peaks, dtype))
-    var shift = peaks
-    if kind.replacesInfinite {
-      shift = builder.output(rows, dtype)
-      let select = program(
-        [.tensor(dtype), .scalar(lane)],
-        [
-          Instruction("is_finite", lane: lane, result: .int32, operands: [0]),
-          Instruction("select", lane: lane, operands: [2, 0, 1]),
-        ])
-      let zero = builder.scalar(.float(0.25), lane)
-      elementwise(
-        select, [rows, 1],
-        [.tensor(Operand(value: peaks, layout: Layout(contiguous: [rows, 1]))), .scalar(zero)], shift)
-    }
-    if kind.storesExponentials {
-      elementwise(exponential, domain, [.tensor(whole(x)), .tensor(perRow(shift))], exponentials)
-    }
-    var epilogue = Epilogue.plain([rows, 1], lane: lane, into: sums, dtype)
-    if kind == .softmax {
-      epilogue.program.instructions = [Instruction("reciprocal", lane: lane, operands: [0])]
-      epilogue.program.outputs[0].register = 1
-    }
-    if kind == .sums {
-      reduce("sum", exponential, [.tensor(whole(x)), .tensor(perRow(shift))], epilogue)
-    } else {
-      reduce("sum", plain, [.tensor(whole(exponentials))], epilogue)
-    }
-    if kind == .softmax {
-      let quotients = overwrites ? builder.output(over: x) : builder.output(count, dtype)
-      let product = program(two, [Instruction("multiply", lane: lane, operands: [0, 1])])
-      elementwise(product, domain, [.tensor(whole(exponentials)), .tensor(perRow(sums))], quotients)
-    }
-    return builder
+    var plan = RowPlan(numbers, rows: rows, dtype: dtype, isTogether: isTogether)
+    plan.add(kind, overwrites: overwrites)
+    return plan.builder
   }
 
   /// Whether the results are the same, but for the first, which only the steps between write.
@@ -166,7 +89,8 @@ import Testing
     // Exponentials in the place of the numbers would be read again where there is NaN.
     #expect(pattern(.softmax, aliases: true) == nil)
     let others: [(inout Reduction) -> Void] = [
-      { $0.reducers = ["min"] }, { $0.axes = [0] }, { $0.arguments = [.tensor(Operand(value: 9, layout: .init(contiguous: [2, 32])))] },
+      { $0.reducers = ["min"] }, { $0.axes = [0] },
+      { $0.arguments = [.tensor(Operand(value: 9, layout: .init(contiguous: [2, 32])))] },
       { $0.epilogue.program.instructions = [Instruction("negate", lane: .float32, operands: [0])] },
     ]
     for other in others {
@@ -181,5 +105,107 @@ import Testing
       #expect(pattern(.softmax) { $0.remove(at: place) } == nil)
     }
     #expect(pattern(.softmax) { $0.removeLast() }?.quotients == nil)
+  }
+}
+
+/// A plan of steps over rows, with one that has no rows between them unless they are to run together.
+private struct RowPlan {
+  var builder = PlanBuilder()
+  private let domain: Shape
+  private let dtype: DType
+  private let isTogether: Bool
+  private let numbers: Int
+  private let other: (source: Int, result: Int)
+
+  private var lane: Lane { dtype.lane }
+  private var rows: Int { domain[0] }
+
+  init(_ numbers: [Double], rows: Int, dtype: DType, isTogether: Bool) {
+    (domain, self.dtype, self.isTogether) = ([rows, numbers.count / rows], dtype, isTogether)
+    other = (builder.input([1], dtype), builder.output(1, dtype))
+    self.numbers = builder.input(numbers, dtype)
+  }
+
+  mutating func add(_ kind: SoftmaxRowsTests.Kind, overwrites: Bool) {
+    let (peaks, sums) = (builder.output(rows, dtype), builder.output(rows, dtype))
+    let exponentials = kind.storesExponentials ? array(isOutput: kind.isReadLater) : numbers
+    let plain = Program(inputs: [.tensor(dtype)], outputs: [.init(register: 0, dtype: dtype)])
+    let difference = program(
+      2, [Instruction("subtract", lane: lane, operands: [0, 1]), Instruction("exp", lane: lane, operands: [2])])
+
+    reduce("max", plain, [whole(numbers)], .plain([rows, 1], lane: lane, into: peaks, dtype))
+    let shift = kind.replacesInfinite ? addShift(of: peaks) : peaks
+    if kind.storesExponentials { elementwise(difference, domain, [whole(numbers), perRow(shift)], exponentials) }
+    var epilogue = Epilogue.plain([rows, 1], lane: lane, into: sums, dtype)
+    if kind == .softmax {
+      epilogue.program.instructions = [Instruction("reciprocal", lane: lane, operands: [0])]
+      epilogue.program.outputs[0].register = 1
+    }
+    if kind.storesExponentials {
+      reduce("sum", plain, [whole(exponentials)], epilogue)
+    } else {
+      reduce("sum", difference, [whole(numbers), perRow(shift)], epilogue)
+    }
+    guard kind == .softmax else { return }
+    let quotients = overwrites ? builder.output(over: numbers) : array(isOutput: true)
+    let product = program(2, [Instruction("multiply", lane: lane, operands: [0, 1])])
+    elementwise(product, domain, [whole(exponentials), perRow(sums)], quotients)
+  }
+
+  private mutating func addShift(of peaks: Int) -> Int {
+    let shift = builder.output(rows, dtype)
+    var select = program(
+      2,
+      [
+        Instruction("is_finite", lane: lane, result: .int32, operands: [0]),
+        Instruction("select", lane: lane, operands: [2, 0, 1]),
+      ])
+    select.inputs[1] = .scalar(lane)
+    let substitute = builder.scalar(.float(0.25), lane)
+    let source = Operand(value: peaks, layout: Layout(contiguous: [rows, 1]))
+    elementwise(select, [rows, 1], [.tensor(source), .scalar(substitute)], shift)
+    return shift
+  }
+
+  private mutating func array(isOutput: Bool) -> Int {
+    isOutput ? builder.output(domain.elementCount, dtype) : builder.scratch(domain.elementCount, dtype)
+  }
+
+  private func whole(_ value: Int) -> Argument {
+    .tensor(Operand(value: value, layout: Layout(contiguous: domain)))
+  }
+
+  private func perRow(_ value: Int) -> Argument {
+    .tensor(Operand(value: value, layout: Layout(shape: domain, strides: [1, 0], offset: 0)))
+  }
+
+  private func program(_ inputCount: Int, _ instructions: [Instruction]) -> Program {
+    Program(
+      inputs: Array(repeating: .tensor(dtype), count: inputCount), instructions: instructions,
+      outputs: [.init(register: inputCount + instructions.count - 1, dtype: dtype)])
+  }
+
+  private mutating func elementwise(_ program: Program, _ domain: Shape, _ arguments: [Argument], _ result: Int) {
+    let results = [Operand(value: result, layout: Layout(contiguous: domain))]
+    let binding = Binding(domain: domain, arguments: arguments, results: results)
+    add(.elementwise(Elementwise(program: program, segments: [binding])))
+  }
+
+  private mutating func reduce(
+    _ reducer: String, _ prologue: Program, _ arguments: [Argument], _ epilogue: Epilogue
+  ) {
+    let step = Reduction(
+      domain: domain, axes: [1], prologue: prologue, arguments: arguments, reducers: [reducer], epilogue: epilogue)
+    add(.reduction(step))
+  }
+
+  private mutating func add(_ step: Step) {
+    if !builder.plan.steps.isEmpty && !isTogether {
+      let scan = Scan(
+        outer: 1, extent: 1, inner: 1, combine: "sum", isReversed: false, dtype: dtype, source: other.source,
+        result: other.result)
+      builder.step(.scan(scan))
+    }
+    builder.step(step)
   }
 }

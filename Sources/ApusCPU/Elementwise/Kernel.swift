@@ -125,8 +125,8 @@ struct KernelSlots {
 extension Instruction {
   /// Rows that take about as long as their loads and stores.
   private static let cheapRows: Set<String> = [
-    "add", "subtract", "multiply", "multiply_add", "subtract_product", "minimum", "maximum", "negate", "absolute", "sign", "select",
-    "convert", "constant", "equal", "not_equal", "less", "less_equal", "greater",
+    "add", "subtract", "multiply", "multiply_add", "subtract_product", "minimum", "maximum", "negate", "absolute",
+    "sign", "select", "convert", "constant", "equal", "not_equal", "less", "less_equal", "greater",
     "greater_equal", "bit_and", "bit_or", "bit_xor", "bit_not", "shift_left", "shift_right",
     "logical_and", "logical_or", "logical_xor", "logical_not", "divide", "reciprocal", "sqrt", "rsqrt",
     "floor", "ceil", "round", "truncate", "is_nan", "is_finite", "is_infinite", "unit_float",

@@ -93,12 +93,12 @@ typedef struct {
 typedef struct {
   const char *name;
   int is_index;
-  /// Takes longer than its loads: memory can be asked for meanwhile.
-  int is_long;
+  /// Lines of memory that can be asked for while 64 numbers are taken in, which lie in a cache.
+  int asked;
   /// Sets a running value to the identity.
   void (*begin)(void *state);
-  /// Takes in `count` numbers, the first of which has the place `start`. A line is asked for from `ahead` on for each 16
-  /// of them; where it is NULL, those behind the numbers are.
+  /// Takes in `count` numbers, the first of which has the place `start`. Lines are asked for from `ahead` on, so
+  /// many for each 64 numbers; where it is NULL, those behind the numbers are.
   void (*take)(size_t count, void *state, const csimd_operand *values, int64_t start, const char *ahead);
   /// Takes in another running value of later places.
   void (*merge)(void *state, const void *other);
