@@ -24,9 +24,9 @@ INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift
   V a = FN(exp)(LOAD(V, at->row + byte) - shift);
   if (keeps) STORE(V, at->e + byte, a);
   *sum = FN(combine_sum)(*sum, a);
-  // NaN is left out: it shows in the sum.
+  // Of equal numbers the later one, as in `max`. NaN may be left out: it shows in the sum.
   V b = LOAD(V, at->next + byte);
-  *peak = SELECT(b > *peak, b, *peak);
+  *peak = SELECT(*peak > b, *peak, b);
   for (size_t line = 0; line < LANES * BYTES_OF(V); line += 64)
     __builtin_prefetch(at->next + byte + line + ROWS_AHEAD, 0, 2);
 }
@@ -65,7 +65,7 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
     if (keeps) COPY_SOME(V)(at->e + byte, &a, rest);
     sums->part[k] = FN(combine_sum)(sums->part[k], last);
     COPY_SOME(V)(&b, at->next + byte, rest);
-    peaks->part[k] = SELECT(b > peaks->part[k], b, peaks->part[k]);
+    peaks->part[k] = SELECT(peaks->part[k] > b, peaks->part[k], b);
   }
 }
 
@@ -122,3 +122,4 @@ static void FN(softmax_rows)(const csimd_softmax *rows) {
   COPY_SOME(V)(quotients + i * BYTES_OF(V), &q, n - i);
   if (streams) csimd_fence();
 }
+#undef ROWS_AHEAD

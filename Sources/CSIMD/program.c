@@ -334,7 +334,7 @@ static void run_flat(
       int has_flow = f->flow.streams || f->flow.foresees || f->flow.ahead;
       f->loop((size_t)size, f->target, operands, has_flow ? &f->flow : NULL);
       f->target += size * f->target_bytes;
-      f->flow.ahead += size * f->ahead_bytes;
+      if (f->ahead_bytes) f->flow.ahead += size * f->ahead_bytes;
     }
   }
 }

@@ -262,28 +262,32 @@ import Testing
 
   /// Arrays that lie along the domain are run in short blocks where they are large: what is stored on the way, read again
   /// there, and written over an argument is the same as for parts of them.
-  @Test(arguments: availableSets) func flatPrograms(simd: String) throws {
+  @Test(arguments: availableSets, [(DType.float32, 0), (.float64, 0), (.float32, 8)])
+  func flatPrograms(simd: String, test: (dtype: DType, more: Int)) throws {
     var numbers = TestNumbers(seed: 4)
-    let count = 600_011
+    let (count, dtype, lane) = (600_011, test.dtype, test.dtype.lane)
     let arrays = (0..<3).map { _ in numbers.array(count) }
     func results(_ range: Range<Int>) throws -> [[Double]] {
       var builder = PlanBuilder()
-      let inputs = arrays.map { builder.input(Array($0[range]), .float32) }
+      let inputs = arrays.map { builder.input(Array($0[range]), dtype) }
       let results =
-        [builder.output(range.count, .float32), builder.output(range.count, .bool), builder.output(over: inputs[2])]
-      let number = builder.scalar(.float(0.25), .float32)
+        [builder.output(range.count, dtype), builder.output(range.count, .bool), builder.output(over: inputs[2])]
+      let number = builder.scalar(.float(0.25), lane)
       let layout = Layout(contiguous: [range.count])
+      // Many instructions make longer blocks; their number is even.
+      let last = 7 + test.more
       let program = Program(
-        inputs: [.tensor(.float32), .tensor(.float32), .tensor(.float32), .scalar(.float32)],
+        inputs: [.tensor(dtype), .tensor(dtype), .tensor(dtype), .scalar(lane)],
         instructions: [
-          Instruction("multiply", lane: .float32, operands: [0, 1]),
-          Instruction("add", lane: .float32, operands: [4, 2]),
-          Instruction("tanh", lane: .float32, operands: [5]),
-          Instruction("multiply", lane: .float32, operands: [6, 3]),
-          Instruction("less", lane: .float32, result: .int32, operands: [7, 2]),
-          Instruction("maximum", lane: .float32, operands: [7, 0]),
+          Instruction("multiply", lane: lane, operands: [0, 1]),
+          Instruction("add", lane: lane, operands: [4, 2]),
+          Instruction("tanh", lane: lane, operands: [5]),
+          Instruction("multiply", lane: lane, operands: [6, 3]),
+        ] + (0..<test.more).map { Instruction("negate", lane: lane, operands: [7 + $0]) } + [
+          Instruction("less", lane: lane, result: .int32, operands: [last, 2]),
+          Instruction("maximum", lane: lane, operands: [last, 0]),
         ],
-        outputs: zip([7, 8, 9], [DType.float32, .bool, .float32]).map { Program.Output(register: $0, dtype: $1) })
+        outputs: zip([last, last + 1, last + 2], [dtype, .bool, dtype]).map { Program.Output(register: $0, dtype: $1) })
       let binding = Binding(
         domain: [range.count],
         arguments: inputs.map { .tensor(Operand(value: $0, layout: layout)) } + [.scalar(number)],

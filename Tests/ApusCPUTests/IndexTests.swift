@@ -218,8 +218,9 @@ import Testing
   }
 
   /// A result that goes past the caches, whose rows are parts of longer ones: whole tiles, and those at its edges.
-  @Test(arguments: availableSets) func largeCopiesExchangeAxes(simd: String) throws {
-    let (rows, columns, width) = (1100, 1030, 1040)
+  @Test(arguments: availableSets, [(1100, 1030, 1040), (600, 4130, 4144), (9, 150_000, 150_000)])
+  func largeCopiesExchangeAxes(simd: String, size: (rows: Int, columns: Int, width: Int)) throws {
+    let (rows, columns, width) = size
     var random = TestNumbers(seed: 50)
     let numbers = random.integers(rows * columns, 0...99)
     var builder = PlanBuilder()

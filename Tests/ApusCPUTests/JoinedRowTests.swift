@@ -138,6 +138,18 @@ import Testing
     #expect(joined("subtract", [3, 2])[0] != nil)
     #expect(joined("add", [3, 3])[0] != nil && joined("maximum", [3, 2])[0] != nil)
     #expect(joined("add", [3, 2], outputs: [4, 3])[0] != nil)
+    // What has been joined is not joined again.
+    var chain = Program(
+      inputs: [.tensor(.float32), .tensor(.float32), .tensor(.float32)],
+      instructions: [
+        Instruction("multiply", lane: .float32, operands: [0, 1]),
+        Instruction("subtract", lane: .float32, operands: [2, 3]), Instruction("exp", lane: .float32, operands: [4]),
+      ], outputs: [Program.Output(register: 5, dtype: .float32)])
+    #expect(chain.joiningRows { _ in false }.map(\.?.function) == [nil, "subtract_product", "exp"])
+    chain.instructions[1...] = [
+      Instruction("multiply", lane: .float32, operands: [1, 2]), Instruction("add", lane: .float32, operands: [3, 4]),
+    ]
+    #expect(chain.joiningRows { _ in false }.map(\.?.function) == [nil, "multiply", "multiply_add"])
     #expect(joined("add", [3, 2], uniform: [0, 1])[0] != nil && joined("add", [3, 2], uniform: [1])[0] == nil)
   }
 }

@@ -48,7 +48,8 @@ import Testing
         numbers[9 * length + column] = column == length - 1 ? -.infinity : 3e38
         numbers[10 * length + column] = column == 7 ? 0 : -.infinity
         numbers[11 * length + column] = .nan
-        numbers[12 * length + column] = column % 2 == 0 ? -0.0 : 0
+        numbers[12 * length + column] = column / 64 % 2 == 0 ? -0.0 : 0
+        numbers[13 * length + column] = column / 64 % 2 == 0 ? 0 : -0.0
       }
       numbers[(rows - 1) * length + length - 1] = .nan
       for simd in availableSets {
@@ -65,14 +66,14 @@ import Testing
   }
 
   /// Rows that no cache holds, whose quotients are written past the caches.
-  @Test func largeRows() throws {
-    let (rows, length) = (2056, 4096)
+  @Test(arguments: availableSets, [DType.float32, .float64]) func largeRows(simd: String, dtype: DType) throws {
+    let (rows, length) = (8224 / dtype.byteCount, 4096)
     var random = TestNumbers(seed: 5)
     let row = random.array(length + rows)
     let numbers = (0..<rows).flatMap { row[$0..<($0 + length)] }
-    let device = try cpu()
-    let apart = try plan(.softmax, numbers, rows: rows, dtype: .float32, isTogether: false).run(on: device)
-    let together = try plan(.softmax, numbers, rows: rows, dtype: .float32, isTogether: true).run(on: device)
+    let device = try cpu(simd: simd)
+    let apart = try plan(.softmax, numbers, rows: rows, dtype: dtype, isTogether: false).run(on: device)
+    let together = try plan(.softmax, numbers, rows: rows, dtype: dtype, isTogether: true).run(on: device)
     #expect(isEqual(together, apart))
   }
 

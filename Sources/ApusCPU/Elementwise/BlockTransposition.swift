@@ -2,9 +2,10 @@ import CSIMD
 
 /// Transposes blocks into lines that lie far apart in memory.
 ///
-/// Lines of large results are written past the caches, from a block that is transposed beside them. Where they do not begin
-/// with a line of the cache, the whole block is, and is copied line by line, if the lines are long: written piece by piece,
-/// the first and the last bytes of each piece would be fetched for every piece again.
+/// Large results go past the caches. Small blocks are transposed into a room beside them, whose lines are then written one
+/// after the other. That needs lines that begin with a line of the cache; where others are long, a task's whole block is
+/// transposed in the room first. Written piece by piece, the first and the last bytes of each piece would be fetched for
+/// every piece again.
 struct BlockTransposition {
   private typealias Function =
     @convention(c) (
@@ -16,14 +17,14 @@ struct BlockTransposition {
   private let byteCount: Int
   private let isStreamed: Bool
   private let isBuffered: Bool
-  /// Bytes of a block beside its lines, and elements from one line to the next there.
+  /// Bytes of the room, and elements from one line to the next there where it has a whole block.
   let roomByteCount: Int
   private let roomStride: Int
 
   /// Columns from which on lines are long enough to be copied by themselves.
   private static let leastColumns = 256
 
-  /// Whether lines go straight from the source past the caches.
+  /// Whether lines begin where lines of the cache do, and go past the caches.
   ///
   /// - Parameter offset: the first element of the result.
   static func isStreamed(byteCount: Int, offset: Int, stride: Int, resultByteCount: Int) -> Bool {
@@ -63,7 +64,7 @@ struct BlockTransposition {
     rows: Int, columns: Int, _ source: UnsafeRawPointer, _ sourceStride: Int, _ target: UnsafeMutableRawPointer,
     _ stride: Int, room: UnsafeMutableRawPointer
   ) {
-    if isStreamed, Int(bitPattern: target) % 64 == 0 {
+    if isStreamed, (Int(bitPattern: target) | stride * byteCount) % 64 == 0 {
       loops.pointee.transpose_streamed(
         rows, columns, source.assumingMemoryBound(to: Float.self), sourceStride,
         target.assumingMemoryBound(to: Float.self), stride, room)

@@ -9,6 +9,11 @@ extension Program {
   /// - Parameter isUniform: whether a register is the same for all elements: products of such ones are computed once.
   func joiningRows(isUniform: (Int) -> Bool) -> [Instruction?] {
     var result: [Instruction?] = instructions
+    /// The instruction `function` whose result is in a register that is read once, unless it stands for others already.
+    func inner(_ function: String, _ register: Int) -> Int? {
+      let number = register - inputs.count
+      return number >= 0 && result[number]?.function == function && useCount(of: register) == 1 ? number : nil
+    }
     for (number, instruction) in instructions.enumerated() where instruction.lane.dtype.isFloatingPoint {
       switch instruction.function {
       case "exp":
@@ -26,8 +31,7 @@ extension Program {
         result[number]?.operands = [x]
       case "add", "subtract":
         for (place, other) in [(0, 1), (1, 0)] where instruction.function == "add" || place == 1 {
-          guard let product = inner("multiply", instruction.operands[place]), result[product]?.function == "multiply"
-          else { continue }
+          guard let product = inner("multiply", instruction.operands[place]) else { continue }
           let factors = instructions[product].operands
           guard factors.contains(where: { !isUniform($0) }) else { continue }
           result[product] = nil
@@ -39,12 +43,6 @@ extension Program {
       }
     }
     return result
-  }
-
-  /// The instruction `function` whose result is in a register that is read once.
-  private func inner(_ function: String, _ register: Int) -> Int? {
-    let number = register - inputs.count
-    return number >= 0 && instructions[number].function == function && useCount(of: register) == 1 ? number : nil
   }
 
   private func useCount(of register: Int) -> Int {

@@ -118,7 +118,11 @@ struct KernelLowering {
   }
 
   private mutating func addInstructions() throws(DeviceError) {
-    let instructions = program.joiningRows(isUniform: isUniform)
+    var uniform = registers.map { $0 >= 0 && isUniform[$0] }
+    for (number, instruction) in program.instructions.enumerated() where registers[program.inputs.count + number] < 0 {
+      uniform[program.inputs.count + number] = instruction.operands.allSatisfy { uniform[$0] }
+    }
+    let instructions = program.joiningRows { uniform[$0] }
     for (number, instruction) in instructions.enumerated() {
       let register = program.inputs.count + number
       guard let instruction, registers[register] < 0 else { continue }
@@ -136,11 +140,6 @@ struct KernelLowering {
       self.instructions.append(raw)
       isUniform.append(uniform)
     }
-  }
-
-  private func isUniform(_ register: Int) -> Bool {
-    if registers[register] >= 0 { return isUniform[registers[register]] }
-    return program.instructions[register - program.inputs.count].operands.allSatisfy(isUniform)
   }
 
   private func loop(_ instruction: Instruction) throws(DeviceError) -> csimd_loop {
@@ -175,12 +174,12 @@ struct KernelLowering {
   }
 
   /// Spreads what is asked of memory over a block's instructions: an array each where there are enough of them, else the
-  /// first one asks for all that it reads.
+  /// first one asks for all that it reads. An instruction asks for four bytes a number.
   private mutating func spreadRequests() {
     let arrays = arguments.indices.filter { arguments[$0].in_place != 0 && !isUniform[$0] }
     let working = instructions.indices.filter { instructions[$0].is_uniform == 0 }
     guard let first = working.first else { return }
-    let isSpread = working.count > arrays.count
+    let isSpread = working.count > arrays.count && arrays.allSatisfy { program.inputs[$0].lane.byteCount == 4 }
     instructions[first].foresees = isSpread ? 0 : 1
     let asked = isSpread ? arrays : arrays.filter { !instructions[first].reads($0) }
     for (instruction, array) in zip(isSpread ? working : Array(working.dropFirst()), asked) {
@@ -188,8 +187,8 @@ struct KernelLowering {
     }
   }
 
-  /// Whether all arrays lie as the domain does, so that a run only moves along them: few instructions of large blocks'
-  /// worth, which write all outputs at once.
+  /// Whether all arrays lie as the domain does, so that a run only moves along them, and few instructions write all
+  /// outputs at once.
   var isFlat: Bool {
     let isAlong = arguments.indices.allSatisfy { index in
       let argument = arguments[index]

@@ -41,7 +41,8 @@ final class RowBlockStep: CPUStep {
 
   private static let blockByteCount = 1 << 18
 
-  init(_ rows: RowBlock, _ members: [RowBlock.Member], _ plan: Plan) {
+  init(_ rows: RowBlock, _ members: [RowBlock.Member], _ builder: StepBuilder) {
+    let plan = builder.plan
     steps = members.map(\.step)
     rowCount = rows.rowCount
     valueCount = plan.values.count
@@ -53,7 +54,7 @@ final class RowBlockStep: CPUStep {
       plan.values[value].byteCount > rows.rowCount * 16 && members.count { $0.values.contains(value) } > 1
     }
     let fitting = Self.blockByteCount / max(1, rowByteCounts.reduce(0, +))
-    let rowLimit = isChained ? fitting : max(fitting, rowCount / 32)
+    let rowLimit = isChained ? fitting : max(fitting, rowCount / max(32, 4 * builder.threadCount))
     let grain = weight <= TaskLimits.weight ? rowCount : max(1, min(rowLimit, rowCount / 8))
     self.grain = grain
     taskRows = grain * max(1, min(16, rowCount / (32 * grain)))
@@ -148,7 +149,7 @@ struct RowBlockSearch {
     while index < steps.count {
       if let block = next.first, block.steps.lowerBound == index {
         let members = members(block, steps[block.steps].map { $0 as! any RowwiseStep })
-        result.append((RowBlockStep(block, members, plan), block.steps))
+        result.append((RowBlockStep(block, members, builder), block.steps))
         index = block.steps.upperBound
         next.removeFirst()
       } else {

@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// Steps of a plan that lessen the numbers of rows by their maxima and sum the exponentials: the maximum, what is
+/// Steps of a plan that subtract their maxima from the numbers of rows and sum the exponentials: the maximum, what is
 /// subtracted (the maximum, or a scalar where that is not finite), the exponentials where they are stored, their sum, and
 /// their products with its reciprocal.
 struct SoftmaxPattern {
@@ -16,10 +16,13 @@ struct SoftmaxPattern {
   private(set) var exponentials: Int?
   private(set) var quotients: Int?
 
-  /// The values that the steps use when they run as one: exponentials are not stored that only quotients are made of.
+  /// Exponentials that nothing reads behind the steps: they are not stored.
+  private(set) var unstored: Int?
+
+  /// The values that the steps use when they run as one.
   func values(sum: Step) -> [Int] {
     let all = Set([numbers, peaks, shift?.value, exponentials, quotients].compactMap { $0 } + sum.values)
-    return all.filter { quotients == nil || $0 != exponentials }
+    return all.filter { $0 != unstored }
   }
 
   private let domain: Shape
@@ -32,8 +35,9 @@ struct SoftmaxPattern {
   ///   - mayAlias: whether two values may share bytes.
   init?(_ steps: [Step], isLast: (_ value: Int, _ step: Int) -> Bool, mayAlias: (Int, Int) -> Bool) {
     guard case .reduction(let maximum)? = steps.first, maximum.reducers == ["max"],
-      maximum.prologue.instructions.isEmpty, case .tensor(let source)? = maximum.arguments.first,
-      source.layout.isIdentity, let peaks = maximum.epilogue.plainResult, peaks.layout.isIdentity
+      maximum.prologue.instructions.isEmpty, maximum.prologue.outputs[0].register == 0,
+      case .tensor(let source)? = maximum.arguments.first, source.layout.isIdentity,
+      let peaks = maximum.epilogue.plainResult, peaks.layout.isIdentity
     else { return nil }
     (numbers, self.peaks, domain, axes) = (source.value, peaks.value, maximum.domain, maximum.axes)
     lane = maximum.prologue.inputs[0].lane
@@ -53,10 +57,12 @@ struct SoftmaxPattern {
     self.sum = rest.startIndex
     rest.removeFirst()
     count = rest.startIndex
-    if let exponentials, isLast(exponentials, count), let quotients = rest.first.flatMap({ self.quotients($0, sum) }) {
+    guard let exponentials else { return }
+    if isLast(exponentials, count), let quotients = rest.first.flatMap({ self.quotients($0, sum) }) {
       self.quotients = quotients
       count += 1
     }
+    if isLast(exponentials, count - 1) { unstored = exponentials }
   }
 
   private func shift(_ step: Step) -> (value: Int, scalar: Int)? {
@@ -74,15 +80,16 @@ struct SoftmaxPattern {
 
   private func exponentials(_ step: Step) -> Int? {
     guard case .elementwise(let step) = step, step.segments.count == 1, isDifference(step.program),
-      step.segments[0].domain == domain, isLessened(step.segments[0].arguments)
+      step.segments[0].domain == domain, isShifted(step.segments[0].arguments)
     else { return nil }
     return result(step, register: 3)
   }
 
   private func isSum(_ step: Reduction) -> Bool {
     guard step.reducers == ["sum"], step.domain == domain, step.axes == axes else { return false }
-    guard let exponentials else { return isDifference(step.prologue) && isLessened(step.arguments) }
-    return step.prologue.instructions.isEmpty && isRows(step.arguments[0], of: exponentials)
+    guard let exponentials else { return isDifference(step.prologue) && isShifted(step.arguments) }
+    return step.prologue.instructions.isEmpty && step.prologue.outputs[0].register == 0
+      && isRows(step.arguments[0], of: exponentials)
   }
 
   private func quotients(_ step: Step, _ sum: Reduction) -> Int? {
@@ -111,13 +118,13 @@ struct SoftmaxPattern {
   }
 
   private func isDifference(_ program: Program) -> Bool {
-    program.inputs == [.tensor(lane.dtype), .tensor(lane.dtype)]
+    program.inputs == [.tensor(lane.dtype), .tensor(lane.dtype)] && program.outputs[0].register == 3
       && program.instructions == [
         Instruction("subtract", lane: lane, operands: [0, 1]), Instruction("exp", lane: lane, operands: [2]),
       ]
   }
 
-  private func isLessened(_ arguments: [Argument]) -> Bool {
+  private func isShifted(_ arguments: [Argument]) -> Bool {
     isRows(arguments[0], of: numbers) && isRepeated(arguments[1], shift?.value ?? peaks)
   }
 
@@ -176,13 +183,15 @@ final class SoftmaxRowsStep: RowwiseStep {
         peaks: numbers(pattern.peaks, perRow: 1), shifts: numbers(pattern.shift?.value, perRow: 1),
         substitute: pattern.shift.map { UnsafeRawPointer(frame.scalars + $0.scalar * Int(CSIMD_SPLAT_BYTES)) },
         sums: cores[0]! + rows.lowerBound * byteCount,
-        exponentials: pattern.quotients == nil ? numbers(pattern.exponentials, perRow: pattern.length) : row,
+        exponentials: pattern.unstored == nil
+          ? numbers(pattern.exponentials, perRow: pattern.length) : pattern.quotients == nil ? nil : row,
         quotients: numbers(pattern.quotients, perRow: pattern.length), streams: streams ? 1 : 0)
       run(&raw)
     }
   }
 
   func keepInCache(_ values: Set<Int>) {
+    sum.keepInCache(values)
     if let quotients = pattern.quotients, values.contains(quotients) { streams = false }
   }
 }

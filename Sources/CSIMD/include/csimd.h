@@ -127,11 +127,11 @@ typedef struct {
   ptrdiff_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
 } csimd_windows;
 
-/// Rows of numbers, one after the other, whose exponentials are wanted, each less the row's maximum.
+/// Rows of numbers, one after the other, whose exponentials are wanted, with the row's maximum subtracted.
 typedef struct {
   size_t rows, count;
   const void *numbers;
-  /// Of each row the maximum, and what its numbers are lessened by: the maximum where it is finite, else the number at
+  /// Of each row the maximum, and what is subtracted from its numbers: the maximum where it is finite, else the number at
   /// `substitute`. Where `shifts` is NULL, it is always the maximum.
   void *peaks, *shifts;
   const void *substitute;

@@ -47,7 +47,7 @@ typedef struct {
   int is_uniform;
   /// Takes longer than its loads and stores: memory can be asked for meanwhile.
   int is_long;
-  /// Of kernels that read large arrays: what lies behind the operands is asked for, and the next block of the array of
+  /// Of kernels that read large arrays: what lies behind the operands is asked for, and what comes later of the array of
   /// this argument, or of none (−1).
   int foresees, asks;
   size_t slot;
