@@ -269,6 +269,14 @@ import Testing
     }
   }
 
+  /// Functions that take little time are functions that there are.
+  @Test func cheapRowsExist() {
+    let table = csimd_open(nil)!.pointee
+    let rows = [(table.rows.0!, table.row_count.0), (table.rows.2!, table.row_count.2)]
+    let names = rows.flatMap { rows, count in (0..<count).map { String(cString: rows[$0].name) } }
+    #expect(Instruction.cheapRows.subtracting(names) == ["select", "convert", "constant"])
+  }
+
   @Test(.enabled(if: Set(["avx2", "avx512"]).isSubset(of: availableSets), "this processor lacks AVX2 or AVX-512"))
   func vectorsAgreeBetweenInstructionSetsWithFMA() throws {
     let inputs = Self.floats(step: 50_021)

@@ -124,7 +124,7 @@ struct KernelSlots {
 
 extension Instruction {
   /// Rows that take about as long as their loads and stores.
-  private static let cheapRows: Set<String> = [
+  static let cheapRows: Set<String> = [
     "add", "subtract", "multiply", "multiply_add", "subtract_product", "minimum", "maximum", "negate", "absolute",
     "sign", "select", "convert", "constant", "equal", "not_equal", "less", "less_equal", "greater",
     "greater_equal", "bit_and", "bit_or", "bit_xor", "bit_not", "shift_left", "shift_right",

@@ -25,6 +25,8 @@ struct SoftmaxPattern {
     return all.filter { $0 != unstored }
   }
 
+  /// Rows of less than a vector would be padded more than computed.
+  private static let leastLength = 16
   private let domain: Shape
   private let axes: [Int]
 
@@ -42,7 +44,7 @@ struct SoftmaxPattern {
     (numbers, self.peaks, domain, axes) = (source.value, peaks.value, maximum.domain, maximum.axes)
     lane = maximum.prologue.inputs[0].lane
     length = axes.reduce(1) { $0 * maximum.domain[$1] }
-    guard lane.dtype.isFloatingPoint, case .tensor(lane.dtype) = maximum.prologue.inputs[0], length >= 16
+    guard lane.dtype.isFloatingPoint, case .tensor(lane.dtype) = maximum.prologue.inputs[0], length >= Self.leastLength
     else { return nil }
     var rest = steps.dropFirst()
     if let shift = rest.first.flatMap(shift) {
@@ -177,14 +179,15 @@ final class SoftmaxRowsStep: RowwiseStep {
       value.map { frame.values[$0]! + rows.lowerBound * count * byteCount }
     }
     sum.run(rows: rows, frame, workspace: workspace, shared: shared) { cores in
-      let row = workspace + rowOffset
+      // Quotients are made of a row of exponentials at a time.
+      let stored = pattern.unstored == nil ? numbers(pattern.exponentials, perRow: pattern.length) : nil
+      let exponentials = pattern.quotients == nil ? stored : workspace + rowOffset
       var raw = csimd_softmax(
         rows: rows.count, count: pattern.length, numbers: numbers(pattern.numbers, perRow: pattern.length),
         peaks: numbers(pattern.peaks, perRow: 1), shifts: numbers(pattern.shift?.value, perRow: 1),
         substitute: pattern.shift.map { UnsafeRawPointer(frame.scalars + $0.scalar * Int(CSIMD_SPLAT_BYTES)) },
         sums: cores[0]! + rows.lowerBound * byteCount,
-        exponentials: pattern.unstored == nil
-          ? numbers(pattern.exponentials, perRow: pattern.length) : pattern.quotients == nil ? nil : row,
+        exponentials: exponentials,
         quotients: numbers(pattern.quotients, perRow: pattern.length), streams: streams ? 1 : 0)
       run(&raw)
     }

@@ -145,6 +145,7 @@ typedef struct {
   int streams;
 } csimd_softmax;
 
+/// Bytes of the room of `transpose_streamed`: two blocks of 512 rows of 64 numbers and a gap of 16.
 #define CSIMD_TRANSPOSE_ROOM 327680
 
 /// A block of attention's weights: rows of queries, columns of keys.
