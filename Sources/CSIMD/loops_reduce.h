@@ -45,7 +45,7 @@ typedef struct {
     FN(sums) *s = state;                                                                                              \
     for (int i = 0; i < 4; i += 1) s->part[i] = identity;                                                             \
   }                                                                                                                   \
-  TAKE(name, name, identity, 0, a)                                                                                       \
+  TAKE(name, name, identity, 0, a)                                                                                    \
   static void FN(merge_##name)(void *state, const void *other) {                                                      \
     FN(sums) *s = state;                                                                                              \
     const FN(sums) *o = other;                                                                                        \
