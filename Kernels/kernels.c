@@ -13,6 +13,9 @@ static const char reduce_def[] = {
 static const char prelude_opencl[] = {
 #embed "prelude/opencl.h" suffix(, 0)
 };
+static const char prelude_opencl_lanes[] = {
+#embed "prelude/opencl_lanes.h" suffix(, 0)
+};
 static const char prelude_cuda[] = {
 #embed "prelude/cuda.h" suffix(, 0)
 };
@@ -45,6 +48,12 @@ static const char prelude_rows[] = {
 };
 static const char matmul_pack[] = {
 #embed "matmul/pack.cl" suffix(, 0)
+};
+static const char matmul_pack_transposed[] = {
+#embed "matmul/pack_transposed.cl" suffix(, 0)
+};
+static const char matmul_dot[] = {
+#embed "matmul/dot.cl" suffix(, 0)
 };
 static const char matmul_vector[] = {
 #embed "matmul/vector.cl" suffix(, 0)
@@ -141,6 +150,7 @@ static const struct {
     {"elementwise.def", elementwise_def},
     {"reduce.def", reduce_def},
     {"prelude/opencl.h", prelude_opencl},
+    {"prelude/opencl_lanes.h", prelude_opencl_lanes},
     {"prelude/cuda.h", prelude_cuda},
     {"prelude/math.h", prelude_math},
     {"prelude/hyperbolic.h", prelude_hyperbolic},
@@ -152,6 +162,8 @@ static const struct {
     {"prelude/random.h", prelude_random},
     {"prelude/rows.h", prelude_rows},
     {"matmul/pack.cl", matmul_pack},
+    {"matmul/pack_transposed.cl", matmul_pack_transposed},
+    {"matmul/dot.cl", matmul_dot},
     {"matmul/vector.cl", matmul_vector},
     {"matmul/tiled.cl", matmul_tiled},
     {"convolution/image.cl", convolution_image},

@@ -98,56 +98,15 @@ typedef VECTOR(char) V_i8;
 typedef VECTOR(uchar) V_u8;
 typedef VECTOR(ushort) V_u16;
 
-// Stores the first `count` lanes, fewer than all.
+// Stores the first `count` lanes, fewer than all: with one lane there is nothing to store.
 #if WIDTH == 1
-#define DEFINE_ACCESS(name, type) \
-  INLINE void VSTORE_PART_##name(type v, GLOBAL type *p, int count) {}
-#else
-#ifdef SPELLED_LANES
-#define UPPER_HALF(type, v) ((type##8)(v.s8, v.s9, v.sa, v.sb, v.sc, v.sd, v.se, v.sf))
-#else
-#define UPPER_HALF(type, v) v.hi
-#endif
-// Registers in memory that is aligned to its elements. PoCL's vload16 and vstore16 are dozens of
-// instructions until its compiler is through with them, and these are one: kernels build in three
-// quarters of the time. The attributes are clang's, which OpenCL compilers for CPUs are made of.
-#define OVERLOADED INLINE __attribute__((overloadable))
-#define DEFINE_STORE(type, lanes, space)                                        \
-  OVERLOADED void store_lanes(type##lanes v, space type *p) {                   \
-    typedef type##lanes unaligned __attribute__((aligned(sizeof(type))));       \
-    *(space unaligned *)p = v;                                                  \
-  }
-#define DEFINE_LOAD(type, space)                                                \
-  OVERLOADED type##16 load_lanes(const space type *p) {                         \
-    typedef type##16 unaligned __attribute__((aligned(sizeof(type))));          \
-    return *(const space unaligned *)p;                                         \
-  }
-#define DEFINE_ACCESS(name, type)                                               \
-  DEFINE_LOAD(type, __global)                                                   \
-  DEFINE_LOAD(type, __private)                                                  \
-  DEFINE_STORE(type, 16, __global)                                              \
-  DEFINE_STORE(type, 16, __private)                                             \
-  DEFINE_STORE(type, 8, __global)                                               \
-  DEFINE_STORE(type, 4, __global)                                               \
-  DEFINE_STORE(type, 2, __global)                                               \
-  INLINE void VSTORE_PART_##name(type##16 v, GLOBAL type *p, int count) {       \
-    type##8 v8 = v.lo;                                                          \
-    if (count & 8) { store_lanes(v8, p); p += 8; v8 = UPPER_HALF(type, v); }    \
-    type##4 v4 = v8.lo;                                                         \
-    if (count & 4) { store_lanes(v4, p); p += 4; v4 = v8.hi; }                  \
-    type##2 v2 = v4.lo;                                                         \
-    if (count & 2) { store_lanes(v2, p); p += 2; v2 = v4.hi; }                  \
-    if (count & 1) *p = v2.x;                                                   \
-  }
-#endif
-DEFINE_ACCESS(u8, uchar)
-DEFINE_ACCESS(i8, char)
-DEFINE_ACCESS(u16, ushort)
-DEFINE_ACCESS(int, int)
-DEFINE_ACCESS(i64, long)
-DEFINE_ACCESS(float, float)
-#if HAS_FLOAT64
-DEFINE_ACCESS(double, double)
+#define VSTORE_PART_u8(v, p, count)
+#define VSTORE_PART_i8(v, p, count)
+#define VSTORE_PART_u16(v, p, count)
+#define VSTORE_PART_int(v, p, count)
+#define VSTORE_PART_i64(v, p, count)
+#define VSTORE_PART_float(v, p, count)
+#define VSTORE_PART_double(v, p, count)
 #endif
 
 #define AS_I(x) JOIN(as_, VECTOR(int))(x)
@@ -165,24 +124,7 @@ DEFINE_ACCESS(double, double)
 #if WIDTH == 1
 #define MULTIPLY_HIGH(a, b) mul_hi(a, b)
 #else
-// From the products of even and of odd words, which every CPU has instructions for.
 #define MULTIPLY_HIGH(a, b) multiply_high(a, b)
-INLINE uint16 multiply_high(uint16 a, uint16 b) {
-  uint16 even = as_uint16((as_ulong8(a) & 0xffffffffUL) * (as_ulong8(b) & 0xffffffffUL));
-  uint16 odd = as_uint16((as_ulong8(a) >> 32) * (as_ulong8(b) >> 32));
-  return (uint16)(even.s1, odd.s1, even.s3, odd.s3, even.s5, odd.s5, even.s7, odd.s7,
-                  even.s9, odd.s9, even.sb, odd.sb, even.sd, odd.sd, even.sf, odd.sf);
-}
-#define TURNS_(a, b, c, d, i, j, k, l) \
-  a.s##i, b.s##i, c.s##i, d.s##i, a.s##j, b.s##j, c.s##j, d.s##j, a.s##k, b.s##k, c.s##k, d.s##k, \
-  a.s##l, b.s##l, c.s##l, d.s##l
-// The numbers of four registers by turns.
-INLINE void store_by_turns(int16 a, int16 b, int16 c, int16 d, int *p) {
-  VSTORE(((int16)(TURNS_(a, b, c, d, 0, 1, 2, 3))), p);
-  VSTORE(((int16)(TURNS_(a, b, c, d, 4, 5, 6, 7))), p + 16);
-  VSTORE(((int16)(TURNS_(a, b, c, d, 8, 9, a, b))), p + 32);
-  VSTORE(((int16)(TURNS_(a, b, c, d, c, d, e, f))), p + 48);
-}
 #endif
 #define SQUARE_ROOT(x) sqrt(x)
 #define ROUND(x) rint(x)

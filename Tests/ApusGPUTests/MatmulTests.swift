@@ -52,6 +52,10 @@ func epilogue(
     Case(m: 20, n: 40, k: 30, isLeftTransposed: true, dtype: .int8),
     Case(m: 9, n: 21, k: 33, dtype: .int32), Case(m: 9, n: 21, k: 33, dtype: .int64),
     Case(m: 14, n: 40, k: 33, isLeftTransposed: true, dtype: .float64),
+    // Scalar products of rows; a single row; sums that wait between blocks of terms.
+    Case(batch: [2], m: 3, n: 40, k: 70, isRightTransposed: true, hasBias: true), Case(m: 1, n: 200, k: 30),
+    Case(m: 2, n: 20, k: 40, isRightTransposed: true, dtype: .float16),
+    Case(m: 270, n: 64, k: 600, isLeftTransposed: true, hasBias: true), Case(m: 20, n: 32, k: 2100),
   ]
 
   /// Each element, and the sum of its terms' sizes.

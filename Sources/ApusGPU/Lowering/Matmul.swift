@@ -1,7 +1,7 @@
 import ApusDevice
 
 /// A matrix in memory.
-private struct Matrix {
+struct Matrix {
   var slot: Int
   var offset: Int
   /// The strides of the batch axes.
@@ -26,147 +26,31 @@ extension PlanLowering {
     if isCPU { lowerVector(step) } else { lowerTiled(step) }
   }
 
-  private func detail(_ step: Matmul) -> String {
+  func detail(_ step: Matmul) -> String {
     let left = step.a.layout.strides[step.batch.rank + 1] == 1 ? "N" : "T"
     let right = step.b.layout.strides[step.batch.rank + 1] == 1 ? "N" : "T"
     let count = step.batch.elementCount
     return "matmul \(count > 1 ? "\(count)×" : "")\(step.m)x\(step.n)x\(step.k) \(left)\(right) \(step.dtype)"
   }
 
-  private func flops(_ step: Matmul) -> Double {
+  func flops(_ step: Matmul) -> Double {
     2 * Double(step.batch.elementCount) * Double(step.m) * Double(step.n) * Double(step.k)
   }
 
-  private func bytes(_ step: Matmul) -> Double {
+  func bytes(_ step: Matmul) -> Double {
     let elements = step.m * step.k + step.k * step.n + step.m * step.n
     return Double(step.batch.elementCount * elements * step.dtype.byteCount)
   }
 
   /// The epilogue of a kernel that knows `output`, the number of the row of results, `column` and
   /// `count`; split in what a row needs and what a register needs.
-  private func epilogue(
+  func epilogue(
     _ step: Matmul, _ template: inout KernelTemplate, _ builder: inout KernelBuilder, core: String = "core"
   ) {
     fillEpilogue(step.epilogue, &template, &builder, cores: [core])
   }
 
-  // MARK: - CPUs
-
-  private mutating func lowerVector(_ step: Matmul) {
-    let lane = step.dtype.lane
-    let isWide = lane == .int64 || lane == .float64
-    // 24 registers of sums; 64-bit lanes take two each.
-    let tileRows = step.m <= 4 ? 4 : 12
-    let vectors = (step.m <= 4 ? 4 : 2) / (isWide ? 2 : 1)
-    let panelWidth = vectors * width
-    let panels = (step.n + panelWidth - 1) / panelWidth
-    let rank = step.batch.rank
-    var left = Matrix(step.a, place(step.a), rank: rank)
-    var right = Matrix(step.b, place(step.b), rank: rank)
-    var workspace = 0
-    let isConverted = step.dtype.lane.dtype != step.dtype
-    if isConverted {
-      left = pack(left, step, rows: step.m, columns: step.k, panel: (step.k + width - 1) / width * width, &workspace)
-    }
-    let isSmall = step.k * panelWidth * 4 <= 1 << 17 && (right.rowStride * 4) % 4096 != 0
-    var panelStride = panelWidth
-    if isConverted || right.columnStride != 1 || step.n % panelWidth != 0 || (!isSmall && step.m > 48) {
-      right = pack(right, step, rows: step.k, columns: step.n, panel: panelWidth, &workspace)
-      panelStride = step.k * panelWidth
-    }
-    needWorkspace(workspace)
-    let tiles = (step.m + tileRows - 1) / tileRows
-    // A work-item has a million operations to do, if eight of them still find work.
-    let work = max(1, 1_000_000 / max(1, 2 * tileRows * panelWidth * step.k))
-    let spread = max(1, tiles * panels * step.batch.elementCount / 8)
-    let tilesPerItem = min(tiles, work, spread)
-    let chunks = (tiles + tilesPerItem - 1) / tilesPerItem
-
-    var builder = KernelBuilder(family: "matmul_vector", target: target, isLarge: true)
-    var template = KernelTemplate("matmul/vector.cl")
-    template["A"] = builder.pointer(lane.scalar, slot: left.slot)
-    template["B"] = builder.pointer(lane.scalar, slot: right.slot)
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["index"] = builder.index
-    template["tileRows"] = String(tileRows)
-    template["vectors"] = String(vectors)
-    template["chunks"] = builder.number(chunks)
-    template["panels"] = builder.number(panels)
-    template["tiles"] = builder.number(tiles)
-    template["tilesPerItem"] = builder.number(tilesPerItem)
-    template["rows"] = builder.number(step.m)
-    template["columns"] = builder.number(step.n)
-    template["depth"] = builder.number(step.k)
-    // One of the strides of A is 1; the compiler should know which.
-    template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
-    template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
-    template["bStride"] = right.rowStride == panelWidth ? String(panelWidth) : builder.number(right.rowStride)
-    template["panelStride"] = builder.number(panelStride)
-    batchOffsets(left, right, step.batch, &template, &builder)
-    epilogue(step, &template, &builder)
-    builder.append(template)
-    launch(
-      builder, groups: step.batch.elementCount * panels * chunks, detail: detail(step), flops: flops(step),
-      bytes: bytes(step))
-  }
-
-  /// Copies a matrix into panels in the workspace, from byte `workspace` on; one copy for all batches
-  /// that share it.
-  private mutating func pack(
-    _ matrix: Matrix, _ step: Matmul, rows: Int, columns: Int, panel: Int, _ workspace: inout Int
-  ) -> Matrix {
-    let lane = step.dtype.lane
-    let panels = (columns + panel - 1) / panel
-    let distinct = step.batch.indices.filter { step.batch[$0] > 1 && matrix.batch[$0] != 0 }
-    let extents = Shape(distinct.map { step.batch[$0] })
-    let layout = Layout(shape: extents, strides: Shape(distinct.map { matrix.batch[$0] }))
-    let rowsPerItem = max(1, min(rows, 8192 / panel))
-    let chunks = (rows + rowsPerItem - 1) / rowsPerItem
-
-    var builder = KernelBuilder(family: "matmul_pack", target: target, isLarge: true)
-    var template = KernelTemplate("matmul/pack.cl")
-    let source = builder.pointer(step.dtype.storage, slot: matrix.slot)
-    let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
-    template["index"] = builder.index
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["chunks"] = builder.number(chunks)
-    template["panels"] = builder.number(panels)
-    template["rows"] = builder.number(rows)
-    template["rowsPerItem"] = builder.number(rowsPerItem)
-    template["columns"] = builder.number(columns)
-    template["width"] = builder.number(panel)
-    template["target"] = "\(target) + \(builder.number(workspace / lane.dtype.byteCount))"
-    let base = builder.number(matrix.offset)
-    let walk = BoundWalk(Walk([layout], shape: extents, axes: 0..<extents.rank), &builder)
-    var offset = ""
-    template["BATCH"] = builder.captured { builder in
-      offset = walk.offsets(at: "batch", bases: [base], &builder)[0]
-    }
-    let strides = [matrix.rowStride, matrix.columnStride].map { builder.number($0) }
-    template["LOAD"] =
-      "GATHER_\(step.dtype)(\(source), \(offset) + row * \(strides[0]) + first * \(strides[1]), \(strides[1]), count)"
-    builder.append(template)
-    let count = extents.elementCount * panels * rows * panel
-    launch(
-      builder, groups: extents.elementCount * panels * chunks, detail: "matmul pack \(rows)x\(columns)",
-      bytes: Double(count * (lane.dtype.byteCount + step.dtype.byteCount)))
-
-    var packed = Matrix(
-      slot: slots.workspace, offset: workspace / lane.dtype.byteCount,
-      batch: [Int](repeating: 0, count: step.batch.rank), rowStride: panel, columnStride: 1)
-    for (axis, stride) in zip(distinct, extents.contiguousStrides) {
-      packed.batch[axis] = stride * panels * rows * panel
-    }
-    workspace += (count * lane.dtype.byteCount + 255) / 256 * 256
-    return packed
-  }
-
-  private func batchOffsets(
+  func batchOffsets(
     _ left: Matrix, _ right: Matrix, _ batch: Shape, _ template: inout KernelTemplate,
     _ builder: inout KernelBuilder
   ) {

@@ -1,0 +1,47 @@
+// A product of few rows with a B whose columns are contiguous, so that every result is a scalar product of
+// two rows in memory. Lanes are neighbouring terms:
+//
+//   sums[j] += A[m][k, k + 1, …] · B[column j][k, k + 1, …]
+//
+// and are added up at the end, when WIDTH columns are turned into one register of results. One work-item
+// computes some such registers for all rows.
+$index rest = GROUP_ID();
+const $index chunk = rest % $chunks;
+const $index batch = rest / $chunks;
+$BATCH
+const $index end = SMALLER((chunk + 1) * $vectorsPerItem, $vectors);
+for ($index vector = chunk * $vectorsPerItem; vector < end; vector += 1) {
+  const $index column = vector * WIDTH;
+  const int count = (int)SMALLER($columns - column, ($index)WIDTH);
+  $index right[WIDTH];
+  UNROLL for (int j = 0; j < WIDTH; j += 1) {
+    right[j] = $rightOffset + SMALLER(column + j, $columns - 1) * $columnStride;
+  }
+  for ($index m = 0; m < $rows; m += 1) {
+    $V sums[WIDTH];
+    UNROLL for (int j = 0; j < WIDTH; j += 1) sums[j] = $zero;
+    $index k = 0;
+    for (; k + WIDTH <= $depth; k += WIDTH) {
+      const $V a = LOAD_$dtype($A, $leftOffset + m * $rowStride + k, WIDTH);
+      UNROLL for (int j = 0; j < WIDTH; j += 1) {
+        sums[j] = ACCUMULATE_$lane(a, LOAD_$dtype($B, right[j] + k, WIDTH), sums[j]);
+      }
+    }
+    if (k < $depth) {
+      const int left = (int)($depth - k);
+      const $V a = CHOOSE_$lane(HELD(left), LOAD_$dtype($A, $leftOffset + m * $rowStride + k, left), $zero);
+      UNROLL for (int j = 0; j < WIDTH; j += 1) {
+        const $V b = CHOOSE_$lane(HELD(left), LOAD_$dtype($B, right[j] + k, left), $zero);
+        sums[j] = ACCUMULATE_$lane(a, b, sums[j]);
+      }
+    }
+    TURN(sums);
+    UNROLL for (int j = 0; j < WIDTH / 2; j += 1) sums[j] = sums[j] + sums[j + WIDTH / 2];
+    UNROLL for (int j = 0; j < WIDTH / 4; j += 1) sums[j] = sums[j] + sums[j + WIDTH / 4];
+    UNROLL for (int j = 0; j < WIDTH / 8; j += 1) sums[j] = sums[j] + sums[j + WIDTH / 8];
+    const $V core = sums[0] + sums[1];
+    const $index output = batch * $rows + m;
+    $ROW
+    $EPILOGUE
+  }
+}

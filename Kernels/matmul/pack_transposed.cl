@@ -1,0 +1,29 @@
+// The same as matmul/pack.cl where the columns of the source are contiguous: blocks of WIDTH rows and
+// WIDTH columns are turned in registers.
+$index rest = GROUP_ID();
+const $index chunk = rest % $chunks;
+rest = rest / $chunks;
+const $index panel = rest % $panels;
+const $index batch = rest / $panels;
+$BATCH
+const $index end = SMALLER((chunk + 1) * $rowsPerItem, $rows);
+for ($index row = chunk * $rowsPerItem; row < end; row += WIDTH) {
+  const int height = (int)SMALLER(end - row, ($index)WIDTH);
+  for ($index column = 0; column < $width; column += WIDTH) {
+    const $index first = panel * $width + column;
+    const $index to = ((batch * $panels + panel) * $rows + row) * $width + column;
+    const int count = (int)SMALLER($columns - first, ($index)WIDTH);
+    $V turned[WIDTH];
+    UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
+      turned[lane] = LOAD_$dtype($source, $offset + row + SMALLER(first + lane, $columns - 1) * $columnStride, height);
+    }
+    TURN(turned);
+    $T block[WIDTH * WIDTH];
+    UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(turned[lane], block + lane * WIDTH);
+    for (int i = 0; i < height; i += 1) {
+      $V v = VLOAD(block + i * WIDTH);
+      if (count < WIDTH) v = CHOOSE_$lane(HELD(count), v, $zero);
+      VSTORE(v, $target + to + i * $width);
+    }
+  }
+}

@@ -1,0 +1,212 @@
+import ApusDevice
+
+/// How a product is cut into tiles and work-items for `Kernels/matmul/vector.cl`.
+struct VectorTiling {
+  /// Rows and registers of a tile.
+  var rows: Int
+  var vectors: Int
+  /// Terms that are added for all tiles of a work-item before the next are.
+  var depthBlock: Int
+  var tilesPerItem = 1
+  var panelsPerItem = 1
+
+  /// The most tiles whose sums a work-item keeps between blocks of terms.
+  static let stageTiles = 64
+
+  /// Deals tiles out to work-items: as large pieces as caches hold, but enough of them for the cores. Where only a
+  /// block of terms is read at a time, it is the tiles beside each other that share what a cache fetches.
+  mutating func deal(tiles: Int, panels: Int, batch: Int, width: Int, depth: Int) {
+    let isBlocked = depthBlock < depth
+    // The rows that every panel meets again stay in the second-level cache.
+    let held = 1 << 19
+    tilesPerItem = max(1, min(tiles, isBlocked ? 21 : 8, held / max(1, rows * depthBlock * 4)))
+    panelsPerItem = min(panels, isBlocked ? Self.stageTiles / tilesPerItem : 16)
+    func items() -> Int {
+      batch * ((tiles + tilesPerItem - 1) / tilesPerItem) * ((panels + panelsPerItem - 1) / panelsPerItem)
+    }
+    func work() -> Int { 2 * rows * width * max(depth, 1) * tilesPerItem * panelsPerItem }
+    while work() > 1_000_000 {
+      if panelsPerItem > 1, items() < 32 {
+        panelsPerItem = (panelsPerItem + 1) / 2
+      } else if tilesPerItem > 1, items() < (isBlocked ? 4 : 32) {
+        tilesPerItem = (tilesPerItem + 1) / 2
+      } else {
+        break
+      }
+    }
+  }
+}
+
+extension PlanLowering {
+  /// Tiles of which as few rows and columns as possible lie past the end: what their products cost, and the
+  /// packing of a right factor that only tiles of another width could read in place.
+  private func tiling(_ step: Matmul, canReadInPlace: Bool) -> VectorTiling {
+    let isWide = step.dtype.lane == .int64 || step.dtype.lane == .float64
+    let shapes = step.m == 1 ? [(1, 8)] : [(12, 2), (8, 3), (6, 4), (4, 4), (12, 1)]
+    func cost(_ rows: Int, _ vectors: Int) -> Int {
+      let panel = vectors * width
+      let tiles = (step.m + rows - 1) / rows * ((step.n + panel - 1) / panel)
+      let packing = canReadInPlace && step.n % panel == 0 ? 0 : 42 * step.n
+      return tiles * (max(rows * vectors, rows + vectors) + 2) * width + packing
+    }
+    let best = shapes.min { cost($0.0, $0.1) < cost($1.0, $1.1) }!
+    return VectorTiling(rows: best.0, vectors: isWide ? max(1, best.1 / 2) : best.1, depthBlock: 2048)
+  }
+
+  mutating func lowerVector(_ step: Matmul) {
+    let lane = step.dtype.lane
+    let rank = step.batch.rank
+    var left = Matrix(step.a, place(step.a), rank: rank)
+    var right = Matrix(step.b, place(step.b), rank: rank)
+    if step.m <= 8, step.k >= 2 * width, left.columnStride == 1, right.rowStride == 1, right.columnStride != 1 {
+      return lowerDot(step, left, right)
+    }
+    let isConverted = lane.dtype != step.dtype
+    let isInOrder = !isConverted && right.columnStride == 1
+    var tiling = tiling(step, canReadInPlace: isInOrder && step.m <= 48)
+    let panelWidth = tiling.vectors * width
+    let panels = (step.n + panelWidth - 1) / panelWidth
+    var workspace = 0
+    if isConverted {
+      left = pack(left, step, rows: step.m, columns: step.k, panel: (step.k + width - 1) / width * width, &workspace)
+    }
+    // Rows that begin a multiple of a page apart fall into the same places of a cache.
+    let isSmall = step.k * panelWidth * 4 <= 1 << 17 && (right.rowStride * 4) % 4096 != 0
+    var panelStride = panelWidth
+    if !isInOrder || step.n % panelWidth != 0 || (!isSmall && step.m > 48) {
+      right = pack(right, step, rows: step.k, columns: step.n, panel: panelWidth, &workspace)
+      panelStride = step.k * panelWidth
+    }
+    needWorkspace(workspace)
+    // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time.
+    if left.columnStride != 1 { tiling.depthBlock = step.k <= 384 ? step.k : 256 }
+    tiling.depthBlock = max(1, min(tiling.depthBlock, step.k))
+    let tiles = (step.m + tiling.rows - 1) / tiling.rows
+    tiling.deal(tiles: tiles, panels: panels, batch: step.batch.elementCount, width: panelWidth, depth: step.k)
+    let chunks = (tiles + tiling.tilesPerItem - 1) / tiling.tilesPerItem
+    let parts = (panels + tiling.panelsPerItem - 1) / tiling.panelsPerItem
+
+    var builder = KernelBuilder(family: "matmul_vector", target: target, isLarge: true)
+    var template = KernelTemplate("matmul/vector.cl")
+    template["A"] = builder.pointer(lane.scalar, slot: left.slot)
+    template["B"] = builder.pointer(lane.scalar, slot: right.slot)
+    template["T"] = lane.scalar
+    template["V"] = lane.vector
+    template["lane"] = lane.suffix
+    template["zero"] = Scalar.integer(0).text(lane)
+    template["index"] = builder.index
+    template["tileRows"] = String(tiling.rows)
+    template["vectors"] = String(tiling.vectors)
+    template["stageTiles"] = String(VectorTiling.stageTiles)
+    for (name, value) in [
+      ("chunks", chunks), ("parts", parts), ("panels", panels), ("tiles", tiles),
+      ("tilesPerItem", tiling.tilesPerItem), ("panelsPerItem", tiling.panelsPerItem), ("rows", step.m),
+      ("columns", step.n), ("depth", step.k), ("depthBlock", tiling.depthBlock), ("panelStride", panelStride),
+    ] {
+      template[name] = builder.number(value)
+    }
+    // One of the strides of A is 1; the compiler should know which.
+    template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
+    template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
+    template["bStride"] = right.rowStride == panelWidth ? String(panelWidth) : builder.number(right.rowStride)
+    batchOffsets(left, right, step.batch, &template, &builder)
+    epilogue(step, &template, &builder)
+    builder.append(template)
+    launch(
+      builder, groups: step.batch.elementCount * parts * chunks, detail: detail(step), flops: flops(step),
+      bytes: bytes(step))
+  }
+
+  /// A few rows times a matrix that lies column by column: scalar products of rows in memory.
+  private mutating func lowerDot(_ step: Matmul, _ left: Matrix, _ right: Matrix) {
+    let lane = step.dtype.lane
+    let vectors = (step.n + width - 1) / width
+    // A work-item has some ten thousand numbers to read, if eight of them still find work.
+    let spread = max(1, vectors * step.batch.elementCount / 8)
+    let vectorsPerItem = max(1, min(spread, 16384 / (step.k * width)))
+    let chunks = (vectors + vectorsPerItem - 1) / vectorsPerItem
+
+    var builder = KernelBuilder(family: "matmul_dot", target: target, isLarge: true)
+    var template = KernelTemplate("matmul/dot.cl")
+    template["A"] = builder.pointer(step.dtype.storage, slot: left.slot)
+    template["B"] = builder.pointer(step.dtype.storage, slot: right.slot)
+    template["V"] = lane.vector
+    template["lane"] = lane.suffix
+    template["dtype"] = step.dtype.description
+    template["zero"] = Scalar.integer(0).text(lane)
+    template["index"] = builder.index
+    for (name, value) in [
+      ("chunks", chunks), ("vectorsPerItem", vectorsPerItem), ("vectors", vectors), ("rows", step.m),
+      ("columns", step.n), ("depth", step.k), ("rowStride", left.rowStride), ("columnStride", right.columnStride),
+    ] {
+      template[name] = builder.number(value)
+    }
+    batchOffsets(left, right, step.batch, &template, &builder)
+    epilogue(step, &template, &builder)
+    builder.append(template)
+    launch(
+      builder, groups: step.batch.elementCount * chunks, detail: detail(step), flops: flops(step), bytes: bytes(step))
+  }
+
+  /// Copies a matrix into panels in the workspace, from byte `workspace` on; one copy for all batches
+  /// that share it.
+  private mutating func pack(
+    _ matrix: Matrix, _ step: Matmul, rows: Int, columns: Int, panel: Int, _ workspace: inout Int
+  ) -> Matrix {
+    let lane = step.dtype.lane
+    let panels = (columns + panel - 1) / panel
+    let distinct = step.batch.indices.filter { step.batch[$0] > 1 && matrix.batch[$0] != 0 }
+    let extents = Shape(distinct.map { step.batch[$0] })
+    let layout = Layout(shape: extents, strides: Shape(distinct.map { matrix.batch[$0] }))
+    let isTurned = matrix.columnStride != 1 && matrix.rowStride == 1
+    let rowsPerItem = max(width, min((rows + width - 1) / width * width, 8192 / panel / width * width))
+    let chunks = (rows + rowsPerItem - 1) / rowsPerItem
+
+    var builder = KernelBuilder(family: "matmul_pack", target: target, isLarge: true)
+    var template = KernelTemplate(isTurned ? "matmul/pack_transposed.cl" : "matmul/pack.cl")
+    let source = builder.pointer(step.dtype.storage, slot: matrix.slot)
+    let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["index"] = builder.index
+    template["V"] = lane.vector
+    template["lane"] = lane.suffix
+    template["zero"] = Scalar.integer(0).text(lane)
+    template["chunks"] = builder.number(chunks)
+    template["panels"] = builder.number(panels)
+    template["rows"] = builder.number(rows)
+    template["rowsPerItem"] = builder.number(rowsPerItem)
+    template["columns"] = builder.number(columns)
+    template["width"] = builder.number(panel)
+    template["target"] = "\(target) + \(builder.number(workspace / lane.dtype.byteCount))"
+    let base = builder.number(matrix.offset)
+    let walk = BoundWalk(Walk([layout], shape: extents, axes: 0..<extents.rank), &builder)
+    var offset = ""
+    template["BATCH"] = builder.captured { builder in
+      offset = walk.offsets(at: "batch", bases: [base], &builder)[0]
+    }
+    if isTurned {
+      template["T"] = lane.scalar
+      template["dtype"] = step.dtype.description
+      template["source"] = source
+      template["offset"] = offset
+      template["columnStride"] = builder.number(matrix.columnStride)
+    } else {
+      let strides = [matrix.rowStride, matrix.columnStride].map { builder.number($0) }
+      template["LOAD"] =
+        "GATHER_\(step.dtype)(\(source), \(offset) + row * \(strides[0]) + first * \(strides[1]), \(strides[1]), count)"
+    }
+    builder.append(template)
+    let count = extents.elementCount * panels * rows * panel
+    launch(
+      builder, groups: extents.elementCount * panels * chunks, detail: "matmul pack \(rows)x\(columns)",
+      bytes: Double(count * (lane.dtype.byteCount + step.dtype.byteCount)))
+
+    var packed = Matrix(
+      slot: slots.workspace, offset: workspace / lane.dtype.byteCount,
+      batch: [Int](repeating: 0, count: step.batch.rank), rowStride: panel, columnStride: 1)
+    for (axis, stride) in zip(distinct, extents.contiguousStrides) {
+      packed.batch[axis] = stride * panels * rows * panel
+    }
+    workspace += (count * lane.dtype.byteCount + 255) / 256 * 256
+    return packed
+  }
+}
