@@ -55,6 +55,9 @@ static const char matmul_pack_transposed[] = {
 static const char matmul_dot[] = {
 #embed "matmul/dot.cl" suffix(, 0)
 };
+static const char matmul_segment[] = {
+#embed "matmul/segment.cl" suffix(, 0)
+};
 static const char matmul_vector[] = {
 #embed "matmul/vector.cl" suffix(, 0)
 };
@@ -72,6 +75,24 @@ static const char convolution_vector[] = {
 };
 static const char convolution_gradient[] = {
 #embed "convolution/gradient.cl" suffix(, 0)
+};
+static const char convolution_pixel_tile[] = {
+#embed "convolution/pixel_tile.cl" suffix(, 0)
+};
+static const char convolution_pixel_tap[] = {
+#embed "convolution/pixel_tap.cl" suffix(, 0)
+};
+static const char convolution_pixel_gradient[] = {
+#embed "convolution/pixel_gradient.cl" suffix(, 0)
+};
+static const char convolution_turn_weights[] = {
+#embed "convolution/turn_weights.cl" suffix(, 0)
+};
+static const char convolution_weight_sums[] = {
+#embed "convolution/weight_sums.cl" suffix(, 0)
+};
+static const char copy_turn[] = {
+#embed "copy/turn.cl" suffix(, 0)
 };
 static const char pooling_window[] = {
 #embed "pooling/window.cl" suffix(, 0)
@@ -164,12 +185,19 @@ static const struct {
     {"matmul/pack.cl", matmul_pack},
     {"matmul/pack_transposed.cl", matmul_pack_transposed},
     {"matmul/dot.cl", matmul_dot},
+    {"matmul/segment.cl", matmul_segment},
     {"matmul/vector.cl", matmul_vector},
     {"matmul/tiled.cl", matmul_tiled},
     {"convolution/image.cl", convolution_image},
     {"convolution/weights.cl", convolution_weights},
     {"convolution/vector.cl", convolution_vector},
     {"convolution/gradient.cl", convolution_gradient},
+    {"convolution/pixel_tile.cl", convolution_pixel_tile},
+    {"convolution/pixel_tap.cl", convolution_pixel_tap},
+    {"convolution/pixel_gradient.cl", convolution_pixel_gradient},
+    {"convolution/turn_weights.cl", convolution_turn_weights},
+    {"convolution/weight_sums.cl", convolution_weight_sums},
+    {"copy/turn.cl", copy_turn},
     {"pooling/window.cl", pooling_window},
     {"pooling/tap.cl", pooling_tap},
     {"pooling/scatter.cl", pooling_scatter},

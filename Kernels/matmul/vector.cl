@@ -1,12 +1,14 @@
 // A product by tiles of $tileRows rows and $vectors registers of columns, kept in registers: for each k,
 // every element of a column of A times a row of the panel of B.
 //
-//            ┌ panel ┐            A is read in place, from a pointer for each row of the tile.
-//   k  ────  │ b0 b1 │            B is packed in panels, or has rows of whole panels.
-//   m │ a →  │ c0 c1 │            Rows past the last repeat it and are not stored.
+//            ┌ panel ┐            A is read in place, from a pointer for each row of the tile and each
+//   k  ────  │ b0 b1 │            segment of terms: a part of the row or, where the rows are the windows
+//   m │ a →  │ c0 c1 │            of an image, the channels of one pixel.
+//                                 B is packed in panels, or has rows of whole panels.
 //
-// One work-item computes some tiles below each other in some panels, $depthBlock terms of all of them at
-// a time: what it reads again stays in a cache. Sums that go on wait in `stage`.
+// Rows past the last repeat it and are not stored. One work-item computes some tiles below each other in
+// some panels, $segmentsPerBlock segments of all of them at a time: what it reads again stays in a cache.
+// Sums that go on wait in `stage`.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;
@@ -16,58 +18,58 @@ $BATCH
 const $index lastTile = SMALLER((chunk + 1) * $tilesPerItem, $tiles);
 const $index lastPanel = SMALLER((part + 1) * $panelsPerItem, $panels);
 $T stage[$stageTiles * $tileRows * $vectors * WIDTH];
-$index start = 0;
+$index begin = 0;
 do {
-  const $index span = SMALLER($depth - start, $depthBlock);
-  const int isLast = start + span == $depth;
+  const $index end = SMALLER(begin + $segmentsPerBlock, $segments);
   $T *held = stage;
   for ($index panel = part * $panelsPerItem; panel < lastPanel; panel += 1) {
     for ($index tile = chunk * $tilesPerItem; tile < lastTile; tile += 1) {
       const $index first = tile * $tileRows;
-      GLOBAL const $T *left[$tileRows];
+      $TILE
       $V sums[$tileRows][$vectors];
       UNROLL for (int m = 0; m < $tileRows; m += 1) {
-        left[m] = $A + $leftOffset + SMALLER(first + m, $rows - 1) * $rowStride + start * $kStride;
         UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
       }
-      if (start > 0) {
+      if (begin > 0) {
         UNROLL for (int m = 0; m < $tileRows; m += 1) {
           UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + (m * $vectors + v) * WIDTH);
         }
       }
-      GLOBAL const $T *row = $B + $rightOffset + panel * $panelStride + start * $bStride;
-      for ($index k = 0; k < span; k += 1) {
-        $V b[$vectors];
-        UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = VLOAD(row + v * WIDTH);
-        UNROLL for (int m = 0; m < $tileRows; m += 1) {
-          const $V a = ($V)(left[m][k * $kStride]);
-          UNROLL for (int v = 0; v < $vectors; v += 1) {
-            sums[m][v] = ACCUMULATE_$lane(a, b[v], sums[m][v]);
+      GLOBAL const $T *row = $B + $rightOffset + panel * $panelStride + begin * $terms * $bStride;
+      for ($index segment = begin; segment < end; segment += 1) {
+        GLOBAL const $T *left[$tileRows];
+        $LEFT
+        for ($index k = 0; k < span; k += 1) {
+          $V b[$vectors];
+          UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = VLOAD(row + v * WIDTH);
+          UNROLL for (int m = 0; m < $tileRows; m += 1) {
+            const $V a = ($V)(left[m][k * $kStride]);
+            UNROLL for (int v = 0; v < $vectors; v += 1) {
+              sums[m][v] = ACCUMULATE_$lane(a, b[v], sums[m][v]);
+            }
           }
+          row += $bStride;
         }
-        row += $bStride;
       }
       UNROLL for (int m = 0; m < $tileRows; m += 1) {
         UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], held + (m * $vectors + v) * WIDTH);
       }
-      if (!isLast) {
-        held += $tileRows * $vectors * WIDTH;
-        continue;
-      }
-      const int height = (int)SMALLER($rows - first, ($index)$tileRows);
-      for (int m = 0; m < height; m += 1) {
-        const $index output = batch * $rows + first + m;
-        $ROW
-        for (int v = 0; v < $vectors; v += 1) {
-          const $index column = (panel * $vectors + v) * WIDTH;
-          const int count = (int)SMALLER($columns - column, ($index)WIDTH);
-          if (count <= 0) break;
-          const $V core = VLOAD(held + (m * $vectors + v) * WIDTH);
-          $EPILOGUE
+      if (end == $segments) {
+        const int height = (int)SMALLER($rows - first, ($index)$tileRows);
+        for (int m = 0; m < height; m += 1) {
+          $PLACE
+          $ROW
+          for (int v = 0; v < $vectors; v += 1) {
+            const $index column = (panel * $vectors + v) * WIDTH;
+            const int count = (int)SMALLER($columns - column, ($index)WIDTH);
+            if (count <= 0) break;
+            const $V core = VLOAD(held + (m * $vectors + v) * WIDTH);
+            $EPILOGUE
+          }
         }
       }
-      if (start > 0) held += $tileRows * $vectors * WIDTH;
+      if ($segments > $segmentsPerBlock) held += $tileRows * $vectors * WIDTH;
     }
   }
-  start += span;
-} while (start < $depth);
+  begin = end;
+} while (begin < $segments);

@@ -30,6 +30,19 @@ import Testing
     geometry(1, 2, 3, size: SIMD3(1, 5, 5), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 3, 3)),
   ]
 
+  /// For images with channels last: padding, strides that leave grids without a tap, more taps and channels than a
+  /// block and a work-item take.
+  nonisolated static let pixels: [ConvolutionGeometry] = [
+    geometry(2, 16, 20, size: SIMD3(1, 7, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
+    geometry(
+      1, 20, 33, size: SIMD3(1, 9, 8), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 3), padding: SIMD3(0, 1, 2),
+      dilation: SIMD3(1, 2, 1), extra: SIMD3(0, 1, 0)),
+    geometry(1, 17, 16, size: SIMD3(1, 5, 5), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
+    geometry(1, 470, 32, size: SIMD3(1, 4, 4), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
+    geometry(1, 800, 17, size: SIMD3(1, 2, 3), kernel: SIMD3(1, 1, 2)),
+    geometry(16, 3, 18, size: SIMD3(1, 20, 22), kernel: SIMD3(1, 5, 3), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 2, 1)),
+  ]
+
   /// Calls `body` with the offsets in x, w and y of each product of a convolution.
   private func products(_ g: ConvolutionGeometry, _ body: (Int, Int, Int) -> Void) {
     let (x, y) = (g.inputChannels / g.groups, g.outputChannels / g.groups)
@@ -68,8 +81,27 @@ import Testing
     try check(Self.geometries[3], pass, dtype, tolerance: 0x1p-22)
   }
 
+  @Test(arguments: Harness.isSimulator ? 0..<3 : 0..<6, Convolution.Pass.allCases)
+  func channelsLast(_ index: Int, _ pass: Convolution.Pass) throws {
+    try check(Self.pixels[index], pass, .float32, order: .channelsLast, tolerance: 0x1p-20)
+  }
+
+  @Test(arguments: [DType.float16, .float64], Convolution.Pass.allCases)
+  func channelsLast(_ dtype: DType, _ pass: Convolution.Pass) throws {
+    try check(Self.pixels[1], pass, dtype, order: .channelsLast, tolerance: 0x1p-22)
+  }
+
+  /// The same elements with the channels behind the pixels.
+  private func reordered(_ values: [Double], channels: Int, pixels: Int) -> [Double] {
+    values.indices.map { place in
+      let (image, pixel, channel) = (place / (channels * pixels), place / channels % pixels, place % channels)
+      return values[(image * channels + channel) * pixels + pixel]
+    }
+  }
+
   private func check(
-    _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, tolerance: Double
+    _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, order: Convolution.Order = .channelsFirst,
+    tolerance: Double
   ) throws {
     var numbers = Numbers(seed: 3)
     let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
@@ -77,12 +109,12 @@ import Testing
     let wCount = g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct
     let (x, y, w) = (numbers.array(xCount), numbers.array(yCount), numbers.array(wCount))
     let spatial = [g.input.x, g.input.y, g.input.z]
-    let (left, right, domain): ([Double], [Double], Shape) =
+    let domain =
       switch pass {
-      case .output: (x, w, Shape([g.batch, g.outputChannels, g.output.x, g.output.y, g.output.z]))
-      case .inputGradient: (y, w, Shape([g.batch, g.inputChannels] + spatial))
+      case .output: Shape([g.batch, g.outputChannels, g.output.x, g.output.y, g.output.z])
+      case .inputGradient: Shape([g.batch, g.inputChannels] + spatial)
       case .weightGradient:
-        (x, y, Shape([g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]))
+        Shape([g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z])
       }
     var expected = [Double](repeating: 0, count: domain.elementCount)
     var sizes = expected
@@ -96,25 +128,36 @@ import Testing
       expected[place] += term
       sizes[place] += abs(term)
     }
-    for (kernelClass, device) in Harness.devices {
+    let isLast = order == .channelsLast
+    func placed(_ values: [Double], _ channels: Int, _ pixels: Int) -> [Double] {
+      isLast ? reordered(values, channels: channels, pixels: pixels) : values
+    }
+    let xPlaced = placed(x, g.inputChannels, g.input.wrappedProduct)
+    let yPlaced = placed(y, g.outputChannels, g.output.wrappedProduct)
+    for (kernelClass, device) in Harness.devices where !isLast || kernelClass == .cpu {
       var builder = PlanBuilder()
-      let leftValue = builder.input(left, dtype)
-      let rightValue = builder.input(right, dtype)
+      let leftValue = builder.input(pass == .inputGradient ? yPlaced : xPlaced, dtype)
+      let rightValue = builder.input(pass == .weightGradient ? yPlaced : w, dtype)
       // A bias for each channel (or row of weights), and a result with its axes in another order.
       let channels = domain[pass == .weightGradient ? 0 : 1]
       let bias = numbers.array(channels)
       let biasValue = builder.input(bias, dtype.lane.dtype)
       let result = builder.output(domain.elementCount, dtype.lane.dtype)
-      var biasLayout = Layout(shape: domain, strides: Shape(repeating: 0, count: 5))
-      biasLayout.strides[pass == .weightGradient ? 0 : 1] = 1
-      let operand = Operand(value: result, layout: Layout(contiguous: domain))
+      let isImage = pass != .weightGradient
+      let laid = isLast && isImage ? Shape([domain[0], domain[2], domain[3], domain[4], domain[1]]) : domain
+      var biasLayout = Layout(shape: laid, strides: Shape(repeating: 0, count: 5))
+      biasLayout.strides[isImage ? (isLast ? 4 : 1) : 0] = 1
+      let operand = Operand(value: result, layout: Layout(contiguous: laid))
       builder.step(
         .convolution(
           Convolution(
-            pass: pass, geometry: g, left: leftValue, right: rightValue, dtype: dtype,
+            pass: pass, geometry: g, order: order, left: leftValue, right: rightValue, dtype: dtype,
             epilogue: epilogue(
-              dtype.lane, operand, domain: domain, bias: Operand(value: biasValue, layout: biasLayout)))))
-      let output = try builder.results(on: device)[0]
+              dtype.lane, operand, domain: laid, bias: Operand(value: biasValue, layout: biasLayout)))))
+      let raw = try builder.results(on: device)[0]
+      // Back to channels first: pixels and channels change their parts.
+      let pixels = domain[2] * domain[3] * domain[4]
+      let output = isLast && isImage ? reordered(raw, channels: pixels, pixels: domain[1]) : raw
       let inner = domain.elementCount / (pass == .weightGradient ? domain[0] : domain[0] * domain[1])
       var worst = 0.0
       for place in expected.indices {

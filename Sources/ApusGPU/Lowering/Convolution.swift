@@ -4,6 +4,7 @@ extension PlanLowering {
   mutating func lower(_ step: Convolution) {
     guard step.epilogue.binding.domain.elementCount > 0 else { return }
     guard isCPU else { return lowerTiled(step) }
+    guard step.order == .channelsFirst else { return lowerPixels(step) }
     switch step.pass {
     case .output, .inputGradient: lowerPlanes(step)
     case .weightGradient: lowerWeightGradient(step)

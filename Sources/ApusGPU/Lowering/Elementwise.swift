@@ -29,14 +29,21 @@ extension PlanLowering {
   var elementsPerGroup: Int { isCPU ? 8192 : 1024 }
 
   mutating func lower(_ step: Elementwise) {
+    lower(step.program, step.segments.map { (bind(step.program, $0), $0.domain) })
+  }
+
+  /// A program over several domains, each with arrays of its own.
+  mutating func lower(_ program: Program, _ bindings: [(bound: BoundProgram, domain: Shape)]) {
     var groups: [[Int]: [Segment]] = [:]
     var order: [[Int]] = []
-    for binding in step.segments where binding.domain.elementCount > 0 {
-      let bound = bind(step.program, binding)
-      var rows = Walk(bound.layouts, shape: binding.domain, axes: 0..<binding.domain.rank)
+    for (bound, domain) in bindings where domain.elementCount > 0 {
+      var rows = Walk(bound.layouts, shape: domain, axes: 0..<domain.rank)
       let columns = rows.removeLast()
-      let segment = Segment(
-        bound: bound, rows: rows, columns: columns, elementCount: binding.domain.elementCount)
+      let segment = Segment(bound: bound, rows: rows, columns: columns, elementCount: domain.elementCount)
+      if isCPU, let axis = program.turnedAxis(rows, columns) {
+        launchTurned(program.outputs[0].dtype, bound, rows, columns, axis: axis)
+        continue
+      }
       if groups[segment.signature] == nil { order.append(segment.signature) }
       groups[segment.signature, default: []].append(segment)
     }
@@ -45,7 +52,7 @@ extension PlanLowering {
       let pointers = max(segments[0].bound.layouts.count, 1)
       let size = segments.count == 1 ? 1 : max(1, min(Self.segmentLimit, Self.pointerLimit / pointers))
       for start in stride(from: 0, to: segments.count, by: size) {
-        launch(step.program, Array(segments[start..<min(start + size, segments.count)]), size: size)
+        launch(program, Array(segments[start..<min(start + size, segments.count)]), size: size)
       }
     }
   }

@@ -2,57 +2,89 @@ import ApusDevice
 
 /// How a product is cut into tiles and work-items for `Kernels/matmul/vector.cl`.
 struct VectorTiling {
-  /// Rows and registers of a tile.
-  var rows: Int
-  var vectors: Int
-  /// Terms that are added for all tiles of a work-item before the next are.
-  var depthBlock: Int
-  var tilesPerItem = 1
-  var panelsPerItem = 1
+  /// The sizes of the product: rows, columns, and segments of terms.
+  let m, n, segments, terms: Int
+  /// Rows and registers of a tile, and its columns.
+  let rows, vectors, width: Int
+  /// Segments that are added for all tiles of a work-item before the next are.
+  var segmentsPerBlock: Int
+  private(set) var tilesPerItem = 1
+  private(set) var panelsPerItem = 1
 
   /// The most tiles whose sums a work-item keeps between blocks of terms.
   static let stageTiles = 64
 
+  /// Tiles of which as few rows and columns as possible lie past the end: what their products cost, and the packing
+  /// of a right factor that only tiles of another width could read in place.
+  init(
+    m: Int, n: Int, segments: Int, terms: Int, lane: Lane, registerWidth: Int, canReadInPlace: Bool = false
+  ) {
+    let isWide = lane == .int64 || lane == .float64
+    func cost(_ rows: Int, _ vectors: Int) -> Int {
+      let panel = vectors * registerWidth
+      let tiles = (m + rows - 1) / rows * ((n + panel - 1) / panel)
+      let packing = canReadInPlace && n % panel == 0 ? 0 : 42 * n
+      return tiles * (max(rows * vectors, rows + vectors) + 2) * registerWidth + packing
+    }
+    let shapes = m == 1 ? [(1, 8)] : [(12, 2), (8, 3), (6, 4), (4, 4), (12, 1)]
+    let best = shapes.min { cost($0.0, $0.1) < cost($1.0, $1.1) }!
+    (self.m, self.n, self.segments, self.terms) = (m, n, segments, terms)
+    rows = best.0
+    vectors = isWide ? max(1, best.1 / 2) : best.1
+    width = vectors * registerWidth
+    segmentsPerBlock = max(1, segments)
+  }
+
+  /// The tiles of another product, for panels of the same width.
+  init(m: Int, n: Int, segments: Int, terms: Int, like model: VectorTiling) {
+    (self.m, self.n, self.segments, self.terms) = (m, n, segments, terms)
+    (rows, vectors, width) = (model.rows, model.vectors, model.width)
+    segmentsPerBlock = max(1, segments)
+  }
+
+  var tiles: Int { (m + rows - 1) / rows }
+  var panels: Int { (n + width - 1) / width }
+  var chunks: Int { (tiles + tilesPerItem - 1) / tilesPerItem }
+  var parts: Int { (panels + panelsPerItem - 1) / panelsPerItem }
+
   /// Deals tiles out to work-items: as large pieces as caches hold, but enough of them for the cores. Where only a
   /// block of terms is read at a time, it is the tiles beside each other that share what a cache fetches.
-  mutating func deal(tiles: Int, panels: Int, batch: Int, width: Int, depth: Int) {
-    let isBlocked = depthBlock < depth
+  /// - Parameter bytesPerTile: what of the left factor a tile reads in a block.
+  mutating func deal(batch: Int, bytesPerTile: Int) {
+    let isBlocked = segmentsPerBlock < segments
     // The rows that every panel meets again stay in the second-level cache.
     let held = 1 << 19
-    tilesPerItem = max(1, min(tiles, isBlocked ? 21 : 8, held / max(1, rows * depthBlock * 4)))
-    panelsPerItem = min(panels, isBlocked ? Self.stageTiles / tilesPerItem : 16)
-    func items() -> Int {
-      batch * ((tiles + tilesPerItem - 1) / tilesPerItem) * ((panels + panelsPerItem - 1) / panelsPerItem)
-    }
-    func work() -> Int { 2 * rows * width * max(depth, 1) * tilesPerItem * panelsPerItem }
-    while work() > 1_000_000 {
-      if panelsPerItem > 1, items() < 32 {
+    tilesPerItem = max(1, min(tiles, isBlocked ? 21 : 8, held / max(1, bytesPerTile)))
+    panelsPerItem = max(1, min(panels, isBlocked ? Self.stageTiles / tilesPerItem : 16))
+    let flops = 2 * rows * width * max(segments * terms, 1)
+    while flops * tilesPerItem * panelsPerItem > 1_000_000 {
+      let items = batch * chunks * parts
+      if panelsPerItem > 1, items < 32 {
         panelsPerItem = (panelsPerItem + 1) / 2
-      } else if tilesPerItem > 1, items() < (isBlocked ? 4 : 32) {
+      } else if tilesPerItem > 1, items < (isBlocked ? 4 : 32) {
         tilesPerItem = (tilesPerItem + 1) / 2
       } else {
         break
       }
     }
   }
+
+  /// Fills what `Kernels/matmul/vector.cl` asks for of the sizes.
+  func fill(_ template: inout KernelTemplate, _ builder: inout KernelBuilder) {
+    template["tileRows"] = String(rows)
+    template["vectors"] = String(vectors)
+    template["stageTiles"] = String(Self.stageTiles)
+    for (name, value) in [
+      ("chunks", chunks), ("parts", parts), ("panels", panels), ("tiles", tiles), ("tilesPerItem", tilesPerItem),
+      ("panelsPerItem", panelsPerItem), ("rows", m), ("columns", n), ("segments", segments), ("terms", terms),
+      ("segmentsPerBlock", segmentsPerBlock),
+    ] {
+      template[name] = builder.number(value)
+    }
+  }
 }
 
 extension PlanLowering {
-  /// Tiles of which as few rows and columns as possible lie past the end: what their products cost, and the
-  /// packing of a right factor that only tiles of another width could read in place.
-  private func tiling(_ step: Matmul, canReadInPlace: Bool) -> VectorTiling {
-    let isWide = step.dtype.lane == .int64 || step.dtype.lane == .float64
-    let shapes = step.m == 1 ? [(1, 8)] : [(12, 2), (8, 3), (6, 4), (4, 4), (12, 1)]
-    func cost(_ rows: Int, _ vectors: Int) -> Int {
-      let panel = vectors * width
-      let tiles = (step.m + rows - 1) / rows * ((step.n + panel - 1) / panel)
-      let packing = canReadInPlace && step.n % panel == 0 ? 0 : 42 * step.n
-      return tiles * (max(rows * vectors, rows + vectors) + 2) * width + packing
-    }
-    let best = shapes.min { cost($0.0, $0.1) < cost($1.0, $1.1) }!
-    return VectorTiling(rows: best.0, vectors: isWide ? max(1, best.1 / 2) : best.1, depthBlock: 2048)
-  }
-
   mutating func lowerVector(_ step: Matmul) {
     let lane = step.dtype.lane
     let rank = step.batch.rank
@@ -63,28 +95,26 @@ extension PlanLowering {
     }
     let isConverted = lane.dtype != step.dtype
     let isInOrder = !isConverted && right.columnStride == 1
-    var tiling = tiling(step, canReadInPlace: isInOrder && step.m <= 48)
-    let panelWidth = tiling.vectors * width
-    let panels = (step.n + panelWidth - 1) / panelWidth
+    // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time.
+    let block = left.columnStride != 1 && step.k > 384 ? 256 : min(2048, step.k)
+    let segments = block == 0 ? 0 : (step.k + block - 1) / block
+    var tiling = VectorTiling(
+      m: step.m, n: step.n, segments: segments, terms: block, lane: lane, registerWidth: width,
+      canReadInPlace: isInOrder && step.m <= 48)
+    tiling.segmentsPerBlock = 1
+    tiling.deal(batch: step.batch.elementCount, bytesPerTile: tiling.rows * block * lane.dtype.byteCount)
     var workspace = 0
     if isConverted {
       left = pack(left, step, rows: step.m, columns: step.k, panel: (step.k + width - 1) / width * width, &workspace)
     }
     // Rows that begin a multiple of a page apart fall into the same places of a cache.
-    let isSmall = step.k * panelWidth * 4 <= 1 << 17 && (right.rowStride * 4) % 4096 != 0
-    var panelStride = panelWidth
-    if !isInOrder || step.n % panelWidth != 0 || (!isSmall && step.m > 48) {
-      right = pack(right, step, rows: step.k, columns: step.n, panel: panelWidth, &workspace)
-      panelStride = step.k * panelWidth
+    let isSmall = step.k * tiling.width * 4 <= 1 << 17 && (right.rowStride * 4) % 4096 != 0
+    var panelStride = tiling.width
+    if !isInOrder || step.n % tiling.width != 0 || (!isSmall && step.m > 48) {
+      right = pack(right, step, rows: step.k, columns: step.n, panel: tiling.width, &workspace)
+      panelStride = step.k * tiling.width
     }
     needWorkspace(workspace)
-    // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time.
-    if left.columnStride != 1 { tiling.depthBlock = step.k <= 384 ? step.k : 256 }
-    tiling.depthBlock = max(1, min(tiling.depthBlock, step.k))
-    let tiles = (step.m + tiling.rows - 1) / tiling.rows
-    tiling.deal(tiles: tiles, panels: panels, batch: step.batch.elementCount, width: panelWidth, depth: step.k)
-    let chunks = (tiles + tiling.tilesPerItem - 1) / tiling.tilesPerItem
-    let parts = (panels + tiling.panelsPerItem - 1) / tiling.panelsPerItem
 
     var builder = KernelBuilder(family: "matmul_vector", target: target, isLarge: true)
     var template = KernelTemplate("matmul/vector.cl")
@@ -95,26 +125,22 @@ extension PlanLowering {
     template["lane"] = lane.suffix
     template["zero"] = Scalar.integer(0).text(lane)
     template["index"] = builder.index
-    template["tileRows"] = String(tiling.rows)
-    template["vectors"] = String(tiling.vectors)
-    template["stageTiles"] = String(VectorTiling.stageTiles)
-    for (name, value) in [
-      ("chunks", chunks), ("parts", parts), ("panels", panels), ("tiles", tiles),
-      ("tilesPerItem", tiling.tilesPerItem), ("panelsPerItem", tiling.panelsPerItem), ("rows", step.m),
-      ("columns", step.n), ("depth", step.k), ("depthBlock", tiling.depthBlock), ("panelStride", panelStride),
-    ] {
-      template[name] = builder.number(value)
-    }
+    tiling.fill(&template, &builder)
+    template["depth"] = builder.number(step.k)
+    template["panelStride"] = builder.number(panelStride)
     // One of the strides of A is 1; the compiler should know which.
     template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
     template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
-    template["bStride"] = right.rowStride == panelWidth ? String(panelWidth) : builder.number(right.rowStride)
+    template["bStride"] = right.rowStride == tiling.width ? String(tiling.width) : builder.number(right.rowStride)
     batchOffsets(left, right, step.batch, &template, &builder)
+    template["TILE"] = ""
+    template["LEFT"] = template.with(file: "matmul/segment.cl").text
+    template["PLACE"] = "const \(builder.index) output = batch * \(template["rows"]!) + first + m;"
     epilogue(step, &template, &builder)
     builder.append(template)
     launch(
-      builder, groups: step.batch.elementCount * parts * chunks, detail: detail(step), flops: flops(step),
-      bytes: bytes(step))
+      builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks, detail: detail(step),
+      flops: flops(step), bytes: bytes(step))
   }
 
   /// A few rows times a matrix that lies column by column: scalar products of rows in memory.

@@ -142,6 +142,13 @@ extension KernelTemplate {
 // MARK: - Epilogues
 
 extension PlanLowering {
+  /// Whether all that an epilogue reads and writes lies in order along the axes from `first` on.
+  func canMerge(_ epilogue: Epilogue, from first: Int) -> Bool {
+    let bound = bind(epilogue.program, epilogue.binding)
+    let domain = epilogue.binding.domain
+    return Walk(bound.layouts, shape: domain, axes: first..<domain.rank).rank <= 1
+  }
+
   /// Fills `$ROW` and `$EPILOGUE` of a template whose text knows `output`, the row-major number over the
   /// axes that number rows, and `column` and `count` along the others.
   ///
@@ -157,9 +164,8 @@ extension PlanLowering {
     let domain = epilogue.binding.domain
     var first = domain.rank - 1
     var inner = Walk(bound.layouts, shape: domain, axes: first..<domain.rank)
-    if let mergingFrom {
-      let merged = Walk(bound.layouts, shape: domain, axes: mergingFrom..<domain.rank)
-      if merged.rank <= 1 { (first, inner) = (mergingFrom, merged) }
+    if let mergingFrom, canMerge(epilogue, from: mergingFrom) {
+      (first, inner) = (mergingFrom, Walk(bound.layouts, shape: domain, axes: mergingFrom..<domain.rank))
     }
     let columns = inner.removeLast()
     let rows = Walk(bound.layouts, shape: domain, axes: 0..<first)

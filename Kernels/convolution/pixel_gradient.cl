@@ -1,0 +1,86 @@
+// The gradient of the weights over images with channels last: for each tap and channel of x, and each
+// channel of y, the sum over pixels of their products:
+//
+//              ┌ panel of y ┐
+//   pixel ───  │  b0   b1   │     A tile is $tileRows channels of x at one tap by one panel; the pixels that
+//   c │ x →    │ sums       │     a tap meets outside of the image are left out.
+//
+// One work-item adds up some rows of pixels for some tiles, a block of rows that stays in a cache at a time;
+// sums wait in `stage` and are written to target [part, tap, channel, $width · panels].
+$index rest = GROUP_ID();
+const $index panel = rest % $panels;
+rest = rest / $panels;
+const $index tapBlock = rest % $tapBlocks;
+rest = rest / $tapBlocks;
+const $index channelBlock = rest % $channelBlocks;
+const $index part = rest / $channelBlocks;
+const $index lastTap = SMALLER((tapBlock + 1) * $tapsPerItem, $taps);
+const $index lastChannel = SMALLER((channelBlock + 1) * $channelsPerItem, $channels);
+const $index firstRow = part * $rowsPerPart;
+const $index lastRow = SMALLER(firstRow + $rowsPerPart, $rows);
+$T stage[$stageTiles * $tileRows * $vectors * WIDTH];
+for ($index block = firstRow; block < lastRow; block += $rowsPerBlock) {
+  const $index stop = SMALLER(block + $rowsPerBlock, lastRow);
+  const $index firstImage = block / $gridHeight;
+  const $index firstLine = block - firstImage * $gridHeight;
+  $T *held = stage;
+  for ($index tap = tapBlock * $tapsPerItem; tap < lastTap; tap += 1) {
+    GLOBAL const i64 *where = geometry + $tapTable + 4 * tap;
+    const $index tapDown = where[0];
+    const $index from = where[2];
+    const $index until = where[3];
+    for ($index channel = channelBlock * $channelsPerItem; channel < lastChannel; channel += $tileRows) {
+      $V sums[$tileRows][$vectors];
+      UNROLL for (int m = 0; m < $tileRows; m += 1) {
+        UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
+      }
+      if (block > firstRow) {
+        UNROLL for (int m = 0; m < $tileRows; m += 1) {
+          UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + (m * $vectors + v) * WIDTH);
+        }
+      }
+      GLOBAL const $T *image = $x + firstImage * $imageHeight * $imageWidth * $channels + channel +
+                               (from * $stepAcross + where[1]) * $channels;
+      GLOBAL const $T *gradient = $y + (block * $gridWidth + from) * $columns + panel * $vectors * WIDTH;
+      $index line = firstLine;
+      for ($index row = block; row < stop; row += 1) {
+        const $index imageLine = line * $stepDown + tapDown;
+        if (imageLine >= 0 && imageLine < $imageHeight) {
+          GLOBAL const $T *left = image + imageLine * $imageWidth * $channels;
+          GLOBAL const $T *right = gradient;
+          for ($index i = from; i < until; i += 1) {
+            $V b[$vectors];
+            UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = VLOAD(right + v * WIDTH);
+            UNROLL for (int m = 0; m < $tileRows; m += 1) {
+              const $V a = ($V)(left[m]);
+              UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = ACCUMULATE_$lane(a, b[v], sums[m][v]);
+            }
+            left += $stepAcross * $channels;
+            right += $columns;
+          }
+        }
+        gradient += $gridWidth * $columns;
+        line += 1;
+        if (line == $gridHeight) {
+          line = 0;
+          image += $imageHeight * $imageWidth * $channels;
+        }
+      }
+      UNROLL for (int m = 0; m < $tileRows; m += 1) {
+        UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], held + (m * $vectors + v) * WIDTH);
+      }
+      held += $tileRows * $vectors * WIDTH;
+    }
+  }
+}
+const $T *held = stage;
+for ($index tap = tapBlock * $tapsPerItem; tap < lastTap; tap += 1) {
+  for ($index channel = channelBlock * $channelsPerItem; channel < lastChannel; channel += $tileRows) {
+    const int height = (int)SMALLER(lastChannel - channel, ($index)$tileRows);
+    for (int m = 0; m < height; m += 1) {
+      GLOBAL $T *to = $target + (((part * $taps + tap) * $channels + channel + m) * $panels + panel) * $vectors * WIDTH;
+      for (int v = 0; v < $vectors; v += 1) VSTORE(VLOAD(held + (m * $vectors + v) * WIDTH), to + v * WIDTH);
+    }
+    held += $tileRows * $vectors * WIDTH;
+  }
+}

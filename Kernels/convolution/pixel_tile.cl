@@ -1,0 +1,25 @@
+// The windows of the results first, first + 1, … of a grid of pixels: the coordinates of each one's first
+// pixel in the image, which may lie outside, and the place of that pixel in memory. Past the last result it
+// is repeated.
+int down[$tileRows];
+int across[$tileRows];
+$index origin[$tileRows];
+{
+  const $index line = first / $gridWidth;
+  int column = (int)(first - line * $gridWidth);
+  $index image = line / $gridHeight;
+  int row = (int)(line - image * $gridHeight);
+  UNROLL for (int m = 0; m < $tileRows; m += 1) {
+    down[m] = row * (int)$stepDown;
+    across[m] = column * (int)$stepAcross;
+    origin[m] = ((image * $imageHeight + down[m]) * $imageWidth + across[m]) * $terms;
+    const int isLast = first + m + 1 >= $rows;
+    column += 1 - isLast;
+    const int isRowDone = column == (int)$gridWidth;
+    column = isRowDone ? 0 : column;
+    row += isRowDone;
+    const int isImageDone = row == (int)$gridHeight;
+    row = isImageDone ? 0 : row;
+    image += isImageDone;
+  }
+}

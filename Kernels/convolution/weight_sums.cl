@@ -1,0 +1,36 @@
+// Adds up the parts of a gradient of weights and puts it into the order of the weights:
+//
+//   source [part, tap, channel, $width]  →  result [column, (channel, tap)]
+//
+// by squares of WIDTH columns and WIDTH elements of a row of the result, which are turned in registers. One
+// work-item computes some elements of WIDTH rows.
+const $index chunk = GROUP_ID() % $chunks;
+const $index first = GROUP_ID() / $chunks * WIDTH;
+const $index end = SMALLER((chunk + 1) * $elementsPerItem, $elements);
+const int height = (int)SMALLER($rows - first, ($index)WIDTH);
+for ($index column = chunk * $elementsPerItem; column < end; column += WIDTH) {
+  const int count = (int)SMALLER(end - column, ($index)WIDTH);
+  $V square[WIDTH];
+  $index channel = column / $taps;
+  $index tap = column - channel * $taps;
+  UNROLL for (int i = 0; i < WIDTH; i += 1) {
+    GLOBAL const $T *from = $source + (tap * $channels + channel) * $width + first;
+    $V sum = VLOAD(from);
+    for ($index part = 1; part < $parts; part += 1) sum = sum + VLOAD(from + part * $elements * $width);
+    square[i] = sum;
+    if (i + 1 < count) {
+      tap += 1;
+      channel += tap == $taps;
+      tap = tap == $taps ? 0 : tap;
+    }
+  }
+  TURN(square);
+  $T turned[WIDTH * WIDTH];
+  UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(square[lane], turned + lane * WIDTH);
+  for (int i = 0; i < height; i += 1) {
+    const $index output = first + i;
+    const $V core = VLOAD(turned + i * WIDTH);
+    $ROW
+    $EPILOGUE
+  }
+}

@@ -1,0 +1,31 @@
+// Copies an array whose elements lie in order along another axis than those of the result do:
+//
+//   source  i →  contiguous        result  i ↓  by $resultStride
+//           j ↓  by $sourceStride          j →  contiguous
+//
+// by squares of WIDTH × WIDTH that are turned in registers. One work-item copies a block of j and some of i,
+// so that whole lines of a cache are written.
+$index rest = GROUP_ID();
+const $index chunk = rest % $chunks;
+rest = rest / $chunks;
+const $index band = rest % $bands;
+const $index row = rest / $bands;
+$BATCH
+const $index stop = SMALLER((chunk + 1) * $perChunk, $rows);
+const $index last = SMALLER((band + 1) * $perBand, $columns);
+for ($index i = chunk * $perChunk; i < stop; i += WIDTH) {
+  const int height = (int)SMALLER(stop - i, ($index)WIDTH);
+  for ($index j = band * $perBand; j < last; j += WIDTH) {
+    const int count = (int)SMALLER(last - j, ($index)WIDTH);
+    $V square[WIDTH];
+    UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
+      square[lane] = LOAD_$dtype($source, $from + SMALLER(j + lane, last - 1) * $sourceStride + i, height);
+    }
+    TURN(square);
+    $T turned[WIDTH * WIDTH];
+    UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(square[lane], turned + lane * WIDTH);
+    for (int lane = 0; lane < height; lane += 1) {
+      STORE_$dtype($result, $to + (i + lane) * $resultStride + j, count, VLOAD(turned + lane * WIDTH));
+    }
+  }
+}

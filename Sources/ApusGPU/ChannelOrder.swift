@@ -1,0 +1,23 @@
+import ApusDevice
+
+extension GPUDevice {
+  /// Kernels for CPUs multiply matrices of pixels where there are channels enough to fill registers. Work-items of GPUs
+  /// read images as they are.
+  func channelsLast(
+    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
+  ) -> ChannelsLastPreference {
+    let isFlat =
+      geometry.kernel.x == 1 && geometry.stride.x == 1 && geometry.padding.x == 0
+      && geometry.input.x == geometry.output.x && geometry.input.x == 1
+    let width = driver.target.width
+    // With a stride most taps miss a pixel of the input: other kernels would multiply zeros.
+    let isSparse = pass == .inputGradient && geometry.stride.wrappedProduct > 1
+    guard driver.target.kernelClass == .cpu, isFlat, geometry.groups == 1, dtype.isFloatingPoint,
+      geometry.outputChannels >= width, geometry.inputChannels >= width || isSparse
+    else { return .never }
+    guard geometry.kernel.wrappedProduct == 1 else { return ChannelsLastPreference(.everywhere) }
+    let isPointwise =
+      geometry.stride.wrappedProduct == 1 && geometry.padding == SIMD3(0, 0, 0) && geometry.input == geometry.output
+    return ChannelsLastPreference(isPointwise ? .givenImages : .sequences)
+  }
+}

@@ -1,0 +1,147 @@
+import ApusDevice
+
+/// How the gradient of weights is cut for `Kernels/convolution/pixel_gradient.cl`.
+private struct GradientTiling {
+  /// Channels of `x` and registers of channels of `y` in a tile.
+  let rows, vectors: Int
+  let width: Int
+  let panels: Int
+  /// Taps and channels of a work-item.
+  let tapsPerItem, channelsPerItem: Int
+  let tapBlocks, channelBlocks: Int
+  /// Rows of pixels that a work-item adds up, and those that stay in a cache.
+  let rowsPerPart, parts, rowsPerBlock: Int
+
+  static let stageTiles = 64
+
+  init(_ g: ConvolutionGeometry, lane: Lane, registerWidth: Int) {
+    let isWide = lane == .float64
+    func cost(_ rows: Int, _ vectors: Int) -> Int {
+      let panel = vectors * registerWidth
+      let tiles = (g.inputChannels + rows - 1) / rows * ((g.outputChannels + panel - 1) / panel)
+      return tiles * (max(rows * vectors, rows + vectors) + 2)
+    }
+    let shapes = [(12, 2), (8, 3), (6, 4), (8, 2)]
+    let best = shapes.min { cost($0.0, $0.1) < cost($1.0, $1.1) }!
+    rows = best.0
+    vectors = isWide ? max(1, best.1 / 2) : best.1
+    width = vectors * registerWidth
+    panels = (g.outputChannels + width - 1) / width
+    let taps = g.kernel.wrappedProduct
+    let tiles = (g.inputChannels + rows - 1) / rows
+    let most = Self.stageTiles
+    channelsPerItem = min(tiles, most) * rows
+    channelBlocks = (g.inputChannels + channelsPerItem - 1) / channelsPerItem
+    // Neighbouring taps read the same pixels; those of a row, or all.
+    tapsPerItem = tiles * taps <= most ? taps : max(1, min(g.kernel.z, most / tiles))
+    tapBlocks = (taps + tapsPerItem - 1) / tapsPerItem
+    let lines = g.batch * g.output.y
+    let tasks = panels * tapBlocks * channelBlocks
+    let perPart = max(1, (lines * tasks + 31) / 32)
+    // Not less than some thousand pixels: sums are written and added up for each part.
+    let leastLines = (2048 + g.output.z - 1) / g.output.z
+    rowsPerPart = min(lines, max(perPart, leastLines))
+    parts = (lines + rowsPerPart - 1) / rowsPerPart
+    let lineBytes = (g.stride.y * g.input.z * g.inputChannels + g.output.z * width) * lane.dtype.byteCount
+    rowsPerBlock = max(1, min(rowsPerPart, (1 << 18) / max(1, lineBytes)))
+  }
+}
+
+extension PlanLowering {
+  mutating func lowerPixelGradient(_ step: Convolution) {
+    let g = step.geometry
+    let lane = step.dtype.lane
+    let tiling = GradientTiling(g, lane: lane, registerWidth: width)
+    let taps = g.kernel.wrappedProduct
+    var workspace = 0
+    let x = converted(step.left, step.dtype, &workspace)
+    let y = converted(step.right, step.dtype, &workspace)
+    let sums = workspace / lane.dtype.byteCount
+    let partSize = taps * g.inputChannels * tiling.panels * tiling.width
+    needWorkspace(workspace + tiling.parts * partSize * lane.dtype.byteCount)
+
+    var builder = KernelBuilder(family: "convolution_pixel_gradient", target: target, isLarge: true)
+    var template = KernelTemplate("convolution/pixel_gradient.cl")
+    template["x"] = "(\(builder.pointer(lane.scalar, slot: x.slot)) + \(builder.number(x.offset)))"
+    template["y"] = "(\(builder.pointer(lane.scalar, slot: y.slot)) + \(builder.number(y.offset)))"
+    let pointer = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["target"] = "(\(pointer) + \(builder.number(sums)))"
+    template["T"] = lane.scalar
+    template["V"] = lane.vector
+    template["lane"] = lane.suffix
+    template["zero"] = Scalar.integer(0).text(lane)
+    template["index"] = builder.index
+    template["tileRows"] = String(tiling.rows)
+    template["vectors"] = String(tiling.vectors)
+    template["stageTiles"] = String(GradientTiling.stageTiles)
+    for (name, value) in [
+      ("panels", tiling.panels), ("tapBlocks", tiling.tapBlocks), ("channelBlocks", tiling.channelBlocks),
+      ("tapsPerItem", tiling.tapsPerItem), ("taps", taps), ("channelsPerItem", tiling.channelsPerItem),
+      ("channels", g.inputChannels), ("columns", g.outputChannels), ("rowsPerPart", tiling.rowsPerPart),
+      ("rows", g.batch * g.output.y), ("rowsPerBlock", tiling.rowsPerBlock), ("gridHeight", g.output.y),
+      ("gridWidth", g.output.z), ("imageHeight", g.input.y), ("imageWidth", g.input.z), ("stepDown", g.stride.y),
+      ("stepAcross", g.stride.z),
+    ] {
+      template[name] = builder.number(value)
+    }
+    template["tapTable"] = builder.table(tapTable(g))
+    builder.append(template)
+    launch(
+      builder, groups: tiling.panels * tiling.tapBlocks * tiling.channelBlocks * tiling.parts, detail: detail(step),
+      flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
+    addWeights(step, tiling, from: sums, partSize: partSize)
+  }
+
+  /// For each tap its distance down and across, and which columns of results have their pixel inside of the image.
+  private func tapTable(_ g: ConvolutionGeometry) -> [Int] {
+    (0..<g.kernel.y * g.kernel.z).flatMap { tap -> [Int] in
+      let down = tap / g.kernel.z * g.dilation.y - g.padding.y
+      let across = tap % g.kernel.z * g.dilation.z - g.padding.z
+      let first = across >= 0 ? 0 : (-across + g.stride.z - 1) / g.stride.z
+      let end = across >= g.input.z ? 0 : (g.input.z - across + g.stride.z - 1) / g.stride.z
+      return [down, across, first, max(first, min(g.output.z, end))]
+    }
+  }
+
+  /// Adds up the parts, and brings the sums into the order of the weights.
+  private mutating func addWeights(_ step: Convolution, _ tiling: GradientTiling, from sums: Int, partSize: Int) {
+    let g = step.geometry
+    let lane = step.dtype.lane
+    let taps = g.kernel.wrappedProduct
+    let elements = taps * g.inputChannels
+    let blocks = (g.outputChannels + width - 1) / width
+    let elementsPerItem = max(width, min((elements + width - 1) / width, 16) * width)
+    let chunks = (elements + elementsPerItem - 1) / elementsPerItem
+
+    var builder = KernelBuilder(family: "convolution_weight_sums", target: target, isLarge: true)
+    var template = KernelTemplate("convolution/weight_sums.cl")
+    template["source"] = "(\(builder.pointer(lane.scalar, slot: slots.workspace)) + \(builder.number(sums)))"
+    template["T"] = lane.scalar
+    template["V"] = lane.vector
+    template["index"] = builder.index
+    for (name, value) in [
+      ("chunks", chunks), ("elementsPerItem", elementsPerItem), ("elements", elements), ("rows", g.outputChannels),
+      ("channels", g.inputChannels), ("taps", taps), ("parts", tiling.parts), ("width", tiling.panels * tiling.width),
+    ] {
+      template[name] = builder.number(value)
+    }
+    let isMerged = canMerge(step.epilogue, from: 1)
+    if isMerged {
+      fillEpilogue(step.epilogue, &template, &builder, cores: ["core"], mergingFrom: 1)
+    } else {
+      let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+      let offset = builder.number(sums + tiling.parts * partSize)
+      template["ROW"] = ""
+      template["EPILOGUE"] =
+        "STORE_\(lane.dtype)(\(target), \(offset) + output * \(template["elements"]!) + column, count, core);"
+    }
+    builder.append(template)
+    launch(
+      builder, groups: blocks * chunks, detail: "convolution weights' sum of \(tiling.parts)",
+      bytes: Double((tiling.parts * partSize + g.outputChannels * elements) * lane.dtype.byteCount))
+    if !isMerged {
+      needWorkspace((sums + tiling.parts * partSize + g.outputChannels * elements) * lane.dtype.byteCount)
+      lowerSum(of: 1, lane: lane, workspaceOffset: sums + tiling.parts * partSize, step.epilogue)
+    }
+  }
+}

@@ -1,0 +1,222 @@
+import ApusDevice
+
+/// The windows of a convolution over images with channels last: which pixels the taps meet for a grid of results, and
+/// where the results lie.
+struct PixelWindows {
+  /// Rows and columns of the image that is read, and its channels.
+  var image: (height: Int, width: Int, channels: Int)
+  /// The grid of results: images, rows and columns.
+  var grid: (batch: Int, height: Int, width: Int)
+  /// How far windows are apart.
+  var step: (down: Int, across: Int)
+  /// The distance of each tap's pixel from the first of the window.
+  var taps: [(down: Int, across: Int)]
+  /// Where the weights of the first tap lie, among all of them.
+  var firstSlot = 0
+  /// Rows and columns of the results, of which the grid is every `scale`th, from `shift` on.
+  var result: (height: Int, width: Int)
+  var scale = (down: 1, across: 1)
+  var shift = (down: 0, across: 0)
+
+  var count: Int { grid.batch * grid.height * grid.width }
+
+  /// The output of a convolution.
+  static func output(_ g: ConvolutionGeometry) -> PixelWindows {
+    PixelWindows(
+      image: (g.input.y, g.input.z, g.inputChannels), grid: (g.batch, g.output.y, g.output.z),
+      step: (g.stride.y, g.stride.z),
+      taps: (0..<g.kernel.y).flatMap { r in
+        (0..<g.kernel.z).map { s in (r * g.dilation.y - g.padding.y, s * g.dilation.z - g.padding.z) }
+      },
+      result: (g.output.y, g.output.z))
+  }
+
+  /// The gradient of the input: a grid for each remainder of its coordinates when divided by the stride, which other
+  /// taps reach. `slots` says where among the taps of all grids that of each number is.
+  static func inputGradient(_ g: ConvolutionGeometry) -> (windows: [PixelWindows], slots: [Int]) {
+    var windows: [PixelWindows] = []
+    var slots = [Int](repeating: 0, count: g.kernel.y * g.kernel.z)
+    var slot = 0
+    for down in 0..<g.stride.y {
+      for across in 0..<g.stride.z {
+        var grid = PixelWindows(
+          image: (g.output.y, g.output.z, g.outputChannels),
+          grid: (
+            g.batch, (g.input.y - down + g.stride.y - 1) / g.stride.y, (g.input.z - across + g.stride.z - 1) / g.stride.z
+          ), step: (1, 1), taps: [], firstSlot: slot, result: (g.input.y, g.input.z), scale: (g.stride.y, g.stride.z),
+          shift: (down, across))
+        for r in 0..<g.kernel.y {
+          for s in 0..<g.kernel.z {
+            let y = down + g.padding.y - r * g.dilation.y
+            let x = across + g.padding.z - s * g.dilation.z
+            guard y % g.stride.y == 0, x % g.stride.z == 0 else { continue }
+            grid.taps.append((y / g.stride.y, x / g.stride.z))
+            slots[r * g.kernel.z + s] = slot
+            slot += 1
+          }
+        }
+        if grid.grid.height > 0, grid.grid.width > 0 { windows.append(grid) }
+      }
+    }
+    return (windows, slots)
+  }
+}
+
+extension PlanLowering {
+  mutating func lowerPixels(_ step: Convolution) {
+    switch step.pass {
+    case .output:
+      let slots = Array(0..<step.geometry.kernel.wrappedProduct)
+      lowerProducts(step, [.output(step.geometry)], slots: slots)
+    case .inputGradient:
+      let (windows, slots) = PixelWindows.inputGradient(step.geometry)
+      lowerProducts(step, windows, slots: slots)
+    case .weightGradient: lowerPixelGradient(step)
+    }
+  }
+
+  /// A value as numbers of its lane, converted in the workspace where it is not stored so.
+  mutating func converted(_ value: Int, _ dtype: DType, _ workspace: inout Int) -> Place {
+    let lane = dtype.lane
+    guard lane.dtype != dtype else { return place(value: value) }
+    let count = plan.values[value].elementCount
+    let target = Place(slot: slots.workspace, offset: workspace / lane.dtype.byteCount)
+    workspace += (count * lane.dtype.byteCount + 255) / 256 * 256
+    let layout = Layout(contiguous: [count])
+    let bound = BoundProgram(
+      arguments: [.tensor(place(value: value))], results: [target], bankSlot: slots.bank, layouts: [layout, layout])
+    let output = Program.Output(register: 0, dtype: lane.dtype)
+    lower(Program(inputs: [.tensor(dtype)], outputs: [output]), [(bound, Shape([count]))])
+    return target
+  }
+
+  // MARK: - The output and the gradient of the input
+
+  private mutating func lowerProducts(_ step: Convolution, _ windows: [PixelWindows], slots: [Int]) {
+    let g = step.geometry
+    let lane = step.dtype.lane
+    let isForward = step.pass == .output
+    let columns = isForward ? g.outputChannels : g.inputChannels
+    let terms = isForward ? g.inputChannels : g.outputChannels
+    var workspace = 0
+    let image = converted(step.left, step.dtype, &workspace)
+    // One width of panels for all grids: that of the largest.
+    let largest = windows.max { $0.taps.count < $1.taps.count }!
+    let tiling = VectorTiling(
+      m: largest.count, n: columns, segments: largest.taps.count, terms: terms, lane: lane, registerWidth: width)
+    let weights = Place(slot: self.slots.workspace, offset: workspace / lane.dtype.byteCount)
+    turnWeights(step, columns: columns, channels: terms, width: tiling.width, slots: slots, to: weights)
+    workspace += tiling.panels * slots.count * terms * tiling.width * lane.dtype.byteCount
+    needWorkspace(workspace)
+    for grid in windows {
+      launch(step, grid, from: image, weights: weights, columns: columns, like: tiling, taps: slots.count)
+    }
+  }
+
+  private mutating func launch(
+    _ step: Convolution, _ windows: PixelWindows, from image: Place, weights: Place, columns: Int,
+    like model: VectorTiling, taps: Int
+  ) {
+    let lane = step.dtype.lane
+    var tiling = VectorTiling(
+      m: windows.count, n: columns, segments: windows.taps.count, terms: windows.image.channels, like: model)
+    // Weights that are read for every tile stay in the second-level cache.
+    let tapBytes = tiling.width * tiling.terms * lane.dtype.byteCount
+    let blocks = (windows.taps.count * tapBytes + (1 << 19) - 1) / (1 << 19)
+    tiling.segmentsPerBlock = max(1, (windows.taps.count + blocks - 1) / max(1, blocks))
+    tiling.deal(batch: 1, bytesPerTile: 2 * tiling.rows * tiling.terms * lane.dtype.byteCount)
+
+    var builder = KernelBuilder(family: "convolution_pixels", target: target, isLarge: true)
+    var template = KernelTemplate("matmul/vector.cl")
+    template["A"] = builder.pointer(lane.scalar, slot: image.slot)
+    template["B"] = builder.pointer(lane.scalar, slot: weights.slot)
+    template["T"] = lane.scalar
+    template["V"] = lane.vector
+    template["lane"] = lane.suffix
+    template["zero"] = Scalar.integer(0).text(lane)
+    template["index"] = builder.index
+    tiling.fill(&template, &builder)
+    template["BATCH"] = ""
+    template["kStride"] = "1"
+    template["bStride"] = String(tiling.width)
+    template["panelStride"] = builder.number(taps * tiling.terms * tiling.width)
+    template["leftOffset"] = builder.number(image.offset)
+    template["rightOffset"] = builder.number(weights.offset + windows.firstSlot * tiling.terms * tiling.width)
+    for (name, value) in [
+      ("imageHeight", windows.image.height), ("imageWidth", windows.image.width), ("gridHeight", windows.grid.height),
+      ("gridWidth", windows.grid.width), ("stepDown", windows.step.down), ("stepAcross", windows.step.across),
+    ] {
+      template[name] = builder.number(value)
+    }
+    template["PLACE"] = place(of: windows, &builder)
+    fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
+    template["tapTable"] = builder.table(windows.taps.flatMap { [$0.down, $0.across] })
+    template["zeros"] = builder.table([Int](repeating: 0, count: (tiling.terms * lane.dtype.byteCount + 7) / 8))
+    template["TILE"] = template.with(file: "convolution/pixel_tile.cl").text
+    template["LEFT"] = template.with(file: "convolution/pixel_tap.cl").text
+    builder.append(template)
+    let share = Double(windows.count * windows.taps.count) * Double(columns * tiling.terms)
+    launch(
+      builder, groups: tiling.parts * tiling.chunks, detail: detail(step), flops: 2 * share, bytes: bytes(step))
+  }
+
+  /// The number of the row of results, of row `first + m` of the grid.
+  private func place(of windows: PixelWindows, _ builder: inout KernelBuilder) -> String {
+    let index = builder.index
+    if windows.scale == (1, 1) { return "const \(index) output = first + m;" }
+    let numbers = [
+      windows.grid.width, windows.grid.height, windows.result.height, windows.scale.down, windows.shift.down,
+      windows.result.width, windows.scale.across, windows.shift.across,
+    ].map { builder.number($0) }
+    return """
+      const \(index) line = (first + m) / \(numbers[0]);
+      const \(index) inside = first + m - line * \(numbers[0]);
+      const \(index) image = line / \(numbers[1]);
+      const \(index) result = image * \(numbers[2]) + (line - image * \(numbers[1])) * \(numbers[3]) + \(numbers[4]);
+      const \(index) output = result * \(numbers[5]) + inside * \(numbers[6]) + \(numbers[7]);
+      """
+  }
+
+  /// Emits the launch that brings the weights into the order in which they are read: panels of results, and in each the
+  /// taps in the order of their slots.
+  private mutating func turnWeights(
+    _ step: Convolution, columns: Int, channels: Int, width panelWidth: Int, slots: [Int], to target: Place
+  ) {
+    let g = step.geometry
+    let lane = step.dtype.lane
+    let source = place(value: step.right)
+    let taps = slots.count
+    let isForward = step.pass == .output
+    // Of an output's weights all lie in a row; of an input's only the taps do.
+    let channelsPerPlace = isForward ? min(channels, width) : 1
+    let places = (channels + channelsPerPlace - 1) / channelsPerPlace
+    let panels = (columns + panelWidth - 1) / panelWidth
+    let placesPerItem = max(1, min(places, 16384 / (panelWidth * channelsPerPlace * taps)))
+
+    var builder = KernelBuilder(family: "convolution_turn_weights", target: self.target, isLarge: true)
+    var template = KernelTemplate("convolution/turn_weights.cl")
+    template["source"] = builder.pointer(step.dtype.storage, slot: source.slot)
+    let pointer = builder.pointer(lane.scalar, slot: target.slot, isConstant: false)
+    template["target"] = "(\(pointer) + \(builder.number(target.offset)))"
+    template["offset"] = builder.number(source.offset)
+    template["T"] = lane.scalar
+    template["V"] = lane.vector
+    template["lane"] = lane.suffix
+    template["dtype"] = step.dtype.description
+    template["zero"] = Scalar.integer(0).text(lane)
+    template["index"] = builder.index
+    for (name, value) in [
+      ("panels", panels), ("places", places), ("placesPerItem", placesPerItem), ("channels", channels),
+      ("channelsPerPlace", channelsPerPlace), ("taps", taps), ("width", panelWidth), ("columns", columns),
+      ("placeStride", isForward ? channelsPerPlace * taps : g.inputChannels * taps),
+      ("columnStride", isForward ? g.inputChannels * taps : taps),
+    ] {
+      template[name] = builder.number(value)
+    }
+    template["slots"] = builder.table(slots)
+    builder.append(template)
+    launch(
+      builder, groups: panels * ((places + placesPerItem - 1) / placesPerItem), detail: "convolution weights",
+      bytes: Double(2 * columns * channels * taps * step.dtype.byteCount))
+  }
+}

@@ -1,0 +1,54 @@
+import ApusDevice
+
+extension Program {
+  /// The axis of `rows` along which the elements of a plain copy's source lie in order, where it is not the axis along
+  /// which those of its result do, and both are long enough to be worth turning squares of registers.
+  func turnedAxis(_ rows: Walk, _ columns: (extent: Int, strides: [Int])) -> Int? {
+    guard instructions.isEmpty, outputs.count == 1, inputs.count == 1, case .tensor(let dtype) = inputs[0],
+      dtype == outputs[0].dtype, columns.strides[1] == 1, columns.strides[0] > 1, columns.extent >= 8
+    else { return nil }
+    return rows.strides[0].indices.first { rows.strides[0][$0] == 1 && rows.extents[$0] >= 8 }
+  }
+}
+
+extension PlanLowering {
+  /// A copy of a source whose elements lie in order along `axis` of the rows.
+  mutating func launchTurned(
+    _ dtype: DType, _ bound: BoundProgram, _ rows: Walk, _ columns: (extent: Int, strides: [Int]), axis: Int
+  ) {
+    guard case .tensor(let source) = bound.arguments[0] else { return }
+    var batch = rows
+    let extent = batch.extents.remove(at: axis)
+    let strides = batch.strides.indices.map { batch.strides[$0].remove(at: axis) }
+    // A work-item copies a few pages, rows of several lines of a cache.
+    let perBand = min((columns.extent + width - 1) / width * width, 64)
+    let perChunk = min((extent + width - 1) / width * width, 256)
+    let bands = (columns.extent + perBand - 1) / perBand
+    let chunks = (extent + perChunk - 1) / perChunk
+    let lane = dtype.lane
+
+    var builder = KernelBuilder(family: "copy_turn", target: target, isLarge: true)
+    var template = KernelTemplate("copy/turn.cl")
+    template["source"] = builder.pointer(dtype.storage, slot: source.slot)
+    template["result"] = builder.pointer(dtype.storage, slot: bound.results[0].slot, isConstant: false)
+    template["T"] = lane.scalar
+    template["V"] = lane.vector
+    template["dtype"] = dtype.description
+    template["index"] = builder.index
+    for (name, value) in [
+      ("chunks", chunks), ("bands", bands), ("perChunk", perChunk), ("perBand", perBand), ("rows", extent),
+      ("columns", columns.extent), ("sourceStride", columns.strides[0]), ("resultStride", strides[1]),
+    ] {
+      template[name] = builder.number(value)
+    }
+    let walk = BoundWalk(batch, &builder)
+    let bases = [source.offset, bound.results[0].offset].map { builder.number($0) }
+    var offsets: [String] = []
+    template["BATCH"] = builder.captured { offsets = walk.offsets(at: "row", bases: bases, &$0) }
+    (template["from"], template["to"]) = (offsets[0], offsets[1])
+    builder.append(template)
+    launch(
+      builder, groups: chunks * bands * batch.count, detail: "copy \(extent)x\(columns.extent) turned, \(dtype)",
+      bytes: Double(2 * extent * columns.extent * batch.count * dtype.byteCount))
+  }
+}
