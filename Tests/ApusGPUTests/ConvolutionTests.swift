@@ -40,7 +40,8 @@ import Testing
     geometry(1, 17, 16, size: SIMD3(1, 5, 5), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
     geometry(1, 470, 32, size: SIMD3(1, 4, 4), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(1, 800, 17, size: SIMD3(1, 2, 3), kernel: SIMD3(1, 1, 2)),
-    geometry(16, 3, 18, size: SIMD3(1, 20, 22), kernel: SIMD3(1, 5, 3), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 2, 1)),
+    geometry(
+      16, 3, 18, size: SIMD3(1, 20, 22), kernel: SIMD3(1, 5, 3), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 2, 1)),
   ]
 
   /// Calls `body` with the offsets in x, w and y of each product of a convolution.

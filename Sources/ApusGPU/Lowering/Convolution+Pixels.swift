@@ -42,7 +42,8 @@ struct PixelWindows {
         var grid = PixelWindows(
           image: (g.output.y, g.output.z, g.outputChannels),
           grid: (
-            g.batch, (g.input.y - down + g.stride.y - 1) / g.stride.y, (g.input.z - across + g.stride.z - 1) / g.stride.z
+            g.batch, (g.input.y - down + g.stride.y - 1) / g.stride.y,
+            (g.input.z - across + g.stride.z - 1) / g.stride.z
           ), step: (1, 1), taps: [], firstSlot: slot, result: (g.input.y, g.input.z), scale: (g.stride.y, g.stride.z),
           shift: (down, across))
         for r in 0..<g.kernel.y {
@@ -127,18 +128,10 @@ extension PlanLowering {
     tiling.deal(batch: 1, bytesPerTile: 2 * tiling.rows * tiling.terms * lane.dtype.byteCount)
 
     var builder = KernelBuilder(family: "convolution_pixels", target: target, isLarge: true)
-    var template = KernelTemplate("matmul/vector.cl")
-    template["A"] = builder.pointer(lane.scalar, slot: image.slot)
-    template["B"] = builder.pointer(lane.scalar, slot: weights.slot)
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["index"] = builder.index
-    tiling.fill(&template, &builder)
+    var template = KernelTemplate(tiling, lane, slots: (image.slot, weights.slot), &builder)
     template["BATCH"] = ""
     template["kStride"] = "1"
-    template["bStride"] = String(tiling.width)
+    template["bStride"] = builder.number(tiling.width)
     template["panelStride"] = builder.number(taps * tiling.terms * tiling.width)
     template["leftOffset"] = builder.number(image.offset)
     template["rightOffset"] = builder.number(weights.offset + windows.firstSlot * tiling.terms * tiling.width)

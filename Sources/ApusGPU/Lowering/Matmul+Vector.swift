@@ -14,19 +14,26 @@ struct VectorTiling {
   /// The most tiles whose sums a work-item keeps between blocks of terms.
   static let stageTiles = 64
 
-  /// Tiles of which as few rows and columns as possible lie past the end: what their products cost, and the packing
-  /// of a right factor that only tiles of another width could read in place.
+  /// Tiles of which as few columns as possible lie past the end. Of `m` only the class matters, so that another batch
+  /// finds its kernels built: one row, a few, some hundred, of which 8 are a good part, and more.
   init(
     m: Int, n: Int, segments: Int, terms: Int, lane: Lane, registerWidth: Int, canReadInPlace: Bool = false
   ) {
     let isWide = lane == .int64 || lane == .float64
+    let shapes =
+      switch m {
+      case ...1: [(1, 8)]
+      case ...4: [(4, 4)]
+      case ..<512: [(8, 3), (8, 2), (8, 1)]
+      default: [(12, 2), (8, 3), (6, 4), (12, 1)]
+      }
     func cost(_ rows: Int, _ vectors: Int) -> Int {
       let panel = vectors * registerWidth
-      let tiles = (m + rows - 1) / rows * ((n + panel - 1) / panel)
-      let packing = canReadInPlace && n % panel == 0 ? 0 : 42 * n
-      return tiles * (max(rows * vectors, rows + vectors) + 2) * registerWidth + packing
+      // A load of a number for each row, and those of the panel, come on top of the products.
+      let products = (n + panel - 1) / panel * (10 * rows * vectors + rows + vectors) / rows
+      // Only panels that rows of the factor consist of are read in place.
+      return products + (canReadInPlace && n % panel == 0 ? 0 : 400 * n / m)
     }
-    let shapes = m == 1 ? [(1, 8)] : [(12, 2), (8, 3), (6, 4), (4, 4), (12, 1)]
     let best = shapes.min { cost($0.0, $0.1) < cost($1.0, $1.1) }!
     (self.m, self.n, self.segments, self.terms) = (m, n, segments, terms)
     rows = best.0
@@ -54,7 +61,7 @@ struct VectorTiling {
     let isBlocked = segmentsPerBlock < segments
     // The rows that every panel meets again stay in the second-level cache.
     let held = 1 << 19
-    tilesPerItem = max(1, min(tiles, isBlocked ? 21 : 8, held / max(1, bytesPerTile)))
+    tilesPerItem = max(1, min(tiles, isBlocked ? 32 : 12, held / max(1, bytesPerTile)))
     panelsPerItem = max(1, min(panels, isBlocked ? Self.stageTiles / tilesPerItem : 16))
     let flops = 2 * rows * width * max(segments * terms, 1)
     while flops * tilesPerItem * panelsPerItem > 1_000_000 {
@@ -69,17 +76,29 @@ struct VectorTiling {
     }
   }
 
-  /// Fills what `Kernels/matmul/vector.cl` asks for of the sizes.
-  func fill(_ template: inout KernelTemplate, _ builder: inout KernelBuilder) {
-    template["tileRows"] = String(rows)
-    template["vectors"] = String(vectors)
-    template["stageTiles"] = String(Self.stageTiles)
+}
+
+extension KernelTemplate {
+  /// A product by tiles in registers, of numbers of `lane` in two slots.
+  init(_ tiling: VectorTiling, _ lane: Lane, slots: (left: Int, right: Int), _ builder: inout KernelBuilder) {
+    self.init("matmul/vector.cl")
+    self["A"] = builder.pointer(lane.scalar, slot: slots.left)
+    self["B"] = builder.pointer(lane.scalar, slot: slots.right)
+    self["T"] = lane.scalar
+    self["V"] = lane.vector
+    self["lane"] = lane.suffix
+    self["zero"] = Scalar.integer(0).text(lane)
+    self["index"] = builder.index
+    self["tileRows"] = String(tiling.rows)
+    self["vectors"] = String(tiling.vectors)
+    self["stageTiles"] = String(VectorTiling.stageTiles)
     for (name, value) in [
-      ("chunks", chunks), ("parts", parts), ("panels", panels), ("tiles", tiles), ("tilesPerItem", tilesPerItem),
-      ("panelsPerItem", panelsPerItem), ("rows", m), ("columns", n), ("segments", segments), ("terms", terms),
-      ("segmentsPerBlock", segmentsPerBlock),
+      ("chunks", tiling.chunks), ("parts", tiling.parts), ("panels", tiling.panels), ("tiles", tiling.tiles),
+      ("tilesPerItem", tiling.tilesPerItem), ("panelsPerItem", tiling.panelsPerItem), ("rows", tiling.m),
+      ("columns", tiling.n), ("segments", tiling.segments), ("terms", tiling.terms),
+      ("segmentsPerBlock", tiling.segmentsPerBlock),
     ] {
-      template[name] = builder.number(value)
+      self[name] = builder.number(value)
     }
   }
 }
@@ -117,21 +136,13 @@ extension PlanLowering {
     needWorkspace(workspace)
 
     var builder = KernelBuilder(family: "matmul_vector", target: target, isLarge: true)
-    var template = KernelTemplate("matmul/vector.cl")
-    template["A"] = builder.pointer(lane.scalar, slot: left.slot)
-    template["B"] = builder.pointer(lane.scalar, slot: right.slot)
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["index"] = builder.index
-    tiling.fill(&template, &builder)
+    var template = KernelTemplate(tiling, lane, slots: (left.slot, right.slot), &builder)
     template["depth"] = builder.number(step.k)
     template["panelStride"] = builder.number(panelStride)
     // One of the strides of A is 1; the compiler should know which.
     template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
     template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
-    template["bStride"] = right.rowStride == tiling.width ? String(tiling.width) : builder.number(right.rowStride)
+    template["bStride"] = builder.number(right.rowStride)
     batchOffsets(left, right, step.batch, &template, &builder)
     template["TILE"] = ""
     template["LEFT"] = template.with(file: "matmul/segment.cl").text
