@@ -31,6 +31,11 @@ protocol GPUDriver: AnyObject, Sendable {
 
   /// Builds a program of the text of one or more kernels; `name` is for messages.
   func compile(_ text: String, name: String) throws(DeviceError) -> Module
+  /// How many programs the driver can build at a time.
+  var builderCount: Int { get }
+  /// Has programs built, several at a time, which `compile` is then asked for. What fails is left to that.
+  /// - Returns: how many were built.
+  func prebuild(_ programs: [(text: String, kernels: [String])]) -> Int
   /// A program from what `binary` returned in an earlier process, or `nil` where the driver refuses it.
   func load(_ binary: [UInt8]) -> Module?
   func binary(of module: Module) -> [UInt8]?
@@ -41,6 +46,11 @@ protocol GPUDriver: AnyObject, Sendable {
   func replay(_ recording: Recording, memories: [Memory]) throws(DeviceError)
 
   func synchronize() throws(DeviceError)
+}
+
+extension GPUDriver {
+  var builderCount: Int { 1 }
+  func prebuild(_ programs: [(text: String, kernels: [String])]) -> Int { 0 }
 }
 
 /// One kernel launch. A kernel's parameters are blocks of memory, then one `int`: where in the plan's

@@ -21,7 +21,7 @@ struct KernelText: Hashable, Sendable {
   /// A kernel of `family` from its parameters and body; the name is made of the family and a digest.
   ///
   /// Kernels for CPUs are calls of a function: PoCL makes three entries of each kernel and would compile what it
-  /// does three times.
+  /// does three times. They do nothing where `at` is negative, so that a kernel can be started to be built.
   init(family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class) {
     let all = parameters + [KernelParameter("GLOBAL const i64 *", "geometry"), KernelParameter("int ", "at")]
     let list = all.map { $0.type + $0.name }.joined(separator: ", ")
@@ -35,7 +35,7 @@ struct KernelText: Hashable, Sendable {
       let names = all.map { $0.name }.joined(separator: ", ")
       text = """
         OUTLINED void \(name)_group(\(list), i64 group_id) \(body)
-        KERNEL void \(name)(\(list)) { \(name)_group(\(names), get_group_id(0)); }
+        KERNEL void \(name)(\(list)) { if (at >= 0) \(name)_group(\(names), get_group_id(0)); }
 
         """
     }
@@ -94,10 +94,25 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     for kernel in kernels where programs[kernel] == nil && seen.insert(kernel).inserted {
       missing.append(kernel)
     }
-    if !missing.isEmpty {
-      missing.sort { $0.name < $1.name }
-      let program = try build(missing)
-      for kernel in missing { programs[kernel] = program }
+    let parts = parts(of: missing.sorted { $0.name < $1.name })
+    let sources = parts.map(source)
+    let stored = sources.map { source in
+      store?.read(key: source.key).flatMap { binary in driver.load(binary).map { ($0, binary.count) } }
+    }
+    let began = ContinuousClock.seconds
+    let beside = driver.prebuild(
+      zip(sources, zip(parts, stored)).compactMap { source, part in
+        part.1 == nil ? (source.text, part.0.map(\.name)) : nil
+      })
+    for (part, (source, stored)) in zip(parts, zip(sources, stored)) {
+      let program = try program(part, source, stored)
+      for kernel in part { programs[kernel] = program }
+    }
+    if options.logsLaunches, !parts.isEmpty {
+      let time = (ContinuousClock.seconds - began) * 1000
+      warn(
+        "\(driver.info.identifier): \(missing.count) kernels in \(parts.count) programs, "
+          + "\(stored.count { $0 != nil }) stored, \(beside) built beside · \(time.text(places: 0)) ms")
     }
     return kernels.map { programs[$0]!.module }
   }
@@ -149,19 +164,34 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     }
   }
 
-  private func build(_ kernels: [KernelText]) throws(DeviceError) -> Program {
+  /// Kernels are one program or, where the driver builds several at a time and there are enough of them, some.
+  private func parts(of kernels: [KernelText]) -> [[KernelText]] {
+    let count = min(driver.builderCount, kernels.count / 4)
+    guard count > 1 else { return kernels.isEmpty ? [] : [kernels] }
+    return (0..<count).map { part in stride(from: part, to: kernels.count, by: count).map { kernels[$0] } }
+  }
+
+  /// The text of a program, and what its binary is known by.
+  private func source(of kernels: [KernelText]) -> (text: String, key: String) {
     let text = KernelPrelude.text(for: driver.target) + kernels.map(\.text).joined(separator: "\n")
     let key = ProgramStore.key(of: driver.fingerprint + [text])
     keep(text, key: key)
-    if let binary = store?.read(key: key), let module = driver.load(binary) {
-      let program = Program(module: module, key: key, kernelCount: kernels.count)
-      program.storedSize = binary.count
+    return (text, key)
+  }
+
+  private func program(
+    _ kernels: [KernelText], _ source: (text: String, key: String), _ stored: (module: Driver.Module, size: Int)?
+  ) throws(DeviceError) -> Program {
+    if let stored {
+      let program = Program(module: stored.module, key: source.key, kernelCount: kernels.count)
+      program.storedSize = stored.size
       return program
     }
     buildCount += 1
     do throws(DeviceError) {
       let label = kernels.count == 1 ? kernels[0].name : "\(kernels.count) kernels"
-      return Program(module: try driver.compile(text, name: label), key: key, kernelCount: kernels.count)
+      let module = try driver.compile(source.text, name: label)
+      return Program(module: module, key: source.key, kernelCount: kernels.count)
     } catch {
       throw culprit(of: error, kernels)
     }

@@ -60,4 +60,26 @@ struct BenchTests {
       #expect(result.errors.contains("opencl:99"), "\(result.errors)")
     }
   }
+
+  /// PoCL builds one kernel at a time in a process; other processes build beside it, and the next run builds nothing.
+  @Test(.enabled(if: ProcessInfo.processInfo.activeProcessorCount > 1)) func kernelsAreBuiltBeside() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "apus-built-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for name in ["pocl", "apus"] {
+      try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
+    }
+    func programs() throws -> [String] {
+      let result = try Invocation(
+        "bench", "gemm", "--problem", "8x16x32", "--transpose", "NN", "--device", "opencl", "--runs", "1",
+        environment: [
+          "POCL_CACHE_DIR": folder.path + "/pocl", "XDG_CACHE_HOME": folder.path, "APUS_DEBUG": "1",
+        ])
+      #expect(result.status == 0, "\(result.errors)")
+      return result.errors.split(separator: "\n").filter { $0.contains(" programs, ") }.map(String.init)
+    }
+    let first = try programs()
+    #expect(!first.isEmpty && first.allSatisfy { $0.contains(" 1 built beside") }, "\(first)")
+    let second = try programs()
+    #expect(second.count == first.count && second.allSatisfy { $0.contains(" 1 stored, 0 built") }, "\(second)")
+  }
 }

@@ -92,6 +92,25 @@ import Testing
     try check(Self.pixels[1], pass, dtype, order: .channelsLast, tolerance: 0x1p-22)
   }
 
+  /// The sums of a pass, and those of the sizes of their terms.
+  private func expected(
+    _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ x: [Double], _ y: [Double], _ w: [Double], count: Int
+  ) -> (sums: [Double], sizes: [Double]) {
+    var sums = [Double](repeating: 0, count: count)
+    var sizes = sums
+    products(g) { xPlace, wPlace, yPlace in
+      let (place, term) =
+        switch pass {
+        case .output: (yPlace, x[xPlace] * w[wPlace])
+        case .inputGradient: (xPlace, y[yPlace] * w[wPlace])
+        case .weightGradient: (wPlace, x[xPlace] * y[yPlace])
+        }
+      sums[place] += term
+      sizes[place] += abs(term)
+    }
+    return (sums, sizes)
+  }
+
   /// The same elements with the channels behind the pixels.
   private func reordered(_ values: [Double], channels: Int, pixels: Int) -> [Double] {
     values.indices.map { place in
@@ -117,18 +136,7 @@ import Testing
       case .weightGradient:
         Shape([g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z])
       }
-    var expected = [Double](repeating: 0, count: domain.elementCount)
-    var sizes = expected
-    products(g) { xPlace, wPlace, yPlace in
-      let (place, term) =
-        switch pass {
-        case .output: (yPlace, x[xPlace] * w[wPlace])
-        case .inputGradient: (xPlace, y[yPlace] * w[wPlace])
-        case .weightGradient: (wPlace, x[xPlace] * y[yPlace])
-        }
-      expected[place] += term
-      sizes[place] += abs(term)
-    }
+    let (expected, sizes) = expected(g, pass, x, y, w, count: domain.elementCount)
     let isLast = order == .channelsLast
     func placed(_ values: [Double], _ channels: Int, _ pixels: Int) -> [Double] {
       isLast ? reordered(values, channels: channels, pixels: pixels) : values

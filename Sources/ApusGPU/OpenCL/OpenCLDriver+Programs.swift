@@ -5,6 +5,12 @@ extension OpenCLDriver {
   /// No option that lets the compiler change a result: contraction is off in the text.
   static let buildOptions = "-cl-std=CL1.2"
 
+  var builderCount: Int { builders?.count ?? 1 }
+
+  func prebuild(_ programs: [(text: String, kernels: [String])]) -> Int {
+    builders?.build(programs, options: Self.buildOptions) ?? 0
+  }
+
   func compile(_ text: String, name: String) throws(DeviceError) -> Module {
     var status: cl_int = 0
     let program = text.withCString { pointer in

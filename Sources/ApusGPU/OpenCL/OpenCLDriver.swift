@@ -29,6 +29,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   let context: cl_context
   let queue: cl_command_queue
   var staging: StagingBlocks
+  let builders: KernelBuilders?
 
   init(_ entry: OpenCLEntry, options: GPUOptions) throws(DeviceError) {
     self.entry = entry
@@ -38,6 +39,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     target = KernelTarget(
       dialect: "prelude/opencl.h", kernelClass: options.kernelClass ?? (entry.isCPU ? .cpu : .gpu),
       supportsFloat64: info.supportsFloat64)
+    builders = KernelBuilders(entry, target)
     fingerprint = [
       entry.platformText(CL_PLATFORM_NAME), entry.platformText(CL_PLATFORM_VERSION), info.name, info.vendor,
       entry.text(CL_DEVICE_VERSION), entry.text(CL_DRIVER_VERSION), Self.buildOptions,

@@ -30,6 +30,7 @@
   X(clReleaseProgram)          \
   X(clCreateKernel)            \
   X(clReleaseKernel)           \
+  X(clGetKernelInfo)           \
   X(clSetKernelArg)            \
   X(clGetEventInfo)            \
   X(clGetEventProfilingInfo)   \
@@ -51,5 +52,30 @@ const COpenCLFunctions *_Nullable copencl_functions(void);
 
 /// Why `copencl_functions` returned NULL.
 const char *_Nonnull copencl_failure(void);
+
+// A process can be started once more as a builder: it builds programs that it is sent over a socket, so that a
+// platform that keeps what it built on the disk finds it there. Such platforms (PoCL) build one kernel at a
+// time in a process, whatever its threads do.
+
+/// The variable of the environment that says to be a builder for the device of this number, among those of all
+/// platforms, and the builder's end of the socket.
+#define COPENCL_BUILDER_VARIABLE "APUS_KERNEL_BUILDER"
+#define COPENCL_BUILDER_SOCKET 3
+
+/// What a builder is sent, ahead of the options, the names of the kernels and the text, each ended by a zero. Kernels
+/// have memory objects and then one `int` as parameters, and do nothing where that is negative. The answer is a byte,
+/// 1 where everything was built.
+typedef struct COpenCLJob {
+  /// The size of a group of work-items.
+  cl_uint local_size;
+  /// The sizes of what follows, with the zeros.
+  cl_uint option_count;
+  cl_uint name_count;
+  cl_uint text_count;
+} COpenCLJob;
+
+/// Whether this program becomes a builder when it is started with the variable: not where this library was loaded
+/// into a program of somebody else.
+int copencl_can_start_builders(void);
 
 #endif

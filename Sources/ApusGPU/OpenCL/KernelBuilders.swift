@@ -1,0 +1,136 @@
+import ApusDevice
+import COpenCL
+import Glibc
+
+/// Processes beside this one that build programs, for a platform that builds one kernel at a time in a process and keeps
+/// what it built on the disk. This program is started once more for each, see `copencl_can_start_builders`.
+///
+/// Nothing depends on them: what they do not build, or not in time, is built here.
+final class KernelBuilders: @unchecked Sendable {
+  private struct Builder {
+    var process: pid_t
+    var socket: Int32
+  }
+
+  /// Milliseconds that a program may take.
+  private static let patience: Int32 = 300_000
+
+  /// The number of the device among those of all platforms.
+  private let device: Int
+  let count: Int
+  private let lock = Lock()
+  private var builders: [Builder] = []
+
+  /// Builders for a device of PoCL, one for each core but at most four; `nil` where they would be of no use.
+  init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
+    let cores = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+    guard entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language", target.kernelClass == .cpu,
+      getenv("POCL_KERNEL_CACHE").map({ String(cString: $0) != "0" }) ?? true, cores > 1,
+      copencl_can_start_builders() != 0
+    else { return nil }
+    device = entry.index
+    count = min(cores, 4)
+  }
+
+  deinit { for builder in builders { close(builder) } }
+
+  /// Has programs built, and waits for them.
+  /// - Returns: how many were.
+  func build(_ programs: [(text: String, kernels: [String])], options: String) -> Int {
+    lock.lock()
+    defer { lock.unlock() }
+    guard !programs.isEmpty else { return 0 }
+    var used: [Builder] = []
+    for program in programs.prefix(count) {
+      // One that ended for lack of work is replaced.
+      while used.count < builders.count, !send(program, options, to: builders[used.count]) {
+        close(builders.remove(at: used.count))
+      }
+      if used.count == builders.count {
+        startBuilders()
+        guard used.count < builders.count, send(program, options, to: builders[used.count]) else { break }
+      }
+      used.append(builders[used.count])
+    }
+    let failed = used.filter { !receive(from: $0) }.map(\.process)
+    builders.removeAll { failed.contains($0.process) }
+    return used.count - failed.count
+  }
+
+  /// Starts all that are missing: while the first has work, the others load the compiler.
+  private func startBuilders() {
+    while builders.count < count, let builder = start() { builders.append(builder) }
+  }
+
+  private func start() -> Builder? {
+    var ends: [Int32] = [0, 0]
+    let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { return nil }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for descriptor in 0..<3 as Range<Int32> {
+      posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
+    }
+    posix_spawn_file_actions_adddup2(&actions, ends[1], COPENCL_BUILDER_SOCKET)
+    let mark = strdup("\(COPENCL_BUILDER_VARIABLE)=\(device)")
+    defer { free(mark) }
+    var environment: [UnsafeMutablePointer<CChar>?] = [mark]
+    var variable = environ
+    while let text = variable.pointee {
+      environment.append(text)
+      variable += 1
+    }
+    environment.append(nil)
+    let name = strdup("apus-kernel-builder")
+    defer { free(name) }
+    var process: pid_t = 0
+    let status = posix_spawn(&process, "/proc/self/exe", &actions, nil, [name, nil], environment)
+    Glibc.close(ends[1])
+    guard status == 0 else {
+      Glibc.close(ends[0])
+      return nil
+    }
+    return Builder(process: process, socket: ends[0])
+  }
+
+  private func close(_ builder: Builder) {
+    Glibc.close(builder.socket)
+    // It ends when it finds the socket closed; a build under way does not hold up this process.
+    var status: Int32 = 0
+    if waitpid(builder.process, &status, WNOHANG) == 0 {
+      kill(builder.process, SIGKILL)
+      waitpid(builder.process, &status, 0)
+    }
+  }
+
+  private func send(_ program: (text: String, kernels: [String]), _ options: String, to builder: Builder) -> Bool {
+    let options: [UInt8] = Array(options.utf8) + [0]
+    let names = program.kernels.reduce(into: [UInt8]()) { $0 += Array($1.utf8) + [0] }
+    let text: [UInt8] = Array(program.text.utf8) + [0]
+    var job = COpenCLJob(
+      local_size: 1, option_count: cl_uint(options.count), name_count: cl_uint(names.count),
+      text_count: cl_uint(text.count))
+    let bytes = withUnsafeBytes(of: &job) { Array($0) } + options + names + text
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes[sent...].withUnsafeBytes {
+        Glibc.send(builder.socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      }
+      guard count > 0 else { return false }
+      sent += count
+    }
+    return true
+  }
+
+  /// Waits for the answer; a builder that has none for a long time, or fails, is given up.
+  private func receive(from builder: Builder) -> Bool {
+    var input = pollfd(fd: builder.socket, events: Int16(POLLIN), revents: 0)
+    var status: Int32 = 0
+    repeat { status = poll(&input, 1, Self.patience) } while status < 0 && errno == EINTR
+    var answer: UInt8 = 0
+    if status == 1, read(builder.socket, &answer, 1) == 1, answer == 1 { return true }
+    close(builder)
+    return false
+  }
+}

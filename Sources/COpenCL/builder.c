@@ -1,0 +1,143 @@
+#define _GNU_SOURCE
+#include "copencl.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// How long a builder waits for work before it ends, and the largest piece of it.
+enum { IDLE_MILLISECONDS = 10000, MOST_BYTES = 64 << 20 };
+
+static cl_device_id device;
+static cl_context context;
+static cl_command_queue queue;
+
+// Reads exactly `count` bytes; 0 where the other side is gone.
+static int receive(void *bytes, size_t count) {
+  char *at = bytes;
+  while (count > 0) {
+    ssize_t got = read(COPENCL_BUILDER_SOCKET, at, count);
+    if (got <= 0) return 0;
+    at += got;
+    count -= (size_t)got;
+  }
+  return 1;
+}
+
+// The device with this number among all of all platforms, with a context and a queue.
+static int open_device(const COpenCLFunctions *cl, cl_uint number) {
+  cl_platform_id platforms[32];
+  cl_uint platform_count = 0;
+  if (cl->clGetPlatformIDs(32, platforms, &platform_count) != CL_SUCCESS) return 0;
+  for (cl_uint i = 0; i < platform_count && i < 32; i += 1) {
+    cl_device_id devices[64];
+    cl_uint count = 0;
+    if (cl->clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 64, devices, &count) != CL_SUCCESS) continue;
+    if (number < count) {
+      device = devices[number];
+      break;
+    }
+    number -= count;
+  }
+  cl_int status = CL_DEVICE_NOT_FOUND;
+  if (device != NULL) context = cl->clCreateContext(NULL, 1, &device, NULL, NULL, &status);
+  if (context != NULL) queue = cl->clCreateCommandQueue(context, device, 0, &status);
+  return queue != NULL;
+}
+
+// Starts a kernel such that it does nothing: the compiler has to finish it for that.
+static int launch(const COpenCLFunctions *cl, cl_program program, const char *name, size_t local_size) {
+  cl_int status = 0;
+  cl_kernel kernel = cl->clCreateKernel(program, name, &status);
+  if (kernel == NULL) return 0;
+  cl_int nothing = -1;
+  cl_uint count = 0;
+  status = cl->clGetKernelInfo(kernel, CL_KERNEL_NUM_ARGS, sizeof count, &count, NULL);
+  for (cl_uint argument = 0; status == CL_SUCCESS && argument + 1 < count; argument += 1) {
+    status = cl->clSetKernelArg(kernel, argument, sizeof(cl_mem), NULL);
+  }
+  if (status == CL_SUCCESS) status = cl->clSetKernelArg(kernel, count - 1, sizeof nothing, &nothing);
+  if (status == CL_SUCCESS) {
+    status = cl->clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &local_size, &local_size, 0, NULL, NULL);
+  }
+  if (status == CL_SUCCESS) status = cl->clFinish(queue);
+  cl->clReleaseKernel(kernel);
+  return status == CL_SUCCESS;
+}
+
+// Builds one program and finishes its kernels, whose names lie one after the other, each ended by a zero.
+static int build(const COpenCLFunctions *cl, const COpenCLJob *job, const char *bytes) {
+  if (queue == NULL) return 0;
+  const char *options = bytes;
+  const char *names = options + job->option_count;
+  const char *text = names + job->name_count;
+  cl_int status = 0;
+  cl_program program = cl->clCreateProgramWithSource(context, 1, &text, NULL, &status);
+  if (program == NULL) return 0;
+  int is_built = cl->clBuildProgram(program, 1, &device, options, NULL, NULL) == CL_SUCCESS;
+  for (const char *name = names; is_built && name < text; name += strlen(name) + 1) {
+    is_built = launch(cl, program, name, job->local_size);
+  }
+  cl->clReleaseProgram(program);
+  return is_built;
+}
+
+// Builds something if there is no work yet, so that the compiler is loaded when it comes.
+static void warm_up(const COpenCLFunctions *cl, cl_uint number) {
+  static const char text[] = "__kernel void nothing(int at) {}";
+  COpenCLJob job = {.local_size = 1, .option_count = 1, .name_count = sizeof "nothing", .text_count = sizeof text};
+  char bytes[1 + sizeof "nothing" + sizeof text] = {0};
+  memcpy(bytes + 1, "nothing", sizeof "nothing");
+  memcpy(bytes + 1 + sizeof "nothing", text, sizeof text);
+  struct pollfd input = {.fd = COPENCL_BUILDER_SOCKET, .events = POLLIN};
+  if (open_device(cl, number) && poll(&input, 1, 0) == 0) build(cl, &job, bytes);
+}
+
+static void serve(cl_uint number) {
+  const COpenCLFunctions *cl = copencl_functions();
+  if (cl == NULL) return;
+  warm_up(cl, number);
+  for (;;) {
+    struct pollfd input = {.fd = COPENCL_BUILDER_SOCKET, .events = POLLIN};
+    if (poll(&input, 1, IDLE_MILLISECONDS) <= 0) return;
+    COpenCLJob job;
+    if (!receive(&job, sizeof job)) return;
+    size_t count = (size_t)job.option_count + job.name_count + job.text_count;
+    if (count > MOST_BYTES) return;
+    char *bytes = malloc(count);
+    if (bytes == NULL || !receive(bytes, count)) return;
+    char answer = (char)build(cl, &job, bytes);
+    free(bytes);
+    if (write(COPENCL_BUILDER_SOCKET, &answer, 1) != 1) return;
+  }
+}
+
+// Runs ahead of main. A process that was started as a builder does nothing else.
+__attribute__((constructor)) static void begin(void) {
+  const char *number = getenv(COPENCL_BUILDER_VARIABLE);
+  if (number == NULL) return;
+  cl_uint device = (cl_uint)strtoul(number, NULL, 10);
+  unsetenv(COPENCL_BUILDER_VARIABLE);
+  serve(device);
+  _exit(0);
+}
+
+static int first_object(struct dl_phdr_info *info, size_t size, void *result) {
+  (void)size;
+  *(ElfW(Addr) *)result = info->dlpi_addr;
+  return 1;
+}
+
+int copencl_can_start_builders(void) {
+  // The constructor above is in a program that is started again only if it is in the program itself.
+  ElfW(Addr) program = 0;
+  dl_iterate_phdr(first_object, &program);
+  Dl_info here;
+  struct link_map *object = NULL;
+  if (!dladdr1((void *)begin, &here, (void **)&object, RTLD_DL_LINKMAP)) return 0;
+  return object != NULL && object->l_addr == program;
+}
