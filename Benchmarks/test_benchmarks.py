@@ -58,7 +58,7 @@ class TableTests(unittest.TestCase):
         copy = Comparison("ops", "copy", "cpu", [])
         self.assertEqual([copy.must(f"{n}-4096x4096") for n in ("tanh", "add")], [0.5, 0.85])
         self.assertIsNone(copy.must("add-256x256"))
-        self.assertIsNone(Comparison("gemm", "torch", "opencl", []).must("64x64x64"))
+        self.assertIsNone(Comparison("gemm", "torch", "cuda", []).must("64x64x64"))
 
     def test_what_the_peer_lacks_is_said(self):
         conv = Comparison("conv", "mlx", "cpu", [({("a", "x"): line("a", 1), ("b", "y"): line("b", 1)}, {})])

@@ -9,7 +9,7 @@ from ctypes import c_float
 
 import measure
 
-options = measure.arguments(__doc__, devices=["cpu"])
+options = measure.arguments(__doc__, devices=["cpu", "opencl"])
 if os.environ.get("APUS_SIMD") == "avx2":
     # The same instructions on both sides; read when the library is loaded.
     os.environ["OPENBLAS_CORETYPE"] = "Haswell"

@@ -60,7 +60,7 @@ struct VectorTiling {
   mutating func deal(batch: Int, bytesPerTile: Int) {
     let isBlocked = segmentsPerBlock < segments
     // The rows that every panel meets again stay in the second-level cache.
-    let held = 1 << 19
+    let held = 1 << 20
     tilesPerItem = max(1, min(tiles, isBlocked ? 32 : 12, held / max(1, bytesPerTile)))
     panelsPerItem = max(1, min(panels, isBlocked ? Self.stageTiles / tilesPerItem : 16))
     let flops = 2 * rows * width * max(segments * terms, 1)
@@ -114,6 +114,12 @@ extension PlanLowering {
     }
     let isConverted = lane.dtype != step.dtype
     let isInOrder = !isConverted && right.columnStride == 1
+    // Rows that begin a multiple of a page apart fall into the same places of a cache.
+    let isCrowded = left.columnStride % 1024 == 0 && step.k > 384 && step.n >= 1024
+    var workspace = 0
+    if isConverted || isCrowded {
+      left = pack(left, step, rows: step.m, columns: step.k, panel: (step.k + width - 1) / width * width, &workspace)
+    }
     // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time.
     let block = left.columnStride != 1 && step.k > 384 ? 256 : min(2048, step.k)
     let segments = block == 0 ? 0 : (step.k + block - 1) / block
@@ -122,11 +128,6 @@ extension PlanLowering {
       canReadInPlace: isInOrder && step.m <= 48)
     tiling.segmentsPerBlock = 1
     tiling.deal(batch: step.batch.elementCount, bytesPerTile: tiling.rows * block * lane.dtype.byteCount)
-    var workspace = 0
-    if isConverted {
-      left = pack(left, step, rows: step.m, columns: step.k, panel: (step.k + width - 1) / width * width, &workspace)
-    }
-    // Rows that begin a multiple of a page apart fall into the same places of a cache.
     let isSmall = step.k * tiling.width * 4 <= 1 << 17 && (right.rowStride * 4) % 4096 != 0
     var panelStride = tiling.width
     if !isInOrder || step.n % tiling.width != 0 || (!isSmall && step.m > 48) {
