@@ -18,6 +18,9 @@ enum Harness {
   /// Whether `.ci/oclgrind-check` runs the tests: its simulator takes minutes for large cases, which are left out then.
   static let isSimulator = getenv("OCLGRIND_LOG") != nil
 
+  /// Whether the tests run on PoCL.
+  static let isPoCL = (try? OpenCL.devices().first?.driver.hasPrefix("Portable Computing Language")) ?? false
+
   /// A device of its own.
   static func open(_ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil) -> any Device {
     var options = GPUOptions.environment

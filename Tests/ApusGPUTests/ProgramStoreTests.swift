@@ -161,7 +161,8 @@ import ApusTestSupport
     }
   }
 
-  @Test func memoryRunsOutCleanly() async {
+  /// Only PoCL can be told how much memory it has.
+  @Test(.enabled(if: Harness.isPoCL)) func memoryRunsOutCleanly() async {
     await #expect(processExitsWith: .success) {
       // The device then has 1 GiB, and 256 MiB in one allocation.
       setenv("POCL_MEMORY_LIMIT", "1", 1)

@@ -139,7 +139,8 @@ extension PlanLowering {
     let input = PreparedImage.input(g, slack: width)
     let places = PreparedImage.places(g, like: input, slack: width)
     let isWide = size == 8
-    let (tileRows, tileColumns) = isWide ? (3, 4) : (4, 6)
+    // A group of one channel has one row.
+    let (tileRows, tileColumns) = isWide ? (3, 4) : rows == 1 ? (1, 9) : (4, 6)
     let tiles = g.groups * ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns)
 
     let perImage = (g.outputChannels * places.stride + g.inputChannels * input.stride) * size
