@@ -13,7 +13,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   let loops: UnsafePointer<csimd_table>
   private let workspaces: Workspaces
   /// Held while a plan runs: the pool has one job at a time.
-  private let turn = Mutex(())
+  private let turn = Mutex(StepLog())
 
   /// The device of this process.
   ///
@@ -100,15 +100,24 @@ public final class CPUDevice: Device, @unchecked Sendable {
     for byteCount in executable.plan.slabs {
       slabs.append(try CPUBuffer(byteCount: byteCount, allocator: allocator))
     }
-    let failure: DeviceError? = turn.withLock { _ in
+    let failure: DeviceError? = turn.withLock { log in
       executable.run(
         inputs: inputs, outputs: outputs, slabs: slabs, scalars: scalars, pool: pool,
-        workspaces: workspaces)
+        workspaces: workspaces, log: &log)
     }
     if let failure { throw failure }
   }
 
   public func synchronize() throws(DeviceError) {}
+
+  public func startProfile() { turn.withLock { $0.records = [] } }
+
+  public func finishProfile() -> [StepRecord] {
+    turn.withLock { log in
+      defer { log.records = nil }
+      return log.records ?? []
+    }
+  }
 
   public var memory: MemoryStatistics { allocator.statistics }
 

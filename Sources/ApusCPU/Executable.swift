@@ -11,7 +11,8 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   private let steps: [(step: any CPUStep, planned: Range<Int>)]
   /// The address of each value, and the scalars repeated over 16 lanes: set at the start of a run.
   private let frame: RunFrame
-  private let log: StepLog?
+  /// What the steps do; made when somebody asks.
+  private lazy var labels = steps.map { entry in StepLabel(entry.planned.map { StepLabel(plan.steps[$0], plan) }) }
 
   init(_ plan: Plan, loops: UnsafePointer<csimd_table>, threadCount: Int) throws(DeviceError) {
     self.plan = plan
@@ -23,14 +24,13 @@ final class CPUExecutable: Executable, @unchecked Sendable {
     self.steps = joined
     workspaceByteCount = joined.map(\.step.workspaceByteCount).max() ?? 0
     sharedByteCount = joined.map(\.step.sharedByteCount).max() ?? 0
-    log = StepLog.isWanted ? StepLog(plan, joined.map(\.planned)) : nil
     frame = RunFrame(valueCount: plan.values.count, scalarCount: plan.scalars.count)
   }
 
   /// Runs the steps in order. Calls do not overlap.
   func run(
     inputs: [Buffer], outputs: [Buffer], slabs: [CPUBuffer], scalars: [Scalar], pool: ThreadPool,
-    workspaces: Workspaces
+    workspaces: Workspaces, log: inout StepLog
   ) -> DeviceError? {
     for (index, value) in plan.values.enumerated() {
       frame.values[index] =
@@ -46,18 +46,18 @@ final class CPUExecutable: Executable, @unchecked Sendable {
         scalars[index].integer)
     }
     let context = RunContext(frame: frame, pool: pool, workspaces: workspaces)
-    if let log { return run(context, log) }
+    if log.isWanted { return run(context, &log) }
     for (step, _) in steps {
       do { try step.run(context) } catch { return error }
     }
     return nil
   }
 
-  private func run(_ context: borrowing RunContext, _ log: StepLog) -> DeviceError? {
-    for (index, (step, _)) in steps.enumerated() {
+  private func run(_ context: borrowing RunContext, _ log: inout StepLog) -> DeviceError? {
+    for (label, (step, _)) in zip(labels, steps) {
       let start = ContinuousClock.seconds
       do { try step.run(context) } catch { return error }
-      log.write(step: index, seconds: ContinuousClock.seconds - start)
+      log.note(label, start: start, duration: ContinuousClock.seconds - start)
     }
     return nil
   }

@@ -32,6 +32,12 @@ public protocol Device: AnyObject, Sendable {
   /// Waits for all work called so far.
   func synchronize() throws(DeviceError)
 
+  /// Notes from now on what runs, and how long it takes.
+  func startProfile() throws(DeviceError)
+
+  /// Waits for all work called so far and returns what ran since `startProfile`, in the order in which it began.
+  func finishProfile() throws(DeviceError) -> [StepRecord]
+
   /// Device memory at this moment, in bytes.
   var memory: MemoryStatistics { get }
 
@@ -46,6 +52,14 @@ extension Device {
   ) -> ChannelsLastPreference {
     .never
   }
+
+  /// There are devices that cannot say.
+  public func startProfile() throws(DeviceError) {
+    throw .unsupported(device: info.identifier, feature: "profiles")
+  }
+
+  /// Nothing, since there is no profile to finish.
+  public func finishProfile() throws(DeviceError) -> [StepRecord] { [] }
 }
 
 /// A plan made ready by one device.

@@ -55,6 +55,9 @@ public struct ConvolutionGeometry: Hashable, Sendable {
 extension SIMD3<Int> {
   /// The product of the three extents, without a check for overflow: for extents of a sound shape.
   public var wrappedProduct: Int { x &* y &* z }
+
+  /// `HxW` or `DxHxW`, without a leading extent of 1.
+  package var extentText: String { x == 1 ? "\(y)x\(z)" : "\(x)x\(y)x\(z)" }
 }
 
 /// One of the three passes of a convolution, then an epilogue over the result.

@@ -53,6 +53,18 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
     programs.storeUsed()
   }
 
+  func startProfile() throws(DeviceError) {
+    lock.lock()
+    defer { lock.unlock() }
+    try driver.startProfile()
+  }
+
+  func finishProfile() throws(DeviceError) -> [StepRecord] {
+    lock.lock()
+    defer { lock.unlock() }
+    return try driver.finishProfile()
+  }
+
   func releaseUnusedMemory() {
     lock.lock()
     defer { lock.unlock() }

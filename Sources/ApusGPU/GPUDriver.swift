@@ -46,6 +46,11 @@ protocol GPUDriver: AnyObject, Sendable {
   func replay(_ recording: Recording, memories: [Memory]) throws(DeviceError)
 
   func synchronize() throws(DeviceError)
+
+  /// Notes from now on when each launch began and ended.
+  func startProfile() throws(DeviceError)
+  /// Waits for all launches and returns those since `startProfile`.
+  func finishProfile() throws(DeviceError) -> [StepRecord]
 }
 
 extension GPUDriver {
@@ -63,19 +68,7 @@ struct Launch<Module: Sendable>: Sendable {
   var geometryOffset: Int32
   var groups: Int
   var localSize: Int
-  var label: LaunchLabel
-}
-
-/// What a launch does, for `APUS_DEBUG` and for errors.
-struct LaunchLabel: Sendable, Hashable {
-  /// The operations the step came from.
-  var operation: String
-  /// Family, shape and variant.
-  var detail: String
-  /// Floating-point operations, 0 where memory is what counts.
-  var flops: Double
-  /// Bytes read and written at least.
-  var bytes: Double
+  var label: StepLabel
 }
 
 /// What the text of kernels depends on.

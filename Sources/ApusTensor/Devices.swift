@@ -11,7 +11,8 @@ import Synchronization
 extension ComputeDevice {
   private static let opened = Mutex<[String: ComputeDevice]>([:])
 
-  /// The device of a name: `cpu`, `opencl`, `opencl:N`, or `auto`.
+  /// The device of a name: `cpu`, `opencl`, `opencl:N`, or `auto`; `opencl:N.P/C` is part `P`, from 0, of `C` equal
+  /// parts of the compute units of `opencl:N`, a device of its own.
   ///
   /// A device is opened once per process. `auto` takes a discrete OpenCL GPU, else the CPU.
   /// - Throws: `DeviceError.unavailable` when there is no such device; nothing falls back silently.
@@ -22,10 +23,10 @@ extension ComputeDevice {
     let backend: any Device
     if identifier == "cpu" {
       backend = try CPUDevice.open()
-    } else if identifier.hasPrefix("opencl:"), let index = Int(identifier.dropFirst(7)) {
-      backend = try OpenCL.open(index)
+    } else if let opencl = OpenCL.Name(identifier) {
+      backend = try OpenCL.open(opencl)
     } else {
-      throw .unavailable(device: name, reason: "the devices are auto, cpu, opencl and opencl:N")
+      throw .unavailable(device: name, reason: "the devices are auto, cpu, opencl, opencl:N and opencl:N.P/C")
     }
     return opened.withLock { devices in
       if let device = devices[identifier] { return device }
@@ -33,6 +34,11 @@ extension ComputeDevice {
       devices[identifier] = device
       return device
     }
+  }
+
+  /// Whether a text names a device, which need not be there.
+  public static func isName(_ text: String) -> Bool {
+    ["auto", "cpu", "opencl"].contains(text) || OpenCL.Name(text) != nil
   }
 
   /// The device that `auto` takes, and why.

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-// How long a builder waits for work before it ends, and the largest piece of it.
-enum { IDLE_MILLISECONDS = 10000, MOST_BYTES = 64 << 20 };
+// How long a builder waits for work before it ends, the largest piece of it, and how long that may take.
+enum { IDLE_MILLISECONDS = 10000, MOST_BYTES = 64 << 20, MOST_SECONDS = 600 };
 
 static cl_device_id device;
 static cl_context context;
@@ -108,20 +108,25 @@ static void serve(cl_uint number) {
     if (!receive(&job, sizeof job)) return;
     size_t count = (size_t)job.option_count + job.name_count + job.text_count;
     if (count > MOST_BYTES) return;
+    // A compiler that goes round in circles ends by a signal.
+    alarm(MOST_SECONDS);
     char *bytes = malloc(count);
     if (bytes == NULL || !receive(bytes, count)) return;
     char answer = (char)build(cl, &job, bytes);
     free(bytes);
+    alarm(0);
     if (write(COPENCL_BUILDER_SOCKET, &answer, 1) != 1) return;
   }
 }
 
-// Runs ahead of main. A process that was started as a builder does nothing else.
+// Runs ahead of main. A process that was started as a builder does nothing else. The builder is a child of its, and so
+// nobody's when it ends: a process may watch its children, and take those that it does not know for its own.
 __attribute__((constructor)) static void begin(void) {
   const char *number = getenv(COPENCL_BUILDER_VARIABLE);
   if (number == NULL) return;
   cl_uint device = (cl_uint)strtoul(number, NULL, 10);
   unsetenv(COPENCL_BUILDER_VARIABLE);
+  if (fork() != 0) _exit(0);
   serve(device);
   _exit(0);
 }

@@ -40,6 +40,8 @@ struct CommandLineTests {
     (["bench", "gem"], "unknown KIND \"gem\"; did you mean gemm?"),
     (["bench", "gemm", "--problem", "2x2"], "\"2x2\" is not a matrix product MxNxK"),
     (["bench", "conv", "--transpose", "NT"], "--transpose T is not for conv"),
+    (["bench", "gemm", "--profile", "p.json"], "--profile FILE is not for gemm"),
+    (["bench", "step", "--profile", "p.json"], "--profile is for one workload"),
     (["bench", "ops", "--problem", "expp"], "unknown operation \"expp\"; did you mean exp?"),
     (["bench", "step", "lenet5-b128-sdg"], "unknown workload \"lenet5-b128-sdg\"; did you mean lenet5-b128-sgd?"),
     (["bench", "gemm", "--device", "gpu"], "unknown --device \"gpu\""),

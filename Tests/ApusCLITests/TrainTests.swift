@@ -17,6 +17,24 @@ struct TrainTests {
       ["train"] + words + ["--data", images.source, "--device", "cpu", "--json"], environment: environment)
   }
 
+  @Test func profilesAreTraces() throws {
+    let path = place.file("profile.json")
+    let words = ["mlp", "--steps", "6", "--batch-size", "16", "--output", place.file("profiled"), "--profile", path]
+    let run = try train(words)
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.errors.contains("OF LIMIT") && run.errors.contains("GFLOP/s"))
+    let trace = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path))) as? [String: Any]
+    let events = try #require(trace?["traceEvents"] as? [[String: Any]])
+    let products = events.filter { $0["cat"] as? String == "matmul" }
+    #expect(!products.isEmpty)
+    for event in products {
+      let rates = try #require(event["args"] as? [String: Any])
+      #expect(try #require(rates["gflops"] as? Double) > 0 && #require(rates["share_of_limit"] as? Double) > 0)
+    }
+    let failed = try train(["mlp", "--steps", "4", "--output", place.file("other"), "--profile", "/nonexistent/p.json"])
+    #expect(failed.status == 74 && failed.errors.contains("/nonexistent"))
+  }
+
   /// Everything that scripts read from the last line, and nothing else.
   @Test func lastLineIsTheContract() throws {
     let run = try train(["mlp", "--epochs", "2", "--batch-size", "32", "--seed", "3", "--output", place.file("run")])

@@ -21,6 +21,9 @@ enum Harness {
   /// Whether the tests run on PoCL.
   static let isPoCL = (try? OpenCL.devices().first?.driver.hasPrefix("Portable Computing Language")) ?? false
 
+  /// Compute units of the device.
+  static let computeUnits = (try? OpenCL.devices().first?.computeUnits) ?? 0
+
   /// A device of its own.
   static func open(_ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil) -> any Device {
     var options = GPUOptions.environment

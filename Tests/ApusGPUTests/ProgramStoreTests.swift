@@ -5,6 +5,30 @@ import Testing
 @testable import ApusGPU
 import ApusTestSupport
 
+/// 0, 1, … and so on, each and 1, by a plan of one step.
+private func increments(_ count: Int, on device: any Device) throws -> [Double] {
+  var builder = PlanBuilder()
+  let input = builder.input((0..<count).map(Double.init), .float32)
+  let output = builder.output(count, .float32)
+  let program = Program(
+    inputs: [.tensor(.float32)],
+    instructions: [
+      Instruction("constant", lane: .float32, operands: [], immediate: .float(1)),
+      Instruction("add", lane: .float32, operands: [0, 1]),
+    ], outputs: [Program.Output(register: 2, dtype: .float32)])
+  let layout = Layout(contiguous: [count])
+  builder.step(
+    .elementwise(
+      Elementwise(
+        program: program,
+        segments: [
+          Binding(
+            domain: [count], arguments: [.tensor(Operand(value: input, layout: layout))],
+            results: [Operand(value: output, layout: layout)])
+        ])))
+  return try builder.results(on: device)[0]
+}
+
 @Suite struct ProgramStoreTests {
   /// A new directory that goes away with `body`.
   private func withDirectory(_ body: (String) throws -> Void) rethrows {
@@ -73,26 +97,7 @@ import ApusTestSupport
   /// x + 1 over 100 elements, and how many programs the device built for it.
   private func run(cacheDirectory: String) throws -> (numbers: [Double], builds: Int) {
     let device = Harness.open(.cpu, cacheDirectory: cacheDirectory)
-    var builder = PlanBuilder()
-    let input = builder.input((0..<100).map(Double.init), .float32)
-    let output = builder.output(100, .float32)
-    let program = Program(
-      inputs: [.tensor(.float32)],
-      instructions: [
-        Instruction("constant", lane: .float32, operands: [], immediate: .float(1)),
-        Instruction("add", lane: .float32, operands: [0, 1]),
-      ], outputs: [Program.Output(register: 2, dtype: .float32)])
-    let layout = Layout(contiguous: [100])
-    builder.step(
-      .elementwise(
-        Elementwise(
-          program: program,
-          segments: [
-            Binding(
-              domain: [100], arguments: [.tensor(Operand(value: input, layout: layout))],
-              results: [Operand(value: output, layout: layout)])
-          ])))
-    let numbers = try builder.results(on: device)[0]
+    let numbers = try increments(100, on: device)
     BackgroundWork.finish()
     return (numbers, (device as! GPUDevice<OpenCLDriver>).programs.buildCount)
   }
@@ -135,8 +140,24 @@ import ApusTestSupport
       throws: DeviceError.unavailable(
         device: "opencl:99", reason: "the number of OpenCL devices is 1, and they are numbered from 0")
     ) {
-      _ = try OpenCL.open(99)
+      _ = try OpenCL.open(#require(OpenCL.Name("opencl:99")))
     }
+  }
+
+  /// Two parts of a device are two devices, each with half of the compute units.
+  @Test(.enabled(if: Harness.computeUnits > 1)) func partsAreDevices() throws {
+    let whole = Harness.computeUnits
+    for number in 0..<2 {
+      let device = try OpenCL.open(0, part: (number, 2), options: GPUOptions())
+      #expect(device.info.identifier == "opencl:0.\(number)/2" && device.info.computeUnits == whole / 2)
+      #expect(try increments(100, on: device) == (1...100).map(Double.init))
+    }
+    for (number, count) in [(2, 2), (0, whole + 1)] {
+      #expect(throws: DeviceError.self) { try OpenCL.open(0, part: (number, count), options: GPUOptions()) }
+    }
+    let names = ["opencl:1", "opencl:0.1/2", "opencl:0.2/2", "opencl:0.1", "opencl:-1", "opencl:0.0/0", "opencl", "cpu"]
+    #expect(names.map { OpenCL.Name($0) != nil } == [true, true, false, false, false, false, false, false])
+    #expect(try #require(OpenCL.Name("opencl:3.1/4")).part! == (1, 4))
   }
 
   @Test func threadsFindDevicesAtOnce() async {

@@ -77,6 +77,17 @@ public struct TrainingStep: Workload {
     }
   }
 
+  /// What a device runs in some steps, behind a few of which the kernels are built and the plans are known.
+  public func profile(on device: ComputeDevice) throws -> Profile {
+    try withDevice(device) {
+      let step = try training()
+      for _ in 0..<3 { _ = try step().scalar() }
+      return try Profile.record(on: device) {
+        for _ in 0..<3 { _ = try step().scalar() }
+      }.profile
+    }
+  }
+
   /// A step of a new model; each call builds and runs the next one and returns its loss.
   public func training() throws -> () throws -> Tensor {
     let (model, objective, examples, classes) = try withRandomKey(RandomKey(seed: 1)) { try network() }

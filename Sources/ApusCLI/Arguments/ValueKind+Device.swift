@@ -4,14 +4,9 @@ import Glibc
 extension ValueKind<String> {
   /// The name of a device. Whether there is such a device shows when it is opened.
   static let device = ValueKind(
-    "D", expectation: "one of auto, cpu, opencl, opencl:N", completion: .words(["auto", "cpu", "opencl"])
+    "D", expectation: "one of auto, cpu, opencl, opencl:N, opencl:N.P/C", completion: .words(["auto", "cpu", "opencl"])
   ) { text in
-    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-    switch (parts[0], parts.count) {
-    case ("auto", 1), ("cpu", 1), ("opencl", 1): return text
-    case ("opencl", 2): return Int(parts[1]).flatMap { $0 >= 0 ? text : nil }
-    default: return nil
-    }
+    ComputeDevice.isName(text) ? text : nil
   }
 }
 

@@ -22,12 +22,13 @@ enum BenchCommand: Command {
   static let precision = Option(
     "precision", .choice("P", of: ["float32", "mixed"]), help: "with step: how losses are computed (default: float32)")
   static let device = Option("device", .device, help: "auto, cpu, opencl or opencl:N (default: auto)")
+  static let profile = Option("profile", .file, help: "with step and one workload: " + ProfileReport.help)
   static let runs = Option("runs", .count(upTo: 1_000_000), help: "how many runs the median is of (default: 7)")
   static let json = Flag("json", help: "print one JSON object a line")
 
   static let declarations = [
     kind.declaration, steps.declaration, problems.declaration, transpose.declaration, pass.declaration,
-    precision.declaration, device.declaration, runs.declaration, json.declaration,
+    precision.declaration, device.declaration, runs.declaration, profile.declaration, json.declaration,
   ]
 
   static let discussion = """
@@ -42,6 +43,9 @@ enum BenchCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     let workloads = try workloads(arguments)
+    if arguments.contains(profile.declaration), workloads.count != 1 {
+      throw UsageError(command: name, message: "--profile is for one workload")
+    }
     let table = arguments[json] ? nil : try BenchTable()
     var device: ComputeDevice?
     for workload in workloads {
@@ -51,6 +55,12 @@ enum BenchCommand: Command {
         let chosen = try device ?? .chosen(by: arguments[self.device])
         device = chosen
         try workload.run(on: chosen, runs: arguments[runs] ?? 7) { try write($0.json, to: table) }
+        if let path = arguments[profile], let step = workload as? TrainingStep {
+          let report = ProfileReport(path: path)
+          try report.measureLimits(of: chosen)
+          report.write(try step.profile(on: chosen))
+          try report.check()
+        }
       }
     }
   }
@@ -76,10 +86,11 @@ extension BenchCommand {
     let kind = arguments[kind]!
     let allowed: [String: [Declaration]] = [
       "gemm": [problems.declaration, transpose.declaration], "conv": [problems.declaration, pass.declaration],
-      "ops": [problems.declaration], "step": [steps.declaration, precision.declaration],
+      "ops": [problems.declaration], "step": [steps.declaration, precision.declaration, profile.declaration],
     ]
     for declaration in [
       problems.declaration, transpose.declaration, pass.declaration, steps.declaration, precision.declaration,
+      profile.declaration,
     ]
     where arguments.contains(declaration) {
       guard allowed[kind, default: []].contains(where: { $0.name == declaration.name }) else {

@@ -10,11 +10,12 @@ enum TrainCommand: Command {
   static let configuration = Option("config", .file, help: "read options from a JSON file, see above")
   static let set = Option(
     "set", .text("KEY=VALUE"), repeats: true, help: "set an option by its key; outdoes --config")
+  static let profile = Option("profile", .file, help: ProfileReport.help)
   static let json = Flag("json", help: "print one JSON object for each epoch and one for the run")
   static let declarations =
     RunOptions.declarations
     + [
-      output.declaration, resume.declaration, configuration.declaration, set.declaration, json.declaration,
+      output.declaration, resume.declaration, configuration.declaration, set.declaration, profile.declaration, json.declaration,
     ]
   static let discussion = """
     Options come from the command line, else from --set, else from --config, else from the model's recipe. A
@@ -36,14 +37,16 @@ enum TrainCommand: Command {
     var run = try TrainingRun(arguments)
     Diagnostics.write("\(run.settings.model.name) in \(run.directory.path)")
     let epochs = EpochPrinter(isEnabled: arguments[json])
+    let report = arguments[profile].map { ProfileReport(path: $0) }
     let (result, format, device): (TrainingResult, DataFormat, ComputeDevice)
     do {
-      (result, format, device) = try run.run { epochs.print($0) }
+      (result, format, device) = try run.run(report) { epochs.print($0) }
     } catch {
       run.directory.removeIfUnused()
       throw error
     }
     try epochs.check()
+    try report?.check()
     let measures = LanguageMeasures(result.testLoss, format)
     let line = result.line(run, measures, device)
     if arguments[json] {

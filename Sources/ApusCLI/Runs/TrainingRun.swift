@@ -90,9 +90,11 @@ struct TrainingRun {
   // MARK: - Running
 
   /// Runs to the end, or until a signal.
-  /// - Parameter onRecord: is given each record of metrics.
+  /// - Parameters:
+  ///   - report: what a profile of some steps is written by, where one is wanted.
+  ///   - onRecord: is given each record of metrics.
   mutating func run(
-    onRecord: @escaping @Sendable (JSONObject) -> Void
+    _ report: ProfileReport?, onRecord: @escaping @Sendable (JSONObject) -> Void
   ) throws -> (result: TrainingResult, format: DataFormat, device: ComputeDevice) {
     let device = try ComputeDevice.chosen(by: settings.device)
     if settings.device != device.name {
@@ -102,8 +104,9 @@ struct TrainingRun {
     let (result, format) = try withDevice(device) {
       let weights = try pretrainedWeights()
       let task = try LearningTask(settings, tokenizer: tokenizer(of: weights))
-      let trainer = try trainer(task, from: weights, onRecord)
+      let trainer = try trainer(task, from: weights, report, onRecord)
       try resume(trainer, task.format)
+      try report?.measureLimits(of: device)
       return (try trainer.run(), task.format)
     }
     return (result, format, device)
@@ -116,7 +119,7 @@ struct TrainingRun {
   }
 
   private func trainer(
-    _ task: LearningTask, from weights: PretrainedWeights?,
+    _ task: LearningTask, from weights: PretrainedWeights?, _ report: ProfileReport?,
     _ onRecord: @escaping @Sendable (JSONObject) -> Void
   ) throws -> Trainer {
     let seeds = RunSeeds(settings.seed)
@@ -129,13 +132,14 @@ struct TrainingRun {
         try settings.initialization?.initialize(model, settings, on: task.train)
       }
     }
-    let options = TrainingOptions(
+    var options = TrainingOptions(
       length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,
       schedule: try learningRateSchedule(settings.schedule, warmup: settings.warmup ?? 0),
       precision: settings.precision, clipNorm: settings.clipNorm.flatMap { $0 > 0 ? $0 : nil },
       clipValue: settings.clipValue, detectsAnomalies: settings.detectsAnomalies,
       output: directory.path, saveEvery: settings.saveEvery, configuration: task.format.configuration(settings),
       progress: .automatic, handlesSignals: true, onRecord: onRecord)
+    if let report { options.onProfile = { report.write($0) } }
     return Trainer(
       model, rule, on: task.train, testing: task.test, objective: settings.model.kind.objective,
       groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)

@@ -13,11 +13,8 @@ extension PlanLowering {
 
   func detail(_ step: Convolution) -> String {
     let g = step.geometry
-    func text(_ extents: SIMD3<Int>) -> String {
-      g.input.x == 1 ? "\(extents.y)x\(extents.z)" : "\(extents.x)x\(extents.y)x\(extents.z)"
-    }
-    return "convolution \(step.pass) N\(g.batch) C\(g.inputChannels) \(text(g.input)) K\(g.outputChannels) "
-      + "\(text(g.kernel)) stride \(text(g.stride)) groups \(g.groups) \(step.dtype)"
+    return "convolution \(step.pass) N\(g.batch) C\(g.inputChannels) \(g.input.extentText) K\(g.outputChannels) "
+      + "\(g.kernel.extentText) stride \(g.stride.extentText) groups \(g.groups) \(step.dtype)"
   }
 
   func bytes(_ step: Convolution) -> Double {
@@ -145,7 +142,7 @@ extension PlanLowering {
     builder.append(template)
     launch(
       builder, groups: (count + imagesPerItem - 1) / imagesPerItem * bands,
-      detail: "convolution image \(image.source) \(count)",
+      detail: "convolution image \(image.source.extentText) \(count)",
       bytes: Double(
         count * (image.stride * lane.dtype.byteCount + image.source.wrappedProduct * dtype.byteCount)))
   }

@@ -154,5 +154,5 @@ struct LoweredLaunch: Sendable {
   var geometryOffset: Int
   var groups: Int
   var localSize: Int
-  var label: LaunchLabel
+  var label: StepLabel
 }

@@ -163,7 +163,7 @@ struct PlanLowering {
       LoweredLaunch(
         kernel: builder.kernel, slots: bound + [slots.geometry], geometryOffset: geometry.count,
         groups: groups, localSize: localSize,
-        label: LaunchLabel(operation: operation, detail: detail, flops: flops, bytes: bytes)))
+        label: StepLabel(operation: operation, detail: detail, flops: flops, bytes: bytes)))
     geometry += numbers
   }
 }

@@ -13,7 +13,7 @@ extension PlanLowering {
   }
 
   private func detail(_ step: Pooling) -> String {
-    "pooling \(step.kind) \(step.pass) \(step.planes) of \(step.input) by \(step.window) \(step.dtype)"
+    "pooling \(step.kind) \(step.pass) \(step.planes) of \(step.input.extentText) by \(step.window.extentText) \(step.dtype)"
   }
 
   private func bytes(_ step: Pooling) -> Double {

@@ -7,11 +7,6 @@ import Glibc
 ///
 /// Nothing depends on them: what they do not build, or not in time, is built here.
 final class KernelBuilders: @unchecked Sendable {
-  private struct Builder {
-    var process: pid_t
-    var socket: Int32
-  }
-
   /// Milliseconds that a program may take.
   private static let patience: Int32 = 300_000
 
@@ -19,12 +14,13 @@ final class KernelBuilders: @unchecked Sendable {
   private let device: Int
   let count: Int
   private let lock = Lock()
-  private var builders: [Builder] = []
+  /// The sockets of builders, which end when they find them closed.
+  private var builders: [Int32] = []
 
   /// Builders for a device of PoCL, one for each core but at most four; `nil` where they would be of no use.
   init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
     let cores = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-    guard entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language", target.kernelClass == .cpu,
+    guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language", target.kernelClass == .cpu,
       getenv("POCL_KERNEL_CACHE").map({ String(cString: $0) != "0" }) ?? true, cores > 1,
       copencl_can_start_builders() != 0
     else { return nil }
@@ -40,7 +36,7 @@ final class KernelBuilders: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     guard !programs.isEmpty else { return 0 }
-    var used: [Builder] = []
+    var used: [Int32] = []
     for program in programs.prefix(count) {
       // One that ended for lack of work is replaced.
       while used.count < builders.count, !send(program, options, to: builders[used.count]) {
@@ -52,8 +48,8 @@ final class KernelBuilders: @unchecked Sendable {
       }
       used.append(builders[used.count])
     }
-    let failed = used.filter { !receive(from: $0) }.map(\.process)
-    builders.removeAll { failed.contains($0.process) }
+    let failed = used.filter { !receive(from: $0) }
+    builders.removeAll { failed.contains($0) }
     return used.count - failed.count
   }
 
@@ -62,7 +58,7 @@ final class KernelBuilders: @unchecked Sendable {
     while builders.count < count, let builder = start() { builders.append(builder) }
   }
 
-  private func start() -> Builder? {
+  private func start() -> Int32? {
     var ends: [Int32] = [0, 0]
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
     guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { return nil }
@@ -86,25 +82,17 @@ final class KernelBuilders: @unchecked Sendable {
     defer { free(name) }
     var process: pid_t = 0
     let status = posix_spawn(&process, "/proc/self/exe", &actions, nil, [name, nil], environment)
-    Glibc.close(ends[1])
+    close(ends[1])
     guard status == 0 else {
-      Glibc.close(ends[0])
+      close(ends[0])
       return nil
     }
-    return Builder(process: process, socket: ends[0])
+    // What was started ends at once: the builder is a child of its.
+    while waitpid(process, nil, 0) < 0, errno == EINTR {}
+    return ends[0]
   }
 
-  private func close(_ builder: Builder) {
-    Glibc.close(builder.socket)
-    // It ends when it finds the socket closed; a build under way does not hold up this process.
-    var status: Int32 = 0
-    if waitpid(builder.process, &status, WNOHANG) == 0 {
-      kill(builder.process, SIGKILL)
-      waitpid(builder.process, &status, 0)
-    }
-  }
-
-  private func send(_ program: (text: String, kernels: [String]), _ options: String, to builder: Builder) -> Bool {
+  private func send(_ program: (text: String, kernels: [String]), _ options: String, to builder: Int32) -> Bool {
     let options: [UInt8] = Array(options.utf8) + [0]
     let names = program.kernels.reduce(into: [UInt8]()) { $0 += Array($1.utf8) + [0] }
     let text: [UInt8] = Array(program.text.utf8) + [0]
@@ -115,7 +103,7 @@ final class KernelBuilders: @unchecked Sendable {
     var sent = 0
     while sent < bytes.count {
       let count = bytes[sent...].withUnsafeBytes {
-        Glibc.send(builder.socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        Glibc.send(builder, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
       }
       guard count > 0 else { return false }
       sent += count
@@ -124,12 +112,12 @@ final class KernelBuilders: @unchecked Sendable {
   }
 
   /// Waits for the answer; a builder that has none for a long time, or fails, is given up.
-  private func receive(from builder: Builder) -> Bool {
-    var input = pollfd(fd: builder.socket, events: Int16(POLLIN), revents: 0)
+  private func receive(from builder: Int32) -> Bool {
+    var input = pollfd(fd: builder, events: Int16(POLLIN), revents: 0)
     var status: Int32 = 0
     repeat { status = poll(&input, 1, Self.patience) } while status < 0 && errno == EINTR
     var answer: UInt8 = 0
-    if status == 1, read(builder.socket, &answer, 1) == 1, answer == 1 { return true }
+    if status == 1, read(builder, &answer, 1) == 1, answer == 1 { return true }
     close(builder)
     return false
   }

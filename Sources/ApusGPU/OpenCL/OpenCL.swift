@@ -9,21 +9,50 @@ public enum OpenCL {
     try OpenCLEntry.all().map(\.info)
   }
 
-  /// Opens the device `opencl:index`.
-  /// - Throws: `DeviceError.unavailable` when there is no such device, or for a variable of the environment that
-  ///   is not understood.
-  public static func open(_ index: Int) throws(DeviceError) -> any Device {
-    try GPUOptions.checkEnvironment(for: "opencl:\(index)")
-    return try open(index, options: GPUOptions.environment)
+  /// One device, or an equal part of one's compute units, which works as a device of its own.
+  public struct Name: Hashable, Sendable {
+    /// The number of the device.
+    public var index: Int
+    /// Which part of how many, where it is not the whole device.
+    public var part: (number: Int, count: Int)? { partNumber.map { ($0, partCount) } }
+    private var partNumber: Int?
+    private var partCount = 1
+
+    /// The device that `opencl:N` names, or part `P`, from 0, of `C` parts that `opencl:N.P/C` does; `nil` for another
+    /// text.
+    public init?(_ text: String) {
+      guard text.hasPrefix("opencl:") else { return nil }
+      let words = text.dropFirst(7).split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+      guard let index = Int(words[0]), index >= 0 else { return nil }
+      self.index = index
+      guard words.count == 2 else { return }
+      let numbers = words[1].split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+      guard numbers.count == 2, let number = numbers[0], let count = numbers[1], number >= 0, number < count else {
+        return nil
+      }
+      (partNumber, partCount) = (number, count)
+    }
   }
 
-  package static func open(_ index: Int, options: GPUOptions) throws(DeviceError) -> any Device {
+  /// Opens a device.
+  /// - Throws: `DeviceError.unavailable` when there is no such device, or for a variable of the environment that
+  ///   is not understood.
+  public static func open(_ name: Name) throws(DeviceError) -> any Device {
+    try GPUOptions.checkEnvironment(for: "opencl:\(name.index)")
+    return try open(name.index, part: name.part, options: GPUOptions.environment)
+  }
+
+  package static func open(
+    _ index: Int, part: (number: Int, count: Int)? = nil, options: GPUOptions
+  ) throws(DeviceError) -> any Device {
     let entries = try OpenCLEntry.all()
     guard entries.indices.contains(index) else {
       throw .unavailable(
         device: "opencl:\(index)",
         reason: "the number of OpenCL devices is \(entries.count), and they are numbered from 0")
     }
-    return try GPUDevice(driver: OpenCLDriver(entries[index], options: options), options: options)
+    var entry = entries[index]
+    if let part { entry = try entry.part(part.number, of: part.count) }
+    return try GPUDevice(driver: OpenCLDriver(entry, options: options), options: options)
   }
 }

@@ -9,7 +9,7 @@ extension OpenCLDriver {
       var kernel: cl_kernel
       var globalSize: Int
       var localSize: Int
-      var label: LaunchLabel
+      var label: StepLabel
       /// Where the numbers of the launch begin, and the argument that says so.
       var geometryOffset: Int32
       var geometryArgument: cl_uint
@@ -87,7 +87,7 @@ extension OpenCLDriver {
       guard let loop = loops.first, loop.range.lowerBound == index else {
         let entry = recording.entries[index]
         if let shift { try setGeometry(entry, shift: shift) }
-        if options.logsLaunches { try runLogged(entry) } else { try enqueue(entry, nil) }
+        try enqueue(entry)
         index += 1
         continue
       }
@@ -97,6 +97,23 @@ extension OpenCLDriver {
       }
       loops = loops.dropFirst(1 + inner.count)
       index = loop.range.upperBound
+    }
+  }
+
+  private func enqueue(_ entry: Recording.Entry) throws(DeviceError) {
+    var event: cl_event?
+    guard options.logsLaunches || profile != nil else { return try enqueue(entry, nil) }
+    try enqueue(entry, &event)
+    guard let event else { return }
+    if options.logsLaunches {
+      var events: cl_event? = event
+      try check(api.clWaitForEvents(1, &events), entry.label.detail)
+      warn("\(info.identifier): \(entry.label.line(seconds: record(of: event, entry.label).duration))")
+    }
+    if profile == nil {
+      _ = api.clReleaseEvent(event)
+    } else {
+      try profile!.add(event, entry.label, self)
     }
   }
 
@@ -112,19 +129,5 @@ extension OpenCLDriver {
         device: info.identifier, requested: Int(entry.label.bytes), used: 0, available: info.memoryByteCount)
     }
     try check(status, "\(entry.label.operation) (\(entry.label.detail))")
-  }
-
-  /// Runs a launch, waits for it and writes a line.
-  private func runLogged(_ entry: Recording.Entry) throws(DeviceError) {
-    var event: cl_event?
-    try enqueue(entry, &event)
-    try check(api.clWaitForEvents(1, &event), entry.label.detail)
-    var start: cl_ulong = 0
-    var end: cl_ulong = 0
-    let size = MemoryLayout<cl_ulong>.size
-    _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_START), size, &start, nil)
-    _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_END), size, &end, nil)
-    _ = api.clReleaseEvent(event)
-    LaunchLog.write(device: info.identifier, entry.label, nanoseconds: end &- start)
   }
 }

@@ -27,7 +27,9 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   let api: COpenCLFunctions
   let options: GPUOptions
   let context: cl_context
-  let queue: cl_command_queue
+  private(set) var queue: cl_command_queue
+  /// Launches whose times are noted, and those whose times are known; `nil` where nobody asks.
+  var profile: LaunchProfile?
   var staging: StagingBlocks
   let builders: KernelBuilders?
 
@@ -49,13 +51,13 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     guard let context = api.clCreateContext(nil, 1, &device, nil, nil, &status) else {
       throw .unavailable(device: info.identifier, reason: "no context: \(OpenCLStatus(code: status).name)")
     }
-    let properties = options.logsLaunches ? cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE) : 0
-    guard let queue = api.clCreateCommandQueue(context, entry.device, properties, &status) else {
-      _ = api.clReleaseContext(context)
-      throw .unavailable(device: info.identifier, reason: "no queue: \(OpenCLStatus(code: status).name)")
-    }
     self.context = context
-    self.queue = queue
+    do throws(DeviceError) {
+      queue = try Self.queue(context, entry, noting: options.logsLaunches)
+    } catch {
+      _ = api.clReleaseContext(context)
+      throw error
+    }
     staging = StagingBlocks(entry.api)
   }
 
@@ -64,6 +66,26 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     staging.releaseAll()
     _ = api.clReleaseCommandQueue(queue)
     _ = api.clReleaseContext(context)
+  }
+
+  /// A queue that notes when its work begins and ends, or one that does not.
+  private static func queue(
+    _ context: cl_context, _ entry: OpenCLEntry, noting: Bool
+  ) throws(DeviceError) -> cl_command_queue {
+    var status: cl_int = 0
+    let properties = noting ? cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE) : 0
+    guard let queue = entry.api.functions.clCreateCommandQueue(context, entry.device, properties, &status) else {
+      throw .unavailable(device: entry.identifier, reason: "no queue: \(OpenCLStatus(code: status).name)")
+    }
+    return queue
+  }
+
+  /// Waits for all work, and goes on with a new queue.
+  func replaceQueue(noting: Bool) throws(DeviceError) {
+    try synchronize()
+    let next = try Self.queue(context, entry, noting: noting)
+    _ = api.clReleaseCommandQueue(queue)
+    queue = next
   }
 
   /// Throws the error that a failed call stands for.

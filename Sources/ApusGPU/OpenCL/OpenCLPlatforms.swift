@@ -25,6 +25,21 @@ struct OpenCLEntry: @unchecked Sendable {
   let device: cl_device_id
   let index: Int
   let api: OpenCLFunctions
+  /// Which of several equal parts of the device it is, where it is one.
+  var part: Part?
+
+  /// A part of a device's compute units, released with the last reference.
+  final class Part: @unchecked Sendable {
+    let number, count: Int
+    private let device: cl_device_id
+    private let api: OpenCLFunctions
+
+    fileprivate init(_ device: cl_device_id, number: Int, count: Int, api: OpenCLFunctions) {
+      (self.device, self.number, self.count, self.api) = (device, number, count, api)
+    }
+
+    deinit { _ = api.functions.clReleaseDevice(device) }
+  }
 
   private static let enumeration = Lock()
 
@@ -70,10 +85,39 @@ struct OpenCLEntry: @unchecked Sendable {
   }
 }
 
+// MARK: - Parts
+
+extension OpenCLEntry {
+  /// Part `number`, from 0, of `count` equal parts of the device's compute units: a device of its own.
+  /// - Throws: `DeviceError.unavailable` where the device cannot be divided so.
+  func part(_ number: Int, of count: Int) throws(DeviceError) -> OpenCLEntry {
+    let units = self.number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)
+    let name = "\(identifier).\(number)/\(count)"
+    guard count >= 1, (0..<count).contains(number), units >= count else {
+      throw .unavailable(
+        device: name, reason: "of \(count) equal parts of \(units) compute units there is no number \(number)")
+    }
+    var properties = [cl_device_partition_property(CL_DEVICE_PARTITION_EQUALLY), units / count, 0]
+    var found: cl_uint = 0
+    var parts = [cl_device_id?](repeating: nil, count: units)
+    let status = api.functions.clCreateSubDevices(device, &properties, cl_uint(units), &parts, &found)
+    guard status == CL_SUCCESS, found >= count else {
+      throw .unavailable(device: name, reason: "\(identifier) cannot be divided: \(OpenCLStatus(code: status).name)")
+    }
+    for (place, part) in parts.prefix(Int(found)).enumerated() where place != number {
+      if let part { _ = api.functions.clReleaseDevice(part) }
+    }
+    let device = parts[number]!
+    return OpenCLEntry(
+      platform: platform, device: device, index: index, api: api,
+      part: Part(device, number: number, count: count, api: api))
+  }
+}
+
 // MARK: - Properties
 
 extension OpenCLEntry {
-  var identifier: String { "opencl:\(index)" }
+  var identifier: String { "opencl:\(index)" + (part.map { ".\($0.number)/\($0.count)" } ?? "") }
 
   func text(_ property: Int32) -> String {
     var size = 0

@@ -48,6 +48,12 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Gives memory that is kept for reuse back to the system.
   public func releaseUnusedMemory() { backend.releaseUnusedMemory() }
 
+  /// Notes from now on what runs on the device, and how long it takes.
+  public func startProfile() throws(DeviceError) { try backend.startProfile() }
+
+  /// Waits for the device and returns what ran since `startProfile`, in the order in which it began.
+  public func finishProfile() throws(DeviceError) -> [StepRecord] { try backend.finishProfile() }
+
   @TaskLocal static var taskLocal: ComputeDevice?
 
   /// The device that new tensors go to.

@@ -97,5 +97,9 @@ public typealias DType = ApusDevice.DType
 public typealias DeviceError = ApusDevice.DeviceError
 /// What `ComputeDevice.info` gives.
 public typealias DeviceInfo = ApusDevice.DeviceInfo
+/// A step of a plan, or a kernel, that ran: what `ComputeDevice.finishProfile` gives.
+public typealias StepRecord = ApusDevice.StepRecord
+/// What such a step does.
+public typealias StepLabel = ApusDevice.StepLabel
 /// What `ComputeDevice.memory` gives.
 public typealias MemoryStatistics = ApusDevice.MemoryStatistics

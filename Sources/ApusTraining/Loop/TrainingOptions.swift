@@ -38,6 +38,10 @@ public struct TrainingOptions: Sendable {
   public var handlesSignals: Bool
   /// Is given each record of `metrics.jsonl`, also without an output directory.
   public var onRecord: (@Sendable (JSONObject) -> Void)?
+  /// Is given what the device ran in some steps of the session: those behind the first two, which build kernels.
+  public var onProfile: (@Sendable (Profile) -> Void)?
+  /// How many steps that are, at most.
+  public static let profiledSteps = 20
 
   public init(
     length: Length, batchSize: Int? = 128, seed: UInt64 = 0, schedule: any Schedule = ConstantSchedule(),

@@ -12,6 +12,7 @@ struct TrainingSession {
   private var epochOrder: (number: Int, batches: MinibatchOrder.Epoch)?
   private let baseRate: Double
   private var hasCheckedParameters = false
+  private var isProfiling = false
 
   /// When the time counted in `state.seconds` was last brought up to date.
   private var clock: Double
@@ -49,6 +50,7 @@ struct TrainingSession {
     try reportingTraining { try trainer.optimizer.prepare() }
     try save()
     while trainer.state.step < end {
+      try beginOrEndProfile()
       let start = ContinuousClock.seconds
       try step()
       let now = ContinuousClock.seconds
@@ -62,6 +64,7 @@ struct TrainingSession {
       // With the full batch every step is an epoch: those of a few milliseconds are not each worth a checkpoint.
       let isDue = sinceSave >= trainer.options.saveEvery || isEpochEnd && sinceSave >= 1
       if interruption != nil || isDue || step == end { try save() }
+      if interruption != nil || step == end { try endProfile() }
       if interruption != nil { return interruption }
       progress.update(status, now: now)
     }
@@ -69,6 +72,24 @@ struct TrainingSession {
   }
 
   // MARK: - Steps
+
+  /// Begins to note what runs behind the first two steps, and ends it some steps later.
+  private mutating func beginOrEndProfile() throws(TrainingError) {
+    guard trainer.options.onProfile != nil else { return }
+    let step = trainer.state.step - firstStep
+    if step == 2 {
+      try reportingTraining { try trainer.device.startProfile() }
+      isProfiling = true
+    }
+    if step == 2 + TrainingOptions.profiledSteps { try endProfile() }
+  }
+
+  private mutating func endProfile() throws(TrainingError) {
+    guard isProfiling else { return }
+    isProfiling = false
+    let records = try reportingTraining { try trainer.device.finishProfile() }
+    trainer.options.onProfile?(Profile(of: trainer.device, records))
+  }
 
   private mutating func step() throws(TrainingError) {
     defer { hasCheckedParameters = true }

@@ -1,0 +1,70 @@
+import Apus
+import Synchronization
+
+/// Writes a profile to a file, and what took longest to stderr.
+final class ProfileReport: Sendable {
+  static let help =
+    "write what the device ran in some steps to FILE, a trace for ui.perfetto.dev, and what took longest to stderr"
+
+  private struct State {
+    var limits: DeviceLimits?
+    var isWritten = false
+    var failure: TrainingError?
+  }
+
+  private let path: String
+  private let state = Mutex(State())
+
+  init(path: String) { self.path = path }
+
+  /// Finds out what the device is capable of.
+  func measureLimits(of device: ComputeDevice) throws {
+    let limits = try DeviceLimits.measured(on: device)
+    state.withLock { $0.limits = limits }
+  }
+
+  func write(_ profile: Profile) {
+    var profile = profile
+    state.withLock { state in
+      profile.limits = state.limits
+      state.isWritten = true
+      do throws(TrainingError) {
+        try profile.write(to: path)
+      } catch {
+        state.failure = error
+      }
+    }
+    Diagnostics.write(summary(profile))
+  }
+
+  /// Throws where nothing could be written.
+  func check() throws {
+    let (isWritten, failure) = state.withLock { ($0.isWritten, $0.failure) }
+    if let failure { throw failure }
+    if !isWritten { Diagnostics.write("\(path): no profile: it begins behind the second step") }
+  }
+
+  private func summary(_ profile: Profile) -> String {
+    var table = Table("MS", "SHARE", "TIMES", "GFLOP/S", "GB/S", "OF LIMIT", "WHAT")
+    let total = profile.seconds
+    for kernel in profile.kernels.prefix(16) {
+      let share = profile.share(seconds: kernel.seconds, flops: kernel.flops, bytes: kernel.bytes)
+      table.append(
+        (kernel.seconds * 1e3).text(places: 2), "\((100 * kernel.seconds / total).text(places: 1))%",
+        String(kernel.count), rate(kernel.flops, kernel.seconds), rate(kernel.bytes, kernel.seconds),
+        share.map { "\((100 * $0).text(places: 0))%" } ?? "", kernel.detail)
+    }
+    let limits = profile.limits.map {
+      "; limits \($0.gflops.text(places: 0)) GFLOP/s, \($0.gbytesPerSecond.text(places: 1)) GB/s"
+    }
+    let count = profile.records.count
+    return """
+      profile of \(profile.device): \(count) steps in \((total * 1e3).text(places: 1)) ms\(limits ?? ""), in \(path)
+      \(table.text)
+      """
+  }
+
+  private func rate(_ work: Double, _ seconds: Double) -> String {
+    work > 0 && seconds > 0 ? (work / seconds * 1e-9).text(places: 1) : ""
+  }
+}

@@ -1,0 +1,49 @@
+import ApusDevice
+import COpenCL
+
+/// The times of launches: those that are known, and events of which they can be read when they are over.
+struct LaunchProfile {
+  private(set) var records: [StepRecord] = []
+  private var pending: [(event: cl_event, label: StepLabel)] = []
+  /// Events are read in bunches of this size, so that a long profile holds few of them.
+  private static let bunch = 4096
+
+  mutating func add(_ event: cl_event, _ label: StepLabel, _ driver: OpenCLDriver) throws(DeviceError) {
+    pending.append((event, label))
+    if pending.count >= Self.bunch { try finish(driver) }
+  }
+
+  /// Waits for the launches that are under way.
+  mutating func finish(_ driver: OpenCLDriver) throws(DeviceError) {
+    try driver.synchronize()
+    for (event, label) in pending {
+      records.append(driver.record(of: event, label))
+      _ = driver.api.clReleaseEvent(event)
+    }
+    pending = []
+  }
+}
+
+extension OpenCLDriver {
+  func startProfile() throws(DeviceError) {
+    try replaceQueue(noting: true)
+    profile = LaunchProfile()
+  }
+
+  func finishProfile() throws(DeviceError) -> [StepRecord] {
+    try profile?.finish(self)
+    defer { profile = nil }
+    try replaceQueue(noting: options.logsLaunches)
+    return profile?.records ?? []
+  }
+
+  /// When a launch that is over began, and how long it took.
+  func record(of event: cl_event, _ label: StepLabel) -> StepRecord {
+    var start: cl_ulong = 0
+    var end: cl_ulong = 0
+    let size = MemoryLayout<cl_ulong>.size
+    _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_START), size, &start, nil)
+    _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_END), size, &end, nil)
+    return StepRecord(label: label, start: Double(start) * 1e-9, duration: Double(max(end, start) - start) * 1e-9)
+  }
+}

@@ -1,0 +1,127 @@
+import ApusData
+import ApusFiles
+import ApusNN
+import ApusTensor
+
+/// What ran on a device in a while: each step of the plans (of OpenCL devices each kernel) with its operations, its
+/// shape and its time.
+///
+/// ```
+/// let (_, profile) = try Profile.record(on: .current) { for _ in 0..<3 { try train() } }
+/// try profile.write(to: "profile.json")
+/// ```
+/// The file is a trace in Chrome's format, for https://ui.perfetto.dev or chrome://tracing.
+public struct Profile: Sendable {
+  /// The name of the device, and what its maker calls it.
+  public var device: String
+  /// What ran, in the order in which it began.
+  public var records: [StepRecord]
+  /// What the device is capable of, where that was measured.
+  public var limits: DeviceLimits?
+
+  /// A profile from its parts.
+  public init(device: String, records: [StepRecord], limits: DeviceLimits? = nil) {
+    self.device = device
+    self.records = records
+    self.limits = limits
+  }
+
+  /// The profile of what `finishProfile` of a device returned.
+  public init(of device: ComputeDevice, _ records: [StepRecord], limits: DeviceLimits? = nil) {
+    self.init(device: "\(device.name), \(device.info.name)", records: records, limits: limits)
+  }
+
+  /// Runs `body` and notes what it has a device do.
+  /// - Parameter limits: what the device is capable of; see ``DeviceLimits/measured(on:)``.
+  /// - Throws: what `body` throws, or `DeviceError.unsupported` by a device that cannot say.
+  public static func record<R>(
+    on device: ComputeDevice, limits: DeviceLimits? = nil, _ body: () throws -> R
+  ) throws -> (result: R, profile: Profile) {
+    try device.startProfile()
+    do {
+      let result = try body()
+      return (result, Profile(of: device, try device.finishProfile(), limits: limits))
+    } catch {
+      _ = try? device.finishProfile()
+      throw error
+    }
+  }
+
+  // MARK: - Kernels
+
+  /// All that ran of one kind and shape.
+  public struct Kernel: Hashable, Sendable {
+    /// Family, shape and variant.
+    public var detail: String
+    /// How often it ran.
+    public var count: Int
+    /// How long it took, all together.
+    public var seconds: Double
+    /// Floating-point operations and bytes, all together.
+    public var flops, bytes: Double
+  }
+
+  /// Kinds and shapes, those that took longest first.
+  public var kernels: [Kernel] {
+    var found: [String: Kernel] = [:]
+    for record in records {
+      let label = record.label
+      var kernel = found[label.detail] ?? Kernel(detail: label.detail, count: 0, seconds: 0, flops: 0, bytes: 0)
+      kernel.count += 1
+      kernel.seconds += record.duration
+      kernel.flops += label.flops
+      kernel.bytes += label.bytes
+      found[label.detail] = kernel
+    }
+    return found.values.sorted { ($1.seconds, $0.detail) < ($0.seconds, $1.detail) }
+  }
+
+  /// How long everything took.
+  public var seconds: Double { records.reduce(0) { $0 + $1.duration } }
+
+  /// The share of what the device is capable of: the time that the work takes at least, by that which it took.
+  public func share(seconds: Double, flops: Double, bytes: Double) -> Double? {
+    guard let limits, seconds > 0, flops > 0 || bytes > 0 else { return nil }
+    return limits.leastSeconds(flops: flops, bytes: bytes) / seconds
+  }
+
+  // MARK: - The file
+
+  /// The trace: an event for each record, with rates and the share of the device's limits.
+  public var trace: JSON {
+    let origin = records.map(\.start).min() ?? 0
+    var object: JSONObject = ["displayTimeUnit": "ms"]
+    var other: JSONObject = ["device": .string(device)]
+    if let limits {
+      other["limit_gflops"] = .number(limits.gflops)
+      other["limit_gbytes_per_second"] = .number(limits.gbytesPerSecond)
+    }
+    object["otherData"] = .object(other)
+    let name: JSON = ["name": "process_name", "ph": "M", "pid": 1, "args": ["name": .string(device)]]
+    object["traceEvents"] = .array([name] + records.map { event($0, origin: origin) })
+    return .object(object)
+  }
+
+  private func event(_ record: StepRecord, origin: Double) -> JSON {
+    let label = record.label
+    let time = max(record.duration, 1e-9)
+    var rates: JSONObject = ["operation": .string(label.operation)]
+    if label.flops > 0 { rates["gflops"] = .number(label.flops / time * 1e-9) }
+    if label.bytes > 0 { rates["gbytes_per_second"] = .number(label.bytes / time * 1e-9) }
+    rates["share_of_limit"] = share(seconds: time, flops: label.flops, bytes: label.bytes).map { .number($0) }
+    return [
+      "name": .string(label.detail), "cat": .string(String(label.detail.prefix { $0 != " " })), "ph": "X", "pid": 1,
+      "tid": 1, "ts": .number((record.start - origin) * 1e6), "dur": .number(record.duration * 1e6),
+      "args": .object(rates),
+    ]
+  }
+
+  /// Writes the trace; a file that is there is replaced.
+  public func write(to path: String) throws(TrainingError) {
+    do throws(FileError) {
+      try AtomicFile.write(Array(trace.text().utf8), to: path)
+    } catch {
+      throw TrainingError(error)
+    }
+  }
+}
