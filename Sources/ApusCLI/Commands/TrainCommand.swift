@@ -15,7 +15,8 @@ enum TrainCommand: Command {
   static let declarations =
     RunOptions.declarations
     + [
-      output.declaration, resume.declaration, configuration.declaration, set.declaration, profile.declaration, json.declaration,
+      output.declaration, resume.declaration, configuration.declaration, set.declaration, profile.declaration,
+      json.declaration,
     ]
   static let discussion = """
     Options come from the command line, else from --set, else from --config, else from the model's recipe. A

@@ -20,7 +20,8 @@ final class KernelBuilders: @unchecked Sendable {
   /// Builders for a device of PoCL, one for each core but at most four; `nil` where they would be of no use.
   init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
     let cores = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-    guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language", target.kernelClass == .cpu,
+    guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language",
+      target.kernelClass == .cpu,
       getenv("POCL_KERNEL_CACHE").map({ String(cString: $0) != "0" }) ?? true, cores > 1,
       copencl_can_start_builders() != 0
     else { return nil }
