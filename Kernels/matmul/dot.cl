@@ -3,7 +3,7 @@
 //
 //   sums[j] += A[m][k, k + 1, …] · B[column j][k, k + 1, …]
 //
-// and are added up at the end, when WIDTH columns are turned into one register of results. One work-item
+// and are added up (1 times one and the other: integers wrap) at the end, when WIDTH columns are turned into one register of results. One work-item
 // computes some such registers for all rows.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
@@ -36,10 +36,10 @@ for ($index vector = chunk * $vectorsPerItem; vector < end; vector += 1) {
       }
     }
     TURN(sums);
-    UNROLL for (int j = 0; j < WIDTH / 2; j += 1) sums[j] = sums[j] + sums[j + WIDTH / 2];
-    UNROLL for (int j = 0; j < WIDTH / 4; j += 1) sums[j] = sums[j] + sums[j + WIDTH / 4];
-    UNROLL for (int j = 0; j < WIDTH / 8; j += 1) sums[j] = sums[j] + sums[j + WIDTH / 8];
-    const $V core = sums[0] + sums[1];
+    UNROLL for (int j = 0; j < WIDTH / 2; j += 1) sums[j] = ACCUMULATE_$lane(($V)(1), sums[j + WIDTH / 2], sums[j]);
+    UNROLL for (int j = 0; j < WIDTH / 4; j += 1) sums[j] = ACCUMULATE_$lane(($V)(1), sums[j + WIDTH / 4], sums[j]);
+    UNROLL for (int j = 0; j < WIDTH / 8; j += 1) sums[j] = ACCUMULATE_$lane(($V)(1), sums[j + WIDTH / 8], sums[j]);
+    const $V core = ACCUMULATE_$lane(($V)(1), sums[1], sums[0]);
     const $index output = batch * $rows + m;
     $ROW
     $EPILOGUE

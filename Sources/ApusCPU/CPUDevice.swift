@@ -110,7 +110,12 @@ public final class CPUDevice: Device, @unchecked Sendable {
 
   public func synchronize() throws(DeviceError) {}
 
-  public func startProfile() { turn.withLock { $0.records = [] } }
+  public func startProfile() throws(DeviceError) {
+    try turn.withLock { log throws(DeviceError) in
+      guard log.records == nil else { throw .unsupported(device: "cpu", feature: "a profile within a profile") }
+      log.records = []
+    }
+  }
 
   public func finishProfile() -> [StepRecord] {
     turn.withLock { log in

@@ -24,7 +24,10 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   }
 
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
-    GPUBuffer(byteCount: byteCount, block: try pool.take(byteCount), pool: pool)
+    // The driver clears new memory in its queue.
+    lock.lock()
+    defer { lock.unlock() }
+    return GPUBuffer(byteCount: byteCount, block: try pool.take(byteCount), pool: pool)
   }
 
   func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {

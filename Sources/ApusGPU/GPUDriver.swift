@@ -4,7 +4,7 @@ import ApusDevice
 /// tensors and no operations.
 ///
 /// Work is in order: everything takes effect after what was called before it. Calls come from one
-/// thread at a time, but for `wait`, `synchronize`, `free` and `binary`, which may come from any.
+/// thread at a time, but for `wait`, `free` and `binary`, which may come from any.
 protocol GPUDriver: AnyObject, Sendable {
   /// A block of device memory.
   associatedtype Memory: Sendable

@@ -4,13 +4,15 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 // How long a builder waits for work before it ends, the largest piece of it, and how long that may take.
-enum { IDLE_MILLISECONDS = 10000, MOST_BYTES = 64 << 20, MOST_SECONDS = 600 };
+enum { IDLE_MILLISECONDS = 10000, MOST_BYTES = 64 << 20, MOST_SECONDS = 240 };
 
 static cl_device_id device;
 static cl_context context;
@@ -37,7 +39,7 @@ static int open_device(const COpenCLFunctions *cl, cl_uint number) {
     cl_device_id devices[64];
     cl_uint count = 0;
     if (cl->clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 64, devices, &count) != CL_SUCCESS) continue;
-    if (number < count) {
+    if (number < count && number < 64) {
       device = devices[number];
       break;
     }
@@ -98,35 +100,42 @@ static void warm_up(const COpenCLFunctions *cl, cl_uint number) {
 }
 
 static void serve(cl_uint number) {
+  // A compiler that goes round in circles ends by a signal.
+  alarm(MOST_SECONDS);
   const COpenCLFunctions *cl = copencl_functions();
   if (cl == NULL) return;
   warm_up(cl, number);
   for (;;) {
+    alarm(0);
     struct pollfd input = {.fd = COPENCL_BUILDER_SOCKET, .events = POLLIN};
     if (poll(&input, 1, IDLE_MILLISECONDS) <= 0) return;
     COpenCLJob job;
     if (!receive(&job, sizeof job)) return;
     size_t count = (size_t)job.option_count + job.name_count + job.text_count;
     if (count > MOST_BYTES) return;
-    // A compiler that goes round in circles ends by a signal.
     alarm(MOST_SECONDS);
     char *bytes = malloc(count);
     if (bytes == NULL || !receive(bytes, count)) return;
     char answer = (char)build(cl, &job, bytes);
     free(bytes);
-    alarm(0);
     if (write(COPENCL_BUILDER_SOCKET, &answer, 1) != 1) return;
   }
 }
 
 // Runs ahead of main. A process that was started as a builder does nothing else. The builder is a child of its, and so
 // nobody's when it ends: a process may watch its children, and take those that it does not know for its own.
-__attribute__((constructor)) static void begin(void) {
+__attribute__((constructor(101))) static void begin(void) {
   const char *number = getenv(COPENCL_BUILDER_VARIABLE);
   if (number == NULL) return;
   cl_uint device = (cl_uint)strtoul(number, NULL, 10);
   unsetenv(COPENCL_BUILDER_VARIABLE);
   if (fork() != 0) _exit(0);
+  // What the process that started it holds open, and which signals it waits for, is that one's business.
+  for (int descriptor = COPENCL_BUILDER_SOCKET + 1; descriptor < 4096; descriptor += 1) close(descriptor);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  signal(SIGALRM, SIG_DFL);
   serve(device);
   _exit(0);
 }
@@ -145,4 +154,9 @@ int copencl_can_start_builders(void) {
   struct link_map *object = NULL;
   if (!dladdr1((void *)begin, &here, (void **)&object, RTLD_DL_LINKMAP)) return 0;
   return object != NULL && object->l_addr == program;
+}
+
+int copencl_core_count(void) {
+  cpu_set_t cores;
+  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
 }

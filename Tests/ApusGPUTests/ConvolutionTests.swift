@@ -87,6 +87,12 @@ import Testing
     try check(Self.pixels[index], pass, .float32, order: .channelsLast, tolerance: 0x1p-20)
   }
 
+  /// Without an image the gradient of the weights is what the epilogue makes of zeros.
+  @Test(arguments: [Convolution.Order.channelsFirst, .channelsLast]) func noImages(order: Convolution.Order) throws {
+    let g = Self.geometry(0, 16, 20, size: SIMD3(1, 7, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1))
+    try check(g, .weightGradient, .float32, order: order, tolerance: 0)
+  }
+
   @Test(arguments: [DType.float16, .float64], Convolution.Pass.allCases)
   func channelsLast(_ dtype: DType, _ pass: Convolution.Pass) throws {
     try check(Self.pixels[1], pass, dtype, order: .channelsLast, tolerance: 0x1p-22)

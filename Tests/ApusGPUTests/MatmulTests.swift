@@ -53,9 +53,12 @@ func epilogue(
     Case(m: 9, n: 21, k: 33, dtype: .int32), Case(m: 9, n: 21, k: 33, dtype: .int64),
     Case(m: 14, n: 40, k: 33, isLeftTransposed: true, dtype: .float64),
     // Scalar products of rows; a single row; sums that wait between blocks of terms.
-    Case(batch: [2], m: 3, n: 40, k: 70, isRightTransposed: true, hasBias: true), Case(m: 1, n: 200, k: 30),
-    Case(m: 2, n: 20, k: 40, isRightTransposed: true, dtype: .float16),
+    Case(m: 1, n: 1000, k: 66, isRightTransposed: true, hasBias: true), Case(m: 1, n: 300, k: 230),
+    Case(batch: [2], m: 3, n: 1000, k: 70, isRightTransposed: true), Case(m: 3, n: 300, k: 230),
+    Case(m: 1, n: 1001, k: 70, isRightTransposed: true, dtype: .float16),
     Case(m: 270, n: 64, k: 600, isLeftTransposed: true, hasBias: true), Case(m: 20, n: 32, k: 2100),
+    Case(m: 4000, n: 256, k: 400, isLeftTransposed: true), Case(m: 1024, n: 1024, k: 385, isLeftTransposed: true),
+    Case(m: 5, n: 7, k: 0, dtype: .float16),
   ]
 
   /// Each element, and the sum of its terms' sizes.

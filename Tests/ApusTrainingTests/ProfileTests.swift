@@ -31,6 +31,17 @@ import Testing
     }
   }
 
+  /// A profile ends with what it is of, whatever that does, and there is one at a time.
+  @Test(arguments: devices) func profilesEnd(shared: TestDevice) throws {
+    struct Stop: Error {}
+    let device = try shared.reopened()
+    #expect(throws: Stop.self) { try Profile.record(on: device) { throw Stop() } }
+    _ = try Profile.record(on: device) {
+      #expect(throws: DeviceError.self) { try device.startProfile() }
+    }
+    #expect(try device.finishProfile().isEmpty)
+  }
+
   @Test func tracesHaveRatesAndShares() throws {
     let product = StepLabel(operation: "matmul", detail: "matmul 2x3", flops: 4e6, bytes: 1e3)
     let copy = StepLabel(operation: "a \"copy\"", detail: "copy 7", flops: 0, bytes: 5e4)

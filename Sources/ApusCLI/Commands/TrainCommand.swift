@@ -47,7 +47,6 @@ enum TrainCommand: Command {
       throw error
     }
     try epochs.check()
-    try report?.check()
     let measures = LanguageMeasures(result.testLoss, format)
     let line = result.line(run, measures, device)
     if arguments[json] {
@@ -55,6 +54,7 @@ enum TrainCommand: Command {
     } else {
       try StandardOutput.write(line: result.text(run, measures, device))
     }
+    try report?.check()
     if let signal = result.interruption { throw Interruption(signal: signal, run: run.directory.path) }
   }
 }

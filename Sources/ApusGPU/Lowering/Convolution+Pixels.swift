@@ -110,13 +110,15 @@ extension PlanLowering {
     workspace += tiling.panels * slots.count * terms * tiling.width * lane.dtype.byteCount
     needWorkspace(workspace)
     for grid in windows {
-      launch(step, grid, from: image, weights: weights, columns: columns, like: tiling, taps: slots.count)
+      launch(
+        step, grid, from: image, weights: weights, columns: columns, like: tiling, taps: slots.count,
+        bytes: bytes(step) / Double(windows.count))
     }
   }
 
   private mutating func launch(
     _ step: Convolution, _ windows: PixelWindows, from image: Place, weights: Place, columns: Int,
-    like model: VectorTiling, taps: Int
+    like model: VectorTiling, taps: Int, bytes: Double
   ) {
     let lane = step.dtype.lane
     var tiling = VectorTiling(
@@ -150,7 +152,7 @@ extension PlanLowering {
     builder.append(template)
     let share = Double(windows.count * windows.taps.count) * Double(columns * tiling.terms)
     launch(
-      builder, groups: tiling.parts * tiling.chunks, detail: detail(step), flops: 2 * share, bytes: bytes(step))
+      builder, groups: tiling.parts * tiling.chunks, detail: detail(step), flops: 2 * share, bytes: bytes)
   }
 
   /// The number of the row of results, of row `first + m` of the grid.

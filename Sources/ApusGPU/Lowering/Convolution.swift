@@ -3,12 +3,28 @@ import ApusDevice
 extension PlanLowering {
   mutating func lower(_ step: Convolution) {
     guard step.epilogue.binding.domain.elementCount > 0 else { return }
+    guard step.geometry.batch > 0 else { return lowerZeros(step) }
     guard isCPU else { return lowerTiled(step) }
     guard step.order == .channelsFirst else { return lowerPixels(step) }
     switch step.pass {
     case .output, .inputGradient: lowerPlanes(step)
     case .weightGradient: lowerWeightGradient(step)
     }
+  }
+
+  /// The gradient of weights that met no image.
+  private mutating func lowerZeros(_ step: Convolution) {
+    let lane = step.dtype.lane
+    let count = step.epilogue.binding.domain.elementCount
+    needWorkspace(count * lane.dtype.byteCount)
+    let zero = Program(
+      instructions: [Instruction("constant", lane: lane, operands: [], immediate: .integer(0))],
+      outputs: [Program.Output(register: 0, dtype: lane.dtype)])
+    let bound = BoundProgram(
+      arguments: [], results: [Place(slot: slots.workspace, offset: 0)], bankSlot: slots.bank,
+      layouts: [Layout(contiguous: Shape([count]))])
+    lower(zero, [(bound, Shape([count]))])
+    lowerSum(of: 1, lane: lane, workspaceOffset: 0, step.epilogue)
   }
 
   func detail(_ step: Convolution) -> String {

@@ -11,17 +11,21 @@ struct VectorTiling {
   private(set) var tilesPerItem = 1
   private(set) var panelsPerItem = 1
 
+  /// Numbers of a right factor for which no kernel of its own is worth its while.
+  static let smallFactor = 1 << 16
   /// The most tiles whose sums a work-item keeps between blocks of terms.
   static let stageTiles = 64
 
-  /// Tiles of which as few columns as possible lie past the end. Of `m` only the class matters, so that another batch
-  /// finds its kernels built: one row, a few, some hundred, of which 8 are a good part, and more.
+  /// Tiles of which as few columns as possible lie past the end. Of `m` little more than the class matters, so that
+  /// another batch finds its kernels built: one row, a few, some hundred, of which 8 are a good part, and more. What is
+  /// small has tiles of one shape, whatever its sizes are.
   init(
     m: Int, n: Int, segments: Int, terms: Int, lane: Lane, registerWidth: Int, canReadInPlace: Bool = false
   ) {
     let isWide = lane == .int64 || lane == .float64
     let shapes =
       switch m {
+      case ..<512 where n * segments * terms < Self.smallFactor: [(8, 2)]
       case ...1: [(1, 8)]
       case ...4: [(4, 4)]
       case ..<512: [(8, 3), (8, 2), (8, 1)]
@@ -109,7 +113,8 @@ extension PlanLowering {
     let rank = step.batch.rank
     var left = Matrix(step.a, place(step.a), rank: rank)
     var right = Matrix(step.b, place(step.b), rank: rank)
-    if step.m <= 8, step.k >= 2 * width, left.columnStride == 1, right.rowStride == 1, right.columnStride != 1 {
+    let isDot = left.columnStride == 1 && right.rowStride == 1 && right.columnStride != 1
+    if isDot, step.m <= 8, step.k >= 2 * width, step.n * step.k >= VectorTiling.smallFactor {
       return lowerDot(step, left, right)
     }
     let isConverted = lane.dtype != step.dtype
@@ -118,7 +123,8 @@ extension PlanLowering {
     let isCrowded = left.columnStride % 1024 == 0 && step.k > 384 && step.n >= 1024
     var workspace = 0
     if isConverted || isCrowded {
-      left = pack(left, step, rows: step.m, columns: step.k, panel: (step.k + width - 1) / width * width, &workspace)
+      let padded = max(width, (step.k + width - 1) / width * width)
+      left = pack(left, step, rows: step.m, columns: step.k, panel: padded, &workspace)
     }
     // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time.
     let block = left.columnStride != 1 && step.k > 384 ? 256 : min(2048, step.k)

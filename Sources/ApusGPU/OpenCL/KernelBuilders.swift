@@ -19,7 +19,7 @@ final class KernelBuilders: @unchecked Sendable {
 
   /// Builders for a device of PoCL, one for each core but at most four; `nil` where they would be of no use.
   init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
-    let cores = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+    let cores = Int(copencl_core_count())
     guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language",
       target.kernelClass == .cpu,
       getenv("POCL_KERNEL_CACHE").map({ String(cString: $0) != "0" }) ?? true, cores > 1,
@@ -90,6 +90,8 @@ final class KernelBuilders: @unchecked Sendable {
     }
     // What was started ends at once: the builder is a child of its.
     while waitpid(process, nil, 0) < 0, errno == EINTR {}
+    var limit = timeval(tv_sec: Int(Self.patience) / 1000, tv_usec: 0)
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     return ends[0]
   }
 

@@ -107,7 +107,9 @@ extension OpenCLDriver {
     guard let event else { return }
     if options.logsLaunches {
       var events: cl_event? = event
-      try check(api.clWaitForEvents(1, &events), entry.label.detail)
+      let status = api.clWaitForEvents(1, &events)
+      if status != CL_SUCCESS { _ = api.clReleaseEvent(event) }
+      try check(status, entry.label.detail)
       warn("\(info.identifier): \(entry.label.line(seconds: record(of: event, entry.label).duration))")
     }
     if profile == nil {

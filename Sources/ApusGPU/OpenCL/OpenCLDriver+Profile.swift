@@ -15,26 +15,28 @@ struct LaunchProfile {
 
   /// Waits for the launches that are under way.
   mutating func finish(_ driver: OpenCLDriver) throws(DeviceError) {
-    try driver.synchronize()
-    for (event, label) in pending {
-      records.append(driver.record(of: event, label))
-      _ = driver.api.clReleaseEvent(event)
+    defer {
+      for (event, _) in pending { _ = driver.api.clReleaseEvent(event) }
+      pending = []
     }
-    pending = []
+    try driver.synchronize()
+    for (event, label) in pending { records.append(driver.record(of: event, label)) }
   }
 }
 
 extension OpenCLDriver {
   func startProfile() throws(DeviceError) {
+    guard profile == nil else { throw .unsupported(device: info.identifier, feature: "a profile within a profile") }
     try replaceQueue(noting: true)
     profile = LaunchProfile()
   }
 
   func finishProfile() throws(DeviceError) -> [StepRecord] {
-    try profile?.finish(self)
-    defer { profile = nil }
+    guard var ended = profile else { return [] }
+    profile = nil
+    try ended.finish(self)
     try replaceQueue(noting: options.logsLaunches)
-    return profile?.records ?? []
+    return ended.records
   }
 
   /// When a launch that is over began, and how long it took.

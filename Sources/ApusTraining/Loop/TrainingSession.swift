@@ -47,6 +47,17 @@ struct TrainingSession {
   /// Runs until so many steps of the run are finished and written, or a signal comes, which is returned.
   @discardableResult
   mutating func run(until end: Int) throws(TrainingError) -> Int32? {
+    do throws(TrainingError) {
+      return try advance(to: end)
+    } catch {
+      // The device is others' too, and notes nothing for nobody.
+      if isProfiling { _ = try? trainer.device.finishProfile() }
+      isProfiling = false
+      throw error
+    }
+  }
+
+  private mutating func advance(to end: Int) throws(TrainingError) -> Int32? {
     try reportingTraining { try trainer.optimizer.prepare() }
     try save()
     while trainer.state.step < end {

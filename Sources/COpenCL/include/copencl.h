@@ -80,4 +80,7 @@ typedef struct COpenCLJob {
 /// into a program of somebody else.
 int copencl_can_start_builders(void);
 
+/// How many cores this process may use.
+int copencl_core_count(void);
+
 #endif
