@@ -61,6 +61,12 @@ static const char matmul_segment[] = {
 static const char matmul_vector[] = {
 #embed "matmul/vector.cl" suffix(, 0)
 };
+static const char matmul_tile_fetch[] = {
+#embed "matmul/tile_fetch.cl" suffix(, 0)
+};
+static const char matmul_tile_store[] = {
+#embed "matmul/tile_store.cl" suffix(, 0)
+};
 static const char matmul_tiled[] = {
 #embed "matmul/tiled.cl" suffix(, 0)
 };
@@ -163,6 +169,15 @@ static const char sort_merge[] = {
 static const char custom_items[] = {
 #embed "custom/items.cl" suffix(, 0)
 };
+static const char tuning_pocl_avx512[] = {
+#embed "tuning/pocl_avx512.txt" suffix(, 0)
+};
+static const char tuning_intel_avx512[] = {
+#embed "tuning/intel_avx512.txt" suffix(, 0)
+};
+static const char tuning_intel_avx2[] = {
+#embed "tuning/intel_avx2.txt" suffix(, 0)
+};
 
 static const struct {
   const char *name;
@@ -188,6 +203,8 @@ static const struct {
     {"matmul/segment.cl", matmul_segment},
     {"matmul/vector.cl", matmul_vector},
     {"matmul/tiled.cl", matmul_tiled},
+    {"matmul/tile_fetch.cl", matmul_tile_fetch},
+    {"matmul/tile_store.cl", matmul_tile_store},
     {"convolution/image.cl", convolution_image},
     {"convolution/weights.cl", convolution_weights},
     {"convolution/vector.cl", convolution_vector},
@@ -221,6 +238,9 @@ static const struct {
     {"sort/blocks.cl", sort_blocks},
     {"sort/merge.cl", sort_merge},
     {"custom/items.cl", custom_items},
+    {"tuning/pocl_avx512.txt", tuning_pocl_avx512},
+    {"tuning/intel_avx512.txt", tuning_intel_avx512},
+    {"tuning/intel_avx2.txt", tuning_intel_avx2},
 };
 
 const char *apus_kernel_text(const char *name) {

@@ -11,6 +11,8 @@
 #define GLOBAL_BARRIER() __syncthreads()
 #define GROUP_ID() blockIdx.x
 #define LOCAL_ID() ((int)threadIdx.x)
+// Four numbers from a multiple of 16 bytes on.
+#define LOAD_QUAD(p) (*(const float4 *)(p))
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("unroll 1")
 

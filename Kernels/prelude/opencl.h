@@ -28,6 +28,8 @@
 #define GROUP_ID() group_id
 #define LOCAL_ID() 0
 #endif
+// Four numbers from a multiple of 16 bytes on.
+#define LOAD_QUAD(p) (*(GLOBAL const float4 *)(p))
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("clang loop unroll(disable) vectorize(disable)")
 

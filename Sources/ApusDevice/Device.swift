@@ -38,6 +38,16 @@ public protocol Device: AnyObject, Sendable {
   /// Waits for all work called so far and returns what ran since `startProfile`, in the order in which it began.
   func finishProfile() throws(DeviceError) -> [StepRecord]
 
+  /// Measures, in plans that are prepared from now on, which of the kernels that can do a step is the fastest.
+  /// - Parameter report: called with each result, on the thread that prepares the plan.
+  func startTuning(report: @escaping @Sendable (TuningRecord) -> Void) throws(DeviceError)
+
+  /// Ends what `startTuning` began, and keeps the choices for later processes.
+  func finishTuning() throws(DeviceError)
+
+  /// Drops the choices that were measured, here and for later processes: those that the device comes with hold again.
+  func forgetTuning() throws(DeviceError)
+
   /// Device memory at this moment, in bytes.
   var memory: MemoryStatistics { get }
 
@@ -60,6 +70,17 @@ extension Device {
 
   /// Nothing, since there is no profile to finish.
   public func finishProfile() throws(DeviceError) -> [StepRecord] { [] }
+
+  /// There are devices that have one kernel for a step.
+  public func startTuning(report: @escaping @Sendable (TuningRecord) -> Void) throws(DeviceError) {
+    throw .unsupported(device: info.identifier, feature: "choosing kernels by measurement")
+  }
+
+  /// Nothing, since nothing was measured.
+  public func finishTuning() throws(DeviceError) {}
+
+  /// Nothing, since nothing was measured.
+  public func forgetTuning() throws(DeviceError) {}
 }
 
 /// A plan made ready by one device.

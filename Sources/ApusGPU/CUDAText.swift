@@ -5,7 +5,7 @@ package enum CUDAText {
   /// The program that a CUDA device would build for a plan.
   package static func program(for plan: Plan) throws(DeviceError) -> String {
     let target = KernelTarget(dialect: "prelude/cuda.h", kernelClass: .gpu, supportsFloat64: true)
-    var lowering = PlanLowering(plan, target: target, faultNumber: { _ in 1 })
+    var lowering = PlanLowering(plan, target: target, choices: nil, faultNumber: { _ in 1 })
     try lowering.run(device: "cuda")
     var seen: Set<KernelText> = []
     let kernels = lowering.launches.map(\.kernel).filter { seen.insert($0).inserted }

@@ -8,6 +8,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   let programs: ProgramLibrary<Driver>
   let scratch: ScratchArena<Driver>
   let faults: FaultRegister<Driver>
+  let tuner: Tuner
   /// Held while work is handed to the driver.
   let lock = Lock()
 
@@ -19,7 +20,9 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
     self.options = options
     pool = MemoryPool(driver: driver, fillsNewMemory: options.fillsNewMemory)
     scratch = ScratchArena(pool: pool)
-    programs = ProgramLibrary(driver: driver, options: options)
+    let store = options.cacheDirectory.flatMap(ProgramStore.init(directory:))
+    programs = ProgramLibrary(driver: driver, options: options, store: store)
+    tuner = Tuner(target: driver.target, fingerprint: driver.fingerprint, store: store)
     faults = try FaultRegister(driver: driver, pool: pool)
   }
 

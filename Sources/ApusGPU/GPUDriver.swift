@@ -80,6 +80,26 @@ package struct KernelTarget: Sendable, Hashable {
   var dialect: String
   var kernelClass: Class
   var supportsFloat64: Bool
+  /// For CPUs: how many vectors of `width` numbers of 32 bits the registers of a core hold.
+  var registerCount = 32
+  /// For GPUs: who made it, where that decides on the shapes of kernels.
+  var vendor = Vendor.other
+  /// For GPUs: the memory that a group of work-items shares, in bytes, and the most work-items of a group.
+  var localByteCount = 48 << 10
+  var largestGroup = 1024
+  /// Units that each run some groups at a time.
+  var computeUnits = 1
+  /// The file of `Kernels/tuning` with what was measured on such devices, where there is one.
+  var tuningFile: String?
+
+  /// A maker of GPUs.
+  package enum Vendor: Sendable, Hashable { case nvidia, amd, intel, other }
+
+  init(dialect: String, kernelClass: Class, supportsFloat64: Bool) {
+    self.dialect = dialect
+    self.kernelClass = kernelClass
+    self.supportsFloat64 = supportsFloat64
+  }
 
   /// Elements that a work-item holds in one register.
   var width: Int { kernelClass == .cpu ? 16 : 1 }

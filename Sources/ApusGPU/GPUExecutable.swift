@@ -32,8 +32,19 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
 
 extension GPUDevice {
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
-    var lowering = PlanLowering(plan, target: driver.target, faultNumber: faults.number)
+    try tuneSteps(of: plan)
+    return try executable(of: plan, tuner.choices)
+  }
+
+  func lower(_ plan: Plan, _ choices: TuningTable) throws(DeviceError) -> PlanLowering {
+    var lowering = PlanLowering(plan, target: driver.target, choices: choices, faultNumber: faults.number)
     try lowering.run(device: info.identifier)
+    return lowering
+  }
+
+  /// A plan with the kernels of the given shapes.
+  func executable(of plan: Plan, _ choices: TuningTable) throws(DeviceError) -> GPUExecutable<Driver> {
+    let lowering = try lower(plan, choices)
     lock.lock()
     defer { lock.unlock() }
     let scratchSizes = plan.slabs + [lowering.workspaceByteCount]
@@ -57,6 +68,13 @@ extension GPUDevice {
   func run(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
   ) throws(DeviceError) {
+    try run(executable, inputs: inputs, outputs: outputs, scalars: scalars, isMeasured: false)
+  }
+
+  /// - Parameter isMeasured: Whether the kernels are being measured, and are not to be kept for later processes.
+  func run(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], isMeasured: Bool
+  ) throws(DeviceError) {
     guard let executable = executable as? GPUExecutable<Driver> else {
       fatalError("device \(info.identifier) was given a plan that another device prepared")
     }
@@ -77,7 +95,7 @@ extension GPUDevice {
     if executable.canFault { faults.noteRun() }
     try driver.replay(executable.recording, memories: memories)
     executable.runCount += 1
-    if executable.runCount == 1 || executable.runCount == 16 {
+    if !isMeasured, executable.runCount == 1 || executable.runCount == 16 {
       programs.noteRun(of: executable.kernels, isRepeated: executable.runCount > 1)
     }
   }

@@ -78,10 +78,10 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   private let storing = Lock()
   private(set) var buildCount = 0
 
-  init(driver: Driver, options: GPUOptions) {
+  init(driver: Driver, options: GPUOptions, store: ProgramStore?) {
     self.driver = driver
     self.options = options
-    store = options.cacheDirectory.flatMap(ProgramStore.init(directory:))
+    self.store = store
   }
 
   /// The modules that hold the given kernels.

@@ -14,17 +14,9 @@ private struct GradientTiling {
 
   static let stageTiles = 64
 
-  init(_ g: ConvolutionGeometry, lane: Lane, registerWidth: Int) {
-    let isWide = lane == .float64
-    func cost(_ rows: Int, _ vectors: Int) -> Int {
-      let panel = vectors * registerWidth
-      let tiles = (g.inputChannels + rows - 1) / rows * ((g.outputChannels + panel - 1) / panel)
-      return tiles * (max(rows * vectors, rows + vectors) + 2)
-    }
-    let shapes = [(12, 2), (8, 3), (6, 4), (8, 2)]
-    let best = shapes.min { cost($0.0, $0.1) < cost($1.0, $1.1) }!
-    rows = best.0
-    vectors = isWide ? max(1, best.1 / 2) : best.1
+  init(_ g: ConvolutionGeometry, tile: VectorTile, lane: Lane, registerWidth: Int) {
+    rows = tile.rows
+    vectors = lane.dtype.byteCount == 8 ? max(1, tile.vectors / 2) : tile.vectors
     width = vectors * registerWidth
     panels = (g.outputChannels + width - 1) / width
     let taps = g.kernel.wrappedProduct
@@ -36,7 +28,8 @@ private struct GradientTiling {
     tapsPerItem = tiles * taps <= most ? taps : max(1, min(g.kernel.z, most / tiles))
     tapBlocks = (taps + tapsPerItem - 1) / tapsPerItem
     let lines = g.batch * g.output.y
-    let tasks = panels * tapBlocks * channelBlocks
+    // Where sums are cut decides on their bits: not by the tile, but by what a usual one would do.
+    let tasks = (g.outputChannels + 31) / 32 * ((taps * ((g.inputChannels + 11) / 12) + most - 1) / most)
     let perPart = max(1, (lines * tasks + 31) / 32)
     // Not less than some thousand pixels: sums are written and added up for each part.
     let leastLines = (2048 + g.output.z - 1) / g.output.z
@@ -51,8 +44,8 @@ extension PlanLowering {
   mutating func lowerPixelGradient(_ step: Convolution) {
     let g = step.geometry
     let lane = step.dtype.lane
-    let tiling = GradientTiling(g, lane: lane, registerWidth: width)
     let taps = g.kernel.wrappedProduct
+    let tiling = GradientTiling(g, tile: chooseGradientTile(step), lane: lane, registerWidth: width)
     var workspace = 0
     let x = converted(step.left, step.dtype, &workspace)
     let y = converted(step.right, step.dtype, &workspace)
@@ -90,6 +83,21 @@ extension PlanLowering {
       builder, groups: tiling.panels * tiling.tapBlocks * tiling.channelBlocks * tiling.parts, detail: detail(step),
       flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
     addWeights(step, tiling, from: sums, partSize: partSize)
+  }
+
+  private mutating func chooseGradientTile(_ step: Convolution) -> VectorTile {
+    let (g, width) = (step.geometry, width)
+    let candidates = VectorTile.candidates(m: .max / 2, registers: target.registerCount)
+    let usual = [VectorTile(12, 2), VectorTile(8, 3), VectorTile(6, 4), VectorTile(8, 2)].filter(candidates.contains)
+    return choose(
+      "convolution \(step.pass) \(step.dtype) taps\(g.kernel.wrappedProduct) m\(Self.sizeClass(g.inputChannels)) "
+        + "n\(Self.sizeClass(g.outputChannels)) k\(Self.sizeClass(g.batch * g.output.wrappedProduct))",
+      among: usual.isEmpty ? candidates : usual, or: candidates
+    ) { tile in
+      let panel = tile.vectors * width
+      let tiles = (g.inputChannels + tile.rows - 1) / tile.rows * ((g.outputChannels + panel - 1) / panel)
+      return tiles * (max(tile.rows * tile.vectors, tile.rows + tile.vectors) + 2)
+    }
   }
 
   /// For each tap its distance down and across, and which columns of results have their pixel inside of the image.

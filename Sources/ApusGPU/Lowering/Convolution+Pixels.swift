@@ -103,8 +103,12 @@ extension PlanLowering {
     let image = converted(step.left, step.dtype, &workspace)
     // One width of panels for all grids: that of the largest.
     let largest = windows.max { $0.taps.count < $1.taps.count }!
+    let tile = chooseTile(
+      "convolution \(step.pass) \(step.dtype) taps\(largest.taps.count)", m: largest.count, n: columns,
+      terms: largest.taps.count * terms)
     let tiling = VectorTiling(
-      m: largest.count, n: columns, segments: largest.taps.count, terms: terms, lane: lane, registerWidth: width)
+      m: largest.count, n: columns, segments: largest.taps.count, terms: terms, tile: tile, lane: lane,
+      registerWidth: width)
     let weights = Place(slot: self.slots.workspace, offset: workspace / lane.dtype.byteCount)
     turnWeights(step, columns: columns, channels: terms, width: tiling.width, slots: slots, to: weights)
     workspace += tiling.panels * slots.count * terms * tiling.width * lane.dtype.byteCount

@@ -21,24 +21,24 @@ extension PlanLowering {
       case .inputGradient: (x, g.batch * g.input.wrappedProduct, y * taps)
       case .weightGradient: (y, x * taps, g.batch * g.output.wrappedProduct)
       }
-    let tile = 64
-    let tileRows = (rows + tile - 1) / tile
-    let tileColumns = (columns + tile - 1) / tile
-    // A long sum over few results is cut, so that the device has work.
-    let parts =
-      step.pass == .weightGradient ? max(1, min(64, depth / 1024, 512 / (tileRows * tileColumns * g.groups))) : 1
+    let tile = chooseTile(
+      "convolution \(step.pass) \(step.dtype) taps\(taps) g\(Self.sizeClass(g.groups))", batch: g.groups, rows: rows,
+      columns: columns, depth: depth, lane: lane)
+    let rowTiles = (rows + tile.rows - 1) / tile.rows
+    let columnTiles = (columns + tile.columns - 1) / tile.columns
+    // A long sum over few results is cut, so that the device has work; where, decides on its bits, and not the tile.
+    let squares = (rows + 63) / 64 * ((columns + 63) / 64) * g.groups
+    let parts = step.pass == .weightGradient ? max(1, min(64, depth / 1024, 512 / squares)) : 1
     let partSize = (depth + parts - 1) / parts
     let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
     let yCount = g.batch * g.outputChannels * g.output.wrappedProduct
-    let depthStep = lane == .float64 || lane == .int64 ? 8 : 16
 
     var builder = KernelBuilder(family: "convolution_tiled", target: target, isLarge: max(xCount, yCount) >= 1 << 30)
-    var template = KernelTemplate(tile: tile, depth: depthStep, lane, &builder)
-    builder.begin("const int count = 1;")
+    var template = KernelTemplate(tile, lane, &builder)
     template["rows"] = String(rows)
     template["columns"] = String(columns)
-    template["tileRows"] = String(tileRows)
-    template["tileColumns"] = String(tileColumns)
+    template["rowTiles"] = String(rowTiles)
+    template["columnTiles"] = String(columnTiles)
     template["BATCH"] = """
       const \(builder.index) part = batch / \(g.groups);
       const \(builder.index) group = batch - part * \(g.groups);
@@ -46,15 +46,12 @@ extension PlanLowering {
       """
     template["begin"] = "part * \(partSize)"
     template["end"] = "until"
-    // Neighbouring work-items read neighbouring places.
-    (template["leftDepth"], template["leftRow"]) = ("element % \(depthStep)", "element / \(depthStep)")
-    (template["rightColumn"], template["rightDepth"]) = ("element % \(tile)", "element / \(tile)")
-    fillLoads(step, &template, &builder)
+    fillLoads(step, tile, &template, &builder)
     fillResults(step, rows: rows, columns: columns, &template, &builder)
     builder.append(template)
     needWorkspace(step.pass == .weightGradient ? parts * g.groups * rows * columns * lane.dtype.byteCount : 0)
     launch(
-      builder, groups: parts * g.groups * tileRows * tileColumns, localSize: 64, detail: detail(step),
+      builder, groups: parts * g.groups * rowTiles * columnTiles, localSize: tile.items, detail: detail(step),
       flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
     if step.pass == .weightGradient { lowerSum(of: parts, lane: lane, workspaceOffset: 0, step.epilogue) }
   }
@@ -80,10 +77,20 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in where the elements of the two matrices come from.
+  /// Fills in where the elements of the two matrices come from. Neighbouring work-items read neighbouring places.
   private func fillLoads(
-    _ step: Convolution, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+    _ step: Convolution, _ tile: GroupTile, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
+    let texts = loads(step, &builder)
+    for (side, text) in [(KernelTemplate.Side.left, texts.left), (.right, texts.right)] {
+      template.fetch(side, of: tile, alongDepth: side == .left || step.pass == .weightGradient, quad: 1) { next in
+        "\(step.dtype.lane.vector) value = 0;\n\(text)\n\(next)] = value;"
+      }
+    }
+  }
+
+  /// What assigns an element of each matrix to `value`.
+  private func loads(_ step: Convolution, _ builder: inout KernelBuilder) -> (left: String, right: String) {
     let g = step.geometry
     let index = builder.index
     let left = load(step.left, step.dtype, &builder)
@@ -91,45 +98,59 @@ extension PlanLowering {
     let taps = g.kernel.wrappedProduct
     let (x, y) = (g.inputChannels / g.groups, g.outputChannels / g.groups)
     let kernel = [g.kernel.x, g.kernel.y, g.kernel.z]
+    let input = [g.input.x, g.input.y, g.input.z]
     let output = [g.output.x, g.output.y, g.output.z]
+    func apart(_ number: String, _ names: [String], _ extents: [Int]) -> String {
+      Self.takingApart(number, names, extents, index) + "\n"
+    }
     let yPlace = "((image * \(g.groups) + group) * \(y) + channel) * \(g.output.wrappedProduct)"
     switch step.pass {
     case .output:
-      template["LEFT"] = "value = \(right("(group * \(y) + row) * \(x * taps) + depth"));"
-      template["RIGHT"] = """
-        \(Self.takingApart("column", ["image", "d", "h", "w"], output, index))
-        \(Self.takingApart("depth", ["channel", "tapD", "tapH", "tapW"], kernel, index))
-        \(readInput(g, channels: x, index, left))
-        """
+      return (
+        "value = \(right("(group * \(y) + row) * \(x * taps) + depth"));",
+        apart("column", ["image", "d", "h", "w"], output)
+          + apart("depth", ["channel", "tapD", "tapH", "tapW"], kernel) + readInput(g, channels: x, index, left)
+      )
     case .inputGradient:
-      let input = [g.input.x, g.input.y, g.input.z]
-      template["LEFT"] = """
+      return (
+        """
         const \(index) channel = depth / \(taps);
         value = \(right("((group * \(y) + channel) * \(x) + row) * \(taps) + (depth - channel * \(taps))"));
-        """
-      template["RIGHT"] = """
-        \(Self.takingApart("column", ["image", "d", "h", "w"], input, index))
-        \(Self.takingApart("depth", ["channel", "tapD", "tapH", "tapW"], kernel, index))
-        \(zip("DHW", "dhw").enumerated().map { axis, letters in
-          "const \(index) from\(letters.0) = \(letters.1) + \(g.padding[axis]) - tap\(letters.0) * \(g.dilation[axis]);"
-        }.joined(separator: "\n"))
-        if (fromD >= 0 && fromH >= 0 && fromW >= 0 && fromD % \(g.stride.x) == 0 && fromH % \(g.stride.y) == 0 && fromW % \(g.stride.z) == 0 && fromD / \(g.stride.x) < \(g.output.x) && fromH / \(g.stride.y) < \(g.output.y) && fromW / \(g.stride.z) < \(g.output.z)) {
-          value = \(left("\(yPlace) + ((fromD / \(g.stride.x)) * \(g.output.y) + fromH / \(g.stride.y)) * \(g.output.z) + fromW / \(g.stride.z)"));
-        }
-        """
+        """,
+        apart("column", ["image", "d", "h", "w"], input)
+          + apart("depth", ["channel", "tapD", "tapH", "tapW"], kernel) + readOutput(g, yPlace, index, left)
+      )
     case .weightGradient:
       let places = g.output.wrappedProduct
-      template["LEFT"] = """
+      return (
+        """
         const \(index) image = depth / \(places);
         const \(index) channel = row;
         value = \(right("\(yPlace) + (depth - image * \(places))"));
-        """
-      template["RIGHT"] = """
-        \(Self.takingApart("depth", ["image", "d", "h", "w"], output, index))
-        \(Self.takingApart("column", ["channel", "tapD", "tapH", "tapW"], kernel, index))
-        \(readInput(g, channels: x, index, left))
-        """
+        """,
+        apart("depth", ["image", "d", "h", "w"], output)
+          + apart("column", ["channel", "tapD", "tapH", "tapW"], kernel) + readInput(g, channels: x, index, left)
+      )
     }
+  }
+
+  /// The element of `y` that a tap brings to an element of `x`, or nothing where the stride passes it over.
+  private func readOutput(
+    _ g: ConvolutionGeometry, _ place: String, _ index: String, _ load: (String) -> String
+  ) -> String {
+    let sources = zip("DHW", "dhw").enumerated().map { axis, letters in
+      "const \(index) from\(letters.0) = \(letters.1) + \(g.padding[axis]) - tap\(letters.0) * \(g.dilation[axis]);"
+    }
+    let bounds = zip("DHW", 0..<3).map { letter, axis in
+      "from\(letter) >= 0 && from\(letter) % \(g.stride[axis]) == 0 && from\(letter) / \(g.stride[axis]) < \(g.output[axis])"
+    }
+    let rows = "(fromD / \(g.stride.x)) * \(g.output.y) + fromH / \(g.stride.y)"
+    return """
+      \(sources.joined(separator: "\n"))
+      if (\(bounds.joined(separator: " && "))) {
+        value = \(load("\(place) + (\(rows)) * \(g.output.z) + fromW / \(g.stride.z)"));
+      }
+      """
   }
 
   /// The element of `x` that a tap needs for an output, or nothing outside.

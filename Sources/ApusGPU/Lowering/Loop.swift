@@ -53,7 +53,7 @@ extension PlanLowering {
       result.offset = (result.offset + offset) * outer / inner
       return result
     }
-    var inner = PlanLowering(step.body, target: target, slots: slots, places: places, faultNumber: faultNumber)
+    var inner = PlanLowering(step.body, in: self, places: places)
     try inner.run(device: device)
     return inner
   }

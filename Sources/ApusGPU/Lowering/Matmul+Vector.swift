@@ -1,5 +1,66 @@
 import ApusDevice
 
+/// The sums that a work-item for CPUs keeps in registers: rows of a product, and vectors of its columns.
+struct VectorTile: KernelShape {
+  let rows, vectors: Int
+
+  init(_ rows: Int, _ vectors: Int) { (self.rows, self.vectors) = (rows, vectors) }
+
+  var description: String { "\(rows)x\(vectors)" }
+
+  /// Numbers of a right factor for which no kernel of its own is worth its while.
+  static let smallFactor = 1 << 16
+
+  /// The shapes worth measuring for products of `m` rows.
+  static func candidates(m: Int, registers: Int) -> [VectorTile] {
+    let wide =
+      m >= 48
+      ? [(12, 2), (14, 2), (10, 2), (8, 3), (9, 3), (6, 4), (12, 1), (8, 2)]
+      : [(8, 3), (8, 2), (8, 1), (6, 4), (4, 4), (2, 8), (1, 8)]
+    let narrow = [(6, 1), (4, 1), (3, 2), (2, 2), (1, 4)]
+    // A vector for the panel's columns each and one for the other factor go with the sums.
+    return (registers >= 32 ? wide : registers >= 8 ? narrow : [(2, 1), (1, 1)])
+      .map { VectorTile($0.0, $0.1) }.filter { $0.rows < 2 * m }
+  }
+
+  /// The shapes among which the sizes decide. Of `m` little more than the class matters, so that another batch finds its
+  /// kernels built: one row, a few, some hundred, of which 8 are a good part, and more; or whether panels are read in
+  /// place. What is small has tiles of one shape, whatever its sizes are.
+  static func usual(m: Int, factor: Int, registers: Int) -> [VectorTile] {
+    let wide =
+      switch m {
+      case ..<512 where factor < smallFactor: [(8, 2)]
+      case ...1: [(1, 8)]
+      case ...4: [(4, 4)]
+      case ..<512: [(8, 3), (8, 2), (8, 1)]
+      default: [(12, 2), (8, 3), (6, 4), (12, 1)]
+      }
+    let narrow = m <= 1 ? [(1, 4)] : m <= 4 ? [(4, 1)] : [(6, 1), (4, 1)]
+    return (registers >= 32 ? wide : registers >= 8 ? narrow : [(1, 1)]).map { VectorTile($0.0, $0.1) }
+  }
+}
+
+extension PlanLowering {
+  /// The tiles of a product of `m` × `n` results of `terms` terms, of which as few columns as possible lie past the end.
+  mutating func chooseTile(
+    _ family: @autoclosure () -> String, m: Int, n: Int, terms: Int, canReadInPlace: Bool = false
+  ) -> VectorTile {
+    let (width, registers) = (width, target.registerCount)
+    return choose(
+      "\(family()) m\(Self.sizeClass(m)) n\(Self.sizeClass(n)) k\(Self.sizeClass(terms))",
+      among: VectorTile.usual(m: m, factor: n * terms, registers: registers),
+      or: VectorTile.candidates(m: m, registers: registers)
+    ) { tile in
+      let panel = tile.vectors * width
+      // A load of a number for each row, and those of the panel, come on top of the products.
+      let products =
+        (n + panel - 1) / panel * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
+      // Only panels that rows of the factor consist of are read in place.
+      return products + (canReadInPlace && n % panel == 0 ? 0 : 400 * n / m)
+    }
+  }
+}
+
 /// How a product is cut into tiles and work-items for `Kernels/matmul/vector.cl`.
 struct VectorTiling {
   /// The sizes of the product: rows, columns, and segments of terms.
@@ -11,37 +72,14 @@ struct VectorTiling {
   private(set) var tilesPerItem = 1
   private(set) var panelsPerItem = 1
 
-  /// Numbers of a right factor for which no kernel of its own is worth its while.
-  static let smallFactor = 1 << 16
   /// The most tiles whose sums a work-item keeps between blocks of terms.
   static let stageTiles = 64
 
-  /// Tiles of which as few columns as possible lie past the end. Of `m` little more than the class matters, so that
-  /// another batch finds its kernels built: one row, a few, some hundred, of which 8 are a good part, and more. What is
-  /// small has tiles of one shape, whatever its sizes are.
-  init(
-    m: Int, n: Int, segments: Int, terms: Int, lane: Lane, registerWidth: Int, canReadInPlace: Bool = false
-  ) {
-    let isWide = lane == .int64 || lane == .float64
-    let shapes =
-      switch m {
-      case ..<512 where n * segments * terms < Self.smallFactor: [(8, 2)]
-      case ...1: [(1, 8)]
-      case ...4: [(4, 4)]
-      case ..<512: [(8, 3), (8, 2), (8, 1)]
-      default: [(12, 2), (8, 3), (6, 4), (12, 1)]
-      }
-    func cost(_ rows: Int, _ vectors: Int) -> Int {
-      let panel = vectors * registerWidth
-      // A load of a number for each row, and those of the panel, come on top of the products.
-      let products = (n + panel - 1) / panel * (10 * rows * vectors + rows + vectors) / rows
-      // Only panels that rows of the factor consist of are read in place.
-      return products + (canReadInPlace && n % panel == 0 ? 0 : 400 * n / m)
-    }
-    let best = shapes.min { cost($0.0, $0.1) < cost($1.0, $1.1) }!
+  /// Tiles of the given shape. Registers hold half as many numbers of 8 bytes.
+  init(m: Int, n: Int, segments: Int, terms: Int, tile: VectorTile, lane: Lane, registerWidth: Int) {
     (self.m, self.n, self.segments, self.terms) = (m, n, segments, terms)
-    rows = best.0
-    vectors = isWide ? max(1, best.1 / 2) : best.1
+    rows = tile.rows
+    vectors = lane.dtype.byteCount == 8 ? max(1, tile.vectors / 2) : tile.vectors
     width = vectors * registerWidth
     segmentsPerBlock = max(1, segments)
   }
@@ -114,7 +152,7 @@ extension PlanLowering {
     var left = Matrix(step.a, place(step.a), rank: rank)
     var right = Matrix(step.b, place(step.b), rank: rank)
     let isDot = left.columnStride == 1 && right.rowStride == 1 && right.columnStride != 1
-    if isDot, step.m <= 8, step.k >= 2 * width, step.n * step.k >= VectorTiling.smallFactor {
+    if isDot, step.m <= 8, step.k >= 2 * width, step.n * step.k >= VectorTile.smallFactor {
       return lowerDot(step, left, right)
     }
     let isConverted = lane.dtype != step.dtype
@@ -129,9 +167,11 @@ extension PlanLowering {
     // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time.
     let block = left.columnStride != 1 && step.k > 384 ? 256 : min(2048, step.k)
     let segments = block == 0 ? 0 : (step.k + block - 1) / block
+    let tile = chooseTile(
+      "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
+      m: step.m, n: step.n, terms: step.k, canReadInPlace: isInOrder && step.m <= 48)
     var tiling = VectorTiling(
-      m: step.m, n: step.n, segments: segments, terms: block, lane: lane, registerWidth: width,
-      canReadInPlace: isInOrder && step.m <= 48)
+      m: step.m, n: step.n, segments: segments, terms: block, tile: tile, lane: lane, registerWidth: width)
     tiling.segmentsPerBlock = 1
     tiling.deal(batch: step.batch.elementCount, bytesPerTile: tiling.rows * block * lane.dtype.byteCount)
     let isSmall = step.k * tiling.width * 4 <= 1 << 17 && (right.rowStride * 4) % 4096 != 0

@@ -29,6 +29,8 @@ struct PlanLowering {
   let plan: Plan
   let target: KernelTarget
   let slots: SlotTable
+  /// The shapes of kernels that were found to be the fastest; `nil` leaves all choices to the cost models.
+  let choices: TuningTable?
   /// The number that a kernel leaves where an index of an operation is out of range.
   let faultNumber: (String) -> Int
   /// Where the values lie, in the body of a loop; in a whole plan each where its storage says.
@@ -39,25 +41,24 @@ struct PlanLowering {
   private(set) var geometry: [Int64] = []
   private(set) var workspaceByteCount = 0
   private(set) var canFault = false
+  /// Which kernels were chosen among several, for whoever measures the others.
+  private(set) var decisions: [KernelChoice] = []
   private var operation = ""
 
-  init(_ plan: Plan, target: KernelTarget, faultNumber: @escaping (String) -> Int) {
+  init(_ plan: Plan, target: KernelTarget, choices: TuningTable?, faultNumber: @escaping (String) -> Int) {
     self.plan = plan
     self.target = target
+    self.choices = choices
     self.faultNumber = faultNumber
     slots = SlotTable(plan)
     places = nil
   }
 
   /// The body of a loop, in the memory of the whole plan.
-  init(
-    _ plan: Plan, target: KernelTarget, slots: SlotTable, places: [Place], faultNumber: @escaping (String) -> Int
-  ) {
+  init(_ plan: Plan, in outer: PlanLowering, places: [Place]) {
     self.plan = plan
-    self.target = target
-    self.slots = slots
+    (target, choices, slots, faultNumber) = (outer.target, outer.choices, outer.slots, outer.faultNumber)
     self.places = places
-    self.faultNumber = faultNumber
   }
 
   /// Lowers all steps.
@@ -139,6 +140,7 @@ struct PlanLowering {
 
   mutating func noteFaults() { canFault = true }
 
+  mutating func note(_ choice: KernelChoice) { decisions.append(choice) }
   mutating func add(number: Int64) { geometry.append(number) }
   mutating func add(_ launch: LoweredLaunch) { launches.append(launch) }
   mutating func add(_ loop: LaunchLoop) { loops.append(loop) }

@@ -38,9 +38,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     self.options = options
     api = entry.api.functions
     info = entry.info
-    target = KernelTarget(
-      dialect: "prelude/opencl.h", kernelClass: options.kernelClass ?? (entry.isCPU ? .cpu : .gpu),
-      supportsFloat64: info.supportsFloat64)
+    target = entry.target(options.kernelClass)
     builders = KernelBuilders(entry, target)
     fingerprint = [
       entry.platformText(CL_PLATFORM_NAME), entry.platformText(CL_PLATFORM_VERSION), info.name, info.vendor,

@@ -54,6 +54,22 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Waits for the device and returns what ran since `startProfile`, in the order in which it began.
   public func finishProfile() throws(DeviceError) -> [StepRecord] { try backend.finishProfile() }
 
+  /// Measures which kernels are the fastest for the steps of what `body` computes on the device for the first time, and
+  /// keeps the choices for later processes. Results are the same whichever kernels are chosen.
+  /// - Parameters:
+  ///   - report: called with each result.
+  ///   - body: evaluates tensors on the device.
+  /// - Throws: `DeviceError.unsupported` where the device has no choice, as the CPU; and what `body` throws.
+  public func tune(report: @escaping @Sendable (TuningRecord) -> Void, _ body: () throws -> Void) throws {
+    try backend.startTuning(report: report)
+    let result = Result { try body() }
+    try backend.finishTuning()
+    try result.get()
+  }
+
+  /// Drops what `tune` measured on the device, in this process and for later ones.
+  public func forgetTuning() throws(DeviceError) { try backend.forgetTuning() }
+
   @TaskLocal static var taskLocal: ComputeDevice?
 
   /// The device that new tensors go to.

@@ -99,6 +99,8 @@ public typealias DeviceError = ApusDevice.DeviceError
 public typealias DeviceInfo = ApusDevice.DeviceInfo
 /// A step of a plan, or a kernel, that ran: what `ComputeDevice.finishProfile` gives.
 public typealias StepRecord = ApusDevice.StepRecord
+/// What was measured of the kernels that can do a step: what `ComputeDevice.tune(report:_:)` reports.
+public typealias TuningRecord = ApusDevice.TuningRecord
 /// What such a step does.
 public typealias StepLabel = ApusDevice.StepLabel
 /// What `ComputeDevice.memory` gives.

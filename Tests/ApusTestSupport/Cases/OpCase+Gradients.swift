@@ -20,8 +20,12 @@ extension OpCase {
   }
 
   /// Compares gradients in `float32` with those of `oracle` in `float64`.
+  ///
+  /// Where the extent is `everyShape`, operations that consist of others are left to those: their kernels differ from
+  /// the ones of the other class by the width of a register.
   public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
+    if device.extent == .everyShape, try isComposed(on: device) { return [] }
     let probe = Probe(self, round: 0, inputType: .float32)
     let orders = derivatives == .second && device.extent != .everyShape ? [1, 2] : [1]
     let (found, expected) = try (

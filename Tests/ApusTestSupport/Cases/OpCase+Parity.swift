@@ -29,7 +29,7 @@ extension OpCase {
   }
 
   /// Whether the operation consists of others that compute something.
-  private func isComposed(on device: TestDevice) throws -> Bool {
+  func isComposed(on device: TestDevice) throws -> Bool {
     try withDevice(device.device) { () throws in
       let result = try checkingShapes { apply(tensors(grids(0, dtype: dtypes[0]), dtype: dtypes[0])) }
       return pendingOperations(of: [result]).filter { $0.precision != .exact }.count > 1

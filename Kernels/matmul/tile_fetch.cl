@@ -1,0 +1,13 @@
+// What a work-item brings of a tile of one factor: $pieces times $quad elements that follow each other, along the terms
+// of a sum or across them. Outside of the matrix there are zeros.
+UNROLL for (int piece = 0; piece < $pieces; piece += 1) {
+  const int element = lid + piece * $items;
+  const int across = $across;
+  const int along = $along;
+  const $index $line = $tileLine * $extent + across;
+  const $index depth = start + along;
+  UNROLL for (int q = 0; q < $quad; q += 1) $next[piece * $quad + q] = 0;
+  if ($line < $lines && depth < $end) {
+    $LOAD
+  }
+}

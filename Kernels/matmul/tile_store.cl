@@ -1,0 +1,9 @@
+// The same elements, from registers to shared memory: a row for each term.
+UNROLL for (int piece = 0; piece < $pieces; piece += 1) {
+  const int element = lid + piece * $items;
+  const int across = $across;
+  const int along = $along;
+  UNROLL for (int q = 0; q < $quad; q += 1) {
+    $side[(along + q * $quadAlong) * ($extent + 4) + across + q * $quadAcross] = $next[piece * $quad + q];
+  }
+}

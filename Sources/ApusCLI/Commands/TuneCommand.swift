@@ -1,0 +1,143 @@
+import Apus
+import ApusBenchmarks
+import Synchronization
+
+enum TuneCommand: Command {
+  static let name = "tune"
+  static let summary = "measure which kernels are the fastest on a device, and keep the choices"
+
+  static let workloads = Argument(
+    .list("WORKLOAD"), isRequired: false,
+    help: "MxNxK, N32C64H32W32K64R3S3P1U1D1G1 or a step, as bench takes them, with commas between (default: all)")
+  static let device = Option("device", .device, help: "opencl, opencl:N or opencl:N.P/C (default: opencl)")
+  static let forget = Flag("forget", help: "drop what was measured: the choices that apus comes with hold again")
+  static let json = Flag("json", help: "print one JSON object a line, the last being the summary")
+
+  static let declarations = [workloads.declaration, device.declaration, forget.declaration, json.declaration]
+
+  static let discussion = """
+    Products and convolutions can be cut into tiles in several ways. A model of their cost chooses among them, unless
+    this command has measured which is the fastest for sizes like these. Results are the same bit for bit. A kernel that
+    cannot be built or run, or gives other numbers than the rest, is left out and reported. All workloads take some
+    minutes. Choices are kept in $XDG_CACHE_HOME/apus, else ~/.cache/apus.
+    """
+
+  static func run(_ arguments: Arguments) throws {
+    let device = try ComputeDevice.named(arguments[self.device] ?? "opencl")
+    if arguments[forget] {
+      guard !arguments.contains(workloads.declaration) else {
+        throw UsageError(command: name, message: "--forget drops all choices and takes no workloads")
+      }
+      return try device.forgetTuning()
+    }
+    let list = try arguments[workloads].map { try $0.map(workload) } ?? allWorkloads()
+    let report = TuningReport(device: device, isJSON: arguments[json])
+    try device.tune(report: report.add) {
+      for workload in list {
+        try workload.run(on: device, runs: 1) { _ in }
+        try report.check()
+      }
+    }
+    try report.finish()
+  }
+
+  private static func allWorkloads() throws -> [any Workload] {
+    try Gemm.standardNames.map { try Gemm($0) } + Conv.standardNames.map { try Conv($0) } + TrainingStep.all
+  }
+
+  private static func workload(_ name: Substring) throws -> any Workload {
+    try workload(String(name))
+  }
+
+  /// A product, a convolution or a step, whichever the name looks like.
+  private static func workload(_ name: String) throws -> any Workload {
+    do throws(ProblemError) {
+      if name.first?.isNumber == true { return try Gemm(name) }
+      if name.first == "N" { return try Conv(name) }
+      return try TrainingStep.find(name)
+    } catch {
+      throw UsageError(command: self.name, message: error.description)
+    }
+  }
+}
+
+/// What is measured, line by line as it comes.
+private final class TuningReport: Sendable {
+  private struct State {
+    var (problems, changed, left) = (0, 0, 0)
+    var failure: (any Error)?
+  }
+
+  private let device: String
+  private let isJSON: Bool
+  private let state = Mutex(State())
+
+  init(device: ComputeDevice, isJSON: Bool) { (self.device, self.isJSON) = (device.name, isJSON) }
+
+  @Sendable func add(_ record: TuningRecord) {
+    let unfit = record.candidates.filter { $0.seconds == nil }
+    for candidate in unfit {
+      let reason = if case .failed(let text) = candidate.outcome { text } else { "it gives other numbers than most" }
+      Diagnostics.write("\(record.problem): the kernel \(candidate.name) is left out: \(reason)")
+    }
+    state.withLock { state in
+      state.problems += 1
+      state.left += unfit.count
+      if record.chosen != record.candidates[0].name { state.changed += 1 }
+      do {
+        if isJSON { try StandardOutput.write(record.json) } else { try StandardOutput.write(line: record.text) }
+      } catch { state.failure = error }
+    }
+  }
+
+  /// Throws what went wrong when a line was written.
+  func check() throws {
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+
+  func finish() throws {
+    try check()
+    let state = state.withLock { ($0.problems, $0.changed, $0.left) }
+    if isJSON {
+      try StandardOutput.write([
+        "device": .string(device), "problems": .integer(state.0), "changed": .integer(state.1),
+        "left_out": .integer(state.2),
+      ])
+    } else {
+      try StandardOutput.write(
+        line: "\(state.0) problems on \(device), another kernel than the model's for \(state.1), \(state.2) left out")
+    }
+  }
+}
+
+extension TuningRecord {
+  /// The operations in a nanosecond, 10⁹ of them in a second.
+  private func rate(_ candidate: Candidate) -> String? {
+    candidate.seconds.map { "\((label.flops / $0 / 1e9).text(places: 0)) GFLOP/s" }
+  }
+
+  fileprivate var text: String {
+    let first = candidates[0]
+    let before = "\(first.name) \(rate(first) ?? "fails")"
+    guard let chosen, let best = candidates.first(where: { $0.name == chosen }), chosen != first.name else {
+      return "\(label.detail): \(before)"
+    }
+    return "\(label.detail): \(before) → \(best.name) \(rate(best)!)"
+  }
+
+  fileprivate var json: JSON {
+    .object([
+      "problem": .string(problem), "step": .string(label.detail), "model": .string(candidates[0].name),
+      "chosen": chosen.map { .string($0) } ?? .null,
+      "candidates": .array(
+        candidates.map { candidate in
+          switch candidate.outcome {
+          case .seconds(let time):
+            ["name": .string(candidate.name), "milliseconds": .number((time * 1e7).rounded() / 1e4)]
+          case .failed(let reason): ["name": .string(candidate.name), "failure": .string(reason)]
+          case .wrong: ["name": .string(candidate.name), "failure": "wrong numbers"]
+          }
+        }),
+    ])
+  }
+}

@@ -1,0 +1,69 @@
+import ApusDevice
+
+extension PlanLowering {
+  /// A product by groups of work-items.
+  mutating func lowerTiled(_ step: Matmul) {
+    let lane = step.dtype.lane
+    let count = step.batch.elementCount
+    let left = Matrix(step.a, place(step.a), rank: step.batch.rank)
+    let right = Matrix(step.b, place(step.b), rank: step.batch.rank)
+    let tile = chooseTile(
+      "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(count))", batch: count, rows: step.m,
+      columns: step.n, depth: step.k, lane: lane)
+    let rowTiles = (step.m + tile.rows - 1) / tile.rows
+    let columnTiles = (step.n + tile.columns - 1) / tile.columns
+    let reach = [step.a, step.b].map { operand in
+      zip(operand.layout.shape, operand.layout.strides).reduce(0) { $0 + $1.0 * abs($1.1) }
+    }
+    let isLarge = max(left.offset, right.offset) + reach.max()! + step.m * step.n * count >= 1 << 30
+
+    var builder = KernelBuilder(family: "matmul_tiled", target: target, isLarge: isLarge)
+    var template = KernelTemplate(tile, lane, &builder)
+    let a = builder.pointer(step.dtype.storage, slot: left.slot)
+    let b = builder.pointer(step.dtype.storage, slot: right.slot)
+    template["rows"] = builder.number(step.m)
+    template["columns"] = builder.number(step.n)
+    template["begin"] = "0"
+    template["end"] = builder.number(step.k)
+    template["rowTiles"] = builder.number(rowTiles)
+    template["columnTiles"] = builder.number(columnTiles)
+    template["PLACE"] = """
+      const \(builder.index) output = batch * \(template["rows"]!) + tiledRow;
+      const \(builder.index) column = tiledColumn;
+      """
+    batchOffsets(left, right, step.batch, &template, &builder)
+    fetch(.left, left, a, "row", "depth", step, tile, &template, &builder)
+    fetch(.right, right, b, "depth", "column", step, tile, &template, &builder)
+    epilogue(step, &template, &builder)
+    builder.append(template)
+    launch(
+      builder, groups: count * rowTiles * columnTiles, localSize: tile.items, detail: detail(step), flops: flops(step),
+      bytes: bytes(step))
+  }
+
+  /// Fills in how a matrix is read: along its axis of stride 1, four elements at a time where all of them lie on
+  /// multiples of 16 bytes.
+  private func fetch(
+    _ side: KernelTemplate.Side, _ matrix: Matrix, _ pointer: String, _ row: String, _ column: String, _ step: Matmul,
+    _ tile: GroupTile, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+  ) {
+    let isAlongRow = matrix.columnStride == 1
+    let far = isAlongRow ? matrix.rowStride : matrix.columnStride
+    let extent = (side == .left) == isAlongRow ? step.k : side == .left ? step.m : step.n
+    let isAligned = (matrix.batch + [matrix.offset, far, extent]).allSatisfy { $0 % 4 == 0 }
+    let quad = step.dtype == .float32 && isAligned && min(matrix.rowStride, matrix.columnStride) == 1 ? 4 : 1
+    let offset = template[side == .left ? "leftOffset" : "rightOffset"]!
+    let strides = [matrix.rowStride, matrix.columnStride].map { builder.number($0, orTrivial: 1) }
+    let at = "\(offset) + \(row) * \(strides[0]) + \(column) * \(strides[1])"
+    template.fetch(side, of: tile, alongDepth: (side == .left) == isAlongRow, quad: quad) { next in
+      guard quad == 4 else { return "\(next)] = LOAD_\(step.dtype)(\(pointer), \(at), 1);" }
+      let parts = zip(0..., ["x", "y", "z", "w"]).map { "\(next) + \($0)] = quad.\($1);" }
+      return "const float4 quad = LOAD_QUAD(\(pointer) + \(at));\n" + parts.joined(separator: "\n")
+    }
+  }
+}
+
+extension Matrix {
+  /// `N`, or `T` where neighbours lie below each other.
+  var order: String { columnStride == 1 ? "N" : "T" }
+}

@@ -1,0 +1,49 @@
+import ApusDevice
+import COpenCL
+
+extension OpenCLEntry {
+  /// What the device's kernels depend on.
+  /// - Parameter kernelClass: The shapes of kernels, where they are not those that fit the device's type.
+  func target(_ kernelClass: KernelTarget.Class?) -> KernelTarget {
+    var target = KernelTarget(
+      dialect: "prelude/opencl.h", kernelClass: kernelClass ?? (isCPU ? .cpu : .gpu),
+      supportsFloat64: info.supportsFloat64)
+    target.registerCount = registerCount
+    target.computeUnits = max(1, number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self))
+    target.localByteCount = number(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong.self)
+    target.largestGroup = number(CL_DEVICE_MAX_WORK_GROUP_SIZE, Int.self)
+    if isCPU { target.tuningFile = target.kernelClass == .cpu ? tuningFile : nil } else { target.vendor = vendor }
+    return target
+  }
+
+  /// Of a CPU: how many vectors of 16 numbers of 32 bits its registers hold. Those are as wide as the device says:
+  /// 32 registers of 512 bits with AVX-512, 16 of 256 with AVX2, 16 of 128 with SSE and 32 with NEON.
+  private var registerCount: Int {
+    switch number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint.self) {
+    case 16...: return 32
+    case 8...: return 8
+    default:
+      #if arch(arm64)
+        return 8
+      #else
+        return 4
+      #endif
+    }
+  }
+
+  private var tuningFile: String? {
+    let set = registerCount == 32 ? "avx512" : registerCount == 8 ? "avx2" : nil
+    guard let set else { return nil }
+    let platform = platformText(CL_PLATFORM_NAME)
+    if platform.hasPrefix("Portable Computing Language") { return set == "avx512" ? "pocl_\(set)" : nil }
+    if platform.hasPrefix("Intel") { return "intel_\(set)" }
+    return nil
+  }
+
+  private var vendor: KernelTarget.Vendor {
+    let name = text(CL_DEVICE_VENDOR).lowercased()
+    if name.contains("nvidia") { return .nvidia }
+    if name.contains("advanced micro") || name.contains("amd") { return .amd }
+    return name.contains("intel") ? .intel : .other
+  }
+}

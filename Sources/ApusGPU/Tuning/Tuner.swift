@@ -1,0 +1,70 @@
+import ApusDevice
+
+/// The choices of a device among kernels, and the state of a measurement of more of them.
+final class Tuner: @unchecked Sendable {
+  private let target: KernelTarget
+  private let fingerprint: [String]
+  private let store: ProgramStore?
+  private let lock = Lock()
+  /// What ships with the engine, overridden by what was measured here.
+  private var shipped, measured: TuningTable
+  private var report: (@Sendable (TuningRecord) -> Void)?
+  /// The problems that were measured since `start`.
+  private var seen: Set<String> = []
+
+  init(target: KernelTarget, fingerprint: [String], store: ProgramStore?) {
+    (self.target, self.fingerprint, self.store) = (target, fingerprint, store)
+    shipped = .shipped(for: target)
+    measured = .stored(in: store, fingerprint: fingerprint, target: target)
+  }
+
+  /// The shapes to take.
+  var choices: TuningTable {
+    lock.lock()
+    defer { lock.unlock() }
+    return shipped.overridden(by: measured)
+  }
+
+  var isActive: Bool {
+    lock.lock()
+    defer { lock.unlock() }
+    return report != nil
+  }
+
+  func start(_ report: @escaping @Sendable (TuningRecord) -> Void) {
+    lock.lock()
+    defer { lock.unlock() }
+    self.report = report
+    seen = []
+  }
+
+  /// Ends the measurement and keeps what it found.
+  func finish() {
+    lock.lock()
+    defer { lock.unlock() }
+    report = nil
+    if !seen.isEmpty { measured.write(to: store, fingerprint: fingerprint, target: target) }
+  }
+
+  func forget() {
+    lock.lock()
+    defer { lock.unlock() }
+    measured = TuningTable()
+    measured.write(to: store, fingerprint: fingerprint, target: target)
+  }
+
+  /// Whether a problem was not measured yet; from then on it was.
+  func begins(_ problem: String) -> Bool {
+    lock.lock()
+    defer { lock.unlock() }
+    return report != nil && seen.insert(problem).inserted
+  }
+
+  func add(_ record: TuningRecord) {
+    lock.lock()
+    measured[record.problem] = record.chosen
+    let report = report
+    lock.unlock()
+    report?(record)
+  }
+}

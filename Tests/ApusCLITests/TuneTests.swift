@@ -1,0 +1,54 @@
+import Foundation
+import Testing
+
+@Suite struct TuneTests {
+  @Test func choicesAreKept() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "apus-tune-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    func tune(_ words: String...) throws -> Invocation {
+      try Invocation(["tune", "--device", "opencl"] + words, environment: ["XDG_CACHE_HOME": folder.path])
+    }
+    let result = try tune("4x70x36", "--json")
+    #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+    let lines = try result.lines.map {
+      try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+    }
+    #expect(lines.count == 4)
+    for line in lines.dropLast() {
+      let candidates = try #require(line["candidates"] as? [[String: Any]])
+      let chosen = try #require(line["chosen"] as? String)
+      #expect(candidates.count > 1 && candidates[0]["name"] as? String == line["model"] as? String)
+      let times = candidates.compactMapValue("milliseconds")
+      #expect(times.count == candidates.count && times[chosen]! <= times.values.min()! / 0.96)
+    }
+    let last = try #require(lines.last)
+    #expect(last["device"] as? String == "opencl:0" && last["problems"] as? Int == 3 && last["left_out"] as? Int == 0)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path + "/apus").contains { $0.hasSuffix(".program") })
+    let forgotten = try tune("--forget")
+    #expect(forgotten.status == 0 && forgotten.output.isEmpty, "\(forgotten.errors)")
+  }
+
+  @Test(arguments: [
+    (["tune", "2x2", "--device", "opencl"], 64, "\"2x2\" is not a matrix product MxNxK"),
+    (["tune", "Nine"], 64, "\"Nine\" is not a convolution"),
+    (["tune", "lenet5-b128-sdg"], 64, "unknown workload \"lenet5-b128-sdg\"; did you mean lenet5-b128-sgd?"),
+    (["tune", "--forget", "8x8x8"], 64, "--forget drops all choices and takes no workloads"),
+    (["tune", "8x8x8", "--device", "cpu"], 69, "choosing kernels by measurement"),
+  ])
+  func mistakes(words: [String], status: Int32, message: String) throws {
+    let result = try Invocation(words)
+    #expect(result.status == status && result.errors.contains(message), "\(result.status): \(result.errors)")
+  }
+}
+
+extension [[String: Any]] {
+  /// The numbers of a key by the names of what they belong to.
+  fileprivate func compactMapValue(_ key: String) -> [String: Double] {
+    Dictionary(
+      uniqueKeysWithValues: compactMap { item in
+        (item[key] as? Double).map { (item["name"] as! String, $0) }
+      })
+  }
+}
