@@ -64,13 +64,16 @@ struct BenchTests {
     }
   }
 
-  /// PoCL builds one kernel at a time in a process; other processes build beside it, and the next run builds nothing.
-  @Test(.enabled(if: isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1)) func kernelsAreBuiltBeside() throws {
+  /// Runs of one product, with caches of their own in a folder; the lines in which they say what they built.
+  private struct CachedRuns {
     let folder = FileManager.default.temporaryDirectory.appending(path: "apus-built-\(UUID().uuidString)")
-    defer { try? FileManager.default.removeItem(at: folder) }
-    for name in ["pocl", "apus"] {
-      try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
+
+    init() throws {
+      for name in ["pocl", "apus"] {
+        try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
+      }
     }
+
     func programs() throws -> [String] {
       let result = try Invocation(
         "bench", "gemm", "--problem", "8x16x32", "--transpose", "NN", "--device", "opencl", "--runs", "1",
@@ -80,9 +83,28 @@ struct BenchTests {
       #expect(result.status == 0, "\(result.errors)")
       return result.errors.split(separator: "\n").filter { $0.contains(" programs, ") }.map(String.init)
     }
-    let first = try programs()
+
+    func remove() { try? FileManager.default.removeItem(at: folder) }
+  }
+
+  /// PoCL builds one kernel at a time in a process; other processes build beside it, and the next run builds nothing.
+  @Test(.enabled(if: isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1)) func kernelsAreBuiltBeside() throws {
+    let runs = try CachedRuns()
+    defer { runs.remove() }
+    let first = try runs.programs()
     #expect(!first.isEmpty && first.allSatisfy { $0.contains(" 1 built beside") }, "\(first)")
-    let second = try programs()
+    let second = try runs.programs()
     #expect(second.count == first.count && second.allSatisfy { $0.contains(" 1 stored, 0 built") }, "\(second)")
+  }
+
+  /// Processes that build the same programs at the same time leave whole ones.
+  @Test func processesShareACache() throws {
+    let runs = try CachedRuns()
+    defer { runs.remove() }
+    DispatchQueue.concurrentPerform(iterations: 3) { _ in
+      #expect(throws: Never.self) { _ = try runs.programs() }
+    }
+    let last = try runs.programs()
+    #expect(!last.isEmpty && last.allSatisfy { $0.contains(" 1 stored, 0 built") }, "\(last)")
   }
 }
