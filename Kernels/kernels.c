@@ -109,6 +109,15 @@ static const char convolution_winograd_patches[] = {
 static const char convolution_winograd_weights[] = {
 #embed "convolution/winograd_weights.cl" suffix(, 0)
 };
+static const char convolution_winograd_gradients[] = {
+#embed "convolution/winograd_gradients.cl" suffix(, 0)
+};
+static const char convolution_winograd_products[] = {
+#embed "convolution/winograd_products.cl" suffix(, 0)
+};
+static const char convolution_winograd_sums[] = {
+#embed "convolution/winograd_sums.cl" suffix(, 0)
+};
 static const char copy_turn[] = {
 #embed "copy/turn.cl" suffix(, 0)
 };
@@ -221,6 +230,9 @@ static const struct {
     {"convolution/winograd_tile.cl", convolution_winograd_tile},
     {"convolution/winograd_patches.cl", convolution_winograd_patches},
     {"convolution/winograd_weights.cl", convolution_winograd_weights},
+    {"convolution/winograd_gradients.cl", convolution_winograd_gradients},
+    {"convolution/winograd_products.cl", convolution_winograd_products},
+    {"convolution/winograd_sums.cl", convolution_winograd_sums},
     {"copy/turn.cl", copy_turn},
     {"pooling/window.cl", pooling_window},
     {"pooling/tap.cl", pooling_tap},

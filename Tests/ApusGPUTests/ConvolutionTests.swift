@@ -107,6 +107,18 @@ import Testing
       g, pass, .float32, order: .channelsLast, tolerance: 4 * Double(terms).squareRoot() * 0x1p-24)
   }
 
+  /// Gradients of weights in parts of the tiles, and in blocks of channels, of which the last are smaller.
+  @Test(arguments: [(32, 64, 25, true), (208, 96, 2, false)])
+  func transformedGradients(_ channels: Int, _ columns: Int, _ batch: Int, hasParts: Bool) throws {
+    let g = Self.geometry(
+      batch, channels, columns, size: SIMD3(1, 9, 7), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1))
+    let tiling = try #require(WinogradGradientTiling(g, .float32, registerWidth: 16))
+    #expect(tiling.hasParts == hasParts)
+    #expect(hasParts ? tiling.grid.tiles > tiling.parts * tiling.tilesPerBlock : tiling.channelBlocks == 4)
+    let terms = Double(batch * g.output.wrappedProduct)
+    try check(g, .weightGradient, .float32, order: .channelsLast, tolerance: 4 * terms.squareRoot() * 0x1p-24)
+  }
+
   /// Tiles are transformed where that saves time: in layers of 3 × 3 taps and stride 1 that have channels and pixels
   /// enough.
   @Test func transformedTilesAreFor() {
@@ -118,13 +130,17 @@ import Testing
         batch, channels, channels, size: SIMD3(1, side, side), kernel: SIMD3(1, kernel, kernel),
         stride: SIMD3(1, stride, stride), padding: SIMD3(0, kernel / 2, kernel / 2),
         dilation: SIMD3(1, dilation, dilation))
-      return WinogradTiling(g, pass, dtype, registerWidth: 16) != nil
+      return pass == .weightGradient
+        ? WinogradGradientTiling(g, dtype, registerWidth: 16) != nil
+        : WinogradTiling(g, pass, dtype, registerWidth: 16) != nil
     }
     for (channels, side) in [(64, 32), (128, 16), (256, 8), (512, 4)] {
-      #expect(takes(32, channels, side: side) && takes(32, channels, side: side, .inputGradient))
-      #expect(!takes(32, channels, side: side, .weightGradient))
-      #expect(!takes(32, channels, side: side, .output, .float64))
+      for pass in Convolution.Pass.allCases {
+        #expect(takes(32, channels, side: side, pass) && !takes(32, channels, side: side, pass, .float64))
+      }
     }
+    #expect(!takes(32, 72, side: 16, .weightGradient), "registers would reach past the last channel")
+    #expect(!takes(32, 256, side: 64, .weightGradient), "the transforms would not stay in a cache")
     #expect(!takes(32, 512, side: 2), "most of a tile is past the end")
     #expect(!takes(32, 16, side: 32), "half of a panel is")
     #expect(!takes(1, 32, side: 16), "too small")

@@ -75,7 +75,9 @@ extension PlanLowering {
     case .inputGradient:
       let (windows, slots) = PixelWindows.inputGradient(step.geometry)
       lowerProducts(step, windows, slots: slots)
-    case .weightGradient: lowerPixelGradient(step)
+    case .weightGradient:
+      if let tiling = winogradGradient(step) { return lowerWinogradGradient(step, tiling) }
+      lowerPixelGradient(step)
     }
   }
 
