@@ -43,6 +43,9 @@ static const char prelude_storage[] = {
 static const char prelude_random[] = {
 #embed "prelude/random.h" suffix(, 0)
 };
+static const char prelude_winograd[] = {
+#embed "prelude/winograd.h" suffix(, 0)
+};
 static const char prelude_rows[] = {
 #embed "prelude/rows.h" suffix(, 0)
 };
@@ -57,6 +60,9 @@ static const char matmul_dot[] = {
 };
 static const char matmul_segment[] = {
 #embed "matmul/segment.cl" suffix(, 0)
+};
+static const char matmul_terms[] = {
+#embed "matmul/terms.cl" suffix(, 0)
 };
 static const char matmul_vector[] = {
 #embed "matmul/vector.cl" suffix(, 0)
@@ -96,6 +102,27 @@ static const char convolution_turn_weights[] = {
 };
 static const char convolution_weight_sums[] = {
 #embed "convolution/weight_sums.cl" suffix(, 0)
+};
+static const char convolution_winograd[] = {
+#embed "convolution/winograd.cl" suffix(, 0)
+};
+static const char convolution_winograd_tile[] = {
+#embed "convolution/winograd_tile.cl" suffix(, 0)
+};
+static const char convolution_winograd_patches[] = {
+#embed "convolution/winograd_patches.cl" suffix(, 0)
+};
+static const char convolution_winograd_weights[] = {
+#embed "convolution/winograd_weights.cl" suffix(, 0)
+};
+static const char convolution_winograd_gradients[] = {
+#embed "convolution/winograd_gradients.cl" suffix(, 0)
+};
+static const char convolution_winograd_products[] = {
+#embed "convolution/winograd_products.cl" suffix(, 0)
+};
+static const char convolution_winograd_sums[] = {
+#embed "convolution/winograd_sums.cl" suffix(, 0)
 };
 static const char copy_turn[] = {
 #embed "copy/turn.cl" suffix(, 0)
@@ -196,11 +223,13 @@ static const struct {
     {"prelude/lane.h", prelude_lane},
     {"prelude/storage.h", prelude_storage},
     {"prelude/random.h", prelude_random},
+    {"prelude/winograd.h", prelude_winograd},
     {"prelude/rows.h", prelude_rows},
     {"matmul/pack.cl", matmul_pack},
     {"matmul/pack_transposed.cl", matmul_pack_transposed},
     {"matmul/dot.cl", matmul_dot},
     {"matmul/segment.cl", matmul_segment},
+    {"matmul/terms.cl", matmul_terms},
     {"matmul/vector.cl", matmul_vector},
     {"matmul/tiled.cl", matmul_tiled},
     {"matmul/tile_fetch.cl", matmul_tile_fetch},
@@ -214,6 +243,13 @@ static const struct {
     {"convolution/pixel_gradient.cl", convolution_pixel_gradient},
     {"convolution/turn_weights.cl", convolution_turn_weights},
     {"convolution/weight_sums.cl", convolution_weight_sums},
+    {"convolution/winograd.cl", convolution_winograd},
+    {"convolution/winograd_tile.cl", convolution_winograd_tile},
+    {"convolution/winograd_patches.cl", convolution_winograd_patches},
+    {"convolution/winograd_weights.cl", convolution_winograd_weights},
+    {"convolution/winograd_gradients.cl", convolution_winograd_gradients},
+    {"convolution/winograd_products.cl", convolution_winograd_products},
+    {"convolution/winograd_sums.cl", convolution_winograd_sums},
     {"copy/turn.cl", copy_turn},
     {"pooling/window.cl", pooling_window},
     {"pooling/tap.cl", pooling_tap},

@@ -39,17 +39,7 @@ do {
       for ($index segment = begin; segment < end; segment += 1) {
         GLOBAL const $T *left[$tileRows];
         $LEFT
-        for ($index k = 0; k < span; k += 1) {
-          $V b[$vectors];
-          UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = VLOAD(row + v * WIDTH);
-          UNROLL for (int m = 0; m < $tileRows; m += 1) {
-            const $V a = ($V)(left[m][k * $kStride]);
-            UNROLL for (int v = 0; v < $vectors; v += 1) {
-              sums[m][v] = ACCUMULATE_$lane(a, b[v], sums[m][v]);
-            }
-          }
-          row += $bStride;
-        }
+        $TERMS
       }
       UNROLL for (int m = 0; m < $tileRows; m += 1) {
         UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], held + (m * $vectors + v) * WIDTH);

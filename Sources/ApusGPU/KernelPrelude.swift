@@ -7,7 +7,7 @@ enum KernelPrelude {
     let float64 = target.supportsFloat64 ? 1 : 0
     var text = "#define WIDTH \(target.width)\n#define HAS_FLOAT64 \(float64)\n"
     let common = ["math", "hyperbolic", "trigonometry", "normal", "special", "storage", "random", "rows"]
-    let lanes = target.width > 1 ? ["prelude/opencl_lanes.h"] : []
+    let lanes = target.width > 1 ? ["prelude/opencl_lanes.h", "prelude/winograd.h"] : []
     let files = [target.dialect] + lanes + common.map { "prelude/\($0).h" }
     for name in files { text += file(name) }
     for lane in ["F32", "I32", "I64"] + (target.supportsFloat64 ? ["F64"] : []) {

@@ -1,7 +1,8 @@
 import ApusDevice
-import ApusGPU
 import ApusTestSupport
 import Testing
+
+@testable import ApusGPU
 
 @DeviceThread @Suite struct ConvolutionTests {
   /// A geometry with the extents of the output that a symmetric padding gives, plus `extra`.
@@ -42,6 +43,14 @@ import Testing
     geometry(1, 800, 17, size: SIMD3(1, 2, 3), kernel: SIMD3(1, 1, 2)),
     geometry(
       16, 3, 18, size: SIMD3(1, 20, 22), kernel: SIMD3(1, 5, 3), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 2, 1)),
+  ]
+
+  /// For transformed tiles: sizes that are no multiples of those of tiles, panels and registers. The first transforms
+  /// the weights beforehand, the second the patches, and the third has more tasks than work-items.
+  nonisolated static let transformed: [ConvolutionGeometry] = [
+    geometry(10, 33, 40, size: SIMD3(1, 11, 13), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
+    geometry(6, 72, 100, size: SIMD3(1, 9, 6), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 0, 2)),
+    geometry(6, 32, 32, size: SIMD3(1, 32, 28), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
   ]
 
   /// Calls `body` with the offsets in x, w and y of each product of a convolution.
@@ -85,6 +94,58 @@ import Testing
   @Test(arguments: Harness.isSimulator ? 0..<3 : 0..<6, Convolution.Pass.allCases)
   func channelsLast(_ index: Int, _ pass: Convolution.Pass) throws {
     try check(Self.pixels[index], pass, .float32, order: .channelsLast, tolerance: 0x1p-20)
+  }
+
+  /// Within the tolerance of a sum, `4·√K·2⁻²⁴·Σ|terms|`.
+  @Test(arguments: Harness.isSimulator ? 0..<2 : 0..<3, [Convolution.Pass.output, .inputGradient])
+  func transformedTiles(_ index: Int, _ pass: Convolution.Pass) throws {
+    let g = Self.transformed[index]
+    let tiling = try #require(WinogradTiling(g, pass, .float32, registerWidth: 16))
+    #expect(tiling.sharesWeights == (index != 1) && (tiling.tasks > tiling.items) == (index == 2))
+    let terms = 9 * (pass == .output ? g.inputChannels : g.outputChannels)
+    try check(
+      g, pass, .float32, order: .channelsLast, tolerance: 4 * Double(terms).squareRoot() * 0x1p-24)
+  }
+
+  /// Gradients of weights in parts of the tiles, and in blocks of channels, of which the last are smaller.
+  @Test(arguments: [(32, 64, 25, true), (208, 96, 2, false)])
+  func transformedGradients(_ channels: Int, _ columns: Int, _ batch: Int, hasParts: Bool) throws {
+    let g = Self.geometry(
+      batch, channels, columns, size: SIMD3(1, 9, 7), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1))
+    let tiling = try #require(WinogradGradientTiling(g, .float32, registerWidth: 16))
+    #expect(tiling.hasParts == hasParts)
+    #expect(hasParts ? tiling.grid.tiles > tiling.parts * tiling.tilesPerBlock : tiling.channelBlocks == 4)
+    let terms = Double(batch * g.output.wrappedProduct)
+    try check(g, .weightGradient, .float32, order: .channelsLast, tolerance: 4 * terms.squareRoot() * 0x1p-24)
+  }
+
+  /// Tiles are transformed where that saves time: in layers of 3 × 3 taps and stride 1 that have channels and pixels
+  /// enough.
+  @Test func transformedTilesAreFor() {
+    func takes(
+      _ batch: Int, _ channels: Int, side: Int, kernel: Int = 3, stride: Int = 1, dilation: Int = 1,
+      _ pass: Convolution.Pass = .output, _ dtype: DType = .float32
+    ) -> Bool {
+      let g = Self.geometry(
+        batch, channels, channels, size: SIMD3(1, side, side), kernel: SIMD3(1, kernel, kernel),
+        stride: SIMD3(1, stride, stride), padding: SIMD3(0, kernel / 2, kernel / 2),
+        dilation: SIMD3(1, dilation, dilation))
+      return pass == .weightGradient
+        ? WinogradGradientTiling(g, dtype, registerWidth: 16) != nil
+        : WinogradTiling(g, pass, dtype, registerWidth: 16) != nil
+    }
+    for (channels, side) in [(64, 32), (128, 16), (256, 8), (512, 4)] {
+      for pass in Convolution.Pass.allCases {
+        #expect(takes(32, channels, side: side, pass) && !takes(32, channels, side: side, pass, .float64))
+      }
+    }
+    #expect(!takes(32, 72, side: 16, .weightGradient), "registers would reach past the last channel")
+    #expect(!takes(32, 256, side: 64, .weightGradient), "the transforms would not stay in a cache")
+    #expect(!takes(32, 512, side: 2), "most of a tile is past the end")
+    #expect(!takes(32, 16, side: 32), "half of a panel is")
+    #expect(!takes(1, 32, side: 16), "too small")
+    #expect(!takes(32, 64, side: 32, kernel: 5) && !takes(32, 64, side: 32, kernel: 1))
+    #expect(!takes(32, 64, side: 32, stride: 2) && !takes(32, 64, side: 32, dilation: 2))
   }
 
   /// Without an image the gradient of the weights is what the epilogue makes of zeros.

@@ -65,6 +65,9 @@ struct PixelWindows {
 
 extension PlanLowering {
   mutating func lowerPixels(_ step: Convolution) {
+    if let tiling = WinogradTiling(step.geometry, step.pass, step.dtype, registerWidth: width) {
+      return lowerWinograd(step, tiling)
+    }
     switch step.pass {
     case .output:
       let slots = Array(0..<step.geometry.kernel.wrappedProduct)
@@ -72,7 +75,9 @@ extension PlanLowering {
     case .inputGradient:
       let (windows, slots) = PixelWindows.inputGradient(step.geometry)
       lowerProducts(step, windows, slots: slots)
-    case .weightGradient: lowerPixelGradient(step)
+    case .weightGradient:
+      if let tiling = winogradGradient(step) { return lowerWinogradGradient(step, tiling) }
+      lowerPixelGradient(step)
     }
   }
 
@@ -153,6 +158,7 @@ extension PlanLowering {
     template["zeros"] = builder.table([Int](repeating: 0, count: (tiling.terms * lane.dtype.byteCount + 7) / 8))
     template["TILE"] = template.with(file: "convolution/pixel_tile.cl").text
     template["LEFT"] = template.with(file: "convolution/pixel_tap.cl").text
+    template["TERMS"] = template.with(file: "matmul/terms.cl").text
     builder.append(template)
     let share = Double(windows.count * windows.taps.count) * Double(columns * tiling.terms)
     launch(

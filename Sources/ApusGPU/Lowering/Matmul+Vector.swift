@@ -193,6 +193,7 @@ extension PlanLowering {
     batchOffsets(left, right, step.batch, &template, &builder)
     template["TILE"] = ""
     template["LEFT"] = template.with(file: "matmul/segment.cl").text
+    template["TERMS"] = template.with(file: "matmul/terms.cl").text
     template["PLACE"] = "const \(builder.index) output = batch * \(template["rows"]!) + first + m;"
     epilogue(step, &template, &builder)
     builder.append(template)

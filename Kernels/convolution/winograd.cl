@@ -1,0 +1,72 @@
+// A convolution of 3 × 3 taps by tiles of 4 × 4 results: the transforms of a tile's patch and of the weights are
+// multiplied at each of 36 spots, which are products of matrices over channels, and the sums are transformed back:
+//
+//             ┌ panel of weights ┐
+//   term ───  │    b0      b1    │     at each spot; patches [spot, tile, $pitch], weights [spot, term, panel],
+//   tile │ a  │       sums       │     sums [spot, tile, panel]
+//
+// One work-item computes some tasks, of some tiles and panels each, in a room of its own that stays in a cache. It
+// holds the sums and, of patches and weights, those that are not many; the others were transformed beforehand.
+GLOBAL $T *room = $room + GROUP_ID() * $roomSize;
+GLOBAL $T *products = room + $sumsOffset;
+for ($index task = GROUP_ID(); task < $tasks; task += $items) {
+  const $index chunk = task / $parts;
+  const $index part = task - chunk * $parts;
+  const $index firstTile = chunk * $tilesPerTask;
+  const $index tileCount = SMALLER($tilesPerTask, $tiles - firstTile);
+  const $index lastPanel = SMALLER((part + 1) * $panelsPerTask, $panels);
+  $PATCHES
+  for ($index panel = part * $panelsPerTask; panel < lastPanel; panel += 1) {
+    for ($index firstTerm = 0; firstTerm < $terms; firstTerm += $termsPerBlock) {
+      const $index span = SMALLER($termsPerBlock, $terms - firstTerm);
+      $WEIGHTS
+      for ($index spot = 0; spot < 36; spot += 1) {
+        for ($index first = 0; first < tileCount; first += $tileRows) {
+          GLOBAL $T *held = products + (spot * $tilesPerTask + first) * $panelWidth;
+          GLOBAL const $T *row = weights + spot * $weightDistance;
+          GLOBAL const $T *left[$tileRows];
+          $V sums[$tileRows][$vectors];
+          UNROLL for (int m = 0; m < $tileRows; m += 1) {
+            left[m] = patches + spot * $patchDistance + (first + m) * $pitch + firstTerm;
+            UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
+          }
+          if (firstTerm > 0) {
+            UNROLL for (int m = 0; m < $tileRows; m += 1) {
+              UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + (m * $vectors + v) * WIDTH);
+            }
+          }
+          $TERMS
+          UNROLL for (int m = 0; m < $tileRows; m += 1) {
+            UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], held + (m * $vectors + v) * WIDTH);
+          }
+        }
+      }
+    }
+    for ($index tile = firstTile; tile < firstTile + tileCount; tile += 1) {
+      $TILE
+      for (int v = 0; v < $vectors; v += 1) {
+        const $index column = (panel * $vectors + v) * WIDTH;
+        const int count = (int)SMALLER($columns - column, ($index)WIDTH);
+        if (count <= 0) break;
+        GLOBAL const $T *from = products + ((tile - firstTile) * $vectors + v) * WIDTH;
+        $V spots[36];
+        $V between[24];
+        $V results[16];
+        UNROLL for (int i = 0; i < 36; i += 1) spots[i] = VLOAD(from + i * $tilesPerTask * $panelWidth);
+        UNROLL for (int i = 0; i < 6; i += 1) winograd_result_line(spots + i, 6, between + i, 6);
+        UNROLL for (int i = 0; i < 4; i += 1) winograd_result_line(between + 6 * i, 1, results + 4 * i, 1);
+        $T stage[16 * WIDTH];
+        UNROLL for (int i = 0; i < 16; i += 1) VSTORE(results[i], stage + i * WIDTH);
+        for (int i = 0; i < 16; i += 1) {
+          const $index y = down + i / 4;
+          const $index x = across + i % 4;
+          if (y >= $gridHeight || x >= $gridWidth) continue;
+          const $index output = (image * $gridHeight + y) * $gridWidth + x;
+          $ROW
+          const $V core = VLOAD(stage + i * WIDTH);
+          $EPILOGUE
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,24 @@
+// Transforms the gradients of the 4 × 4 results of the tiles firstTile, … , lastTile - 1:
+//
+//   gradient [pixel, channel]  →  gradients [36 spots, tile, $gradientPitch]
+//
+// Results past the end of an image are zeros.
+for ($index tile = firstTile; tile < lastTile; tile += 1) {
+  $TILE
+  for ($index channel = 0; channel < $columns; channel += WIDTH) {
+    GLOBAL const $T *from = $gradient + image * $gridHeight * $gridWidth * $columns + channel;
+    $V results[16];
+    $V between[24];
+    $V spots[36];
+    UNROLL for (int i = 0; i < 16; i += 1) {
+      const $index y = down + i / 4;
+      const $index x = across + i % 4;
+      results[i] = $zero;
+      if (y < $gridHeight && x < $gridWidth) results[i] = VLOAD(from + (y * $gridWidth + x) * $columns);
+    }
+    UNROLL for (int i = 0; i < 4; i += 1) winograd_gradient_line(results + i, 4, between + i, 4);
+    UNROLL for (int i = 0; i < 6; i += 1) winograd_gradient_line(between + 4 * i, 1, spots + 6 * i, 1);
+    GLOBAL $T *to = gradients + (tile - firstTile) * $gradientPitch + channel;
+    UNROLL for (int i = 0; i < 36; i += 1) VSTORE(spots[i], to + i * $gradientDistance);
+  }
+}

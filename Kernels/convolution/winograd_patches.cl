@@ -1,0 +1,27 @@
+// Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1; tiles past the last repeat it:
+//
+//   image [pixel, channel]  →  patches [36 spots, tile, $pitch]
+//
+// Pixels outside of the image are zeros. Channels past the last are whatever lies there, and nobody reads them.
+for ($index number = firstTile; number < lastTile; number += 1) {
+  const $index tile = SMALLER(number, $tiles - 1);
+  $TILE
+  const int top = (int)(down - $leadDown);
+  const int side = (int)(across - $leadAcross);
+  for ($index channel = 0; channel < $terms; channel += WIDTH) {
+    GLOBAL const $T *from = $image + image * $imageHeight * $imageWidth * $terms + channel;
+    $V patch[36];
+    $V between[36];
+    UNROLL for (int i = 0; i < 36; i += 1) {
+      const int y = top + i / 6;
+      const int x = side + i % 6;
+      const int isInside = ((u32)y < (u32)$imageHeight) & ((u32)x < (u32)$imageWidth);
+      patch[i] = $zero;
+      if (isInside) patch[i] = VLOAD(from + (y * $imageWidth + x) * $terms);
+    }
+    UNROLL for (int i = 0; i < 6; i += 1) winograd_patch_line(patch + i, 6, between + i, 6);
+    UNROLL for (int i = 0; i < 6; i += 1) winograd_patch_line(between + 6 * i, 1, patch + 6 * i, 1);
+    GLOBAL $T *to = patches + (number - firstTile) * $pitch + channel;
+    UNROLL for (int i = 0; i < 36; i += 1) VSTORE(patch[i], to + i * $patchDistance);
+  }
+}

@@ -1,0 +1,50 @@
+// The gradient of 3 × 3 weights by tiles of 4 × 4 results: at each of 36 spots a product of matrices over tiles, of
+// the transforms of patches and of gradients,
+//
+//             ┌ gradients ┐
+//   tile ───  │  b0   b1  │     patches [spot, tile, $pitch], gradients [spot, tile, $gradientPitch],
+//   c │ a     │   sums    │     sums [spot, channel of x, channel of y]
+//
+// One work-item computes some tasks, of a part of the tiles and a block of the channels each, in a room of its own.
+// Either a task is all channels: it transforms its tiles, a few at a time, and leaves the sums to be added up. Or it is
+// all tiles, which were transformed beforehand, and it brings the sums to an end.
+GLOBAL $T *products = $room + GROUP_ID() * $roomSize;
+for ($index task = GROUP_ID(); task < $tasks; task += $items) {
+  const $index part = task / $blocks;
+  const $index block = task - part * $blocks;
+  const $index firstChannel = block % $channelBlocks * $channelsPerBlock;
+  const $index lastChannel = SMALLER(firstChannel + $channelsPerBlock, $terms);
+  const $index firstColumn = block / $channelBlocks * $columnsPerBlock;
+  const $index lastColumn = SMALLER(firstColumn + $columnsPerBlock, $columns);
+  const $index begin = $tiles * part / $parts;
+  const $index end = $tiles * (part + 1) / $parts;
+  for ($index firstTile = begin; firstTile < end; firstTile += $tilesPerBlock) {
+    const $index lastTile = SMALLER(firstTile + $tilesPerBlock, end);
+    const $index span = lastTile - firstTile;
+    $TRANSFORMS
+    for ($index spot = 0; spot < 36; spot += 1) {
+      for ($index column = firstColumn; column < lastColumn; column += $vectors * WIDTH) {
+        for ($index channel = firstChannel; channel < lastChannel; channel += $tileRows) {
+          GLOBAL $T *held = products + spot * $sumDistance + (channel - firstChannel) * $columnsPerBlock + column - firstColumn;
+          GLOBAL const $T *row = gradients + spot * $gradientDistance + column;
+          GLOBAL const $T *left[$tileRows];
+          $V sums[$tileRows][$vectors];
+          UNROLL for (int m = 0; m < $tileRows; m += 1) {
+            left[m] = patches + spot * $patchDistance + channel + m;
+            UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
+          }
+          if (firstTile > begin) {
+            UNROLL for (int m = 0; m < $tileRows; m += 1) {
+              UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + m * $columnsPerBlock + v * WIDTH);
+            }
+          }
+          $TERMS
+          UNROLL for (int m = 0; m < $tileRows; m += 1) {
+            UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], held + m * $columnsPerBlock + v * WIDTH);
+          }
+        }
+      }
+    }
+  }
+  $RESULTS
+}

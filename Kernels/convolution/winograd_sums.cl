@@ -1,0 +1,40 @@
+// The gradients of weights from their sums at 36 spots, for the channels firstChannel, … , lastChannel - 1 of x and
+// firstColumn, … , lastColumn - 1 of y, which are added up over parts:
+//
+//   products [part, spot, channel of x, channel of y]  →  result [channel of y, (channel of x, tap)]
+//
+// by squares of WIDTH channels of y and WIDTH elements of a row of the result, which are turned in registers.
+for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
+  for ($index first = firstColumn; first < lastColumn; first += WIDTH) {
+    $T lines[9 * WIDTH * WIDTH];
+    for (int i = 0; i < WIDTH; i += 1) {
+      GLOBAL const $T *from =
+          products + (channel + i - $originChannel) * $columnsPerBlock + first - $originColumn;
+      $V spots[36];
+      $V between[18];
+      $V taps[9];
+      UNROLL for (int s = 0; s < 36; s += 1) spots[s] = VLOAD(from + s * $sumDistance);
+      for ($index other = 1; other < $sumParts; other += 1) {
+        UNROLL for (int s = 0; s < 36; s += 1) spots[s] = spots[s] + VLOAD(from + other * $roomSize + s * $sumDistance);
+      }
+      UNROLL for (int s = 0; s < 6; s += 1) winograd_weight_gradient_line(spots + s, 6, between + s, 6);
+      UNROLL for (int s = 0; s < 3; s += 1) winograd_weight_gradient_line(between + 6 * s, 1, taps + 3 * s, 1);
+      UNROLL for (int s = 0; s < 9; s += 1) VSTORE(taps[s], lines + (9 * i + s) * WIDTH);
+    }
+    for (int element = 0; element < 9 * WIDTH; element += WIDTH) {
+      $V square[WIDTH];
+      UNROLL for (int lane = 0; lane < WIDTH; lane += 1) square[lane] = VLOAD(lines + (element + lane) * WIDTH);
+      TURN(square);
+      $T turned[WIDTH * WIDTH];
+      UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(square[lane], turned + lane * WIDTH);
+      for (int lane = 0; lane < WIDTH; lane += 1) {
+        const $index output = first + lane;
+        const $index column = 9 * channel + element;
+        const int count = WIDTH;
+        const $V core = VLOAD(turned + lane * WIDTH);
+        $ROW
+        $EPILOGUE
+      }
+    }
+  }
+}

@@ -1,0 +1,5 @@
+// Where a tile is: its image, and the pixel of its first result.
+const $index image = tile / ($tilesDown * $tilesAcross);
+const $index line = tile / $tilesAcross;
+const $index down = (line - image * $tilesDown) * 4;
+const $index across = (tile - line * $tilesAcross) * 4;

@@ -1,0 +1,31 @@
+// Transforms the 3 × 3 weights of a panel of $panelWidth results and of the terms firstTerm, … , lastTerm - 1:
+//
+//   source, element (result, term, tap) by strides  →  weights [36 spots, term, $panelWidth]
+//
+// Taps and, within a place, terms lie one after the other in the source: squares of WIDTH results and WIDTH of
+// those are turned in registers. Results past the last repeat it and are not stored in the end.
+for ($index column = 0; column < $panelWidth; column += WIDTH) {
+  for ($index place = firstTerm; place < lastTerm; place += $termsPerPlace) {
+    const $index held = SMALLER($termsPerPlace, lastTerm - place);
+    $T lines[9 * WIDTH * WIDTH];
+    for ($index element = 0; element < 9 * held; element += WIDTH) {
+      $V square[WIDTH];
+      UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
+        const $index result = SMALLER(panel * $panelWidth + column + lane, $columns - 1);
+        square[lane] = VLOAD($source + result * $columnStride + place * $termStride + element);
+      }
+      TURN(square);
+      UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(square[lane], lines + (element + lane) * WIDTH);
+    }
+    for ($index term = 0; term < held; term += 1) {
+      $V taps[9];
+      $V between[18];
+      $V spots[36];
+      UNROLL for (int i = 0; i < 9; i += 1) taps[i] = VLOAD(lines + (9 * term + $firstTap + i * $tapStep) * WIDTH);
+      UNROLL for (int i = 0; i < 3; i += 1) winograd_weight_line(taps + i, 3, between + i, 3);
+      UNROLL for (int i = 0; i < 6; i += 1) winograd_weight_line(between + 3 * i, 1, spots + 6 * i, 1);
+      GLOBAL $T *to = weights + (place - firstTerm + term) * $panelWidth + column;
+      UNROLL for (int i = 0; i < 36; i += 1) VSTORE(spots[i], to + i * $weightDistance);
+    }
+  }
+}

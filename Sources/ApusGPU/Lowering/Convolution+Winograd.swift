@@ -1,0 +1,266 @@
+import ApusDevice
+
+/// The tiles of 4 × 4 results of a convolution of 3 × 3 taps, whose transforms `Kernels/prelude/winograd.h` has.
+struct WinogradGrid {
+  /// Products of numbers for each tile and pair of channels.
+  static let spots = 36
+  /// Results of a tile, down and across.
+  private static let side = 4
+  /// What transforms and longer ways through memory cost: products have to be so many times fewer.
+  private static let overhead = 1.5
+  private static let leastChannels = 32
+  /// Multiply-adds of direct sums; with less the launches and kernels that come on top are not worth their while.
+  private static let leastProducts = 1 << 24
+
+  let images: Int
+  let source: (height: Int, width: Int, channels: Int)
+  let results: (height: Int, width: Int, channels: Int)
+  /// Where a patch begins before its tile's first result.
+  let lead: (down: Int, across: Int)
+  let tilesOfImage: (down: Int, across: Int)
+
+  /// The tiles of a pass, those of the output for a weight's gradient, or `nil` where direct sums are faster.
+  /// - Parameter panelWidth: what columns are filled up to.
+  init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, panelWidth: Int) {
+    guard dtype == .float32, g.groups == 1, g.kernel == SIMD3(1, 3, 3), g.stride == SIMD3(1, 1, 1),
+      g.dilation == SIMD3(1, 1, 1)
+    else { return nil }
+    let isFlipped = pass == .inputGradient
+    let input = (height: g.input.y, width: g.input.z, channels: g.inputChannels)
+    let output = (height: g.output.y, width: g.output.z, channels: g.outputChannels)
+    (source, results) = isFlipped ? (output, input) : (input, output)
+    images = g.batch
+    lead = isFlipped ? (2 - g.padding.y, 2 - g.padding.z) : (g.padding.y, g.padding.z)
+    tilesOfImage = ((results.height + Self.side - 1) / Self.side, (results.width + Self.side - 1) / Self.side)
+    let direct = images * results.height * results.width * 9 * results.channels
+    let columns = (results.channels + panelWidth - 1) / panelWidth * panelWidth
+    guard min(source.channels, results.channels) >= Self.leastChannels,
+      direct * source.channels >= Self.leastProducts,
+      Double(tiles * Self.spots * columns) * Self.overhead <= Double(direct)
+    else { return nil }
+  }
+
+  var tiles: Int { images * tilesOfImage.down * tilesOfImage.across }
+  var products: Double { Double(Self.spots * tiles) * Double(source.channels * results.channels) }
+
+  /// The distance of tiles: lines of a power of two would share the same places of a cache.
+  static func pitch(_ channels: Int) -> Int { (channels + 15) / 16 * 16 + 16 }
+}
+
+/// How an output or the gradient of an input is cut for `Kernels/convolution/winograd.cl`, by its sizes alone.
+///
+/// Where there are many tiles the weights are transformed beforehand, and patches by the task that needs them; where
+/// there are many weights it is the other way round.
+struct WinogradTiling {
+  /// Rows and columns of the tiles in registers.
+  static let rows = 8
+  static let vectors = 2
+  private static let tilesOfPatches = 16
+  private static let tilesOfWeights = 64
+  private static let termsOfWeights = 64
+  /// Transformed weights that stay in the last cache.
+  private static let mostSharedWeights = 1 << 16
+
+  let grid: WinogradGrid
+  let isFlipped: Bool
+  /// Columns of a panel.
+  let width: Int
+
+  /// The tiling of a pass, or `nil` where direct sums are faster.
+  init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, registerWidth: Int) {
+    isFlipped = pass == .inputGradient
+    width = Self.vectors * registerWidth
+    guard pass != .weightGradient, let grid = WinogradGrid(g, pass, dtype, panelWidth: width) else { return nil }
+    self.grid = grid
+  }
+
+  private var terms: Int { grid.source.channels }
+  var panels: Int { (grid.results.channels + width - 1) / width }
+  var pitch: Int { WinogradGrid.pitch(terms) }
+
+  /// Whether the weights are transformed beforehand, and tasks are blocks of tiles with all panels; else the patches
+  /// are, and a task is a panel of some more tiles.
+  var sharesWeights: Bool {
+    2 * grid.tiles > grid.results.channels && terms * grid.results.channels <= Self.mostSharedWeights
+  }
+
+  var tilesPerTask: Int { sharesWeights ? Self.tilesOfPatches : Self.tilesOfWeights }
+  var panelsPerTask: Int { sharesWeights ? panels : 1 }
+  var parts: Int { (panels + panelsPerTask - 1) / panelsPerTask }
+  var tasks: Int { (grid.tiles + tilesPerTask - 1) / tilesPerTask * parts }
+  /// Few, so that their rooms stay in the last cache.
+  var items: Int { min(tasks, tasks < 512 ? 16 : 32) }
+  var termsPerBlock: Int { sharesWeights ? terms : min(terms, Self.termsOfWeights) }
+
+  /// Tiles whose patches lie together.
+  var patchedTiles: Int { sharesWeights ? tilesPerTask : (grid.tiles + Self.rows - 1) / Self.rows * Self.rows }
+  // The distances of spots; powers of two would share the same places of a cache.
+  var patchDistance: Int { patchedTiles * pitch }
+  var weightDistance: Int { (termsPerBlock + 1) * width }
+
+  /// Numbers that are transformed beforehand.
+  var sharedCount: Int { WinogradGrid.spots * (sharesWeights ? panels * weightDistance : patchDistance) }
+  /// Where sums are in the room of a work-item, behind the transforms of its own.
+  var sumsOffset: Int { WinogradGrid.spots * (sharesWeights ? patchDistance : weightDistance) }
+  var roomSize: Int { sumsOffset + WinogradGrid.spots * tilesPerTask * width }
+}
+
+extension PlanLowering {
+  /// A convolution by transformed tiles: one launch for the transforms that all tasks share, one for the tasks.
+  mutating func lowerWinograd(_ step: Convolution, _ tiling: WinogradTiling) {
+    needWorkspace((tiling.sharedCount + tiling.items * tiling.roomSize) * DType.float32.byteCount)
+    if tiling.sharesWeights {
+      transformWeights(step, tiling)
+    } else {
+      transformPatches(step, tiling)
+    }
+    let lane = step.dtype.lane
+    var builder = KernelBuilder(family: "convolution_winograd", target: target, isLarge: true)
+    var template = winogradTemplate("convolution/winograd.cl", tiling, &builder)
+    let room = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["room"] = "(\(room) + \(builder.number(tiling.sharedCount)))"
+    template["kStride"] = "1"
+    template["bStride"] = template["panelWidth"]
+    for (name, value) in [
+      ("roomSize", tiling.roomSize), ("sumsOffset", tiling.sumsOffset), ("tasks", tiling.tasks),
+      ("items", tiling.items), ("parts", tiling.parts), ("tilesPerTask", tiling.tilesPerTask),
+      ("panels", tiling.panels), ("panelsPerTask", tiling.panelsPerTask), ("termsPerBlock", tiling.termsPerBlock),
+    ] {
+      template[name] = builder.number(value)
+    }
+    let shared = builder.pointer(lane.scalar, slot: slots.workspace)
+    let rows = template["tileRows"]!
+    if tiling.sharesWeights {
+      fillPatches(step, tiling.grid, &template, &builder)
+      template["PATCHES"] = """
+        GLOBAL \(lane.scalar) *patches = room;
+        const \(builder.index) lastTile = firstTile + (tileCount + \(rows) - 1) / \(rows) * \(rows);
+        \(template.with(file: "convolution/winograd_patches.cl").text)
+        """
+      template["WEIGHTS"] =
+        "GLOBAL const \(lane.scalar) *weights = \(shared) + panel * 36 * \(template["weightDistance"]!);"
+    } else {
+      fillWeights(step, tiling, &template, &builder)
+      template["PATCHES"] = "GLOBAL const \(lane.scalar) *patches = \(shared) + firstTile * \(template["pitch"]!);"
+      template["WEIGHTS"] = """
+        GLOBAL \(lane.scalar) *weights = room;
+        const \(builder.index) lastTerm = firstTerm + span;
+        \(template.with(file: "convolution/winograd_weights.cl").text)
+        """
+    }
+    template["TERMS"] = template.with(file: "matmul/terms.cl").text
+    fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
+    builder.append(template)
+    launch(builder, groups: tiling.items, detail: detail(step), flops: 2 * tiling.grid.products, bytes: bytes(step))
+  }
+
+  /// The transforms of all weights: a work-item computes those of some terms of a panel.
+  private mutating func transformWeights(_ step: Convolution, _ tiling: WinogradTiling) {
+    let lane = step.dtype.lane
+    let blocks = (tiling.grid.source.channels + width - 1) / width
+    var builder = KernelBuilder(family: "convolution_winograd_weights", target: target, isLarge: true)
+    var template = winogradTemplate("convolution/winograd_weights.cl", tiling, &builder)
+    fillWeights(step, tiling, &template, &builder)
+    let pointer = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    let count = builder.number(blocks)
+    builder.lines(
+      """
+      const \(builder.index) panel = GROUP_ID() / \(count);
+      const \(builder.index) firstTerm = (GROUP_ID() - panel * \(count)) * WIDTH;
+      const \(builder.index) lastTerm = SMALLER(firstTerm + WIDTH, \(template["terms"]!));
+      GLOBAL \(lane.scalar) *weights = \(pointer) + panel * 36 * \(template["weightDistance"]!)
+          + firstTerm * \(template["panelWidth"]!);
+      """)
+    builder.append(template)
+    let numbers = 9 * tiling.grid.source.channels * tiling.grid.results.channels
+    launch(
+      builder, groups: tiling.panels * blocks, detail: "convolution weights",
+      bytes: Double((numbers + tiling.sharedCount) * lane.dtype.byteCount))
+  }
+
+  /// The transforms of all patches: a work-item computes those of some tiles.
+  private mutating func transformPatches(_ step: Convolution, _ tiling: WinogradTiling) {
+    let lane = step.dtype.lane
+    let tilesPerItem = max(1, 2048 / tiling.grid.source.channels)
+    var builder = KernelBuilder(family: "convolution_winograd_patches", target: target, isLarge: true)
+    var template = winogradTemplate("convolution/winograd_patches.cl", tiling, &builder)
+    fillPatches(step, tiling.grid, &template, &builder)
+    let pointer = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    let (count, all) = (builder.number(tilesPerItem), builder.number(tiling.patchedTiles))
+    builder.lines(
+      """
+      const \(builder.index) firstTile = GROUP_ID() * \(count);
+      const \(builder.index) lastTile = SMALLER(firstTile + \(count), \(all));
+      GLOBAL \(lane.scalar) *patches = \(pointer) + firstTile * \(template["pitch"]!);
+      """)
+    builder.append(template)
+    let pixels = tiling.grid.images * tiling.grid.source.height * tiling.grid.source.width * tiling.grid.source.channels
+    launch(
+      builder, groups: (tiling.patchedTiles + tilesPerItem - 1) / tilesPerItem, detail: "convolution patches",
+      bytes: Double((pixels + tiling.sharedCount) * lane.dtype.byteCount))
+  }
+
+  private func winogradTemplate(
+    _ file: String, _ tiling: WinogradTiling, _ builder: inout KernelBuilder
+  ) -> KernelTemplate {
+    var template = winogradTemplate(
+      file, tiling.grid, pitch: tiling.pitch, patchDistance: tiling.patchDistance, &builder)
+    template["panelWidth"] = builder.number(tiling.width)
+    template["weightDistance"] = builder.number(tiling.weightDistance)
+    return template
+  }
+
+  /// What all kernels on a grid of tiles know.
+  func winogradTemplate(
+    _ file: String, _ grid: WinogradGrid, pitch: Int, patchDistance: Int, _ builder: inout KernelBuilder
+  ) -> KernelTemplate {
+    var template = KernelTemplate(file)
+    template["T"] = Lane.float32.scalar
+    template["V"] = Lane.float32.vector
+    template["lane"] = Lane.float32.suffix
+    template["zero"] = Scalar.integer(0).text(.float32)
+    template["index"] = builder.index
+    template["tileRows"] = String(WinogradTiling.rows)
+    template["vectors"] = String(WinogradTiling.vectors)
+    for (name, value) in [
+      ("tiles", grid.tiles), ("tilesDown", grid.tilesOfImage.down), ("tilesAcross", grid.tilesOfImage.across),
+      ("terms", grid.source.channels), ("columns", grid.results.channels), ("gridHeight", grid.results.height),
+      ("gridWidth", grid.results.width), ("pitch", pitch), ("patchDistance", patchDistance),
+    ] {
+      template[name] = builder.number(value)
+    }
+    template["TILE"] = template.with(file: "convolution/winograd_tile.cl").text
+    return template
+  }
+
+  func fillPatches(
+    _ step: Convolution, _ grid: WinogradGrid, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+  ) {
+    let image = place(value: step.left)
+    template["image"] =
+      "(\(builder.pointer(step.dtype.storage, slot: image.slot)) + \(builder.number(image.offset)))"
+    for (name, value) in [
+      ("imageHeight", grid.source.height), ("imageWidth", grid.source.width), ("leadDown", grid.lead.down),
+      ("leadAcross", grid.lead.across),
+    ] {
+      template[name] = builder.number(value)
+    }
+  }
+
+  private func fillWeights(
+    _ step: Convolution, _ tiling: WinogradTiling, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+  ) {
+    let source = place(value: step.right)
+    let row = 9 * step.geometry.inputChannels
+    template["source"] =
+      "(\(builder.pointer(step.dtype.storage, slot: source.slot)) + \(builder.number(source.offset)))"
+    // Of an output's weights all lie in a row; of an input's only the taps do, which it meets the other way round.
+    let isFlipped = tiling.isFlipped
+    for (name, value) in [
+      ("termsPerPlace", isFlipped ? 1 : width), ("columnStride", isFlipped ? 9 : row),
+      ("termStride", isFlipped ? row : 9), ("firstTap", isFlipped ? 8 : 0), ("tapStep", isFlipped ? -1 : 1),
+    ] {
+      template[name] = builder.number(value)
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import ApusDevice
+
+/// How the gradient of weights is cut for `Kernels/convolution/winograd_products.cl`, by its sizes alone.
+///
+/// Few weights are summed in parts, each over some of the tiles, which it transforms; many in blocks of channels, each
+/// over all tiles, which are transformed beforehand.
+struct WinogradGradientTiling {
+  private static let mostPartWeights = 1 << 14
+  private static let enoughParts = 8
+  private static let tilesOfPart = 16
+  /// Channels of x and y in a block.
+  private static let block = (rows: 64, columns: 32)
+  private static let mostItems = 16
+  /// Numbers of transforms that stay in the last cache.
+  private static let mostShared = 6_000_000
+
+  let grid: WinogradGrid
+
+  /// The tiling, or `nil` where direct sums are faster.
+  init?(_ g: ConvolutionGeometry, _ dtype: DType, registerWidth: Int) {
+    let width = WinogradTiling.vectors * registerWidth
+    guard let grid = WinogradGrid(g, .weightGradient, dtype, panelWidth: width), grid.results.channels % width == 0,
+      grid.source.channels % registerWidth == 0
+    else { return nil }
+    self.grid = grid
+    guard hasParts || sharedCount <= Self.mostShared else { return nil }
+  }
+
+  private var channels: (x: Int, y: Int) { (grid.source.channels, grid.results.channels) }
+  var hasParts: Bool { channels.x * channels.y <= Self.mostPartWeights }
+  var parts: Int { hasParts ? min(grid.tiles, Self.enoughParts) : 1 }
+  var channelsPerBlock: Int { hasParts ? channels.x : min(channels.x, Self.block.rows) }
+  var columnsPerBlock: Int { hasParts ? channels.y : min(channels.y, Self.block.columns) }
+  var channelBlocks: Int { (channels.x + channelsPerBlock - 1) / channelsPerBlock }
+  var blocks: Int { channelBlocks * ((channels.y + columnsPerBlock - 1) / columnsPerBlock) }
+  var items: Int { hasParts ? parts : min(blocks, Self.mostItems) }
+  /// Tiles whose transforms lie together.
+  var tilesPerBlock: Int { hasParts ? Self.tilesOfPart : grid.tiles }
+
+  var pitch: (x: Int, y: Int) { (WinogradGrid.pitch(channels.x), WinogradGrid.pitch(channels.y)) }
+  // The distances of spots; powers of two would share the same places of a cache.
+  var distance: (x: Int, y: Int) { (tilesPerBlock * pitch.x, tilesPerBlock * pitch.y) }
+  var sumDistance: Int { channelsPerBlock * columnsPerBlock + 32 }
+  /// Where transforms of gradients are behind those of patches.
+  var gradientsOffset: Int { WinogradGrid.spots * distance.x }
+  private var transforms: Int { WinogradGrid.spots * (distance.x + distance.y) }
+  var sharedCount: Int { hasParts ? 0 : transforms }
+  /// Where transforms of its own are in the room of a work-item, behind the sums.
+  var transformsOffset: Int { WinogradGrid.spots * sumDistance }
+  var roomSize: Int { transformsOffset + (hasParts ? transforms : 0) }
+}
+
+extension PlanLowering {
+  /// The tiling of a gradient of weights, or `nil` where direct sums are faster.
+  func winogradGradient(_ step: Convolution) -> WinogradGradientTiling? {
+    guard canMerge(step.epilogue, from: 1) else { return nil }
+    return WinogradGradientTiling(step.geometry, step.dtype, registerWidth: width)
+  }
+
+  /// The gradient of weights by transformed tiles: a launch for the products, and one for the transforms ahead of it or
+  /// for the sums of parts behind it.
+  mutating func lowerWinogradGradient(_ step: Convolution, _ tiling: WinogradGradientTiling) {
+    needWorkspace((tiling.sharedCount + tiling.items * tiling.roomSize) * DType.float32.byteCount)
+    if !tiling.hasParts { transformTiles(step, tiling) }
+    let lane = step.dtype.lane
+    var builder = KernelBuilder(family: "convolution_winograd_products", target: target, isLarge: true)
+    var template = gradientTemplate("convolution/winograd_products.cl", step, tiling, &builder)
+    let room = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["room"] = "(\(room) + \(builder.number(tiling.sharedCount)))"
+    template["kStride"] = template["pitch"]
+    template["bStride"] = template["gradientPitch"]
+    for (name, value) in [
+      ("tasks", tiling.parts * tiling.blocks), ("items", tiling.items), ("parts", tiling.parts),
+      ("blocks", tiling.blocks), ("channelBlocks", tiling.channelBlocks),
+      ("channelsPerBlock", tiling.channelsPerBlock), ("tilesPerBlock", tiling.tilesPerBlock),
+    ] {
+      template[name] = builder.number(value)
+    }
+    let offset = template["gradientsOffset"]!
+    if tiling.hasParts {
+      let own = "products + \(builder.number(tiling.transformsOffset))"
+      template["TRANSFORMS"] = transforms(
+        step, tiling, patches: own, gradients: "\(own) + \(offset)", &template, &builder)
+      template["RESULTS"] = ""
+    } else {
+      let shared = builder.pointer(lane.scalar, slot: slots.workspace)
+      template["TRANSFORMS"] = """
+        GLOBAL const \(lane.scalar) *patches = \(shared) + firstTile * \(template["pitch"]!);
+        GLOBAL const \(lane.scalar) *gradients = \(shared) + \(offset) + firstTile * \(template["gradientPitch"]!);
+        """
+      template["RESULTS"] = results(step, origin: ("firstChannel", "firstColumn"), parts: 1, &template, &builder)
+    }
+    template["TERMS"] = template.with(file: "matmul/terms.cl").text
+    builder.append(template)
+    launch(
+      builder, groups: tiling.items, detail: detail(step), flops: 2 * tiling.grid.products, bytes: bytes(step))
+    if tiling.hasParts { addParts(step, tiling) }
+  }
+
+  /// The transforms of all tiles: a work-item computes those of some.
+  private mutating func transformTiles(_ step: Convolution, _ tiling: WinogradGradientTiling) {
+    let grid = tiling.grid
+    let lane = step.dtype.lane
+    let tilesPerItem = max(1, 2048 / (grid.source.channels + grid.results.channels))
+    var builder = KernelBuilder(family: "convolution_winograd_tiles", target: target, isLarge: true)
+    var template = gradientTemplate("convolution/winograd_tile.cl", step, tiling, &builder)
+    let pointer = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    let count = builder.number(tilesPerItem)
+    builder.lines(
+      """
+      const \(builder.index) firstTile = GROUP_ID() * \(count);
+      const \(builder.index) lastTile = SMALLER(firstTile + \(count), \(template["tiles"]!));
+      """)
+    builder.lines(
+      transforms(
+        step, tiling, patches: "\(pointer) + firstTile * \(template["pitch"]!)",
+        gradients: "\(pointer) + \(template["gradientsOffset"]!) + firstTile * \(template["gradientPitch"]!)",
+        &template, &builder))
+    let pixels = grid.source.height * grid.source.width * grid.source.channels
+    let results = grid.results.height * grid.results.width * grid.results.channels
+    launch(
+      builder, groups: (grid.tiles + tilesPerItem - 1) / tilesPerItem, detail: "convolution tiles",
+      bytes: Double((grid.images * (pixels + results) + tiling.sharedCount) * lane.dtype.byteCount))
+  }
+
+  /// Adds up the parts: a work-item those of a square of channels.
+  private mutating func addParts(_ step: Convolution, _ tiling: WinogradGradientTiling) {
+    let lane = step.dtype.lane
+    var builder = KernelBuilder(family: "convolution_winograd_sums", target: target, isLarge: true)
+    var template = gradientTemplate("convolution/winograd_sums.cl", step, tiling, &builder)
+    let pointer = builder.pointer(lane.scalar, slot: slots.workspace)
+    let count = builder.number(tiling.grid.source.channels / width)
+    builder.lines(
+      """
+      GLOBAL const \(lane.scalar) *products = \(pointer);
+      const \(builder.index) firstChannel = GROUP_ID() % \(count) * WIDTH;
+      const \(builder.index) lastChannel = firstChannel + WIDTH;
+      const \(builder.index) firstColumn = GROUP_ID() / \(count) * WIDTH;
+      const \(builder.index) lastColumn = firstColumn + WIDTH;
+      """)
+    builder.lines(results(step, origin: ("0", "0"), parts: tiling.parts, &template, &builder))
+    let weights = tiling.grid.source.channels * tiling.grid.results.channels
+    launch(
+      builder, groups: weights / (width * width), detail: "convolution weights' sum of \(tiling.parts)",
+      bytes: Double((tiling.parts * WinogradGrid.spots + 9) * weights * lane.dtype.byteCount))
+  }
+
+  /// What all kernels of a tiling know.
+  private func gradientTemplate(
+    _ file: String, _ step: Convolution, _ tiling: WinogradGradientTiling, _ builder: inout KernelBuilder
+  ) -> KernelTemplate {
+    var template = winogradTemplate(
+      file, tiling.grid, pitch: tiling.pitch.x, patchDistance: tiling.distance.x, &builder)
+    for (name, value) in [
+      ("gradientPitch", tiling.pitch.y), ("gradientDistance", tiling.distance.y),
+      ("gradientsOffset", tiling.gradientsOffset), ("columnsPerBlock", tiling.columnsPerBlock),
+      ("sumDistance", tiling.sumDistance), ("roomSize", tiling.roomSize),
+    ] {
+      template[name] = builder.number(value)
+    }
+    return template
+  }
+
+  /// The text that transforms both factors of the tiles from `firstTile` to `lastTile`.
+  private func transforms(
+    _ step: Convolution, _ tiling: WinogradGradientTiling, patches: String, gradients: String,
+    _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+  ) -> String {
+    fillPatches(step, tiling.grid, &template, &builder)
+    let gradient = place(value: step.right)
+    template["gradient"] =
+      "(\(builder.pointer(step.dtype.storage, slot: gradient.slot)) + \(builder.number(gradient.offset)))"
+    let pointer = "GLOBAL \(step.dtype.lane.scalar) *"
+    return """
+      \(pointer)patches = \(patches);
+      \(pointer)gradients = \(gradients);
+      \(template.with(file: "convolution/winograd_patches.cl").text)
+      \(template.with(file: "convolution/winograd_gradients.cl").text)
+      """
+  }
+
+  /// The text that turns sums into results.
+  private func results(
+    _ step: Convolution, origin: (channel: String, column: String), parts: Int, _ template: inout KernelTemplate,
+    _ builder: inout KernelBuilder
+  ) -> String {
+    template["originChannel"] = origin.channel
+    template["originColumn"] = origin.column
+    template["sumParts"] = parts == 1 ? "1" : builder.number(parts)
+    fillEpilogue(step.epilogue, &template, &builder, cores: ["core"], mergingFrom: 1)
+    return template.with(file: "convolution/winograd_sums.cl").text
+  }
+}
