@@ -88,8 +88,8 @@ struct WinogradTiling {
   var panelsPerTask: Int { sharesWeights ? panels : 1 }
   var parts: Int { (panels + panelsPerTask - 1) / panelsPerTask }
   var tasks: Int { (grid.tiles + tilesPerTask - 1) / tilesPerTask * parts }
-  /// Few, so that their rooms stay in the last cache.
-  var items: Int { min(tasks, tasks < 512 ? 16 : 32) }
+  /// Work-items, for a device of some cores: few, so that their rooms stay in the last cache.
+  func items(for cores: Int) -> Int { min(tasks, max(tasks < 512 ? 16 : 32, 4 * cores)) }
   var termsPerBlock: Int { sharesWeights ? terms : min(terms, Self.termsOfWeights) }
 
   /// Tiles whose patches lie together.
@@ -108,7 +108,8 @@ struct WinogradTiling {
 extension PlanLowering {
   /// A convolution by transformed tiles: one launch for the transforms that all tasks share, one for the tasks.
   mutating func lowerWinograd(_ step: Convolution, _ tiling: WinogradTiling) {
-    needWorkspace((tiling.sharedCount + tiling.items * tiling.roomSize) * DType.float32.byteCount)
+    let items = tiling.items(for: target.computeUnits)
+    needWorkspace((tiling.sharedCount + items * tiling.roomSize) * DType.float32.byteCount)
     if tiling.sharesWeights {
       transformWeights(step, tiling)
     } else {
@@ -123,7 +124,7 @@ extension PlanLowering {
     template["bStride"] = template["panelWidth"]
     for (name, value) in [
       ("roomSize", tiling.roomSize), ("sumsOffset", tiling.sumsOffset), ("tasks", tiling.tasks),
-      ("items", tiling.items), ("parts", tiling.parts), ("tilesPerTask", tiling.tilesPerTask),
+      ("items", items), ("parts", tiling.parts), ("tilesPerTask", tiling.tilesPerTask),
       ("panels", tiling.panels), ("panelsPerTask", tiling.panelsPerTask), ("termsPerBlock", tiling.termsPerBlock),
     ] {
       template[name] = builder.number(value)
@@ -151,7 +152,7 @@ extension PlanLowering {
     template["TERMS"] = template.with(file: "matmul/terms.cl").text
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     builder.append(template)
-    launch(builder, groups: tiling.items, detail: detail(step), flops: 2 * tiling.grid.products, bytes: bytes(step))
+    launch(builder, groups: items, detail: detail(step), flops: 2 * tiling.grid.products, bytes: bytes(step))
   }
 
   /// The transforms of all weights: a work-item computes those of some terms of a panel.
