@@ -28,6 +28,18 @@ import Testing
     #expect(step.segments.count == 1 && step.segments[0].results.count == 1)
   }
 
+  /// Loads widen what is of half width: nothing is stored as float32 because several programs read it so.
+  @Test(arguments: [DType.float16, .bfloat16]) func inputsAreWidenedAsTheyAreRead(dtype: DType) throws {
+    func count(_ dtype: DType) throws -> Int { try steps { [input([8, 6], dtype).softmax()] }.count }
+    #expect(try count(dtype) == count(.float32))
+    // Two kinds of readers that nothing else joins, and a result that is asked for.
+    let steps = try steps {
+      let wide = input([8, 6], dtype).cast(to: .float32)
+      return [wide.sum([0]), wide.sum([1]), wide]
+    }
+    #expect(steps.count == 3)
+  }
+
   private func joined(_ heads: [Tensor]) -> Tensor {
     let (batch, rows, width) = (heads[0].shape[0], heads[0].shape[2], heads[0].shape[1] * heads[0].shape[3])
     let parts = heads.map { $0.transposed([0, 2, 1, 3]).reshaped(to: [batch, rows, width]) }
