@@ -139,9 +139,8 @@ extension PlanLowering {
       return lowerDot(step, left, right)
     }
     let size = step.dtype.byteCount
-    // What several tiles read is better converted once.
     let isConverted = lane.dtype != step.dtype
-    let canReadInPlace = right.columnStride == 1 && step.m <= (isConverted ? 8 : 48)
+    let canReadInPlace = right.columnStride == 1 && step.m <= 48
     // Rows that begin a multiple of a page apart fall into the same places of a cache.
     let isCrowded = left.columnStride * size % 4096 == 0 && step.k > 384 && step.n >= 1024
     let isLeftPacked = isCrowded || isConverted && isConvertedAhead(step)
