@@ -61,8 +61,17 @@ static const char matmul_dot[] = {
 static const char matmul_segment[] = {
 #embed "matmul/segment.cl" suffix(, 0)
 };
+static const char matmul_term[] = {
+#embed "matmul/term.cl" suffix(, 0)
+};
 static const char matmul_terms[] = {
 #embed "matmul/terms.cl" suffix(, 0)
+};
+static const char matmul_terms_along[] = {
+#embed "matmul/terms_along.cl" suffix(, 0)
+};
+static const char matmul_terms_across[] = {
+#embed "matmul/terms_across.cl" suffix(, 0)
 };
 static const char matmul_vector[] = {
 #embed "matmul/vector.cl" suffix(, 0)
@@ -229,7 +238,10 @@ static const struct {
     {"matmul/pack_transposed.cl", matmul_pack_transposed},
     {"matmul/dot.cl", matmul_dot},
     {"matmul/segment.cl", matmul_segment},
+    {"matmul/term.cl", matmul_term},
     {"matmul/terms.cl", matmul_terms},
+    {"matmul/terms_along.cl", matmul_terms_along},
+    {"matmul/terms_across.cl", matmul_terms_across},
     {"matmul/vector.cl", matmul_vector},
     {"matmul/tiled.cl", matmul_tiled},
     {"matmul/tile_fetch.cl", matmul_tile_fetch},

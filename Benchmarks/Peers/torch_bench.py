@@ -77,7 +77,8 @@ OPERATIONS = {
     "sum": (ONE, torch.sum), "sum-rows": (ONE, lambda x: x.sum(1)), "sum-columns": (ONE, lambda x: x.sum(0)),
     "max-rows": (ONE, lambda x: x.amax(1)), "argmax-rows": (ONE, lambda x: x.argmax(1)),
     "variance-rows": (ONE, lambda x: x.var(1)), "log-sum-exp-rows": (ONE, lambda x: x.logsumexp(1)),
-    "softmax-rows": (ONE, lambda x: x.softmax(1)),
+    "softmax-rows": (ONE, lambda x: x.softmax(1)), "layer-norm-rows": (ONE, lambda x: F.layer_norm(x, x.shape[1:])),
+    "gather-rows": (ONE, lambda x: x[torch.arange(len(x) - 1, -1, -1)]),
 }  # fmt: skip
 
 

@@ -39,20 +39,21 @@ for ($index block = firstRow; block < lastRow; block += $rowsPerBlock) {
           UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + (m * $vectors + v) * WIDTH);
         }
       }
-      GLOBAL const $T *image = $x + firstImage * $imageHeight * $imageWidth * $channels + channel +
+      GLOBAL const $storage *image = $x + firstImage * $imageHeight * $imageWidth * $channels + channel +
                                (from * $stepAcross + where[1]) * $channels;
-      GLOBAL const $T *gradient = $y + (block * $gridWidth + from) * $columns + panel * $vectors * WIDTH;
+      GLOBAL const $storage *gradient = $y + (block * $gridWidth + from) * $columns + panel * $vectors * WIDTH;
       $index line = firstLine;
       for ($index row = block; row < stop; row += 1) {
         const $index imageLine = line * $stepDown + tapDown;
         if (imageLine >= 0 && imageLine < $imageHeight) {
-          GLOBAL const $T *left = image + imageLine * $imageWidth * $channels;
-          GLOBAL const $T *right = gradient;
+          GLOBAL const $storage *left = image + imageLine * $imageWidth * $channels;
+          GLOBAL const $storage *right = gradient;
           for ($index i = from; i < until; i += 1) {
             $V b[$vectors];
-            UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = VLOAD(right + v * WIDTH);
+            UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = LOAD_$dtype(right, v * WIDTH, WIDTH);
+            $FACTORS
             UNROLL for (int m = 0; m < $tileRows; m += 1) {
-              const $V a = ($V)(left[m]);
+              const $V a = ($V)($factor);
               UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = ACCUMULATE_$lane(a, b[v], sums[m][v]);
             }
             left += $stepAcross * $channels;

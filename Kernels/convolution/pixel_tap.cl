@@ -1,9 +1,9 @@
 // The pixels that a tap meets; where they lie outside of the image, zeros instead.
 const int tapDown = (int)geometry[$tapTable + 2 * segment];
 const int tapAcross = (int)geometry[$tapTable + 2 * segment + 1];
-GLOBAL const $T *moved = $A + $leftOffset + (tapDown * $imageWidth + tapAcross) * $terms;
+GLOBAL const $leftT *moved = $A + $leftOffset + (tapDown * $imageWidth + tapAcross) * $terms;
 UNROLL for (int m = 0; m < $tileRows; m += 1) {
   const int isInside = ((u32)(down[m] + tapDown) < (u32)$imageHeight) & ((u32)(across[m] + tapAcross) < (u32)$imageWidth);
-  left[m] = isInside ? moved + origin[m] : (GLOBAL const $T *)(geometry + $zeros);
+  left[m] = isInside ? moved + origin[m] : (GLOBAL const $leftT *)(geometry + $zeros);
 }
 const $index span = $terms;

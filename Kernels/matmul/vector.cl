@@ -6,6 +6,8 @@
 //   m │ a →  │ c0 c1 │            of an image, the channels of one pixel.
 //                                 B is packed in panels, or has rows of whole panels.
 //
+// Numbers of other types than that of the sums are converted as they are read.
+//
 // Rows past the last repeat it and are not stored. One work-item computes some tiles below each other in
 // some panels, $segmentsPerBlock segments of all of them at a time: what it reads again stays in a cache.
 // Sums that go on wait in `stage`.
@@ -35,9 +37,9 @@ do {
           UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + (m * $vectors + v) * WIDTH);
         }
       }
-      GLOBAL const $T *row = $B + $rightOffset + panel * $panelStride + begin * $terms * $bStride;
+      GLOBAL const $rightT *row = $B + $rightOffset + panel * $panelStride + begin * $terms * $bStride;
       for ($index segment = begin; segment < end; segment += 1) {
-        GLOBAL const $T *left[$tileRows];
+        GLOBAL const $leftT *left[$tileRows];
         $LEFT
         $TERMS
       }

@@ -89,6 +89,17 @@ INLINE double FMA(double a, double b, double c) { return __fma_rn(a, b, c); }
 #define I_FROM_L(x) ((int)(x))
 #define L_FROM_I(x) ((i64)(x))
 #define F_FROM_L(x) __ll2float_rn(x)
+#define HAS_HALF 1
+INLINE float FLOAT_FROM_HALF(u16 bits) {
+  float result;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(bits));
+  return result;
+}
+INLINE u16 HALF_FROM_FLOAT(float x) {
+  u16 result;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(result) : "f"(x));
+  return result;
+}
 // Truncating; the hardware gives the nearest integer where the number is not in range.
 #define I_SATURATED_F(x) __float2int_rz(x)
 #define L_SATURATED_F(x) __float2ll_rz(x)

@@ -15,6 +15,8 @@
 //   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
 //   LIBM_FMOD(a, b)      fmod of VF
 //   SCALED(x, j)         x·2^j of VF, whole j, rounded once; left out where a machine has no instruction for it
+//   HAS_HALF             1 where there are instructions for float16, kept in a vector of 16-bit words:
+//                        FLOAT_FROM_HALF(h), exact, and HALF_FROM_FLOAT(x), rounded to nearest even
 //   LIBM1(name) LIBM2(name)   definitions of WIDE(name##_f64) of VD as the function of C's math.h
 //   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is what a comparison gives, -1 or 1
 //                        for true, as wide as what was compared

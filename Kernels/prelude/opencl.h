@@ -145,6 +145,32 @@ typedef VECTOR(ushort) V_u16;
 #define I_FROM_L(x) CONVERT(int)(x)
 #define L_FROM_I(x) CONVERT(long)(x)
 #define F_FROM_L(x) CONVERT(float)(x)
+// float16 as bits. OpenCL C 1.2 knows it in memory alone; of that of a variable compilers make an instruction.
+#define HAS_HALF 1
+#if WIDTH == 16 && defined(__AVX512F__)
+// PoCL makes two of half the width, and permutations. The 8, no exceptions, keeps it from seeing what the first does:
+// it would compare float16 where the numbers are compared, for which there is no instruction.
+INLINE VF FLOAT_FROM_HALF(V_u16 bits) {
+  return __builtin_ia32_vcvtph2ps512_mask(as_short16(bits), (VF)(0.0f), (ushort)0xffff, 8);
+}
+INLINE V_u16 HALF_FROM_FLOAT(VF x) {
+  return as_ushort16(__builtin_ia32_vcvtps2ph512_mask(x, 0, (short16)(0), (ushort)0xffff));
+}
+#else
+#if WIDTH == 1
+#define VLOAD_HALF(p) vload_half(0, p)
+#define VSTORE_HALF(v, p) vstore_half_rte(v, 0, p)
+#else
+#define VLOAD_HALF(p) JOIN(vload_half, WIDTH)(0, p)
+#define VSTORE_HALF(v, p) JOIN(JOIN(vstore_half, WIDTH), _rte)(v, 0, p)
+#endif
+INLINE VF FLOAT_FROM_HALF(V_u16 bits) { return VLOAD_HALF((const half *)&bits); }
+INLINE V_u16 HALF_FROM_FLOAT(VF x) {
+  V_u16 bits;
+  VSTORE_HALF(x, (half *)&bits);
+  return bits;
+}
+#endif
 // Truncating; the result is the nearest integer where the number is not in range.
 #define I_SATURATED_F(x) JOIN(CONVERT(int), _sat)(x)
 #define L_SATURATED_F(x) JOIN(CONVERT(long), _sat)(x)

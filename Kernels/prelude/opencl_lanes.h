@@ -86,6 +86,7 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
       }                                                                       \
     }                                                                         \
   }
+DEFINE_TURN(ushort)
 DEFINE_TURN(int)
 DEFINE_TURN(long)
 DEFINE_TURN(float)

@@ -59,9 +59,11 @@ INLINE VF WIDE(sqrt_f32)(VF a) { return SQUARE_ROOT(a); }
 INLINE VF WIDE(fabs_f32)(VF a) { return ABSOLUTE_F(a); }
 INLINE VF WIDE(fmod_f32)(VF a, VF b) { return LIBM_FMOD(a, b); }
 
-// A dialect whose machines have an instruction for it brings its own.
-#ifndef HAS_ROUND_FLOAT16
 // The float16 nearest to a (ties to even), as a float32.
+#if HAS_HALF
+// The conversions may make NaN quiet: one that comes in is passed on as it is.
+INLINE VF WIDE(round_float16)(VF a) { return SELECT_F(a == a, FLOAT_FROM_HALF(HALF_FROM_FLOAT(a)), a); }
+#else
 INLINE VF WIDE(round_float16)(VF a) {
   VI bits = AS_I(a) & 0x7fffffff;
   VI rounded = (bits + 0x0fff + ((bits >> 13) & 1)) & (VI)(~0x1fff);

@@ -17,33 +17,15 @@
 #define SMALLER(a, b) ((a) < (b) ? (a) : (b))
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 
-// ---- 16-bit floats, by their bits
-
-INLINE VF float_from_half(VI bits) {
-  VI h = bits & 0x7fff;
-  VI sign = (bits & 0x8000) << 16;
-  VF tiny = TO_F(h) * 0x1p-24f;
-  VI wide = (h << 13) + SELECT_I(h >= 0x7c00, (VI)(0x70000000), (VI)(0x38000000));
-  return AS_F(AS_I(SELECT_F(h < 0x400, tiny, AS_F(wide))) | sign);
-}
-
-INLINE VI half_from_float(VF a) {
-  VI bits = AS_I(a) & 0x7fffffff;
-  VI sign = (AS_I(a) >> 16) & 0x8000;
-  VI r = ((bits + 0xfff + ((bits >> 13) & 1)) >> 13) - 0x1c000;
-  r = SELECT_I(bits >= 0x477ff000, (VI)(0x7c00), r);
-  // Just above ½ the unit of a float is 2^-24, the smallest half.
-  r = SELECT_I(bits < 0x38800000, AS_I(AS_F(bits) + 0.5f) - 0x3f000000, r);
-  r = SELECT_I(bits > 0x7f800000, (VI)(0x7e00), r);
-  return r | sign;
-}
+// ---- bfloat16, by its bits; for float16 there are instructions
 
 INLINE VF float_from_brain(VI bits) { return AS_F(bits << 16); }
 
 INLINE VI brain_from_float(VF a) {
-  VI bits = AS_I(a);
-  VI r = (AS_I(AS_U(bits) + 0x7fffu + AS_U((bits >> 16) & 1)) >> 16) & 0xffff;
-  return SELECT_I((bits & 0x7fffffff) > 0x7f800000, ((bits >> 16) & 0x8000) | 0x7fc0, r);
+  VI high = AS_I(a) >> 16;
+  VI r = AS_I(AS_U(a) + 0x7fffu + AS_U(high & 1)) >> 16;
+  // A NaN whose payload lies in the low half must not become infinite.
+  return SELECT_I(a == a, r, high | 0x40);
 }
 
 // ---- Memory
@@ -51,13 +33,13 @@ INLINE VI brain_from_float(VF a) {
 #define READ_SAME(v) (v)
 #define READ_i8(v) I_FROM_i8(v)
 #define READ_u8(v) I_FROM_u8(v)
-#define READ_HALF(v) float_from_half(I_FROM_u16(v))
+#define READ_HALF(v) FLOAT_FROM_HALF(v)
 #define READ_BRAIN(v) float_from_brain(I_FROM_u16(v))
 #define WRITE_SAME(v) (v)
 #define WRITE_i8(v) i8_FROM_I(v)
 #define WRITE_u8(v) u8_FROM_I(v)
 #define WRITE_BOOL(v) u8_FROM_I(TRUTH32((v) != 0))
-#define WRITE_HALF(v) u16_FROM_I(half_from_float(v))
+#define WRITE_HALF(v) HALF_FROM_FLOAT(v)
 #define WRITE_BRAIN(v) u16_FROM_I(brain_from_float(v))
 
 // Loads read whole registers: every block of memory ends with room for that. Lanes from `count` on hold
@@ -118,6 +100,8 @@ DEFINE_STORAGE(int64, i64, VL, VL, READ_SAME, WRITE_SAME)
 DEFINE_STORAGE(float16, u16, V_u16, VF, READ_HALF, WRITE_HALF)
 DEFINE_STORAGE(bfloat16, u16, V_u16, VF, READ_BRAIN, WRITE_BRAIN)
 DEFINE_STORAGE(float32, float, VF, VF, READ_SAME, WRITE_SAME)
+// What is only moved.
+DEFINE_STORAGE(word16, u16, V_u16, V_u16, READ_SAME, WRITE_SAME)
 
 // The plan's scalar bank has 8 bytes an entry.
 #define SCALAR_i32(bank, entry) ((VI)(((GLOBAL const int *)(bank))[2 * (entry)]))

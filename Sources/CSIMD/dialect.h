@@ -102,24 +102,24 @@ INLINE VF floor_steps(VF x) {
 typedef float VF8 __attribute__((ext_vector_type(8)));
 typedef uint16_t VH __attribute__((ext_vector_type(16), aligned(2), may_alias));
 #if defined(CSIMD_HAS_AVX512)
-INLINE VH halves_of(VF a) { return (VH)_mm512_cvtps_ph((__m512)a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-INLINE VF floats_of(VH h) { return (VF)_mm512_cvtph_ps((__m256i)h); }
+INLINE VH HALF_FROM_FLOAT(VF a) { return (VH)_mm512_cvtps_ph((__m512)a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE VF FLOAT_FROM_HALF(VH h) { return (VF)_mm512_cvtph_ps((__m256i)h); }
 #else
-INLINE VH halves_of(VF a) {
+INLINE VH HALF_FROM_FLOAT(VF a) {
   __m128i low = _mm256_cvtps_ph((__m256)a.lo, _MM_FROUND_TO_NEAREST_INT);
   __m128i high = _mm256_cvtps_ph((__m256)a.hi, _MM_FROUND_TO_NEAREST_INT);
   return (VH)_mm256_set_m128i(high, low);
 }
-INLINE VF floats_of(VH h) {
+INLINE VF FLOAT_FROM_HALF(VH h) {
   __m256i all = (__m256i)h;
   __m256 low = _mm256_cvtph_ps(_mm256_castsi256_si128(all));
   __m256 high = _mm256_cvtph_ps(_mm256_extracti128_si256(all, 1));
   return __builtin_shufflevector((VF8)low, (VF8)high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 #endif
-// Both instructions make NaN quiet: one that comes in is passed on as it is.
-INLINE VF round_float16(VF a) { return a == a ? floats_of(halves_of(a)) : a; }
-#define HAS_ROUND_FLOAT16 1
+#define HAS_HALF 1
+#else
+#define HAS_HALF 0
 #endif
 
 #include "../../Kernels/prelude/special.h"

@@ -44,11 +44,11 @@ typedef uint8_t bytes16_line __attribute__((ext_vector_type(16), aligned(16), ma
 typedef int8_t signed16 __attribute__((ext_vector_type(16), aligned(1), may_alias));
 typedef uint16_t halves16 __attribute__((ext_vector_type(16), aligned(2), may_alias));
 
-#if CSIMD_HAS_F16C
-INLINE VF from_float16(halves16 h) { return floats_of((VH)h); }
+#if HAS_HALF
+INLINE VF from_float16(halves16 h) { return FLOAT_FROM_HALF((VH)h); }
 // Vectors of halves are converted by instructions. All NaN are stored as the same one, but for the sign.
 INLINE halves16 to_float16(VF a) {
-  return (halves16)halves_of(a == a ? a : AS_F((AS_I(a) & INT32_MIN) | 0x7fc00000));
+  return (halves16)HALF_FROM_FLOAT(a == a ? a : AS_F((AS_I(a) & INT32_MIN) | 0x7fc00000));
 }
 #else
 // float16 as float32: the exponent is moved by a product, which also makes denormals normal.

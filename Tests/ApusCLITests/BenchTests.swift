@@ -38,6 +38,22 @@ struct BenchTests {
     #expect(try number(operations[0], "gbytes_per_second") > 0)
   }
 
+  @Test(arguments: ["float16", "bfloat16"]) func elementsOfHalfWidthOnTheCPU(dtype: String) throws {
+    let problems = ["gemm": "8x16x32", "conv": "N1C2H8W8K4R3S3P1", "ops": "to-float16-256x256,exp-256x256"]
+    for (kind, problem) in problems {
+      let lines = try lines(kind, "--problem", problem, "--dtype", dtype, "--device", "cpu", "--runs", "1")
+      #expect(lines.count == (kind == "ops" ? 2 : 3))
+      #expect(lines.allSatisfy { $0["dtype"] as? String == dtype }, "\(lines)")
+    }
+  }
+
+  @Test func aTypeIsOneOfThreeAndNotForSteps() throws {
+    let misspelt = try Invocation("bench", "gemm", "--dtype", "bfloat61")
+    #expect(misspelt.status == 64 && misspelt.errors.contains("did you mean bfloat16?"), "\(misspelt.errors)")
+    let step = try Invocation("bench", "step", "--dtype", "float16")
+    #expect(step.status == 64 && step.errors.contains("is not for step"), "\(step.errors)")
+  }
+
   /// Each workload is measured in a process of its own, so that the first loss and the peak are its own.
   @Test func stepsTellTheFirstLossAndThePeak() throws {
     let lines = try lines("step", "mlp-b128-adam,lenet5-b128-sgd", "--device", "cpu", "--runs", "1")

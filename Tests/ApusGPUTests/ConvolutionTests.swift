@@ -159,6 +159,21 @@ import Testing
     try check(Self.pixels[1], pass, dtype, order: .channelsLast, tolerance: 0x1p-22)
   }
 
+  /// Images of half width are converted as they are read: nothing of an image's size is needed beside them.
+  @Test(.enabled(if: Harness.classes.contains(.cpu) && !Harness.isSimulator), arguments: Convolution.Pass.allCases)
+  func halfWidthsNeedNoWiderImage(pass: Convolution.Pass) throws {
+    let g = Self.geometry(10, 20, 33, size: SIMD3(1, 24, 24), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1))
+    let device = Harness.devices.first { $0.kernelClass == .cpu }!.device
+    device.releaseUnusedMemory()
+    let before = device.memory.used
+    try check(g, pass, .float16, order: .channelsLast, tolerance: 0x1p-20)
+    // The arguments and the result, the blocks of the pool an eighth larger.
+    let (x, y) = (g.batch * g.inputChannels * 576, g.batch * g.outputChannels * 576)
+    let bytes = pass == .output ? 2 * x + 4 * y : pass == .inputGradient ? 4 * x + 2 * y : 2 * (x + y)
+    let image = 4 * (pass == .inputGradient ? y : x)
+    #expect(device.memory.used + device.memory.pooled - before < bytes * 9 / 8 + image)
+  }
+
   /// The sums of a pass, and those of the sizes of their terms.
   private func expected(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ x: [Double], _ y: [Double], _ w: [Double], count: Int

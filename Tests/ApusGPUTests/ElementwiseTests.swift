@@ -47,4 +47,61 @@ import Testing
       }
     }
   }
+
+  /// All numbers of half width become float32 and back; between two of them a float32 goes to the nearest, from the
+  /// middle to the even one.
+  @Test(arguments: [DType.float16, .bfloat16]) func halfWidths(dtype: DType) throws {
+    let halves = stride(from: 0, to: 65_536, by: Harness.isSimulator ? 97 : 1).map { bits -> Float in
+      let bits = UInt16(bits)
+      return dtype == .float16 ? Float(Float16(bitPattern: bits)) : Float(bitPattern: UInt32(bits) << 16)
+    }
+    let floats = halves.flatMap { half -> [Float] in
+      let unit = dtype == .float16 ? max(half.ulp * 0x1p13, 0x1p-24) : half.ulp * 0x1p16
+      let middle = half.magnitude + unit / 2
+      return [middle.nextDown, middle, middle.nextUp].map { Float(signOf: half, magnitudeOf: $0) }
+    }
+    for (kernelClass, device) in Harness.devices {
+      var builder = PlanBuilder()
+      let wide = builder.input(floats.map(Double.init), .float32)
+      let narrow = builder.input(halves.map(Double.init), dtype)
+      let (rounded, widened) = (builder.output(floats.count, dtype), builder.output(floats.count, .float32))
+      let shape = Shape([halves.count, 3])
+      let laid = Layout(contiguous: shape)
+      let program = Program(
+        inputs: [.tensor(.float32), .tensor(dtype)],
+        outputs: [Program.Output(register: 0, dtype: dtype), Program.Output(register: 1, dtype: .float32)])
+      let binding = Binding(
+        domain: shape,
+        arguments: [
+          .tensor(Operand(value: wide, layout: laid)),
+          .tensor(Operand(value: narrow, layout: Layout(shape: shape, strides: [1, 0]))),
+        ], results: [Operand(value: rounded, layout: laid), Operand(value: widened, layout: laid)])
+      builder.step(.elementwise(Elementwise(program: program, segments: [binding])))
+      let results = try builder.results(on: device)
+      func differ(_ value: Double, _ expected: Double) -> Bool {
+        value.isNaN ? !expected.isNaN : value != expected || value.sign != expected.sign
+      }
+      let wrong = floats.indices.filter {
+        differ(results[0][$0], dtype.rounded(Double(floats[$0]))) || differ(results[1][$0], Double(halves[$0 / 3]))
+      }
+      #expect(wrong.isEmpty, "\(kernelClass): \(wrong.count), the first \(wrong.first.map { floats[$0] } ?? 0)")
+    }
+  }
+
+  /// A copy of what lies in order along another axis moves squares of elements.
+  @Test(arguments: [DType.float16, .bfloat16]) func turnsHalfWidths(dtype: DType) throws {
+    let (rows, columns) = (37, 150)
+    let numbers = (0..<rows * columns).map { Double($0 % 251 - 125) }
+    for (kernelClass, device) in Harness.devices {
+      var builder = PlanBuilder()
+      let shape = Shape([columns, rows])
+      let source = Operand(value: builder.input(numbers, dtype), layout: Layout(shape: shape, strides: [1, columns]))
+      let result = Operand(value: builder.output(numbers.count, dtype), layout: Layout(contiguous: shape))
+      let program = Program(inputs: [.tensor(dtype)], outputs: [Program.Output(register: 0, dtype: dtype)])
+      let binding = Binding(domain: shape, arguments: [.tensor(source)], results: [result])
+      builder.step(.elementwise(Elementwise(program: program, segments: [binding])))
+      let output = try builder.results(on: device)[0]
+      #expect(output == numbers.indices.map { numbers[$0 % rows * columns + $0 / rows] }, "\(kernelClass)")
+    }
+  }
 }

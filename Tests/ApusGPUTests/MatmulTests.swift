@@ -59,6 +59,9 @@ func epilogue(
     Case(m: 270, n: 64, k: 600, isLeftTransposed: true, hasBias: true), Case(m: 20, n: 32, k: 2100),
     Case(m: 4000, n: 256, k: 400, isLeftTransposed: true), Case(m: 1024, n: 1024, k: 385, isLeftTransposed: true),
     Case(m: 5, n: 7, k: 0, dtype: .float16),
+    // Factors of half width that are converted where they lie: along rows, across them, in several segments.
+    Case(m: 13, n: 64, k: 37, isLeftTransposed: true, dtype: .float16), Case(m: 1, n: 1024, k: 70, dtype: .float16),
+    Case(m: 20, n: 192, k: 400, dtype: .bfloat16),
   ]
 
   /// Each element, and the sum of its terms' sizes.

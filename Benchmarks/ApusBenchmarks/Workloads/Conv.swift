@@ -2,11 +2,12 @@ import Apus
 
 /// A convolution of rank 2: `x: [N, C, H, W]`, `w: [K, C / G, R, S]`, padding `P`, stride `U`, dilation `D` on every
 /// side, `G` groups.
-public struct Conv: Workload {
+public struct Conv: TypedWorkload {
   public enum Pass: String, Sendable, CaseIterable { case forward, input, weight }
 
   private let sizes: [Character: Int]
   public var passes: [Pass]
+  public var dtype = DType.float32
 
   public var name: String { Conv.letters.map { "\($0)\(sizes[$0]!)" }.joined() }
 
@@ -93,7 +94,7 @@ public struct Conv: Workload {
         case .weight: try gradients(of: y, withRespectTo: [w], seed: gradient)[0].evaluated()
         }
       }
-      var line = Measurement("conv", problem: name, device: device, timing: timing)
+      var line = measurement("conv", device: device, timing: timing)
       line.variant = ("pass", pass.rawValue)
       line.work = .operations(2 * output.elementCount * (self["C"] / self["G"]) * self["R"] * self["S"])
       try report(line)

@@ -1,7 +1,7 @@
 import Apus
 
 /// The matrix product `C = A · B`, `A: [m, k]`, `B: [k, n]`, each as it is or the transpose of what is stored.
-public struct Gemm: Workload {
+public struct Gemm: TypedWorkload {
   /// `N`: stored as it is; `T`: stored transposed. The first letter is `A`, the second `B`.
   public enum Transpose: String, Sendable, CaseIterable {
     case nn = "NN"
@@ -13,6 +13,7 @@ public struct Gemm: Workload {
   public let n: Int
   public let k: Int
   public var transposes: [Transpose]
+  public var dtype = DType.float32
 
   public var name: String { "\(m)x\(n)x\(k)" }
 
@@ -42,7 +43,7 @@ public struct Gemm: Workload {
         let b = transpose == .nt ? inputs[1].transposed() : inputs[1]
         try a.matmul(b).evaluated()
       }
-      var line = Measurement("gemm", problem: name, device: device, timing: timing)
+      var line = measurement("gemm", device: device, timing: timing)
       line.variant = ("transpose", transpose.rawValue)
       line.work = .operations(2 * m * n * k)
       try report(line)

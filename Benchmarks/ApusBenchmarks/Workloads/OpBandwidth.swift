@@ -1,8 +1,9 @@
 import Apus
 
 /// How fast an operation moves its inputs and its result.
-public struct OpBandwidth: Workload {
+public struct OpBandwidth: TypedWorkload {
   public let name: String
+  public var dtype = DType.float32
   private let operation: String
   private let size: Int
   private let inputs: @Sendable (_ size: Int) -> [Shape]
@@ -30,7 +31,7 @@ public struct OpBandwidth: Workload {
   public func run(on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void) throws {
     let tensors = try randomTensors(inputs(size), on: device)
     let timing = try Timing.measure(on: device, runs: runs) { try body(tensors).evaluated() }
-    var line = Measurement("ops", problem: name, device: device, timing: timing)
+    var line = measurement("ops", device: device, timing: timing)
     line.work = .bytes((tensors + [body(tensors)]).reduce(0) { $0 + $1.elementCount * $1.dtype.byteCount })
     try report(line)
   }
@@ -67,7 +68,8 @@ extension OpBandwidth {
     unary("sin") { $0.sin() },
     unary("erf") { $0.erf() },
     unary("gelu") { $0.gelu() },
-    unary("to-float16") { $0.cast(to: .float16) },
+    // Of half width, to float32: between equal types there is nothing to do.
+    unary("to-float16") { $0.cast(to: $0.dtype == .float32 ? .float16 : .float32) },
     binary("add") { $0 + $1 },
     binary("multiply") { $0 * $1 },
     binary("divide") { $0 / $1 },
@@ -85,5 +87,7 @@ extension OpBandwidth {
     unary("variance-rows") { $0.variance([1]) },
     unary("log-sum-exp-rows") { $0.logSumExp([1]) },
     unary("softmax-rows") { $0.softmax() },
+    unary("layer-norm-rows") { LayerNorm($0.shape[1], isAffine: false)($0) },
+    unary("gather-rows") { $0.gathering(.range(from: Double($0.shape[0] - 1), to: -1, step: -1, device: $0.device)) },
   ]
 }

@@ -16,13 +16,28 @@ public struct ProblemError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String
 }
 
-/// Numbers between −1 and 1, on the device, computed.
-func randomTensors(_ shapes: [Shape], on device: ComputeDevice) throws -> [Tensor] {
-  var key = RandomKey(seed: 1)
-  let tensors = shapes.map { Tensor.uniform($0, lower: -1, upper: 1, key: &key, device: device) }
-  try eval(tensors)
-  try device.synchronize()
-  return tensors
+/// A workload over random tensors of one element type.
+public protocol TypedWorkload: Workload {
+  /// The type of their elements.
+  var dtype: DType { get set }
+}
+
+extension TypedWorkload {
+  /// What was measured of this workload.
+  func measurement(_ benchmark: String, device: ComputeDevice, timing: Timing) -> Measurement {
+    var line = Measurement(benchmark, problem: name, device: device, timing: timing)
+    line.dtype = dtype
+    return line
+  }
+
+  /// Numbers between −1 and 1, on the device, computed.
+  func randomTensors(_ shapes: [Shape], on device: ComputeDevice) throws -> [Tensor] {
+    var key = RandomKey(seed: 1)
+    let tensors = shapes.map { Tensor.uniform($0, lower: -1, upper: 1, key: &key, dtype: dtype, device: device) }
+    try eval(tensors)
+    try device.synchronize()
+    return tensors
+  }
 }
 
 /// The most elements a tensor of a problem may have: what is above no machine holds.

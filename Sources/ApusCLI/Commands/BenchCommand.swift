@@ -19,6 +19,9 @@ enum BenchCommand: Command {
   static let pass = Option(
     "pass", .choice("PASS", of: Conv.Pass.allCases.map(\.rawValue) + ["all"]),
     help: "with conv: forward, input or weight for one of the gradients, or all (default: all)")
+  static let dtype = Option(
+    "dtype", .choice("T", of: dtypes.map(\.description)),
+    help: "with gemm, conv and ops: the type of elements, float32, float16 or bfloat16 (default: float32)")
   static let precision = Option(
     "precision", .choice("P", of: ["float32", "mixed"]), help: "with step: how losses are computed (default: float32)")
   static let device = Option("device", .device, help: "auto, cpu, opencl, opencl:N or opencl:N.P/C (default: auto)")
@@ -28,7 +31,8 @@ enum BenchCommand: Command {
 
   static let declarations = [
     kind.declaration, steps.declaration, problems.declaration, transpose.declaration, pass.declaration,
-    precision.declaration, device.declaration, runs.declaration, profile.declaration, json.declaration,
+    dtype.declaration, precision.declaration, device.declaration, runs.declaration, profile.declaration,
+    json.declaration,
   ]
 
   static let discussion = """
@@ -82,15 +86,20 @@ enum BenchCommand: Command {
 // MARK: - What is measured
 
 extension BenchCommand {
+  /// The types of elements that products, convolutions and operations are measured with.
+  private static let dtypes: [DType] = [.float32, .float16, .bfloat16]
+
   private static func workloads(_ arguments: Arguments) throws -> [any Workload] {
     let kind = arguments[kind]!
     let allowed: [String: [Declaration]] = [
-      "gemm": [problems.declaration, transpose.declaration], "conv": [problems.declaration, pass.declaration],
-      "ops": [problems.declaration], "step": [steps.declaration, precision.declaration, profile.declaration],
+      "gemm": [problems.declaration, transpose.declaration, dtype.declaration],
+      "conv": [problems.declaration, pass.declaration, dtype.declaration],
+      "ops": [problems.declaration, dtype.declaration],
+      "step": [steps.declaration, precision.declaration, profile.declaration],
     ]
     for declaration in [
-      problems.declaration, transpose.declaration, pass.declaration, steps.declaration, precision.declaration,
-      profile.declaration,
+      problems.declaration, transpose.declaration, pass.declaration, dtype.declaration, steps.declaration,
+      precision.declaration, profile.declaration,
     ]
     where arguments.contains(declaration) {
       guard allowed[kind, default: []].contains(where: { $0.name == declaration.name }) else {
@@ -114,18 +123,27 @@ extension BenchCommand {
   private static func products(_ arguments: Arguments) throws -> [any Workload] {
     let transposes = arguments[transpose].flatMap(Gemm.Transpose.init(rawValue:)).map { [$0] }
     return try names(arguments, Gemm.standardNames).map {
-      try Gemm($0, transposes: transposes ?? Gemm.Transpose.allCases)
+      try typed(Gemm($0, transposes: transposes ?? Gemm.Transpose.allCases), arguments)
     }
   }
 
   private static func convolutions(_ arguments: Arguments) throws -> [any Workload] {
     let passes = arguments[pass].flatMap(Conv.Pass.init(rawValue:)).map { [$0] }
-    return try names(arguments, Conv.standardNames).map { try Conv($0, passes: passes ?? Conv.Pass.allCases) }
+    return try names(arguments, Conv.standardNames).map {
+      try typed(Conv($0, passes: passes ?? Conv.Pass.allCases), arguments)
+    }
   }
 
   private static func operations(_ arguments: Arguments) throws -> [any Workload] {
     let given = arguments.all(problems).joined()
-    return given.isEmpty ? OpBandwidth.all : try given.flatMap { try OpBandwidth.find($0) }
+    return (given.isEmpty ? OpBandwidth.all : try given.flatMap { try OpBandwidth.find($0) })
+      .map { typed($0, arguments) }
+  }
+
+  private static func typed<W: TypedWorkload>(_ workload: W, _ arguments: Arguments) -> W {
+    var workload = workload
+    if let dtype = dtypes.first(where: { $0.description == arguments[self.dtype] }) { workload.dtype = dtype }
+    return workload
   }
 
   private static func trainingSteps(_ arguments: Arguments) throws -> [any Workload] {

@@ -46,19 +46,22 @@ extension PlanLowering {
     let lane = step.dtype.lane
     let taps = g.kernel.wrappedProduct
     let tiling = GradientTiling(g, tile: chooseGradientTile(step), lane: lane, registerWidth: width)
-    var workspace = 0
-    let x = converted(step.left, step.dtype, &workspace)
-    let y = converted(step.right, step.dtype, &workspace)
-    let sums = workspace / lane.dtype.byteCount
+    let (x, y) = (place(value: step.left), place(value: step.right))
     let partSize = taps * g.inputChannels * tiling.panels * tiling.width
-    needWorkspace(workspace + tiling.parts * partSize * lane.dtype.byteCount)
+    needWorkspace(tiling.parts * partSize * lane.dtype.byteCount)
 
     var builder = KernelBuilder(family: "convolution_pixel_gradient", target: target, isLarge: true)
     var template = KernelTemplate("convolution/pixel_gradient.cl")
-    template["x"] = "(\(builder.pointer(lane.scalar, slot: x.slot)) + \(builder.number(x.offset)))"
-    template["y"] = "(\(builder.pointer(lane.scalar, slot: y.slot)) + \(builder.number(y.offset)))"
-    let pointer = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
-    template["target"] = "(\(pointer) + \(builder.number(sums)))"
+    template["x"] = "(\(builder.pointer(step.dtype.storage, slot: x.slot)) + \(builder.number(x.offset)))"
+    template["y"] = "(\(builder.pointer(step.dtype.storage, slot: y.slot)) + \(builder.number(y.offset)))"
+    template["target"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["storage"] = step.dtype.storage
+    template["dtype"] = step.dtype.description
+    // What is not of the lane is converted register by register.
+    let isConverted = step.dtype != lane.dtype
+    template["FACTORS"] =
+      isConverted ? "\(lane.scalar) factors[WIDTH];\nVSTORE(LOAD_\(step.dtype)(left, 0, WIDTH), factors);" : ""
+    template["factor"] = isConverted ? "factors[m]" : "left[m]"
     template["T"] = lane.scalar
     template["V"] = lane.vector
     template["lane"] = lane.suffix
@@ -82,7 +85,7 @@ extension PlanLowering {
     launch(
       builder, groups: tiling.panels * tiling.tapBlocks * tiling.channelBlocks * tiling.parts, detail: detail(step),
       flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
-    addWeights(step, tiling, from: sums, partSize: partSize)
+    addWeights(step, tiling, partSize: partSize)
   }
 
   private mutating func chooseGradientTile(_ step: Convolution) -> VectorTile {
@@ -112,7 +115,7 @@ extension PlanLowering {
   }
 
   /// Adds up the parts, and brings the sums into the order of the weights.
-  private mutating func addWeights(_ step: Convolution, _ tiling: GradientTiling, from sums: Int, partSize: Int) {
+  private mutating func addWeights(_ step: Convolution, _ tiling: GradientTiling, partSize: Int) {
     let g = step.geometry
     let lane = step.dtype.lane
     let taps = g.kernel.wrappedProduct
@@ -123,7 +126,7 @@ extension PlanLowering {
 
     var builder = KernelBuilder(family: "convolution_weight_sums", target: target, isLarge: true)
     var template = KernelTemplate("convolution/weight_sums.cl")
-    template["source"] = "(\(builder.pointer(lane.scalar, slot: slots.workspace)) + \(builder.number(sums)))"
+    template["source"] = builder.pointer(lane.scalar, slot: slots.workspace)
     template["T"] = lane.scalar
     template["V"] = lane.vector
     template["index"] = builder.index
@@ -138,7 +141,7 @@ extension PlanLowering {
       fillEpilogue(step.epilogue, &template, &builder, cores: ["core"], mergingFrom: 1)
     } else {
       let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
-      let offset = builder.number(sums + tiling.parts * partSize)
+      let offset = builder.number(tiling.parts * partSize)
       template["ROW"] = ""
       template["EPILOGUE"] =
         "STORE_\(lane.dtype)(\(target), \(offset) + output * \(template["elements"]!) + column, count, core);"
@@ -148,8 +151,8 @@ extension PlanLowering {
       builder, groups: blocks * chunks, detail: "convolution weights' sum of \(tiling.parts)",
       bytes: Double((tiling.parts * partSize + g.outputChannels * elements) * lane.dtype.byteCount))
     if !isMerged {
-      needWorkspace((sums + tiling.parts * partSize + g.outputChannels * elements) * lane.dtype.byteCount)
-      lowerSum(of: 1, lane: lane, workspaceOffset: sums + tiling.parts * partSize, step.epilogue)
+      needWorkspace((tiling.parts * partSize + g.outputChannels * elements) * lane.dtype.byteCount)
+      lowerSum(of: 1, lane: lane, workspaceOffset: tiling.parts * partSize, step.epilogue)
     }
   }
 }

@@ -81,21 +81,6 @@ extension PlanLowering {
     }
   }
 
-  /// A value as numbers of its lane, converted in the workspace where it is not stored so.
-  mutating func converted(_ value: Int, _ dtype: DType, _ workspace: inout Int) -> Place {
-    let lane = dtype.lane
-    guard lane.dtype != dtype else { return place(value: value) }
-    let count = plan.values[value].elementCount
-    let target = Place(slot: slots.workspace, offset: workspace / lane.dtype.byteCount)
-    workspace += (count * lane.dtype.byteCount + 255) / 256 * 256
-    let layout = Layout(contiguous: [count])
-    let bound = BoundProgram(
-      arguments: [.tensor(place(value: value))], results: [target], bankSlot: slots.bank, layouts: [layout, layout])
-    let output = Program.Output(register: 0, dtype: lane.dtype)
-    lower(Program(inputs: [.tensor(dtype)], outputs: [output]), [(bound, Shape([count]))])
-    return target
-  }
-
   // MARK: - The output and the gradient of the input
 
   private mutating func lowerProducts(_ step: Convolution, _ windows: [PixelWindows], slots: [Int]) {
@@ -104,8 +89,6 @@ extension PlanLowering {
     let isForward = step.pass == .output
     let columns = isForward ? g.outputChannels : g.inputChannels
     let terms = isForward ? g.inputChannels : g.outputChannels
-    var workspace = 0
-    let image = converted(step.left, step.dtype, &workspace)
     // One width of panels for all grids: that of the largest.
     let largest = windows.max { $0.taps.count < $1.taps.count }!
     let tile = chooseTile(
@@ -114,22 +97,22 @@ extension PlanLowering {
     let tiling = VectorTiling(
       m: largest.count, n: columns, segments: largest.taps.count, terms: terms, tile: tile, lane: lane,
       registerWidth: width)
-    let weights = Place(slot: self.slots.workspace, offset: workspace / lane.dtype.byteCount)
+    let weights = Place(slot: self.slots.workspace, offset: 0)
     turnWeights(step, columns: columns, channels: terms, width: tiling.width, slots: slots, to: weights)
-    workspace += tiling.panels * slots.count * terms * tiling.width * lane.dtype.byteCount
-    needWorkspace(workspace)
+    needWorkspace(tiling.panels * slots.count * terms * tiling.width * lane.dtype.byteCount)
     for grid in windows {
       launch(
-        step, grid, from: image, weights: weights, columns: columns, like: tiling, taps: slots.count,
+        step, grid, weights: weights, columns: columns, like: tiling, taps: slots.count,
         bytes: bytes(step) / Double(windows.count))
     }
   }
 
   private mutating func launch(
-    _ step: Convolution, _ windows: PixelWindows, from image: Place, weights: Place, columns: Int,
-    like model: VectorTiling, taps: Int, bytes: Double
+    _ step: Convolution, _ windows: PixelWindows, weights: Place, columns: Int, like model: VectorTiling, taps: Int,
+    bytes: Double
   ) {
     let lane = step.dtype.lane
+    let image = place(value: step.left)
     var tiling = VectorTiling(
       m: windows.count, n: columns, segments: windows.taps.count, terms: windows.image.channels, like: model)
     // Weights that are read for every tile stay in the second-level cache.
@@ -139,7 +122,8 @@ extension PlanLowering {
     tiling.deal(batch: 1, bytesPerTile: 2 * tiling.rows * tiling.terms * lane.dtype.byteCount)
 
     var builder = KernelBuilder(family: "convolution_pixels", target: target, isLarge: true)
-    var template = KernelTemplate(tiling, lane, slots: (image.slot, weights.slot), &builder)
+    var template = KernelTemplate(
+      tiling, lane, left: (step.dtype, image.slot), right: (lane.dtype, weights.slot), &builder)
     template["BATCH"] = ""
     template["kStride"] = "1"
     template["bStride"] = builder.number(tiling.width)
@@ -155,10 +139,12 @@ extension PlanLowering {
     template["PLACE"] = place(of: windows, &builder)
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     template["tapTable"] = builder.table(windows.taps.flatMap { [$0.down, $0.across] })
-    template["zeros"] = builder.table([Int](repeating: 0, count: (tiling.terms * lane.dtype.byteCount + 7) / 8))
+    // Whole registers are read of them.
+    let zeros = (tiling.terms + width) * step.dtype.byteCount
+    template["zeros"] = builder.table([Int](repeating: 0, count: (zeros + 7) / 8))
     template["TILE"] = template.with(file: "convolution/pixel_tile.cl").text
     template["LEFT"] = template.with(file: "convolution/pixel_tap.cl").text
-    template["TERMS"] = template.with(file: "matmul/terms.cl").text
+    template.fillTerms(of: step.dtype)
     builder.append(template)
     let share = Double(windows.count * windows.taps.count) * Double(columns * tiling.terms)
     launch(

@@ -149,7 +149,8 @@ extension PlanLowering {
         \(template.with(file: "convolution/winograd_weights.cl").text)
         """
     }
-    template["TERMS"] = template.with(file: "matmul/terms.cl").text
+    template["rightDtype"] = DType.float32.description
+    template.fillTerms(of: .float32)
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     builder.append(template)
     launch(builder, groups: items, detail: detail(step), flops: 2 * tiling.grid.products, bytes: bytes(step))

@@ -90,7 +90,8 @@ extension PlanLowering {
         """
       template["RESULTS"] = results(step, origin: ("firstChannel", "firstColumn"), parts: 1, &template, &builder)
     }
-    template["TERMS"] = template.with(file: "matmul/terms.cl").text
+    template["rightDtype"] = DType.float32.description
+    template.fillTerms(of: .float32)
     builder.append(template)
     launch(
       builder, groups: tiling.items, detail: detail(step), flops: 2 * tiling.grid.products, bytes: bytes(step))

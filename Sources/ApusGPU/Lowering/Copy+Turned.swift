@@ -21,19 +21,22 @@ extension PlanLowering {
     let extent = batch.extents.remove(at: axis)
     let strides = batch.strides.indices.map { batch.strides[$0].remove(at: axis) }
     // A work-item copies a few pages, rows of several lines of a cache.
-    let perBand = min((columns.extent + width - 1) / width * width, 64)
+    let perBand = min((columns.extent + width - 1) / width * width, dtype.byteCount == 2 ? 128 : 64)
     let perChunk = min((extent + width - 1) / width * width, 256)
     let bands = (columns.extent + perBand - 1) / perBand
     let chunks = (extent + perChunk - 1) / perChunk
     let lane = dtype.lane
+    // Numbers of half width are moved as they are.
+    let (scalar, vector, storage) =
+      dtype.byteCount == 2 ? (dtype.storage, "V_\(dtype.storage)", "word16") : (lane.scalar, lane.vector, "\(dtype)")
 
     var builder = KernelBuilder(family: "copy_turn", target: target, isLarge: true)
     var template = KernelTemplate("copy/turn.cl")
     template["source"] = builder.pointer(dtype.storage, slot: source.slot)
     template["result"] = builder.pointer(dtype.storage, slot: bound.results[0].slot, isConstant: false)
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["dtype"] = dtype.description
+    template["T"] = scalar
+    template["V"] = vector
+    template["dtype"] = storage
     template["index"] = builder.index
     for (name, value) in [
       ("chunks", chunks), ("bands", bands), ("perChunk", perChunk), ("perBand", perBand), ("rows", extent),

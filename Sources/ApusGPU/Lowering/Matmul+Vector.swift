@@ -72,6 +72,8 @@ struct VectorTiling {
   private(set) var tilesPerItem = 1
   private(set) var panelsPerItem = 1
 
+  /// The most bytes of a left factor that is converted ahead of the product.
+  static let convertedBytes = 16 << 20
   /// The most tiles whose sums a work-item keeps between blocks of terms.
   static let stageTiles = 64
 
@@ -121,11 +123,19 @@ struct VectorTiling {
 }
 
 extension KernelTemplate {
-  /// A product by tiles in registers, of numbers of `lane` in two slots.
-  init(_ tiling: VectorTiling, _ lane: Lane, slots: (left: Int, right: Int), _ builder: inout KernelBuilder) {
+  /// A product by tiles in registers, of numbers of two types in two slots. Fills in all but what the files of the
+  /// tile and its left factors are.
+  init(
+    _ tiling: VectorTiling, _ lane: Lane, left: (dtype: DType, slot: Int), right: (dtype: DType, slot: Int),
+    _ builder: inout KernelBuilder
+  ) {
     self.init("matmul/vector.cl")
-    self["A"] = builder.pointer(lane.scalar, slot: slots.left)
-    self["B"] = builder.pointer(lane.scalar, slot: slots.right)
+    self["A"] = builder.pointer(left.dtype.storage, slot: left.slot)
+    self["B"] = builder.pointer(right.dtype.storage, slot: right.slot)
+    self["leftT"] = left.dtype.storage
+    self["rightT"] = right.dtype.storage
+    self["leftDtype"] = left.dtype.description
+    self["rightDtype"] = right.dtype.description
     self["T"] = lane.scalar
     self["V"] = lane.vector
     self["lane"] = lane.suffix
@@ -143,6 +153,17 @@ extension KernelTemplate {
       self[name] = builder.number(value)
     }
   }
+
+  /// Fills in the loop over the terms of a segment, which converts left factors that are not of the lane.
+  mutating func fillTerms(of dtype: DType) {
+    let (file, factor) =
+      dtype == dtype.lane.dtype
+      ? ("terms", "left[m][k * \(self["kStride"]!)]")
+      : self["kStride"] == "1" ? ("terms_along", "factors[m * WIDTH + k]") : ("terms_across", "factors[m]")
+    self["factor"] = factor
+    self["TERM"] = with(file: "matmul/term.cl").text
+    self["TERMS"] = with(file: "matmul/\(file).cl").text
+  }
 }
 
 extension PlanLowering {
@@ -155,37 +176,41 @@ extension PlanLowering {
     if isDot, step.m <= 8, step.k >= 2 * width, step.n * step.k >= VectorTile.smallFactor {
       return lowerDot(step, left, right)
     }
+    let size = step.dtype.byteCount
     let isConverted = lane.dtype != step.dtype
-    let isInOrder = !isConverted && right.columnStride == 1
+    let canReadInPlace = right.columnStride == 1 && step.m <= 48
     // Rows that begin a multiple of a page apart fall into the same places of a cache.
-    let isCrowded = left.columnStride % 1024 == 0 && step.k > 384 && step.n >= 1024
+    let isCrowded = left.columnStride * size % 4096 == 0 && step.k > 384 && step.n >= 1024
+    let isLeftPacked = isCrowded || isConverted && isConvertedAhead(step)
+    // What is packed is converted to the lane.
+    let leftDtype = isLeftPacked ? lane.dtype : step.dtype
     var workspace = 0
-    if isConverted || isCrowded {
+    if isLeftPacked {
       let padded = max(width, (step.k + width - 1) / width * width)
       left = pack(left, step, rows: step.m, columns: step.k, panel: padded, &workspace)
     }
-    // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time.
-    let block = left.columnStride != 1 && step.k > 384 ? 256 : min(2048, step.k)
+    // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time, of a right
+    // one that is read where it lies neighbouring panels.
+    let block = step.k > 384 && (left.columnStride != 1 || canReadInPlace) ? 256 : min(2048, step.k)
     let segments = block == 0 ? 0 : (step.k + block - 1) / block
     let tile = chooseTile(
       "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
-      m: step.m, n: step.n, terms: step.k, canReadInPlace: isInOrder && step.m <= 48)
+      m: step.m, n: step.n, terms: step.k, canReadInPlace: canReadInPlace)
     var tiling = VectorTiling(
       m: step.m, n: step.n, segments: segments, terms: block, tile: tile, lane: lane, registerWidth: width)
     tiling.segmentsPerBlock = 1
-    tiling.deal(batch: step.batch.elementCount, bytesPerTile: tiling.rows * block * lane.dtype.byteCount)
-    let isSmall = step.k * tiling.width * 4 <= 1 << 17 && (right.rowStride * 4) % 4096 != 0
-    var panelStride = tiling.width
-    if !isInOrder || step.n % tiling.width != 0 || (!isSmall && step.m > 48) {
-      right = pack(right, step, rows: step.k, columns: step.n, panel: tiling.width, &workspace)
-      panelStride = step.k * tiling.width
-    }
+    tiling.deal(batch: step.batch.elementCount, bytesPerTile: tiling.rows * block * size)
+    let isSmall = step.k * tiling.width * size <= 1 << 17 && right.rowStride * size % 4096 != 0
+    let staysInPlace = canReadInPlace || isSmall && right.columnStride == 1 && !isConverted
+    let isPacked = !staysInPlace || step.n % tiling.width != 0
+    if isPacked { right = pack(right, step, rows: step.k, columns: step.n, panel: tiling.width, &workspace) }
     needWorkspace(workspace)
 
     var builder = KernelBuilder(family: "matmul_vector", target: target, isLarge: true)
-    var template = KernelTemplate(tiling, lane, slots: (left.slot, right.slot), &builder)
+    var template = KernelTemplate(
+      tiling, lane, left: (leftDtype, left.slot), right: (isPacked ? lane.dtype : step.dtype, right.slot), &builder)
     template["depth"] = builder.number(step.k)
-    template["panelStride"] = builder.number(panelStride)
+    template["panelStride"] = builder.number(isPacked ? step.k * tiling.width : tiling.width)
     // One of the strides of A is 1; the compiler should know which.
     template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
     template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
@@ -193,13 +218,20 @@ extension PlanLowering {
     batchOffsets(left, right, step.batch, &template, &builder)
     template["TILE"] = ""
     template["LEFT"] = template.with(file: "matmul/segment.cl").text
-    template["TERMS"] = template.with(file: "matmul/terms.cl").text
+    template.fillTerms(of: leftDtype)
     template["PLACE"] = "const \(builder.index) output = batch * \(template["rows"]!) + first + m;"
     epilogue(step, &template, &builder)
     builder.append(template)
     launch(
       builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks, detail: detail(step),
       flops: flops(step), bytes: bytes(step))
+  }
+
+  /// Whether a left factor that many panels read is small enough to be converted ahead of the product; others are as
+  /// they are read.
+  private func isConvertedAhead(_ step: Matmul) -> Bool {
+    let bytes = step.batch.elementCount * step.m * step.k * step.dtype.lane.dtype.byteCount
+    return step.m > 8 && step.n >= 512 && bytes <= VectorTiling.convertedBytes
   }
 
   /// A few rows times a matrix that lies column by column: scalar products of rows in memory.

@@ -130,8 +130,8 @@ struct ProgramText {
   /// Emits the program for the `count` elements from column `column` on, with its stores.
   /// - Parameter cores: the registers of the results of the step that the program follows.
   func emit(column: String, count: String, cores: [String] = [], _ builder: inout KernelBuilder) {
-    let values = registers(
-      column: column, count: count, cores: cores, outputs: program.outputs, &builder)
+    let outputs = program.outputs.map { Program.Output(register: program.unrounded($0), dtype: $0.dtype) }
+    let values = registers(column: column, count: count, cores: cores, outputs: outputs, &builder)
     for (register, access) in zip(values, results) {
       store(register, access, column: column, count: count, &builder)
     }
@@ -223,6 +223,13 @@ struct ProgramText {
 }
 
 extension Program {
+  /// The register to store for an output: a store rounds, so that what was rounded to its type is taken from before.
+  fileprivate func unrounded(_ output: Output) -> Int {
+    let place = output.register - inputs.count
+    guard place >= 0, instructions[place].function == "round_\(output.dtype)" else { return output.register }
+    return instructions[place].operands[0]
+  }
+
   /// Whether anything in the program is of lane `float64`.
   var usesFloat64: Bool {
     inputs.contains { $0.lane == .float64 }

@@ -5,13 +5,16 @@ extension Planner {
   private static let maximumDrawnDepth = 4
 
   /// Finds random words, and what little is computed of them alone, that only programs read: each of those draws them
-  /// again, so that the mask of a dropout is never stored, neither for the programs that follow nor for gradients.
+  /// again, so that the mask of a dropout is never stored, neither for the programs that follow nor for gradients. Inputs
+  /// of half width that are widened are not stored a second time either: loads do that.
   mutating func findDrawn() {
     isDrawn = Array(repeating: false, count: nodes.count)
     var depths = Array(repeating: 0, count: nodes.count)
     for node in topologicalOrder() {
       guard case .elementwise = nodes[node].kind, !isOutput[node], isReadByPrograms(node) else { continue }
-      if nodes[node].op === Op.randomBits {
+      if isWideningLoad(node) {
+        depths[node] = Planner.maximumDrawnDepth - 1
+      } else if nodes[node].op === Op.randomBits {
         guard nodes[node].inputs.allSatisfy({ isIndex($0) || isUniform($0) }) else { continue }
       } else {
         // What is computed of several draws would be long to repeat.
@@ -22,6 +25,12 @@ extension Planner {
       }
       isDrawn[node] = depths[node] < Planner.maximumDrawnDepth
     }
+  }
+
+  /// Whether a node is an input of the plan as numbers of its lane.
+  private func isWideningLoad(_ node: Int) -> Bool {
+    guard nodes[node].op === Op.cast, case .leaf = nodes[nodes[node].inputs[0]].kind else { return false }
+    return nodes[nodes[node].inputs[0]].dtype.lane.dtype == nodes[node].dtype
   }
 
   /// Whether all that reads a node are programs over its shape.

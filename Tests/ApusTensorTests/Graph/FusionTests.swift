@@ -28,6 +28,19 @@ import Testing
     #expect(step.segments.count == 1 && step.segments[0].results.count == 1)
   }
 
+  /// Loads widen what is of half width: nothing is stored as float32 because several programs read it so.
+  @Test func inputsAreWidenedAsTheyAreRead() throws {
+    let single = try steps { [input([8, 6]).softmax()] }
+    for dtype in [DType.float16, .bfloat16] {
+      #expect(try steps { [input([8, 6], dtype).softmax()] }.count == single.count)
+      let readers = try steps {
+        let wide = input([8, 6], dtype).cast(to: .float32)
+        return [wide.sum([0]), wide.max([1])]
+      }
+      #expect(readers.count == 2)
+    }
+  }
+
   private func joined(_ heads: [Tensor]) -> Tensor {
     let (batch, rows, width) = (heads[0].shape[0], heads[0].shape[2], heads[0].shape[1] * heads[0].shape[3])
     let parts = heads.map { $0.transposed([0, 2, 1, 3]).reshaped(to: [batch, rows, width]) }

@@ -1,0 +1,10 @@
+// One term of all sums of a tile.
+$V b[$vectors];
+UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = LOAD_$rightDtype(row, v * WIDTH, WIDTH);
+UNROLL for (int m = 0; m < $tileRows; m += 1) {
+  const $V a = ($V)($factor);
+  UNROLL for (int v = 0; v < $vectors; v += 1) {
+    sums[m][v] = ACCUMULATE_$lane(a, b[v], sums[m][v]);
+  }
+}
+row += $bStride;
