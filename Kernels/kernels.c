@@ -211,9 +211,6 @@ static const char tuning_pocl_avx512[] = {
 static const char tuning_intel_avx512[] = {
 #embed "tuning/intel_avx512.txt" suffix(, 0)
 };
-static const char tuning_intel_avx2[] = {
-#embed "tuning/intel_avx2.txt" suffix(, 0)
-};
 
 static const struct {
   const char *name;
@@ -288,7 +285,6 @@ static const struct {
     {"custom/items.cl", custom_items},
     {"tuning/pocl_avx512.txt", tuning_pocl_avx512},
     {"tuning/intel_avx512.txt", tuning_intel_avx512},
-    {"tuning/intel_avx2.txt", tuning_intel_avx2},
 };
 
 const char *apus_kernel_text(const char *name) {

@@ -26,13 +26,13 @@ struct VectorTile: KernelShape {
   /// The shapes among which the sizes decide. Of `m` little more than the class matters, so that another batch finds its
   /// kernels built: one row, a few, some hundred, of which 8 are a good part, and more; or whether panels are read in
   /// place. What is small has tiles of one shape, whatever its sizes are.
-  static func usual(m: Int, factor: Int, registers: Int) -> [VectorTile] {
+  static func usual(m: Int, factor: Int, isInPlace: Bool, registers: Int) -> [VectorTile] {
     let wide =
       switch m {
       case ..<512 where factor < smallFactor: [(8, 2)]
       case ...1: [(1, 8)]
       case ...4: [(4, 4)]
-      case ..<512: [(8, 3), (8, 2), (8, 1)]
+      case ..<512: isInPlace ? [(6, 4), (8, 3), (8, 2), (8, 1)] : [(8, 3), (8, 2), (8, 1)]
       default: [(12, 2), (8, 3), (6, 4), (12, 1)]
       }
     let narrow = m <= 1 ? [(1, 4)] : m <= 4 ? [(4, 1)] : [(6, 1), (4, 1)]
@@ -48,15 +48,15 @@ extension PlanLowering {
     let (width, registers) = (width, target.registerCount)
     return choose(
       "\(family()) m\(Self.sizeClass(m)) n\(Self.sizeClass(n)) k\(Self.sizeClass(terms))",
-      among: VectorTile.usual(m: m, factor: n * terms, registers: registers),
+      among: VectorTile.usual(m: m, factor: n * terms, isInPlace: canReadInPlace, registers: registers),
       or: VectorTile.candidates(m: m, registers: registers)
     ) { tile in
       let panel = tile.vectors * width
       // A load of a number for each row, and those of the panel, come on top of the products.
       let products =
         (n + panel - 1) / panel * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
-      // Only panels that rows of the factor consist of are read in place.
-      return products + (canReadInPlace && n % panel == 0 ? 0 : 400 * n / m)
+      // Only panels that rows of the factor consist of are read in place; the wider they are the better memory is read.
+      return products + (canReadInPlace && n % panel == 0 ? 20 * n / panel : 400 * n / m)
     }
   }
 }

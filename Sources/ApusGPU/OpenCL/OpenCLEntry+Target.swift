@@ -31,13 +31,12 @@ extension OpenCLEntry {
     }
   }
 
+  /// There are measurements for CPUs with AVX-512.
   private var tuningFile: String? {
-    let set = registerCount == 32 ? "avx512" : registerCount == 8 ? "avx2" : nil
-    guard let set else { return nil }
     let platform = platformText(CL_PLATFORM_NAME)
-    if platform.hasPrefix("Portable Computing Language") { return set == "avx512" ? "pocl_\(set)" : nil }
-    if platform.hasPrefix("Intel") { return "intel_\(set)" }
-    return nil
+    guard registerCount == 32 else { return nil }
+    if platform.hasPrefix("Portable Computing Language") { return "pocl_avx512" }
+    return platform.hasPrefix("Intel") ? "intel_avx512" : nil
   }
 
   private var vendor: KernelTarget.Vendor {
