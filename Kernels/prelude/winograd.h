@@ -1,5 +1,5 @@
 // The transforms of a line that a convolution of 3 × 3 taps by tiles of 4 × 4 results is made of: F(4 × 4, 3 × 3)
-// with the points 0, ±1, ±2, ∞,
+// with the points 0, ±1, ±2, ∞ (Lavin, Gray: "Fast algorithms for convolutional neural networks", 2015),
 //
 //     Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,      ∂g = Gᵀ [(Bᵀ d B) ⊙ (A ∂Y Aᵀ)] G
 //

@@ -79,8 +79,10 @@ extension Device {
   /// Nothing, since nothing was measured.
   public func finishTuning() throws(DeviceError) {}
 
-  /// Nothing, since nothing was measured.
-  public func forgetTuning() throws(DeviceError) {}
+  /// There is nothing to forget either.
+  public func forgetTuning() throws(DeviceError) {
+    throw .unsupported(device: info.identifier, feature: "choosing kernels by measurement")
+  }
 }
 
 /// A plan made ready by one device.

@@ -1,7 +1,7 @@
 import ApusFiles
 import Glibc
 
-/// Built programs on disk: one file each, named by the digest of everything it depends on.
+/// Built programs and tables of measurements on disk: one file each, named by the digest of everything it depends on.
 ///
 /// A file is a magic number, the length and the SHA-256 of what follows, then the program. Whatever
 /// does not agree is a miss: the program is built again and the file replaced.
@@ -64,7 +64,7 @@ struct ProgramStore: Sendable {
     bytes += digest(of: program, key: key)
     bytes += program
     do throws(FileError) { try AtomicFile.write(bytes, to: path(key)) } catch {
-      warn("a kernel is not cached: \(error)")
+      warn("the cache is not written: \(error)")
     }
   }
 

@@ -24,10 +24,15 @@ import Testing
     }
     let last = try #require(lines.last)
     #expect(last["device"] as? String == "opencl:0" && last["problems"] as? Int == 3 && last["left_out"] as? Int == 0)
-    #expect(
-      try FileManager.default.contentsOfDirectory(atPath: folder.path + "/apus").contains { $0.hasSuffix(".program") })
+    // The choice is kept whether it is the model's or not.
+    func stored() throws -> Int {
+      try FileManager.default.contentsOfDirectory(at: folder.appending(path: "apus"), includingPropertiesForKeys: nil)
+        .count { try Data(contentsOf: $0).range(of: Data("matmul float32 NT b0 m2 n7 k6 = ".utf8)) != nil }
+    }
+    #expect(try stored() == 1)
     let forgotten = try tune("--forget")
     #expect(forgotten.status == 0 && forgotten.output.isEmpty, "\(forgotten.errors)")
+    #expect(try stored() == 0)
   }
 
   @Test(arguments: [
@@ -36,6 +41,7 @@ import Testing
     (["tune", "lenet5-b128-sdg"], 64, "unknown workload \"lenet5-b128-sdg\"; did you mean lenet5-b128-sgd?"),
     (["tune", "--forget", "8x8x8"], 64, "--forget drops all choices and takes no workloads"),
     (["tune", "8x8x8", "--device", "cpu"], 69, "choosing kernels by measurement"),
+    (["tune", "--forget", "--device", "cpu"], 69, "choosing kernels by measurement"),
   ])
   func mistakes(words: [String], status: Int32, message: String) throws {
     let result = try Invocation(words)

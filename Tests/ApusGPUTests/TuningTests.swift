@@ -15,11 +15,18 @@ private final class AlteringDriver: GPUDriver {
 
   private let base: OpenCLDriver
   private let alter: @Sendable (String) -> String
+  let target: KernelTarget
 
-  init(_ base: OpenCLDriver, alter: @escaping @Sendable (String) -> String) { (self.base, self.alter) = (base, alter) }
+  init(
+    _ base: OpenCLDriver, registerCount: Int? = nil, alter: @escaping @Sendable (String) -> String = { $0 }
+  ) {
+    (self.base, self.alter) = (base, alter)
+    var target = base.target
+    if let registerCount { target.registerCount = registerCount }
+    self.target = target
+  }
 
   var info: DeviceInfo { base.info }
-  var target: KernelTarget { base.target }
   var fingerprint: [String] { base.fingerprint }
   func allocate(byteCount: Int) throws(DeviceError) -> Memory { try base.allocate(byteCount: byteCount) }
   func free(_ memory: Memory) { base.free(memory) }
@@ -91,15 +98,32 @@ extension Device {
     return builder
   }
 
-  @Test func everyShapeGivesTheSameBits() throws {
-    for kernelClass in Harness.classes {
-      let device = Harness.open(kernelClass)
-      for plan in [product(m: 50, n: 70, k: 36).plan] + (kernelClass == .cpu ? [weightGradient().plan] : []) {
-        let record = try #require(try device.records(of: plan).first)
-        #expect(record.candidates.count > 4 && record.candidates.allSatisfy { $0.seconds != nil }, "\(record)")
-        #expect(record.candidates.contains { $0.name == record.chosen })
-        #expect(record.label.flops > 0 && Set(record.candidates.map(\.name)).count == record.candidates.count)
-      }
+  private func options(_ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil) -> GPUOptions {
+    var options = GPUOptions.environment
+    options.kernelClass = kernelClass
+    options.cacheDirectory = cacheDirectory
+    return options
+  }
+
+  /// A device whose registers may be fewer, and whose kernels others than it is given.
+  private func open(
+    _ options: GPUOptions, registerCount: Int? = nil, alter: @escaping @Sendable (String) -> String = { $0 }
+  ) throws -> GPUDevice<AlteringDriver> {
+    let base = try OpenCLDriver(OpenCLEntry.all()[0], options: options)
+    return try GPUDevice(
+      driver: AlteringDriver(base, registerCount: registerCount, alter: alter), options: options)
+  }
+
+  /// Also the shapes of processors with fewer registers. Most sums of 500 terms differ in another order.
+  @Test(arguments: [(KernelTarget.Class.cpu, 32), (.cpu, 8), (.gpu, 32)].filter { Harness.classes.contains($0.0) })
+  func everyShapeGivesTheSameBits(kernelClass: KernelTarget.Class, registerCount: Int) throws {
+    let device = try open(options(kernelClass), registerCount: registerCount)
+    let isWhole = kernelClass == .cpu && registerCount == 32
+    for plan in [product(m: 50, n: 72, k: 500).plan] + (isWhole ? [weightGradient().plan] : []) {
+      let record = try #require(try device.records(of: plan).first)
+      #expect(record.candidates.count > 3 && record.candidates.allSatisfy { $0.seconds != nil }, "\(record)")
+      #expect(record.candidates.contains { $0.name == record.chosen })
+      #expect(record.label.flops > 0 && Set(record.candidates.map(\.name)).count == record.candidates.count)
     }
   }
 
@@ -107,17 +131,13 @@ extension Device {
   @Test func unfitKernelsAreLeftOut() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/apus-tuning-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    var options = GPUOptions.environment
-    options.kernelClass = .cpu
-    options.cacheDirectory = folder
+    let options = options(.cpu, cacheDirectory: folder)
     func open() throws -> GPUDevice<AlteringDriver> {
-      let base = try OpenCLDriver(OpenCLEntry.all()[0], options: options)
-      return try GPUDevice(
-        driver: AlteringDriver(base) { text in
-          if text.contains("sums[8][2]") { return text + "no kernel" }
-          guard text.contains("sums[4][4]") else { return text }
-          return text.replacing("sums[m][v] = CONSTANT_f32(0x0)", with: "sums[m][v] = CONSTANT_f32(0x3f800000)")
-        }, options: options)
+      try self.open(options, registerCount: 32) { text in
+        if text.contains("sums[8][2]") { return text + "no kernel" }
+        guard text.contains("sums[4][4]") else { return text }
+        return text.replacing("sums[m][v] = CONSTANT_f32(0x0)", with: "sums[m][v] = CONSTANT_f32(0x3f800000)")
+      }
     }
     let device = try open()
     let plan = product(m: 4, n: 70, k: 36).plan
@@ -134,6 +154,18 @@ extension Device {
     #expect(try open().tuner.choices[record.problem] == nil)
     // Nothing is measured that nobody asks for.
     #expect(throws: DeviceError.self) { try device.prepare(plan) }
+  }
+
+  /// Where no kernel works the record says so, and the plan's own error is what is thrown.
+  @Test func noKernelFits() throws {
+    let device = try open(options(.cpu), registerCount: 32) { $0 + "no kernel" }
+    let records = Mutex<[TuningRecord]>([])
+    try device.startTuning { record in records.withLock { $0.append(record) } }
+    #expect(throws: DeviceError.self) { try device.prepare(product(m: 4, n: 70, k: 36).plan) }
+    try device.finishTuning()
+    let record = try #require(records.withLock { $0 }.first)
+    #expect(record.chosen == nil && record.candidates.allSatisfy { $0.seconds == nil })
+    #expect(device.tuner.choices[record.problem] == nil)
   }
 
   @Test func tablesAreRead() {

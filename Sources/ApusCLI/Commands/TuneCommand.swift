@@ -133,7 +133,7 @@ extension TuningRecord {
         candidates.map { candidate in
           switch candidate.outcome {
           case .seconds(let time):
-            ["name": .string(candidate.name), "milliseconds": .number((time * 1e7).rounded() / 1e4)]
+            ["name": .string(candidate.name), "milliseconds": .number((time * 1e10).rounded() / 1e7)]
           case .failed(let reason): ["name": .string(candidate.name), "failure": .string(reason)]
           case .wrong: ["name": .string(candidate.name), "failure": "wrong numbers"]
           }

@@ -22,7 +22,7 @@ struct WinogradGrid {
   /// The tiles of a pass, those of the output for a weight's gradient, or `nil` where direct sums are faster.
   /// - Parameter panelWidth: what columns are filled up to.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, panelWidth: Int) {
-    guard dtype == .float32, g.groups == 1, g.kernel == SIMD3(1, 3, 3), g.stride == SIMD3(1, 1, 1),
+    guard dtype == .float32, g.groups == 1, g.input.x == 1, g.kernel == SIMD3(1, 3, 3), g.stride == SIMD3(1, 1, 1),
       g.dilation == SIMD3(1, 1, 1)
     else { return nil }
     let isFlipped = pass == .inputGradient
@@ -58,6 +58,8 @@ struct WinogradTiling {
   private static let tilesOfPatches = 16
   private static let tilesOfWeights = 64
   private static let termsOfWeights = 64
+  /// Numbers that may be transformed beforehand: 256 MiB of them.
+  private static let mostShared = 1 << 26
   /// Transformed weights that stay in the last cache.
   private static let mostSharedWeights = 1 << 16
 
@@ -72,6 +74,7 @@ struct WinogradTiling {
     width = Self.vectors * registerWidth
     guard pass != .weightGradient, let grid = WinogradGrid(g, pass, dtype, panelWidth: width) else { return nil }
     self.grid = grid
+    guard sharedCount <= Self.mostShared else { return nil }
   }
 
   private var terms: Int { grid.source.channels }
@@ -89,7 +92,7 @@ struct WinogradTiling {
   var parts: Int { (panels + panelsPerTask - 1) / panelsPerTask }
   var tasks: Int { (grid.tiles + tilesPerTask - 1) / tilesPerTask * parts }
   /// Work-items, for a device of some cores: few, so that their rooms stay in the last cache.
-  func items(for cores: Int) -> Int { min(tasks, max(tasks < 512 ? 16 : 32, 4 * cores)) }
+  func items(for cores: Int) -> Int { min(tasks, max(tasks < 512 ? 16 : 32, min(128, 4 * cores))) }
   var termsPerBlock: Int { sharesWeights ? terms : min(terms, Self.termsOfWeights) }
 
   /// Tiles whose patches lie together.
@@ -139,7 +142,7 @@ extension PlanLowering {
         \(template.with(file: "convolution/winograd_patches.cl").text)
         """
       template["WEIGHTS"] =
-        "GLOBAL const \(lane.scalar) *weights = \(shared) + panel * 36 * \(template["weightDistance"]!);"
+        "GLOBAL const \(lane.scalar) *weights = \(shared) + panel * \(WinogradGrid.spots) * \(template["weightDistance"]!);"
     } else {
       fillWeights(step, tiling, &template, &builder)
       template["PATCHES"] = "GLOBAL const \(lane.scalar) *patches = \(shared) + firstTile * \(template["pitch"]!);"
@@ -170,7 +173,7 @@ extension PlanLowering {
       const \(builder.index) panel = GROUP_ID() / \(count);
       const \(builder.index) firstTerm = (GROUP_ID() - panel * \(count)) * WIDTH;
       const \(builder.index) lastTerm = SMALLER(firstTerm + WIDTH, \(template["terms"]!));
-      GLOBAL \(lane.scalar) *weights = \(pointer) + panel * 36 * \(template["weightDistance"]!)
+      GLOBAL \(lane.scalar) *weights = \(pointer) + panel * \(WinogradGrid.spots) * \(template["weightDistance"]!)
           + firstTerm * \(template["panelWidth"]!);
       """)
     builder.append(template)

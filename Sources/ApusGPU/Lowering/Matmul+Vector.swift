@@ -119,7 +119,6 @@ struct VectorTiling {
       }
     }
   }
-
 }
 
 extension KernelTemplate {

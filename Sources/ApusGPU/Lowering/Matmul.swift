@@ -69,6 +69,9 @@ extension PlanLowering {
 // MARK: - Epilogues
 
 extension PlanLowering {
+  /// Where the last of what an epilogue reads and writes begins.
+  func maximumOffset(of epilogue: Epilogue) -> Int { bind(epilogue.program, epilogue.binding).maximumOffset }
+
   /// Whether all that an epilogue reads and writes lies in order along the axes from `first` on.
   func canMerge(_ epilogue: Epilogue, from first: Int) -> Bool {
     let bound = bind(epilogue.program, epilogue.binding)

@@ -23,7 +23,15 @@ extension GPUDevice {
       let labels = lowering.launches.map(\.label)
       var label = labels.max { $0.flops < $1.flops }!
       label.flops = labels.reduce(0) { $0 + $1.flops }
-      tuner.add(try Measurement(self, plan).record(decision, label))
+      do throws(DeviceError) {
+        tuner.add(try Measurement(self, plan).record(decision, label))
+      } catch {
+        // Copies of what the step reads and writes need not fit where the plan does.
+        let candidates = decision.candidates.map {
+          TuningRecord.Candidate(name: $0, outcome: .failed(error.description))
+        }
+        tuner.add(TuningRecord(problem: decision.problem, label: label, candidates: candidates, chosen: nil))
+      }
     }
   }
 }
@@ -126,6 +134,7 @@ private struct Measurement<Driver: GPUDriver> {
 
   /// The least time of each in some rounds, in which they take turns; those that are far behind after three drop out.
   private func times(_ candidates: [Candidate]) throws(DeviceError) -> [(String, Double)] {
+    guard !candidates.isEmpty else { return [] }
     var best = [Double](repeating: .infinity, count: candidates.count)
     var repeats = [Int](repeating: 1, count: candidates.count)
     for round in 0..<rounds {
@@ -162,26 +171,27 @@ extension GPUDevice {
     try result.get()
   }
 
-  /// A buffer with the same numbers in each run: multiples of 1/64 from -1 to 1, or small integers.
+  /// A buffer with the same numbers in each run: from -1 to 1, with digits enough that sums differ in another order, or
+  /// small integers.
   fileprivate func buffer(of value: Plan.Value) throws(DeviceError) -> Buffer {
     var state: UInt64 = 0x9E37_79B9_7F4A_7C15
     func bytes<T: BitwiseCopyable>(_ convert: (Int) -> T) -> [UInt8] {
       // As many as no power of two is a multiple of, over and over.
       let numbers = (0..<min(value.elementCount, 8191)).map { _ in
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return convert(Int(state >> 33) % 129)
+        return convert(Int(state >> 33))
       }
       let period = numbers.withUnsafeBytes { Array($0) }
       guard value.elementCount > numbers.count else { return period }
       return (0..<value.byteCount).map { period[$0 % period.count] }
     }
-    func number(_ integer: Int) -> Float { Float(integer - 64) / 64 }
+    func number(_ integer: Int) -> Float { Float(integer) * 0x1p-30 - 1 }
     let contents =
       switch value.dtype {
       case .bool: bytes { UInt8($0 & 1) }
       case .int8, .uint8: bytes { UInt8($0 & 0x7F) }
-      case .int32: bytes { Int32($0) }
-      case .int64: bytes { Int64($0) }
+      case .int32: bytes { Int32($0 & 0x7F) }
+      case .int64: bytes { Int64($0 & 0x7F) }
       case .float16: bytes { Float16(number($0)) }
       case .bfloat16: bytes { UInt16(number($0).bitPattern >> 16) }
       case .float32: bytes(number)

@@ -1,7 +1,8 @@
 import ApusDevice
 
-/// How a kernel cuts its work into tiles. Kernels of all shapes give the same bits, so that which one is taken is a
-/// matter of time alone; the text is the shape's name in tables.
+/// How a kernel cuts its work into tiles. Kernels of all shapes add in the same order and give the same bits, so that
+/// which one is taken is a matter of time alone (but for the sign of a zero where a tile of a GPU is filled up with
+/// zeros); the text is the shape's name in tables.
 protocol KernelShape: Hashable, Sendable, CustomStringConvertible {}
 
 /// The kernel that a lowering took for a step, and those that would do as well.

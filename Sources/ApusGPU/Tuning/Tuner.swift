@@ -43,7 +43,12 @@ final class Tuner: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     report = nil
-    if !seen.isEmpty { measured.write(to: store, fingerprint: fingerprint, target: target) }
+    guard !seen.isEmpty else { return }
+    if store == nil { warn("the choices hold for this process alone: there is no directory to keep them in") }
+    // Another process may have measured other problems meanwhile.
+    var all = TuningTable.stored(in: store, fingerprint: fingerprint, target: target)
+    for problem in seen { all[problem] = measured[problem] }
+    all.write(to: store, fingerprint: fingerprint, target: target)
   }
 
   func forget() {

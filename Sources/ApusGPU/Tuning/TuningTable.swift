@@ -49,8 +49,11 @@ extension TuningTable {
 // MARK: - Tables of this machine
 
 extension TuningTable {
+  /// Changed whenever kernels change so that another shape may be the fastest.
+  private static let version = "tuning 1"
+
   private static func key(_ fingerprint: [String], _ target: KernelTarget) -> String {
-    ProgramStore.key(of: ["tuning", target.kernelClass.rawValue] + fingerprint)
+    ProgramStore.key(of: [version, target.kernelClass.rawValue, String(target.computeUnits)] + fingerprint)
   }
 
   /// What `apus tune` stored for a device.

@@ -57,7 +57,7 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Measures which kernels are the fastest for the steps of what `body` computes on the device for the first time, and
   /// keeps the choices for later processes. Results are the same whichever kernels are chosen.
   /// - Parameters:
-  ///   - report: called with each result.
+  ///   - report: called with each result while a plan is prepared; it must not evaluate on the device.
   ///   - body: evaluates tensors on the device.
   /// - Throws: `DeviceError.unsupported` where the device has no choice, as the CPU; and what `body` throws.
   public func tune(report: @escaping @Sendable (TuningRecord) -> Void, _ body: () throws -> Void) throws {
@@ -67,7 +67,7 @@ public final class ComputeDevice: @unchecked Sendable {
     try result.get()
   }
 
-  /// Drops what `tune` measured on the device, in this process and for later ones.
+  /// Drops what `tune` measured on the device, for plans that are made from now on, here and in later processes.
   public func forgetTuning() throws(DeviceError) { try backend.forgetTuning() }
 
   @TaskLocal static var taskLocal: ComputeDevice?
