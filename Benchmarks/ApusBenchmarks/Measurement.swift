@@ -20,6 +20,8 @@ public struct Measurement: Sendable {
   public var work: Work?
   /// From the start of the process to the first loss on the host.
   public var firstStepMilliseconds: Double?
+  /// What the first step with another batch size costs on top.
+  public var otherBatchMilliseconds: Double?
   public var peakByteCount: Int?
 
   public init(_ benchmark: String, problem: String, device: ComputeDevice, timing: Timing) {
@@ -44,6 +46,7 @@ public struct Measurement: Sendable {
     case nil: break
     }
     if let firstStepMilliseconds { object["first_step_ms"] = rounded(firstStepMilliseconds) }
+    if let otherBatchMilliseconds { object["other_batch_ms"] = rounded(otherBatchMilliseconds) }
     if let peakByteCount { object["peak_bytes"] = .integer(peakByteCount) }
     return object
   }

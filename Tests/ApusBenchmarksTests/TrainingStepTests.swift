@@ -8,10 +8,11 @@ struct TrainingStepTests {
   @Test(arguments: [("mlp-b128-adam", 45), ("lenet5-b128-sgd", 45)])
   func aStepIsAFewStepsOfOnePlan(name: String, limit: Int) throws {
     try recordingPlans { device in
-      let step = try TrainingStep.find(name).training()
-      for _ in 0..<3 { _ = try step() }
+      let training = try TrainingStep.find(name).training()
+      let batch = try training.batch(128)
+      for _ in 0..<3 { _ = try training.step(batch) }
       let before = device.plans.count
-      for _ in 0..<20 { _ = try step() }
+      for _ in 0..<20 { _ = try training.step(batch) }
       #expect(device.plans.count == before)
       #expect(device.lastSteps.count <= limit, "\(device.lastSteps.count) steps")
     }

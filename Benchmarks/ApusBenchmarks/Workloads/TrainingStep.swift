@@ -57,7 +57,9 @@ public struct TrainingStep: Workload {
     let isFirst = !TrainingStep.isProcessUsed.exchange(true, ordering: .relaxed)
     let before = ProcessStatistics.residentByteCount
     try withDevice(device) {
-      let step = try training()
+      let training = try training()
+      let batch = try training.batch(batchSize)
+      func step() throws -> Tensor { try training.step(batch) }
       let loss = try step().scalar()
       let age = ProcessStatistics.age
       guard loss.isFinite else { throw ProblemError(description: "\(name): the first loss is \(loss)") }
@@ -72,6 +74,7 @@ public struct TrainingStep: Workload {
       if isFirst {
         line.firstStepMilliseconds = age
         line.peakByteCount = peak(of: device, before: before)
+        line.otherBatchMilliseconds = try otherBatch(training)
       }
       try report(line)
     }
@@ -80,35 +83,63 @@ public struct TrainingStep: Workload {
   /// What a device runs in some steps, behind a few of which the kernels are built and the plans are known.
   public func profile(on device: ComputeDevice) throws -> Profile {
     try withDevice(device) {
-      let step = try training()
-      for _ in 0..<3 { _ = try step().scalar() }
+      let training = try training()
+      let batch = try training.batch(batchSize)
+      for _ in 0..<3 { _ = try training.step(batch).scalar() }
       return try Profile.record(on: device) {
-        for _ in 0..<3 { _ = try step().scalar() }
+        for _ in 0..<3 { _ = try training.step(batch).scalar() }
       }.profile
     }
   }
 
-  /// A step of a new model; each call builds and runs the next one and returns its loss.
-  public func training() throws -> () throws -> Tensor {
+  /// Milliseconds that the first step with three quarters of the examples takes longer than the second.
+  private func otherBatch(_ training: Training) throws -> Double {
+    let batch = try training.batch(max(1, batchSize * 3 / 4))
+    let times = try (0..<2).map { _ in
+      try ContinuousClock().measure { _ = try training.step(batch).scalar() } / .milliseconds(1)
+    }
+    return times[0] - times[1]
+  }
+
+  /// The training of a new model.
+  public struct Training {
+    /// Inputs and targets.
+    public typealias Batch = (inputs: Tensor, targets: Tensor)
+
+    /// Some random examples.
+    public let batch: (Int) throws -> Batch
+    /// Each call builds and runs the next step and returns its loss.
+    public let step: (Batch) throws -> Tensor
+  }
+
+  /// The training of a new model.
+  public func training() throws -> Training {
     let (model, objective, examples, classes) = try withRandomKey(RandomKey(seed: 1)) { try network() }
     let optimizer = Optimizer(rule(), for: model, precision: precision)
     var key = RandomKey(seed: 2)
     func indices(_ shape: Shape, below bound: Int) -> Tensor {
       Tensor.uniform(shape, upper: Double(bound), key: &key).cast(to: .int32)
     }
-    let inputs: Tensor
-    var targetShape: Shape = [batchSize]
-    switch examples {
-    case .images(let size): inputs = Tensor.normal(Shape([batchSize] + size), key: &key)
-    case .texts(let length, let hasTargets):
-      inputs = indices([batchSize, length], below: TrainingStep.vocabularySize)
-      if hasTargets { targetShape.append(length) }
+    func batch(_ count: Int) throws -> Training.Batch {
+      let inputs: Tensor
+      var targetShape: Shape = [count]
+      switch examples {
+      case .images(let size): inputs = Tensor.normal(Shape([count] + size), key: &key)
+      case .texts(let length, let hasTargets):
+        inputs = indices([count, length], below: TrainingStep.vocabularySize)
+        if hasTargets { targetShape.append(length) }
+      }
+      let targets = indices(targetShape, below: classes)
+      try eval([inputs, targets])
+      return (inputs, targets)
     }
-    let targets = indices(targetShape, below: classes)
-    try eval([inputs, targets])
-    return {
-      try withMode(.training) { try optimizer.minimize { objective.losses(model(inputs), targets).mean() } }
-    }
+    return Training(
+      batch: batch,
+      step: { batch in
+        try withMode(.training) {
+          try optimizer.minimize { objective.losses(model(batch.inputs), batch.targets).mean() }
+        }
+      })
   }
 
   /// What a model takes: images of a size, or texts, which have a target for each token or one alone.

@@ -36,8 +36,8 @@ enum BenchCommand: Command {
   ]
 
   static let discussion = """
-    Rates are those of the fastest run. The first step counts from the start of the process to the first loss;
-    workloads of step get a process each.
+    Rates are those of the fastest run. The first step counts from the start of the process to the first loss, another
+    batch size is what its first step takes longer than its second; workloads of step get a process each.
 
     \(Help.rows([
       ("workloads", TrainingStep.all.map(\.name).joined(separator: ", ")),

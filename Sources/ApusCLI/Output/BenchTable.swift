@@ -41,6 +41,7 @@ struct BenchTable {
   private func notes(_ line: JSONObject) -> String {
     var notes: [String] = []
     if let first = line["first_step_ms"]?.number { notes.append("first step \(first.text(places: 0)) ms") }
+    if let other = line["other_batch_ms"]?.number { notes.append("another batch size \(other.text(places: 0)) ms") }
     if let peak = line["peak_bytes"]?.integer { notes.append("peak \(peak.byteText)") }
     return notes.joined(separator: ", ")
   }
