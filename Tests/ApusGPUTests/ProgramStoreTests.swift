@@ -5,15 +5,15 @@ import Testing
 @testable import ApusGPU
 import ApusTestSupport
 
-/// 0, 1, … and so on, each and 1, by a plan of one step.
-private func increments(_ count: Int, on device: any Device) throws -> [Double] {
+/// 0, 1, … and so on, each and a number, by a plan of one step.
+private func increments(_ count: Int, by number: Double = 1, on device: any Device) throws -> [Double] {
   var builder = PlanBuilder()
   let input = builder.input((0..<count).map(Double.init), .float32)
   let output = builder.output(count, .float32)
   let program = Program(
     inputs: [.tensor(.float32)],
     instructions: [
-      Instruction("constant", lane: .float32, operands: [], immediate: .float(1)),
+      Instruction("constant", lane: .float32, operands: [], immediate: .float(number)),
       Instruction("add", lane: .float32, operands: [0, 1]),
     ], outputs: [Program.Output(register: 2, dtype: .float32)])
   let layout = Layout(contiguous: [count])
@@ -100,6 +100,16 @@ private func increments(_ count: Int, on device: any Device) throws -> [Double] 
     let numbers = try increments(100, on: device)
     BackgroundWork.finish()
     return (numbers, (device as! GPUDevice<OpenCLDriver>).programs.buildCount)
+  }
+
+  /// What a mean divides by, say, is another number for another batch, and no reason to build a kernel.
+  @Test(arguments: [KernelTarget.Class.cpu, .gpu])
+  func numbersAreNoReasonToBuild(kernelClass: KernelTarget.Class) throws {
+    let device = Harness.open(kernelClass)
+    for number in [0.25, -1000.5, 0.125] {
+      #expect(try increments(100, by: number, on: device) == (0..<100).map { Double($0) + number })
+    }
+    #expect((device as! GPUDevice<OpenCLDriver>).programs.buildCount == 1)
   }
 
   @Test func devicesReuseAndReplacePrograms() throws {

@@ -91,9 +91,10 @@ extension PlanLowering {
     let terms = isForward ? g.inputChannels : g.outputChannels
     // One width of panels for all grids: that of the largest.
     let largest = windows.max { $0.taps.count < $1.taps.count }!
+    // Pixels are many from some dozens on, so that another batch finds its kernels built.
     let tile = chooseTile(
-      "convolution \(step.pass) \(step.dtype) taps\(largest.taps.count)", m: largest.count, n: columns,
-      terms: largest.taps.count * terms)
+      "convolution \(step.pass) \(step.dtype) taps\(largest.taps.count)",
+      m: largest.count < 64 ? largest.count : max(512, largest.count), n: columns, terms: largest.taps.count * terms)
     let tiling = VectorTiling(
       m: largest.count, n: columns, segments: largest.taps.count, terms: terms, tile: tile, lane: lane,
       registerWidth: width)

@@ -93,6 +93,14 @@ struct KernelBuilder {
     return name
   }
 
+  /// The bits of a number of any type, which the kernel reads from the geometry; returns the name of a variable.
+  mutating func word(_ bits: Int64) -> String {
+    let name = "w\(numbers.count)"
+    declarations += "  const i64 \(name) = \(source)[\(numbers.count)];\n"
+    numbers.append(bits)
+    return name
+  }
+
   /// A number that stands in the text where it is `trivial`, so that the compiler drops what it makes idle.
   mutating func number(_ value: Int, orTrivial trivial: Int) -> String {
     value == trivial ? String(trivial) : number(value)

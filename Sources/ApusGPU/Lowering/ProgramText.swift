@@ -148,7 +148,8 @@ struct ProgramText {
     }
     for (index, instruction) in program.instructions.enumerated() {
       let name = builder.unique("r")
-      let value = drawn(index, registers, column: column) ?? text(of: instruction, registers)
+      let value =
+        drawn(index, registers, column: column) ?? constant(instruction, &builder) ?? text(of: instruction, registers)
       builder.line("const \(instruction.result.vector) \(name) = \(value);")
       registers.append(name)
     }
@@ -201,6 +202,17 @@ struct ProgramText {
     guard let buffer = buffers[index], let first = firstPlace(program.instructions[index]) else { return nil }
     let key = program.instructions[index].operands.dropFirst().map { registers[$0] }
     return "next_words(\(first) + \(column), \(key[0]), \(key[1]), \(buffer), &\(buffer)_first)"
+  }
+
+  /// A number that may be another one for other shapes, such as how many a mean is of: read from the geometry, so that
+  /// they share the kernel. Whole and half numbers next to zero belong to formulas and stay in the text.
+  private func constant(_ instruction: Instruction, _ builder: inout KernelBuilder) -> String? {
+    guard instruction.function == "constant", instruction.result.dtype.isFloatingPoint,
+      let immediate = instruction.immediate, case let value = immediate.double, value.isFinite,
+      value.magnitude > 8 || value * 2 != (value * 2).rounded()
+    else { return nil }
+    let bits = immediate.bits(instruction.result)
+    return "CONSTANT_\(instruction.result.suffix)(\(builder.word(Int64(bitPattern: bits))))"
   }
 
   private func text(of instruction: Instruction, _ registers: [String]) -> String {
