@@ -46,6 +46,12 @@ static const char prelude_random[] = {
 static const char prelude_winograd[] = {
 #embed "prelude/winograd.h" suffix(, 0)
 };
+static const char prelude_subgroup[] = {
+#embed "prelude/subgroup.h" suffix(, 0)
+};
+static const char probe_subgroup[] = {
+#embed "probe/subgroup.cl" suffix(, 0)
+};
 static const char prelude_rows[] = {
 #embed "prelude/rows.h" suffix(, 0)
 };
@@ -230,6 +236,8 @@ static const struct {
     {"prelude/storage.h", prelude_storage},
     {"prelude/random.h", prelude_random},
     {"prelude/winograd.h", prelude_winograd},
+    {"prelude/subgroup.h", prelude_subgroup},
+    {"probe/subgroup.cl", probe_subgroup},
     {"prelude/rows.h", prelude_rows},
     {"matmul/pack.cl", matmul_pack},
     {"matmul/pack_transposed.cl", matmul_pack_transposed},

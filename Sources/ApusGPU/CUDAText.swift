@@ -4,7 +4,8 @@ import ApusDevice
 package enum CUDAText {
   /// The program that a CUDA device would build for a plan.
   package static func program(for plan: Plan) throws(DeviceError) -> String {
-    let target = KernelTarget(dialect: "prelude/cuda.h", kernelClass: .gpu, supportsFloat64: true)
+    var target = KernelTarget(dialect: "prelude/cuda.h", kernelClass: .gpu, supportsFloat64: true)
+    target.subgroup = KernelTarget.Subgroup(size: 32, access: .ptx)
     var lowering = PlanLowering(plan, target: target, choices: nil, faultNumber: { _ in 1 })
     try lowering.run(device: "cuda")
     var seen: Set<KernelText> = []

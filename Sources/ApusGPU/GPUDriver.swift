@@ -87,10 +87,22 @@ package struct KernelTarget: Sendable, Hashable {
   /// For GPUs: the memory that a group of work-items shares, in bytes, and the most work-items of a group.
   var localByteCount = 48 << 10
   var largestGroup = 1024
+  /// For GPUs: how work-items read registers of others; `nil` where they cannot.
+  var subgroup: Subgroup?
   /// Units that each run some groups at a time.
   var computeUnits = 1
   /// The file of `Kernels/tuning` with what was measured on such devices, where there is one.
   var tuningFile: String?
+
+  /// Work-items that follow one another, run in step and can read each other's registers.
+  struct Subgroup: Sendable, Hashable {
+    /// The functions that read them, as `Kernels/prelude/subgroup.h` names them: OpenCL's, Intel's or NVIDIA's PTX.
+    enum Access: String { case khr = "SUBGROUP_KHR", intel = "SUBGROUP_INTEL", ptx = "SUBGROUP_PTX" }
+
+    /// A power of two, at most 256.
+    var size: Int
+    var access: Access
+  }
 
   /// A maker of GPUs.
   package enum Vendor: Sendable, Hashable { case nvidia, amd, intel, other }

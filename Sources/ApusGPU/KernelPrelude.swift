@@ -4,17 +4,23 @@ import Kernels
 /// of the `.def` files.
 enum KernelPrelude {
   static func text(for target: KernelTarget) -> String {
-    let float64 = target.supportsFloat64 ? 1 : 0
-    var text = "#define WIDTH \(target.width)\n#define HAS_FLOAT64 \(float64)\n"
+    var text = dialect(of: target)
     let common = ["math", "hyperbolic", "trigonometry", "normal", "special", "storage", "random", "rows"]
     let lanes = target.width > 1 ? ["prelude/opencl_lanes.h", "prelude/winograd.h"] : []
-    let files = [target.dialect] + lanes + common.map { "prelude/\($0).h" }
-    for name in files { text += file(name) }
+    for name in lanes + common.map({ "prelude/\($0).h" }) { text += file(name) }
     for lane in ["F32", "I32", "I64"] + (target.supportsFloat64 ? ["F64"] : []) {
       text += "#undef LANE\n#define LANE LANE_\(lane)\n"
       for name in ["prelude/lane.h", "elementwise.def", "reduce.def"] { text += file(name) }
     }
     return text
+  }
+
+  /// The part that knows the language and the device, and nothing of arithmetic.
+  static func dialect(of target: KernelTarget) -> String {
+    let text = "#define WIDTH \(target.width)\n#define HAS_FLOAT64 \(target.supportsFloat64 ? 1 : 0)\n"
+    guard let subgroup = target.subgroup else { return text + file(target.dialect) }
+    return text + "#define SUBGROUP \(subgroup.size)\n#define \(subgroup.access.rawValue)\n"
+      + file(target.dialect) + file("prelude/subgroup.h")
   }
 
   /// The text of a file of `Kernels/`.

@@ -22,7 +22,11 @@ struct KernelText: Hashable, Sendable {
   ///
   /// Kernels for CPUs are calls of a function: PoCL makes three entries of each kernel and would compile what it
   /// does three times. They do nothing where `at` is negative, so that a kernel can be started to be built.
-  init(family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class) {
+  /// - Parameter usesSubgroups: Whether a kernel for GPUs reads registers of other work-items.
+  init(
+    family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class,
+    usesSubgroups: Bool = false
+  ) {
     let all = parameters + [KernelParameter("GLOBAL const i64 *", "geometry"), KernelParameter("int ", "at")]
     let list = all.map { $0.type + $0.name }.joined(separator: ", ")
     let body = "{\n  geometry += at;\n\(body)}\n"
@@ -30,7 +34,7 @@ struct KernelText: Hashable, Sendable {
     name = "\(family)_\(String(digest.prefix(10)))"
     switch kernelClass {
     case .gpu:
-      text = "KERNEL void \(name)(\(list)) \(body)"
+      text = "KERNEL \(usesSubgroups ? "SUBGROUPS " : "")void \(name)(\(list)) \(body)"
     case .cpu:
       let names = all.map { $0.name }.joined(separator: ", ")
       text = """

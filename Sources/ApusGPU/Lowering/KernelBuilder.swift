@@ -49,6 +49,8 @@ struct KernelBuilder {
   private var serial = 0
   /// The array that the numbers are read from.
   var source = "geometry"
+  /// Whether work-items read registers of others.
+  var usesSubgroups = false
   /// How many segments a kernel serves that chooses its memory by `segment`.
   var segmentCount = 1
 
@@ -151,7 +153,8 @@ struct KernelBuilder {
         : [KernelParameter(pointer.type, "p\(index)")]
     }
     return KernelText(
-      family: family, parameters: parameters, body: preface + declarations + text, for: target.kernelClass)
+      family: family, parameters: parameters, body: preface + declarations + text, for: target.kernelClass,
+      usesSubgroups: usesSubgroups)
   }
 }
 

@@ -15,6 +15,8 @@ private struct ReductionShape {
   var isAlong: Bool
   /// How many parts the reduced elements are cut into.
   var parts = 1
+  /// On a GPU: the work-items of a result, where the innermost axis is reduced: a group, or a sub-group for few elements.
+  var itemsPerOutput = 256
   /// How many arrays the prologue walks; the epilogue's follow.
   var prologueCount: Int
 
@@ -60,9 +62,12 @@ extension PlanLowering {
     let epilogueBound = bind(step.epilogue.program, step.epilogue.binding)
     var shape = ReductionShape(step, prologue: prologueBound.layouts, epilogue: epilogueBound.layouts)
     guard shape.outputCount > 0 else { return }
-    let isSerial = !isCPU && shape.isAlong && shape.reducedCount <= 64
+    let isSerial = !isCPU && shape.isAlong && shape.reducedCount <= target.subgroup?.size ?? 64
     if isSerial { shape.walkAcross() }
     shape.parts = mayCut ? parts(of: shape) : 1
+    if let size = target.subgroup?.size, shape.isAlong, shape.reducedCount <= 32 * size {
+      shape.itemsPerOutput = size
+    }
     let emitter = ReductionEmitter(
       step: step, prologue: prologueBound, epilogue: epilogueBound, shape: shape,
       isLarge: step.domain.elementCount + prologueBound.maximumOffset + shape.kept.reach
@@ -256,12 +261,13 @@ private struct ReductionEmitter {
           "for (\(index) unit = item * \(numbers[1]); unit < SMALLER((item + 1) * \(numbers[1]), \(numbers[0])); unit += 1)",
         blocksPerRow: numbers[2], columns: numbers[3], block: numbers[4], groups: items * shape.parts)
     }
-    let isGroup = shape.isAlong
-    let groups = isGroup ? blocks : (blocks + 255) / 256
+    let itemsPerBlock = shape.isAlong ? shape.itemsPerOutput : 1
+    let groups = (blocks * itemsPerBlock + 255) / 256
     let count = builder.number(groups)
     builder.line("const \(index) part = (\(index))GROUP_ID() / \(count);")
     builder.line("const \(index) item = (\(index))GROUP_ID() - part * \(count);")
-    builder.line("const \(index) unit = \(isGroup ? "item" : "item * 256 + LOCAL_ID()");")
+    let unit = itemsPerBlock == 256 ? "item" : "(item * 256 + LOCAL_ID()) / \(itemsPerBlock)"
+    builder.line("const \(index) unit = \(unit);")
     return Frame(
       loop: "if (unit < \(numbers[0]))", blocksPerRow: numbers[2], columns: numbers[3], block: numbers[4],
       groups: groups * shape.parts)
@@ -328,34 +334,44 @@ private struct ReductionEmitter {
     }
   }
 
-  /// A group of work-items for one result, combined in a tree in shared memory.
+  /// A group or sub-group of work-items for one result, combined in a tree.
   private func groupAlong(
     _ text: inout ProgramText, _ outer: BoundWalk, _ frame: Frame, total: String, inner: String,
     _ builder: inout KernelBuilder
   ) {
     let index = builder.index
-    for register in accumulators.registers {
-      builder.begin("LOCAL_ARRAY(\(register.lane.scalar), all_\(register.name), 256);")
-    }
-    builder.line("const int lid = LOCAL_ID();")
-    emitBlock(frame, &builder)
-    text.move(outer, to: "output", &builder)
-    accumulators.declare(&builder)
+    let items = shape.itemsPerOutput
     let elements = shape.reduced.count * shape.inner.extent
     let size = builder.number((elements + shape.parts - 1) / shape.parts)
-    builder.line("const \(index) end = SMALLER((part + 1) * \(size), \(total) * \(inner));")
-    builder.block("for (\(index) place = part * \(size) + lid; place < end; place += 256)") { builder in
-      builder.line("const \(index) outer = place / \(inner);")
-      builder.line("const \(index) along = place - outer * \(inner);")
-      text.beginRow("outer", &builder)
-      let registers = emit(text, column: "along", count: "1", &builder)
-      accumulators.add(registers, places: "(VL)((i64)place)", &builder)
+    builder.line("const int lid = LOCAL_ID()\(items == 256 ? "" : " % \(items)");")
+    func body(_ builder: inout KernelBuilder) {
+      emitBlock(frame, &builder)
+      text.move(outer, to: "output", &builder)
+      accumulators.declare(&builder)
+      builder.line("const \(index) end = SMALLER((part + 1) * \(size), \(total) * \(inner));")
+      builder.block("for (\(index) place = part * \(size) + lid; place < end; place += \(items))") { builder in
+        builder.line("const \(index) outer = place / \(inner);")
+        builder.line("const \(index) along = place - outer * \(inner);")
+        text.beginRow("outer", &builder)
+        let registers = emit(text, column: "along", count: "1", &builder)
+        accumulators.add(registers, places: "(VL)((i64)place)", &builder)
+      }
+      if items == 256 { combineShared(&builder) }
+      if let subgroup = target.subgroup { combineSubgroup(subgroup.size, &builder) }
+      builder.block("if (lid == 0)") { builder in finish(&builder) }
     }
+    // Barriers stand outside of conditions.
+    if items == 256 { body(&builder) } else { builder.block(frame.loop, body) }
+  }
+
+  /// Combines the registers of a group in shared memory, down to those of its first sub-group.
+  private func combineShared(_ builder: inout KernelBuilder) {
     for register in accumulators.registers {
+      builder.begin("LOCAL_ARRAY(\(register.lane.scalar), all_\(register.name), 256);")
       builder.line("all_\(register.name)[lid] = \(register.name);")
     }
     builder.line("BARRIER();")
-    builder.block("for (int span = 128; span > 0; span /= 2)") { builder in
+    builder.block("for (int span = 128; span >= \(target.subgroup?.size ?? 1); span /= 2)") { builder in
       builder.block("if (lid < span)") { builder in
         for register in accumulators.registers {
           builder.line("const \(register.lane.vector) other_\(register.name) = all_\(register.name)[lid + span];")
@@ -367,7 +383,18 @@ private struct ReductionEmitter {
       }
       builder.line("BARRIER();")
     }
-    builder.block("if (lid == 0)") { builder in finish(&builder) }
+  }
+
+  /// Combines the registers of each sub-group.
+  private func combineSubgroup(_ size: Int, _ builder: inout KernelBuilder) {
+    builder.usesSubgroups = true
+    builder.block("for (int span = \(size / 2); span > 0; span /= 2)") { builder in
+      for register in accumulators.registers {
+        builder.line(
+          "const \(register.lane.vector) other_\(register.name) = SHIFT_\(register.lane.scalar)(\(register.name), span);")
+      }
+      accumulators.merge({ "other_\($0)" }, &builder)
+    }
   }
 
   // MARK: - Ends

@@ -21,7 +21,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   }
 
   let info: DeviceInfo
-  let target: KernelTarget
+  private(set) var target: KernelTarget
   let fingerprint: [String]
   let entry: OpenCLEntry
   let api: COpenCLFunctions
@@ -57,6 +57,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
       throw error
     }
     staging = StagingBlocks(entry.api)
+    if target.kernelClass == .gpu { target.subgroup = entry.subgroups.first(where: works) }
   }
 
   deinit {

@@ -16,6 +16,18 @@ extension OpenCLEntry {
     return target
   }
 
+  /// The sub-groups that kernels may have, by what the device says of itself; the best come first. Of devices that give
+  /// kernels sub-groups as they see fit those that can be told the size; NVIDIA's say nothing and have 32 always.
+  var subgroups: [KernelTarget.Subgroup] {
+    if vendor == .nvidia { return [KernelTarget.Subgroup(size: 32, access: .ptx)] }
+    let extensions = text(CL_DEVICE_EXTENSIONS).split(separator: " ")
+    guard extensions.contains("cl_intel_required_subgroup_size") else { return [] }
+    let accesses: [(extension: Substring, access: KernelTarget.Subgroup.Access)] = [
+      ("cl_khr_subgroup_shuffle_relative", .khr), ("cl_intel_subgroups", .intel),
+    ]
+    return accesses.filter { extensions.contains($0.extension) }.map { KernelTarget.Subgroup(size: 16, access: $0.access) }
+  }
+
   /// Of a CPU: how many vectors of 16 numbers of 32 bits its registers hold. Those are as wide as the device says:
   /// 32 registers of 512 bits with AVX-512, 16 of 256 with AVX2, 16 of 128 with SSE and 32 with NEON.
   private var registerCount: Int {

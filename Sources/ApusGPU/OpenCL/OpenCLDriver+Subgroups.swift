@@ -1,0 +1,26 @@
+import ApusDevice
+
+extension OpenCLDriver {
+  /// Whether a kernel that reads registers of other work-items is built, runs, and finds what it should.
+  func works(_ subgroup: KernelTarget.Subgroup) -> Bool {
+    var target = target
+    target.subgroup = subgroup
+    let text = KernelPrelude.dialect(of: target) + KernelPrelude.file("probe/subgroup.cl")
+    do throws(DeviceError) {
+      let module = try compile(text, name: "subgroup_probe")
+      let label = StepLabel(operation: "probe", detail: "subgroup_probe", flops: 0, bytes: 0)
+      let launch = Launch(
+        module: module, kernel: "subgroup_probe", slots: [0], geometryOffset: 0, groups: 1, localSize: 256, label: label)
+      let results = UnsafeMutableBufferPointer<Int32>.allocate(capacity: 256)
+      defer { results.deallocate() }
+      let memory = try allocate(byteCount: results.count * 4)
+      defer { free(memory) }
+      try replay(record([launch], loops: []), memories: [memory])
+      try wait(copyOut(memory, to: UnsafeMutableRawBufferPointer(results)))
+      return results.allSatisfy { $0 == 1 }
+    } catch {
+      if options.logsLaunches { warn("\(info.identifier): no sub-groups: \(error)") }
+      return false
+    }
+  }
+}
