@@ -2,9 +2,6 @@ import Foundation
 import Testing
 
 struct BenchTests {
-  private static let isPoCL =
-    (try? Invocation("devices").output.contains("Portable Computing Language")) ?? false
-
   private func lines(_ arguments: String...) throws -> [[String: Any]] {
     let result = try Invocation(["bench"] + arguments + ["--json"])
     #expect(result.status == 0, "\(result.errors)")
@@ -104,7 +101,8 @@ struct BenchTests {
   }
 
   /// PoCL builds one kernel at a time in a process; other processes build beside it, and the next run builds nothing.
-  @Test(.enabled(if: isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1)) func kernelsAreBuiltBeside() throws {
+  @Test(.enabled(if: Invocation.isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1))
+  func kernelsAreBuiltBeside() throws {
     let runs = try CachedRuns()
     defer { runs.remove() }
     let first = try runs.programs()

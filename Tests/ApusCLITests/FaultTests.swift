@@ -139,7 +139,7 @@ struct FaultTests {
     }
   }
 
-  @Test func kernelsThatDoNotBuild() throws {
+  @Test(.enabled(if: Invocation.isPoCL)) func kernelsThatDoNotBuild() throws {
     let run = try train(
       ["mlp", "--data", images.source, "--device", "opencl"],
       environment: [
@@ -150,7 +150,7 @@ struct FaultTests {
     #expect(run.errors.contains("--device cpu runs without it") && run.errors.contains("lines more"))
   }
 
-  @Test func memoryThatDoesNotSuffice() throws {
+  @Test(.enabled(if: Invocation.isPoCL)) func memoryThatDoesNotSuffice() throws {
     let run = try train(
       [
         "--layers", "conv 64 3x3 pad 1, relu, dense 10", "--data", "synthetic", "--batch-size", "full", "--device",

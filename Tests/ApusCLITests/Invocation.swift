@@ -41,6 +41,9 @@ struct Invocation {
       .appending(path: "apus")
   }
 
+  /// Whether the OpenCL device is PoCL's, some of whose variables make a machine fail.
+  static let isPoCL = (try? Invocation("devices").output.contains("Portable Computing Language")) ?? false
+
   /// Reads a pipe to its end on another thread.
   private final class Reader: @unchecked Sendable {
     private var data = Data()

@@ -391,7 +391,8 @@ private struct ReductionEmitter {
     builder.block("for (int span = \(size / 2); span > 0; span /= 2)") { builder in
       for register in accumulators.registers {
         builder.line(
-          "const \(register.lane.vector) other_\(register.name) = SHIFT_\(register.lane.scalar)(\(register.name), span);")
+          "const \(register.lane.vector) other_\(register.name) = SHIFT_\(register.lane.scalar)(\(register.name), span);"
+        )
       }
       accumulators.merge({ "other_\($0)" }, &builder)
     }

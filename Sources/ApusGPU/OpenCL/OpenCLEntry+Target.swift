@@ -25,7 +25,8 @@ extension OpenCLEntry {
     let accesses: [(extension: Substring, access: KernelTarget.Subgroup.Access)] = [
       ("cl_khr_subgroup_shuffle_relative", .khr), ("cl_intel_subgroups", .intel),
     ]
-    return accesses.filter { extensions.contains($0.extension) }.map { KernelTarget.Subgroup(size: 16, access: $0.access) }
+    return accesses.filter { extensions.contains($0.extension) }
+      .map { KernelTarget.Subgroup(size: 16, access: $0.access) }
   }
 
   /// Of a CPU: how many vectors of 16 numbers of 32 bits its registers hold. Those are as wide as the device says:
