@@ -6,7 +6,7 @@ extension StepBuilder {
   /// or else with the matrix of windows.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
     if step.order != .channelsFirst {
-      if step.order == .channelsLast, let geometry = WinogradGeometry(step.geometry, pass: step.pass) {
+      if step.order == .channelsLast, let geometry = WinogradGeometry.paying(step.geometry, pass: step.pass) {
         return step.pass == .weightGradient
           ? try WinogradWeightGradientStep(step, geometry, self) : try WinogradConvolutionStep(step, geometry, self)
       }

@@ -1,3 +1,5 @@
+import ApusDevice
+
 /// How a convolution on transformed tiles is cut into tasks, and which transforms are shared, by its sizes alone.
 struct WinogradSchedule {
   struct Task {
@@ -35,7 +37,7 @@ struct WinogradSchedule {
       let near = Self.nearNumbers / (WinogradGeometry.spots * (inputs + outputs))
       let wanted = min(Self.mostTiles, max(Self.leastTiles, near))
       let perImage = geometry.tilesPerImage
-      let line = geometry.tilesOfImage.columns
+      let line = geometry.tilesOfImage.across
       // Whole images, or whole lines of one.
       tileGrain =
         wanted >= perImage ? wanted / perImage * perImage : max(line, wanted / line * line)
@@ -67,7 +69,7 @@ struct WinogradSchedule {
 
   /// The images of a range of tiles.
   func images(of tiles: Range<Int>) -> [Part] {
-    let (perImage, line) = (geometry.tilesPerImage, geometry.tilesOfImage.columns)
+    let (perImage, line) = (geometry.tilesPerImage, geometry.tilesOfImage.across)
     return (tiles.lowerBound / perImage...(tiles.upperBound - 1) / perImage).map { image in
       let own = tiles.clamped(to: (image * perImage)..<((image + 1) * perImage))
       let lines = (own.lowerBound - image * perImage) / line..<(own.upperBound - image * perImage) / line
@@ -83,7 +85,7 @@ struct WinogradSchedule {
 
   /// Results of the largest part of a task.
   var largestTask: Int {
-    min(tileGrain, geometry.tilesPerImage) / geometry.tilesOfImage.columns * 4 * geometry.results.width * channelGrain
+    min(tileGrain, geometry.tilesPerImage) / geometry.tilesOfImage.across * 4 * geometry.results.width * channelGrain
   }
 
   // The distances, in numbers: of tiles, and of the 36 products.

@@ -34,14 +34,12 @@ extension PlanLowering {
     let localSize = isCPU ? 1 : 64
     let parts = (extent + width - 1) / width
     var builder = KernelBuilder(family: "attention_\(name)", target: target, isLarge: true)
-    var template = KernelTemplate("attention/\(name).cl")
+    var template = KernelTemplate("attention/\(name).cl", lane, builder)
     bind(step.query, as: "query", &template, &builder)
     bind(step.key, as: "key", &template, &builder)
     fill(self, &template, &builder)
     let (result, resultOffset) = bind(step.result, isConstant: false, &builder)
     (template["result"], template["resultOffset"]) = (result, resultOffset)
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
     template["dtype"] = "\(step.dtype)"
     template["localSize"] = String(localSize)
     template["block"] = String(keyBlock)

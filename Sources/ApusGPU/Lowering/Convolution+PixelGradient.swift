@@ -12,16 +12,14 @@ private struct GradientTiling {
   /// Rows of pixels that a work-item adds up, and those that stay in a cache.
   let rowsPerPart, parts, rowsPerBlock: Int
 
-  static let stageTiles = 64
-
   init(_ g: ConvolutionGeometry, tile: VectorTile, lane: Lane, registerWidth: Int) {
     rows = tile.rows
-    vectors = lane.dtype.byteCount == 8 ? max(1, tile.vectors / 2) : tile.vectors
+    vectors = tile.vectors(of: lane)
     width = vectors * registerWidth
     panels = (g.outputChannels + width - 1) / width
     let taps = g.kernel.wrappedProduct
     let tiles = (g.inputChannels + rows - 1) / rows
-    let most = Self.stageTiles
+    let most = VectorTile.mostKept
     channelsPerItem = min(tiles, most) * rows
     channelBlocks = (g.inputChannels + channelsPerItem - 1) / channelsPerItem
     // Neighbouring taps read the same pixels; those of a row, or all.
@@ -51,7 +49,7 @@ extension PlanLowering {
     needWorkspace(tiling.parts * partSize * lane.dtype.byteCount)
 
     var builder = KernelBuilder(family: "convolution_pixel_gradient", target: target, isLarge: true)
-    var template = KernelTemplate("convolution/pixel_gradient.cl")
+    var template = KernelTemplate("convolution/pixel_gradient.cl", lane, builder)
     template["x"] = "(\(builder.pointer(step.dtype.storage, slot: x.slot)) + \(builder.number(x.offset)))"
     template["y"] = "(\(builder.pointer(step.dtype.storage, slot: y.slot)) + \(builder.number(y.offset)))"
     template["target"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
@@ -62,14 +60,9 @@ extension PlanLowering {
     template["FACTORS"] =
       isConverted ? "\(lane.scalar) factors[WIDTH];\nVSTORE(LOAD_\(step.dtype)(left, 0, WIDTH), factors);" : ""
     template["factor"] = isConverted ? "factors[m]" : "left[m]"
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["index"] = builder.index
     template["tileRows"] = String(tiling.rows)
     template["vectors"] = String(tiling.vectors)
-    template["stageTiles"] = String(GradientTiling.stageTiles)
+    template["stageTiles"] = String(VectorTile.mostKept)
     for (name, value) in [
       ("panels", tiling.panels), ("tapBlocks", tiling.tapBlocks), ("channelBlocks", tiling.channelBlocks),
       ("tapsPerItem", tiling.tapsPerItem), ("taps", taps), ("channelsPerItem", tiling.channelsPerItem),
@@ -125,11 +118,8 @@ extension PlanLowering {
     let chunks = (elements + elementsPerItem - 1) / elementsPerItem
 
     var builder = KernelBuilder(family: "convolution_weight_sums", target: target, isLarge: true)
-    var template = KernelTemplate("convolution/weight_sums.cl")
+    var template = KernelTemplate("convolution/weight_sums.cl", lane, builder)
     template["source"] = builder.pointer(lane.scalar, slot: slots.workspace)
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["index"] = builder.index
     for (name, value) in [
       ("chunks", chunks), ("elementsPerItem", elementsPerItem), ("elements", elements), ("rows", g.outputChannels),
       ("channels", g.inputChannels), ("taps", taps), ("parts", tiling.parts), ("width", tiling.panels * tiling.width),

@@ -186,17 +186,12 @@ extension PlanLowering {
     let placesPerItem = max(1, min(places, 16384 / (panelWidth * channelsPerPlace * taps)))
 
     var builder = KernelBuilder(family: "convolution_turn_weights", target: self.target, isLarge: true)
-    var template = KernelTemplate("convolution/turn_weights.cl")
+    var template = KernelTemplate("convolution/turn_weights.cl", lane, builder)
     template["source"] = builder.pointer(step.dtype.storage, slot: source.slot)
     let pointer = builder.pointer(lane.scalar, slot: target.slot, isConstant: false)
     template["target"] = "(\(pointer) + \(builder.number(target.offset)))"
     template["offset"] = builder.number(source.offset)
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
     template["dtype"] = step.dtype.description
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["index"] = builder.index
     for (name, value) in [
       ("panels", panels), ("places", places), ("placesPerItem", placesPerItem), ("channels", channels),
       ("channelsPerPlace", channelsPerPlace), ("taps", taps), ("width", panelWidth), ("columns", columns),

@@ -63,15 +63,10 @@ extension PlanLowering {
     let taps = g.kernel.wrappedProduct
 
     var builder = KernelBuilder(family: "convolution_vector", target: target, isLarge: true)
-    var template = KernelTemplate("convolution/vector.cl")
+    var template = KernelTemplate("convolution/vector.cl", lane, builder)
     let workspace = builder.pointer(lane.scalar, slot: slots.workspace)
     template["weights"] = workspace
     template["images"] = "(\(workspace) + \(builder.number(weightCount)))"
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["index"] = builder.index
     template["tileRows"] = String(tile.rows)
     template["vectors"] = String(tile.vectors)
     template["stageWidth"] = String(stageWidth)
@@ -104,13 +99,10 @@ extension PlanLowering {
     let blocks = (rows + tileRows - 1) / tileRows
 
     var builder = KernelBuilder(family: "convolution_weights", target: target, isLarge: true)
-    var template = KernelTemplate("convolution/weights.cl")
+    var template = KernelTemplate("convolution/weights.cl", lane, builder)
     template["source"] = builder.pointer(step.dtype.storage, slot: place.slot)
     template["target"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
-    template["T"] = lane.scalar
-    template["lane"] = lane.suffix
     template["dtype"] = step.dtype.description
-    template["index"] = builder.index
     template["tileRows"] = builder.number(tileRows)
     template["offset"] = builder.number(place.offset)
     for (name, value) in [
@@ -190,16 +182,11 @@ extension PlanLowering {
     let blockColumns = (columns + tile.columns - 1) / tile.columns
 
     var builder = KernelBuilder(family: "convolution_gradient", target: target, isLarge: true)
-    var template = KernelTemplate("convolution/gradient.cl")
+    var template = KernelTemplate("convolution/gradient.cl", lane, builder)
     let workspace = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["left"] = "(\(workspace) + \(builder.number(offsets.left)))"
     template["right"] = "(\(workspace) + \(builder.number(offsets.right)))"
     template["target"] = workspace
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["index"] = builder.index
     template["tileRows"] = String(tile.rows)
     template["tileColumns"] = String(tile.columns)
     for (name, value) in [

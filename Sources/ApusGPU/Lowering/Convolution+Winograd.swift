@@ -1,50 +1,24 @@
 import ApusDevice
 
-/// The tiles of 4 × 4 results of a convolution of 3 × 3 taps, whose transforms `Kernels/prelude/winograd.h` has.
-struct WinogradGrid {
-  /// Products of numbers for each tile and pair of channels.
-  static let spots = 36
-  /// Results of a tile, down and across.
-  private static let side = 4
-  /// What transforms and longer ways through memory cost: products have to be so many times fewer.
-  private static let overhead = 1.5
-  private static let leastChannels = 32
+extension WinogradGeometry {
   /// Multiply-adds of direct sums; with less the launches and kernels that come on top are not worth their while.
   private static let leastProducts = 1 << 24
 
-  let images: Int
-  let source: (height: Int, width: Int, channels: Int)
-  let results: (height: Int, width: Int, channels: Int)
-  /// Where a patch begins before its tile's first result.
-  let lead: (down: Int, across: Int)
-  let tilesOfImage: (down: Int, across: Int)
-
-  /// The tiles of a pass, those of the output for a weight's gradient, or `nil` where direct sums are faster.
+  /// The geometry of a pass, or `nil` where direct sums are faster.
   /// - Parameter panelWidth: what columns are filled up to.
-  init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, panelWidth: Int) {
-    guard dtype == .float32, g.groups == 1, g.input.x == 1, g.kernel == SIMD3(1, 3, 3), g.stride == SIMD3(1, 1, 1),
-      g.dilation == SIMD3(1, 1, 1)
+  static func paying(
+    _ g: ConvolutionGeometry, pass: Convolution.Pass, _ dtype: DType, panelWidth: Int
+  ) -> WinogradGeometry? {
+    guard dtype == .float32, g.input.x == 1, g.multiplyAdds >= leastProducts,
+      let geometry = WinogradGeometry(g, pass: pass)
     else { return nil }
-    let isFlipped = pass == .inputGradient
-    let input = (height: g.input.y, width: g.input.z, channels: g.inputChannels)
-    let output = (height: g.output.y, width: g.output.z, channels: g.outputChannels)
-    (source, results) = isFlipped ? (output, input) : (input, output)
-    images = g.batch
-    lead = isFlipped ? (2 - g.padding.y, 2 - g.padding.z) : (g.padding.y, g.padding.z)
-    tilesOfImage = ((results.height + Self.side - 1) / Self.side, (results.width + Self.side - 1) / Self.side)
-    let direct = images * results.height * results.width * 9 * results.channels
+    let results = geometry.results
+    let direct = geometry.images * results.height * results.width * 9 * results.channels
     let columns = (results.channels + panelWidth - 1) / panelWidth * panelWidth
-    guard min(source.channels, results.channels) >= Self.leastChannels,
-      direct * source.channels >= Self.leastProducts,
-      Double(tiles * Self.spots * columns) * Self.overhead <= Double(direct)
-    else { return nil }
+    return Double(geometry.tileCount * spots * columns) * overhead <= Double(direct) ? geometry : nil
   }
 
-  var tiles: Int { images * tilesOfImage.down * tilesOfImage.across }
-  var products: Double { Double(Self.spots * tiles) * Double(source.channels * results.channels) }
-
-  /// The distance of tiles: lines of a power of two would share the same places of a cache.
-  static func pitch(_ channels: Int) -> Int { (channels + 15) / 16 * 16 + 16 }
+  var productCount: Double { Double(Self.spots * tileCount) * Double(source.channels * results.channels) }
 }
 
 /// How an output or the gradient of an input is cut for `Kernels/convolution/winograd.cl`, by its sizes alone.
@@ -63,49 +37,48 @@ struct WinogradTiling {
   /// Transformed weights that stay in the last cache.
   private static let mostSharedWeights = 1 << 16
 
-  let grid: WinogradGrid
-  let isFlipped: Bool
+  let grid: WinogradGeometry
   /// Columns of a panel.
   let width: Int
 
   /// The tiling of a pass, or `nil` where direct sums are faster.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, registerWidth: Int) {
-    isFlipped = pass == .inputGradient
     width = Self.vectors * registerWidth
-    guard pass != .weightGradient, let grid = WinogradGrid(g, pass, dtype, panelWidth: width) else { return nil }
+    guard pass != .weightGradient, let grid = WinogradGeometry.paying(g, pass: pass, dtype, panelWidth: width)
+    else { return nil }
     self.grid = grid
     guard sharedCount <= Self.mostShared else { return nil }
   }
 
   private var terms: Int { grid.source.channels }
   var panels: Int { (grid.results.channels + width - 1) / width }
-  var pitch: Int { WinogradGrid.pitch(terms) }
+  var pitch: Int { WinogradGeometry.pitch(terms) }
 
   /// Whether the weights are transformed beforehand, and tasks are blocks of tiles with all panels; else the patches
   /// are, and a task is a panel of some more tiles.
   var sharesWeights: Bool {
-    2 * grid.tiles > grid.results.channels && terms * grid.results.channels <= Self.mostSharedWeights
+    2 * grid.tileCount > grid.results.channels && terms * grid.results.channels <= Self.mostSharedWeights
   }
 
   var tilesPerTask: Int { sharesWeights ? Self.tilesOfPatches : Self.tilesOfWeights }
   var panelsPerTask: Int { sharesWeights ? panels : 1 }
   var parts: Int { (panels + panelsPerTask - 1) / panelsPerTask }
-  var tasks: Int { (grid.tiles + tilesPerTask - 1) / tilesPerTask * parts }
+  var tasks: Int { (grid.tileCount + tilesPerTask - 1) / tilesPerTask * parts }
   /// Work-items, for a device of some cores: few, so that their rooms stay in the last cache.
   func items(for cores: Int) -> Int { min(tasks, max(tasks < 512 ? 16 : 32, min(128, 4 * cores))) }
   var termsPerBlock: Int { sharesWeights ? terms : min(terms, Self.termsOfWeights) }
 
   /// Tiles whose patches lie together.
-  var patchedTiles: Int { sharesWeights ? tilesPerTask : (grid.tiles + Self.rows - 1) / Self.rows * Self.rows }
+  var patchedTiles: Int { sharesWeights ? tilesPerTask : (grid.tileCount + Self.rows - 1) / Self.rows * Self.rows }
   // The distances of spots; powers of two would share the same places of a cache.
   var patchDistance: Int { patchedTiles * pitch }
   var weightDistance: Int { (termsPerBlock + 1) * width }
 
   /// Numbers that are transformed beforehand.
-  var sharedCount: Int { WinogradGrid.spots * (sharesWeights ? panels * weightDistance : patchDistance) }
+  var sharedCount: Int { WinogradGeometry.spots * (sharesWeights ? panels * weightDistance : patchDistance) }
   /// Where sums are in the room of a work-item, behind the transforms of its own.
-  var sumsOffset: Int { WinogradGrid.spots * (sharesWeights ? patchDistance : weightDistance) }
-  var roomSize: Int { sumsOffset + WinogradGrid.spots * tilesPerTask * width }
+  var sumsOffset: Int { WinogradGeometry.spots * (sharesWeights ? patchDistance : weightDistance) }
+  var roomSize: Int { sumsOffset + WinogradGeometry.spots * tilesPerTask * width }
 }
 
 extension PlanLowering {
@@ -142,7 +115,7 @@ extension PlanLowering {
         \(template.with(file: "convolution/winograd_patches.cl").text)
         """
       template["WEIGHTS"] =
-        "GLOBAL const \(lane.scalar) *weights = \(shared) + panel * \(WinogradGrid.spots) * \(template["weightDistance"]!);"
+        "GLOBAL const \(lane.scalar) *weights = \(shared) + panel * \(WinogradGeometry.spots) * \(template["weightDistance"]!);"
     } else {
       fillWeights(step, tiling, &template, &builder)
       template["PATCHES"] = "GLOBAL const \(lane.scalar) *patches = \(shared) + firstTile * \(template["pitch"]!);"
@@ -156,7 +129,7 @@ extension PlanLowering {
     template.fillTerms(of: .float32)
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     builder.append(template)
-    launch(builder, groups: items, detail: detail(step), flops: 2 * tiling.grid.products, bytes: bytes(step))
+    launch(builder, groups: items, detail: detail(step), flops: 2 * tiling.grid.productCount, bytes: bytes(step))
   }
 
   /// The transforms of all weights: a work-item computes those of some terms of a panel.
@@ -173,7 +146,7 @@ extension PlanLowering {
       const \(builder.index) panel = GROUP_ID() / \(count);
       const \(builder.index) firstTerm = (GROUP_ID() - panel * \(count)) * WIDTH;
       const \(builder.index) lastTerm = SMALLER(firstTerm + WIDTH, \(template["terms"]!));
-      GLOBAL \(lane.scalar) *weights = \(pointer) + panel * \(WinogradGrid.spots) * \(template["weightDistance"]!)
+      GLOBAL \(lane.scalar) *weights = \(pointer) + panel * \(WinogradGeometry.spots) * \(template["weightDistance"]!)
           + firstTerm * \(template["panelWidth"]!);
       """)
     builder.append(template)
@@ -217,18 +190,13 @@ extension PlanLowering {
 
   /// What all kernels on a grid of tiles know.
   func winogradTemplate(
-    _ file: String, _ grid: WinogradGrid, pitch: Int, patchDistance: Int, _ builder: inout KernelBuilder
+    _ file: String, _ grid: WinogradGeometry, pitch: Int, patchDistance: Int, _ builder: inout KernelBuilder
   ) -> KernelTemplate {
-    var template = KernelTemplate(file)
-    template["T"] = Lane.float32.scalar
-    template["V"] = Lane.float32.vector
-    template["lane"] = Lane.float32.suffix
-    template["zero"] = Scalar.integer(0).text(.float32)
-    template["index"] = builder.index
+    var template = KernelTemplate(file, .float32, builder)
     template["tileRows"] = String(WinogradTiling.rows)
     template["vectors"] = String(WinogradTiling.vectors)
     for (name, value) in [
-      ("tiles", grid.tiles), ("tilesDown", grid.tilesOfImage.down), ("tilesAcross", grid.tilesOfImage.across),
+      ("tiles", grid.tileCount), ("tilesDown", grid.tilesOfImage.down), ("tilesAcross", grid.tilesOfImage.across),
       ("terms", grid.source.channels), ("columns", grid.results.channels), ("gridHeight", grid.results.height),
       ("gridWidth", grid.results.width), ("pitch", pitch), ("patchDistance", patchDistance),
     ] {
@@ -239,7 +207,7 @@ extension PlanLowering {
   }
 
   func fillPatches(
-    _ step: Convolution, _ grid: WinogradGrid, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+    _ step: Convolution, _ grid: WinogradGeometry, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
     let image = place(value: step.left)
     template["image"] =
@@ -260,7 +228,7 @@ extension PlanLowering {
     template["source"] =
       "(\(builder.pointer(step.dtype.storage, slot: source.slot)) + \(builder.number(source.offset)))"
     // Of an output's weights all lie in a row; of an input's only the taps do, which it meets the other way round.
-    let isFlipped = tiling.isFlipped
+    let isFlipped = tiling.grid.isFlipped
     for (name, value) in [
       ("termsPerPlace", isFlipped ? 1 : width), ("columnStride", isFlipped ? 9 : row),
       ("termStride", isFlipped ? row : 9), ("firstTap", isFlipped ? 8 : 0), ("tapStep", isFlipped ? -1 : 1),

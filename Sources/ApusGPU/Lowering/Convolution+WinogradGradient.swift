@@ -14,13 +14,13 @@ struct WinogradGradientTiling {
   /// Numbers of transforms that stay in the last cache.
   private static let mostShared = 6_000_000
 
-  let grid: WinogradGrid
+  let grid: WinogradGeometry
 
   /// The tiling, or `nil` where direct sums are faster.
   init?(_ g: ConvolutionGeometry, _ dtype: DType, registerWidth: Int) {
     let width = WinogradTiling.vectors * registerWidth
-    guard let grid = WinogradGrid(g, .weightGradient, dtype, panelWidth: width), grid.results.channels % width == 0,
-      grid.source.channels % registerWidth == 0
+    guard let grid = WinogradGeometry.paying(g, pass: .weightGradient, dtype, panelWidth: width),
+      grid.results.channels % width == 0, grid.source.channels % registerWidth == 0
     else { return nil }
     self.grid = grid
     guard hasParts || sharedCount <= Self.mostShared else { return nil }
@@ -28,25 +28,25 @@ struct WinogradGradientTiling {
 
   private var channels: (x: Int, y: Int) { (grid.source.channels, grid.results.channels) }
   var hasParts: Bool { channels.x * channels.y <= Self.mostPartWeights }
-  var parts: Int { hasParts ? min(grid.tiles, Self.enoughParts) : 1 }
+  var parts: Int { hasParts ? min(grid.tileCount, Self.enoughParts) : 1 }
   var channelsPerBlock: Int { hasParts ? channels.x : min(channels.x, Self.block.rows) }
   var columnsPerBlock: Int { hasParts ? channels.y : min(channels.y, Self.block.columns) }
   var channelBlocks: Int { (channels.x + channelsPerBlock - 1) / channelsPerBlock }
   var blocks: Int { channelBlocks * ((channels.y + columnsPerBlock - 1) / columnsPerBlock) }
   var items: Int { hasParts ? parts : min(blocks, Self.mostItems) }
   /// Tiles whose transforms lie together.
-  var tilesPerBlock: Int { hasParts ? Self.tilesOfPart : grid.tiles }
+  var tilesPerBlock: Int { hasParts ? Self.tilesOfPart : grid.tileCount }
 
-  var pitch: (x: Int, y: Int) { (WinogradGrid.pitch(channels.x), WinogradGrid.pitch(channels.y)) }
+  var pitch: (x: Int, y: Int) { (WinogradGeometry.pitch(channels.x), WinogradGeometry.pitch(channels.y)) }
   // The distances of spots; powers of two would share the same places of a cache.
   var distance: (x: Int, y: Int) { (tilesPerBlock * pitch.x, tilesPerBlock * pitch.y) }
   var sumDistance: Int { channelsPerBlock * columnsPerBlock + 32 }
   /// Where transforms of gradients are behind those of patches.
-  var gradientsOffset: Int { WinogradGrid.spots * distance.x }
-  private var transforms: Int { WinogradGrid.spots * (distance.x + distance.y) }
+  var gradientsOffset: Int { WinogradGeometry.spots * distance.x }
+  private var transforms: Int { WinogradGeometry.spots * (distance.x + distance.y) }
   var sharedCount: Int { hasParts ? 0 : transforms }
   /// Where transforms of its own are in the room of a work-item, behind the sums.
-  var transformsOffset: Int { WinogradGrid.spots * sumDistance }
+  var transformsOffset: Int { WinogradGeometry.spots * sumDistance }
   var roomSize: Int { transformsOffset + (hasParts ? transforms : 0) }
 }
 
@@ -94,7 +94,7 @@ extension PlanLowering {
     template.fillTerms(of: .float32)
     builder.append(template)
     launch(
-      builder, groups: tiling.items, detail: detail(step), flops: 2 * tiling.grid.products, bytes: bytes(step))
+      builder, groups: tiling.items, detail: detail(step), flops: 2 * tiling.grid.productCount, bytes: bytes(step))
     if tiling.hasParts { addParts(step, tiling) }
   }
 
@@ -120,7 +120,7 @@ extension PlanLowering {
     let pixels = grid.source.height * grid.source.width * grid.source.channels
     let results = grid.results.height * grid.results.width * grid.results.channels
     launch(
-      builder, groups: (grid.tiles + tilesPerItem - 1) / tilesPerItem, detail: "convolution tiles",
+      builder, groups: (grid.tileCount + tilesPerItem - 1) / tilesPerItem, detail: "convolution tiles",
       bytes: Double((grid.images * (pixels + results) + tiling.sharedCount) * lane.dtype.byteCount))
   }
 
@@ -143,7 +143,7 @@ extension PlanLowering {
     let weights = tiling.grid.source.channels * tiling.grid.results.channels
     launch(
       builder, groups: weights / (width * width), detail: "convolution weights' sum of \(tiling.parts)",
-      bytes: Double((tiling.parts * WinogradGrid.spots + 9) * weights * lane.dtype.byteCount))
+      bytes: Double((tiling.parts * WinogradGeometry.spots + 9) * weights * lane.dtype.byteCount))
   }
 
   /// What all kernels of a tiling know.

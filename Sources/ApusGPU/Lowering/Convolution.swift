@@ -115,15 +115,12 @@ extension PlanLowering {
   ) {
     let lane = dtype.lane
     var builder = KernelBuilder(family: "convolution_image", target: target, isLarge: true)
-    var template = KernelTemplate("convolution/image.cl")
+    var template = KernelTemplate("convolution/image.cl", lane, builder)
     let source = builder.pointer(dtype.storage, slot: place.slot)
     let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["target"] = "(\(target) + \(builder.number(workspaceOffset)))"
     template["offset"] = builder.number(place.offset + first * image.source.wrappedProduct)
-    template["T"] = lane.scalar
     template["laneType"] = lane.dtype.description
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["index"] = builder.index
     // A work-item has some thousand elements to copy; few images are cut into bands of rows.
     let imagesPerItem = max(1, min(8192 / image.stride, (count + 15) / 16))
     let bands = max(1, min(image.target.y, image.stride / 8192, 16 / count))

@@ -71,14 +71,10 @@ extension KernelTemplate {
 
   /// A product by tiles in shared memory.
   init(_ tile: GroupTile, _ lane: Lane, _ builder: inout KernelBuilder) {
-    self.init("matmul/tiled.cl")
+    self.init("matmul/tiled.cl", lane, builder)
     builder.begin("LOCAL_ARRAY(\(lane.scalar), left, \(tile.depth * (tile.rows + 4)));")
     builder.begin("LOCAL_ARRAY(\(lane.scalar), right, \(tile.depth * (tile.columns + 4)));")
     builder.begin("const int count = 1;")
-    self["T"] = lane.scalar
-    self["V"] = lane.vector
-    self["lane"] = lane.suffix
-    self["index"] = builder.index
     for (name, value) in [
       ("tileRows", tile.rows), ("tileColumns", tile.columns), ("itemRows", tile.itemRows),
       ("itemColumns", tile.itemColumns), ("items", tile.items), ("step", tile.depth),

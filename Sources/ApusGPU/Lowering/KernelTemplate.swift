@@ -1,3 +1,5 @@
+import ApusDevice
+
 /// The text of a file of `Kernels/`, in which `$name` stands for what the lowering puts there: a number,
 /// a type, or lines of a program.
 struct KernelTemplate {
@@ -5,6 +7,15 @@ struct KernelTemplate {
   private var values: [String: String] = [:]
 
   init(_ file: String) { self.file = file }
+
+  /// A template that knows the types of a lane's registers and of indices.
+  init(_ file: String, _ lane: Lane, _ builder: KernelBuilder) {
+    self.file = file
+    values = [
+      "T": lane.scalar, "V": lane.vector, "lane": lane.suffix, "zero": Scalar.integer(0).text(lane),
+      "index": builder.index,
+    ]
+  }
 
   /// What `$name` stands for.
   subscript(name: String) -> String? {

@@ -8,6 +8,12 @@ struct VectorTile: KernelShape {
 
   var description: String { "\(rows)x\(vectors)" }
 
+  /// The most tiles whose sums a work-item keeps between blocks of terms.
+  static let mostKept = 64
+
+  /// Vectors of numbers of a lane; registers hold half as many numbers of 8 bytes.
+  func vectors(of lane: Lane) -> Int { lane.dtype.byteCount == 8 ? max(1, vectors / 2) : vectors }
+
   /// Numbers of a right factor for which no kernel of its own is worth its while.
   static let smallFactor = 1 << 16
 
@@ -74,14 +80,12 @@ struct VectorTiling {
 
   /// The most bytes of a left factor that is converted ahead of the product.
   static let convertedBytes = 16 << 20
-  /// The most tiles whose sums a work-item keeps between blocks of terms.
-  static let stageTiles = 64
 
-  /// Tiles of the given shape. Registers hold half as many numbers of 8 bytes.
+  /// Tiles of the given shape.
   init(m: Int, n: Int, segments: Int, terms: Int, tile: VectorTile, lane: Lane, registerWidth: Int) {
     (self.m, self.n, self.segments, self.terms) = (m, n, segments, terms)
     rows = tile.rows
-    vectors = lane.dtype.byteCount == 8 ? max(1, tile.vectors / 2) : tile.vectors
+    vectors = tile.vectors(of: lane)
     width = vectors * registerWidth
     segmentsPerBlock = max(1, segments)
   }
@@ -106,7 +110,7 @@ struct VectorTiling {
     // The rows that every panel meets again stay in the second-level cache.
     let held = 1 << 20
     tilesPerItem = max(1, min(tiles, isBlocked ? 32 : 12, held / max(1, bytesPerTile)))
-    panelsPerItem = max(1, min(panels, isBlocked ? Self.stageTiles / tilesPerItem : 16))
+    panelsPerItem = max(1, min(panels, isBlocked ? VectorTile.mostKept / tilesPerItem : 16))
     let flops = 2 * rows * width * max(segments * terms, 1)
     while flops * tilesPerItem * panelsPerItem > 1_000_000 {
       let items = batch * chunks * parts
@@ -128,21 +132,16 @@ extension KernelTemplate {
     _ tiling: VectorTiling, _ lane: Lane, left: (dtype: DType, slot: Int), right: (dtype: DType, slot: Int),
     _ builder: inout KernelBuilder
   ) {
-    self.init("matmul/vector.cl")
+    self.init("matmul/vector.cl", lane, builder)
     self["A"] = builder.pointer(left.dtype.storage, slot: left.slot)
     self["B"] = builder.pointer(right.dtype.storage, slot: right.slot)
     self["leftT"] = left.dtype.storage
     self["rightT"] = right.dtype.storage
     self["leftDtype"] = left.dtype.description
     self["rightDtype"] = right.dtype.description
-    self["T"] = lane.scalar
-    self["V"] = lane.vector
-    self["lane"] = lane.suffix
-    self["zero"] = Scalar.integer(0).text(lane)
-    self["index"] = builder.index
     self["tileRows"] = String(tiling.rows)
     self["vectors"] = String(tiling.vectors)
-    self["stageTiles"] = String(VectorTiling.stageTiles)
+    self["stageTiles"] = String(VectorTile.mostKept)
     for (name, value) in [
       ("chunks", tiling.chunks), ("parts", tiling.parts), ("panels", tiling.panels), ("tiles", tiling.tiles),
       ("tilesPerItem", tiling.tilesPerItem), ("panelsPerItem", tiling.panelsPerItem), ("rows", tiling.m),
@@ -243,14 +242,10 @@ extension PlanLowering {
     let chunks = (vectors + vectorsPerItem - 1) / vectorsPerItem
 
     var builder = KernelBuilder(family: "matmul_dot", target: target, isLarge: true)
-    var template = KernelTemplate("matmul/dot.cl")
+    var template = KernelTemplate("matmul/dot.cl", lane, builder)
     template["A"] = builder.pointer(step.dtype.storage, slot: left.slot)
     template["B"] = builder.pointer(step.dtype.storage, slot: right.slot)
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
     template["dtype"] = step.dtype.description
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["index"] = builder.index
     for (name, value) in [
       ("chunks", chunks), ("vectorsPerItem", vectorsPerItem), ("vectors", vectors), ("rows", step.m),
       ("columns", step.n), ("depth", step.k), ("rowStride", left.rowStride), ("columnStride", right.columnStride),
@@ -279,13 +274,9 @@ extension PlanLowering {
     let chunks = (rows + rowsPerItem - 1) / rowsPerItem
 
     var builder = KernelBuilder(family: "matmul_pack", target: target, isLarge: true)
-    var template = KernelTemplate(isTurned ? "matmul/pack_transposed.cl" : "matmul/pack.cl")
+    var template = KernelTemplate(isTurned ? "matmul/pack_transposed.cl" : "matmul/pack.cl", lane, builder)
     let source = builder.pointer(step.dtype.storage, slot: matrix.slot)
     let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
-    template["index"] = builder.index
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
-    template["zero"] = Scalar.integer(0).text(lane)
     template["chunks"] = builder.number(chunks)
     template["panels"] = builder.number(panels)
     template["rows"] = builder.number(rows)
@@ -300,7 +291,6 @@ extension PlanLowering {
       offset = walk.offsets(at: "batch", bases: [base], &builder)[0]
     }
     if isTurned {
-      template["T"] = lane.scalar
       template["dtype"] = step.dtype.description
       template["source"] = source
       template["offset"] = offset

@@ -24,14 +24,9 @@ extension PlanLowering {
   /// The names that all pooling templates share.
   private func names(_ step: Pooling, _ builder: inout KernelBuilder) -> KernelTemplate {
     let lane = step.dtype.lane
-    var template = KernelTemplate("pooling/window.cl")
-    template["T"] = lane.scalar
-    template["V"] = lane.vector
-    template["lane"] = lane.suffix
+    var template = KernelTemplate("pooling/window.cl", lane, builder)
     template["laneType"] = lane.dtype.description
     template["dtype"] = step.dtype.description
-    template["zero"] = Scalar.integer(0).text(lane)
-    template["index"] = builder.index
     let reach = (step.output.z - 1) * step.stride.z + (step.window.z - 1) * step.dilation.z
     template["isInside"] = step.padding.z == 0 && reach < step.input.z ? "1" : "0"
     template["planes"] = builder.number(step.planes)

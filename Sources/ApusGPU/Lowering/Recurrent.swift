@@ -7,10 +7,7 @@ extension PlanLowering {
     let rows = isCPU && g.gates == 1 ? 8 : 4
     let localSize = isCPU ? 1 : g.size <= 64 ? 64 : 256
     var builder = KernelBuilder(family: "recurrent_\(step.pass.rawValue)", target: target, isLarge: true)
-    var template = KernelTemplate("recurrent/\(step.pass.rawValue).cl")
-    template["V"] = step.dtype.lane.vector
-    template["T"] = step.dtype.lane.scalar
-    template["lane"] = step.dtype.lane.suffix
+    var template = KernelTemplate("recurrent/\(step.pass.rawValue).cl", step.dtype.lane, builder)
     template["dtype"] = "\(step.dtype)"
     template["gates"] = String(g.gates)
     template["states"] = String(g.states)

@@ -20,8 +20,7 @@ extension PlanLowering {
 
   private func filled(_ file: String, _ step: Scan, chunks: Int, _ builder: inout KernelBuilder) -> KernelTemplate {
     let lane = step.dtype.lane
-    var template = KernelTemplate(file)
-    template["T"] = lane.scalar
+    var template = KernelTemplate(file, lane, builder)
     template["localSize"] = String(localSize)
     template["combine"] = step.combine == "product" ? "*" : "+"
     template["identity"] = step.combine == "product" ? "1" : "0"

@@ -23,16 +23,13 @@ extension PlanLowering {
 
   private mutating func scatter(_ step: ScatterAdd, _ kernel: String, isLarge: Bool) -> Scatter {
     var builder = KernelBuilder(family: kernel, target: target, isLarge: isLarge)
-    var template = KernelTemplate("index/\(kernel).cl")
+    var template = KernelTemplate("index/\(kernel).cl", step.dtype.lane, builder)
     (template["source"], template["firstSource"]) = bind(step.source, isConstant: true, &builder)
     (template["result"], template["firstResult"]) = bind(step.result, isConstant: false, &builder)
     let indices = Indices(step.indices, place(step.indices), plan.values[step.indices.value].dtype, &builder)
     let fault = builder.sharedPointer("int", slot: slots.fault, isConstant: false)
     template["FAULT"] = "\(fault)[0] = \(builder.number(noteFault()));"
-    template["zero"] = Scalar.integer(0).text(step.dtype.lane)
     template["type"] = step.dtype.description
-    template["lane"] = step.dtype.lane.suffix
-    template["index"] = builder.index
     for (name, value) in [("inner", step.inner), ("extent", step.extent), ("count", step.count)] {
       template[name] = builder.number(value)
     }
@@ -53,7 +50,6 @@ extension PlanLowering {
     let isConverted = lane.dtype != step.dtype
 
     var scatter = scatter(step, "scatter_owned", isLarge: true)
-    scatter.template["T"] = lane.scalar
     scatter.template["laneType"] = lane.dtype.description
     for (name, value) in [
       ("units", units), ("unitsPerItem", unitsPerItem), ("pieces", pieces), ("piece", piece),
@@ -124,7 +120,6 @@ extension PlanLowering {
     let isLarge = step.outer * step.inner * max(step.extent, step.count) >= 1 << 30
     var scatter = scatter(step, step.isSorted ? "segment_sum" : "scatter_searching", isLarge: isLarge)
     let total = step.outer * step.extent * step.inner
-    scatter.template["V"] = step.dtype.lane.vector
     scatter.template["total"] = scatter.builder.number(total)
     scatter.template["indices"] = scatter.indices.pointer
     scatter.template["firstIndex"] = scatter.indices.base

@@ -28,9 +28,8 @@ extension PlanLowering {
 
   /// The keys of two places and the comparisons of them. NaN is larger than every number.
   private func filled(_ file: String, _ step: Sort, _ builder: inout KernelBuilder) -> KernelTemplate {
-    var template = KernelTemplate(file)
+    var template = KernelTemplate(file, step.dtype.lane, builder)
     let (source, offset) = bind(step.source, isConstant: true, &builder)
-    template["T"] = step.dtype.lane.scalar
     template["localSize"] = String(localSize)
     template["columns"] = builder.number(step.columns)
     let row = "\(offset) + row * \(template["columns"]!)"
