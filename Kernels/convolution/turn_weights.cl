@@ -22,9 +22,8 @@ for ($index place = chunk * $placesPerItem; place < end; place += 1) {
         square[lane] = LOAD_$dtype(
             $source, $offset + place * $placeStride + SMALLER(first + lane, $columns - 1) * $columnStride + element, count);
       }
-      TURN(square);
       $T turned[WIDTH * WIDTH];
-      UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(square[lane], turned + lane * WIDTH);
+      TURN(square, turned);
       for (int i = 0; i < count; i += 1) {
         $V v = VLOAD(turned + i * WIDTH);
         if (held < WIDTH) v = CHOOSE_$lane(HELD(held), v, $zero);

@@ -24,9 +24,8 @@ for ($index column = chunk * $elementsPerItem; column < end; column += WIDTH) {
       tap = tap == $taps ? 0 : tap;
     }
   }
-  TURN(square);
   $T turned[WIDTH * WIDTH];
-  UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(square[lane], turned + lane * WIDTH);
+  TURN(square, turned);
   for (int i = 0; i < height; i += 1) {
     const $index output = first + i;
     const $V core = VLOAD(turned + i * WIDTH);

@@ -21,9 +21,8 @@ for ($index i = chunk * $perChunk; i < stop; i += WIDTH) {
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
       square[lane] = LOAD_$dtype($source, $from + SMALLER(j + lane, last - 1) * $sourceStride + i, height);
     }
-    TURN(square);
     $T turned[WIDTH * WIDTH];
-    UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(square[lane], turned + lane * WIDTH);
+    TURN(square, turned);
     for (int lane = 0; lane < height; lane += 1) {
       STORE_$dtype($result, $to + (i + lane) * $resultStride + j, count, VLOAD(turned + lane * WIDTH));
     }

@@ -13,15 +13,14 @@ for ($index row = chunk * $rowsPerItem; row < end; row += WIDTH) {
     const $index first = panel * $width + column;
     const $index to = ((batch * $panels + panel) * $rows + row) * $width + column;
     const int count = (int)SMALLER($columns - first, ($index)WIDTH);
-    $V turned[WIDTH];
+    $V square[WIDTH];
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
-      turned[lane] = LOAD_$dtype($source, $offset + row + SMALLER(first + lane, $columns - 1) * $columnStride, height);
+      square[lane] = LOAD_$dtype($source, $offset + row + SMALLER(first + lane, $columns - 1) * $columnStride, height);
     }
-    TURN(turned);
-    $T block[WIDTH * WIDTH];
-    UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(turned[lane], block + lane * WIDTH);
+    $T turned[WIDTH * WIDTH];
+    TURN(square, turned);
     for (int i = 0; i < height; i += 1) {
-      $V v = VLOAD(block + i * WIDTH);
+      $V v = VLOAD(turned + i * WIDTH);
       if (count < WIDTH) v = CHOOSE_$lane(HELD(count), v, $zero);
       VSTORE(v, $target + to + i * $width);
     }

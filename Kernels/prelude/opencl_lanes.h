@@ -58,7 +58,7 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
   a.s##i, b.s##i, c.s##i, d.s##i, a.s##j, b.s##j, c.s##j, d.s##j, a.s##k, b.s##k, c.s##k, d.s##k, \
   a.s##l, b.s##l, c.s##l, d.s##l
 // Turns a square of WIDTH registers: lane j of register i becomes lane i of register j. Four rounds of putting
-// the lanes of registers half the square apart beside each other.
+// the lanes of registers half the square apart beside each other. With `rows` it is stored to be read by rows.
 #ifdef SPELLED_LANES
 #define LOW_LANES_(a, b) \
   (a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
@@ -85,6 +85,10 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
         square[2 * i + 1] = HIGH_LANES(type##16, other[i], other[i + 8]);     \
       }                                                                       \
     }                                                                         \
+  }                                                                           \
+  OVERLOADED void TURN(type##16 *square, type *rows) {                        \
+    TURN(square);                                                             \
+    UNROLL for (int i = 0; i < 16; i += 1) VSTORE(square[i], rows + 16 * i);  \
   }
 DEFINE_TURN(ushort)
 DEFINE_TURN(int)
