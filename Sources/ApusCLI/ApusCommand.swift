@@ -35,7 +35,11 @@ enum ApusCommand {
       try StandardOutput.write(line: "apus \(version)")
     case "help":
       guard words.count > 1 else { return try StandardOutput.write(line: Help.overview(commands)) }
-      try StandardOutput.write(line: Help.page(find(words[1])))
+      let command = try find(words[1])
+      guard words.count == 2 else {
+        throw UsageError(command: nil, message: "help takes one command; all of \(command.name) is in its page")
+      }
+      try StandardOutput.write(line: Help.page(command))
     default:
       let command = try find(first)
       let rest = Array(words.dropFirst())

@@ -28,12 +28,12 @@ extension StepLabel {
   }
 
   init(_ planned: Plan.PlannedStep, _ plan: Plan) {
-    let bytes = Set(planned.step.values).reduce(0) { $0 + plan.values[$1].byteCount }
+    var bytes = Set(planned.step.values).reduce(0) { $0 + plan.values[$1].byteCount }
     let (detail, flops): (String, Double)
     switch planned.step {
     case .matmul(let step):
       flops = 2 * Double(step.batch.elementCount) * Double(step.m) * Double(step.n) * Double(step.k)
-      detail = "matmul \(step.batch) \(step.m)x\(step.n)x\(step.k) \(step.dtype)"
+      detail = "matmul \(step.batch.rank == 0 ? "" : "\(step.batch) ")\(step.m)x\(step.n)x\(step.k) \(step.dtype)"
     case .convolution(let step):
       let g = step.geometry
       flops = 2 * Double(g.multiplyAdds)
@@ -43,7 +43,9 @@ extension StepLabel {
     case .elementwise(let step):
       flops = 0
       let shapes = step.segments.map(\.domain.description)
-      detail = "elementwise \(shapes.joined(separator: " ")), \(step.program.instructions.count) instructions"
+      let count = step.program.instructions.count
+      let list = shapes.joined(separator: " ")
+      detail = count == 0 ? "copy \(list)" : "elementwise \(list), \(count) instructions"
     case .reduction(let step):
       flops = 0
       detail = "reduction \(step.reducers.joined(separator: " ")) of \(step.domain) over \(step.axes)"
@@ -63,6 +65,10 @@ extension StepLabel {
       let g = step.geometry
       flops = step.flops
       detail = "recurrent \(g.kind) \(step.pass.rawValue) \(g.times)x\(g.batch) of \(g.size) \(step.dtype)"
+    case .gather(let step):
+      flops = 0
+      bytes = 2 * plan.values[step.result].byteCount + plan.values[step.indices.value].byteCount
+      detail = "gather \(step.count) of \(step.extent)"
     default:
       flops = 0
       detail = "\(planned.step)".split(separator: "(").first.map(String.init) ?? ""

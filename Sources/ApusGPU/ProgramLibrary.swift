@@ -80,6 +80,8 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   private var pending: [Program] = []
   private var pendingSince: Double?
   private let storing = Lock()
+  /// Whether texts could not be kept, which is said once.
+  private var hasWarned = false
   private(set) var buildCount = 0
 
   init(driver: Driver, options: GPUOptions, store: ProgramStore?) {
@@ -220,7 +222,8 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
       let kind = driver.target.dialect.contains("cuda") ? "cu" : "cl"
       try AtomicFile.write(Array(text.utf8), to: "\(directory)/\(key.prefix(16)).\(kind)")
     } catch {
-      warn("APUS_KEEP_KERNELS: \(error)")
+      if !hasWarned { warn("APUS_KEEP_KERNELS: \(error)") }
+      hasWarned = true
     }
   }
 }

@@ -20,7 +20,9 @@ import Testing
       let chosen = try #require(line["chosen"] as? String)
       #expect(candidates.count > 1 && candidates[0]["name"] as? String == line["model"] as? String)
       let times = candidates.compactMapValue("milliseconds")
-      #expect(times.count == candidates.count && times[chosen]! <= times.values.min()! / 0.96)
+      // Another kernel is taken where it saves a twentieth.
+      let model = try #require(candidates[0]["name"] as? String)
+      #expect(times.count == candidates.count && (chosen == model || times[chosen]! < 0.951 * times[model]!))
     }
     let last = try #require(lines.last)
     #expect(last["device"] as? String == "opencl:0" && last["problems"] as? Int == 3 && last["left_out"] as? Int == 0)

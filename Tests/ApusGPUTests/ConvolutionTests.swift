@@ -114,7 +114,7 @@ import Testing
       batch, channels, columns, size: SIMD3(1, 9, 7), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1))
     let tiling = try #require(WinogradGradientTiling(g, .float32, registerWidth: 16))
     #expect(tiling.hasParts == hasParts)
-    #expect(hasParts ? tiling.grid.tiles > tiling.parts * tiling.tilesPerBlock : tiling.channelBlocks == 4)
+    #expect(hasParts ? tiling.grid.tileCount > tiling.parts * tiling.tilesPerBlock : tiling.channelBlocks == 4)
     let terms = Double(batch * g.output.wrappedProduct)
     try check(g, .weightGradient, .float32, order: .channelsLast, tolerance: 4 * terms.squareRoot() * 0x1p-24)
   }

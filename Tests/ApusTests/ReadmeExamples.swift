@@ -24,6 +24,22 @@ import Testing
     }
   }
 
+  @Test func profileOfAProduct() throws {
+    try withDevice(device) { () throws in
+      // example
+      let a = Tensor.ones([512, 512])
+      let limits = try DeviceLimits.measured(on: a.device)  // a second's work; without it shares of them are left out
+      let (_, profile) = try Profile.record(on: a.device, limits: limits) { try eval([a.matmul(a)]) }
+      try profile.write(to: "/tmp/profile.json")
+      print(profile.kernels[0].detail, profile.seconds)
+      // end
+      // Other tests use the device as well.
+      let product = profile.kernels.first { $0.detail.hasPrefix("matmul 512x512x512 ") }
+      #expect(product?.count == 1 && product?.flops == 2 * 512 * 512 * 512)
+      #expect(profile.seconds > 0 && limits.gflops > 0 && limits.gbytesPerSecond > 0)
+    }
+  }
+
   @Test func gradientsOfACubic() throws {
     try withDevice(device) { () throws in
       // example

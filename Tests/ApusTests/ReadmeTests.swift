@@ -21,7 +21,7 @@ import Testing
     }
     let examples = try text("Tests/ApusTests/ReadmeExamples.swift").components(separatedBy: "// example\n")
       .dropFirst().map { lines($0.components(separatedBy: "// end")[0]) }
-    #expect(blocks.count == 10)
+    #expect(blocks.count == 11)
     for block in blocks { #expect(examples.contains(block), "not in ReadmeExamples.swift: \(block)") }
   }
 

@@ -80,5 +80,21 @@ import Testing
     }
   }
 
+  /// What is computed of the test set at the ends of epochs is not training.
+  @Test func evaluationIsNotProfiled() throws {
+    let counts = try [nil, try Points(count: 29)].map { test in
+      var run = SmallRun()
+      let seen = Seen()
+      run.options.length = .steps(40)
+      run.options.onProfile = { seen.profiles.append($0) }
+      let cpu = try #require(Self.devices.first { $0.name == "cpu" }).reopened()
+      _ = try withDevice(cpu) {
+        try Trainer(run.model(), SGD(learningRate: 0.02), on: try Points(count: 43), testing: test, run.options).run()
+      }
+      return seen.profiles.map(\.records.count)
+    }
+    #expect(counts[0].count == 1 && counts[0] == counts[1])
+  }
+
   private final class Seen: @unchecked Sendable { var profiles: [Profile] = [] }
 }

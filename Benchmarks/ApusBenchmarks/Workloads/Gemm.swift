@@ -20,10 +20,11 @@ public struct Gemm: TypedWorkload {
   /// - Parameter name: `MxNxK`.
   public init(_ name: String, transposes: [Transpose] = Transpose.allCases) throws(ProblemError) {
     let numbers = name.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-    guard numbers.count == 3, let m = numbers[0], let n = numbers[1], let k = numbers[2],
-      isReasonable([m, n]), isReasonable([m, k]), isReasonable([k, n])
-    else {
+    guard numbers.count == 3, let m = numbers[0], let n = numbers[1], let k = numbers[2] else {
       throw ProblemError(description: "\"\(name)\" is not a matrix product MxNxK, such as 512x512x64")
+    }
+    guard isReasonable([m, n]), isReasonable([m, k]), isReasonable([k, n]) else {
+      throw ProblemError(description: "\"\(name)\": sizes are from 1 on, and no matrix may be that large")
     }
     (self.m, self.n, self.k, self.transposes) = (m, n, k, transposes)
   }

@@ -84,7 +84,10 @@ private struct Parser {
     if let value = declaration.parse(text) { return value }
     let subject = declaration.isArgument ? declaration.placeholder : "--\(declaration.name)"
     if case .words(let words) = declaration.completion {
-      throw failure("unknown \(subject) \"\(text)\"" + suggestion(for: text, in: words))
+      // Where there are more than a shell can offer, all forms are said.
+      let isAll = declaration.expectation.hasSuffix(words.joined(separator: ", "))
+      let end = isAll ? suggestion(for: text, in: words) : ": it is \(declaration.expectation)"
+      throw failure("unknown \(subject) \"\(text)\"\(end)")
     }
     throw failure("\(subject): \"\(text)\" is not \(declaration.expectation)")
   }

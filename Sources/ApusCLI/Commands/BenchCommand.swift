@@ -50,7 +50,8 @@ enum BenchCommand: Command {
     if arguments.contains(profile.declaration), workloads.count != 1 {
       throw UsageError(command: name, message: "--profile is for one workload")
     }
-    let table = arguments[json] ? nil : try BenchTable()
+    let report = try arguments[profile].map { try ProfileReport(path: $0) }
+    let table = arguments[json] ? nil : BenchTable()
     var device: ComputeDevice?
     for workload in workloads {
       if workload is TrainingStep, workloads.count > 1 {
@@ -59,8 +60,7 @@ enum BenchCommand: Command {
         let chosen = try device ?? .chosen(by: arguments[self.device])
         device = chosen
         try workload.run(on: chosen, runs: arguments[runs] ?? 7) { try write($0.json, to: table) }
-        if let path = arguments[profile], let step = workload as? TrainingStep {
-          let report = ProfileReport(path: path)
+        if let report, let step = workload as? TrainingStep {
           try report.measureLimits(of: chosen)
           report.write(try step.profile(on: chosen))
           try report.check()

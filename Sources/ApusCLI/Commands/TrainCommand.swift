@@ -20,7 +20,8 @@ enum TrainCommand: Command {
     ]
   static let discussion = """
     Options come from the command line, else from --set, else from --config, else from the model's recipe. A
-    configuration is a JSON object whose keys are the options with _ for -: {"batch_size": 64}. The one that a run
+    configuration is a JSON object whose keys are options with _ for -: {"batch_size": 64}; not those that say where the
+    run is kept and what is printed, --output, --resume, --config, --set, --profile and --json. The one that a run
     was made with is kept as config.json in its directory, beside metrics.jsonl and checkpoints/.
 
     --layers names layers with commas between; a SIZE is N or HEIGHTxWIDTH:
@@ -36,11 +37,14 @@ enum TrainCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     var run = try TrainingRun(arguments)
-    Diagnostics.write("\(run.settings.model.name) in \(run.directory.path)")
     let epochs = EpochPrinter(isEnabled: arguments[json])
-    let report = arguments[profile].map { ProfileReport(path: $0) }
+    let report: ProfileReport?
     let (result, format, device): (TrainingResult, DataFormat, ComputeDevice)
     do {
+      report = try arguments[profile].map { try ProfileReport(path: $0) }
+      if report != nil, case .steps(1...2) = run.settings.length {
+        throw UsageError(command: name, message: "--profile begins with the third step; the run has fewer")
+      }
       (result, format, device) = try run.run(report) { epochs.print($0) }
     } catch {
       run.directory.removeIfUnused()

@@ -8,18 +8,20 @@ enum TuneCommand: Command {
 
   static let workloads = Argument(
     .list("WORKLOAD"), isRequired: false,
-    help: "MxNxK, N32C64H32W32K64R3S3P1U1D1G1 or a step, as bench takes them, with commas between (default: all)")
-  static let device = Option("device", .device, help: "opencl, opencl:N or opencl:N.P/C (default: opencl)")
-  static let forget = Flag("forget", help: "drop what was measured: the choices that apus comes with hold again")
+    help: "MxNxK, N32C16H32W32K32R3S3P1U1D1G1 or a step, as bench takes them, with commas between (default: all)")
+  static let device = Option(
+    "device", .device, help: "an OpenCL device: opencl, opencl:N or opencl:N.P/C (default: opencl)")
+  static let forget = Flag("forget", help: "drop what was measured on the device: tables and the model choose again")
   static let json = Flag("json", help: "print one JSON object a line, the last being the summary")
 
   static let declarations = [workloads.declaration, device.declaration, forget.declaration, json.declaration]
 
   static let discussion = """
-    Products and convolutions can be cut into tiles in several ways. A model of their cost chooses among them, unless
-    this command has measured which is the fastest for sizes like these. Results are the same bit for bit. A kernel that
-    cannot be built or run, or gives other numbers than the rest, is left out and reported. All workloads take some
-    minutes. Choices are kept in $XDG_CACHE_HOME/apus, else ~/.cache/apus.
+    Products and convolutions can be cut into tiles in several ways. Tables that come with apus and a model of the cost
+    choose among them, unless this command has measured that another is clearly faster, by 5 % or more, for sizes like
+    these. Results are the same bit for bit. A kernel that cannot be built or run, or gives other numbers than the rest,
+    is left out and reported. All workloads take some minutes. Choices hold for the device, with its driver; each is kept
+    at once, in $XDG_CACHE_HOME/apus, else ~/.cache/apus.
     """
 
   static func run(_ arguments: Arguments) throws {
@@ -28,14 +30,20 @@ enum TuneCommand: Command {
       guard !arguments.contains(workloads.declaration) else {
         throw UsageError(command: name, message: "--forget drops all choices and takes no workloads")
       }
-      return try device.forgetTuning()
+      try device.forgetTuning()
+      return Diagnostics.write("\(device.name): what was measured is dropped")
     }
     let list = try arguments[workloads].map { try $0.map(workload) } ?? allWorkloads()
     let report = TuningReport(device: device, isJSON: arguments[json])
     try device.tune(report: report.add) {
       for workload in list {
+        let before = report.problemCount
         try workload.run(on: device, runs: 1) { _ in }
         try report.check()
+        if report.problemCount == before {
+          Diagnostics.write(
+            "\(workload.name): nothing to choose: there is one kernel, or the sizes were measured above")
+        }
       }
     }
     try report.finish()
@@ -76,9 +84,13 @@ private final class TuningReport: Sendable {
 
   @Sendable func add(_ record: TuningRecord) {
     let unfit = record.candidates.filter { $0.seconds == nil }
-    for candidate in unfit {
-      let reason = if case .failed(let text) = candidate.outcome { text } else { "it gives other numbers than most" }
-      Diagnostics.write("\(record.problem): the kernel \(candidate.name) is left out: \(reason)")
+    let reasons = unfit.map(\.reason)
+    if unfit.count == record.candidates.count, Set(reasons).count == 1 {
+      Diagnostics.write("\(record.problem): all kernels are left out: \(reasons[0])")
+    } else {
+      for (candidate, reason) in zip(unfit, reasons) {
+        Diagnostics.write("\(record.problem): the kernel \(candidate.name) is left out: \(reason)")
+      }
     }
     state.withLock { state in
       state.problems += 1
@@ -89,6 +101,8 @@ private final class TuningReport: Sendable {
       } catch { state.failure = error }
     }
   }
+
+  var problemCount: Int { state.withLock { $0.problems } }
 
   /// Throws what went wrong when a line was written.
   func check() throws {
@@ -105,8 +119,16 @@ private final class TuningReport: Sendable {
       ])
     } else {
       try StandardOutput.write(
-        line: "\(state.0) problems on \(device), another kernel than the model's for \(state.1), \(state.2) left out")
+        line: "\(state.0) problems on \(device), another kernel than before for \(state.1), "
+          + "\(state.2) kernels left out")
     }
+  }
+}
+
+extension TuningRecord.Candidate {
+  /// Why it has no time.
+  fileprivate var reason: String {
+    if case .failed(let text) = outcome { text } else { "it gives other numbers than most" }
   }
 }
 

@@ -1,10 +1,12 @@
 import Apus
+import ApusFiles
 import Synchronization
 
 /// Writes a profile to a file, and what took longest to stderr.
 final class ProfileReport: Sendable {
   static let help =
-    "write what the device ran in some steps to FILE, a trace for ui.perfetto.dev, and what took longest to stderr"
+    "write what the device ran in steps of training, at most \(TrainingOptions.profiledSteps) from the third on, to FILE, "
+    + "a trace for ui.perfetto.dev, and what took longest to stderr"
 
   private struct State {
     var limits: DeviceLimits?
@@ -15,7 +17,11 @@ final class ProfileReport: Sendable {
   private let path: String
   private let state = Mutex(State())
 
-  init(path: String) { self.path = path }
+  /// A report to `path`, which must be one that can be written.
+  init(path: String) throws {
+    self.path = path
+    _ = try AtomicFile(path: path)
+  }
 
   /// Finds out what the device is capable of.
   func measureLimits(of device: ComputeDevice) throws {
@@ -41,7 +47,7 @@ final class ProfileReport: Sendable {
   func check() throws {
     let (isWritten, failure) = state.withLock { ($0.isWritten, $0.failure) }
     if let failure { throw failure }
-    if !isWritten { Diagnostics.write("\(path): no profile: it begins behind the second step") }
+    if !isWritten { Diagnostics.write("\(path): no profile: the run ended before its third step") }
   }
 
   private func summary(_ profile: Profile) -> String {
@@ -59,7 +65,7 @@ final class ProfileReport: Sendable {
     }
     let count = profile.records.count
     return """
-      profile of \(profile.device): \(count) steps in \((total * 1e3).text(places: 1)) ms\(limits ?? ""), in \(path)
+      profile of \(profile.device): \(count) runs of kernels in \((total * 1e3).text(places: 1)) ms\(limits ?? ""), in \(path)
       \(table.text)
       """
   }

@@ -101,6 +101,7 @@ struct TrainingRun {
       settings.device = device.name
       try directory.write(settings)
     }
+    Diagnostics.write("\(settings.model.name) in \(directory.path)")
     let (result, format) = try withDevice(device) {
       let weights = try pretrainedWeights()
       let task = try LearningTask(settings, tokenizer: tokenizer(of: weights))

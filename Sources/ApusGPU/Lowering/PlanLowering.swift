@@ -68,7 +68,7 @@ struct PlanLowering {
       throw .unsupported(device: device, feature: "float64")
     }
     for planned in plan.steps {
-      operation = planned.names.joined(separator: "+")
+      operation = planned.names.joined(separator: ", ")
       switch planned.step {
       case .elementwise(let step): lower(step)
       case .reduction(let step): lower(step)

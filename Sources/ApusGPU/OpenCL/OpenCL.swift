@@ -27,7 +27,7 @@ public enum OpenCL {
       self.index = index
       guard words.count == 2 else { return }
       let numbers = words[1].split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-      guard numbers.count == 2, let number = numbers[0], let count = numbers[1], number >= 0, number < count else {
+      guard numbers.count == 2, let number = numbers[0], let count = numbers[1], number >= 0, count > 0 else {
         return nil
       }
       (partNumber, partCount) = (number, count)

@@ -59,7 +59,8 @@ struct OpenCLEntry: @unchecked Sendable {
     guard !entries.isEmpty else {
       throw .unavailable(
         device: "opencl",
-        reason: "the OpenCL loader finds no platform with a device (OCL_ICD_VENDORS, /etc/OpenCL/vendors); "
+        reason: "the OpenCL loader finds no platform with a device (OCL_ICD_VENDORS, /etc/OpenCL/vendors; PoCL's also "
+          + "needs a cache directory that can be written, XDG_CACHE_HOME or POCL_CACHE_DIR); "
           + "install one, for example: apt install pocl-opencl-icd")
     }
     return entries

@@ -27,9 +27,11 @@ extension GPUDevice {
         tuner.add(try Measurement(self, plan).record(decision, label))
       } catch {
         // Copies of what the step reads and writes need not fit where the plan does.
-        let candidates = decision.candidates.map {
-          TuningRecord.Candidate(name: $0, outcome: .failed(error.description))
+        var reason = error.description
+        if case .outOfMemory(_, let requested, let used, let available) = error {
+          reason = "too large: \(requested.byteText) asked for, \(used.byteText) in use, \(available.byteText) in all"
         }
+        let candidates = decision.candidates.map { TuningRecord.Candidate(name: $0, outcome: .failed(reason)) }
         tuner.add(TuningRecord(problem: decision.problem, label: label, candidates: candidates, chosen: nil))
       }
     }
@@ -65,9 +67,10 @@ private struct Measurement<Driver: GPUDriver> {
 
   /// How long a candidate runs between two looks at the clock, and how often that is done.
   private let sample = 0.004
-  private let rounds = 14
+  private let rounds = 8
+  private let comparisons = 16
   /// What another kernel must save to be taken: less is within the noise.
-  private let leastGain = 0.03
+  private let leastGain = 0.05
 
   private let device: GPUDevice<Driver>
   private let plan: Plan
@@ -94,19 +97,20 @@ private struct Measurement<Driver: GPUDriver> {
       do throws(DeviceError) {
         candidates.append(try ready(name, choice.problem))
       } catch {
+        // The memory is not the kernel's fault.
+        if case .outOfMemory = error { throw error }
         outcomes[name] = .failed(error.description)
       }
     }
     let right = agreement(candidates.map(\.digest))
     for candidate in candidates where candidate.digest != right { outcomes[candidate.name] = .wrong }
     candidates.removeAll { $0.digest != right }
-    for (name, time) in try times(candidates) { outcomes[name] = .seconds(time) }
-
-    let list = choice.candidates.map { TuningRecord.Candidate(name: $0, outcome: outcomes[$0]!) }
-    let timed = list.filter { $0.seconds != nil }
-    let fastest = timed.min { $0.seconds! < $1.seconds! }
-    let chosen = timed.first { $0.seconds! * (1 - leastGain) <= fastest!.seconds! }
-    return TuningRecord(problem: choice.problem, label: label, candidates: list, chosen: chosen?.name)
+    let (times, fastest) = try times(candidates)
+    for (candidate, time) in zip(candidates, times) { outcomes[candidate.name] = .seconds(time) }
+    return TuningRecord(
+      problem: choice.problem, label: label,
+      candidates: choice.candidates.map { TuningRecord.Candidate(name: $0, outcome: outcomes[$0]!) },
+      chosen: fastest.map { candidates[$0].name })
   }
 
   /// A candidate that ran once.
@@ -132,21 +136,52 @@ private struct Measurement<Driver: GPUDriver> {
     return digests.first { counts[$0] == most }
   }
 
-  /// The least time of each in some rounds, in which they take turns; those that are far behind after three drop out.
-  private func times(_ candidates: [Candidate]) throws(DeviceError) -> [(String, Double)] {
-    guard !candidates.isEmpty else { return [] }
-    var best = [Double](repeating: .infinity, count: candidates.count)
-    var repeats = [Int](repeating: 1, count: candidates.count)
+  /// The times of candidates, and which of them to take: the first one, unless another is clearly faster.
+  ///
+  /// Machines change their speed from one moment to the next. So each is compared with the first one at the same time,
+  /// and the shares of its time count; those that are far behind after some rounds drop out.
+  private func times(_ candidates: [Candidate]) throws(DeviceError) -> (seconds: [Double], fastest: Int?) {
+    guard !candidates.isEmpty else { return ([], nil) }
+    var repeats: [Int] = []
+    for candidate in candidates {
+      repeats.append(max(1, min(1000, Int(sample / max(try time(candidate, repeats: 1), 1e-9)))))
+    }
+    var least = Double.infinity
+    var shares = [[Double]](repeating: [], count: candidates.count)
     for round in 0..<rounds {
-      let bound = round < 4 ? .infinity : 1.25 * best.min()!
-      for (index, candidate) in candidates.enumerated() where best[index] <= bound {
-        let time = try time(candidate, repeats: repeats[index])
-        // The first round only tells how often to run.
-        if round == 0 { repeats[index] = max(1, min(1000, Int(sample / max(time, 1e-9)))) }
-        if round > 0 { best[index] = min(best[index], time) }
+      let bound = round < 3 ? .infinity : 1.25 * shares.map(\.median).min()!
+      let first = try time(candidates[0], repeats: repeats[0])
+      least = min(least, first)
+      shares[0].append(1)
+      for index in candidates.indices.dropFirst() where round < 3 || shares[index].median <= bound {
+        shares[index].append(try time(candidates[index], repeats: repeats[index]) / first)
       }
     }
-    return zip(candidates.map(\.name), best).map { ($0, $1) }
+    var results = shares.map(\.median)
+    var fastest = 0
+    for index in results.indices.sorted(by: { results[$0] < results[$1] }).prefix(3) where results[index] < 1 {
+      let share = try compare((candidates[index], repeats[index]), to: (candidates[0], repeats[0]))
+      results[index] = share.median
+      if share.median <= 1 - leastGain, share.count(where: { $0 < 1 }) * 4 >= 3 * share.count {
+        fastest = index
+        break
+      }
+    }
+    return (results.map { $0 * least }, fastest)
+  }
+
+  /// The shares of another's time that a candidate takes, each of two runs between two of the other; few where it is
+  /// plain that it does not save enough.
+  private func compare(
+    _ one: (candidate: Candidate, repeats: Int), to other: (candidate: Candidate, repeats: Int)
+  ) throws(DeviceError) -> [Double] {
+    var shares: [Double] = []
+    for _ in 0..<comparisons where shares.count < 5 || shares.median < 1 - leastGain / 2 {
+      let before = try time(other.candidate, repeats: other.repeats)
+      let time = try time(one.candidate, repeats: one.repeats) + time(one.candidate, repeats: one.repeats)
+      shares.append(time / (before + (try self.time(other.candidate, repeats: other.repeats))))
+    }
+    return shares
   }
 
   /// Seconds of one of `repeats` runs.
@@ -159,6 +194,11 @@ private struct Measurement<Driver: GPUDriver> {
     try device.synchronize()
     return (ContinuousClock.seconds - began) / Double(repeats)
   }
+}
+
+extension [Double] {
+  /// The middle one of them.
+  fileprivate var median: Double { sorted()[count / 2] }
 }
 
 extension GPUDevice {

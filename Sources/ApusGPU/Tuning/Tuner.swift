@@ -38,17 +38,14 @@ final class Tuner: @unchecked Sendable {
     seen = []
   }
 
-  /// Ends the measurement and keeps what it found.
+  /// Ends the measurement.
   func finish() {
     lock.lock()
     defer { lock.unlock() }
     report = nil
-    guard !seen.isEmpty else { return }
-    if store == nil { warn("the choices hold for this process alone: there is no directory to keep them in") }
-    // Another process may have measured other problems meanwhile.
-    var all = TuningTable.stored(in: store, fingerprint: fingerprint, target: target)
-    for problem in seen { all[problem] = measured[problem] }
-    all.write(to: store, fingerprint: fingerprint, target: target)
+    if store == nil, !seen.isEmpty {
+      warn("the choices hold for this process alone: there is no directory to keep them in")
+    }
   }
 
   func forget() {
@@ -65,9 +62,14 @@ final class Tuner: @unchecked Sendable {
     return report != nil && seen.insert(problem).inserted
   }
 
+  /// Takes a choice and keeps it at once: a measurement of many problems may be interrupted.
   func add(_ record: TuningRecord) {
     lock.lock()
     measured[record.problem] = record.chosen
+    // Another process may have measured other problems meanwhile.
+    var all = TuningTable.stored(in: store, fingerprint: fingerprint, target: target)
+    all[record.problem] = record.chosen
+    all.write(to: store, fingerprint: fingerprint, target: target)
     let report = report
     lock.unlock()
     report?(record)

@@ -32,7 +32,8 @@ public struct DeviceLimits: Hashable, Sendable {
       })
   }
 
-  /// 10⁹ of the best of some runs a second, at the first size that takes long enough.
+  /// 10⁹ of the best of some runs a second, at the first size that takes long enough. They take a while together:
+  /// machines change their speed from one moment to the next.
   private static func rate(
     on device: ComputeDevice, sizes: [Int], work: (Double) -> Double, _ make: (Int) -> () -> Tensor
   ) throws -> Double {
@@ -41,7 +42,10 @@ public struct DeviceLimits: Hashable, Sendable {
       var best = Double.infinity
       try withDevice(device) {
         let body = make(size)
-        for _ in 0..<6 {
+        let began = ContinuousClock.seconds
+        var runs = 0
+        while runs < 6 || ContinuousClock.seconds - began < 0.3 {
+          runs += 1
           let start = ContinuousClock.seconds
           try eval([body()])
           try device.synchronize()

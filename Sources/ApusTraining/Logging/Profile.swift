@@ -7,7 +7,8 @@ import ApusTensor
 /// shape and its time.
 ///
 /// ```
-/// let (_, profile) = try Profile.record(on: .current) { for _ in 0..<3 { try train() } }
+/// let limits = try DeviceLimits.measured(on: .current)
+/// let (_, profile) = try Profile.record(on: .current, limits: limits) { for _ in 0..<3 { try train() } }
 /// try profile.write(to: "profile.json")
 /// ```
 /// The file is a trace in Chrome's format, for https://ui.perfetto.dev or chrome://tracing.

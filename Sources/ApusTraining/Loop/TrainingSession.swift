@@ -12,7 +12,8 @@ struct TrainingSession {
   private var epochOrder: (number: Int, batches: MinibatchOrder.Epoch)?
   private let baseRate: Double
   private var hasCheckedParameters = false
-  private var isProfiling = false
+  /// What was noted for a profile that has begun and not ended.
+  private var profiled: [StepRecord]?
 
   /// When the time counted in `state.seconds` was last brought up to date.
   private var clock: Double
@@ -51,8 +52,8 @@ struct TrainingSession {
       return try advance(to: end)
     } catch {
       // The device is others' too, and notes nothing for nobody.
-      if isProfiling { _ = try? trainer.device.finishProfile() }
-      isProfiling = false
+      if profiled != nil { _ = try? trainer.device.finishProfile() }
+      profiled = nil
       throw error
     }
   }
@@ -89,16 +90,25 @@ struct TrainingSession {
     guard trainer.options.onProfile != nil else { return }
     let step = trainer.state.step - firstStep
     if step == 2 {
-      try reportingTraining { try trainer.device.startProfile() }
-      isProfiling = true
+      profiled = []
+      try startProfile()
     }
     if step == 2 + TrainingOptions.profiledSteps { try endProfile() }
   }
 
+  /// Notes what runs from now on, if there is a profile that has begun and not ended.
+  private func startProfile() throws(TrainingError) {
+    if profiled != nil { try reportingTraining { try trainer.device.startProfile() } }
+  }
+
+  private mutating func pauseProfile() throws(TrainingError) {
+    if profiled != nil { profiled! += try reportingTraining { try trainer.device.finishProfile() } }
+  }
+
   private mutating func endProfile() throws(TrainingError) {
-    guard isProfiling else { return }
-    isProfiling = false
-    let records = try reportingTraining { try trainer.device.finishProfile() }
+    try pauseProfile()
+    guard let records = profiled else { return }
+    profiled = nil
     trainer.options.onProfile?(Profile(of: trainer.device, records))
   }
 
@@ -197,6 +207,8 @@ struct TrainingSession {
 
   private mutating func finishEpoch() throws(TrainingError) {
     try drain()
+    // A profile is of training alone.
+    try pauseProfile()
     trainer.state.trainLoss = trainer.state.epochLoss.mean
     trainer.state.epochLoss = RunningMean()
     if let test = trainer.test {
@@ -205,6 +217,7 @@ struct TrainingSession {
       trainer.state.testLoss = measured.loss
       trainer.state.testAccuracy = measured.accuracy
     }
+    try startProfile()
     informSchedule()
     countTime()
     let state = trainer.state
