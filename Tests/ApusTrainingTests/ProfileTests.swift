@@ -82,14 +82,17 @@ import Testing
 
   /// What is computed of the test set at the ends of epochs is not training.
   @Test func evaluationIsNotProfiled() throws {
-    let counts = try [nil, try Points(count: 29)].map { test in
+    let counts = try [false, true].map { isTested in
       var run = SmallRun()
       let seen = Seen()
       run.options.length = .steps(40)
       run.options.onProfile = { seen.profiles.append($0) }
       let cpu = try #require(Self.devices.first { $0.name == "cpu" }).reopened()
       _ = try withDevice(cpu) {
-        try Trainer(run.model(), SGD(learningRate: 0.02), on: try Points(count: 43), testing: test, run.options).run()
+        let test = isTested ? try Points(count: 29) : nil
+        return try Trainer(
+          run.model(), SGD(learningRate: 0.02), on: try Points(count: 43), testing: test, run.options
+        ).run()
       }
       return seen.profiles.map(\.records.count)
     }
