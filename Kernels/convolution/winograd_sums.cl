@@ -24,9 +24,8 @@ for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
     for (int element = 0; element < 9 * WIDTH; element += WIDTH) {
       $V square[WIDTH];
       UNROLL for (int lane = 0; lane < WIDTH; lane += 1) square[lane] = VLOAD(lines + (element + lane) * WIDTH);
-      TURN(square);
       $T turned[WIDTH * WIDTH];
-      UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(square[lane], turned + lane * WIDTH);
+      TURN(square, turned);
       for (int lane = 0; lane < WIDTH; lane += 1) {
         const $index output = first + lane;
         const $index column = 9 * channel + element;

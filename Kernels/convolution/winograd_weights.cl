@@ -14,8 +14,7 @@ for ($index column = 0; column < $panelWidth; column += WIDTH) {
         const $index result = SMALLER(panel * $panelWidth + column + lane, $columns - 1);
         square[lane] = VLOAD($source + result * $columnStride + place * $termStride + element);
       }
-      TURN(square);
-      UNROLL for (int lane = 0; lane < WIDTH; lane += 1) VSTORE(square[lane], lines + (element + lane) * WIDTH);
+      TURN(square, lines + element * WIDTH);
     }
     for ($index term = 0; term < held; term += 1) {
       $V taps[9];

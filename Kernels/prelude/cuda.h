@@ -5,7 +5,6 @@
 #define INLINE static __device__ __forceinline__
 #define WIDE(name) name
 #define LOCAL_ARRAY(type, name, count) __shared__ type name[count]
-#define LOCAL_PTR(type) type *
 #define CONSTANT_TABLE static __device__ const
 #define BARRIER() __syncthreads()
 #define GLOBAL_BARRIER() __syncthreads()

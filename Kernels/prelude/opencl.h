@@ -10,7 +10,6 @@
 #define INLINE static inline
 #define WIDE(name) name
 #define LOCAL_ARRAY(type, name, count) __local type name[count]
-#define LOCAL_PTR(type) __local type *
 #define CONSTANT_TABLE __constant
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 // What items of a group wrote to global memory is there for the others behind it.

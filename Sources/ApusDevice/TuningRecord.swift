@@ -33,7 +33,7 @@ public struct TuningRecord: Hashable, Sendable {
   public var problem: String
   /// The step that was measured; its operations are counted.
   public var label: StepLabel
-  /// All kernels, that of the cost model first.
+  /// All kernels, the one that is taken without a measurement first.
   public var candidates: [Candidate]
   /// Which of them is taken from now on; `nil` where none works.
   public var chosen: String?

@@ -145,7 +145,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   /// the end of the process or, in one that runs for long, happens beside its work.
   func storeUsed() {
     lock.lock()
-    let isDue = pendingSince.map { ContinuousClock.seconds - $0 > Self.patience } ?? false
+    let isDue = !pending.isEmpty && pendingSince.map { ContinuousClock.seconds - $0 > Self.patience } ?? false
     if isDue { pendingSince = ContinuousClock.seconds }
     lock.unlock()
     guard isDue else { return }

@@ -62,6 +62,11 @@ import Testing
 
   /// Runs sum of squares, max, argmin and any at once, with an epilogue that doubles the first.
   @Test(arguments: cases) func severalAtOnce(_ item: Case) throws {
+    for (kernelClass, device) in Harness.devices { try check(item, on: device, "\(kernelClass)") }
+  }
+
+  /// The same on one device.
+  func check(_ item: Case, on device: any Device, _ name: String = "") throws {
     let shape = Shape(item.shape)
     var numbers = Numbers(seed: UInt64(shape.elementCount))
     let x = numbers.array(shape.elementCount)
@@ -75,34 +80,32 @@ import Testing
     var stored = x
     for (place, offset) in layout.positions.enumerated() { stored[offset] = x[place] }
     let groups = groups(item.shape, item.axes)
-    for (kernelClass, device) in Harness.devices {
-      var builder = PlanBuilder()
-      let input = builder.input(stored, .float32)
-      let count = kept.elementCount
-      let results = [DType.float32, .float32, .int64, .bool].map { dtype in
-        Operand(value: builder.output(count, dtype), layout: Layout(contiguous: kept))
+    var builder = PlanBuilder()
+    let input = builder.input(stored, .float32)
+    let count = kept.elementCount
+    let results = [DType.float32, .float32, .int64, .bool].map { dtype in
+      Operand(value: builder.output(count, dtype), layout: Layout(contiguous: kept))
+    }
+    builder.step(
+      .reduction(
+        Reduction(
+          domain: shape, axes: item.axes, prologue: Self.prologue,
+          arguments: [.tensor(Operand(value: input, layout: layout))],
+          reducers: ["sum", "max", "argmin", "any"],
+          epilogue: Epilogue(
+            program: Self.epilogue,
+            binding: Binding(domain: kept, arguments: (0..<4).map(Argument.core), results: results)))))
+    let outputs = try builder.results(on: device)
+    for (index, group) in groups.enumerated() {
+      let values = group.map { x[$0] }
+      let sum = values.reduce(0) { $0 + $1 * $1 }
+      let tolerance = 8 * Double(values.count).squareRoot() * 0x1p-24
+      #expect(abs(outputs[0][index] - 2 * sum) <= tolerance * sum, "\(name) \(index)")
+      #expect(outputs[1][index] == values.max() ?? -.infinity, "\(name) \(index)")
+      if let least = values.min() {
+        #expect(outputs[2][index] == Double(values.firstIndex(of: least)!), "\(name) \(index)")
       }
-      builder.step(
-        .reduction(
-          Reduction(
-            domain: shape, axes: item.axes, prologue: Self.prologue,
-            arguments: [.tensor(Operand(value: input, layout: layout))],
-            reducers: ["sum", "max", "argmin", "any"],
-            epilogue: Epilogue(
-              program: Self.epilogue,
-              binding: Binding(domain: kept, arguments: (0..<4).map(Argument.core), results: results)))))
-      let outputs = try builder.results(on: device)
-      for (index, group) in groups.enumerated() {
-        let values = group.map { x[$0] }
-        let sum = values.reduce(0) { $0 + $1 * $1 }
-        let tolerance = 8 * Double(values.count).squareRoot() * 0x1p-24
-        #expect(abs(outputs[0][index] - 2 * sum) <= tolerance * sum, "\(kernelClass) \(index)")
-        #expect(outputs[1][index] == values.max() ?? -.infinity, "\(kernelClass) \(index)")
-        if let least = values.min() {
-          #expect(outputs[2][index] == Double(values.firstIndex(of: least)!), "\(kernelClass) \(index)")
-        }
-        #expect(outputs[3][index] == (values.contains { $0 > 1.875 } ? 1 : 0), "\(kernelClass) \(index)")
-      }
+      #expect(outputs[3][index] == (values.contains { $0 > 1.875 } ? 1 : 0), "\(name) \(index)")
     }
   }
 

@@ -6,53 +6,6 @@ import Testing
 
 @testable import ApusGPU
 
-/// A driver that builds other texts than it is given.
-private final class AlteringDriver: GPUDriver {
-  typealias Memory = OpenCLDriver.Memory
-  typealias Module = OpenCLDriver.Module
-  typealias Recording = OpenCLDriver.Recording
-  typealias Transfer = OpenCLDriver.Transfer
-
-  private let base: OpenCLDriver
-  private let alter: @Sendable (String) -> String
-  let target: KernelTarget
-
-  init(
-    _ base: OpenCLDriver, registerCount: Int? = nil, alter: @escaping @Sendable (String) -> String = { $0 }
-  ) {
-    (self.base, self.alter) = (base, alter)
-    var target = base.target
-    if let registerCount { target.registerCount = registerCount }
-    self.target = target
-  }
-
-  var info: DeviceInfo { base.info }
-  var fingerprint: [String] { base.fingerprint }
-  func allocate(byteCount: Int) throws(DeviceError) -> Memory { try base.allocate(byteCount: byteCount) }
-  func free(_ memory: Memory) { base.free(memory) }
-  func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError) {
-    try base.copyIn(source, to: memory)
-  }
-  func copyOut(_ memory: Memory, to target: UnsafeMutableRawBufferPointer) throws(DeviceError) -> Transfer {
-    try base.copyOut(memory, to: target)
-  }
-  func wait(_ transfer: Transfer) throws(DeviceError) { try base.wait(transfer) }
-  func compile(_ text: String, name: String) throws(DeviceError) -> Module {
-    try base.compile(alter(text), name: name)
-  }
-  func load(_ binary: [UInt8]) -> Module? { base.load(binary) }
-  func binary(of module: Module) -> [UInt8]? { base.binary(of: module) }
-  func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording {
-    try base.record(launches, loops: loops)
-  }
-  func replay(_ recording: Recording, memories: [Memory]) throws(DeviceError) {
-    try base.replay(recording, memories: memories)
-  }
-  func synchronize() throws(DeviceError) { try base.synchronize() }
-  func startProfile() throws(DeviceError) { try base.startProfile() }
-  func finishProfile() throws(DeviceError) -> [StepRecord] { try base.finishProfile() }
-}
-
 extension Device {
   /// What is measured while a plan is prepared.
   fileprivate func records(of plan: Plan) throws -> [TuningRecord] {
@@ -109,9 +62,9 @@ extension Device {
   private func open(
     _ options: GPUOptions, registerCount: Int? = nil, alter: @escaping @Sendable (String) -> String = { $0 }
   ) throws -> GPUDevice<AlteringDriver> {
-    let base = try OpenCLDriver(OpenCLEntry.all()[0], options: options)
-    return try GPUDevice(
-      driver: AlteringDriver(base, registerCount: registerCount, alter: alter), options: options)
+    let driver = try AlteringDriver(
+      options, adapt: { $0.registerCount = registerCount ?? $0.registerCount }, alter: alter)
+    return try GPUDevice(driver: driver, options: options)
   }
 
   /// Also the shapes of processors with fewer registers. Most sums of 500 terms differ in another order.
@@ -154,6 +107,43 @@ extension Device {
     #expect(try open().tuner.choices[record.problem] == nil)
     // Nothing is measured that nobody asks for.
     #expect(throws: DeviceError.self) { try device.prepare(plan) }
+  }
+
+  /// A kernel that takes many times as long as the others is not taken, whether it is the usual one or not.
+  @Test(arguments: [true, false]) func slowKernelsAreNotTaken(isUsualSlow: Bool) throws {
+    let device = try open(options(.cpu), registerCount: 32) { text in
+      guard text.contains("sums[8][2]") == isUsualSlow else { return text }
+      return text.replacing(
+        "{ if (at >= 0) matmul_vector_", with: "{ for (int i = 0; i < 50; i += 1) if (at >= 0) matmul_vector_")
+    }
+    let record = try #require(try device.records(of: product(m: 64, n: 70, k: 64).plan).first)
+    #expect(record.candidates[0].name == "8x2" && record.candidates.allSatisfy { $0.seconds != nil }, "\(record)")
+    let chosen = try #require(record.chosen)
+    #expect((chosen == "8x2") == !isUsualSlow, "\(record)")
+    let times = Dictionary(uniqueKeysWithValues: record.candidates.map { ($0.name, $0.seconds!) })
+    #expect(chosen == "8x2" || times[chosen]! < times["8x2"]! / 4, "\(record)")
+    #expect(device.tuner.choices[record.problem] == chosen)
+  }
+
+  @Test func aTwentiethIsClear() {
+    #expect(isClearlyLess([0.9, 0.94, 0.95, 0.95, 1.2]))
+    #expect(!isClearlyLess([0.9, 0.94, 0.96, 0.96, 1.2]))
+    // Many shares say otherwise.
+    #expect(!isClearlyLess([0.5, 0.5, 0.5, 1.1, 1.2]))
+    #expect(!isClearlyLess([1]) && !isClearlyLess([0.96]))
+  }
+
+  /// What could not be measured does not take an earlier choice away.
+  @Test func failuresLeaveChoices() throws {
+    let device = try open(options(.cpu), registerCount: 32)
+    let plan = product(m: 4, n: 70, k: 36).plan
+    let record = try #require(try device.records(of: plan).first)
+    let failed = TuningRecord(
+      problem: record.problem, label: record.label,
+      candidates: record.candidates.map { TuningRecord.Candidate(name: $0.name, outcome: .failed("too large")) },
+      chosen: nil)
+    device.tuner.add(failed)
+    #expect(device.tuner.choices[record.problem] == record.chosen && record.chosen != nil)
   }
 
   /// Where no kernel works the record says so, and the plan's own error is what is thrown.

@@ -25,7 +25,8 @@ enum BenchCommand: Command {
   static let precision = Option(
     "precision", .choice("P", of: ["float32", "mixed"]), help: "with step: how losses are computed (default: float32)")
   static let device = Option("device", .device, help: "auto, cpu, opencl, opencl:N or opencl:N.P/C (default: auto)")
-  static let profile = Option("profile", .file, help: "with step and one workload: " + ProfileReport.help)
+  static let profile = Option(
+    "profile", .file, help: "with step and one workload: " + ProfileReport.help("three steps behind three others"))
   static let runs = Option("runs", .count(upTo: 1_000_000), help: "how many runs the median is of (default: 7)")
   static let json = Flag("json", help: "print one JSON object a line")
 

@@ -10,7 +10,8 @@ enum TrainCommand: Command {
   static let configuration = Option("config", .file, help: "read options from a JSON file, see above")
   static let set = Option(
     "set", .text("KEY=VALUE"), repeats: true, help: "set an option by its key; outdoes --config")
-  static let profile = Option("profile", .file, help: ProfileReport.help)
+  static let profile = Option(
+    "profile", .file, help: ProfileReport.help("at most \(TrainingOptions.profiledSteps) steps from the third on"))
   static let json = Flag("json", help: "print one JSON object for each epoch and one for the run")
   static let declarations =
     RunOptions.declarations

@@ -19,8 +19,8 @@ enum TuneCommand: Command {
   static let discussion = """
     Products and convolutions can be cut into tiles in several ways. Tables that come with apus and a model of the cost
     choose among them, unless this command has measured that another is clearly faster, by 5 % or more, for sizes like
-    these. Results are the same bit for bit. A kernel that cannot be built or run, or gives other numbers than the rest,
-    is left out and reported. All workloads take some minutes. Choices hold for the device, with its driver; each is kept
+    these. Results are the same bit for bit (on GPUs but for the signs of zeros). A kernel that cannot be built or run,
+    or gives other numbers than the rest, is left out and reported. All workloads take some minutes. Choices hold for the device, with its driver; each is kept
     at once, in $XDG_CACHE_HOME/apus, else ~/.cache/apus.
     """
 
@@ -95,7 +95,7 @@ private final class TuningReport: Sendable {
     state.withLock { state in
       state.problems += 1
       state.left += unfit.count
-      if record.chosen != record.candidates[0].name { state.changed += 1 }
+      if let chosen = record.chosen, chosen != record.candidates[0].name { state.changed += 1 }
       do {
         if isJSON { try StandardOutput.write(record.json) } else { try StandardOutput.write(line: record.text) }
       } catch { state.failure = error }
@@ -119,7 +119,7 @@ private final class TuningReport: Sendable {
       ])
     } else {
       try StandardOutput.write(
-        line: "\(state.0) problems on \(device), another kernel than before for \(state.1), "
+        line: "\(state.0) problems on \(device), another kernel than without measuring for \(state.1), "
           + "\(state.2) kernels left out")
     }
   }
@@ -149,7 +149,7 @@ extension TuningRecord {
 
   fileprivate var json: JSON {
     .object([
-      "problem": .string(problem), "step": .string(label.detail), "model": .string(candidates[0].name),
+      "problem": .string(problem), "step": .string(label.detail), "default": .string(candidates[0].name),
       "chosen": chosen.map { .string($0) } ?? .null,
       "candidates": .array(
         candidates.map { candidate in

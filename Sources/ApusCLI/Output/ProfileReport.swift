@@ -4,9 +4,10 @@ import Synchronization
 
 /// Writes a profile to a file, and what took longest to stderr.
 final class ProfileReport: Sendable {
-  static let help =
-    "write what the device ran in steps of training, at most \(TrainingOptions.profiledSteps) from the third on, to FILE, "
-    + "a trace for ui.perfetto.dev, and what took longest to stderr"
+  /// The help of an option; `steps` says of which steps of training.
+  static func help(_ steps: String) -> String {
+    "write what the device ran in \(steps) to FILE, a trace for ui.perfetto.dev, and what took longest to stderr"
+  }
 
   private struct State {
     var limits: DeviceLimits?
@@ -20,7 +21,7 @@ final class ProfileReport: Sendable {
   /// A report to `path`, which must be one that can be written.
   init(path: String) throws {
     self.path = path
-    _ = try AtomicFile(path: path)
+    _ = try reportingFiles { () throws(FileError) in try AtomicFile(path: path) }
   }
 
   /// Finds out what the device is capable of.

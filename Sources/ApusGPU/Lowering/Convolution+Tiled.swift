@@ -32,10 +32,11 @@ extension PlanLowering {
     let partSize = (depth + parts - 1) / parts
     let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
     let yCount = g.batch * g.outputChannels * g.output.wrappedProduct
+    let wCount = g.outputChannels * (g.inputChannels / g.groups) * g.kernel.wrappedProduct
     let offset = max(place(value: step.left).offset, place(value: step.right).offset, maximumOffset(of: step.epilogue))
 
     var builder = KernelBuilder(
-      family: "convolution_tiled", target: target, isLarge: max(xCount, yCount) + offset >= 1 << 30)
+      family: "convolution_tiled", target: target, isLarge: max(xCount, yCount, parts * wCount) + offset >= 1 << 30)
     var template = KernelTemplate(tile, lane, &builder)
     template["rows"] = String(rows)
     template["columns"] = String(columns)

@@ -172,7 +172,7 @@ extension PlanLowering {
       GLOBAL \(lane.scalar) *patches = \(pointer) + firstTile * \(template["pitch"]!);
       """)
     builder.append(template)
-    let pixels = tiling.grid.images * tiling.grid.source.height * tiling.grid.source.width * tiling.grid.source.channels
+    let pixels = tiling.grid.images * tiling.grid.source.image
     launch(
       builder, groups: (tiling.patchedTiles + tilesPerItem - 1) / tilesPerItem, detail: "convolution patches",
       bytes: Double((pixels + tiling.sharedCount) * lane.dtype.byteCount))

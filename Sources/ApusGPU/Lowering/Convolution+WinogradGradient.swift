@@ -117,11 +117,10 @@ extension PlanLowering {
         step, tiling, patches: "\(pointer) + firstTile * \(template["pitch"]!)",
         gradients: "\(pointer) + \(template["gradientsOffset"]!) + firstTile * \(template["gradientPitch"]!)",
         &template, &builder))
-    let pixels = grid.source.height * grid.source.width * grid.source.channels
-    let results = grid.results.height * grid.results.width * grid.results.channels
     launch(
       builder, groups: (grid.tileCount + tilesPerItem - 1) / tilesPerItem, detail: "convolution tiles",
-      bytes: Double((grid.images * (pixels + results) + tiling.sharedCount) * lane.dtype.byteCount))
+      bytes: Double(
+        (grid.images * (grid.source.image + grid.results.image) + tiling.sharedCount) * lane.dtype.byteCount))
   }
 
   /// Adds up the parts: a work-item those of a square of channels.

@@ -128,7 +128,7 @@ struct PlanLowering {
 
   // MARK: - Launches
 
-  /// Reserves workspace from `byteOffset` on; it is only valid within the step.
+  /// Reserves workspace; it is only valid within the step.
   mutating func needWorkspace(_ byteCount: Int) {
     workspaceByteCount = max(workspaceByteCount, byteCount)
   }

@@ -83,9 +83,6 @@ struct ProgramText {
     walk = BoundWalk(rows, &builder)
   }
 
-  /// How many arrays are walked: tensor arguments, numbers of places and results.
-  var arrayCount: Int { bases.count }
-
   /// Emits offsets at a position of an outer walk; rows are counted from there.
   mutating func move(_ outer: BoundWalk, to position: String, _ builder: inout KernelBuilder) {
     bases = outer.offsets(at: position, bases: bases, &builder)

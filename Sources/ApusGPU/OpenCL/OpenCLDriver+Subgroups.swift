@@ -1,8 +1,16 @@
 import ApusDevice
 
 extension OpenCLDriver {
+  /// The first of some sub-groups that works.
+  func first(of subgroups: [KernelTarget.Subgroup]) throws(DeviceError) -> KernelTarget.Subgroup? {
+    for subgroup in subgroups where try works(subgroup) { return subgroup }
+    return nil
+  }
+
   /// Whether a kernel that reads registers of other work-items is built, runs, and finds what it should.
-  func works(_ subgroup: KernelTarget.Subgroup) -> Bool {
+  /// - Throws: What has nothing to do with the kernel, as memory that runs out: which kernels a device has, and so the
+  ///   bits of its results, must not depend on that.
+  func works(_ subgroup: KernelTarget.Subgroup) throws(DeviceError) -> Bool {
     var target = target
     target.subgroup = subgroup
     let text = KernelPrelude.dialect(of: target) + KernelPrelude.file("probe/subgroup.cl")
@@ -20,8 +28,12 @@ extension OpenCLDriver {
       try wait(copyOut(memory, to: UnsafeMutableRawBufferPointer(results)))
       return results.allSatisfy { $0 == 1 }
     } catch {
-      if options.logsLaunches { warn("\(info.identifier): no sub-groups: \(error)") }
-      return false
+      switch error {
+      case .buildFailed, .launchFailed:
+        if options.logsLaunches { warn("\(info.identifier): no sub-groups: \(error)") }
+        return false
+      default: throw error
+      }
     }
   }
 }

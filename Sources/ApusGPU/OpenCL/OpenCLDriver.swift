@@ -5,6 +5,8 @@ import COpenCL
 final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   struct Memory: @unchecked Sendable, Equatable {
     let object: cl_mem
+    /// Tells it from memory that was freed and may have had the same address.
+    let number: Int
   }
 
   /// A program; released with the last reference.
@@ -31,6 +33,8 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   /// Launches whose times are noted, and those whose times are known; `nil` where nobody asks.
   var profile: LaunchProfile?
   var staging: StagingBlocks
+  /// Blocks of memory so far.
+  private var memoryCount = 0
   let builders: KernelBuilders?
 
   init(_ entry: OpenCLEntry, options: GPUOptions) throws(DeviceError) {
@@ -57,7 +61,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
       throw error
     }
     staging = StagingBlocks(entry.api)
-    if target.kernelClass == .gpu { target.subgroup = entry.subgroups.first(where: works) }
+    if target.kernelClass == .gpu { target.subgroup = try first(of: entry.subgroups) }
   }
 
   deinit {
@@ -113,7 +117,8 @@ extension OpenCLDriver {
       throw OpenCLStatus(code: status).error(device: info.identifier, activity: "allocating memory")
     }
     try clear(object, byteCount: byteCount)
-    return Memory(object: object)
+    memoryCount += 1
+    return Memory(object: object, number: memoryCount)
   }
 
   /// Fills new memory with zeros: kernels read whole registers where fewer elements are left, and what

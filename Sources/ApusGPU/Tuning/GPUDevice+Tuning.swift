@@ -19,7 +19,11 @@ extension GPUDevice {
 
   private func tune(_ plan: Plan) throws(DeviceError) {
     let lowering = try lower(plan, tuner.choices)
-    for decision in lowering.decisions where decision.candidates.count > 1 && tuner.begins(decision.problem) {
+    for var decision in lowering.decisions where decision.candidates.count > 1 && tuner.begins(decision.problem) {
+      // What is taken without a measurement comes first.
+      if let usual = tuner.usual(decision.problem), let place = decision.candidates.firstIndex(of: usual) {
+        decision.candidates.swapAt(0, place)
+      }
       let labels = lowering.launches.map(\.label)
       var label = labels.max { $0.flops < $1.flops }!
       label.flops = labels.reduce(0) { $0 + $1.flops }
@@ -27,10 +31,9 @@ extension GPUDevice {
         tuner.add(try Measurement(self, plan).record(decision, label))
       } catch {
         // Copies of what the step reads and writes need not fit where the plan does.
-        var reason = error.description
-        if case .outOfMemory(_, let requested, let used, let available) = error {
-          reason = "too large: \(requested.byteText) asked for, \(used.byteText) in use, \(available.byteText) in all"
-        }
+        guard case .outOfMemory(_, let requested, let used, let available) = error else { throw error }
+        let reason =
+          "too large: \(requested.byteText) asked for, \(used.byteText) in use, \(available.byteText) in all"
         let candidates = decision.candidates.map { TuningRecord.Candidate(name: $0, outcome: .failed(reason)) }
         tuner.add(TuningRecord(problem: decision.problem, label: label, candidates: candidates, chosen: nil))
       }
@@ -61,6 +64,12 @@ extension Plan {
   }
 }
 
+/// Whether shares of another's time are those of a kernel that is clearly faster: it saves a twentieth or more, and few
+/// shares say otherwise. Less is within the noise.
+func isClearlyLess(_ shares: [Double]) -> Bool {
+  shares.median <= 0.95 && shares.count { $0 < 1 } * 4 >= 3 * shares.count
+}
+
 /// The times of kernels for one step, on numbers without meaning.
 private struct Measurement<Driver: GPUDriver> {
   private typealias Candidate = (name: String, executable: GPUExecutable<Driver>, digest: [UInt8])
@@ -69,8 +78,6 @@ private struct Measurement<Driver: GPUDriver> {
   private let sample = 0.004
   private let rounds = 8
   private let comparisons = 16
-  /// What another kernel must save to be taken: less is within the noise.
-  private let leastGain = 0.05
 
   private let device: GPUDevice<Driver>
   private let plan: Plan
@@ -162,10 +169,7 @@ private struct Measurement<Driver: GPUDriver> {
     for index in results.indices.sorted(by: { results[$0] < results[$1] }).prefix(3) where results[index] < 1 {
       let share = try compare((candidates[index], repeats[index]), to: (candidates[0], repeats[0]))
       results[index] = share.median
-      if share.median <= 1 - leastGain, share.count(where: { $0 < 1 }) * 4 >= 3 * share.count {
-        fastest = index
-        break
-      }
+      if isClearlyLess(share), share.median < results[fastest] { fastest = index }
     }
     return (results.map { $0 * least }, fastest)
   }
@@ -176,7 +180,7 @@ private struct Measurement<Driver: GPUDriver> {
     _ one: (candidate: Candidate, repeats: Int), to other: (candidate: Candidate, repeats: Int)
   ) throws(DeviceError) -> [Double] {
     var shares: [Double] = []
-    for _ in 0..<comparisons where shares.count < 5 || shares.median < 1 - leastGain / 2 {
+    for _ in 0..<comparisons where shares.count < 5 || shares.median < 0.98 {
       let before = try time(other.candidate, repeats: other.repeats)
       let time = try time(one.candidate, repeats: one.repeats) + time(one.candidate, repeats: one.repeats)
       shares.append(time / (before + (try self.time(other.candidate, repeats: other.repeats))))

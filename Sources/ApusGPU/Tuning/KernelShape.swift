@@ -9,7 +9,7 @@ protocol KernelShape: Hashable, Sendable, CustomStringConvertible {}
 struct KernelChoice: Hashable, Sendable {
   /// The family, the types, and the classes of sizes.
   var problem: String
-  /// The names of all shapes, the one that costs least by the model first.
+  /// The names of all shapes, the one that is taken without a measurement first: that of the least cost by the model.
   var candidates: [String]
 }
 

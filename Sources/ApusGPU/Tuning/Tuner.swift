@@ -7,7 +7,8 @@ final class Tuner: @unchecked Sendable {
   private let store: ProgramStore?
   private let lock = Lock()
   /// What ships with the engine, overridden by what was measured here.
-  private var shipped, measured: TuningTable
+  private let shipped: TuningTable
+  private var measured: TuningTable
   private var report: (@Sendable (TuningRecord) -> Void)?
   /// The problems that were measured since `start`.
   private var seen: Set<String> = []
@@ -24,6 +25,9 @@ final class Tuner: @unchecked Sendable {
     defer { lock.unlock() }
     return shipped.overridden(by: measured)
   }
+
+  /// The shape that ships with the engine for a problem.
+  func usual(_ problem: String) -> String? { shipped[problem] }
 
   var isActive: Bool {
     lock.lock()
@@ -62,14 +66,17 @@ final class Tuner: @unchecked Sendable {
     return report != nil && seen.insert(problem).inserted
   }
 
-  /// Takes a choice and keeps it at once: a measurement of many problems may be interrupted.
+  /// Takes a choice and keeps it at once: a measurement of many problems may be interrupted. What could not be measured
+  /// leaves an earlier choice as it is.
   func add(_ record: TuningRecord) {
     lock.lock()
-    measured[record.problem] = record.chosen
-    // Another process may have measured other problems meanwhile.
-    var all = TuningTable.stored(in: store, fingerprint: fingerprint, target: target)
-    all[record.problem] = record.chosen
-    all.write(to: store, fingerprint: fingerprint, target: target)
+    if let chosen = record.chosen {
+      measured[record.problem] = chosen
+      // Another process may have measured other problems meanwhile.
+      var all = TuningTable.stored(in: store, fingerprint: fingerprint, target: target)
+      all[record.problem] = chosen
+      all.write(to: store, fingerprint: fingerprint, target: target)
+    }
     let report = report
     lock.unlock()
     report?(record)

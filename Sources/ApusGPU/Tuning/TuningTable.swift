@@ -21,8 +21,6 @@ struct TuningTable: Hashable, Sendable {
     set { names[problem] = newValue }
   }
 
-  var isEmpty: Bool { names.isEmpty }
-
   /// A line for each problem, in the order of their names.
   var text: String {
     names.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()

@@ -55,7 +55,8 @@ public final class ComputeDevice: @unchecked Sendable {
   public func finishProfile() throws(DeviceError) -> [StepRecord] { try backend.finishProfile() }
 
   /// Measures which kernels are the fastest for the steps of what `body` computes on the device for the first time, and
-  /// keeps the choices for later processes. Results are the same whichever kernels are chosen.
+  /// keeps the choices for later processes. Results are the same whichever kernels are chosen, but for the signs of zeros
+  /// on GPUs.
   /// - Parameters:
   ///   - report: called with each result while a plan is prepared; it must not evaluate on the device.
   ///   - body: evaluates tensors on the device.

@@ -38,7 +38,8 @@ public struct DeviceLimits: Hashable, Sendable {
     on device: ComputeDevice, sizes: [Int], work: (Double) -> Double, _ make: (Int) -> () -> Tensor
   ) throws -> Double {
     var rate = 0.0
-    for size in sizes {
+    // What does not fit is not measured.
+    for size in sizes where rate == 0 || 4 * size * size <= device.info.maximumAllocationByteCount / 4 {
       var best = Double.infinity
       try withDevice(device) {
         let body = make(size)

@@ -14,6 +14,8 @@ struct TrainingSession {
   private var hasCheckedParameters = false
   /// What was noted for a profile that has begun and not ended.
   private var profiled: [StepRecord]?
+  /// Whether the device is noting what it runs, for this session.
+  private var isProfiling = false
 
   /// When the time counted in `state.seconds` was last brought up to date.
   private var clock: Double
@@ -52,8 +54,8 @@ struct TrainingSession {
       return try advance(to: end)
     } catch {
       // The device is others' too, and notes nothing for nobody.
-      if profiled != nil { _ = try? trainer.device.finishProfile() }
-      profiled = nil
+      if isProfiling { _ = try? trainer.device.finishProfile() }
+      isProfiling = false
       throw error
     }
   }
@@ -90,19 +92,21 @@ struct TrainingSession {
     guard trainer.options.onProfile != nil else { return }
     let step = trainer.state.step - firstStep
     if step == 2 {
-      profiled = []
       try startProfile()
+      profiled = []
     }
     if step == 2 + TrainingOptions.profiledSteps { try endProfile() }
   }
 
-  /// Notes what runs from now on, if there is a profile that has begun and not ended.
-  private func startProfile() throws(TrainingError) {
-    if profiled != nil { try reportingTraining { try trainer.device.startProfile() } }
+  private mutating func startProfile() throws(TrainingError) {
+    try reportingTraining { try trainer.device.startProfile() }
+    isProfiling = true
   }
 
   private mutating func pauseProfile() throws(TrainingError) {
-    if profiled != nil { profiled! += try reportingTraining { try trainer.device.finishProfile() } }
+    guard isProfiling else { return }
+    isProfiling = false
+    profiled! += try reportingTraining { try trainer.device.finishProfile() }
   }
 
   private mutating func endProfile() throws(TrainingError) {
@@ -217,7 +221,7 @@ struct TrainingSession {
       trainer.state.testLoss = measured.loss
       trainer.state.testAccuracy = measured.accuracy
     }
-    try startProfile()
+    if profiled != nil { try startProfile() }
     informSchedule()
     countTime()
     let state = trainer.state

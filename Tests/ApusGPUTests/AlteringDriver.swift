@@ -1,0 +1,56 @@
+import ApusDevice
+import Testing
+
+@testable import ApusGPU
+
+/// A driver that builds other texts than it is given.
+final class AlteringDriver: GPUDriver {
+  typealias Memory = OpenCLDriver.Memory
+  typealias Module = OpenCLDriver.Module
+  typealias Recording = OpenCLDriver.Recording
+  typealias Transfer = OpenCLDriver.Transfer
+
+  private let base: OpenCLDriver
+  private let alter: @Sendable (String) -> String
+  let target: KernelTarget
+
+  /// - Parameters:
+  ///   - adapt: Changes what the lowering knows of the device.
+  ///   - alter: The text that is built in the place of another.
+  init(
+    _ options: GPUOptions, adapt: (inout KernelTarget) -> Void = { _ in },
+    alter: @escaping @Sendable (String) -> String = { $0 }
+  ) throws {
+    base = try OpenCLDriver(try #require(OpenCLEntry.all().first), options: options)
+    self.alter = alter
+    var target = base.target
+    adapt(&target)
+    self.target = target
+  }
+
+  var info: DeviceInfo { base.info }
+  var fingerprint: [String] { base.fingerprint }
+  func allocate(byteCount: Int) throws(DeviceError) -> Memory { try base.allocate(byteCount: byteCount) }
+  func free(_ memory: Memory) { base.free(memory) }
+  func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError) {
+    try base.copyIn(source, to: memory)
+  }
+  func copyOut(_ memory: Memory, to target: UnsafeMutableRawBufferPointer) throws(DeviceError) -> Transfer {
+    try base.copyOut(memory, to: target)
+  }
+  func wait(_ transfer: Transfer) throws(DeviceError) { try base.wait(transfer) }
+  func compile(_ text: String, name: String) throws(DeviceError) -> Module {
+    try base.compile(alter(text), name: name)
+  }
+  func load(_ binary: [UInt8]) -> Module? { base.load(binary) }
+  func binary(of module: Module) -> [UInt8]? { base.binary(of: module) }
+  func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording {
+    try base.record(launches, loops: loops)
+  }
+  func replay(_ recording: Recording, memories: [Memory]) throws(DeviceError) {
+    try base.replay(recording, memories: memories)
+  }
+  func synchronize() throws(DeviceError) { try base.synchronize() }
+  func startProfile() throws(DeviceError) { try base.startProfile() }
+  func finishProfile() throws(DeviceError) -> [StepRecord] { try base.finishProfile() }
+}
