@@ -64,22 +64,44 @@ class ResidualBlock(nn.Module):
         return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
+class Bottleneck(nn.Module):
+    def __init__(self, inputs, channels, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * channels)
+        self.downsample = None
+        if stride != 1 or inputs != 4 * channels:
+            convolution = nn.Conv2d(inputs, 4 * channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(convolution, nn.BatchNorm2d(4 * channels))
+
+    def forward(self, x):
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = torch.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
 class ResNet(nn.Module):
     """ResNet-18 with torchvision's names, for images of 32 pixels unless told otherwise."""
 
-    def __init__(self, classes=10, small=True, blocks=(2, 2, 2, 2)):
+    def __init__(self, classes=10, small=True, blocks=(2, 2, 2, 2), block=ResidualBlock):
         super().__init__()
+        expansion = 4 if block is Bottleneck else 1
         self.small = small
         self.conv1 = nn.Conv2d(3, 64, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         inputs = 64
         for stage, count in enumerate(blocks):
-            outputs = 64 << stage
-            layers = [ResidualBlock(inputs, outputs, 2 if stage else 1)]
-            layers += [ResidualBlock(outputs, outputs, 1) for _ in range(count - 1)]
+            channels = 64 << stage
+            layers = [block(inputs, channels, 2 if stage else 1)]
+            inputs = channels * expansion
+            layers += [block(inputs, channels, 1) for _ in range(count - 1)]
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
-            inputs = outputs
-        self.fc = nn.Linear(512, classes)
+        self.fc = nn.Linear(inputs, classes)
 
     def forward(self, x):
         x = torch.relu(self.bn1(self.conv1(x)))
@@ -87,6 +109,53 @@ class ResNet(nn.Module):
             x = nn.functional.max_pool2d(x, 3, 2, 1)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(x.mean((2, 3)))
+
+
+class DenseLayer(nn.Module):
+    def __init__(self, inputs, growth, bottleneck):
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, bottleneck * growth, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(bottleneck * growth)
+        self.conv2 = nn.Conv2d(bottleneck * growth, growth, 3, padding=1, bias=False)
+
+    def forward(self, x):
+        y = self.conv1(torch.relu(self.norm1(x)))
+        return torch.cat([x, self.conv2(torch.relu(self.norm2(y)))], 1)
+
+
+class DenseNet(nn.Module):
+    """DenseNet with torchvision's names."""
+
+    def __init__(self, layers=(6, 12, 24, 16), growth=32, width=64, bottleneck=4, classes=1000, small=False):
+        super().__init__()
+        features = nn.Sequential()
+        features.add_module("conv0", nn.Conv2d(3, width, *((3, 1, 1) if small else (7, 2, 3)), bias=False))
+        features.add_module("norm0", nn.BatchNorm2d(width))
+        features.add_module("relu0", nn.ReLU())
+        if not small:
+            features.add_module("pool0", nn.MaxPool2d(3, 2, 1))
+        channels = width
+        for number, count in enumerate(layers, 1):
+            block = nn.Sequential()
+            for layer in range(count):
+                block.add_module(f"denselayer{layer + 1}", DenseLayer(channels, growth, bottleneck))
+                channels += growth
+            features.add_module(f"denseblock{number}", block)
+            if number < len(layers):
+                transition = nn.Sequential()
+                transition.add_module("norm", nn.BatchNorm2d(channels))
+                transition.add_module("relu", nn.ReLU())
+                transition.add_module("conv", nn.Conv2d(channels, channels // 2, 1, bias=False))
+                transition.add_module("pool", nn.AvgPool2d(2))
+                features.add_module(f"transition{number}", transition)
+                channels //= 2
+        features.add_module(f"norm{len(layers) + 1}", nn.BatchNorm2d(channels))
+        self.features = features
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        return self.classifier(torch.relu(self.features(x)).mean((2, 3)))
 
 
 class VGG(nn.Module):

@@ -18,7 +18,7 @@ import torch
 from fixture import Fixture, exact, pattern
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../Benchmarks/Peers"))
-from torch_models import VGG, AlexNet, ResNet  # noqa: E402
+from torch_models import VGG, AlexNet, Bottleneck, DenseNet, ResNet  # noqa: E402
 
 
 def scattered(count, number):
@@ -54,6 +54,9 @@ def network(fixture, case, model, *shape):
 fixture = Fixture()
 network(fixture, "resnet18", ResNet(), 4, 3, 32, 32)
 network(fixture, "resnet18-imagenet", ResNet(classes=20, small=False), 2, 3, 64, 64)
+network(fixture, "resnet-bottleneck", ResNet(blocks=(1, 1, 2, 1), block=Bottleneck), 4, 3, 32, 32)
+network(fixture, "densenet", DenseNet((2, 3, 2), 12, 16, classes=10, small=True), 4, 3, 32, 32)
+network(fixture, "densenet-imagenet", DenseNet((2, 2, 2, 2), classes=20), 2, 3, 64, 64)
 network(fixture, "vgg16bn", VGG(), 4, 3, 32, 32)
 network(fixture, "alexnet", AlexNet(classes=20, dropout=0.0), 2, 3, 96, 96)
 fixture.save()

@@ -9,9 +9,28 @@ public enum ImageStem: Hashable, Sendable {
   case smallImage
 }
 
-/// A residual network of basic blocks (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2015), with
+/// A residual network (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2015), with
 /// torchvision's names: `x: [batch, channels, height, width]` to logits `[batch, classes]`.
 public struct ResNet: Layer {
+  /// What its stages are made of.
+  public enum Block: Hashable, Sendable {
+    /// `ResidualBlock`, of ResNet-18 and 34.
+    case basic
+    /// `BottleneckBlock`, of ResNet-50 and deeper ones.
+    case bottleneck
+
+    /// How many times the channels of its 3 × 3 convolutions a block gives.
+    var expansion: Int { self == .basic ? 1 : BottleneckBlock.expansion }
+
+    /// A block from some channels to `expansion` times others.
+    func layer(_ inputs: Int, _ channels: Int, stride: Int) -> any Layer {
+      switch self {
+      case .basic: ResidualBlock(inputs, channels, stride: stride)
+      case .bottleneck: BottleneckBlock(inputs, channels, stride: stride)
+      }
+    }
+  }
+
   let conv1: Conv2d
   let bn1: BatchNorm
   let layer1: Sequential
@@ -22,16 +41,22 @@ public struct ResNet: Layer {
   private let stem: ImageStem
 
   /// - Parameters:
-  ///   - blocks: the number of blocks of each of the four stages, `[2, 2, 2, 2]` for ResNet-18.
+  ///   - blocks: the number of blocks of each of the four stages: `[2, 2, 2, 2]` for ResNet-18, `[3, 4, 6, 3]` for
+  ///     ResNet-34 and, with bottlenecks, ResNet-50.
+  ///   - block: what they are.
   ///   - channels: those of the images.
-  public init(blocks: [Int] = [2, 2, 2, 2], channels: Int = 3, classes: Int = 1000, stem: ImageStem = .imageNet) {
+  public init(
+    blocks: [Int] = [2, 2, 2, 2], of block: Block = .basic, channels: Int = 3, classes: Int = 1000,
+    stem: ImageStem = .imageNet
+  ) {
     precondition(blocks.count == 4 && blocks.allSatisfy { $0 > 0 }, "ResNet: four stages of blocks, not \(blocks)")
     func stage(_ number: Int, from inputs: Int) -> Sequential {
-      let outputs = 64 << number
+      let channels = 64 << number
       return Sequential(
         (0..<blocks[number]).map { index in
           let isFirst = index == 0
-          return ResidualBlock(isFirst ? inputs : outputs, outputs, stride: isFirst && number > 0 ? 2 : 1)
+          return block.layer(
+            isFirst ? inputs : channels * block.expansion, channels, stride: isFirst && number > 0 ? 2 : 1)
         })
     }
     conv1 =
@@ -40,10 +65,10 @@ public struct ResNet: Layer {
       : Conv2d(channels, 64, kernel: 3, padding: 1, hasBias: false)
     bn1 = BatchNorm(64)
     layer1 = stage(0, from: 64)
-    layer2 = stage(1, from: 64)
-    layer3 = stage(2, from: 128)
-    layer4 = stage(3, from: 256)
-    fc = Linear(512, classes)
+    layer2 = stage(1, from: 64 * block.expansion)
+    layer3 = stage(2, from: 128 * block.expansion)
+    layer4 = stage(3, from: 256 * block.expansion)
+    fc = Linear(512 * block.expansion, classes)
     self.stem = stem
   }
 
@@ -73,17 +98,53 @@ public struct ResidualBlock: Layer {
     bn1 = BatchNorm(outputs)
     conv2 = Conv2d(outputs, outputs, kernel: 3, padding: 1, hasBias: false)
     bn2 = BatchNorm(outputs)
-    downsample =
-      stride == 1 && inputs == outputs
-      ? nil
-      : Sequential {
-        Conv2d(inputs, outputs, kernel: 1, stride: [stride, stride], hasBias: false)
-        BatchNorm(outputs)
-      }
+    downsample = projection(inputs, outputs, stride: stride)
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let y = bn2(conv2(bn1(conv1(x)).relu()))
     return (y + (downsample?(x) ?? x)).relu()
+  }
+}
+
+/// A 1 × 1, a 3 × 3 and a 1 × 1 convolution with normalization, `y = relu(f(x) + x)`, the last with four times the
+/// channels; where the sizes differ `x` goes through a 1 × 1 convolution with normalization. The stride is that of the
+/// 3 × 3 convolution, as in torchvision; the paper has it in the first.
+public struct BottleneckBlock: Layer {
+  /// How many times the channels of the inner convolutions it gives.
+  public static let expansion = 4
+
+  let conv1: Conv2d
+  let bn1: BatchNorm
+  let conv2: Conv2d
+  let bn2: BatchNorm
+  let conv3: Conv2d
+  let bn3: BatchNorm
+  let downsample: Sequential?
+
+  /// A block from some channels to four times others.
+  public init(_ inputs: Int, _ channels: Int, stride: Int = 1) {
+    let outputs = BottleneckBlock.expansion * channels
+    conv1 = Conv2d(inputs, channels, kernel: 1, hasBias: false)
+    bn1 = BatchNorm(channels)
+    conv2 = Conv2d(channels, channels, kernel: 3, stride: [stride, stride], padding: 1, hasBias: false)
+    bn2 = BatchNorm(channels)
+    conv3 = Conv2d(channels, outputs, kernel: 1, hasBias: false)
+    bn3 = BatchNorm(outputs)
+    downsample = projection(inputs, outputs, stride: stride)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let y = bn3(conv3(bn2(conv2(bn1(conv1(x)).relu())).relu()))
+    return (y + (downsample?(x) ?? x)).relu()
+  }
+}
+
+/// What brings the input of a block to the size of its output, where they differ.
+private func projection(_ inputs: Int, _ outputs: Int, stride: Int) -> Sequential? {
+  guard stride != 1 || inputs != outputs else { return nil }
+  return Sequential {
+    Conv2d(inputs, outputs, kernel: 1, stride: [stride, stride], hasBias: false)
+    BatchNorm(outputs)
   }
 }

@@ -3,13 +3,15 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// ResNet, VGG and AlexNet against PyTorch's, in `Tests/Conformance/vision.py`.
+/// ResNet, DenseNet, VGG and AlexNet against PyTorch's, in `Tests/Conformance/vision.py`.
 @Suite struct VisionModelTests {
   @Test func parameterCountsAreThePublishedOnes() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       func count(_ model: any Layer) -> Int { model.parameters.reduce(0) { $0 + $1.value.elementCount } }
       #expect(count(ResNet()) == 11_689_512)
       #expect(count(ResNet(blocks: [3, 4, 6, 3])) == 21_797_672)
+      #expect(count(ResNet(blocks: [3, 4, 6, 3], of: .bottleneck)) == 25_557_032)
+      #expect(count(DenseNet()) == 7_978_856)
       #expect(count(VGG()) == 138_357_544)
       #expect(count(VGG(convolutions: [1, 1, 2, 2, 2], isNormalized: true)) == 132_868_840)
       #expect(count(AlexNet()) == 61_100_840)
@@ -22,6 +24,16 @@ import Testing
       for key in ["conv1.weight", "bn1.running_mean", "layer2.0.downsample.0.weight", "layer4.1.bn2.bias", "fc.bias"] {
         #expect(keys.contains(key))
       }
+      let deep = ResNet(blocks: [3, 4, 6, 3], of: .bottleneck).state.entries.map(\.key)
+      #expect(deep.contains("layer1.0.downsample.1.running_var") && deep.contains("layer4.2.conv3.weight"))
+      let dense = DenseNet().state.entries.map(\.key)
+      for key in [
+        "features.conv0.weight", "features.norm0.running_mean", "features.denseblock3.denselayer24.conv2.weight",
+        "features.transition3.norm.bias", "features.transition1.conv.weight", "features.norm5.weight",
+        "classifier.bias",
+      ] {
+        #expect(dense.contains(key), "\(key)")
+      }
       #expect(VGG(isNormalized: true).state.entries.map(\.key).contains("features.41.running_var"))
       #expect(AlexNet().state.entries.map(\.key).contains("classifier.6.weight"))
     }
@@ -30,6 +42,9 @@ import Testing
   static let models: [(name: String, make: @Sendable () -> any Layer)] = [
     ("resnet18", { ResNet(classes: 10, stem: .smallImage) }),
     ("resnet18-imagenet", { ResNet(classes: 20) }),
+    ("resnet-bottleneck", { ResNet(blocks: [1, 1, 2, 1], of: .bottleneck, classes: 10, stem: .smallImage) }),
+    ("densenet", { DenseNet(layers: [2, 3, 2], growth: 12, width: 16, classes: 10, stem: .smallImage) }),
+    ("densenet-imagenet", { DenseNet(layers: [2, 2, 2, 2], classes: 20) }),
     ("vgg16bn", { VGG(isNormalized: true, classes: 10, stem: .smallImage) }),
     ("alexnet", { AlexNet(classes: 20, dropout: 0) }),
   ]

@@ -1,0 +1,138 @@
+import ApusNN
+import ApusTensor
+
+/// A densely connected network (Huang, Liu, van der Maaten, Weinberger: "Densely connected convolutional networks",
+/// 2017), whose layers see the channels of all before them in a block, with torchvision's names:
+/// `x: [batch, channels, height, width]` to logits `[batch, classes]`.
+public struct DenseNet: Layer {
+  let features: DenseFeatures
+  let classifier: Linear
+
+  /// - Parameters:
+  ///   - layers: the number of layers of each of the blocks, `[6, 12, 24, 16]` for DenseNet-121.
+  ///   - growth: the channels that a layer adds.
+  ///   - width: the channels ahead of the first block.
+  ///   - bottleneck: how many times `growth` channels a layer's 3 × 3 convolution sees.
+  ///   - channels: those of the images.
+  public init(
+    layers: [Int] = [6, 12, 24, 16], growth: Int = 32, width: Int = 64, bottleneck: Int = 4, channels: Int = 3,
+    classes: Int = 1000, stem: ImageStem = .imageNet
+  ) {
+    precondition(!layers.isEmpty && layers.allSatisfy { $0 > 0 }, "DenseNet: blocks of layers, not \(layers)")
+    features = DenseFeatures(
+      layers: layers, growth: growth, width: width, bottleneck: bottleneck, channels: channels, stem: stem)
+    classifier = Linear(features.channels, classes)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let y = LayerTrace.run("features", features, x) { features($0) }
+    return LayerTrace.run("classifier", classifier, y.relu().mean([2, 3])) { classifier($0) }
+  }
+}
+
+/// The blocks of a `DenseNet` with the transitions between them, which halve channels and extents, and what stands ahead
+/// and behind: `[batch, channels, height, width]` to the channels of all.
+struct DenseFeatures: Layer {
+  private let conv0: Conv2d
+  private let norm0: BatchNorm
+  private let blocks: [DenseBlock]
+  private let transitions: [DenseTransition]
+  private let last: BatchNorm
+  private let stem: ImageStem
+  /// The channels of the result.
+  let channels: Int
+
+  init(layers: [Int], growth: Int, width: Int, bottleneck: Int, channels: Int, stem: ImageStem) {
+    self.stem = stem
+    conv0 =
+      stem == .imageNet
+      ? Conv2d(channels, width, kernel: 7, stride: 2, padding: 3, hasBias: false)
+      : Conv2d(channels, width, kernel: 3, padding: 1, hasBias: false)
+    norm0 = BatchNorm(width)
+    var count = width
+    var (blocks, transitions): ([DenseBlock], [DenseTransition]) = ([], [])
+    for (number, layerCount) in layers.enumerated() {
+      blocks.append(DenseBlock(count, layers: layerCount, growth: growth, bottleneck: bottleneck))
+      count += layerCount * growth
+      guard number + 1 < layers.count else { break }
+      transitions.append(DenseTransition(count, count / 2))
+      count /= 2
+    }
+    (self.blocks, self.transitions) = (blocks, transitions)
+    last = BatchNorm(count)
+    self.channels = count
+  }
+
+  /// The blocks and transitions in their order, with their keys.
+  private var stages: [(key: String, layer: any Layer)] {
+    blocks.indices.flatMap { index -> [(key: String, layer: any Layer)] in
+      let block: (String, any Layer) = ("denseblock\(index + 1)", blocks[index])
+      return index < transitions.count ? [block, ("transition\(index + 1)", transitions[index])] : [block]
+    }
+  }
+
+  var members: [ModuleMember] {
+    [.module("conv0", conv0), .module("norm0", norm0)] + stages.map { .module($0.key, $0.layer) }
+      + [.module("norm\(blocks.count + 1)", last)]
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    var y = LayerTrace.run("conv0", conv0, x) { conv0($0) }
+    y = LayerTrace.run("norm0", norm0, y) { norm0($0) }.relu()
+    if stem == .imageNet { y = y.maxPooled([3, 3], stride: [2, 2], padding: [(1, 1), (1, 1)]) }
+    for stage in stages { y = LayerTrace.run(stage.key, stage.layer, y) { stage.layer($0) } }
+    return LayerTrace.run("norm\(blocks.count + 1)", last, y) { last($0) }
+  }
+}
+
+/// Layers each of which adds `growth` channels to what it is given.
+struct DenseBlock: Layer {
+  private let layers: [DenseLayer]
+
+  init(_ inputs: Int, layers count: Int, growth: Int, bottleneck: Int) {
+    layers = (0..<count).map { DenseLayer(inputs + $0 * growth, growth: growth, bottleneck: bottleneck) }
+  }
+
+  var members: [ModuleMember] {
+    layers.enumerated().map { .module("denselayer\($0.offset + 1)", $0.element) }
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    var y = x
+    for (index, layer) in layers.enumerated() {
+      let added = LayerTrace.run("denselayer\(index + 1)", layer, y) { layer($0) }
+      y = Tensor.concatenated([y, added], alongAxis: 1)
+    }
+    return y
+  }
+}
+
+/// A 1 × 1 and a 3 × 3 convolution, each behind normalization and a rectifier: `[batch, inputs, …]` to `growth` channels.
+struct DenseLayer: Layer {
+  private let norm1: BatchNorm
+  private let conv1: Conv2d
+  private let norm2: BatchNorm
+  private let conv2: Conv2d
+
+  init(_ inputs: Int, growth: Int, bottleneck: Int) {
+    norm1 = BatchNorm(inputs)
+    conv1 = Conv2d(inputs, bottleneck * growth, kernel: 1, hasBias: false)
+    norm2 = BatchNorm(bottleneck * growth)
+    conv2 = Conv2d(bottleneck * growth, growth, kernel: 3, padding: 1, hasBias: false)
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor { conv2(norm2(conv1(norm1(x).relu())).relu()) }
+}
+
+/// Normalization, a rectifier, a 1 × 1 convolution and the mean of 2 × 2 pixels.
+struct DenseTransition: Layer {
+  private let norm: BatchNorm
+  private let conv: Conv2d
+
+  init(_ inputs: Int, _ outputs: Int) {
+    norm = BatchNorm(inputs)
+    conv = Conv2d(inputs, outputs, kernel: 1, hasBias: false)
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor { conv(norm(x).relu()).averagePooled([2, 2]) }
+}
