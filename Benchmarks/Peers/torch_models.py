@@ -177,17 +177,24 @@ class VGG(nn.Module):
 
 
 class AlexNet(nn.Module):
-    """AlexNet of one column, with torchvision's names."""
+    """AlexNet of one column, with torchvision's names, or of the two of 2012."""
 
-    def __init__(self, classes=1000, dropout=0.5):
+    def __init__(self, classes=1000, dropout=0.5, columns=1):
         super().__init__()
-        self.features = nn.Sequential(
-            *(nn.Conv2d(3, 64, 11, 4, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)),
-            *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)),
-            *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(inplace=True)),
-            *(nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(inplace=True)),
-            *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)),
-        )
+        widths = (64, 192, 384, 256, 256) if columns == 1 else (96, 256, 384, 384, 256)
+        groups = (1, 1, 1, 1, 1) if columns == 1 else (1, 2, 1, 2, 2)
+        layers, inputs = [], 3
+        for number, outputs in enumerate(widths):
+            kernel, stride, padding = ((11, 4, 2), (5, 1, 2), (3, 1, 1))[min(number, 2)]
+            layers += [nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups[number])]
+            layers += [nn.ReLU(inplace=True)]
+            if number < 2 and columns == 2:
+                # The paper's sum of squares is five times PyTorch's mean.
+                layers.append(nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
+            if number in (0, 1, 4):
+                layers.append(nn.MaxPool2d(3, 2))
+            inputs = outputs
+        self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(
             *(nn.Dropout(dropout), nn.Linear(256 * 6 * 6, 4096), nn.ReLU(inplace=True)),
             *(nn.Dropout(dropout), nn.Linear(4096, 4096), nn.ReLU(inplace=True)),

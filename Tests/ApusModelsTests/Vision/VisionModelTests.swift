@@ -15,6 +15,7 @@ import Testing
       #expect(count(VGG()) == 138_357_544)
       #expect(count(VGG(convolutions: [1, 1, 2, 2, 2], isNormalized: true)) == 132_868_840)
       #expect(count(AlexNet()) == 61_100_840)
+      #expect(count(AlexNet(columns: 2)) == 60_965_224)
     }
   }
 
@@ -47,6 +48,7 @@ import Testing
     ("densenet-imagenet", { DenseNet(layers: [2, 2, 2, 2], classes: 20) }),
     ("vgg16bn", { VGG(isNormalized: true, classes: 10, stem: .smallImage) }),
     ("alexnet", { AlexNet(classes: 20, dropout: 0) }),
+    ("alexnet-2012", { AlexNet(columns: 2, classes: 20, dropout: 0) }),
   ]
 
   /// `count` numbers in -1 … 1 that follow from their places, as in the script.
