@@ -20,6 +20,8 @@ import Testing
     // No device has sub-groups so large.
     #expect(try !driver.works(Subgroup(size: 256, access: .khr)))
     #expect(try !driver.works(Subgroup(size: 256, access: .intel)))
+    // What it says to have works.
+    #expect((driver.target.subgroup == nil) == driver.entry.subgroups.isEmpty)
   }
 
   @Test func kernelsForCPUsHaveNone() throws {

@@ -20,8 +20,8 @@ enum TuneCommand: Command {
     Products and convolutions can be cut into tiles in several ways. Tables that come with apus and a model of the cost
     choose among them, unless this command has measured that another is clearly faster, by 5 % or more, for sizes like
     these. Results are the same bit for bit (on GPUs but for the signs of zeros). A kernel that cannot be built or run,
-    or gives other numbers than the rest, is left out and reported. All workloads take some minutes. Choices hold for the device, with its driver; each is kept
-    at once, in $XDG_CACHE_HOME/apus, else ~/.cache/apus.
+    or gives other numbers than the rest, is left out and reported. All workloads take some minutes. Choices hold for the
+    device, with its driver; each is kept at once, in $XDG_CACHE_HOME/apus, else ~/.cache/apus.
     """
 
   static func run(_ arguments: Arguments) throws {

@@ -104,9 +104,11 @@ private struct Measurement<Driver: GPUDriver> {
       do throws(DeviceError) {
         candidates.append(try ready(name, choice.problem))
       } catch {
-        // The memory is not the kernel's fault.
-        if case .outOfMemory = error { throw error }
-        outcomes[name] = .failed(error.description)
+        // Neither memory nor a device that is gone is the kernel's fault.
+        switch error {
+        case .outOfMemory, .lost: throw error
+        default: outcomes[name] = .failed(error.description)
+        }
       }
     }
     let right = agreement(candidates.map(\.digest))
