@@ -9,7 +9,7 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusGPU", ["ApusDevice", "ApusFiles", "Kernels", "COpenCL"]),
   ("ApusTensor", ["ApusDevice", "ApusCPU", "ApusGPU"]),
   ("ApusNN", ["ApusTensor"]),
-  ("ApusData", ["ApusTensor", "ApusFiles", "CZlib"]),
+  ("ApusData", ["ApusTensor", "ApusFiles", "CZlib", "CPNG", "CTurboJPEG"]),
   ("ApusTraining", ["ApusTensor", "ApusNN", "ApusData", "ApusFiles"]),
   ("ApusModels", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining"]),
   ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusModels"]),
@@ -40,6 +40,8 @@ let package = Package(
   targets: [
     .systemLibrary(name: "COpenBLAS", path: "Sources/COpenBLAS", pkgConfig: "openblas"),
     .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib"),
+    .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng"),
+    .systemLibrary(name: "CTurboJPEG", path: "Sources/CTurboJPEG", pkgConfig: "libturbojpeg"),
     .target(name: "Kernels", path: "Kernels"),
     .target(name: "CSIMD", dependencies: ["Kernels"]),
     .target(name: "COpenCL"),
