@@ -58,9 +58,10 @@ public struct ModelDescription: Sendable {
 
 extension ModelDescription {
   /// Every model, in the order in which they are listed.
-  public static let all: [ModelDescription] = [
-    .mlp, .lenet5, .rnn, .lstm, .gru, .charLSTM, .wordLSTM, .charTransformer, .textLSTM, .textTransformer,
-  ]
+  public static let all: [ModelDescription] =
+    [.mlp, .lenet5] + vision + [
+      .rnn, .lstm, .gru, .charLSTM, .wordLSTM, .charTransformer, .textLSTM, .textTransformer,
+    ]
 
   /// The model of a name.
   public static func find(_ name: String) throws(ModelError) -> ModelDescription {

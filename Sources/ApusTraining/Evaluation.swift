@@ -26,7 +26,7 @@ public func evaluate(
       for start in stride(from: 0, to: source.count, by: size) {
         let count = min(size, source.count - start)
         let numbers = (0..<size).map { Int32($0 < count ? start + $0 : start) }
-        let (inputs, targets) = source.examples(numbers)
+        let (inputs, targets) = try source.examples(numbers)
         let outputs = model(inputs)
         let losses = objective.losses(outputs, targets)
         let hits = objective.hits.map { $0(outputs, targets) }

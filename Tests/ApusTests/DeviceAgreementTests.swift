@@ -19,7 +19,7 @@ import Testing
     return { images.batch(epoch[$0]) }
   }
 
-  private func model(_ device: ComputeDevice) throws -> Sequential {
+  private func model(_ device: ComputeDevice) throws -> any Layer {
     try withRandomKey(RandomKey(seed: 3)) { try ImageNetwork.lenet5.model() }
   }
 

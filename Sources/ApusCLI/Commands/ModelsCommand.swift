@@ -28,7 +28,7 @@ enum ModelsCommand: Command {
 
 extension ModelDescription {
   fileprivate var layersText: String? {
-    if case .images(let network) = kind { network.layers.description } else { nil }
+    if case .images(let network) = kind { network.layers?.description } else { nil }
   }
 
   fileprivate var inputText: String {
@@ -46,7 +46,7 @@ extension ModelDescription {
     switch kind {
     case .images(let network):
       object["input_size"] = .array(network.inputSize.map { .integer($0) })
-      object["layers"] = .string(network.layers.description)
+      object["layers"] = network.layers.map { .string($0.description) }
     case .language(let network), .texts(let network):
       object["sequence_length"] = .integer(network.sequenceLength)
       object["tokenizer"] = .string(network.tokenizer)

@@ -12,7 +12,10 @@ enum SummaryCommand: Command {
     help: "the name of a model, the directory of a run or checkpoint, or a safetensors file; with --layers any name")
   static let layers = RunOptions.layers
   static let json = Flag("json", help: "print one JSON object for each layer, then one for the model")
-  static let declarations = [model.declaration, layers.declaration, json.declaration] + TextOptions.declarations
+  static let classes = RunOptions.classes
+  static let declarations =
+    [model.declaration, layers.declaration, classes.declaration, json.declaration] + ImageOptions.declarations
+    + TextOptions.declarations
   static let discussion = """
     Multiply-accumulate operations and bytes of activations are those of one example, forward.
     """
@@ -31,7 +34,13 @@ enum SummaryCommand: Command {
     if let name = arguments[model] { choice.append(name, for: RunOptions.model.declaration) }
     if let text = arguments[layers] { choice.append(text, for: layers.declaration) }
     let description = try ModelDescription.chosen(by: choice, command: name).changed(by: arguments, command: name)
-    try describe(description.name, description.exampleModel(), description.exampleInput(), arguments)
+    let image = try ImageSettings(arguments, for: description, command: name)
+    var input = description.exampleInput()
+    if let size = image.size { input.extents = [input.extents[0], size, size] }
+    let extents = input.extents
+    try describe(
+      description.name,
+      description.exampleModel(input: extents, classes: arguments[classes], stem: image.stem), input, arguments)
   }
 
   private static func describe(

@@ -12,7 +12,7 @@ extension RunSettings {
     switch (model.kind, format) {
     case (.images(let network), .images(let format)):
       return try network.classifier(
-        input: format.size, classes: format.classNames.count, outputs: outputs(for: format))
+        input: format.size, classes: format.classNames.count, outputs: outputs(for: format), stem: image.stem)
     case (.language(let network), .text(let format)):
       return try network.languageModel(vocabulary: format.tokenizer.count)
     case (.texts(let network), .text(let format)):
@@ -29,7 +29,7 @@ extension RunSettings {
   /// The model for some data, with new weights, for training on the current device: refused where that has too little
   /// memory for it.
   func makeModel(for format: DataFormat, rule: any UpdateRule) throws -> any Layer {
-    if case (.images(let network), .images(let images)) = (model.kind, format) {
+    if case (.images(let network), .images(let images)) = (model.kind, format), network.layers != nil {
       try network.checkMemory(input: images.size, outputs: outputs(for: images), rule: rule)
       return try makeModel(for: format)
     }

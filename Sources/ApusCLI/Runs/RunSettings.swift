@@ -29,6 +29,8 @@ struct RunSettings {
   var replacesHead: Bool
   var classes: Int?
   var saveEvery: Double
+  /// How images are read, and what the model makes of them.
+  var image: ImageSettings
 
   /// Fills in what the arguments leave open from the model's recipe.
   init(_ arguments: Arguments, command: String) throws {
@@ -71,13 +73,14 @@ struct RunSettings {
       throw UsageError(command: command, message: "--classes is for classifiers, \(model.name) is a language model")
     }
     saveEvery = arguments[RunOptions.saveEvery] ?? 60
+    image = try ImageSettings(arguments, for: model, command: command)
   }
 
   /// The settings as a configuration: given to `--config` it makes the same run again.
   var json: JSONObject {
     var object: JSONObject = ["model": .string(model.name)]
     switch model.kind {
-    case .images(let network): if hasOwnLayers { object["layers"] = .string(network.layers.description) }
+    case .images(let network): if hasOwnLayers { object["layers"] = network.layers.map { .string($0.description) } }
     case .language(let network), .texts(let network): object.set(network)
     }
     object["data"] = .string(data)
@@ -106,6 +109,7 @@ struct RunSettings {
     if replacesHead { object["replace_head"] = true }
     object["classes"] = classes.map { .integer($0) }
     object["save_every"] = .number(saveEvery)
+    object.set(image)
     return object
   }
 }

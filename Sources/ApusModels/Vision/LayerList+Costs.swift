@@ -8,6 +8,7 @@ extension LayerList.Stage {
     case .dense(let units, let hasBias): return units * (input[0] + (hasBias ? 1 : 0))
     case .batchNorm: return 2 * input[0]
     case .recurrent(let layer): return layer.weightCount(inputs: input[1]) + (layer.hasBias ? layer.biasCount : 0)
+    case .link: return branches.joined().reduce(0) { $0 + $1.parameterCount }
     default: return 0
     }
   }
@@ -20,6 +21,7 @@ extension LayerList.Stage {
       return kernel * output.reduce(1, *)
     case .dense(let units, _): return units * input[0]
     case .recurrent(let layer): return input[0] * layer.weightCount(inputs: input[1])
+    case .link: return branches.joined().reduce(0) { $0 + $1.multiplyAddCount }
     default: return 0
     }
   }

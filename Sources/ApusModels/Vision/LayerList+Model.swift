@@ -32,6 +32,7 @@ extension LayerList.Stage {
     case .rows: return Rows()
     case .recurrent(let layer): return RecurrentLayer(layer, inputs: input[1])
     case .activation(let function): return function.module
+    case .link(let link): return Branches(link.kind, branches.map { Sequential($0.map(\.module)) })
     }
   }
 }

@@ -2,19 +2,85 @@ import ApusData
 
 extension LayerList {
   /// Reads a list in the grammar of the type; upper and lower case are the same.
-  public init(parsing text: String) throws(LayerListError) {
+  public init(parsing text: String) throws(LayerListError) { try self.init(parsing: text.lowercased()[...], depth: 0) }
+
+  /// Links may lie in links so deep.
+  private static let deepest = 16
+
+  private init(parsing text: Substring, depth: Int) throws(LayerListError) {
     layers = []
-    for (index, part) in text.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
-      let words = part.split(whereSeparator: \.isWhitespace).map { $0.lowercased() }
+    for (index, part) in text.split(separator: ",", outside: "(", ")").enumerated() {
+      let words = part.split(whereSeparator: \.isWhitespace).map(String.init)
       var parser = LayerParser(position: index + 1, words: words)
-      layers.append(try parser.layer())
+      layers.append(
+        try part.contains { "()|".contains($0) } ? .link(.init(part, &parser, depth)) : parser.layer())
     }
   }
 
   /// The first words of all layers.
   static let layerNames =
     ["conv", "pool", "avgpool", "globalpool", "dense", "flatten", "batchnorm", "dropout", "rows"]
-    + Recurrent.Kind.allCases.map(\.rawValue) + Activation.allCases.map(\.rawValue)
+    + Link.Kind.allCases.map(\.rawValue) + Recurrent.Kind.allCases.map(\.rawValue) + Activation.allCases.map(\.rawValue)
+}
+
+extension LayerList.Link {
+  /// Reads `residual (list | list)`.
+  /// - Parameter parser: of the link's words, for errors.
+  fileprivate init(_ text: Substring, _ parser: inout LayerParser, _ depth: Int) throws(LayerListError) {
+    guard depth < LayerList.deepest else { throw parser.failure("links lie more than \(LayerList.deepest) deep") }
+    let trimmed = text.trimmingWhitespace
+    let name = trimmed.prefix { $0 != "(" }.trimmingWhitespace
+    guard let kind = Kind(rawValue: String(name)) else {
+      let match = nearestMatch(to: String(name), in: Kind.allCases.map(\.rawValue)).map { "; did you mean \($0)?" }
+      throw parser.failure("only residual and concat have ( | )\(match ?? "")")
+    }
+    guard let open = trimmed.firstIndex(of: "("), trimmed.closing(open) == trimmed.indices.last else {
+      throw parser.failure("\(kind) (…) has a parenthesis too many or too few")
+    }
+    self.init(kind, [])
+    let inner = trimmed[trimmed.index(after: open)...].dropLast()
+    for branch in inner.split(separator: "|", outside: "(", ")") {
+      do throws(LayerListError) {
+        branches.append(try LayerList(parsing: branch, depth: depth + 1))
+      } catch {
+        throw parser.failure("\(error)")
+      }
+    }
+  }
+}
+
+extension Substring {
+  fileprivate var trimmingWhitespace: Substring {
+    var rest = drop(while: \.isWhitespace)
+    while rest.last?.isWhitespace == true { rest.removeLast() }
+    return rest
+  }
+
+  /// The parts between separators that are in no parentheses.
+  fileprivate func split(separator: Character, outside open: Character, _ close: Character) -> [Substring] {
+    var (parts, start, depth) = ([Substring](), startIndex, 0)
+    for index in indices {
+      switch self[index] {
+      case open: depth += 1
+      case close: depth -= 1
+      case separator where depth <= 0:
+        parts.append(self[start..<index])
+        start = self.index(after: index)
+      default: break
+      }
+    }
+    return parts + [self[start...]]
+  }
+
+  /// Where the parenthesis that opens at an index is closed.
+  fileprivate func closing(_ open: Index) -> Index? {
+    var depth = 0
+    for index in self[open...].indices {
+      if self[index] == "(" { depth += 1 } else if self[index] == ")" { depth -= 1 }
+      if depth == 0 { return index }
+    }
+    return nil
+  }
 }
 
 /// Reads one layer, word by word.
@@ -60,6 +126,7 @@ private struct LayerParser {
         throw failure("the rate \"\(text)\" is not a number from 0 to below 1")
       }
       return .dropout(rate: rate)
+    case "residual", "concat": throw failure("layers in parentheses are missing: \(name) (conv 8 3x3 pad 1, relu)")
     default:
       if let function = LayerList.Activation(rawValue: name) { return .activation(function) }
       if let kind = LayerList.Recurrent.Kind(rawValue: name) { return .recurrent(try recurrent(kind)) }

@@ -7,6 +7,8 @@ extension LayerList {
     public var input: [Int]
     /// As `input`, of what comes out.
     public var output: [Int]
+    /// The layers of each chain of a link, in their places.
+    public var branches: [[Stage]] = []
   }
 
   /// Fits the layers to an input.
@@ -24,14 +26,51 @@ extension LayerList {
         stages.append(Stage(layer: .flatten, input: shape, output: flat))
         shape = flat
       }
-      let output = try fit.output(of: layer, shape)
-      let stage = Stage(layer: layer, input: shape, output: output)
+      let stage: Stage
+      if case .link(let link) = layer {
+        stage = try fit.stage(of: link, shape)
+      } else {
+        stage = Stage(layer: layer, input: shape, output: try fit.output(of: layer, shape))
+      }
       work += stage.multiplyAddCount
       guard work <= LayerFit.largestWork else { throw fit.tooMuchWork }
       stages.append(stage)
-      shape = output
+      shape = stage.output
     }
     return stages
+  }
+}
+
+extension LayerFit {
+  /// A link in its place.
+  fileprivate func stage(of link: LayerList.Link, _ shape: [Int]) throws(LayerListError) -> LayerList.Stage {
+    var stage = LayerList.Stage(layer: layer, input: shape, output: [])
+    for branch in link.branches {
+      do throws(LayerListError) {
+        stage.branches.append(try branch.stages(for: shape))
+      } catch {
+        throw failure("\(error)")
+      }
+    }
+    var outputs = stage.branches.map { $0.last?.output ?? shape }
+    if outputs.count == 1 { outputs.append(shape) }
+    let sizes = outputs.map { $0.map(String.init).joined(separator: "x") }.joined(separator: " and ")
+    stage.output = outputs[0]
+    switch link.kind {
+    case .residual:
+      guard outputs.allSatisfy({ $0 == outputs[0] }) else {
+        throw failure(
+          "adds \(sizes)"
+            + (link.branches.count == 1 ? "; a second chain behind | can bring the input to the size" : ""))
+      }
+    case .concat:
+      guard outputs.allSatisfy({ $0.dropFirst() == outputs[0].dropFirst() && $0.count != 2 }) else {
+        throw failure("joins \(sizes): heights and widths must be equal, and sequences cannot be joined")
+      }
+      stage.output[0] = outputs.reduce(0) { $0 + $1[0] }
+      _ = try product(stage.output)
+    }
+    return stage
   }
 }
 
@@ -72,7 +111,8 @@ private struct LayerFit {
     case .batchNorm:
       guard shape.count != 2 else { throw failure("needs images or features, but its input is a sequence \(shape)") }
       return shape
-    case .dropout, .activation: return shape
+    // A link's is that of its chains.
+    case .dropout, .activation, .link: return shape
     }
   }
 
@@ -140,7 +180,7 @@ private struct LayerFit {
   }
 
   /// The product of extents, refused when no memory could hold as many elements.
-  private func product(_ extents: [Int]) throws(LayerListError) -> Int {
+  fileprivate func product(_ extents: [Int]) throws(LayerListError) -> Int {
     var product = 1
     for extent in extents {
       let (next, overflow) = product.multipliedReportingOverflow(by: extent)

@@ -3,7 +3,8 @@
 ///
 /// ```
 /// list  = layer { "," layer }
-/// layer = "conv" FILTERS SIZE { "stride" SIZE | "pad" SIZE | "pad" "same" | "dilation" SIZE
+/// layer = ("residual" | "concat") "(" list { "|" list } ")"
+///       | "conv" FILTERS SIZE { "stride" SIZE | "pad" SIZE | "pad" "same" | "dilation" SIZE
 ///                             | "groups" N | "no-bias" }
 ///       | ("pool" | "avgpool") SIZE { "stride" SIZE | "pad" SIZE }
 ///       | "globalpool" | "dense" UNITS { "no-bias" } | "flatten" | "batchnorm" | "dropout" RATE
@@ -90,6 +91,26 @@ public struct LayerList: Hashable, Sendable {
     public var outputCount: Int { units * (isBidirectional ? 2 : 1) }
   }
 
+  /// Chains from the same input, whose outputs become one.
+  public struct Link: Hashable, Sendable {
+    /// How the outputs become one.
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
+      /// Their sum.
+      case residual
+      /// One behind the other, along the channels or features.
+      case concat
+    }
+
+    public var kind: Kind
+    /// The chains. Beside a single one goes the input as it is.
+    public var branches: [LayerList]
+
+    public init(_ kind: Kind, _ branches: [LayerList]) {
+      self.kind = kind
+      self.branches = branches
+    }
+  }
+
   /// Functions of single elements, by the name they are written with.
   public enum Activation: String, Hashable, Sendable, CaseIterable {
     case relu, sigmoid, tanh, gelu, silu, elu, selu, softplus
@@ -110,6 +131,7 @@ public struct LayerList: Hashable, Sendable {
     case rows
     case recurrent(Recurrent)
     case activation(Activation)
+    case link(Link)
   }
 
   /// The layers, in the order in which they run.
@@ -131,7 +153,7 @@ public struct LayerListError: Error, Hashable, Sendable {
   public var kind: Kind
   /// Which layer, counted from 1.
   public var position: Int
-  /// The layer as it is written.
+  /// The layer as it is written; inside of a link, the link.
   public var layer: String
   /// What is wrong with it.
   public var reason: String
@@ -179,6 +201,7 @@ extension LayerList.Layer: CustomStringConvertible {
       if layer.givesAll { words += " all" }
       return layer.hasBias ? words : words + " no-bias"
     case .activation(let function): return function.rawValue
+    case .link(let link): return "\(link.kind) (\(link.branches.map(\.description).joined(separator: " | ")))"
     }
   }
 }

@@ -1,14 +1,6 @@
 import ApusNN
 import ApusTensor
 
-/// What stands ahead of the stages of a residual network, or of another one for images.
-public enum ImageStem: Hashable, Sendable {
-  /// For pictures of some 224 pixels: a 7 × 7 convolution of stride 2 and pooling.
-  case imageNet
-  /// For pictures of some 32 pixels: a 3 × 3 convolution of stride 1.
-  case smallImage
-}
-
 /// A residual network (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2015), with
 /// torchvision's names: `x: [batch, channels, height, width]` to logits `[batch, classes]`.
 public struct ResNet: Layer {

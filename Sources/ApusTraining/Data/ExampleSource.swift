@@ -6,9 +6,44 @@ public protocol ExampleSource: Sendable {
   /// The number of examples.
   var count: Int { get }
 
-  /// The examples with these numbers, in this order.
+  /// The examples with these numbers, in this order, as they are for evaluation.
+  /// - Throws: when they are read from files, and these cannot be.
   /// - Precondition: all are in `0 ..< count`.
-  func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor)
+  func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor)
+
+  /// Goes through batches, of which later ones may be prepared while earlier ones are used.
+  ///
+  /// - Parameters:
+  ///   - batches: the numbers of the examples of each.
+  ///   - epoch: for training, where examples may be altered from epoch to epoch; `nil` for what `examples` gives.
+  func pass(over batches: [[Int32]], epoch: Int?) -> any ExamplePass
+}
+
+/// A way through batches, each given once.
+public protocol ExamplePass {
+  /// The next batch; `nil` behind the last.
+  mutating func next() throws(DataError) -> (inputs: Tensor, targets: Tensor)?
+
+  /// How long `next` has waited for examples that were not ready, in seconds.
+  var waitedSeconds: Double { get }
+}
+
+extension ExampleSource {
+  public func pass(over batches: [[Int32]], epoch: Int?) -> any ExamplePass {
+    DirectPass(source: self, batches: batches[...])
+  }
+}
+
+/// Asks for each batch when its turn comes.
+private struct DirectPass: ExamplePass {
+  let source: any ExampleSource
+  var batches: ArraySlice<[Int32]>
+  let waitedSeconds = 0.0
+
+  mutating func next() throws(DataError) -> (inputs: Tensor, targets: Tensor)? {
+    guard let numbers = batches.popFirst() else { return nil }
+    return try source.examples(numbers)
+  }
 }
 
 extension LoadedImages: ExampleSource {

@@ -21,6 +21,7 @@ public final class Trainer {
   let train: any ExampleSource
   let test: (any ExampleSource)?
   let objective: Objective
+  let testObjective: Objective
   let penalty: Penalty?
   let options: TrainingOptions
   let order: MinibatchOrder
@@ -40,12 +41,13 @@ public final class Trainer {
   /// - Parameters:
   ///   - train: the examples to train with.
   ///   - test: examples to measure the model with at the end of each epoch.
+  ///   - testObjective: what they are measured by; the objective of training when left out.
   ///   - groups: parameters with rates, decays and constraints of their own.
   ///   - penalty: a term of the loss; the losses of training that are reported contain it.
   public init(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource,
     testing test: (any ExampleSource)? = nil, objective: Objective = .classification,
-    groups: [ParameterGroup] = [], penalty: Penalty? = nil, _ options: TrainingOptions
+    testObjective: Objective? = nil, groups: [ParameterGroup] = [], penalty: Penalty? = nil, _ options: TrainingOptions
   ) {
     self.model = model
     modelState = model.state
@@ -53,6 +55,7 @@ public final class Trainer {
     self.train = train
     self.test = test
     self.objective = objective
+    self.testObjective = testObjective ?? objective
     self.penalty = penalty
     self.options = options
     let seeds = RunSeeds(options.seed)

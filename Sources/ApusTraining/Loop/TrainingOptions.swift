@@ -83,6 +83,8 @@ public struct TrainingResult: Hashable, Sendable {
   public var seconds: Double
   /// Of this session, without validation and checkpoints; `nil` when it made no step.
   public var stepsPerSecond: Double?
+  /// The share of the time of this session's steps that was spent waiting for examples; `nil` where none are waited for.
+  public var loaderShare: Double?
   /// The digest of parameters and statistics, by sorted key; equal runs have equal ones.
   public var weightsSHA256: String
   /// The signal that ended the run early: 2 (SIGINT) or 15 (SIGTERM). The exit code is 128 more.

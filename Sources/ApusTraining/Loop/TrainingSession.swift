@@ -9,7 +9,8 @@ struct TrainingSession {
   private var progress: Progress
   /// The loss of the step before, on its way to the host.
   private var pending: (loss: Reading, count: Int, step: Int)?
-  private var epochOrder: (number: Int, batches: MinibatchOrder.Epoch)?
+  /// The rest of the batches of an epoch.
+  private var pass: (epoch: Int, batches: any ExamplePass)?
   private let baseRate: Double
   private var hasCheckedParameters = false
   /// What was noted for a profile that has begun and not ended.
@@ -20,8 +21,10 @@ struct TrainingSession {
   /// When the time counted in `state.seconds` was last brought up to date.
   private var clock: Double
   private let firstStep: Int
-  /// Time spent in steps.
+  /// Time spent in steps, with waiting for examples.
   private var stepSeconds = 0.0
+  /// Time spent waiting for examples in the epochs before the current one.
+  private var waitedSeconds = 0.0
 
   /// Steps between two lines of metrics.
   private static let window = 50
@@ -119,7 +122,7 @@ struct TrainingSession {
   private mutating func step() throws(TrainingError) {
     defer { hasCheckedParameters = true }
     let step = trainer.state.step
-    let batch = nextBatch(step)
+    let batch = try nextBatch(step)
     let optimizer = trainer.optimizer
     optimizer.learningRate = baseRate * trainer.schedule.factor(step: step, of: trainer.totalSteps)
     optimizer.momentum = trainer.schedule.momentum(step: step, of: trainer.totalSteps)
@@ -138,16 +141,17 @@ struct TrainingSession {
     trainer.state.step += 1
     // The step before is finished by now, or nearly: waiting for it stalls nothing.
     try drain()
-    pending = (loss, batch.count, step + 1)
+    pending = (loss, batch.targets.shape[0], step + 1)
   }
 
   /// In the first step of a session also makes sure that everything is trained that should be.
-  private func lossAndGradients(_ batch: [Int32]) throws -> (value: Tensor, gradients: Gradients) {
+  private func lossAndGradients(
+    _ batch: (inputs: Tensor, targets: Tensor)
+  ) throws -> (value: Tensor, gradients: Gradients) {
     let trainer = trainer
     func build() throws -> (value: Tensor, gradients: Gradients) {
       try trainer.optimizer.valueAndGradients {
-        let (inputs, targets) = trainer.train.examples(batch)
-        let loss = trainer.objective.losses(trainer.model(inputs), targets).mean()
+        let loss = trainer.objective.losses(trainer.model(batch.inputs), batch.targets).mean()
         return trainer.penalty.map { loss + $0() } ?? loss
       }
     }
@@ -170,10 +174,20 @@ struct TrainingSession {
     }
   }
 
-  private mutating func nextBatch(_ step: Int) -> [Int32] {
+  /// The examples of a step.
+  private mutating func nextBatch(_ step: Int) throws(TrainingError) -> (inputs: Tensor, targets: Tensor) {
     let (epoch, batch) = step.quotientAndRemainder(dividingBy: trainer.order.batchesPerEpoch)
-    if epochOrder?.number != epoch { epochOrder = (epoch, trainer.order.epoch(epoch)) }
-    return Array(epochOrder!.batches[batch])
+    if pass?.epoch != epoch {
+      if let finished = pass?.batches.waitedSeconds { waitedSeconds += finished }
+      let batches = trainer.order.epoch(epoch)[batch...].map(Array.init)
+      pass = (epoch, trainer.train.pass(over: batches, epoch: epoch))
+    }
+    do throws(DataError) {
+      if let examples = try pass?.batches.next() { return examples }
+    } catch {
+      throw .data(error)
+    }
+    fatalError("TrainingSession: epoch \(epoch) has fewer batches than its order")
   }
 
   /// Reads the loss that is under way.
@@ -217,7 +231,7 @@ struct TrainingSession {
     trainer.state.epochLoss = RunningMean()
     if let test = trainer.test {
       let measured = try evaluate(
-        trainer.model, on: test, objective: trainer.objective, batchSize: trainer.order.batchSize)
+        trainer.model, on: test, objective: trainer.testObjective, batchSize: trainer.order.batchSize)
       trainer.state.testLoss = measured.loss
       trainer.state.testAccuracy = measured.accuracy
     }
@@ -278,6 +292,12 @@ struct TrainingSession {
     try trainer.save(now: clock)
   }
 
+  /// The share of the time of steps that was spent waiting for examples; `nil` where that is never waited for.
+  private var loaderShare: Double? {
+    let waited = waitedSeconds + (pass?.batches.waitedSeconds ?? 0)
+    return waited > 0 && stepSeconds > 0 ? min(waited / stepSeconds, 1) : nil
+  }
+
   private mutating func result(_ interruption: Int32?) throws(TrainingError) -> TrainingResult {
     try drain()
     countTime()
@@ -287,8 +307,8 @@ struct TrainingSession {
     return TrainingResult(
       epochs: epoch, steps: state.step, trainLoss: state.trainLoss ?? state.epochLoss.mean,
       testLoss: state.testLoss, testAccuracy: state.testAccuracy, seconds: state.seconds,
-      stepsPerSecond: steps > 0 && stepSeconds > 0 ? Double(steps) / stepSeconds : nil, weightsSHA256: digest,
-      interruption: interruption)
+      stepsPerSecond: steps > 0 && stepSeconds > 0 ? Double(steps) / stepSeconds : nil,
+      loaderShare: loaderShare, weightsSHA256: digest, interruption: interruption)
   }
 }
 

@@ -1,3 +1,5 @@
+import ApusNN
+import ApusTensor
 import ApusTestSupport
 import Testing
 
@@ -44,6 +46,7 @@ struct LayerListTests {
     "conv 6 5x5 pad 2", "conv 6 5x3 stride 2 pad same dilation 2 groups 3 no-bias", "pool 2", "pool 3 stride 2",
     "avgpool 2x3 stride 1 pad 1", "globalpool, batchnorm, dropout 0.5, flatten", "dense 10 no-bias",
     "relu, sigmoid, tanh, gelu, silu, elu, selu, softplus, leaky-relu",
+    "residual (conv 8 3x3 pad 1, relu | conv 8 1x1), concat (relu), concat (pool 2 | conv 4 2x2 stride 2, residual (relu))",
   ])
   func textReadsBack(text: String) throws {
     let list = try LayerList(parsing: text)
@@ -64,6 +67,12 @@ struct LayerListTests {
     ("dropout", 1, "the rate is missing"), ("dropout 1", 1, "not a number from 0 to below 1"),
     ("dropout nan", 1, "not a number"), ("dense 99999999999999999999", 1, "is not an integer"),
     ("dense 16777217", 1, "is not an integer from 1 to 16777216"),
+    ("relu, residul (relu)", 2, "did you mean residual?"), ("concat", 1, "layers in parentheses are missing"),
+    ("residual (relu", 1, "a parenthesis too many or too few"), ("residual (relu))", 1, "a parenthesis too many"),
+    ("residual (relu) (relu)", 1, "a parenthesis too many"), ("residual ()", 1, "layer 1 (): a layer is missing"),
+    ("relu, concat (relu | relu, cnov 3)", 2, "layer 2 (cnov 3): unknown layer"), ("relu | relu", 1, "only residual"),
+    (")relu(", 1, "only residual and concat have"),
+    (String(repeating: "residual (", count: 40) + "relu" + String(repeating: ")", count: 40), 1, "16 deep"),
   ])
   func grammar(text: String, position: Int, reason: String) {
     let error = #expect(throws: LayerListError.self) { try LayerList(parsing: text) }
@@ -87,8 +96,28 @@ struct LayerListTests {
     #expect(error?.reason.contains(reason) == true, "\(error!)")
   }
 
+  /// By hand: `x + relu(x)`, joined with `x` ahead of it: for `x = [1, −2]` that is `[1, −2, 2, −2]`.
+  @Test func links() throws {
+    let list = try LayerList(parsing: "concat (residual (relu)), residual (dense 3 | dense 3 no-bias)")
+    let stages = try list.stages(for: [2])
+    #expect(stages.map(\.output) == [[4], [3]])
+    #expect(stages.map(\.parameterCount) == [0, 27] && stages.map(\.multiplyAddCount) == [0, 24])
+    let model = try list.model(for: [2])
+    #expect(model.state.entries.map(\.key) == ["1.0.0.weight", "1.0.0.bias", "1.1.0.weight"])
+    try withMode(.inference) {
+      let joined = try model.layers[0](Tensor([1, -2] as [Float], shape: [1, 2])).array(of: Float.self)
+      #expect(joined == [1, -2, 2, -2])
+      let x = Tensor([1, -2, 2, -2] as [Float], shape: [1, 4])
+      let parts = model.state.entries.map(\.value)
+      let expected = x.matmul(parts[0].transposed()) + parts[1] + x.matmul(parts[2].transposed())
+      let (given, wanted) = (try model.layers[1](x).array(of: Float.self), try expected.array(of: Float.self))
+      #expect(given == wanted)
+    }
+  }
+
   @Test func noTextTraps() {
-    let seeds = [lenet, "conv 8 3x5 stride 2x1 pad 1x0 dilation 2x1 groups 2 no-bias, dropout 0.5, dense 3"]
+    let linked = "residual (conv 2 3x3 pad 1, relu | conv 2 1x1), concat (relu | pool 3 stride 1 pad 1), dense 3"
+    let seeds = [lenet, linked, "conv 8 3x5 stride 2x1 pad 1x0 dilation 2x1 groups 2 no-bias, dropout 0.5, dense 3"]
     var fitting = 0
     for bytes in Mutations(of: seeds.map { Array($0.utf8) }, count: 20_000) {
       guard let list = try? LayerList(parsing: String(decoding: bytes, as: UTF8.self)) else { continue }

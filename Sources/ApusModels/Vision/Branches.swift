@@ -1,0 +1,29 @@
+import ApusNN
+import ApusTensor
+
+/// Layers that are given the same input, and whose outputs become one: `f₀(x) + f₁(x) + …`, or one behind the other
+/// along the axis of channels. Beside a single one goes the input as it is: `f(x) + x`, and `x` ahead of `f(x)`.
+struct Branches: Layer {
+  private let kind: LayerList.Link.Kind
+  private let layers: [any Layer]
+
+  init(_ kind: LayerList.Link.Kind, _ layers: [any Layer]) {
+    self.kind = kind
+    self.layers = layers
+  }
+
+  var members: [ModuleMember] {
+    layers.enumerated().map { .module(String($0.offset), $0.element) }
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    let outputs = layers.enumerated().map { index, layer in
+      LayerTrace.run(String(index), layer, x) { layer($0) }
+    }
+    let isAlone = outputs.count == 1
+    switch kind {
+    case .residual: return isAlone ? outputs[0] + x : outputs.dropFirst().reduce(outputs[0], +)
+    case .concat: return .concatenated(isAlone ? [x] + outputs : outputs, alongAxis: 1)
+    }
+  }
+}
