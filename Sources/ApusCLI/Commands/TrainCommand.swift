@@ -100,11 +100,14 @@ extension TrainingResult {
       "seed": .integer(Int(run.settings.seed)), "epochs": .integer(epochs), "steps": .integer(steps),
     ]
     line["train_loss"] = trainLoss.map { .number($0) }
+    line["validation_loss"] = validationLoss.map { .number($0) }
+    line["validation_accuracy"] = validationAccuracy.map { .number($0) }
     line["test_loss"] = testLoss.map { .number($0) }
     line["test_accuracy"] = testAccuracy.map { .number($0) }
     for (key, value) in measures?.json ?? [:] { line[key] = value }
     line["seconds"] = .number(seconds)
     line["steps_per_second"] = stepsPerSecond.map { .number($0) }
+    line["loader_share"] = loaderShare.map { .number($0) }
     line["weights_sha256"] = .string(weightsSHA256)
     line["output"] = .string(run.directory.path)
     return line
@@ -114,11 +117,14 @@ extension TrainingResult {
     var rows = [("model", "\(run.settings.model.name) on \(device.name), seed \(run.settings.seed)")]
     rows.append(("steps", "\(steps.grouped) in \(epochs) \(epochs == 1 ? "epoch" : "epochs")"))
     if let trainLoss { rows.append(("train loss", trainLoss.text(places: 4))) }
+    if let validationLoss { rows.append(("validation loss", validationLoss.text(places: 4))) }
+    if let validationAccuracy { rows.append(("validation accuracy", validationAccuracy.text(places: 4))) }
     if let testLoss { rows.append(("test loss", testLoss.text(places: 4))) }
     if let testAccuracy { rows.append(("test accuracy", testAccuracy.text(places: 4))) }
     rows += measures?.rows ?? []
     let rate = stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
-    rows.append(("time", "\(seconds.text(places: 1)) s\(rate)"))
+    let loader = loaderShare.map { ", \((100 * $0).text(places: 1)) % of it waiting for examples" } ?? ""
+    rows.append(("time", "\(seconds.text(places: 1)) s\(rate)\(loader)"))
     rows.append(("weights", weightsSHA256))
     rows.append(("output", run.directory.path))
     return Help.rows(rows)

@@ -28,6 +28,10 @@ public struct TrainingState: Hashable, Sendable {
   public var testLoss: Double?
   /// The share of hits in the last evaluation, if there was one.
   public var testAccuracy: Double?
+  /// The mean loss over the validation examples, where there are some.
+  public var validationLoss: Double?
+  /// The share of hits among the validation examples, where there are some.
+  public var validationAccuracy: Double?
   /// What a schedule that goes by a metric remembers.
   var scheduleMemory: [Double] = []
   /// Time spent in training, over all sessions.
@@ -79,6 +83,8 @@ extension TrainingState {
     object["train_loss"] = trainLoss.map { .number($0) }
     object["test_loss"] = testLoss.map { .number($0) }
     object["test_accuracy"] = testAccuracy.map { .number($0) }
+    object["validation_loss"] = validationLoss.map { .number($0) }
+    object["validation_accuracy"] = validationAccuracy.map { .number($0) }
     if !scheduleMemory.isEmpty { object["schedule_memory"] = .array(scheduleMemory.map { .number($0) }) }
     return object
   }
@@ -105,6 +111,8 @@ extension TrainingState {
     trainLoss = object["train_loss"]?.number
     testLoss = object["test_loss"]?.number
     testAccuracy = object["test_accuracy"]?.number
+    validationLoss = object["validation_loss"]?.number
+    validationAccuracy = object["validation_accuracy"]?.number
     scheduleMemory = object["schedule_memory"]?.array?.compactMap(\.number) ?? []
     self.seconds = seconds
     self.metricsByteCount = metricsByteCount

@@ -48,6 +48,10 @@ public struct Progress {
     public var totalEpochs: Int
     /// The loss, if it is known.
     public var loss: Double?
+    /// The share of hits in the last evaluation, if there was one.
+    public var accuracy: Double?
+    /// The examples of this session's steps.
+    public var examples: Int
   }
 
   /// Called after each step; says something when it is time to.
@@ -84,16 +88,18 @@ public struct Progress {
     barLength = line.count
   }
 
-  /// `epoch 2/5  step 731/2345  loss 0.4213  512.0 steps/s  3s left`
+  /// `epoch 2/5  step 731/2345  loss 0.4213  accuracy 0.8531  512.0 steps/s  65536 examples/s  3s left`
   private func text(_ status: Status, _ now: Double) -> String {
     var parts = [
       "epoch \(status.epoch)/\(status.totalEpochs)", "step \(status.step)/\(status.totalSteps)",
     ]
     if let loss = status.loss { parts.append("loss \(loss.text(places: 4))") }
+    if let accuracy = status.accuracy { parts.append("accuracy \(accuracy.text(places: 4))") }
     let steps = status.step - firstStep
     if steps > 0, now > start {
       let rate = Double(steps) / (now - start)
       parts.append("\(rate.text(places: 1)) steps/s")
+      parts.append("\(Int(Double(status.examples) / (now - start))) examples/s")
       parts.append("\(duration(Double(status.totalSteps - status.step) / rate)) left")
     }
     return parts.joined(separator: "  ")

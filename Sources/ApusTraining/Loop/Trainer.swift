@@ -20,6 +20,7 @@ public final class Trainer {
   public let optimizer: Optimizer
   let train: any ExampleSource
   let test: (any ExampleSource)?
+  let validation: (any ExampleSource)?
   let objective: Objective
   let testObjective: Objective
   let penalty: Penalty?
@@ -40,13 +41,16 @@ public final class Trainer {
 
   /// - Parameters:
   ///   - train: the examples to train with.
-  ///   - test: examples to measure the model with at the end of each epoch.
+  ///   - test: examples to measure the model with at the end of each epoch; with validation examples, at the end of the
+  ///     run alone.
+  ///   - validation: examples to measure the model with at the end of each epoch, and to choose by.
   ///   - testObjective: what they are measured by; the objective of training when left out.
   ///   - groups: parameters with rates, decays and constraints of their own.
   ///   - penalty: a term of the loss; the losses of training that are reported contain it.
   public init(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource,
-    testing test: (any ExampleSource)? = nil, objective: Objective = .classification,
+    testing test: (any ExampleSource)? = nil, validating validation: (any ExampleSource)? = nil,
+    objective: Objective = .classification,
     testObjective: Objective? = nil, groups: [ParameterGroup] = [], penalty: Penalty? = nil, _ options: TrainingOptions
   ) {
     self.model = model
@@ -54,6 +58,7 @@ public final class Trainer {
     optimizer = Optimizer(rule, for: model, groups: groups, precision: options.precision)
     self.train = train
     self.test = test
+    self.validation = validation
     self.objective = objective
     self.testObjective = testObjective ?? objective
     self.penalty = penalty

@@ -75,6 +75,10 @@ public struct TrainingResult: Hashable, Sendable {
   public var steps: Int
   /// The mean loss of the last epoch.
   public var trainLoss: Double?
+  /// The mean loss over the validation examples after the last epoch, where there are some.
+  public var validationLoss: Double?
+  /// The share of hits among the validation examples after the last epoch, where there are some.
+  public var validationAccuracy: Double?
   /// The mean loss of the last evaluation, if there was one.
   public var testLoss: Double?
   /// The share of hits in the last evaluation, if there was one.

@@ -21,6 +21,8 @@ struct TrainingSession {
   /// When the time counted in `state.seconds` was last brought up to date.
   private var clock: Double
   private let firstStep: Int
+  /// Examples of the steps of this session.
+  private var exampleCount = 0
   /// Time spent in steps, with waiting for examples.
   private var stepSeconds = 0.0
   /// Time spent waiting for examples in the epochs before the current one.
@@ -141,7 +143,9 @@ struct TrainingSession {
     trainer.state.step += 1
     // The step before is finished by now, or nearly: waiting for it stalls nothing.
     try drain()
-    pending = (loss, batch.targets.shape[0], step + 1)
+    let count = batch.targets.shape[0]
+    exampleCount += count
+    pending = (loss, count, step + 1)
   }
 
   /// In the first step of a session also makes sure that everything is trained that should be.
@@ -229,9 +233,13 @@ struct TrainingSession {
     try pauseProfile()
     trainer.state.trainLoss = trainer.state.epochLoss.mean
     trainer.state.epochLoss = RunningMean()
-    if let test = trainer.test {
-      let measured = try evaluate(
-        trainer.model, on: test, objective: trainer.testObjective, batchSize: trainer.order.batchSize)
+    if let validation = trainer.validation {
+      let measured = try measure(validation)
+      trainer.state.validationLoss = measured.loss
+      trainer.state.validationAccuracy = measured.accuracy
+    }
+    if let test = trainer.test, trainer.validation == nil || trainer.state.step == trainer.totalSteps {
+      let measured = try measure(test)
       trainer.state.testLoss = measured.loss
       trainer.state.testAccuracy = measured.accuracy
     }
@@ -241,9 +249,13 @@ struct TrainingSession {
     let state = trainer.state
     var record: JSONObject = ["epoch": .integer(epoch), "step": .integer(state.step)]
     record["train_loss"] = state.trainLoss.map { .number($0) }
+    record["validation_loss"] = state.validationLoss.map { .number($0) }
+    record["validation_accuracy"] = state.validationAccuracy.map { .number($0) }
     record["test_loss"] = state.testLoss.map { .number($0) }
     record["test_accuracy"] = state.testAccuracy.map { .number($0) }
     record["seconds"] = .number(state.seconds)
+    if stepSeconds > 0 { record["examples_per_second"] = .number(Double(exampleCount) / stepSeconds) }
+    record["loader_share"] = loaderShare.map { .number($0) }
     if let scaler = trainer.optimizer.lossScaler {
       record["loss_scale"] = .number(try reportingTraining { try scaler.scale.scalar() })
       record["skipped_steps"] = .number(try reportingTraining { try scaler.skippedSteps.scalar() })
@@ -252,11 +264,18 @@ struct TrainingSession {
     progress.note(line(state))
   }
 
+  private func measure(_ source: any ExampleSource) throws(TrainingError) -> Evaluation {
+    try evaluate(trainer.model, on: source, objective: trainer.testObjective, batchSize: trainer.order.batchSize)
+  }
+
   /// Tells a schedule that goes by a metric how the epoch was.
   private func informSchedule() {
     guard var schedule = trainer.schedule as? any MetricSchedule else { return }
     let state = trainer.state
-    guard let metric = schedule.prefersLarger ? state.testAccuracy : state.testLoss ?? state.trainLoss else { return }
+    let (loss, accuracy) =
+      trainer.validation == nil
+      ? (state.testLoss, state.testAccuracy) : (state.validationLoss, state.validationAccuracy)
+    guard let metric = schedule.prefersLarger ? accuracy : loss ?? state.trainLoss else { return }
     schedule.observe(metric)
     trainer.schedule = schedule
     trainer.state.scheduleMemory = schedule.memory
@@ -266,6 +285,8 @@ struct TrainingSession {
   private func line(_ state: TrainingState) -> String {
     var parts = ["epoch \(epoch)/\(trainer.totalEpochs)"]
     if let loss = state.trainLoss { parts.append("train loss \(loss.text(places: 4))") }
+    if let loss = state.validationLoss { parts.append("validation loss \(loss.text(places: 4))") }
+    if let accuracy = state.validationAccuracy { parts.append("validation accuracy \(accuracy.text(places: 4))") }
     if let loss = state.testLoss { parts.append("test loss \(loss.text(places: 4))") }
     if let accuracy = state.testAccuracy { parts.append("test accuracy \(accuracy.text(places: 4))") }
     return (parts + [duration(state.seconds)]).joined(separator: "  ")
@@ -274,7 +295,9 @@ struct TrainingSession {
   private var status: Progress.Status {
     Progress.Status(
       step: trainer.state.step, totalSteps: trainer.totalSteps, epoch: epoch, totalEpochs: trainer.totalEpochs,
-      loss: trainer.state.epochLoss.mean ?? trainer.state.trainLoss)
+      loss: trainer.state.epochLoss.mean ?? trainer.state.trainLoss,
+      accuracy: trainer.state.validationAccuracy ?? trainer.state.testAccuracy,
+      examples: exampleCount)
   }
 
   // MARK: - Ends
@@ -306,7 +329,8 @@ struct TrainingSession {
     let steps = state.step - firstStep
     return TrainingResult(
       epochs: epoch, steps: state.step, trainLoss: state.trainLoss ?? state.epochLoss.mean,
-      testLoss: state.testLoss, testAccuracy: state.testAccuracy, seconds: state.seconds,
+      validationLoss: state.validationLoss, validationAccuracy: state.validationAccuracy, testLoss: state.testLoss,
+      testAccuracy: state.testAccuracy, seconds: state.seconds,
       stepsPerSecond: steps > 0 && stepSeconds > 0 ? Double(steps) / stepSeconds : nil,
       loaderShare: loaderShare, weightsSHA256: digest, interruption: interruption)
   }
