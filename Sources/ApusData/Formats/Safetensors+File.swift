@@ -43,6 +43,12 @@ extension Safetensors {
       throw .safetensors(path, .file, "\(fileByteCount) bytes are too few for a header")
     }
     let count = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    // Both lengths would be far above the limit: a zip archive, and a pickle that begins with PyTorch's number.
+    if prefix.starts(with: [0x50, 0x4b, 3, 4]) || prefix.starts(with: [0x80, 2, 0x8a, 0x0a, 0x6c]) {
+      throw .unsupported(
+        path: path, format: "PyTorch", reason: "it is a pickle, which can run any program when it is read",
+        remedy: "convert it once in Python: safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW_FILE)")
+    }
     guard count <= maximumHeaderByteCount else {
       throw .safetensors(
         path, .offset(0), "a header of \(count) bytes is above the limit of \(maximumHeaderByteCount)")

@@ -64,13 +64,16 @@ extension ModelState {
     let known = Set(entries.map(\.key)).union(aliases.keys)
     let missing = names.filter { file.header[$0] == nil }
     let extra = file.header.entries.map(\.name).filter { !known.contains($0) && !isKept($0) }
-    func list(_ keys: [String]) -> String { keys.map { "\"\($0)\"" }.joined(separator: ", ") }
+    func list(_ keys: [String]) -> String {
+      let rest = keys.count > 4 ? " and \(keys.count - 4) more" : ""
+      return keys.prefix(4).map { "\"\($0)\"" }.joined(separator: ", ") + rest
+    }
     var problems: [String] = []
     if !missing.isEmpty { problems.append("\(list(missing)) \(missing.count == 1 ? "is" : "are") missing") }
     if !extra.isEmpty { problems.append("the model has no \(list(extra))") }
-    for (entry, name) in zip(wanted, names) {
-      if let problem = file.problem(name, entry.shape, entry.dtype) { problems.append(problem) }
-    }
+    let unlike = zip(wanted, names).compactMap { file.problem($1, $0.shape, $0.dtype) }
+    problems += unlike.prefix(4)
+    if unlike.count > 4 { problems.append("\(unlike.count - 4) more are of other shapes or types") }
     return problems
   }
 }
