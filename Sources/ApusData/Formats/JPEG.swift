@@ -1,0 +1,93 @@
+import CTurboJPEG
+
+/// Pictures in the JPEG format (ISO/IEC 10918), baseline and progressive, decoded and encoded by libjpeg-turbo.
+enum JPEG {
+  static let signature: [UInt8] = [0xff, 0xd8, 0xff]
+
+  /// Decodes a file with the accurate transform and interpolated colours, as Pillow does.
+  ///
+  /// What the library only warns of (data that end early, restart markers out of place, …) is an error: it would fill
+  /// the rest with grey. Files of four inks are taken as Adobe writes them, inverted, and composed as Pillow does.
+  static func decode(_ bytes: [UInt8], path: String, limits: ImageLimits) throws(DataError) -> Image {
+    guard let handle = tjInitDecompress() else { throw failure(nil, bytes.count, path) }
+    defer { tjDestroy(handle) }
+    var (width, height, subsampling, colors): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
+    guard tjDecompressHeader3(handle, bytes, UInt(bytes.count), &width, &height, &subsampling, &colors) == 0,
+      width > 0, height > 0
+    else { throw failure(handle, bytes.count, path) }
+    try limits.check(height: Int(height), width: Int(width), path: path, format: "JPEG")
+    let kind = TJCS(rawValue: UInt32(colors))
+    let hasInks = kind == TJCS_CMYK || kind == TJCS_YCCK
+    let format = kind == TJCS_GRAY ? TJPF_GRAY : hasInks ? TJPF_CMYK : TJPF_RGB
+    let stored = kind == TJCS_GRAY ? 1 : hasInks ? 4 : 3
+    let count = Int(height) * Int(width) * stored
+    var status: Int32 = -1
+    // A hostile file of progressive scans without end would take hours.
+    let flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS
+    let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      status = tjDecompress2(
+        handle, bytes, UInt(bytes.count), buffer.baseAddress, width, 0, height, Int32(format.rawValue), flags)
+      initialized = status == 0 ? count : 0
+    }
+    guard status == 0 else { throw failure(handle, bytes.count, path) }
+    return Image(
+      height: Int(height), width: Int(width), channels: min(stored, 3), pixels: hasInks ? composed(pixels) : pixels)
+  }
+
+  /// `k − (255 − c) · k / 255` of inverted inks, rounded twice as Pillow does.
+  private static func composed(_ inks: [UInt8]) -> [UInt8] {
+    let area = inks.count / 4
+    return [UInt8](unsafeUninitializedCapacity: 3 * area) { buffer, count in
+      for pixel in 0..<area {
+        let black = Int(inks[4 * pixel + 3])
+        for ink in 0..<3 {
+          let product = (255 - Int(inks[4 * pixel + ink])) * black + 128
+          buffer[3 * pixel + ink] = UInt8(clamping: black - (product >> 8 + product) >> 8)
+        }
+      }
+      count = 3 * area
+    }
+  }
+
+  /// Encodes a picture; colours are stored at half the resolution each way unless `isSubsampled` is false.
+  static func encode(_ image: Image, quality: Int, isSubsampled: Bool = true) -> [UInt8] {
+    guard let handle = tjInitCompress() else { fatalError("jpegData: \(message(nil))") }
+    defer { tjDestroy(handle) }
+    let isGrey = image.channels == 1
+    let format = isGrey ? TJPF_GRAY : TJPF_RGB
+    let subsampling = isGrey ? TJSAMP_GRAY : isSubsampled ? TJSAMP_420 : TJSAMP_444
+    var (bytes, count): (UnsafeMutablePointer<UInt8>?, UInt) = (nil, 0)
+    defer { tjFree(bytes) }
+    let status = tjCompress2(
+      handle, image.pixels, Int32(image.width), 0, Int32(image.height), Int32(format.rawValue), &bytes, &count,
+      Int32(subsampling.rawValue), Int32(quality), TJFLAG_ACCURATEDCT)
+    guard status == 0 else {
+      fatalError("jpegData: [\(image.height), \(image.width), \(image.channels)]: \(message(handle))")
+    }
+    return Array(UnsafeBufferPointer(start: bytes, count: Int(count)))
+  }
+
+  private static func message(_ handle: tjhandle?) -> String {
+    tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
+  }
+
+  private static func failure(_ handle: tjhandle?, _ byteCount: Int, _ path: String) -> DataError {
+    let reason = message(handle)
+    // The library does not say where it was, but this it only finds at the end.
+    let place: DataError.Place = reason.hasPrefix("Premature end") ? .offset(byteCount) : .file
+    return .malformed(
+      path: path, format: "JPEG", place: place, reason: reason, remedy: "copy or download the file again")
+  }
+}
+
+extension Image {
+  /// The picture as a JPEG file, its colours at half the resolution each way, as cameras store them.
+  /// - Parameter quality: 1 to 100
+  /// - Precondition: it has 1 or 3 channels, and neither extent is above 65,535.
+  public func jpegData(quality: Int = 90) -> [UInt8] {
+    guard channels == 1 || channels == 3, (1...100).contains(quality), max(height, width) <= 0xffff else {
+      fatalError("jpegData: [\(height), \(width), \(channels)] in quality \(quality)")
+    }
+    return JPEG.encode(self, quality: quality)
+  }
+}

@@ -1,0 +1,91 @@
+import CZlib
+
+/// The chunks of a PNG file, checked one by one, of which those are kept that say what the pixels are.
+///
+/// libpng reads no further than the last row and forgives damage in what it thinks less important. A walk through the
+/// file finds every truncation and every wrong checksum, and knows where. What is left out can neither change pixels
+/// (gamma, profiles, transparent colours: torchvision drops them too) nor be a bomb of its own (compressed texts).
+struct PNGChunks {
+  let height: Int
+  let width: Int
+  /// Bits of a sample: 1, 2, 4, 8 or 16.
+  let bitDepth: UInt8
+  /// Whether there are colours, as samples or in a palette.
+  let isColored: Bool
+  /// A PNG file of the chunks that count.
+  let bytes: [UInt8]
+
+  private static let kept = ["IHDR", "PLTE", "IDAT", "IEND"]
+
+  /// - Precondition: `file` starts with the signature.
+  init(_ file: [UInt8], path: String) throws(DataError) {
+    var ranges: [Range<Int>] = []
+    var position = PNG.signature.count
+    var kind = ""
+    while kind != "IEND" {
+      let chunk = try PNGChunks.chunk(of: file, at: position, path: path)
+      kind = chunk.kind
+      guard position > PNG.signature.count || kind == "IHDR" && chunk.range.count == 12 + 13 else {
+        throw PNGChunks.failure(path, position, "the file must start with the chunk IHDR of 13 bytes")
+      }
+      if PNGChunks.kept.contains(kind) {
+        ranges.append(chunk.range)
+      } else if kind.utf8.first.map({ $0 & 0x20 == 0 }) ?? true {
+        // A capital letter says that the pixels cannot be understood without this chunk.
+        throw PNGChunks.failure(path, position, "the chunk \(kind) is not known")
+      }
+      position = chunk.range.upperBound
+    }
+    let header = PNG.signature.count + 8
+    let sizes = (0..<2).map { PNGChunks.word(file, at: header + 4 * $0) }
+    (width, height) = (sizes[0], sizes[1])
+    guard width > 0, height > 0 else {
+      throw PNGChunks.failure(path, header, "the size \(width)x\(height) is empty")
+    }
+    bitDepth = file[header + 8]
+    // Bits of the colour type: palette, colour, alpha.
+    isColored = file[header + 9] & 2 != 0
+    let isWhole = ranges.count > 0 && position == ranges.reduce(PNG.signature.count) { $0 + $1.count }
+    if isWhole, position == file.count {
+      bytes = file
+    } else {
+      bytes = ranges.reduce(into: PNG.signature) { $0 += file[$1] }
+    }
+  }
+
+  /// The chunk at a position: its length, its name, its data and their checksum.
+  private static func chunk(
+    of file: [UInt8], at position: Int, path: String
+  ) throws(DataError) -> (kind: String, range: Range<Int>) {
+    guard file.count - position >= 12 else {
+      throw failure(path, file.count, "the file ends ahead of the chunk IEND")
+    }
+    let length = word(file, at: position)
+    let name = file[position + 4..<position + 8]
+    guard name.allSatisfy({ (0x41...0x5a).contains($0 & 0xdf) }) else {
+      throw failure(path, position + 4, "no chunk has a name of the bytes \(Array(name))")
+    }
+    let kind = String(decoding: name, as: UTF8.self)
+    guard length <= file.count - position - 12 else {
+      throw failure(
+        path, position, "the chunk \(kind) promises \(length) bytes, there are \(file.count - position - 12)")
+    }
+    // The checksum is of the name and the data.
+    let checksum = file.withUnsafeBufferPointer { buffer in
+      crc32(0, buffer.baseAddress! + position + 4, UInt32(length + 4))
+    }
+    guard checksum == UInt(word(file, at: position + 8 + length)) else {
+      throw failure(path, position, "the checksum of the chunk \(kind) is wrong")
+    }
+    return (kind, position..<position + 12 + length)
+  }
+
+  private static func word(_ bytes: [UInt8], at position: Int) -> Int {
+    bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
+  }
+
+  private static func failure(_ path: String, _ offset: Int, _ reason: String) -> DataError {
+    .malformed(
+      path: path, format: "PNG", place: .offset(offset), reason: reason, remedy: "copy or download the file again")
+  }
+}

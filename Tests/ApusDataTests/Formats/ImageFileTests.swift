@@ -1,0 +1,136 @@
+import ApusTestSupport
+import Testing
+
+@testable import ApusData
+
+extension Fixture {
+  /// The bytes of a tensor of a case.
+  func bytes(_ name: String, _ key: String) throws -> [UInt8] { try numbers(name, key).map { UInt8($0) } }
+}
+
+struct ImageFileTests {
+  /// Smooth colours with a texture on them.
+  static func scene(_ height: Int, _ width: Int, _ channels: Int, seed: UInt64 = 1) -> Image {
+    let random = CounterRandom(seed: seed, stream: 0)
+    var pixels: [UInt8] = []
+    for y in 0..<height {
+      for x in 0..<width {
+        for c in 0..<channels {
+          let smooth = 2 * x + (c + 1) * y + 40 * c
+          let wave = smooth % 510 < 255 ? smooth % 255 : 254 - smooth % 255
+          pixels.append(UInt8(min(255, wave * 7 / 8 + random.integer(below: 32, at: pixels.count))))
+        }
+      }
+    }
+    return Image(height: height, width: width, channels: channels, pixels: pixels)
+  }
+
+  @Test func pixelsAreThoseOfPillow() throws {
+    let fixture = try Fixture("images")
+    #expect(fixture.cases.count == 24)
+    for name in fixture.cases {
+      let image = try Image(decoding: fixture.bytes(name, "file"), path: name)
+      let expected = try fixture.bytes(name, "pixels")
+      let size = try fixture.numbers(name, "size")
+      try #require([image.height, image.width, image.channels].map(Double.init) == size, "\(name)")
+      // Of 16 bits Pillow takes the upper ones, which is up to 1 less than the nearest.
+      let bound = name.contains("16-bits") ? 1 : 0
+      let worst = zip(image.pixels, expected).map { abs(Int($0) - Int($1)) }.max() ?? 0
+      #expect(worst <= bound, "\(name): off by \(worst)")
+    }
+  }
+
+  @Test func sixteenBitsAreRounded() throws {
+    let fixture = try Fixture("images")
+    // Sample v = 256 a + b; the nearest level is that of 255 v / 65535.
+    let image = try Image(decoding: fixture.bytes("png-16-bits-1", "file"), path: "grey")
+    let upper = try fixture.bytes("png-16-bits-1", "pixels")
+    #expect(zip(image.pixels, upper).contains { $0 != $1 }, "all were cut off, none rounded")
+  }
+
+  @Test(arguments: [(1, 1, 1), (1, 1, 3), (7, 300, 1), (64, 5, 3)])
+  func writtenPicturesAreReadAgain(height: Int, width: Int, channels: Int) throws {
+    let image = ImageFileTests.scene(height, width, channels)
+    #expect(try Image(decoding: image.pngData(), path: "memory") == image)
+    let read = try Image(decoding: JPEG.encode(image, quality: 100, isSubsampled: false), path: "memory")
+    #expect((read.height, read.width, read.channels) == (height, width, channels))
+    let worst = zip(read.pixels, image.pixels).map { abs(Int($0) - Int($1)) }.max() ?? 0
+    #expect(worst <= 6, "off by \(worst)")
+  }
+
+  @Test func noiseGrowsByLittle() throws {
+    let random = CounterRandom(seed: 3, stream: 0)
+    let noise = Image(
+      height: 200, width: 200, channels: 3, pixels: (0..<120_000).map { UInt8(random.integer(below: 256, at: $0)) })
+    #expect(try Image(decoding: noise.pngData(), path: "memory") == noise)
+  }
+
+  @Test func theKindIsThatOfTheContent() throws {
+    let scratch = try ScratchDirectory()
+    let image = ImageFileTests.scene(8, 9, 3)
+    #expect(try Image(contentsOf: scratch.write(image.pngData(), to: "a.jpg")) == image)
+    #expect(try Image(contentsOf: scratch.write(image.jpegData(), to: "b.png")).width == 9)
+  }
+
+  @Test func everyTruncationIsRefused() throws {
+    let fixture = try Fixture("images")
+    for name in ["png-rgb", "png-palette", "png-interlaced-4-bits", "jpeg-grey", "jpeg-420", "jpeg-progressive"] {
+      let bytes = try fixture.bytes(name, "file")
+      for count in 0..<bytes.count {
+        #expect(throws: DataError.self, "\(name), \(count) of \(bytes.count) bytes") {
+          try Image(decoding: Array(bytes[..<count]), path: name)
+        }
+      }
+    }
+  }
+
+  @Test func errorsNameFileAndPlace() throws {
+    let png = ImageFileTests.scene(8, 9, 3).pngData()
+    let jpeg = ImageFileTests.scene(8, 9, 3).jpegData()
+    var damaged = png
+    damaged[png.count - 14] ^= 1
+    let cases: [([UInt8], String)] = [
+      (Array(png.dropLast(5)), "x: not a valid PNG file at byte \(png.count - 5): the file ends ahead of"),
+      (damaged, "the checksum of the chunk IDAT is wrong"),
+      (Array(jpeg.dropLast(2)), "x: not a valid JPEG file at byte \(jpeg.count - 2): Premature end"),
+      (Array("GIF89a".utf8), "x: cannot use this GIF file"), ([], "the file is empty"), ([1, 2], "with the bytes 1 2"),
+    ]
+    for (bytes, text) in cases {
+      let error = #expect(throws: DataError.self) { try Image(decoding: bytes, path: "x") }
+      #expect(error?.description.contains(text) == true, "\(error!)")
+    }
+    let missing = #expect(throws: DataError.self) { try Image(contentsOf: "/nowhere/a.png") }
+    #expect(missing?.description.hasPrefix("/nowhere/a.png: cannot open") == true)
+  }
+
+  @Test func whatIsTooLargeIsNotDecoded() throws {
+    let fixture = try Fixture("images")
+    for name in ["png-rgb", "jpeg-420"] {
+      let error = #expect(throws: DataError.self) {
+        try Image(decoding: fixture.bytes(name, "file"), path: "bomb", limits: ImageLimits(pixels: 100))
+      }
+      #expect(error?.description.contains("is more than 100 pixels") == true, "\(error!)")
+    }
+    // A header that promises 10¹⁸ pixels: nothing of that size is asked for.
+    var header = try fixture.bytes("jpeg-420", "file")
+    let frame = header.indices.first { header[$0] == 0xff && header[$0 + 1] == 0xc0 }!
+    header.replaceSubrange(frame + 5..<frame + 9, with: [0xff, 0xff, 0xff, 0xff])
+    #expect(throws: DataError.self) { try Image(decoding: header, path: "bomb") }
+    let scratch = try ScratchDirectory()
+    let path = try scratch.write([UInt8](repeating: 0, count: 1000), to: "large")
+    let error = #expect(throws: DataError.self) { try Image(contentsOf: path, limits: ImageLimits(bytes: 999)) }
+    #expect(error?.description.contains("more than the limit of 999") == true, "\(error!)")
+  }
+
+  @Test func noInputTraps() throws {
+    let fixture = try Fixture("images")
+    let files = try fixture.cases.map { try fixture.bytes($0, "file") }
+    var accepted = 0
+    for bytes in Mutations(of: files, count: 20_000)
+    where (try? Image(decoding: bytes, path: "memory", limits: ImageLimits(pixels: 1 << 20))) != nil {
+      accepted += 1
+    }
+    // Other numbers in the tables and data of a JPEG file are another picture.
+    #expect(accepted > 10 && accepted < 10_000, "\(accepted)")
+  }
+}
