@@ -1,52 +1,17 @@
-import ApusFiles
 import CZlib
 
-/// Bytes that are read in order from a plain or a gzip file (RFC 1952), told apart by their first two.
-///
-/// A compressed stream is inflated only as far as is asked for, so what comes out is bounded by the
-/// caller and not by the file: 1 byte of deflate can stand for a thousand.
-final class ByteReader {
-  let path: String
-  private let bytes: [UInt8]
-  private var inflater: Inflater?
-  /// How many bytes have been read.
-  private(set) var position = 0
-
-  /// - Parameter path: the name of the source in errors.
-  init(_ bytes: [UInt8], path: String) throws(DataError) {
-    self.bytes = bytes
-    self.path = path
-    if bytes.starts(with: [0x1f, 0x8b]) { inflater = try Inflater(bytes, path: path) }
-  }
-
-  convenience init(path: String) throws(DataError) {
-    let bytes = try reportingFiles { () throws(FileError) in try FileDescriptor.contents(of: path) }
-    try self.init(bytes, path: path)
-  }
-
-  /// The next `count` bytes; fewer only where the source ends.
-  func read(_ count: Int) throws(DataError) -> [UInt8] {
-    let result: [UInt8]
-    if let inflater {
-      result = try inflater.read(count)
-    } else {
-      result = Array(bytes.dropFirst(position).prefix(count))
-    }
-    position += result.count
-    return result
-  }
-}
-
 /// A gzip stream of one or more members, each with its checksum and size verified by zlib.
-private final class Inflater {
-  private let input: [UInt8]
+final class Inflater {
+  /// What a member starts with.
+  static let magic: [UInt8] = [0x1f, 0x8b]
+
+  private let input: StoredBytes
   private let path: String
-  private var consumed = 0
   private var isDone = false
   // zlib keeps the address of its state, so it must not move.
   private let stream: UnsafeMutablePointer<z_stream>
 
-  init(_ input: [UInt8], path: String) throws(DataError) {
+  init(_ input: StoredBytes, path: String) throws(DataError) {
     self.input = input
     self.path = path
     stream = .allocate(capacity: 1)
@@ -61,6 +26,7 @@ private final class Inflater {
     stream.deallocate()
   }
 
+  /// The next `count` bytes of what is compressed; fewer only where the last member ends.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
     // The memory asked for grows with what really comes out, not with what a header promises.
     var result: [UInt8] = []
@@ -83,16 +49,19 @@ private final class Inflater {
   private func inflate(into buffer: UnsafeMutableBufferPointer<UInt8>) throws(DataError) -> Int {
     var written = 0
     while written < buffer.count, !isDone {
-      let (given, room) = (min(input.count - consumed, 1 << 30), min(buffer.count - written, 1 << 30))
-      let code = input.withUnsafeBufferPointer { source in
+      try input.prepare(1)
+      let room = min(buffer.count - written, 1 << 30)
+      var code = Z_OK
+      input.take { source in
+        let given = min(source.count, 1 << 30)
         // zlib does not write through next_in, its type only lacks the const.
-        stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress! + consumed)
+        stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
         stream.pointee.avail_in = UInt32(given)
         stream.pointee.next_out = buffer.baseAddress! + written
         stream.pointee.avail_out = UInt32(room)
-        return CZlib.inflate(stream, Z_NO_FLUSH)
+        code = CZlib.inflate(stream, Z_NO_FLUSH)
+        return given - Int(stream.pointee.avail_in)
       }
-      consumed += given - Int(stream.pointee.avail_in)
       written += room - Int(stream.pointee.avail_out)
       switch code {
       case Z_OK: continue
@@ -109,19 +78,19 @@ private final class Inflater {
 
   /// Goes on behind the end of a member: with another one, or not at all.
   private func startNextMember() throws(DataError) {
-    guard consumed < input.count else {
+    guard try input.prepare(1) > 0 else {
       isDone = true
       return
     }
-    guard input[consumed...].starts(with: [0x1f, 0x8b]) else {
-      throw failure("\(input.count - consumed) bytes of something else follow the compressed data")
+    guard try input.starts(with: Inflater.magic) else {
+      throw failure("\(try input.remaining()) bytes of something else follow the compressed data")
     }
     guard inflateReset(stream) == Z_OK else { throw failure("zlib could not go on") }
   }
 
   private func failure(_ reason: String) -> DataError {
     .malformed(
-      path: path, format: "gzip", place: .offset(consumed), reason: reason,
+      path: path, format: "gzip", place: .offset(input.offset), reason: reason,
       remedy: "copy or download the file again")
   }
 }

@@ -1,0 +1,133 @@
+/// The files in an archive, in order: ustar (POSIX.1-1988) and pax (POSIX.1-2001), GNU's long names and large sizes,
+/// plain or compressed by gzip.
+///
+/// The archive is streamed: nothing is written to the disk, and what is not asked for is passed over. Folders, links
+/// and devices are left out. Every header is checked by its sum.
+final class TarReader {
+  /// A file of the archive.
+  struct Entry: Hashable {
+    var name: String
+    var byteCount: Int
+  }
+
+  let path: String
+  private let reader: ByteReader
+  /// What has not been read of the current file, without and with what fills its last block.
+  private var rest = 0
+  private var blockRest = 0
+  private var isDone = false
+  private var defaults = TarAttributes()
+
+  /// The largest size of a long name or of a set of pax records.
+  private static let attributeLimit = 1 << 20
+  /// How much may fill the archive up behind its end.
+  private static let fillLimit = 1 << 20
+
+  init(_ reader: ByteReader) {
+    self.reader = reader
+    path = reader.path
+  }
+
+  /// The next file; what was not read of the one before is passed over. `nil` at the end.
+  func next() throws(DataError) -> Entry? {
+    var own = TarAttributes()
+    while !isDone {
+      try passOver()
+      let offset = reader.position
+      guard let header = try header() else {
+        guard own == TarAttributes() else { throw failure(offset, "a name or size without its file ends the archive") }
+        try finish()
+        return nil
+      }
+      switch header.kind {
+      case .file:
+        let name = own.name ?? defaults.name ?? header.name
+        try begin(own.byteCount ?? defaults.byteCount ?? header.byteCount, offset)
+        // Before there was a type of folders, they were files whose names end so.
+        if !name.hasSuffix("/") { return Entry(name: name, byteCount: rest) }
+        own = TarAttributes()
+      case .longName: own.name = try longName(header, offset)
+      case .attributes: try own.update(with: attributes(header, offset))
+      case .defaults: try defaults.update(with: attributes(header, offset))
+      case .longLink: try begin(header.byteCount, offset)
+      case .withoutData: own = TarAttributes()
+      case .other:
+        try begin(own.byteCount ?? defaults.byteCount ?? header.byteCount, offset)
+        own = TarAttributes()
+      case .sparse: throw failure(offset, "\"\(own.name ?? header.name)\" is stored with holes, which are not read")
+      }
+    }
+    return nil
+  }
+
+  /// The next `count` bytes of the current file; fewer only where it ends.
+  func read(_ count: Int) throws(DataError) -> [UInt8] {
+    let wanted = min(count, rest)
+    let bytes = try reader.read(wanted)
+    rest -= bytes.count
+    blockRest -= bytes.count
+    guard bytes.count == wanted else { throw failure(reader.position, "the archive ends inside a file") }
+    return bytes
+  }
+
+  private func begin(_ byteCount: Int, _ offset: Int) throws(DataError) {
+    guard byteCount <= Int.max / 4 else { throw failure(offset, "a file of \(byteCount) bytes") }
+    rest = byteCount
+    blockRest = (byteCount + TarHeader.blockByteCount - 1) / TarHeader.blockByteCount * TarHeader.blockByteCount
+  }
+
+  private func passOver() throws(DataError) {
+    guard try reader.skip(blockRest) == blockRest else {
+      throw failure(reader.position, "the archive ends inside a file")
+    }
+    (rest, blockRest) = (0, 0)
+  }
+
+  /// The next header; `nil` for the zeros that close the archive.
+  private func header() throws(DataError) -> TarHeader? {
+    let offset = reader.position
+    let block = try reader.read(TarHeader.blockByteCount)
+    guard block.count == TarHeader.blockByteCount else {
+      let reason = block.isEmpty ? "the archive ends without the zeros that close it" : "the archive ends inside a header"
+      throw failure(reader.position, reason)
+    }
+    if block.allSatisfy({ $0 == 0 }) { return nil }
+    do throws(TarError) { return try TarHeader(block) } catch { throw failure(offset + error.offset, error.reason) }
+  }
+
+  private func longName(_ header: TarHeader, _ offset: Int) throws(DataError) -> String {
+    String(decoding: try data(header, offset).prefix { $0 != 0 }, as: UTF8.self)
+  }
+
+  private func attributes(_ header: TarHeader, _ offset: Int) throws(DataError) -> TarAttributes {
+    let bytes = try data(header, offset)
+    do throws(TarError) { return try TarAttributes(parsing: bytes) } catch {
+      throw failure(offset + TarHeader.blockByteCount + error.offset, error.reason)
+    }
+  }
+
+  /// What follows a header that describes another.
+  private func data(_ header: TarHeader, _ offset: Int) throws(DataError) -> [UInt8] {
+    guard header.byteCount <= TarReader.attributeLimit else {
+      throw failure(offset, "\(header.byteCount) bytes of a name, more than the limit of \(TarReader.attributeLimit)")
+    }
+    try begin(header.byteCount, offset)
+    return try read(header.byteCount)
+  }
+
+  /// Reads what fills the archive up, so that a compressed one is checked to its end.
+  private func finish() throws(DataError) {
+    isDone = true
+    let offset = reader.position
+    let fill = try reader.read(TarReader.fillLimit)
+    if let place = fill.firstIndex(where: { $0 != 0 }) {
+      throw failure(offset + place, "something follows the zeros that close the archive")
+    }
+    guard try reader.read(1).isEmpty else { throw failure(offset, "more than \(fill.count) zeros close the archive") }
+  }
+
+  private func failure(_ offset: Int, _ reason: String) -> DataError {
+    .malformed(
+      path: path, format: "tar", place: .offset(offset), reason: reason, remedy: "copy or download the file again")
+  }
+}

@@ -1,0 +1,138 @@
+/// Why a header is none, and at which of its bytes.
+struct TarError: Error {
+  var offset: Int
+  var reason: String
+}
+
+/// The block ahead of each file of an archive.
+///
+/// ```
+/// name 100, mode 8, owner 8, group 8, size 12, time 12, sum 8, type 1, link 100, magic 8, …, prefix 155 (from 345)
+/// ```
+struct TarHeader {
+  static let blockByteCount = 512
+
+  enum Kind {
+    case file
+    case withoutData
+    case longName
+    case longLink
+    /// Records of pax for the next file.
+    case attributes
+    /// Records of pax for all files that follow.
+    case defaults
+    case sparse
+    case other
+  }
+
+  let kind: Kind
+  let name: String
+  let byteCount: Int
+
+  private static let sizes = 124..<136
+  private static let sums = 148..<156
+
+  /// - Parameter block: 512 bytes
+  init(_ block: [UInt8]) throws(TarError) {
+    try TarHeader.checkSum(block)
+    switch block[156] {
+    case 0, UInt8(ascii: "0"), UInt8(ascii: "7"): kind = .file
+    case UInt8(ascii: "1")...UInt8(ascii: "6"): kind = .withoutData
+    case UInt8(ascii: "L"): kind = .longName
+    case UInt8(ascii: "K"): kind = .longLink
+    case UInt8(ascii: "x"): kind = .attributes
+    case UInt8(ascii: "g"): kind = .defaults
+    case UInt8(ascii: "S"): kind = .sparse
+    default: kind = .other
+    }
+    let name = TarHeader.text(block[0..<100])
+    // GNU's header has other things in the place of the prefix, and its magic ends in spaces.
+    let prefix = block[257..<263].elementsEqual("ustar\0".utf8) ? TarHeader.text(block[345..<500]) : ""
+    self.name = prefix.isEmpty ? name : "\(prefix)/\(name)"
+    guard let byteCount = TarHeader.number(block[TarHeader.sizes]) else {
+      throw TarError(offset: TarHeader.sizes.lowerBound, reason: "the size of \"\(self.name)\" is no number")
+    }
+    self.byteCount = byteCount
+  }
+
+  /// The sum of all bytes, its own taken as spaces. Old programs added signed bytes.
+  private static func checkSum(_ block: [UInt8]) throws(TarError) {
+    var (sum, signedSum) = (0, 0)
+    for (index, byte) in block.enumerated() {
+      let byte = sums.contains(index) ? UInt8(ascii: " ") : byte
+      sum += Int(byte)
+      signedSum += Int(Int8(bitPattern: byte))
+    }
+    let stored = number(block[sums])
+    guard stored == sum || stored == signedSum else {
+      throw TarError(offset: 0, reason: "no header of a file: its sum is \(stored.map(String.init) ?? "no number")")
+    }
+  }
+
+  private static func text(_ field: ArraySlice<UInt8>) -> String {
+    String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
+  }
+
+  /// Octal digits between spaces and zeros, or, with GNU, binary behind a byte of 0x80. `nil` when it is neither, or
+  /// does not fit.
+  private static func number(_ field: ArraySlice<UInt8>) -> Int? {
+    var result = 0
+    func append(_ digit: UInt8, _ bits: Int) -> Bool {
+      guard result <= Int.max >> bits else { return false }
+      result = result << bits | Int(digit)
+      return true
+    }
+    if field.first == 0x80 { return field.dropFirst().allSatisfy { append($0, 8) } ? result : nil }
+    let digits = field.drop { $0 == UInt8(ascii: " ") }.prefix { $0 != 0 && $0 != UInt8(ascii: " ") }
+    for digit in digits {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(digit), append(digit & 7, 3) else { return nil }
+    }
+    return result
+  }
+}
+
+/// What pax records or GNU's long names say of a file beyond its header.
+struct TarAttributes: Equatable {
+  var name: String?
+  var byteCount: Int?
+
+  init() {}
+
+  /// Records `length key=value\n`, of which the length counts all.
+  init(parsing bytes: [UInt8]) throws(TarError) {
+    var start = 0
+    while start < bytes.count {
+      let digits = bytes[start...].prefix { $0 != UInt8(ascii: " ") }
+      guard let length = Int(String(decoding: digits.prefix(20), as: UTF8.self)), length > digits.count + 1,
+        length <= bytes.count - start, bytes[start + length - 1] == UInt8(ascii: "\n")
+      else { throw TarError(offset: start, reason: "no pax record LENGTH KEY=VALUE") }
+      let record = bytes[digits.endIndex + 1..<start + length - 1]
+      guard let equals = record.firstIndex(of: UInt8(ascii: "=")) else {
+        throw TarError(offset: start, reason: "a pax record without =")
+      }
+      let key = String(decoding: record[..<equals], as: UTF8.self)
+      try set(key, String(decoding: record[(equals + 1)...], as: UTF8.self), start)
+      start += length
+    }
+  }
+
+  private mutating func set(_ key: String, _ value: String, _ offset: Int) throws(TarError) {
+    switch key {
+    case "path": name = value.isEmpty ? nil : value
+    case "size":
+      guard let number = Int(value), number >= 0 else {
+        throw TarError(offset: offset, reason: "a pax record gives the size \"\(value.prefix(40))\"")
+      }
+      byteCount = number
+    case _ where key.hasPrefix("GNU.sparse."):
+      throw TarError(offset: offset, reason: "a file is stored with holes, which are not read")
+    default: break
+    }
+  }
+
+  /// Takes over what others say.
+  mutating func update(with other: TarAttributes) {
+    name = other.name ?? name
+    byteCount = other.byteCount ?? byteCount
+  }
+}
