@@ -13,7 +13,10 @@ public struct MinibatchOrder: Hashable, Sendable {
   public let isShuffled: Bool
   /// Whether a last batch that is smaller than the others is left out.
   public let dropsLast: Bool
+  /// The examples of each class, if classes are balanced.
+  private let classes: [[Int32]]?
 
+  /// Each example once in an epoch.
   /// - Parameters:
   ///   - count: the number of examples
   ///   - batchSize: the number of examples in a batch; cut down to `count`
@@ -27,6 +30,30 @@ public struct MinibatchOrder: Hashable, Sendable {
     self.seed = seed
     self.isShuffled = isShuffled
     self.dropsLast = dropsLast
+    classes = nil
+  }
+
+  /// Each class equally often in an epoch, whose examples are drawn with replacement: those of a rare class come
+  /// several times, and not all of a frequent one come.
+  ///
+  /// An epoch has as many examples as there are. Where they are no multiple of the classes, the rest goes to classes
+  /// that are drawn in each epoch.
+  ///
+  /// - Parameters:
+  ///   - labels: the class of each example; classes without examples are left out
+  ///   - batchSize: the number of examples in a batch; cut down to their number
+  /// - Precondition: there are examples, and `batchSize` is positive.
+  public init(balancing labels: [Int32], batchSize: Int, seed: UInt64, dropsLast: Bool = false) {
+    guard !labels.isEmpty, batchSize > 0 else {
+      fatalError("MinibatchOrder: \(labels.count) examples in batches of \(batchSize); both must be positive")
+    }
+    count = labels.count
+    self.batchSize = min(batchSize, labels.count)
+    self.seed = seed
+    isShuffled = true
+    self.dropsLast = dropsLast
+    classes = Dictionary(grouping: labels.indices.map(Int32.init)) { labels[Int($0)] }
+      .sorted { $0.key < $1.key }.map(\.value)
   }
 
   /// The number of batches in each epoch.
@@ -39,7 +66,7 @@ public struct MinibatchOrder: Hashable, Sendable {
 
   /// The batches of one epoch, each the indices of its examples.
   public struct Epoch: RandomAccessCollection, Sendable {
-    /// All examples in the order of the epoch.
+    /// The examples in the order of the epoch.
     public let examples: [Int32]
     private let batchSize: Int
     public let endIndex: Int
@@ -48,8 +75,13 @@ public struct MinibatchOrder: Hashable, Sendable {
       batchSize = order.batchSize
       endIndex = order.batchesPerEpoch
       examples =
-        order.isShuffled
-        ? Self.permutation(order.count, seed: order.seed, epoch: epoch) : Array(0..<Int32(order.count))
+        if let classes = order.classes {
+          Self.balanced(classes, order.count, seed: order.seed, epoch: epoch)
+        } else if order.isShuffled {
+          Self.permutation(order.count, seed: order.seed, epoch: epoch)
+        } else {
+          Array(0..<Int32(order.count))
+        }
     }
 
     public var startIndex: Int { 0 }
@@ -68,5 +100,30 @@ public struct MinibatchOrder: Hashable, Sendable {
       }
       return order
     }
+
+    /// A class for each place, shuffled, and for each an example of the class.
+    private static func balanced(_ classes: [[Int32]], _ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
+      // Places in the same order as examples would be: those of the last, incomplete round are the rest.
+      let places = permutation(count, seed: seed, epoch: epoch)
+      let random = CounterRandom(seed: seed, stream: UInt64(bitPattern: Int64(epoch)) ^ drawing)
+      let round = shuffledClasses(classes.count, random)
+      return places.map { place in
+        let members = classes[round[Int(place) % classes.count]]
+        return members[random.integer(below: members.count, at: Int(place))]
+      }
+    }
+
+    /// The classes in an order by which those of an incomplete round are chosen.
+    private static func shuffledClasses(_ count: Int, _ random: CounterRandom) -> [Int] {
+      var order = Array(0..<count)
+      for last in stride(from: count - 1, to: 0, by: -1) {
+        // Numbers below 0 are apart from those of the places.
+        order.swapAt(last, random.integer(below: last + 1, at: -last))
+      }
+      return order
+    }
+
+    /// Apart from the numbers that shuffle.
+    private static let drawing: UInt64 = 0x6472_6177 << 32
   }
 }

@@ -52,4 +52,43 @@ struct MinibatchOrderTests {
     #expect(whole.epoch(3).map(Array.init) == [[0, 1, 2, 3], [4, 5, 6, 7]])
     #expect(MinibatchOrder(count: 10, batchSize: 100, seed: 1, dropsLast: true).batchesPerEpoch == 1)
   }
+
+  @Test func balancedClassesComeEquallyOften() {
+    let labels = [Int32](repeating: 0, count: 900) + [Int32](repeating: 4, count: 90) + [Int32](repeating: 2, count: 11)
+    let order = MinibatchOrder(balancing: labels, batchSize: 100, seed: 3)
+    var extra: Set<[Int]> = []
+    for epoch in 0..<20 {
+      let batches = order.epoch(epoch)
+      #expect(batches.count == 11 && batches[10].count == 1)
+      var counts = [0, 0, 0]
+      for example in batches.examples { counts[Int(labels[Int(example)]) / 2] += 1 }
+      // 1001 in three classes: the two that are left over go to drawn ones.
+      #expect(counts.sorted() == [333, 334, 334])
+      extra.insert(counts)
+      // Classes are mixed within a batch.
+      #expect(Set(batches[0].map { labels[Int($0)] }).count == 3)
+    }
+    #expect(extra.count == 3)
+  }
+
+  @Test func balancedOrdersDependOnSeedAndEpochAlone() {
+    let labels = (0..<200).map { Int32($0 % 20 == 0 ? 1 : 0) }
+    let order = MinibatchOrder(balancing: labels, batchSize: 20, seed: 1)
+    #expect(order.epoch(4).examples == order.epoch(4).examples)
+    #expect(order.epoch(4).examples != order.epoch(5).examples)
+    let other = MinibatchOrder(balancing: labels, batchSize: 7, seed: 1, dropsLast: true)
+    #expect(order.epoch(4).examples == other.epoch(4).examples && other.batchesPerEpoch == 28)
+    #expect(order.epoch(4).examples != MinibatchOrder(balancing: labels, batchSize: 20, seed: 2).epoch(4).examples)
+  }
+
+  /// With replacement each example of a class is as likely as another: χ² with 9 degrees of freedom.
+  @Test func balancedDrawsAreUniform() {
+    let labels = (0..<40).map { Int32($0 < 10 ? 0 : 1) }
+    let order = MinibatchOrder(balancing: labels, batchSize: 8, seed: 2)
+    var counts = [Int](repeating: 0, count: 10)
+    for epoch in 0..<5_000 { for example in order.epoch(epoch).examples where example < 10 { counts[Int(example)] += 1 } }
+    #expect(counts.reduce(0, +) == 20 * 5_000)
+    let statistic = counts.reduce(0.0) { $0 + Double(($1 - 10_000) * ($1 - 10_000)) / 10_000 }
+    #expect(statistic < 34, "\(statistic)")
+  }
 }

@@ -1,0 +1,26 @@
+/// How often each class occurs, and how much an example of it has to count for all classes to count alike.
+public struct ClassBalance: Hashable, Sendable {
+  /// The number of examples of each class.
+  public let counts: [Int]
+
+  /// - Precondition: the labels are in `0 ..< classCount`.
+  public init(labels: [Int32], classCount: Int) {
+    var counts = [Int](repeating: 0, count: classCount)
+    for label in labels {
+      guard counts.indices.contains(Int(label)) else {
+        fatalError("ClassBalance: label \(label), but there are \(classCount) classes")
+      }
+      counts[Int(label)] += 1
+    }
+    self.counts = counts
+  }
+
+  /// `n / (classes · n_c)`, as scikit-learn's "balanced": all examples together weigh `n`, each class the same.
+  ///
+  /// `classes` counts those that occur; one that does not has the weight 0.
+  public var weights: [Double] {
+    let total = Double(counts.reduce(0, +))
+    let occurring = Double(counts.count { $0 > 0 })
+    return counts.map { $0 > 0 ? total / (occurring * Double($0)) : 0 }
+  }
+}

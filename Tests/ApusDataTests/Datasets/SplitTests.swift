@@ -1,0 +1,80 @@
+import Testing
+
+@testable import ApusData
+
+struct SplitTests {
+  /// Labels of classes of these sizes, mixed.
+  private func labels(_ counts: [Int]) -> [Int32] {
+    let all = counts.enumerated().flatMap { [Int32](repeating: Int32($0), count: $1) }
+    return MinibatchOrder(count: all.count, batchSize: 1, seed: 5).epoch(0).examples.map { all[Int($0)] }
+  }
+
+  private func counts(_ numbers: [Int32], _ labels: [Int32], _ classes: Int) -> [Int] {
+    numbers.reduce(into: [Int](repeating: 0, count: classes)) { $0[Int(labels[Int($1)])] += 1 }
+  }
+
+  @Test func everyExampleIsInOnePart() {
+    let labels = labels([50, 31, 7, 1, 111])
+    for seed in 0..<20 as Range<UInt64> {
+      let split = Split(labels: labels, SplitOptions(test: 0.3, validation: 0.21, seed: seed))
+      #expect((split.train + split.validation + split.test).sorted() == Array(0..<200))
+      for part in [split.train, split.validation, split.test] { #expect(part == part.sorted()) }
+    }
+  }
+
+  /// Quotas 15, 9.3, 2.1, 0.3, 33.3: the one that is missing to 60 goes to the first of the largest remainders.
+  @Test func classesGiveByLargestRemainders() {
+    let labels = labels([50, 31, 7, 1, 111])
+    let split = Split(labels: labels, SplitOptions(test: 0.3, seed: 1))
+    #expect(counts(split.test, labels, 5) == [15, 9, 2, 0, 34] || counts(split.test, labels, 5) == [15, 10, 2, 0, 33])
+    #expect(split.test.count == 60)
+    // 3 · 0.5 each: 4.5 rounds to 5, and the lower numbers give the two that the floors leave over.
+    let even = self.labels([3, 3, 3])
+    #expect(counts(Split(labels: even, SplitOptions(test: 0.5)).test, even, 3) == [2, 2, 1])
+  }
+
+  @Test func everyClassIsLearnt() {
+    let labels = labels([1, 2, 1, 40])
+    let split = Split(labels: labels, SplitOptions(test: 0.5, validation: 0.45))
+    #expect(counts(split.train, labels, 4).allSatisfy { $0 >= 1 })
+    #expect(counts(split.test, labels, 4) == [0, 1, 0, 21] || counts(split.test, labels, 4) == [0, 1, 0, 20])
+    #expect(Split(labels: [0, 1, 2], SplitOptions(test: 0.9)).test.isEmpty)
+    #expect(Split(labels: [], SplitOptions()).train.isEmpty)
+  }
+
+  @Test func partsDependOnTheSeedAlone() {
+    let labels = labels([500, 300])
+    let split = Split(labels: labels, SplitOptions(seed: 7))
+    #expect(split == Split(labels: labels, SplitOptions(seed: 7)))
+    #expect(split.test != Split(labels: labels, SplitOptions(seed: 8)).test)
+    // What is tested with stays when some of the others are held out too.
+    #expect(split.test == Split(labels: labels, SplitOptions(validation: 0.3, seed: 7)).test)
+  }
+
+  /// Pins the numbers: another choice would make old results impossible to compare with.
+  @Test func partsStayWhatTheyAre() {
+    let split = Split(count: 20, SplitOptions(test: 0.25, validation: 0.1, seed: 1))
+    #expect(split.test == [4, 9, 11, 16, 17] && split.validation == [5, 19], "\(split)")
+  }
+
+  /// Each example of a class is held out about equally often.
+  @Test func theChoiceIsUniform() {
+    var counts = [Int](repeating: 0, count: 10)
+    for seed in 0..<10_000 as Range<UInt64> {
+      for number in Split(count: 10, SplitOptions(test: 0.3, seed: seed)).test { counts[Int(number)] += 1 }
+    }
+    // Binomial with 0.3: standard deviation 46.
+    #expect(counts.allSatisfy { abs($0 - 3000) < 200 }, "\(counts)")
+  }
+}
+
+struct ClassBalanceTests {
+  /// scikit-learn: compute_class_weight("balanced", classes=[0, 1, 3], y=[0, 0, 0, 1, 1, 3, 0, 0]).
+  @Test func weightsAreThoseOfScikitLearn() {
+    let balance = ClassBalance(labels: [0, 0, 0, 1, 1, 3, 0, 0], classCount: 4)
+    #expect(balance.counts == [5, 2, 0, 1])
+    let expected = [0.5333333333333333, 1.3333333333333333, 0, 2.6666666666666665]
+    #expect(zip(balance.weights, expected).allSatisfy { abs($0 - $1) < 1e-15 })
+    #expect(ClassBalance(labels: [], classCount: 2).weights == [0, 0])
+  }
+}
