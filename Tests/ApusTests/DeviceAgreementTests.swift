@@ -4,17 +4,20 @@ import Testing
 /// The same model trains the same way on the CPU and through OpenCL: losses of the first steps and the first
 /// gradients, on the images of Fashion-MNIST.
 @Suite struct DeviceAgreementTests {
-  private let data: ImageDataset
+  private let train: ImageSet
+  private let statistics: PixelStatistics
   private let devices: [ComputeDevice]
 
   init() throws {
-    data = try ImageDataset.load("fashion-mnist")
+    let data = try ImageDataset.load("fashion-mnist")
+    train = try #require(data.train as? ImageSet)
+    statistics = try #require(data.statistics)
     devices = [try .named("cpu"), try .named("opencl:0")]
   }
 
   private func batches(_ device: ComputeDevice) -> (Int) -> Batch {
-    let images = LoadedImages(data.train, statistics: data.statistics, device: device)
-    let order = MinibatchOrder(count: data.train.labels.count, batchSize: 128, seed: 7)
+    let images = LoadedImages(train, statistics: statistics, device: device)
+    let order = MinibatchOrder(count: train.count, batchSize: 128, seed: 7)
     let epoch = order.epoch(0)
     return { images.batch(epoch[$0]) }
   }

@@ -8,10 +8,10 @@ struct ImageFormat: Hashable, Sendable {
   /// Of the training images; all others are standardized with it.
   var statistics: PixelStatistics
 
-  init(of data: ImageDataset) {
-    size = [data.train.channels, data.train.height, data.train.width]
-    classNames = data.classNames
-    statistics = data.statistics
+  init(_ images: ImageDataset.Stored, classNames: [String]) {
+    size = images.train.imageSize
+    self.classNames = classNames
+    statistics = images.statistics
   }
 
   var json: JSON {
@@ -46,5 +46,24 @@ struct ImageFormat: Hashable, Sendable {
           + size.map(String.init).joined(separator: "x"),
         remedy: "name images of that size, or train a model for these")
     }
+  }
+}
+
+extension ImageDataset {
+  /// Images in memory, all of one size.
+  struct Stored {
+    var train: ImageSet
+    var test: ImageSet
+    var statistics: PixelStatistics
+  }
+
+  /// The images, if they are in memory.
+  func stored(_ source: String) throws(DataError) -> Stored {
+    guard let train = train as? ImageSet, let test = test as? ImageSet, let statistics, imageSize != nil else {
+      throw .unsupported(
+        path: source, format: "data", reason: "its images are in files and may differ in size",
+        remedy: "name images of one size, such as fashion-mnist")
+    }
+    return Stored(train: train, test: test, statistics: statistics)
   }
 }

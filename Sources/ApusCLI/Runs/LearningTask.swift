@@ -13,9 +13,10 @@ struct LearningTask {
     switch settings.model.kind {
     case .images:
       let data = try ImageDataset.load(settings.data)
-      format = .images(ImageFormat(of: data))
-      train = LoadedImages(data.train, statistics: data.statistics)
-      test = LoadedImages(data.test, statistics: data.statistics)
+      let images = try data.stored(settings.data)
+      format = .images(ImageFormat(images, classNames: data.classNames))
+      train = LoadedImages(images.train, statistics: images.statistics)
+      test = LoadedImages(images.test, statistics: images.statistics)
     case .language(let network):
       let corpus = try TextCorpus.load(settings.data)
       let tokenizer = network.tokenizer(known, for: corpus.train, settings.data)
@@ -57,9 +58,10 @@ extension StoredModel {
     switch (settings.model.kind, format) {
     case (.images, .images(let format)):
       let data = try ImageDataset.load(source)
-      try format.check(data.test.channels, data.test.height, data.test.width, source)
+      let images = try data.stored(source).test
+      try format.check(images.channels, images.height, images.width, source)
       try check(data.classNames, format.classNames, source)
-      return (LoadedImages(data.test, statistics: format.statistics), self.format)
+      return (LoadedImages(images, statistics: format.statistics), self.format)
     case (.language(let network), .text(var format)):
       let examples = try format.test(of: TextCorpus.load(source), network.sequenceLength)
       return (examples, .text(format))

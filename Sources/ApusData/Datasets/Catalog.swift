@@ -4,8 +4,9 @@ import ApusFiles
 public struct DatasetDescription: Sendable {
   /// What a data set consists of, and how it is read; the closures get what a source says behind its colon.
   enum Content: Sendable {
-    /// Images of a size `[channels, height, width]` with classes.
-    case images(size: [Int], classNames: [String], @Sendable (String) throws(DataError) -> ImageDataset)
+    /// Images with classes; `nil` where their size `[channels, height, width]` or the classes depend on the files.
+    case images(
+      size: [Int]?, classNames: [String]?, @Sendable (String, SplitOptions) throws(DataError) -> ImageDataset)
     /// Running text.
     case text(@Sendable (String) throws(DataError) -> TextCorpus)
     /// Texts with classes; `nil` when the classes depend on the file.
@@ -40,7 +41,7 @@ public struct DatasetDescription: Sendable {
     }
   }
 
-  /// `[channels, height, width]`; `nil` where there are no images.
+  /// `[channels, height, width]`; `nil` where there are no images, or of more than one size.
   public var imageSize: [Int]? { if case .images(let size, _, _) = content { size } else { nil } }
 
   /// `nil` when there are none, or when they depend on what is named.
@@ -93,11 +94,14 @@ extension DatasetDescription {
 }
 
 extension ImageDataset {
-  /// Reads the data set that a source names: `fashion-mnist`, `mnist:DIR`, `synthetic`.
-  public static func load(_ source: String) throws(DataError) -> ImageDataset {
-    try DatasetDescription.load(source, "images") { content, argument throws(DataError) in
-      if case .images(_, _, let read) = content { try read(argument) } else { nil }
+  /// Reads the data set that a source names: `fashion-mnist`, `mnist:DIR`, `cifar10:PATH`, `image-folder:DIR`.
+  ///
+  /// - Parameter split: what is held out, where the data have no such part of their own
+  public static func load(_ source: String, split: SplitOptions = SplitOptions()) throws(DataError) -> ImageDataset {
+    let data = try DatasetDescription.load(source, "images") { content, argument throws(DataError) in
+      if case .images(_, _, let read) = content { try read(argument, split) } else { nil }
     }
+    return try data.holdingOut(split)
   }
 }
 

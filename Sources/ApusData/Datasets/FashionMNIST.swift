@@ -3,7 +3,7 @@ extension DatasetDescription {
   static let fashionMNIST = DatasetDescription(
     name: "fashion-mnist", summary: "60,000 + 10,000 grey images of clothes in 10 classes",
     defaultPath: directory,
-    content: .images(size: [1, 28, 28], classNames: classNames) { _ throws(DataError) in
+    content: .images(size: [1, 28, 28], classNames: classNames) { _, _ throws(DataError) in
       try MNIST.load(
         name: "fashion-mnist", directory: directory, classNames: classNames,
         remedy: "install it with: apt-get install dataset-fashion-mnist; "

@@ -28,27 +28,59 @@ public struct ImageSet: Sendable {
   public var count: Int { labels.count }
   /// The number of values of one image.
   public var imageByteCount: Int { channels * height * width }
+  /// `[channels, height, width]`
+  public var imageSize: [Int] { [channels, height, width] }
 }
 
-/// Images to train on and others to test with.
+/// Images to train on and others to test with, in memory or in files.
 public struct ImageDataset: Sendable {
   public let name: String
   /// The classes' names, by number.
   public let classNames: [String]
   /// The images to learn from.
-  public let train: ImageSet
+  public let train: any ImageSource
+  /// The images to choose settings by, if there are such.
+  public let validation: (any ImageSource)?
   /// The images to test with.
-  public let test: ImageSet
-  /// Of the training images; both sets are standardized with it.
-  public let statistics: PixelStatistics
+  public let test: any ImageSource
+  /// `[channels, height, width]`, where all images are of one size and in memory.
+  public let imageSize: [Int]?
+  /// Of the training images, where these are in memory; all images are standardized with it.
+  public let statistics: PixelStatistics?
 
-  /// A data set, standardized by its training images.
-  public init(name: String, classNames: [String], train: ImageSet, test: ImageSet) {
+  /// A data set; if its training images are in memory, its statistics are theirs.
+  public init(
+    name: String, classNames: [String], train: any ImageSource, validation: (any ImageSource)? = nil,
+    test: any ImageSource
+  ) {
     self.name = name
     self.classNames = classNames
     self.train = train
+    self.validation = validation
     self.test = test
-    statistics = PixelStatistics(of: train)
+    let sizes = [train, validation, test].compactMap(\.self).map { ($0 as? ImageSet)?.imageSize }
+    imageSize = sizes.allSatisfy { $0 == sizes[0] } ? sizes[0] : nil
+    statistics = (train as? ImageSet).map { PixelStatistics(of: $0) }
+  }
+
+  /// The same with a validation part, if it has none: a share of the training images, of each class the same.
+  func holdingOut(_ options: SplitOptions) throws(DataError) -> ImageDataset {
+    guard validation == nil, options.validation > 0 else { return self }
+    let split = Split(labels: train.labels, SplitOptions(test: 0, validation: options.validation, seed: options.seed))
+    guard !split.validation.isEmpty else {
+      throw .tooFew(name, "\(train.labels.count) training images leave none for validation")
+    }
+    return ImageDataset(
+      name: name, classNames: classNames, train: train.part(split.train), validation: train.part(split.validation),
+      test: test)
+  }
+}
+
+extension DataError {
+  /// There are not enough examples to hold some out.
+  static func tooFew(_ path: String, _ reason: String) -> DataError {
+    .unsupported(
+      path: path, format: "data", reason: reason, remedy: "hold out a larger share, or name data with more examples")
   }
 }
 

@@ -69,7 +69,7 @@ enum MNIST {
 extension DatasetDescription {
   static let mnist = DatasetDescription(
     name: "mnist", argument: "DIR", summary: "images in the four MNIST files of a directory",
-    content: .images(size: [1, 28, 28], classNames: digits) { directory throws(DataError) in
+    content: .images(size: [1, 28, 28], classNames: digits) { directory, _ throws(DataError) in
       try MNIST.load(
         name: "mnist", directory: directory, classNames: digits,
         remedy: "name a directory with train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, "

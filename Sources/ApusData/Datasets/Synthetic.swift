@@ -58,7 +58,7 @@ enum Synthetic {
 extension DatasetDescription {
   static let synthetic = DatasetDescription(
     name: "synthetic", summary: "10,000 + 2,000 generated images in 10 classes, no files",
-    content: .images(size: [1, 28, 28], classNames: patterns) { _ throws(DataError) in
+    content: .images(size: [1, 28, 28], classNames: patterns) { _, _ throws(DataError) in
       Synthetic.load(classNames: patterns, trainCount: 10_000, testCount: 2_000)
     })
 

@@ -7,17 +7,50 @@ import Testing
 struct DatasetTests {
   @Test func fashionMNIST() throws {
     let data = try ImageDataset.load("fashion-mnist")
-    #expect(data.train.count == 60_000 && data.test.count == 10_000)
-    #expect((data.train.channels, data.train.height, data.train.width) == (1, 28, 28))
-    #expect(data.train.labels.prefix(5) == [9, 0, 0, 3, 0])
-    #expect(data.test.labels.prefix(5) == [9, 2, 1, 1, 6])
+    let (train, test) = try parts(data)
+    #expect(train.count == 60_000 && test.count == 10_000)
+    #expect(data.imageSize == [1, 28, 28] && data.validation == nil)
+    #expect(train.labels.prefix(5) == [9, 0, 0, 3, 0])
+    #expect(test.labels.prefix(5) == [9, 2, 1, 1, 6])
     #expect(data.classNames[9] == "ankle boot")
-    for set in [data.train, data.test] {
+    for set in [train, test] {
       for label in 0..<10 { #expect(set.labels.count { $0 == label } == set.count / 10) }
     }
     // NumPy: x.mean(), x.std(ddof=1) of the training pixels / 255 in float64.
-    #expect(abs(data.statistics.mean[0] - 0.2860405969887955) < 1e-14)
-    #expect(abs(data.statistics.standardDeviation[0] - 0.35302424826730616) < 1e-14)
+    let statistics = try #require(data.statistics)
+    #expect(abs(statistics.mean[0] - 0.2860405969887955) < 1e-14)
+    #expect(abs(statistics.standardDeviation[0] - 0.35302424826730616) < 1e-14)
+  }
+
+  /// The training and test images of a data set that is in memory.
+  private func parts(_ data: ImageDataset) throws -> (train: ImageSet, test: ImageSet) {
+    (try #require(data.train as? ImageSet), try #require(data.test as? ImageSet))
+  }
+
+  @Test func aValidationPartOfEachClass() throws {
+    let all = try ImageDataset.load("synthetic")
+    let data = try ImageDataset.load("synthetic", split: SplitOptions(validation: 0.25, seed: 3))
+    let (train, test) = try parts(data)
+    let validation = try #require(data.validation as? ImageSet)
+    #expect(train.count == 7_500 && validation.count == 2_500 && test.count == 2_000)
+    #expect(test.pixels == (try parts(all)).test.pixels)
+    for label in 0..<10 {
+      let counts = [train, validation].map { $0.labels.count { $0 == label } }
+      #expect(abs(counts[0] - 3 * counts[1]) <= 3, "\(counts)")
+    }
+    #expect(data.statistics == PixelStatistics(of: train) && data.statistics != all.statistics)
+  }
+
+  @Test func imagesOfASetAreTurned() {
+    let images = ImageSet(
+      channels: 3, height: 1, width: 2, pixels: [9, 9, 9, 9, 9, 9, 1, 2, 3, 4, 5, 6], labels: [0, 1])
+    #expect(images.image(1) == Image(height: 1, width: 2, channels: 3, pixels: [1, 3, 5, 2, 4, 6]))
+    #expect(images.name(of: 1) == "1")
+    let grey = ImageSet(channels: 1, height: 1, width: 2, pixels: [1, 2, 3, 4], labels: [0, 1])
+    #expect(grey.image(1).pixels == [3, 4])
+    #expect(grey.selecting([1, 0, 1]).pixels == [3, 4, 1, 2, 3, 4] && grey.selecting([1]).labels == [1])
+    let subset = ImageSubset(grey, numbers: [1])
+    #expect((try? subset.image(0).pixels) == [3, 4] && subset.labels == [1] && subset.name(of: 0) == "1")
   }
 
   @Test func statisticsOfEachChannel() {
@@ -30,16 +63,16 @@ struct DatasetTests {
   }
 
   @Test func syntheticIsTheSameEachTime() throws {
-    let one = try ImageDataset.load("synthetic")
-    let other = try ImageDataset.load("synthetic")
+    let data = try ImageDataset.load("synthetic")
+    let (one, other) = (try parts(data), try parts(ImageDataset.load("synthetic")))
     #expect(one.train.pixels == other.train.pixels && one.train.labels == other.train.labels)
     #expect(one.train.pixels[..<one.test.pixels.count] != one.test.pixels[...])
-    #expect(one.train.count == 10_000 && one.test.count == 2_000 && one.classNames.count == 10)
+    #expect(one.train.count == 10_000 && one.test.count == 2_000 && data.classNames.count == 10)
   }
 
   /// The nearest class mean is a weak classifier; it has to be well above chance and below perfect.
   @Test func syntheticCanBeLearned() throws {
-    let data = try ImageDataset.load("synthetic")
+    let data = try parts(ImageDataset.load("synthetic"))
     let size = data.train.imageByteCount
     var means = [[Float]](repeating: [Float](repeating: 0, count: size), count: 10)
     var counts = [Float](repeating: 0, count: 10)
@@ -88,8 +121,9 @@ struct MNISTDirectoryTests {
   @Test func readsPlainAndCompressedFiles() throws {
     let scratch = try directory()
     let data = try ImageDataset.load("mnist:\(scratch.path)")
-    #expect(data.train.pixels == [10, 20, 30, 40] && data.train.labels == [7, 3])
-    #expect((data.test.height, data.test.width) == (1, 2))
+    let train = try #require(data.train as? ImageSet)
+    #expect(train.pixels == [10, 20, 30, 40] && train.labels == [7, 3])
+    #expect(data.imageSize == [1, 1, 2])
   }
 
   @Test func aMissingFileIsNamed() throws {

@@ -1,0 +1,34 @@
+extension ImageSet: ImageSource {
+  /// An image, its channels beside each other at each place.
+  public func image(_ number: Int) -> Image {
+    let area = height * width
+    let start = number * imageByteCount
+    if channels == 1 {
+      return Image(height: height, width: width, channels: 1, pixels: Array(pixels[start..<start + area]))
+    }
+    let values = [UInt8](unsafeUninitializedCapacity: imageByteCount) { buffer, initialized in
+      for channel in 0..<channels {
+        let plane = start + channel * area
+        for place in 0..<area { buffer[place * channels + channel] = pixels[plane + place] }
+      }
+      initialized = imageByteCount
+    }
+    return Image(height: height, width: width, channels: channels, pixels: values)
+  }
+
+  /// The number of the image.
+  public func name(of number: Int) -> String { String(number) }
+
+  /// The images with these numbers, in this order.
+  /// - Precondition: all are in `0 ..< count`.
+  public func selecting(_ numbers: [Int32]) -> ImageSet {
+    var chosen: [UInt8] = []
+    chosen.reserveCapacity(numbers.count * imageByteCount)
+    for number in numbers {
+      let start = Int(number) * imageByteCount
+      chosen += pixels[start..<start + imageByteCount]
+    }
+    return ImageSet(
+      channels: channels, height: height, width: width, pixels: chosen, labels: numbers.map { labels[Int($0)] })
+  }
+}
