@@ -46,13 +46,65 @@ class CharTransformer(nn.Module):
         return self.output(self.norm(x))
 
 
+class SqueezeExcitation(nn.Module):
+    """Channels weighed, with torchvision's names."""
+
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        squeezed = max(channels // reduction, 1)
+        self.fc1 = nn.Conv2d(channels, squeezed, 1)
+        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+
+    def factors(self, x):
+        return torch.sigmoid(self.fc2(torch.relu(self.fc1(x.mean((2, 3), keepdim=True)))))
+
+    def forward(self, x):
+        return x * self.factors(x)
+
+
+class CBAM(nn.Module):
+    """Channels weighed, then pixels, with the names of the authors' code (Jongchan/attention-module)."""
+
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        hidden = max(channels // reduction, 1)
+        self.ChannelGate = nn.Module()
+        self.ChannelGate.mlp = nn.Sequential(
+            nn.Flatten(), nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels)
+        )
+        self.SpatialGate = nn.Module()
+        self.SpatialGate.spatial = nn.Module()
+        self.SpatialGate.spatial.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+        self.SpatialGate.spatial.bn = nn.BatchNorm2d(1, momentum=0.01)
+
+    def factors(self, x):
+        mlp, spatial = self.ChannelGate.mlp, self.SpatialGate.spatial
+        channels = torch.sigmoid(mlp(x.mean((2, 3))) + mlp(x.amax((2, 3))))[:, :, None, None]
+        y = x * channels
+        both = torch.cat([y.amax(1, keepdim=True), y.mean(1, keepdim=True)], 1)
+        return channels, torch.sigmoid(spatial.bn(spatial.conv(both)))
+
+    def forward(self, x):
+        channels, pixels = self.factors(x)
+        return x * channels * pixels
+
+
+def add_attention(block, attention, channels):
+    """Gives a block its module `se` or `cbam`; returns how it is applied."""
+    if attention is None:
+        return lambda block, y: y
+    setattr(block, attention, {"se": SqueezeExcitation, "cbam": CBAM}[attention](channels))
+    return lambda block, y: getattr(block, attention)(y)
+
+
 class ResidualBlock(nn.Module):
-    def __init__(self, inputs, outputs, stride):
+    def __init__(self, inputs, outputs, stride, attention=None):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
+        self.attention = add_attention(self, attention, outputs)
         self.downsample = None
         if stride != 1 or inputs != outputs:
             convolution = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
@@ -60,12 +112,12 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x):
         y = torch.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
+        y = self.attention(self, self.bn2(self.conv2(y)))
         return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
 class Bottleneck(nn.Module):
-    def __init__(self, inputs, channels, stride):
+    def __init__(self, inputs, channels, stride, attention=None):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, channels, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
@@ -73,6 +125,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels)
         self.conv3 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * channels)
+        self.attention = add_attention(self, attention, 4 * channels)
         self.downsample = None
         if stride != 1 or inputs != 4 * channels:
             convolution = nn.Conv2d(inputs, 4 * channels, 1, stride, bias=False)
@@ -81,27 +134,37 @@ class Bottleneck(nn.Module):
     def forward(self, x):
         y = torch.relu(self.bn1(self.conv1(x)))
         y = torch.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
+        y = self.attention(self, self.bn3(self.conv3(y)))
         return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
 class ResNet(nn.Module):
     """ResNet-18 with torchvision's names, for images of 32 pixels unless told otherwise."""
 
-    def __init__(self, classes=10, small=True, blocks=(2, 2, 2, 2), block=ResidualBlock):
+    def __init__(
+        self, classes=10, small=True, blocks=(2, 2, 2, 2), block=ResidualBlock, attention=None, channels=3
+    ):
         super().__init__()
         expansion = 4 if block is Bottleneck else 1
         self.small = small
-        self.conv1 = nn.Conv2d(3, 64, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
+        self.conv1 = nn.Conv2d(channels, 64, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         inputs = 64
         for stage, count in enumerate(blocks):
             channels = 64 << stage
-            layers = [block(inputs, channels, 2 if stage else 1)]
+            layers = [block(inputs, channels, 2 if stage else 1, attention)]
             inputs = channels * expansion
-            layers += [block(inputs, channels, 1) for _ in range(count - 1)]
+            layers += [block(inputs, channels, 1, attention) for _ in range(count - 1)]
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
         self.fc = nn.Linear(inputs, classes)
+        # As torchvision's networks begin, and those with SqueezeExcitation.
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if isinstance(module, (SqueezeExcitation, CBAM)):
+                for key, value in module.named_parameters():
+                    if key.endswith("bias") or key.endswith("spatial.bn.weight"):
+                        nn.init.zeros_(value)
 
     def forward(self, x):
         x = torch.relu(self.bn1(self.conv1(x)))
@@ -127,10 +190,12 @@ class DenseLayer(nn.Module):
 class DenseNet(nn.Module):
     """DenseNet with torchvision's names."""
 
-    def __init__(self, layers=(6, 12, 24, 16), growth=32, width=64, bottleneck=4, classes=1000, small=False):
+    def __init__(
+        self, layers=(6, 12, 24, 16), growth=32, width=64, bottleneck=4, classes=1000, small=False, channels=3
+    ):
         super().__init__()
         features = nn.Sequential()
-        features.add_module("conv0", nn.Conv2d(3, width, *((3, 1, 1) if small else (7, 2, 3)), bias=False))
+        features.add_module("conv0", nn.Conv2d(channels, width, *((3, 1, 1) if small else (7, 2, 3)), bias=False))
         features.add_module("norm0", nn.BatchNorm2d(width))
         features.add_module("relu0", nn.ReLU())
         if not small:
@@ -153,54 +218,136 @@ class DenseNet(nn.Module):
         features.add_module(f"norm{len(layers) + 1}", nn.BatchNorm2d(channels))
         self.features = features
         self.classifier = nn.Linear(channels, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+        nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x):
         return self.classifier(torch.relu(self.features(x)).mean((2, 3)))
 
 
 class VGG(nn.Module):
-    """VGG-16 with torchvision's names, with normalization and for images of 32 pixels."""
+    """VGG-16 with torchvision's names, with normalization and for images of 32 pixels unless told otherwise."""
 
-    def __init__(self, classes=10, convolutions=(2, 2, 3, 3, 3)):
+    def __init__(
+        self, classes=10, convolutions=(2, 2, 3, 3, 3), small=True, normalized=True, dropout=0.5, channels=3
+    ):
         super().__init__()
-        layers, inputs = [], 3
+        layers, inputs = [], channels
         for count, outputs in zip(convolutions, (64, 128, 256, 512, 512)):
             for _ in range(count):
-                layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+                layers += [nn.Conv2d(inputs, outputs, 3, padding=1)]
+                layers += [nn.BatchNorm2d(outputs)] if normalized else []
+                layers += [nn.ReLU(inplace=True)]
                 inputs = outputs
-            layers.append(nn.MaxPool2d(2))
+            layers.append(nn.MaxPool2d(2, ceil_mode=small))
         self.features = nn.Sequential(*layers)
+        self.pixels = 1 if small else 7
         self.classifier = nn.Sequential(nn.Linear(512, classes))
+        if not small:
+            self.classifier = nn.Sequential(
+                *(nn.Linear(512 * 7 * 7, 4096), nn.ReLU(inplace=True), nn.Dropout(dropout)),
+                *(nn.Linear(4096, 4096), nn.ReLU(inplace=True), nn.Dropout(dropout)),
+                nn.Linear(4096, classes),
+            )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.01)
+                nn.init.zeros_(module.bias)
 
     def forward(self, x):
-        return self.classifier(self.features(x).flatten(1))
+        x = nn.functional.adaptive_avg_pool2d(self.features(x), self.pixels)
+        return self.classifier(x.flatten(1))
 
 
 class AlexNet(nn.Module):
     """AlexNet of one column, with torchvision's names, or of the two of 2012."""
 
-    def __init__(self, classes=1000, dropout=0.5, columns=1):
+    def __init__(self, classes=1000, dropout=0.5, columns=1, small=False, channels=3):
         super().__init__()
         widths = (64, 192, 384, 256, 256) if columns == 1 else (96, 256, 384, 384, 256)
         groups = (1, 1, 1, 1, 1) if columns == 1 else (1, 2, 1, 2, 2)
-        layers, inputs = [], 3
+        layers, inputs = [], channels
         for number, outputs in enumerate(widths):
-            kernel, stride, padding = ((11, 4, 2), (5, 1, 2), (3, 1, 1))[min(number, 2)]
+            kernel, stride, padding = (3, 1, 1) if small else ((11, 4, 2), (5, 1, 2), (3, 1, 1))[min(number, 2)]
             layers += [nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups[number])]
             layers += [nn.ReLU(inplace=True)]
             if number < 2 and columns == 2:
                 # The paper's sum of squares is five times PyTorch's mean.
                 layers.append(nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
             if number in (0, 1, 4):
-                layers.append(nn.MaxPool2d(3, 2))
+                layers.append(nn.MaxPool2d(2) if small else nn.MaxPool2d(3, 2))
             inputs = outputs
         self.features = nn.Sequential(*layers)
+        self.side = 2 if small else 6
         self.classifier = nn.Sequential(
-            *(nn.Dropout(dropout), nn.Linear(256 * 6 * 6, 4096), nn.ReLU(inplace=True)),
+            *(nn.Dropout(dropout), nn.Linear(256 * self.side * self.side, 4096), nn.ReLU(inplace=True)),
             *(nn.Dropout(dropout), nn.Linear(4096, 4096), nn.ReLU(inplace=True)),
             nn.Linear(4096, classes),
         )
 
     def forward(self, x):
-        x = nn.functional.adaptive_avg_pool2d(self.features(x), 6)
+        x = nn.functional.adaptive_avg_pool2d(self.features(x), self.side)
         return self.classifier(x.flatten(1))
+
+
+class VisionBlock(nn.Module):
+    def __init__(self, width, heads, hidden, dropout):
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(width, eps=1e-6)
+        self.self_attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.ln_2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = nn.Sequential(
+            *(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout)),
+            *(nn.Linear(hidden, width), nn.Dropout(dropout)),
+        )
+        for number in (0, 3):
+            nn.init.xavier_uniform_(self.mlp[number].weight)
+            nn.init.normal_(self.mlp[number].bias, std=1e-6)
+
+    def weights(self, x):
+        y = self.ln_1(x)
+        return self.self_attention(y, y, y, average_attn_weights=False)[1]
+
+    def forward(self, x):
+        y = self.ln_1(x)
+        x = x + self.dropout(self.self_attention(y, y, y, need_weights=False)[0])
+        return x + self.mlp(self.ln_2(x))
+
+
+class VisionTransformer(nn.Module):
+    """A Transformer of patches with torchvision's names: ViT-B/16 unless told otherwise."""
+
+    def __init__(
+        self, classes=1000, size=224, patch=16, width=768, depth=12, heads=12, hidden=None, dropout=0.0, channels=3
+    ):
+        super().__init__()
+        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.conv_proj = nn.Conv2d(channels, width, patch, patch)
+        self.encoder = nn.Module()
+        tokens = (size // patch) ** 2 + 1
+        self.encoder.pos_embedding = nn.Parameter(torch.empty(1, tokens, width).normal_(std=0.02))
+        self.encoder.dropout = nn.Dropout(dropout)
+        self.encoder.layers = nn.Sequential()
+        for number in range(depth):
+            block = VisionBlock(width, heads, hidden or 4 * width, dropout)
+            self.encoder.layers.add_module(f"encoder_layer_{number}", block)
+        self.encoder.ln = nn.LayerNorm(width, eps=1e-6)
+        self.heads = nn.Sequential()
+        self.heads.add_module("head", nn.Linear(width, classes))
+        nn.init.trunc_normal_(self.conv_proj.weight, std=(channels * patch * patch) ** -0.5)
+        for value in (self.conv_proj.bias, self.heads.head.weight, self.heads.head.bias):
+            nn.init.zeros_(value)
+
+    def tokens(self, x):
+        x = self.conv_proj(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_token.expand(len(x), -1, -1), x], 1)
+        return self.encoder.dropout(x + self.encoder.pos_embedding)
+
+    def forward(self, x):
+        return self.heads(self.encoder.ln(self.encoder.layers(self.tokens(x)))[:, 0])

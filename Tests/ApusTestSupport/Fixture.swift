@@ -10,6 +10,11 @@ public struct Fixture: Sendable {
   public init(_ name: String) throws {
     let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Conformance/\(name).safetensors").path
+    try self.init(path: path)
+  }
+
+  /// A file that lies elsewhere.
+  public init(path: String) throws {
     file = try Safetensors.File(path: path)
     let list = try JSON(parsing: Array((file.header.metadata["cases"] ?? "").utf8))
     cases = (list.array ?? []).compactMap(\.string)

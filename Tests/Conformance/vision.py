@@ -6,6 +6,8 @@ finalizer of i + 2^32 * j, its upper 53 bits as a number in -1 ... 1, rounded to
 output) for matrices and 0.1 for vectors; factors of normalization have 1 added. The input is u of parameter 0.
 Of each gradient its norm and its first four numbers are kept.
 
+Small modules are kept whole, as in the other files, with their maps of attention in inference: `map.I`.
+
 usage: python3 vision.py    (torch, numpy, safetensors)
 """
 import math
@@ -15,10 +17,20 @@ import sys
 import numpy
 import torch
 
-from fixture import Fixture, exact, pattern
+from fixture import Fixture, exact, pattern, randn
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../Benchmarks/Peers"))
-from torch_models import VGG, AlexNet, Bottleneck, DenseNet, ResNet  # noqa: E402
+from torch_models import (  # noqa: E402
+    CBAM,
+    VGG,
+    AlexNet,
+    Bottleneck,
+    DenseNet,
+    ResidualBlock,
+    ResNet,
+    SqueezeExcitation,
+    VisionTransformer,
+)
 
 
 def scattered(count, number):
@@ -60,4 +72,52 @@ network(fixture, "densenet-imagenet", DenseNet((2, 2, 2, 2), classes=20), 2, 3, 
 network(fixture, "vgg16bn", VGG(), 4, 3, 32, 32)
 network(fixture, "alexnet", AlexNet(classes=20, dropout=0.0), 2, 3, 96, 96)
 network(fixture, "alexnet-2012", AlexNet(classes=20, dropout=0.0, columns=2), 2, 3, 96, 96)
+network(fixture, "alexnet-small", AlexNet(classes=10, dropout=0.0, small=True, channels=1), 3, 1, 28, 28)
+network(fixture, "alexnet-2012-small", AlexNet(classes=10, dropout=0.0, columns=2, small=True), 2, 3, 32, 32)
+network(fixture, "vgg11-small", VGG(10, (1, 1, 2, 2, 2), normalized=False, channels=1), 3, 1, 28, 28)
+network(fixture, "vgg-imagenet", VGG(10, (1, 1, 1, 1, 1), small=False, normalized=False, dropout=0.0), 1, 3, 64, 64)
+network(fixture, "se-resnet18", ResNet(attention="se"), 4, 3, 32, 32)
+network(fixture, "cbam-resnet18", ResNet(attention="cbam"), 4, 3, 32, 32)
+
+
+def small(case, module, maps, *shape):
+    """A module of random values with its maps in inference."""
+    with torch.no_grad():
+        for value in module.parameters():
+            value.copy_(torch.randn(value.shape) * 0.5 + (1 if value.dim() == 1 else 0))
+    x = randn(*shape)
+    fixture.module(case, module, x)
+    module.eval()
+    with torch.no_grad():
+        for number, weights in enumerate(maps(module, x)):
+            fixture.put(case, f"map.{number}", weights)
+
+
+def transformer_maps(model, x):
+    """The weights of each layer, then the rollout (Abnar, Zuidema, 2020)."""
+    x, rollout, all_weights = model.tokens(x), 1, []
+    for block in model.encoder.layers:
+        weights = block.weights(x)
+        identity = torch.eye(weights.shape[-1], dtype=weights.dtype)
+        mixed = (weights.mean(1) + identity) / 2
+        rollout = mixed @ rollout if all_weights else mixed
+        all_weights.append(weights)
+        x = block(x)
+    patches = rollout[:, 0, 1:].reshape(len(x), 1, *model.grid)
+    picture = torch.nn.functional.interpolate(patches, model.image, mode="bilinear", align_corners=False)
+    return [*all_weights, picture]
+
+
+def gate_maps(cbam, x):
+    channels, pixels = cbam.factors(x)
+    return channels.flatten(1), pixels
+
+
+small("squeeze-excitation", SqueezeExcitation(6, 2), lambda m, x: [m.factors(x).flatten(1)], 2, 6, 3, 4)
+small("cbam", CBAM(4, 2), gate_maps, 2, 4, 5, 6)
+small("se-block", ResidualBlock(3, 16, 2, "se"), lambda m, x: [], 2, 3, 5, 5)
+small("cbam-bottleneck", Bottleneck(16, 4, 1, "cbam"), lambda m, x: [], 2, 16, 5, 5)
+transformer = VisionTransformer(classes=3, size=12, patch=4, width=8, depth=2, heads=2, hidden=12, channels=2)
+transformer.grid, transformer.image = (3, 3), (12, 12)
+small("vision-transformer", transformer, transformer_maps, 2, 2, 12, 12)
 fixture.save()

@@ -8,9 +8,12 @@ import ApusTensor
 /// with torchvision's names. With two it is the network of Krizhevsky, Sutskever and Hinton: "ImageNet classification with
 /// deep convolutional neural networks" (2012), made for two GPUs: channels in two groups but for the first and the third
 /// convolution, and normalization over neighbouring channels.
+///
+/// For small images the first two convolutions are 3 × 3 of stride 1, pooling halves, and the dense layers see 2 × 2
+/// pixels. Weights start as PyTorch's, as torchvision leaves them; the paper of 2012 has others.
 public struct AlexNet: Layer {
   let features: Sequential
-  let avgpool = AdaptiveAvgPool2d(6)
+  let avgpool: AdaptiveAvgPool2d
   let classifier: Sequential
 
   /// - Parameters:
@@ -18,12 +21,17 @@ public struct AlexNet: Layer {
   ///   - channels: those of the images.
   ///   - classes: the number of logits.
   ///   - dropout: the share that each of the two dense layers of 4,096 leaves out of its input.
-  public init(columns: Int = 1, channels: Int = 3, classes: Int = 1000, dropout: Double = 0.5) {
+  ///   - stem: the size of the images that it is for.
+  public init(
+    columns: Int = 1, channels: Int = 3, classes: Int = 1000, dropout: Double = 0.5, stem: ImageStem = .imageNet
+  ) {
     precondition(columns == 1 || columns == 2, "AlexNet: 1 or 2 columns, not \(columns)")
-    features = columns == 1 ? AlexNet.oneColumn(channels) : AlexNet.twoColumns(channels)
+    features = columns == 1 ? AlexNet.oneColumn(channels, stem) : AlexNet.twoColumns(channels, stem)
+    let side = stem == .imageNet ? 6 : 2
+    avgpool = AdaptiveAvgPool2d(side)
     classifier = Sequential {
       Dropout(dropout)
-      Linear(256 * 6 * 6, 4096)
+      Linear(256 * side * side, 4096)
       ReLU()
       Dropout(dropout)
       Linear(4096, 4096)
@@ -32,47 +40,67 @@ public struct AlexNet: Layer {
     }
   }
 
-  private static func oneColumn(_ channels: Int) -> Sequential {
-    Sequential {
-      Conv2d(channels, 64, kernel: 11, stride: 4, padding: 2)
+  /// The first convolution, the second one, and the pooling behind each.
+  private static func parts(
+    _ channels: Int, _ first: Int, _ second: Int, groups: Int, _ stem: ImageStem
+  ) -> (first: Conv2d, second: Conv2d, pooling: MaxPool2d) {
+    switch stem {
+    case .imageNet:
+      (
+        Conv2d(channels, first, kernel: 11, stride: 4, padding: 2),
+        Conv2d(first, second, kernel: 5, padding: 2, groups: groups), MaxPool2d(3, stride: 2)
+      )
+    case .smallImage:
+      (
+        Conv2d(channels, first, kernel: 3, padding: 1),
+        Conv2d(first, second, kernel: 3, padding: 1, groups: groups), MaxPool2d(2)
+      )
+    }
+  }
+
+  private static func oneColumn(_ channels: Int, _ stem: ImageStem) -> Sequential {
+    let (first, second, pooling) = parts(channels, 64, 192, groups: 1, stem)
+    return Sequential {
+      first
       ReLU()
-      MaxPool2d(3, stride: 2)
-      Conv2d(64, 192, kernel: 5, padding: 2)
+      pooling
+      second
       ReLU()
-      MaxPool2d(3, stride: 2)
+      pooling
       Conv2d(192, 384, kernel: 3, padding: 1)
       ReLU()
       Conv2d(384, 256, kernel: 3, padding: 1)
       ReLU()
       Conv2d(256, 256, kernel: 3, padding: 1)
       ReLU()
-      MaxPool2d(3, stride: 2)
+      pooling
     }
   }
 
-  private static func twoColumns(_ channels: Int) -> Sequential {
+  private static func twoColumns(_ channels: Int, _ stem: ImageStem) -> Sequential {
+    let (first, second, pooling) = parts(channels, 96, 256, groups: 2, stem)
     let normalization = LocalResponseNorm(5, alpha: 1e-4, beta: 0.75, k: 2, isSummed: true)
     return Sequential {
-      Conv2d(channels, 96, kernel: 11, stride: 4, padding: 2)
+      first
       ReLU()
       normalization
-      MaxPool2d(3, stride: 2)
-      Conv2d(96, 256, kernel: 5, padding: 2, groups: 2)
+      pooling
+      second
       ReLU()
       normalization
-      MaxPool2d(3, stride: 2)
+      pooling
       Conv2d(256, 384, kernel: 3, padding: 1)
       ReLU()
       Conv2d(384, 384, kernel: 3, padding: 1, groups: 2)
       ReLU()
       Conv2d(384, 256, kernel: 3, padding: 1, groups: 2)
       ReLU()
-      MaxPool2d(3, stride: 2)
+      pooling
     }
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = LayerTrace.run("features", features, x) { features($0) }
-    return LayerTrace.run("classifier", classifier, Flatten()(avgpool(y))) { classifier($0) }
+    let y = LayerTrace.run("features", features, x)
+    return LayerTrace.run("classifier", classifier, Flatten()(avgpool(y)))
   }
 }

@@ -4,6 +4,9 @@ import ApusTensor
 /// A densely connected network (Huang, Liu, van der Maaten, Weinberger: "Densely connected convolutional networks",
 /// 2017), whose layers see the channels of all before them in a block, with torchvision's names:
 /// `x: [batch, channels, height, width]` to logits `[batch, classes]`.
+///
+/// Convolutions start normal with the variance `2 / fanIn`, norms as the identity, the dense layer as PyTorch's with a
+/// bias of zeros.
 public struct DenseNet: Layer {
   let features: DenseFeatures
   let classifier: Linear
@@ -14,6 +17,9 @@ public struct DenseNet: Layer {
   ///   - width: the channels ahead of the first block.
   ///   - bottleneck: how many times `growth` channels a layer's 3 × 3 convolution sees.
   ///   - channels: those of the images.
+  ///   - stem: small images see a 3 × 3 convolution of stride 1 and no pooling. The paper's networks for them have three
+  ///     blocks, and twice `growth` channels ahead: `[6, 6, 6]` with a growth of 12 and a width of 24 is its
+  ///     DenseNet-BC of 40 layers.
   public init(
     layers: [Int] = [6, 12, 24, 16], growth: Int = 32, width: Int = 64, bottleneck: Int = 4, channels: Int = 3,
     classes: Int = 1000, stem: ImageStem = .imageNet
@@ -21,12 +27,12 @@ public struct DenseNet: Layer {
     precondition(!layers.isEmpty && layers.allSatisfy { $0 > 0 }, "DenseNet: blocks of layers, not \(layers)")
     features = DenseFeatures(
       layers: layers, growth: growth, width: width, bottleneck: bottleneck, channels: channels, stem: stem)
-    classifier = Linear(features.channels, classes)
+    classifier = Linear(features.channels, classes, biasInitializer: .zeros)
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = LayerTrace.run("features", features, x) { features($0) }
-    return LayerTrace.run("classifier", classifier, y.relu().mean([2, 3])) { classifier($0) }
+    let y = LayerTrace.run("features", features, x)
+    return LayerTrace.run("classifier", classifier, y.relu().mean([2, 3]))
   }
 }
 
@@ -46,8 +52,7 @@ struct DenseFeatures: Layer {
     self.stem = stem
     conv0 =
       stem == .imageNet
-      ? Conv2d(channels, width, kernel: 7, stride: 2, padding: 3, hasBias: false)
-      : Conv2d(channels, width, kernel: 3, padding: 1, hasBias: false)
+      ? .dense(channels, width, kernel: 7, stride: 2, padding: 3) : .dense(channels, width, kernel: 3, padding: 1)
     norm0 = BatchNorm(width)
     var count = width
     var (blocks, transitions): ([DenseBlock], [DenseTransition]) = ([], [])
@@ -77,11 +82,11 @@ struct DenseFeatures: Layer {
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
-    var y = LayerTrace.run("conv0", conv0, x) { conv0($0) }
-    y = LayerTrace.run("norm0", norm0, y) { norm0($0) }.relu()
+    var y = LayerTrace.run("conv0", conv0, x)
+    y = LayerTrace.run("norm0", norm0, y).relu()
     if stem == .imageNet { y = y.maxPooled([3, 3], stride: [2, 2], padding: [(1, 1), (1, 1)]) }
-    for stage in stages { y = LayerTrace.run(stage.key, stage.layer, y) { stage.layer($0) } }
-    return LayerTrace.run("norm\(blocks.count + 1)", last, y) { last($0) }
+    for stage in stages { y = LayerTrace.run(stage.key, stage.layer, y) }
+    return LayerTrace.run("norm\(blocks.count + 1)", last, y)
   }
 }
 
@@ -100,7 +105,7 @@ struct DenseBlock: Layer {
   func callAsFunction(_ x: Tensor) -> Tensor {
     var y = x
     for (index, layer) in layers.enumerated() {
-      let added = LayerTrace.run("denselayer\(index + 1)", layer, y) { layer($0) }
+      let added = LayerTrace.run("denselayer\(index + 1)", layer, y)
       y = Tensor.concatenated([y, added], alongAxis: 1)
     }
     return y
@@ -116,12 +121,17 @@ struct DenseLayer: Layer {
 
   init(_ inputs: Int, growth: Int, bottleneck: Int) {
     norm1 = BatchNorm(inputs)
-    conv1 = Conv2d(inputs, bottleneck * growth, kernel: 1, hasBias: false)
+    conv1 = .dense(inputs, bottleneck * growth, kernel: 1)
     norm2 = BatchNorm(bottleneck * growth)
-    conv2 = Conv2d(bottleneck * growth, growth, kernel: 3, padding: 1, hasBias: false)
+    conv2 = .dense(bottleneck * growth, growth, kernel: 3, padding: 1)
   }
 
-  func callAsFunction(_ x: Tensor) -> Tensor { conv2(norm2(conv1(norm1(x).relu())).relu()) }
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    var y = LayerTrace.run("norm1", norm1, x).relu()
+    y = LayerTrace.run("conv1", conv1, y)
+    y = LayerTrace.run("norm2", norm2, y).relu()
+    return LayerTrace.run("conv2", conv2, y)
+  }
 }
 
 /// Normalization, a rectifier, a 1 × 1 convolution and the mean of 2 × 2 pixels.
@@ -131,8 +141,22 @@ struct DenseTransition: Layer {
 
   init(_ inputs: Int, _ outputs: Int) {
     norm = BatchNorm(inputs)
-    conv = Conv2d(inputs, outputs, kernel: 1, hasBias: false)
+    conv = .dense(inputs, outputs, kernel: 1)
   }
 
-  func callAsFunction(_ x: Tensor) -> Tensor { conv(norm(x).relu()).averagePooled([2, 2]) }
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    let y = LayerTrace.run("norm", norm, x).relu()
+    return LayerTrace.run("conv", conv, y).averagePooled([2, 2])
+  }
+}
+
+extension Conv2d {
+  /// A convolution without bias, normal with the variance `2 / fanIn` (He et al., 2015), as in torchvision.
+  fileprivate static func dense(
+    _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0
+  ) -> Conv2d {
+    Conv2d(
+      inputs, outputs, kernel: kernel, stride: Extents(stride), padding: padding, hasBias: false,
+      initializer: .heNormal())
+  }
 }

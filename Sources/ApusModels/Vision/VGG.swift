@@ -4,50 +4,68 @@ import ApusTensor
 /// Stages of 3 × 3 convolutions with pooling between them (Simonyan, Zisserman: "Very deep convolutional networks for
 /// large-scale image recognition", 2014), with torchvision's names: `x: [batch, channels, height, width]` to logits
 /// `[batch, classes]`.
+///
+/// Convolutions start normal with the variance `2 / fanOut`, dense layers normal with a deviation of 0.01, biases as
+/// zeros, norms as the identity.
 public struct VGG: Layer {
   let features: Sequential
-  let avgpool: AdaptiveAvgPool2d?
+  private let avgpool: AdaptiveAvgPool2d?
   let classifier: Sequential
 
   /// - Parameters:
-  ///   - convolutions: the number of convolutions of each of the five stages, `[2, 2, 3, 3, 3]` for VGG-16.
+  ///   - convolutions: the number of convolutions of each of the five stages: `[1, 1, 2, 2, 2]` for VGG-11,
+  ///     `[2, 2, 2, 2, 2]` for 13, `[2, 2, 3, 3, 3]` for 16 and `[2, 2, 4, 4, 4]` for 19.
   ///   - isNormalized: whether batches are normalized behind each convolution.
-  ///   - stem: small images have one pixel left behind the stages, and one dense layer.
+  ///   - channels: those of the images.
+  ///   - classes: the number of logits.
+  ///   - dropout: the share that the last two of three dense layers leave out of their input.
+  ///   - stem: small images have one pixel left behind the stages, the mean of those that are left of images of more
+  ///     than 32 pixels, and one dense layer. Pooling takes odd extents in too: 28, 14, 7, 4, 2, 1.
   public init(
     convolutions: [Int] = [2, 2, 3, 3, 3], isNormalized: Bool = false, channels: Int = 3, classes: Int = 1000,
-    stem: ImageStem = .imageNet
+    dropout: Double = 0.5, stem: ImageStem = .imageNet
   ) {
     precondition(convolutions.count == 5, "VGG: five stages of convolutions, not \(convolutions)")
     var inputs = channels
     var layers: [any Layer] = []
     for (count, outputs) in zip(convolutions, [64, 128, 256, 512, 512]) {
       for _ in 0..<count {
-        layers.append(Conv2d(inputs, outputs, kernel: 3, padding: 1))
+        layers.append(
+          Conv2d(
+            inputs, outputs, kernel: 3, padding: 1, initializer: .heNormal(fan: .output), biasInitializer: .zeros))
         if isNormalized { layers.append(BatchNorm(outputs)) }
         layers.append(ReLU())
         inputs = outputs
       }
-      layers.append(MaxPool2d(2))
+      layers.append(MaxPool2d(2, roundsUp: stem == .smallImage))
     }
     features = Sequential(layers)
     avgpool = stem == .imageNet ? AdaptiveAvgPool2d(7) : nil
+    func dense(_ inputs: Int, _ outputs: Int) -> Linear {
+      Linear(inputs, outputs, initializer: .normal(deviation: 0.01), biasInitializer: .zeros)
+    }
     classifier =
       stem == .smallImage
-      ? Sequential { Linear(512, classes) }
+      ? Sequential { dense(512, classes) }
       : Sequential {
-        Linear(512 * 7 * 7, 4096)
+        dense(512 * 7 * 7, 4096)
         ReLU()
-        Dropout(0.5)
-        Linear(4096, 4096)
+        Dropout(dropout)
+        dense(4096, 4096)
         ReLU()
-        Dropout(0.5)
-        Linear(4096, classes)
+        Dropout(dropout)
+        dense(4096, classes)
       }
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = LayerTrace.run("features", features, x) { features($0) }
-    let pooled = avgpool.map { $0(y) } ?? y
-    return LayerTrace.run("classifier", classifier, Flatten()(pooled)) { classifier($0) }
+    let y = LayerTrace.run("features", features, x)
+    return LayerTrace.run("classifier", classifier, Flatten()(pooled(y)))
+  }
+
+  /// 7 × 7 pixels, or the one of small images.
+  private func pooled(_ x: Tensor) -> Tensor {
+    if let avgpool { return avgpool(x) }
+    return x.rank == 4 && x.shape[2] * x.shape[3] > 1 ? x.mean([2, 3], keepingAxes: true) : x
   }
 }

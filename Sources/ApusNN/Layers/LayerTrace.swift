@@ -38,6 +38,11 @@ package final class LayerTrace: Sendable {
       ?? namingOperations(after: (key, type(of: module).typeName)) { body(input) }
   }
 
+  /// Runs a layer that is a part of a model.
+  package static func run(_ key: String, _ layer: any Layer, _ input: Tensor) -> Tensor {
+    run(key, layer, input) { layer($0) }
+  }
+
   private func record(
     _ key: String, _ layer: any Module, _ input: Tensor, _ body: (Tensor) -> Tensor
   ) -> Tensor {

@@ -16,6 +16,15 @@ import Testing
       #expect(count(VGG(convolutions: [1, 1, 2, 2, 2], isNormalized: true)) == 132_868_840)
       #expect(count(AlexNet()) == 61_100_840)
       #expect(count(AlexNet(columns: 2)) == 60_965_224)
+      // Hu et al.'s, and those of pytorchcv for two layers with biases in each block.
+      let deep = [3, 4, 6, 3]
+      #expect(count(ResNet(attention: .squeezeExcite())) == 11_778_592)
+      #expect(count(ResNet(blocks: deep, of: .bottleneck, attention: .squeezeExcite())) == 28_088_024)
+      #expect(count(ResNet(attention: .cbam())) == 11_779_392)
+      #expect(count(ResNet(blocks: deep, of: .bottleneck, attention: .cbam())) == 28_089_624)
+      #expect(count(VisionTransformer.base16()) == 86_567_656)
+      #expect(count(VisionTransformer(patch: 32, width: 1024, depth: 24, heads: 16)) == 306_535_400)
+      #expect(count(VisionTransformer.small()) == 1_205_898)
     }
   }
 
@@ -40,6 +49,50 @@ import Testing
     }
   }
 
+  /// Every number of a model stands in one row of its summary.
+  @Test func summariesHaveAllParameters() throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      for (model, input) in [
+        (ResNet(attention: .squeezeExcite()), [3, 224, 224]),
+        (ResNet(blocks: [1, 1, 1, 1], of: .bottleneck, attention: .cbam(), stem: .smallImage), [3, 32, 32]),
+        (DenseNet(), [3, 224, 224]), (AlexNet(columns: 2), [3, 224, 224]), (VGG(isNormalized: true), [3, 224, 224]),
+        (VisionTransformer.base16(), [3, 224, 224]), (VisionTransformer.small(imageSize: [28, 32]), [3, 28, 32]),
+      ] as [(any Layer, [Int])] {
+        let summary = try ModelSummary(of: model, input: input)
+        #expect(summary.rows.map(\.parameterCount).reduce(0, +) == summary.trainableCount, "\(type(of: model))")
+      }
+      let base = try ModelSummary(of: VisionTransformer.base16(), input: [3, 224, 224])
+      #expect(base.rows.map(\.path).contains("encoder.layers.encoder_layer_11.mlp.3"))
+    }
+  }
+
+  /// Small images of either usual size, and one between that and large ones.
+  @Test(arguments: [28, 32, 64]) func smallStemsTakeSmallImages(_ size: Int) throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      for model in [
+        ResNet(channels: 1, classes: 10, stem: .smallImage), DenseNet(channels: 1, classes: 10, stem: .smallImage),
+        VGG(channels: 1, classes: 10, stem: .smallImage), AlexNet(channels: 1, classes: 10, stem: .smallImage),
+        AlexNet(columns: 2, channels: 1, classes: 10, stem: .smallImage),
+        VisionTransformer.small(imageSize: Extents(size), channels: 1),
+      ] as [any Layer] {
+        #expect(try ModelSummary(of: model, input: [1, size, size]).output == [10], "\(type(of: model))")
+      }
+    }
+  }
+
+  @Test func sizesOfTransformersThatDoNotFitAreNamed() throws {
+    func mistake(_ size: Extents, _ patch: Int, _ width: Int = 8, _ heads: Int = 2) -> String? {
+      VisionTransformer.mistake(imageSize: size, patch: patch, width: width, heads: heads)
+    }
+    #expect(mistake([28, 32], 4) == nil)
+    #expect(mistake([28, 30], 4) == "patches of 4 pixels do not divide images of 30")
+    #expect(mistake(28, 4, 9) == "2 heads do not divide the width 9")
+    #expect(mistake(2, 4) != nil && mistake(0, 4) != nil && mistake(28, 0) != nil && mistake([1, 2, 3], 1) != nil)
+    let model = VisionTransformer.small()
+    let error = #expect(throws: ShapeError.self) { try ModelSummary(of: model, input: [3, 28, 28]) }
+    #expect(error?.reason == "[1, 3, 28, 28] is not [batch, channels, 32, 32]")
+  }
+
   static let models: [(name: String, make: @Sendable () -> any Layer)] = [
     ("resnet18", { ResNet(classes: 10, stem: .smallImage) }),
     ("resnet18-imagenet", { ResNet(classes: 20) }),
@@ -49,6 +102,12 @@ import Testing
     ("vgg16bn", { VGG(isNormalized: true, classes: 10, stem: .smallImage) }),
     ("alexnet", { AlexNet(classes: 20, dropout: 0) }),
     ("alexnet-2012", { AlexNet(columns: 2, classes: 20, dropout: 0) }),
+    ("alexnet-small", { AlexNet(channels: 1, classes: 10, dropout: 0, stem: .smallImage) }),
+    ("alexnet-2012-small", { AlexNet(columns: 2, classes: 10, dropout: 0, stem: .smallImage) }),
+    ("vgg11-small", { VGG(convolutions: [1, 1, 2, 2, 2], channels: 1, classes: 10, stem: .smallImage) }),
+    ("vgg-imagenet", { VGG(convolutions: [1, 1, 1, 1, 1], classes: 10, dropout: 0) }),
+    ("se-resnet18", { ResNet(attention: .squeezeExcite(), classes: 10, stem: .smallImage) }),
+    ("cbam-resnet18", { ResNet(attention: .cbam(), classes: 10, stem: .smallImage) }),
   ]
 
   /// `count` numbers in -1 … 1 that follow from their places, as in the script.

@@ -1,4 +1,5 @@
 import Apus
+import ApusTestSupport
 
 extension ModuleCase {
   /// As in `Tests/Conformance/activations.py`.

@@ -1,4 +1,5 @@
 import Apus
+import ApusTestSupport
 
 extension ModuleCase {
   /// Attention of every kind, as in `Tests/Conformance/attention.py`.

@@ -1,4 +1,5 @@
 import Apus
+import ApusTestSupport
 
 extension ModuleCase {
   /// Every layer, as in `Tests/Conformance/layers.py`.

@@ -1,4 +1,5 @@
 import Apus
+import ApusTestSupport
 
 extension ModuleCase {
   static let poolings = windowPoolings + adaptivePoolings

@@ -1,4 +1,5 @@
 import Apus
+import ApusTestSupport
 
 extension ModuleCase {
   /// Dense, bilinear and looked-up weights.

@@ -1,17 +1,16 @@
 import Apus
-import ApusTestSupport
 
 /// A module with the settings of a case in a fixture.
-struct ModuleCase: Sendable {
-  let name: String
-  let make: @Sendable () -> any Module
-  var mode = Mode.training
+public struct ModuleCase: Sendable {
+  public let name: String
+  public let make: @Sendable () -> any Module
+  private var mode = Mode.training
   /// How often it runs, for what it tracks.
-  var repeatCount = 1
-  let call: @Sendable (any Module, [Tensor]) -> [Tensor]
+  private var repeatCount = 1
+  private let call: @Sendable (any Module, [Tensor]) -> [Tensor]
 
   /// A module of its own signature.
-  init<M: Module>(
+  public init<M: Module>(
     _ name: String, mode: Mode = .training, repeatCount: Int = 1, _ make: @escaping @Sendable () -> M,
     call: @escaping @Sendable (M, [Tensor]) -> [Tensor]
   ) {
@@ -23,7 +22,7 @@ struct ModuleCase: Sendable {
   }
 
   /// A layer.
-  init<L: Layer>(
+  public init<L: Layer>(
     _ name: String, mode: Mode = .training, repeatCount: Int = 1, _ make: @escaping @autoclosure @Sendable () -> L
   ) {
     self.init(name, mode: mode, repeatCount: repeatCount, make) { layer, inputs in [layer(inputs[0])] }
@@ -31,7 +30,7 @@ struct ModuleCase: Sendable {
 
   /// Compares outputs, gradients, statistics and keys with the fixture.
   /// - Returns: what is wrong.
-  func problems(_ fixture: Fixture, _ report: inout ConformanceReport) throws -> [String] {
+  public func problems(_ fixture: Fixture, _ report: inout ConformanceReport) throws -> [String] {
     var problems: [String] = []
     func check(_ error: Double, _ place: String, isGradient: Bool = false) {
       if let problem = report.add(error, of: "\(name): \(place)", isGradient: isGradient) { problems.append(problem) }

@@ -1,0 +1,26 @@
+import ApusNN
+import ApusTensor
+
+extension VisionTransformer {
+  /// How much of each patch reaches the class token through all layers (attention rollout; Abnar, Zuidema: "Quantifying
+  /// attention flow in Transformers", 2020), as pictures of the size of the images:
+  /// ```
+  /// R = A_L · … · A₁,   Aᵢ = ½ mean over heads(weightsᵢ) + ½ I
+  /// ```
+  /// The half is the way around attention. Of `R` the class token's row is taken, without its own column; the weights
+  /// of patches are stretched linearly between their middles.
+  ///
+  /// - Parameter x: `[batch, channels, height, width]`.
+  /// - Returns: `[batch, 1, height, width]`; the weights of the patches and of the class token itself add up to 1.
+  public func attentionRollout(_ x: Tensor) -> Tensor {
+    let (rows, columns) = (imageSize[0] / patchSize, imageSize[1] / patchSize)
+    let (batch, tokens) = (x.shape.first ?? 1, rows * columns + 1)
+    let identity = Tensor.eye(tokens, dtype: x.dtype, device: x.device)
+    var rollout = identity.broadcast(to: [batch, tokens, tokens])
+    for map in AttentionMap.all(of: self, on: x) {
+      rollout = ((map.weights.mean([1]) + identity) * 0.5).matmul(rollout)
+    }
+    let patches = rollout.slice(1, from: 0, count: 1).slice(2, from: 1, count: tokens - 1)
+    return patches.reshaped(to: [batch, 1, rows, columns]).resized(to: imageSize)
+  }
+}

@@ -1,0 +1,109 @@
+import ApusNN
+import ApusTensor
+
+/// The convolutional block attention module (Woo, Park, Lee, Kweon: "CBAM: convolutional block attention module",
+/// 2018): channels are weighed, then pixels,
+/// ```
+/// y = c · x,  z = s · y
+/// c = sigmoid(mlp(mean(x)) + mlp(max(x)))                                     over the pixels
+/// s = sigmoid(norm(conv₇ₓ₇(max(y), mean(y))))                                 over the channels
+/// ```
+/// for `x: [batch, channels, height, width]`, `c: [batch, channels]`, `s: [batch, 1, height, width]`. The gradient of a
+/// maximum goes in equal parts to all places that have it.
+///
+/// Names and start are those of the authors' PyTorch code (Jongchan/attention-module): `ChannelGate.mlp.1` and `.3`,
+/// `SpatialGate.spatial.conv` and `.bn`. Biases start as zeros, and so does the factor of the norm: all pixels are
+/// worth a half at first.
+public struct CBAM: AttendingLayer {
+  private let channelGate: ChannelGate
+  private let spatialGate: SpatialGate
+
+  /// - Parameters:
+  ///   - channels: those of the input.
+  ///   - reduction: a `reduction`-th of the channels, at least one, stands between the two dense layers.
+  /// - Precondition: both are 1 or more.
+  public init(_ channels: Int, reduction: Int = 16) {
+    guard channels > 0, reduction > 0 else {
+      fatalError("CBAM: \(channels) channels and the reduction \(reduction) must be 1 or more")
+    }
+    channelGate = ChannelGate(channels, hidden: max(channels / reduction, 1))
+    spatialGate = SpatialGate()
+  }
+
+  public var members: [ModuleMember] { [.module("ChannelGate", channelGate), .module("SpatialGate", spatialGate)] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard x.isPicture("CBAM") else { return x }
+    let y = LayerTrace.run("ChannelGate", channelGate, x)
+    return LayerTrace.run("SpatialGate", spatialGate, y)
+  }
+
+  public func attention(to x: Tensor) -> [AttentionMap] {
+    let channels = channelGate.factors(x)
+    return [
+      AttentionMap("ChannelGate", .channels, channels.flattened(from: 1)),
+      AttentionMap("SpatialGate", .pixels, spatialGate.factors(x * channels)),
+    ]
+  }
+}
+
+/// `x` with each channel weighed.
+private struct ChannelGate: Layer {
+  let mlp: Sequential
+
+  init(_ channels: Int, hidden: Int) {
+    mlp = Sequential {
+      Flatten()
+      Linear(channels, hidden, biasInitializer: .zeros)
+      ReLU()
+      Linear(hidden, channels, biasInitializer: .zeros)
+    }
+  }
+
+  /// `[batch, channels, 1, 1]`. Means and maxima go through the dense layers as one batch.
+  func factors(_ x: Tensor) -> Tensor {
+    let (batch, channels) = (x.shape[0], x.shape[1])
+    let pooled = Tensor.concatenated([x.mean([2, 3]), x.max([2, 3])])
+    let both = LayerTrace.run("mlp", mlp, pooled).reshaped(to: [2, batch, channels, 1, 1])
+    return both.sum([0]).sigmoid()
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor { x * factors(x) }
+}
+
+/// `x` with each pixel weighed.
+private struct SpatialGate: Layer {
+  let spatial = Compressed()
+
+  /// A convolution of two channels, and normalization.
+  struct Compressed: Layer {
+    let conv = Conv2d(2, 1, kernel: 7, padding: 3, hasBias: false, initializer: .heNormal(fan: .output))
+    let bn = BatchNorm(1, momentum: 0.01)
+
+    init() { bn.weight?.value = .zeros([1]) }
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+      let y = LayerTrace.run("conv", conv, x)
+      return LayerTrace.run("bn", bn, y)
+    }
+  }
+
+  /// `[batch, 1, height, width]`.
+  func factors(_ x: Tensor) -> Tensor {
+    let pooled = Tensor.concatenated([x.max([1], keepingAxes: true), x.mean([1], keepingAxes: true)], alongAxis: 1)
+    return LayerTrace.run("spatial", spatial, pooled).sigmoid()
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor { x * factors(x) }
+}
+
+extension Tensor {
+  /// Whether this is `[batch, channels, height, width]`; what is not is reported.
+  func isPicture(_ layer: String) -> Bool {
+    guard rank == 4 else {
+      ShapeError(layer, "\(shape) is not [batch, channels, height, width]").report()
+      return false
+    }
+    return true
+  }
+}

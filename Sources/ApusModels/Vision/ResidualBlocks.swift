@@ -1,0 +1,124 @@
+import ApusNN
+import ApusTensor
+
+/// Two 3 × 3 convolutions with normalization, `y = relu(f(x) + x)`; where the sizes differ `x` goes through a 1 × 1
+/// convolution with normalization.
+public struct ResidualBlock: Layer {
+  let conv1: Conv2d
+  let bn1: BatchNorm
+  let conv2: Conv2d
+  let bn2: BatchNorm
+  let se: SqueezeExcitation?
+  let cbam: CBAM?
+  let downsample: Sequential?
+
+  /// A block from some channels to others, whose first convolution has the stride.
+  public init(_ inputs: Int, _ outputs: Int, stride: Int = 1, attention: ResNet.Attention = .none) {
+    conv1 = .ahead(inputs, outputs, kernel: 3, stride: stride, padding: 1)
+    bn1 = BatchNorm(outputs)
+    conv2 = .ahead(outputs, outputs, kernel: 3, padding: 1)
+    bn2 = BatchNorm(outputs)
+    (se, cbam) = (attention.squeezeExcitation(outputs), attention.cbam(outputs))
+    downsample = projection(inputs, outputs, stride: stride)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    var y = LayerTrace.run("conv1", conv1, x)
+    y = LayerTrace.run("bn1", bn1, y).relu()
+    y = LayerTrace.run("conv2", conv2, y)
+    y = LayerTrace.run("bn2", bn2, y)
+    return added(y, to: x)
+  }
+}
+
+/// A 1 × 1, a 3 × 3 and a 1 × 1 convolution with normalization, `y = relu(f(x) + x)`, the last with four times the
+/// channels; where the sizes differ `x` goes through a 1 × 1 convolution with normalization. The stride is that of the
+/// 3 × 3 convolution, as in torchvision; the paper has it in the first.
+public struct BottleneckBlock: Layer {
+  /// How many times the channels of the inner convolutions it gives.
+  public static let expansion = 4
+
+  let conv1: Conv2d
+  let bn1: BatchNorm
+  let conv2: Conv2d
+  let bn2: BatchNorm
+  let conv3: Conv2d
+  let bn3: BatchNorm
+  let se: SqueezeExcitation?
+  let cbam: CBAM?
+  let downsample: Sequential?
+
+  /// A block from some channels to four times others.
+  public init(_ inputs: Int, _ channels: Int, stride: Int = 1, attention: ResNet.Attention = .none) {
+    let outputs = BottleneckBlock.expansion * channels
+    conv1 = .ahead(inputs, channels, kernel: 1)
+    bn1 = BatchNorm(channels)
+    conv2 = .ahead(channels, channels, kernel: 3, stride: stride, padding: 1)
+    bn2 = BatchNorm(channels)
+    conv3 = .ahead(channels, outputs, kernel: 1)
+    bn3 = BatchNorm(outputs)
+    (se, cbam) = (attention.squeezeExcitation(outputs), attention.cbam(outputs))
+    downsample = projection(inputs, outputs, stride: stride)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    var y = LayerTrace.run("conv1", conv1, x)
+    y = LayerTrace.run("bn1", bn1, y).relu()
+    y = LayerTrace.run("conv2", conv2, y)
+    y = LayerTrace.run("bn2", bn2, y).relu()
+    y = LayerTrace.run("conv3", conv3, y)
+    y = LayerTrace.run("bn3", bn3, y)
+    return added(y, to: x)
+  }
+}
+
+/// How the blocks end.
+private protocol Residual: Layer {
+  var se: SqueezeExcitation? { get }
+  var cbam: CBAM? { get }
+  var downsample: Sequential? { get }
+}
+
+extension ResidualBlock: Residual {}
+extension BottleneckBlock: Residual {}
+
+extension Residual {
+  /// `relu(attention(y) + x)`.
+  fileprivate func added(_ y: Tensor, to x: Tensor) -> Tensor {
+    var y = y
+    if let se { y = LayerTrace.run("se", se, y) }
+    if let cbam { y = LayerTrace.run("cbam", cbam, y) }
+    return (y + (downsample.map { LayerTrace.run("downsample", $0, x) } ?? x)).relu()
+  }
+}
+
+extension ResNet.Attention {
+  fileprivate func squeezeExcitation(_ channels: Int) -> SqueezeExcitation? {
+    guard case .squeezeExcite(let reduction) = self else { return nil }
+    return SqueezeExcitation(channels, reduction: reduction)
+  }
+
+  fileprivate func cbam(_ channels: Int) -> CBAM? {
+    guard case .cbam(let reduction) = self else { return nil }
+    return CBAM(channels, reduction: reduction)
+  }
+}
+
+/// What brings the input of a block to the size of its output, where they differ.
+private func projection(_ inputs: Int, _ outputs: Int, stride: Int) -> Sequential? {
+  guard stride != 1 || inputs != outputs else { return nil }
+  return Sequential {
+    Conv2d.ahead(inputs, outputs, kernel: 1, stride: stride)
+    BatchNorm(outputs)
+  }
+}
+
+extension Conv2d {
+  /// A convolution ahead of normalization, which makes a bias idle, and a rectifier: normal with the variance
+  /// `2 / fanOut` (He et al., 2015), as in torchvision.
+  static func ahead(_ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0) -> Conv2d {
+    Conv2d(
+      inputs, outputs, kernel: kernel, stride: Extents(stride), padding: padding, hasBias: false,
+      initializer: .heNormal(fan: .output))
+  }
+}

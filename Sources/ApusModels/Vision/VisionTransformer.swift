@@ -1,0 +1,117 @@
+import ApusNN
+import ApusTensor
+
+/// A Transformer of patches (Dosovitskiy et al.: "An image is worth 16x16 words", 2021), with torchvision's names:
+/// `x: [batch, channels, height, width]` to logits `[batch, classes]`.
+///
+/// A convolution makes a token of each patch. One more, the class token, stands ahead of them; what the layers make of
+/// it goes to the dense layer.
+///
+/// It starts as torchvision's: the convolution normal with the variance `1 / fanIn`, cut at 2 (not at two deviations);
+/// positions normal with a deviation of 0.02; dense layers between norms and the projections of attention Xavier-uniform
+/// (Glorot, Bengio, 2010), with biases of a deviation of 1e-6 and of zeros; the projection of attention's results as
+/// PyTorch's `Linear`, without its bias; class token and last layer as zeros.
+public struct VisionTransformer: Layer {
+  /// The extents of the images, `[height, width]`.
+  public let imageSize: [Int]
+  /// Height and width of a patch.
+  public let patchSize: Int
+  private let convProj: Conv2d
+  private let classToken: ClassToken
+  private let encoder: VisionEncoder
+  private let head: Linear
+
+  /// - Parameters:
+  ///   - imageSize: the extents of the images, one number or height and width.
+  ///   - patch: height and width of a patch.
+  ///   - width: the extent of a token.
+  ///   - depth: the number of layers.
+  ///   - heads: a divisor of `width`.
+  ///   - hidden: the extent between the two dense layers of each layer; four times `width` when left out.
+  ///   - dropout: the rate behind positions, attention and dense layers.
+  ///   - attentionDropout: the rate at which attention's weights are dropped.
+  ///   - channels: those of the images.
+  ///   - classes: the number of logits.
+  /// - Precondition: `mistake` finds none.
+  public init(
+    imageSize: Extents = 224, patch: Int = 16, width: Int = 768, depth: Int = 12, heads: Int = 12, hidden: Int? = nil,
+    dropout: Double = 0, attentionDropout: Double = 0, channels: Int = 3, classes: Int = 1000
+  ) {
+    if let mistake = VisionTransformer.mistake(imageSize: imageSize, patch: patch, width: width, heads: heads) {
+      fatalError("VisionTransformer: \(mistake)")
+    }
+    self.imageSize = imageSize.values.count == 1 ? [imageSize.values[0], imageSize.values[0]] : imageSize.values
+    patchSize = patch
+    let deviation = 1 / Double(channels * patch * patch).squareRoot()
+    convProj = Conv2d(
+      channels, width, kernel: Extents(patch), stride: Extents(patch),
+      initializer: .truncatedNormal(deviation: deviation, lower: -2 / deviation, upper: 2 / deviation),
+      biasInitializer: .zeros)
+    classToken = ClassToken(width)
+    let tokens = self.imageSize.reduce(1) { $0 * ($1 / patch) } + 1
+    encoder = VisionEncoder(
+      tokens: tokens, depth: depth, dropout: dropout,
+      layer: {
+        VisionEncoderBlock(
+          width, heads: heads, hidden: hidden ?? 4 * width, dropout: dropout, attentionDropout: attentionDropout)
+      }, norm: LayerNorm(width, epsilon: 1e-6))
+    head = Linear(width, classes, initializer: .zeros, biasInitializer: .zeros)
+  }
+
+  /// ViT-B/16: 86,567,656 parameters for 1,000 classes of 224 pixels.
+  public static func base16(imageSize: Extents = 224, channels: Int = 3, classes: Int = 1000) -> VisionTransformer {
+    VisionTransformer(imageSize: imageSize, channels: channels, classes: classes)
+  }
+
+  /// One for small images: patches of 4 pixels, six layers of 128 with 4 heads. 1.2 million parameters.
+  public static func small(
+    imageSize: Extents = 32, dropout: Double = 0, channels: Int = 3, classes: Int = 10
+  ) -> VisionTransformer {
+    VisionTransformer(
+      imageSize: imageSize, patch: 4, width: 128, depth: 6, heads: 4, dropout: dropout, channels: channels,
+      classes: classes)
+  }
+
+  /// What is wrong with some sizes, if anything.
+  public static func mistake(imageSize: Extents, patch: Int, width: Int, heads: Int) -> String? {
+    guard (1...2).contains(imageSize.values.count), patch > 0, width > 0, heads > 0 else {
+      return
+        "images of \(imageSize.values), patches of \(patch), a width of \(width) and \(heads) heads must be above 0"
+    }
+    for extent in imageSize.values where extent < patch || extent % patch != 0 {
+      return "patches of \(patch) pixels do not divide images of \(extent)"
+    }
+    return width % heads == 0 ? nil : "\(heads) heads do not divide the width \(width)"
+  }
+
+  public var members: [ModuleMember] {
+    [
+      .parameter("class_token", classToken.token), .module("conv_proj", convProj), .module("encoder", encoder),
+      .module("heads.head", head),
+    ]
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard x.rank == 4, Array(x.shape.suffix(2)) == imageSize else {
+      let layout = "[batch, channels, \(imageSize[0]), \(imageSize[1])]"
+      ShapeError("VisionTransformer", "\(x.shape) is not \(layout)").report()
+      return x
+    }
+    let patches = LayerTrace.run("conv_proj", convProj, x).flattened(from: 2).transposed()
+    let tokens = LayerTrace.run("class_token", classToken, patches)
+    let states = LayerTrace.run("encoder", encoder, tokens)
+    return LayerTrace.run("heads.head", head, states.slice(1, from: 0, count: 1).flattened(from: 1))
+  }
+}
+
+/// `[batch, patches, width]` with the token of the class ahead.
+private struct ClassToken: Layer {
+  let token: Parameter
+
+  init(_ width: Int) { token = Parameter(.zeros([1, 1, width])) }
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    let shape: Shape = [x.shape[0], 1, x.shape[2]]
+    return .concatenated([token.value.cast(to: x.dtype).broadcast(to: shape), x], alongAxis: 1)
+  }
+}

@@ -1,0 +1,118 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// Layers that attend to channels, pixels and patches against PyTorch's, and what they say of it.
+@Suite struct AttendingLayerTests {
+  /// As in `Tests/Conformance/vision.py`.
+  private static let modules = [
+    ModuleCase("squeeze-excitation", SqueezeExcitation(6, reduction: 2)),
+    ModuleCase("cbam", CBAM(4, reduction: 2)),
+    ModuleCase("se-block", ResidualBlock(3, 16, stride: 2, attention: .squeezeExcite())),
+    ModuleCase("cbam-bottleneck", BottleneckBlock(16, 4, attention: .cbam())),
+    ModuleCase("vision-transformer", transformer()),
+  ]
+
+  private static func transformer() -> VisionTransformer {
+    VisionTransformer(imageSize: 12, patch: 4, width: 8, depth: 2, heads: 2, hidden: 12, channels: 2, classes: 3)
+  }
+
+  @Test(arguments: TestDevice.conformance) func agreeWithPyTorch(_ test: TestDevice) throws {
+    let fixture = try Fixture("vision")
+    var report = ConformanceReport("attending layers", on: test)
+    for module in AttendingLayerTests.modules {
+      let problems = try withDevice(test.device) { () throws in try module.problems(fixture, &report) }
+      #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
+    }
+    report.print()
+  }
+
+  /// A module with the values of a case after its training step, and the input.
+  private func loaded<L: Layer>(_ layer: L, _ name: String, _ fixture: Fixture) throws -> (L, Tensor) {
+    for entry in layer.state.entries {
+      let after = "after.\(entry.key)"
+      entry.assign(
+        try fixture.tensor(name, fixture.contains(name, after) ? after : "state.\(entry.key)").cast(
+          to: entry.dtype))
+    }
+    return (layer, try fixture.tensor(name, "input.0"))
+  }
+
+  @Test func mapsAreThoseOfPyTorch() throws {
+    let fixture = try Fixture("vision")
+    try withDevice(.named("cpu")) { () throws in
+      let (block, blockInput) = try loaded(SqueezeExcitation(6, reduction: 2), "squeeze-excitation", fixture)
+      let (cbam, cbamInput) = try loaded(CBAM(4, reduction: 2), "cbam", fixture)
+      let (transformer, images) = try loaded(AttendingLayerTests.transformer(), "vision-transformer", fixture)
+      let channels = AttentionMap.all(of: block, on: blockInput)
+      #expect(channels.map(\.path) == [""] && channels.map(\.kind) == [.channels])
+      let gates = AttentionMap.all(of: cbam, on: cbamInput)
+      #expect(gates.map(\.path) == ["ChannelGate", "SpatialGate"] && gates.map(\.kind) == [.channels, .pixels])
+      let tokens = AttentionMap.all(of: transformer, on: images)
+      #expect(
+        tokens.map(\.path) == (0..<2).map { "encoder.layers.encoder_layer_\($0).self_attention" }
+          && tokens.allSatisfy { $0.kind == .tokens && $0.weights.shape == [2, 2, 10, 10] })
+      for (name, maps) in [
+        ("squeeze-excitation", channels.map(\.weights)), ("cbam", gates.map(\.weights)),
+        ("vision-transformer", tokens.map(\.weights) + [transformer.attentionRollout(images)]),
+      ] {
+        #expect(fixture.keys(of: name, "map.").count == maps.count)
+        for (index, map) in maps.enumerated() {
+          #expect(try fixture.error(of: map, name, "map.\(index)") <= 1, "\(name) \(index)")
+        }
+      }
+    }
+  }
+
+  /// The maps of a whole network, under the keys of its blocks; they do not change what it gives or keeps.
+  @Test func networksHaveMapsOfEachBlock() throws {
+    try withDevice(.named("cpu")) { () throws in
+      let model = ResNet(blocks: [1, 2, 1, 1], attention: .cbam(reduction: 8), classes: 4, stem: .smallImage)
+      let pixels: [Float] = (0..<2 * 3 * 16 * 16).map { Float($0 % 13) }
+      let x = Tensor(pixels, shape: [2, 3, 16, 16])
+      let before = try withMode(.inference) { try model(x).array(of: Float.self) }
+      let maps = AttentionMap.all(of: model, on: x)
+      #expect(maps.count == 10 && maps[2].path == "layer2.0.cbam.ChannelGate")
+      #expect(maps[4].weights.shape == [2, 128] && maps[5].weights.shape == [2, 1, 8, 8])
+      // The norm of the pixels' gate starts with a factor of 0.
+      #expect(try maps[5].weights.array(of: Float.self).allSatisfy { $0 == 0.5 })
+      #expect(try maps[4].weights.array(of: Float.self).allSatisfy { $0 > 0 && $0 < 1 })
+      #expect(try withMode(.inference) { try model(x).array(of: Float.self) } == before)
+      #expect(AttentionMap.all(of: ResNet(stem: .smallImage), on: x).isEmpty)
+    }
+  }
+
+  /// A patch that all attend to takes most of the rollout, at its place in the picture.
+  @Test func rolloutPointsAtThePatchAttendedTo() throws {
+    try withDevice(.named("cpu")) { () throws in
+      let model = VisionTransformer(
+        imageSize: [8, 12], patch: 4, width: 4, depth: 3, heads: 1, hidden: 4, channels: 1, classes: 2)
+      for entry in model.state.entries where !entry.key.contains(".ln") {
+        entry.assign(.zeros(entry.shape))
+      }
+      // Only the fifth of six patches has a mean of its own; its query is all others', by a bias, times its key.
+      func set(_ key: String, _ values: [Float]) throws {
+        let entry = try #require(model.state.entries.first { $0.key == key })
+        entry.assign(Tensor(values, shape: entry.shape))
+      }
+      var positions = [Float](repeating: 0, count: 7 * 4)
+      positions[5 * 4] = 1
+      try set("encoder.pos_embedding", positions)
+      for layer in 0..<3 {
+        var weight = [Float](repeating: 0, count: 12 * 4)
+        weight[4 * 4] = 20
+        var bias = [Float](repeating: 0, count: 12)
+        bias[0] = 1
+        try set("encoder.layers.encoder_layer_\(layer).self_attention.in_proj_weight", weight)
+        try set("encoder.layers.encoder_layer_\(layer).self_attention.in_proj_bias", bias)
+      }
+      let picture = model.attentionRollout(.zeros([1, 1, 8, 12]))
+      #expect(picture.shape == [1, 1, 8, 12])
+      let numbers = try picture.array(of: Double.self)
+      // A half stays at each of three layers: 1 − 1/8 reaches the patch. Between pixels 4 and 7 of the last row.
+      #expect(abs(numbers[7 * 12 + 5] - numbers[7 * 12 + 6]) < 1e-6)
+      #expect(numbers.max()! > 0.7 && numbers.max()! < 0.876 && numbers.firstIndex(of: numbers.max()!)! % 12 / 4 == 1)
+      #expect(numbers[0] < 0.01)
+    }
+  }
+}
