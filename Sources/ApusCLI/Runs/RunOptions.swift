@@ -60,7 +60,7 @@ enum RunOptions {
       clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
       detectAnomaly.declaration, seed.declaration,
       weights.declaration, initialize.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
-    ] + ImageOptions.declarations + TextOptions.declarations
+    ] + DataOptions.declarations + ImageOptions.declarations + TextOptions.declarations
 }
 
 extension ValueKind<String> {

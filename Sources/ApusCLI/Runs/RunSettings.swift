@@ -29,6 +29,8 @@ struct RunSettings {
   var replacesHead: Bool
   var classes: Int?
   var saveEvery: Double
+  /// Which examples it learns from, and how much each counts.
+  var dataSettings: DataSettings
   /// How images are read, and what the model makes of them.
   var image: ImageSettings
 
@@ -73,6 +75,7 @@ struct RunSettings {
       throw UsageError(command: command, message: "--classes is for classifiers, \(model.name) is a language model")
     }
     saveEvery = arguments[RunOptions.saveEvery] ?? 60
+    dataSettings = try DataSettings(arguments, for: model, command: command)
     image = try ImageSettings(arguments, for: model, command: command)
   }
 
@@ -109,6 +112,7 @@ struct RunSettings {
     if replacesHead { object["replace_head"] = true }
     object["classes"] = classes.map { .integer($0) }
     object["save_every"] = .number(saveEvery)
+    object.set(dataSettings)
     object.set(image)
     return object
   }

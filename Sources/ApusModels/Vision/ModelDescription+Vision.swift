@@ -3,11 +3,11 @@ import ApusNN
 extension ModelDescription {
   /// Convolutional and attention networks of the literature. Images of up to 64 pixels get a small stem.
   static let vision: [ModelDescription] = [
-    published("alexnet", "AlexNet, five convolutions and three dense layers") { input, classes, _ in
-      AlexNet(channels: input[0], classes: classes)
+    published("alexnet", "AlexNet, five convolutions and three dense layers") {
+      AlexNet(channels: $0[0], classes: $1, stem: $2)
     },
-    published("alexnet-2012", "AlexNet of two columns: groups, response normalization") { input, classes, _ in
-      AlexNet(columns: 2, channels: input[0], classes: classes)
+    published("alexnet-2012", "AlexNet of two columns: groups, response normalization") {
+      AlexNet(columns: 2, channels: $0[0], classes: $1, stem: $2)
     },
     vgg("vgg11", [1, 1, 2, 2, 2]), vgg("vgg11-bn", [1, 1, 2, 2, 2], isNormalized: true),
     vgg("vgg13", [2, 2, 2, 2, 2]), vgg("vgg13-bn", [2, 2, 2, 2, 2], isNormalized: true),
@@ -22,10 +22,41 @@ extension ModelDescription {
     published("resnet50", "residual network of 16 bottleneck blocks") {
       ResNet(blocks: [3, 4, 6, 3], of: .bottleneck, channels: $0[0], classes: $1, stem: $2)
     },
+    published("se-resnet18", "ResNet-18 whose blocks weigh their channels (squeeze and excitation)") {
+      ResNet(attention: .squeezeExcite(), channels: $0[0], classes: $1, stem: $2)
+    },
+    published("se-resnet50", "ResNet-50 whose blocks weigh their channels (squeeze and excitation)") {
+      ResNet(
+        blocks: [3, 4, 6, 3], of: .bottleneck, attention: .squeezeExcite(), channels: $0[0], classes: $1, stem: $2)
+    },
+    published("cbam-resnet18", "ResNet-18 whose blocks weigh channels and places (CBAM)") {
+      ResNet(attention: .cbam(), channels: $0[0], classes: $1, stem: $2)
+    },
     published("densenet121", "densely connected network of 58 layers in 4 blocks") {
       DenseNet(channels: $0[0], classes: $1, stem: $2)
     },
+    published("vit-small", "Transformer of patches: 12 blocks of 384, or 6 of 192 for small images") {
+      input, classes, stem throws(ModelError) in
+      stem == .imageNet
+        ? try visionTransformer(input, classes, patch: 16, width: 384, depth: 12, heads: 6)
+        : try visionTransformer(input, classes, patch: 4, width: 192, depth: 6, heads: 3)
+    },
+    published("vit-b-16", "Transformer of patches of 16x16: 12 blocks of 768") {
+      input, classes, _ throws(ModelError) in
+      try visionTransformer(input, classes, patch: 16, width: 768, depth: 12, heads: 12)
+    },
   ]
+
+  private static func visionTransformer(
+    _ input: [Int], _ classes: Int, patch: Int, width: Int, depth: Int, heads: Int
+  ) throws(ModelError) -> VisionTransformer {
+    let size: Extents = [input[1], input[2]]
+    if let mistake = VisionTransformer.mistake(imageSize: size, patch: patch, width: width, heads: heads) {
+      throw .misfit("a Transformer of patches: \(mistake)")
+    }
+    return VisionTransformer(
+      imageSize: size, patch: patch, width: width, depth: depth, heads: heads, channels: input[0], classes: classes)
+  }
 
   private static func vgg(_ name: String, _ convolutions: [Int], isNormalized: Bool = false) -> ModelDescription {
     let count = convolutions.reduce(0, +)
@@ -38,7 +69,7 @@ extension ModelDescription {
 
   private static func published(
     _ name: String, _ summary: String, recipe: Recipe = Recipe(schedule: "one-cycle"),
-    make: @escaping @Sendable ([Int], Int, ImageStem) -> any Layer
+    make: @escaping @Sendable ([Int], Int, ImageStem) throws(ModelError) -> any Layer
   ) -> ModelDescription {
     ModelDescription(
       name: name, summary: summary, kind: .images(ImageNetwork(PublishedNetwork(name, make: make))), recipe: recipe)

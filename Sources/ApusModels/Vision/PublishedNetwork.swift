@@ -9,12 +9,12 @@ public struct PublishedNetwork: Sendable {
   public let inputSize: [Int]
   /// The number of classes as it is published.
   public let classes: Int
-  private let make: @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) -> any Layer
+  private let make: @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) throws(ModelError) -> any Layer
 
-  /// - Parameter make: the network for inputs `[channels, height, width]`.
+  /// - Parameter make: the network for inputs `[channels, height, width]`; what it throws says why there is none.
   public init(
     _ name: String, inputSize: [Int] = [3, 224, 224], classes: Int = 1000,
-    make: @escaping @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) -> any Layer
+    make: @escaping @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) throws(ModelError) -> any Layer
   ) {
     self.name = name
     self.inputSize = inputSize
@@ -29,7 +29,7 @@ public struct PublishedNetwork: Sendable {
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     let input = input ?? inputSize
     let stem = stem ?? .fitting(input)
-    let model = make(input, classes ?? self.classes, stem)
+    let model = try make(input, classes ?? self.classes, stem)
     do {
       _ = try checkingShapes { withMode(.inference) { model(.zeros(Shape([1] + input))) } }
     } catch {

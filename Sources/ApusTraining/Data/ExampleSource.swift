@@ -15,8 +15,9 @@ public protocol ExampleSource: Sendable {
   ///
   /// - Parameters:
   ///   - batches: the numbers of the examples of each.
+  ///   - first: the batch to begin with.
   ///   - epoch: for training, where examples may be altered from epoch to epoch; `nil` for what `examples` gives.
-  func pass(over batches: [[Int32]], epoch: Int?) -> any ExamplePass
+  func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass
 }
 
 /// A way through batches, each given once.
@@ -29,8 +30,8 @@ public protocol ExamplePass {
 }
 
 extension ExampleSource {
-  public func pass(over batches: [[Int32]], epoch: Int?) -> any ExamplePass {
-    DirectPass(source: self, batches: batches[...])
+  public func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {
+    DirectPass(source: self, batches: batches[first...])
   }
 }
 

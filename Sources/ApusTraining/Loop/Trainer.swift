@@ -64,7 +64,10 @@ public final class Trainer {
     self.penalty = penalty
     self.options = options
     let seeds = RunSeeds(options.seed)
-    order = MinibatchOrder(count: train.count, batchSize: options.batchSize ?? train.count, seed: seeds.order)
+    let batchSize = options.batchSize ?? train.count
+    order =
+      options.balancedLabels.map { MinibatchOrder(balancing: $0, batchSize: batchSize, seed: seeds.order) }
+      ?? MinibatchOrder(count: train.count, batchSize: batchSize, seed: seeds.order)
     device = modelState.entries.first?.value.device ?? .current
     random = RandomSource(seeds.training)
     schedule = options.schedule

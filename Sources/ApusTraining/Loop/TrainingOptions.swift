@@ -14,6 +14,8 @@ public struct TrainingOptions: Sendable {
   public var length: Length
   /// The number of examples in a batch; `nil` for all in one.
   public var batchSize: Int?
+  /// The classes of the training examples, where each class is to come equally often in an epoch.
+  public var balancedLabels: [Int32]?
   /// What the order of the examples and the layers' random numbers come from.
   public var seed: UInt64
   /// How the learning rate changes.

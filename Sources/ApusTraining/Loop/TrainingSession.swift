@@ -183,8 +183,8 @@ struct TrainingSession {
     let (epoch, batch) = step.quotientAndRemainder(dividingBy: trainer.order.batchesPerEpoch)
     if pass?.epoch != epoch {
       if let finished = pass?.batches.waitedSeconds { waitedSeconds += finished }
-      let batches = trainer.order.epoch(epoch)[batch...].map(Array.init)
-      pass = (epoch, trainer.train.pass(over: batches, epoch: epoch))
+      let batches = trainer.order.epoch(epoch).map(Array.init)
+      pass = (epoch, trainer.train.pass(over: batches, from: batch, epoch: epoch))
     }
     do throws(DataError) {
       if let examples = try pass?.batches.next() { return examples }

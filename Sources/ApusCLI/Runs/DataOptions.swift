@@ -1,0 +1,83 @@
+import Apus
+
+/// The options that say which examples a run learns from, and how much each counts. Each is also a key of
+/// configurations, as those of `RunOptions` are.
+enum DataOptions {
+  static let testShare = Option(
+    "test-share", .share, help: "the share to test with, of data without a test part of their own (default: 0.2)")
+  static let validation = Option(
+    "validation", .share,
+    help: "the share of the training examples to measure with after each epoch; the test waits for the end (default: 0)")
+  static let splitSeed = Option(
+    "split-seed", .seed, help: "what held-out examples are chosen by, of each class the same share (default: 0)")
+  static let trainCount = Option(
+    "train-count", .count, help: "learn from so many examples, of each class the same share (default: all)")
+  static let labelSmoothing = Option(
+    "label-smoothing", .share, help: "the share of the target that goes to all classes alike (default: 0)")
+  static let classWeights = Option(
+    "class-weights", .choice("KIND", of: ClassWeighting.allCases.map(\.rawValue)),
+    help: "balanced: an example counts the more the rarer its class is (default: none)")
+  static let sampling = Option(
+    "sampling", .choice("KIND", of: ClassSampling.allCases.map(\.rawValue)),
+    help: "balanced: each class comes equally often, by repetition (default: shuffled)")
+
+  /// In the order in which they are listed and stored.
+  static let declarations = [
+    testShare.declaration, validation.declaration, splitSeed.declaration, trainCount.declaration,
+    labelSmoothing.declaration, classWeights.declaration, sampling.declaration,
+  ]
+}
+
+/// Whether rare classes count more.
+enum ClassWeighting: String, CaseIterable, Sendable { case none, balanced }
+
+/// How an epoch goes through the examples.
+enum ClassSampling: String, CaseIterable, Sendable { case shuffled, balanced }
+
+/// Which examples a run learns from, and how much each counts.
+struct DataSettings: Hashable, Sendable {
+  var split: SplitOptions
+  var trainCount: Int?
+  var labelSmoothing: Double
+  var classWeights: ClassWeighting
+  var sampling: ClassSampling
+
+  /// - Throws: when a language model, which has no classes, is given something of classes, and when nothing is left to
+  ///   learn from.
+  init(_ arguments: Arguments, for model: ModelDescription, command: String) throws(UsageError) {
+    let (test, validation) = (arguments[DataOptions.testShare] ?? 0.2, arguments[DataOptions.validation] ?? 0)
+    guard test + validation < 1 else {
+      throw UsageError(command: command, message: "--test-share and --validation together leave nothing to learn from")
+    }
+    split = SplitOptions(test: test, validation: validation, seed: arguments[DataOptions.splitSeed] ?? 0)
+    trainCount = arguments[DataOptions.trainCount]
+    labelSmoothing = arguments[DataOptions.labelSmoothing] ?? 0
+    classWeights = arguments[DataOptions.classWeights].flatMap(ClassWeighting.init) ?? .none
+    sampling = arguments[DataOptions.sampling].flatMap(ClassSampling.init) ?? .shuffled
+    guard case .images = model.kind else {
+      let given = DataOptions.declarations.first { arguments.contains($0) }
+      guard let given else { return }
+      throw UsageError(command: command, message: "--\(given.name) is for models of images, \(model.name) takes text")
+    }
+  }
+
+  /// What is minimized by a classifier.
+  /// - Parameter labels: those of the training examples.
+  func objective(labels: [Int32], classCount: Int) -> Objective {
+    let weights = classWeights == .balanced ? ClassBalance(labels: labels, classCount: classCount).weights : nil
+    return .classification(weights: weights, smoothing: labelSmoothing)
+  }
+}
+
+extension JSONObject {
+  /// Adds the members that stand for settings other than the defaults.
+  mutating func set(_ data: DataSettings) {
+    if data.split.test != 0.2 { self["test_share"] = .number(data.split.test) }
+    if data.split.validation != 0 { self["validation"] = .number(data.split.validation) }
+    if data.split.seed != 0 { self["split_seed"] = .integer(Int(data.split.seed)) }
+    self["train_count"] = data.trainCount.map { .integer($0) }
+    if data.labelSmoothing != 0 { self["label_smoothing"] = .number(data.labelSmoothing) }
+    if data.classWeights != .none { self["class_weights"] = .string(data.classWeights.rawValue) }
+    if data.sampling != .shuffled { self["sampling"] = .string(data.sampling.rawValue) }
+  }
+}
