@@ -63,7 +63,8 @@ public struct DatasetDescription: Sendable {
 extension DatasetDescription {
   /// Every data set, in the order in which they are listed.
   public static let all: [DatasetDescription] = [
-    .fashionMNIST, .mnist, .synthetic, .bible, .text, .bibleVerses, .labelledText,
+    .fashionMNIST, .mnist, .synthetic, .cifar10, .cifar100, .cifar100Coarse, .imageFolder, .bible, .text, .bibleVerses,
+    .labelledText,
   ]
 
   /// The data set that a source names, and what the source says behind a colon.
@@ -97,7 +98,9 @@ extension ImageDataset {
   /// Reads the data set that a source names: `fashion-mnist`, `mnist:DIR`, `cifar10:PATH`, `image-folder:DIR`.
   ///
   /// - Parameter split: what is held out, where the data have no such part of their own
-  public static func load(_ source: String, split: SplitOptions = SplitOptions()) throws(DataError) -> ImageDataset {
+  public static func load(
+    _ source: String, split: SplitOptions = SplitOptions()
+  ) throws(DataError) -> ImageDataset {
     let data = try DatasetDescription.load(source, "images") { content, argument throws(DataError) in
       if case .images(_, _, let read) = content { try read(argument, split) } else { nil }
     }

@@ -88,8 +88,8 @@ final class TarReader {
     let offset = reader.position
     let block = try reader.read(TarHeader.blockByteCount)
     guard block.count == TarHeader.blockByteCount else {
-      let reason = block.isEmpty ? "the archive ends without the zeros that close it" : "the archive ends inside a header"
-      throw failure(reader.position, reason)
+      let place = block.isEmpty ? "without the zeros that close it" : "inside a header"
+      throw failure(reader.position, "the archive ends \(place)")
     }
     if block.allSatisfy({ $0 == 0 }) { return nil }
     do throws(TarError) { return try TarHeader(block) } catch { throw failure(offset + error.offset, error.reason) }

@@ -74,7 +74,8 @@ struct TarTests {
     let long = String(repeating: "directory/", count: 30) + "file"
     let archives = [
       tarEntry("file", one, prefix: "a/b") + tarEnd,
-      tarEntry("././@LongLink", Array(long.utf8) + [0], type: "L", magic: "ustar  \0") + tarEntry("short", one) + tarEnd,
+      tarEntry("././@LongLink", Array(long.utf8) + [0], type: "L", magic: "ustar  \0") + tarEntry("short", one)
+        + tarEnd,
       tarEntry("pax", paxRecord("mtime", "1.5") + paxRecord("path", long), type: "x") + tarEntry("short", one)
         + tarEntry("next", two) + tarEnd,
       tarEntry("g", paxRecord("path", "all"), type: "g") + tarEntry("short", one) + tarEnd,
@@ -120,7 +121,9 @@ struct TarTests {
   }
 
   @Test func wrongAttributesAreRefused() {
-    for text in ["x", "9999 path=a\n", "12 path=abcd", "7 path\n\n", "10 size=-1\n", "0 a=b\n", "99999999999999999999 a=b\n"] {
+    for text in [
+      "x", "9999 path=a\n", "12 path=abcd", "7 path\n\n", "10 size=-1\n", "0 a=b\n", "99999999999999999999 a=b\n",
+    ] {
       let archive = tarEntry("pax", Array(text.utf8), type: "x") + tarEntry("one", one) + tarEnd
       #expect(failure(archive).contains("pax record"), "\(text)")
     }

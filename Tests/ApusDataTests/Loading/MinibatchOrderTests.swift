@@ -86,7 +86,9 @@ struct MinibatchOrderTests {
     let labels = (0..<40).map { Int32($0 < 10 ? 0 : 1) }
     let order = MinibatchOrder(balancing: labels, batchSize: 8, seed: 2)
     var counts = [Int](repeating: 0, count: 10)
-    for epoch in 0..<5_000 { for example in order.epoch(epoch).examples where example < 10 { counts[Int(example)] += 1 } }
+    for epoch in 0..<5_000 {
+      for example in order.epoch(epoch).examples where example < 10 { counts[Int(example)] += 1 }
+    }
     #expect(counts.reduce(0, +) == 20 * 5_000)
     let statistic = counts.reduce(0.0) { $0 + Double(($1 - 10_000) * ($1 - 10_000)) / 10_000 }
     #expect(statistic < 34, "\(statistic)")

@@ -1,0 +1,181 @@
+import ApusFiles
+
+/// The pictures of CIFAR-10 and CIFAR-100 (Krizhevsky: "Learning multiple layers of features from tiny images", 2009),
+/// in their binary version: a folder of its files, or the archive that they come in, which is streamed.
+///
+/// ```
+/// record: a byte for each label, 32 · 32 of red, 32 · 32 of green, 32 · 32 of blue
+/// ```
+struct CIFAR: Sendable {
+  let name: String
+  let trainFiles: [String]
+  let testFile: String
+  /// The file of the classes' names, one a line.
+  let nameFile: String
+  /// How many classes each label of a record tells apart.
+  let classCounts: [Int]
+  /// Which label of a record is learnt.
+  let label: Int
+  /// The archive, for the error when files are not there.
+  let archiveName: String
+
+  static let ten = CIFAR(
+    name: "cifar10", trainFiles: (1...5).map { "data_batch_\($0).bin" }, testFile: "test_batch.bin",
+    nameFile: "batches.meta.txt", classCounts: [10], label: 0, archiveName: "cifar-10-binary.tar.gz")
+  static let hundred = CIFAR(
+    name: "cifar100", trainFiles: ["train.bin"], testFile: "test.bin", nameFile: "fine_label_names.txt",
+    classCounts: [20, 100], label: 1, archiveName: "cifar-100-binary.tar.gz")
+  static let hundredCoarse = CIFAR(
+    name: "cifar100-coarse", trainFiles: ["train.bin"], testFile: "test.bin", nameFile: "coarse_label_names.txt",
+    classCounts: [20, 100], label: 0, archiveName: "cifar-100-binary.tar.gz")
+
+  private static let side = 32
+  private static let channels = 3
+  private static let pixelCount = channels * side * side
+  /// Seven times the largest file there is.
+  private static let byteLimit = 1 << 30
+  private static let nameLimit = 1 << 16
+
+  private var dataFiles: [String] { trainFiles + [testFile] }
+  private var remedy: String {
+    "take the binary version, \(archiveName) of https://www.cs.toronto.edu/~kriz/cifar.html, as it is or unpacked"
+  }
+
+  /// Reads all images into memory.
+  /// - Parameter path: a folder that has the files, or a folder with them, or a tar archive
+  func load(_ path: String) throws(DataError) -> ImageDataset {
+    var files = FileSystem.isDirectory(path) ? try readFolder(path) : try readArchive(path)
+    guard let names = files.names else { throw missing("\(path)/\(nameFile)") }
+    var train = Records()
+    for file in trainFiles {
+      guard let records = files.records.removeValue(forKey: file) else { throw missing("\(path)/\(file)") }
+      train.append(records)
+    }
+    guard let test = files.records.removeValue(forKey: testFile) else { throw missing("\(path)/\(testFile)") }
+    return ImageDataset(name: name, classNames: names, train: train.images, test: test.images)
+  }
+
+  /// What has been read.
+  private struct Files {
+    var records: [String: Records] = [:]
+    var names: [String]?
+  }
+
+  private struct Records {
+    var labels: [Int32] = []
+    var pixels: [UInt8] = []
+
+    mutating func append(_ other: Records) {
+      labels += other.labels
+      pixels += other.pixels
+    }
+
+    var images: ImageSet {
+      // Planes are stored as they are in memory.
+      ImageSet(channels: channels, height: side, width: side, pixels: pixels, labels: labels)
+    }
+  }
+}
+
+extension CIFAR {
+  private func readFolder(_ path: String) throws(DataError) -> Files {
+    let inner = try reportingFiles { () throws(FileError) in try FileSystem.entries(of: path) }
+      .filter { !$0.hasPrefix(".") }.map { "\(path)/\($0)" }.filter(FileSystem.isDirectory)
+    let folder = ([path] + inner).first { folder in dataFiles.contains { FileSystem.exists("\(folder)/\($0)") } }
+    guard let folder else { throw missing("\(path)/\(dataFiles[0])") }
+    var files = Files()
+    for file in dataFiles + [nameFile] {
+      let path = "\(folder)/\(file)"
+      guard FileSystem.exists(path) else { throw missing(path) }
+      let reader = try ByteReader(path: path)
+      try read(file, path, into: &files) { count throws(DataError) in try reader.read(count) }
+    }
+    return files
+  }
+
+  private func readArchive(_ path: String) throws(DataError) -> Files {
+    guard FileSystem.exists(path) else { throw missing(path) }
+    let tar = TarReader(try ByteReader(path: path))
+    var files = Files()
+    while let entry = try tar.next() {
+      let file = String(entry.name.split(separator: "/").last ?? "")
+      guard (dataFiles + [nameFile]).contains(file) else { continue }
+      let place = "\(path)/\(entry.name)"
+      guard files.records[file] == nil, file != nameFile || files.names == nil else {
+        throw malformed(place, .file, "the archive has two files \(file)")
+      }
+      try read(file, place, into: &files) { count throws(DataError) in try tar.read(count) }
+    }
+    return files
+  }
+
+  private func read(
+    _ file: String, _ path: String, into files: inout Files, _ read: (Int) throws(DataError) -> [UInt8]
+  ) throws(DataError) {
+    if file == nameFile {
+      files.names = try names(path, read(CIFAR.nameLimit + 1))
+    } else {
+      files.records[file] = try records(path, read)
+    }
+  }
+
+  private func records(
+    _ path: String, _ read: (Int) throws(DataError) -> [UInt8]
+  ) throws(DataError) -> Records {
+    let recordSize = classCounts.count + CIFAR.pixelCount
+    var records = Records()
+    while true {
+      let bytes = try read(256 * recordSize)
+      for start in stride(from: 0, to: bytes.count, by: recordSize) {
+        let record = records.labels.count
+        guard bytes.count - start >= recordSize else {
+          throw malformed(
+            path, .offset(record * recordSize), "record \(record) has \(bytes.count - start) of \(recordSize) bytes")
+        }
+        for (index, count) in classCounts.enumerated() where Int(bytes[start + index]) >= count {
+          throw malformed(
+            path, .record(record),
+            "label \(bytes[start + index]) at byte \(record * recordSize + index), but there are \(count) classes")
+        }
+        records.labels.append(Int32(bytes[start + label]))
+        records.pixels += bytes[start + classCounts.count..<start + recordSize]
+      }
+      if bytes.count < 256 * recordSize { break }
+      guard records.pixels.count < CIFAR.byteLimit else {
+        throw malformed(path, .file, "more than \(CIFAR.byteLimit) bytes")
+      }
+    }
+    guard !records.labels.isEmpty else { throw malformed(path, .file, "it is empty") }
+    return records
+  }
+
+  private func names(_ path: String, _ bytes: [UInt8]) throws(DataError) -> [String] {
+    guard bytes.count <= CIFAR.nameLimit else {
+      throw malformed(path, .file, "more than \(CIFAR.nameLimit) bytes of names")
+    }
+    let names = try TextCorpus.text(bytes, path: path).split(separator: "\n").map(String.init)
+    guard names.count == classCounts[label], Set(names).count == names.count else {
+      throw malformed(
+        path, .file, "\(Set(names).count) names in \(names.count) lines, but there are \(classCounts[label]) classes")
+    }
+    return names
+  }
+
+  private func missing(_ path: String) -> DataError { .missing(dataset: name, path: path, remedy: remedy) }
+
+  private func malformed(_ path: String, _ place: DataError.Place, _ reason: String) -> DataError {
+    .malformed(path: path, format: "CIFAR", place: place, reason: reason, remedy: remedy)
+  }
+}
+
+extension DatasetDescription {
+  static let cifar10 = DatasetDescription(.ten, "50,000 + 10,000 colour images in 10 classes")
+  static let cifar100 = DatasetDescription(.hundred, "50,000 + 10,000 colour images in 100 classes")
+  static let cifar100Coarse = DatasetDescription(.hundredCoarse, "the same images in 20 coarse classes")
+
+  private init(_ data: CIFAR, _ summary: String) {
+    self.init(
+      name: data.name, argument: "PATH", summary: "\(summary): the binary version, a folder or the .tar.gz",
+      content: .images(size: [3, 32, 32], classNames: nil) { path, _ throws(DataError) in try data.load(path) })
+  }
+}

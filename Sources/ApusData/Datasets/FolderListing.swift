@@ -1,0 +1,99 @@
+import ApusFiles
+
+/// What is in a folder, in an order that does not depend on the file system: by the bytes of the names.
+///
+/// Hidden files and folders are left out. Symbolic links are followed, but not out of the folder, and not to folders
+/// that hold them.
+struct FolderListing {
+  /// The folder as it was named.
+  let root: String
+  private let canonicalRoot: String
+
+  private static let extensions: Set<String> = ["png", "jpg", "jpeg"]
+
+  /// - Throws: when there is no such folder.
+  init(_ path: String) throws(DataError) {
+    var root = path
+    while root.count > 1, root.hasSuffix("/") { root.removeLast() }
+    self.root = root
+    canonicalRoot = try reportingFiles { () throws(FileError) in try FileSystem.canonicalPath(root) }
+    guard FileSystem.isDirectory(root) else {
+      throw .inputOutput(path: root, operation: "list", reason: "not a folder")
+    }
+  }
+
+  /// The names of the folders in a folder.
+  /// - Parameter folder: relative to the root, empty for the root itself
+  func folders(in folder: String) throws(DataError) -> [String] {
+    var found: [String] = []
+    for name in try names(in: folder) where try item(Self.join(folder, name)).kind == .directory { found.append(name) }
+    return found
+  }
+
+  /// Whether there is a folder of this name in the root.
+  func contains(_ name: String) throws(DataError) -> Bool {
+    guard try names(in: "").contains(name) else { return false }
+    return try item(name).kind == .directory
+  }
+
+  /// The paths of the PNG and JPEG files in a folder and those below it, relative to the root.
+  func pictures(below folder: String) throws(DataError) -> [String] {
+    var found: [String] = []
+    let start = try item(folder)
+    var open = [(path: folder, canonical: start.canonical)]
+    // A folder to which several links lead is walked once: so loops end, and bushes of links do not grow.
+    var seen: Set<String> = [start.canonical]
+    while let (path, canonical) = open.popLast() {
+      for name in try names(in: path) {
+        let below = Self.join(path, name)
+        let item = try item(below, in: canonical)
+        switch item.kind {
+        case .directory:
+          let holdsItself = canonical == item.canonical || canonical.hasPrefix(item.canonical + "/")
+          if !holdsItself, seen.insert(item.canonical).inserted { open.append((below, item.canonical)) }
+        case .file where isPicture(name): found.append(below)
+        case .other where isPicture(name):
+          throw .inputOutput(path: "\(root)/\(below)", operation: "list", reason: "not a regular file")
+        default: break
+        }
+      }
+    }
+    return found.sorted(by: Self.precedes)
+  }
+
+  /// The order of names: that of their bytes.
+  private static func precedes(_ one: String, _ other: String) -> Bool {
+    one.utf8.lexicographicallyPrecedes(other.utf8)
+  }
+
+  private static func join(_ folder: String, _ name: String) -> String { folder.isEmpty ? name : "\(folder)/\(name)" }
+
+  private func isPicture(_ name: String) -> Bool {
+    guard let dot = name.lastIndex(of: ".") else { return false }
+    return Self.extensions.contains(name[name.index(after: dot)...].lowercased())
+  }
+
+  private func names(in folder: String) throws(DataError) -> [String] {
+    try reportingFiles { () throws(FileError) in try FileSystem.entries(of: "\(root)/\(folder)") }
+      .filter { !$0.hasPrefix(".") }.sorted(by: Self.precedes)
+  }
+
+  /// What there is at a path, and its path without links.
+  /// - Parameter parent: the path without links of the folder that it is in; found out when it is not given
+  private func item(
+    _ relative: String, in parent: String? = nil
+  ) throws(DataError) -> (kind: FileSystem.Kind, canonical: String) {
+    let path = "\(root)/\(relative)"
+    let kind = try reportingFiles { () throws(FileError) in try FileSystem.kind(of: path, followsLinks: false) }
+    if kind != .link, let parent, let name = relative.split(separator: "/").last {
+      return (kind, "\(parent)/\(name)")
+    }
+    let target = try reportingFiles { () throws(FileError) in try FileSystem.canonicalPath(path) }
+    guard target == canonicalRoot || target.hasPrefix(canonicalRoot == "/" ? "/" : canonicalRoot + "/") else {
+      throw .unsupported(
+        path: path, format: "image folder", reason: "the symbolic link leads to \(target), out of \(root)",
+        remedy: "copy what it leads to into the folder, or name one that holds both")
+    }
+    return (try reportingFiles { () throws(FileError) in try FileSystem.kind(of: path, followsLinks: true) }, target)
+  }
+}

@@ -1,0 +1,99 @@
+import ApusFiles
+
+/// Pictures in folders, one a class, as torchvision's `ImageFolder` reads them: `DIR/<class>/…/name.png`.
+///
+/// PNG and JPEG files are taken, told by their names' ends, in whatever folder below that of their class, but not
+/// hidden ones. They are listed at once, sorted by path, and decoded one at a time when they are asked for.
+public struct ImageFolder: ImageSource {
+  /// The classes, by number: the names of the folders, sorted by their bytes.
+  public let classNames: [String]
+  /// The class of each picture.
+  public let labels: [Int32]
+  private let root: String
+  private let paths: [String]
+
+  /// Lists the pictures of a folder.
+  /// - Throws: when it cannot be listed, has no folders, or one of them no pictures, and when a symbolic link leads out.
+  public init(path: String) throws(DataError) { try self.init(FolderListing(path), part: "", classNames: nil) }
+
+  /// Lists the pictures of a part, whose classes may be known from another.
+  fileprivate init(_ listing: FolderListing, part: String, classNames known: [String]?) throws(DataError) {
+    root = listing.root
+    let folder = part.isEmpty ? root : "\(root)/\(part)"
+    let found = try listing.folders(in: part)
+    guard !found.isEmpty else { throw .imageFolder(folder, "it has no folders, one for each class") }
+    classNames = known ?? found
+    let numbers = Dictionary(uniqueKeysWithValues: classNames.enumerated().map { ($1, Int32($0)) })
+    var (paths, labels) = ([String](), [Int32]())
+    for name in found {
+      guard let number = numbers[name] else {
+        throw .imageFolder("\(folder)/\(name)", "an unknown class: the training part has no folder \"\(name)\"")
+      }
+      let pictures = try listing.pictures(below: part.isEmpty ? name : "\(part)/\(name)")
+      guard !pictures.isEmpty else { throw .imageFolder("\(folder)/\(name)", "it has no pictures (png, jpg, jpeg)") }
+      paths += pictures
+      labels += [Int32](repeating: number, count: pictures.count)
+    }
+    self.paths = paths
+    self.labels = labels
+  }
+
+  /// Reads and decodes a picture.
+  public func image(_ number: Int) throws(DataError) -> Image { try Image(contentsOf: name(of: number)) }
+
+  /// The path of the picture's file.
+  public func name(of number: Int) -> String { "\(root)/\(paths[number])" }
+}
+
+extension ImageFolder {
+  /// The parts `DIR/train` and `DIR/test`, else `DIR/val`; both, if there are both. Classes without these are split.
+  static func dataset(_ path: String, _ options: SplitOptions) throws(DataError) -> ImageDataset {
+    guard FileSystem.exists(path) else {
+      throw .missing(
+        dataset: "image-folder", path: path,
+        remedy: "name a folder with one folder of PNG or JPEG files for each class")
+    }
+    let listing = try FolderListing(path)
+    let (hasTest, hasValidation) = (try listing.contains("test"), try listing.contains("val"))
+    guard try listing.contains("train"), hasTest || hasValidation else { return try split(listing, options) }
+    let train = try ImageFolder(listing, part: "train", classNames: nil)
+    let test = try ImageFolder(listing, part: hasTest ? "test" : "val", classNames: train.classNames)
+    let validation =
+      hasTest && hasValidation ? try ImageFolder(listing, part: "val", classNames: train.classNames) : nil
+    return ImageDataset(
+      name: path, classNames: train.classNames, train: train, validation: validation, test: test)
+  }
+
+  /// Holds out a share of each class. A folder `train` alone holds the classes.
+  private static func split(_ listing: FolderListing, _ options: SplitOptions) throws(DataError) -> ImageDataset {
+    let folders = try listing.folders(in: "")
+    let hasClasses = try folders == ["train"] ? !listing.folders(in: "train").isEmpty : false
+    let part = hasClasses ? "train" : ""
+    let all = try ImageFolder(listing, part: part, classNames: nil)
+    let split = Split(labels: all.labels, options)
+    guard !split.test.isEmpty, options.validation == 0 || !split.validation.isEmpty else {
+      throw .tooFew(
+        listing.root, "\(all.labels.count) pictures in \(all.classNames.count) classes leave none to hold out")
+    }
+    return ImageDataset(
+      name: listing.root, classNames: all.classNames, train: all.part(split.train),
+      validation: split.validation.isEmpty ? nil : all.part(split.validation), test: all.part(split.test))
+  }
+}
+
+extension DataError {
+  fileprivate static func imageFolder(_ path: String, _ reason: String) -> DataError {
+    .unsupported(
+      path: path, format: "image folder", reason: reason,
+      remedy: "the folder has one folder for each class, or train and test (or val) with the same classes")
+  }
+}
+
+extension DatasetDescription {
+  static let imageFolder = DatasetDescription(
+    name: "image-folder", argument: "DIR",
+    summary: "PNG and JPEG files in train/CLASS and test/CLASS (or val), or in CLASS, of which a fifth is held out",
+    content: .images(size: nil, classNames: nil) { directory, split throws(DataError) in
+      try ImageFolder.dataset(directory, split)
+    })
+}

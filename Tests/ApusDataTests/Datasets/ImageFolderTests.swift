@@ -1,0 +1,165 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusData
+
+struct ImageFolderTests {
+  private let files = FileManager.default
+
+  /// Pictures of one pixel at these paths; its value is the number of the path.
+  private func folder(_ paths: [String]) throws -> ScratchDirectory {
+    let scratch = try ScratchDirectory()
+    for (number, path) in paths.enumerated() { try write(number, to: path, in: scratch) }
+    return scratch
+  }
+
+  private func write(_ value: Int, to path: String, in scratch: ScratchDirectory) throws {
+    let parent = URL(filePath: scratch.file(path)).deletingLastPathComponent().path
+    try files.createDirectory(atPath: parent, withIntermediateDirectories: true)
+    let isPicture = path.contains(/\.(?i)(png|jpe?g)$/)
+    let image = Image(
+      height: 1, width: 1 + value, channels: 1, pixels: [UInt8](repeating: UInt8(value), count: 1 + value))
+    _ = try scratch.write(isPicture ? image.pngData() : [1], to: path)
+  }
+
+  private func link(_ path: String, to target: String, in scratch: ScratchDirectory) throws {
+    try files.createSymbolicLink(atPath: scratch.file(path), withDestinationPath: target)
+  }
+
+  private func names(_ source: any ImageSource, _ scratch: ScratchDirectory) -> [String] {
+    source.labels.indices.map { String(source.name(of: $0).dropFirst(scratch.path.count + 1)) }
+  }
+
+  private func failure(_ scratch: ScratchDirectory) -> String {
+    #expect(throws: DataError.self) { try ImageDataset.load("image-folder:\(scratch.path)") }?.description ?? ""
+  }
+
+  @Test func partsOfTheirOwn() throws {
+    let scratch = try folder([
+      "train/dog/b.PNG", "train/dog/a.jpeg", "train/dog/deep/er/c.png", "train/cat/1.Jpg", "train/cat/notes.txt",
+      "train/cat/.hidden.png", "train/.hidden/x.png", "train/loose.png", "test/dog/t.png", "val/cat/v.png",
+      "other/x/y.png",
+    ])
+    let data = try ImageDataset.load("image-folder:\(scratch.path)/")
+    #expect(data.classNames == ["cat", "dog"])
+    #expect(
+      names(data.train, scratch)
+        == ["train/cat/1.Jpg", "train/dog/a.jpeg", "train/dog/b.PNG", "train/dog/deep/er/c.png"])
+    #expect(data.train.labels == [0, 1, 1, 1])
+    #expect(names(data.test, scratch) == ["test/dog/t.png"] && data.test.labels == [1])
+    #expect(names(try #require(data.validation), scratch) == ["val/cat/v.png"])
+    #expect(data.imageSize == nil && data.statistics == nil)
+    // Pictures of different sizes, decoded when they are asked for.
+    #expect(try data.train.image(2) == Image(height: 1, width: 1, channels: 1, pixels: [0]))
+    #expect(try data.train.image(3).width == 3)
+  }
+
+  @Test func valIsTestedWithWhereThereIsNoTest() throws {
+    let scratch = try folder(["train/a/1.png", "train/b/1.png", "val/b/2.png"])
+    let data = try ImageDataset.load("image-folder:\(scratch.path)")
+    #expect(names(data.test, scratch) == ["val/b/2.png"] && data.validation == nil)
+    let more = try folder((0..<10).flatMap { ["train/a/\($0).png", "train/b/\($0).png"] } + ["val/b/2.png"])
+    let split = try ImageDataset.load("image-folder:\(more.path)", split: SplitOptions(validation: 0.3))
+    #expect(split.validation?.labels == [0, 0, 0, 1, 1, 1] && split.train.labels.count == 14)
+  }
+
+  @Test func classesAloneAreSplit() throws {
+    let paths = (0..<15).map { "a/\($0).png" } + (0..<10).map { "b/\($0).png" }
+    for prefix in ["", "train/"] {
+      let scratch = try folder(paths.map { prefix + $0 })
+      let data = try ImageDataset.load("image-folder:\(scratch.path)")
+      #expect(data.classNames == ["a", "b"] && data.validation == nil)
+      #expect(data.test.labels == [0, 0, 0, 1, 1] && data.train.labels.count == 20)
+      let all = (names(data.train, scratch) + names(data.test, scratch)).sorted()
+      #expect(all == paths.map { prefix + $0 }.sorted())
+      let again = try ImageDataset.load("image-folder:\(scratch.path)")
+      #expect(names(data.test, scratch) == names(again.test, scratch))
+      let other = try ImageDataset.load(
+        "image-folder:\(scratch.path)", split: SplitOptions(test: 0.4, validation: 0.2, seed: 1))
+      #expect(other.test.labels.count == 10 && other.validation?.labels == [0, 0, 0, 1, 1])
+    }
+  }
+
+  /// Links of every kind inside: to files, to folders, in loops.
+  @Test func linksInside() throws {
+    let scratch = try folder(["a/1.png", "a/x/2.png", "b/3.png", "pool.png"])
+    try link("a/link.png", to: "../pool.png", in: scratch)
+    try link("a/x/up", to: "..", in: scratch)
+    try link("a/self", to: ".", in: scratch)
+    try link("a/root", to: "../", in: scratch)
+    try link("a/y", to: "x", in: scratch)
+    try link("c", to: "b", in: scratch)
+    let all = try ImageFolder(path: scratch.path)
+    #expect(all.classNames == ["a", "b", "c"])
+    // One of x and y is walked: both are the same folder.
+    let found = names(all, scratch)
+    #expect(found.count == 5 && found.contains("a/link.png") && found.contains("c/3.png"))
+    #expect(found.contains("a/x/2.png") != found.contains("a/y/2.png"))
+    #expect(try all.image(found.firstIndex(of: "a/link.png")!).width == 4)
+  }
+
+  @Test func bushesOfLinksDoNotGrow() throws {
+    let scratch = try folder((0..<40).map { "a/\($0)/p.png" })
+    for level in 0..<39 {
+      try link("a/\(level)/one", to: "../\(level + 1)", in: scratch)
+      try link("a/\(level)/two", to: "../\(level + 1)", in: scratch)
+    }
+    #expect(try ImageFolder(path: scratch.path).labels.count == 40)
+  }
+
+  @Test func linksThatLeaveAreRefused() throws {
+    let outside = try folder(["x.png", "d/y.png"])
+    for (path, target) in [
+      ("train/a/l.png", outside.file("x.png")), ("train/a/l", outside.file("d")), ("train/l", outside.path),
+      ("train/a/l", "../../.."), ("test", outside.file("d")),
+    ] {
+      let scratch = try folder(["train/a/1.png", "train/b/1.png", "val/a/1.png"])
+      try link(path, to: target, in: scratch)
+      let text = failure(scratch)
+      #expect(
+        text.contains("\(scratch.path)/\(path): cannot use this image folder file: the symbolic link leads"), "\(text)")
+    }
+    // A name that only starts as the folder's does.
+    let scratch = try folder(["r/a/1.png", "r-other/2.png"])
+    try link("r/a/l", to: "../../r-other", in: scratch)
+    let error = #expect(throws: DataError.self) { try ImageFolder(path: scratch.file("r")) }
+    #expect(error?.description.contains("r/a/l") == true)
+  }
+
+  @Test func linksThatLeadNowhereAreNamed() throws {
+    let scratch = try folder(["a/1.png"])
+    try link("a/l.png", to: "l.png", in: scratch)
+    #expect(failure(scratch).contains("a/l.png: cannot resolve: Too many levels of symbolic links"))
+    let other = try folder(["a/1.png"])
+    try link("a/l.png", to: "nothing.png", in: other)
+    #expect(failure(other).contains("a/l.png: cannot resolve: No such file"))
+  }
+
+  @Test func classesMustBeKnownAndHavePictures() throws {
+    let unknown = try folder(["train/a/1.png", "test/b/1.png"])
+    #expect(failure(unknown).contains("test/b: cannot use this image folder file: an unknown class"))
+    let empty = try folder(["train/a/1.png", "train/b/notes.txt", "test/a/1.png"])
+    #expect(failure(empty).contains("train/b: cannot use this image folder file: it has no pictures"))
+    #expect(failure(try folder(["a.png"])).contains("it has no folders"))
+    #expect(failure(try folder(["a/1.png", "b/1.png"])).contains("2 pictures in 2 classes leave none"))
+    let error = #expect(throws: DataError.self) { try ImageDataset.load("image-folder:/nowhere") }
+    #expect(error?.description.contains("no /nowhere") == true)
+    let scratch = try folder(["a/1.png"])
+    #expect(throws: DataError.self) { try ImageDataset.load("image-folder:\(scratch.file("a/1.png"))") }
+  }
+
+  @Test func badFilesAreNamed() throws {
+    let scratch = try folder(["a/1.png", "a/2.png", "a/3.png"])
+    let all = try ImageFolder(path: scratch.path)
+    _ = try scratch.write([], to: "a/1.png")
+    _ = try scratch.write(Array("no picture".utf8), to: "a/2.png")
+    try files.removeItem(atPath: scratch.file("a/3.png"))
+    for number in 0..<3 {
+      let error = #expect(throws: DataError.self) { try all.image(number) }
+      #expect(error?.description.contains(scratch.file("a/\(number + 1).png")) == true)
+    }
+    #expect(mkfifo(scratch.file("a/pipe.png"), 0o600) == 0)
+    #expect(failure(scratch).contains("a/pipe.png: cannot list: not a regular file"))
+  }
+}
