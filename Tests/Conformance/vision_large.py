@@ -9,11 +9,10 @@ How far Apus may be off:
 
   results     4 * sqrt(K) * 2^-24 of the largest number, K being the length of all sums from input to logits, one behind
               the other (DESIGN.md, section 6)
-  gradients   ten times that of the norm, and as far as PyTorch's own gradients move in norm if the results of every
-              layer are moved by normal noise of 4 * sqrt(K) * 2^-24 of their root mean square, K being the length of its
-              sums (`moved.KEY`, the largest of three draws): rounding turns rectifiers and maxima near their kinks,
-              and a turned one moves a gradient by far more than rounding does. For biases ahead of a norm, whose
-              gradients are 0 but for rounding, 40 * sqrt(K) * 2^-24 of the sum of the K terms' magnitudes (`terms.KEY`).
+  gradients   ten times that of the norm, and as far as PyTorch's own gradients move in norm when every rectifier and
+              maximum that such a difference could turn is turned (`moved.KEY`): a turned one moves a gradient by far more
+              than rounding does. For biases ahead of a norm, whose gradients are 0 but for rounding, ten times
+              4 * sqrt(n) * 2^-24 of the n terms' magnitudes (`terms.KEY`).
 
 usage: python3 vision_large.py FOLDER [NAME ...] [--torchvision DIR] [--no-test] [--test-only]
                                                          (torch, numpy, safetensors)
@@ -109,12 +108,58 @@ def step(model, x):
     return y.detach(), {"input.0": x.grad, **{key: p.grad for key, p in model.named_parameters()}}
 
 
-def noisy(module, _, output, generator):
-    def moved(y):
-        scale = 4 * math.sqrt(terms(module)) * 2.0**-24 * y.detach().square().mean().sqrt()
-        return y + scale * torch.randn(y.shape, dtype=y.dtype, generator=generator)
+class Turned:
+    """Turns rectifiers whose arguments lie within `share` of the largest one from 0, and maxima whose second lies as
+    near to the first: their values stay as good as they are, gradients go the other way."""
 
-    return (moved(output[0]), *output[1:]) if isinstance(output, tuple) else moved(output)
+    def __init__(self, share):
+        self.share, self.count = share, 0
+        self.places = [
+            (torch, "relu", self.relu),
+            *((torch.nn.functional, "relu", self.relu), (torch.nn.functional, "max_pool2d", self.max_pool2d)),
+            (torch.Tensor, "amax", lambda x, dim, keepdim=False: self.amax(x, dim, keepdim)),
+        ]
+
+    def __enter__(self):
+        self.kept = [(owner, name, getattr(owner, name)) for owner, name, _ in self.places]
+        for owner, name, function in self.places:
+            setattr(owner, name, function)
+        return self
+
+    def __exit__(self, *_):
+        for owner, name, function in self.kept:
+            setattr(owner, name, function)
+
+    def relu(self, x, inplace=False):
+        near = x.detach().abs() <= self.share * x.detach().abs().max()
+        self.count += near.sum().item()
+        return torch.where((x.detach() > 0) ^ near, x, torch.zeros_like(x))
+
+    def largest(self, x, scale, least):
+        """The largest of the last axis, or the second where it is as good and above `least`."""
+        values, indices = x.detach().topk(2, -1)
+        near = (values[..., 0] - values[..., 1] <= self.share * scale) & (values[..., 1] > least)
+        self.count += near.sum().item()
+        return x.gather(-1, torch.where(near, indices[..., 1], indices[..., 0])[..., None])[..., 0]
+
+    def max_pool2d(self, x, size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+        stride = stride or size
+        scale = x.detach().abs().max()
+        more = [-(n - size) % stride if ceil_mode else 0 for n in x.shape[:1:-1]]
+        x = torch.nn.functional.pad(
+            x, (padding, padding + more[0], padding, padding + more[1]), value=-math.inf
+        )
+        windows = x.unfold(2, size, stride).unfold(3, size, stride).flatten(4)
+        # Zeros of rectifiers are equal without any rounding, and pass nothing on.
+        return self.largest(windows, scale, 0)
+
+    def amax(self, x, dim, keepdim=False):
+        dims = dim if isinstance(dim, tuple) else (dim,)
+        others = [axis for axis in range(x.dim()) if axis not in dims]
+        y = self.largest(x.permute(*others, *dims).flatten(len(others)), x.detach().abs().max(), -math.inf)
+        for axis in dims if keepdim else ():
+            y = y.unsqueeze(axis)
+        return y
 
 
 def make_case(name, folder):
@@ -144,18 +189,10 @@ def make_case(name, folder):
     for hook in hooks:
         hook.remove()
 
-    moved = dict.fromkeys(gradients, 0.0)
-    for draw in range(3):
-        generator = torch.Generator().manual_seed(draw)
-        hooks = [
-            module.register_forward_hook(lambda m, i, o: noisy(m, i, o, generator)) for module in layers.values()
-        ]
-        for key, gradient in step(model, x)[1].items():
-            moved[key] = max(moved[key], (gradient - gradients[key]).norm().item())
-        for hook in hooks:
-            hook.remove()
-
     longest = sum(terms(module) for key, module in layers.items() if "downsample" not in key)
+    with Turned(4 * math.sqrt(longest) * 2.0**-24) as turned:
+        moved = {key: (value - gradients[key]).norm().item() for key, value in step(model, x)[1].items()}
+
     tensors = {"input.0": x, "output.0": y, "terms": longest}
     tensors |= {f"state.{key}": value for key, value in state.items()}
     tensors |= {f"after.{key}": value for key, value in after.items()}
@@ -169,7 +206,11 @@ def make_case(name, folder):
     path = os.path.join(folder, f"{name}.safetensors")
     save_file(stored, path, metadata={"cases": f'["{name}"]', "torch": torch.__version__})
     count = sum(p.numel() for p in model.parameters())
-    print(f"{name}: {count:,} parameters, sums of {longest:,}, {os.path.getsize(path):,} bytes", flush=True)
+    print(
+        f"{name}: {count:,} parameters, sums of {longest:,}, {turned.count} near a kink, "
+        f"{os.path.getsize(path):,} bytes",
+        flush=True,
+    )
 
 
 def compare_with_torchvision(folder):
