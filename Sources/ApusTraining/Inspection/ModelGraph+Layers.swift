@@ -1,0 +1,39 @@
+import ApusNN
+import ApusTensor
+
+extension ModelGraph {
+  /// The layers of a model, with the ways that values take between them. The model runs on a placeholder: nothing is
+  /// computed.
+  ///
+  /// What a model does between its layers (activations that are written as operations, sums, concatenations) is named at
+  /// the way into the next layer; sums and concatenations show as several ways that meet.
+  /// - Parameter input: the extents of one example, without the batch.
+  /// - Throws: `ShapeError` when the layers do not fit each other or the input.
+  public init(_ title: String, of model: any Layer, input: [Int], dtype: DType = .float32) throws {
+    let x = Tensor.zeros(Shape([1] + input), dtype: dtype)
+    let records = try checkingShapes { withMode(.inference) { LayerTrace.run(model, x).records } }
+    var ancestry = Ancestry()
+    ancestry.note(x, as: -1)
+    var nodes: [Node] = []
+    for record in records where !record.isContainer {
+      let (sources, operations) = ancestry.sources(of: record.input)
+      nodes.append(
+        Node(
+          type: Swift.type(of: record.layer).typeName, path: record.path, output: Array(record.output.shape.dropFirst()),
+          parameterCount: record.layer.parameters.reduce(0) { $0 + $1.shape.elementCount }, sources: sources,
+          operations: ModelGraph.names(of: operations)))
+      ancestry.note(record.output, as: nodes.count - 1)
+    }
+    self.init(title, input: input, nodes)
+  }
+
+  /// The operations that change numbers: neither changes of shape nor constants. Each once, where it comes in a row.
+  private static func names(of operations: [String]) -> [String] {
+    let silent: Set<String> = [
+      "reshape", "transpose", "broadcast", "slice", "constant", "scalar", "cast", "leaf", "index", "pad",
+    ]
+    return operations.reduce(into: []) { names, name in
+      if !silent.contains(name), names.last != name { names.append(name) }
+    }
+  }
+}

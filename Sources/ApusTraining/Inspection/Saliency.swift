@@ -1,0 +1,31 @@
+import ApusNN
+import ApusTensor
+
+extension Layer {
+  /// How much the score of a class depends on each pixel: `max_c |∂ score / ∂ x_c|` over the channels (Simonyan, Vedaldi,
+  /// Zisserman: "Deep inside convolutional networks: visualising image classification models and saliency maps", 2013).
+  /// The model is in inference.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, channels, …]`
+  ///   - classes: integers `[batch]`; the classes with the largest scores when left out.
+  /// - Returns: `[batch, …]`, not negative.
+  /// - Precondition: the model gives `[batch, classes]`, and treats the examples of a batch alone.
+  public func saliency(of x: Tensor, classes: Tensor? = nil) -> Tensor {
+    let gradient = recordingGradients {
+      let score = classScore(withMode(.inference) { self(x) }, classes)
+      return gradients(of: score, withRespectTo: [x])[0]
+    }
+    return gradient.abs().max([1])
+  }
+}
+
+/// The sum of the scores that examples have for their classes.
+func classScore(_ outputs: Tensor, _ classes: Tensor?) -> Tensor {
+  guard outputs.rank == 2 else {
+    ShapeError("classScore", "the model gives \(outputs.shape), not [batch, classes]").report()
+    return outputs.sum()
+  }
+  let chosen = (classes ?? outputs.argmax(1)).stopGradient()
+  return (outputs * chosen.oneHot(outputs.shape[1], dtype: outputs.dtype)).sum()
+}

@@ -1,0 +1,76 @@
+import ApusNN
+import ApusTensor
+
+/// How the numbers of a tensor are distributed.
+public struct ValueStatistics: Sendable {
+  /// Whose numbers they are: the key of a parameter, or the path of a layer.
+  public var name: String
+  /// The extents of the tensor.
+  public var shape: [Int]
+  /// `Σ v / n`, of the finite ones.
+  public var mean: Double
+  /// `√(Σ (v − mean)² / n)`, of the finite ones.
+  public var deviation: Double
+  /// The least and the largest of the finite ones.
+  public var range: ClosedRange<Double>
+  /// The share of numbers that are 0.
+  public var zeroShare: Double
+  /// Numbers that are NaN or infinite.
+  public var nonFiniteCount: Int
+  /// The share of units that gave 0 for every example and position: a rectifier behind them passes nothing on, neither
+  /// values nor gradients. `nil` where units are not known: for parameters.
+  public var deadShare: Double?
+  /// How often numbers fall into bins of equal width.
+  public var histogram: Histogram
+
+  /// The statistics of some numbers.
+  /// - Parameters:
+  ///   - shape: the extents, whose product is the count of numbers.
+  ///   - units: for outputs of a layer, `[batch, units, …]`, or `[batch, time, units]` of rank 3.
+  public init(_ name: String, _ values: [Float], shape: [Int], hasUnits: Bool) {
+    self.name = name
+    self.shape = shape
+    let finite = values.filter(\.isFinite).map { Double($0) }
+    let count = Double(max(finite.count, 1))
+    let mean = finite.reduce(0, +) / count
+    self.mean = mean
+    deviation = (finite.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
+    range = (finite.min() ?? 0)...(finite.max() ?? 0)
+    zeroShare = Double(finite.count { $0 == 0 }) / count
+    nonFiniteCount = values.count - finite.count
+    histogram = Histogram(name, x: Axis("value"), of: finite)
+    if hasUnits { deadShare = ValueStatistics.deadShare(values, shape) }
+  }
+
+  private static func deadShare(_ values: [Float], _ shape: [Int]) -> Double? {
+    guard shape.count > 1, shape.reduce(1, *) == values.count, !values.isEmpty else { return nil }
+    // Of images the channels, of sequences the features of a place.
+    let axis = shape.count == 3 ? 2 : 1
+    let inner = shape[(axis + 1)...].reduce(1, *)
+    var isAlive = [Bool](repeating: false, count: shape[axis])
+    for (place, value) in values.enumerated() where value != 0 { isAlive[place / inner % shape[axis]] = true }
+    return Double(isAlive.count { !$0 }) / Double(isAlive.count)
+  }
+}
+
+extension Layer {
+  /// The statistics of all parameters, under their keys.
+  public func parameterStatistics() throws -> [ValueStatistics] {
+    try state.entries.filter { $0.parameter != nil }.map { entry in
+      ValueStatistics(
+        entry.key, try entry.value.array(of: Float.self), shape: Array(entry.shape), hasUnits: false)
+    }
+  }
+
+  /// The statistics of what the layers give for some examples, in the order in which they run.
+  /// - Parameter x: `[batch, …]`
+  public func outputStatistics(for x: Tensor) throws -> [ValueStatistics] {
+    let layers = layerOutputs(for: x).layers.filter { $0.output.dtype.isFloatingPoint }
+    try eval(layers.map(\.output))
+    return try layers.map { layer in
+      ValueStatistics(
+        layer.path.isEmpty ? layer.type : "\(layer.path) \(layer.type)", try layer.output.array(of: Float.self),
+        shape: Array(layer.output.shape), hasUnits: true)
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import ApusData
+import ApusFiles
+import Glibc
+import Synchronization
+
+/// A file of events for TensorBoard: scalars, histograms, pictures and texts by step.
+///
+/// ```
+/// let events = try EventFile(directory: "runs/lenet5-1/tensorboard")
+/// events.add(scalar: 0.4213, "loss/train", step: 469)
+/// try events.flush()
+/// ```
+/// A record is the number of its bytes, a checksum of that, the bytes and their checksum (TensorFlow,
+/// `core/lib/io/record_writer`); the bytes are an `Event` (`core/util/event.proto`).
+///
+/// A run that goes on takes a new file in the same directory, whose name stands behind those of the others. It begins
+/// with a session that starts at the first step to come: TensorBoard drops what the files before have of this and later
+/// steps, which the run writes again. So nothing is read or cut when a run goes on, and a file that was not written to
+/// its end does no harm.
+public final class EventFile: Sendable {
+  private struct State {
+    var buffer: [UInt8] = []
+  }
+
+  /// Where the file is.
+  public let path: String
+  private let file: FileDescriptor
+  private let state = Mutex(State())
+  private let clock: @Sendable () -> Double
+
+  /// Creates a file in a directory, which is created as well.
+  /// - Parameter step: the finished steps of the run: events before this one and of it are kept.
+  public convenience init(directory: String, resumingAfter step: Int = 0) throws(TrainingError) {
+    try self.init(directory: directory, resumingAfter: step) { EventFile.now }
+  }
+
+  init(
+    directory: String, resumingAfter step: Int, clock: @escaping @Sendable () -> Double
+  ) throws(TrainingError) {
+    self.clock = clock
+    (path, file) = try reportingTraining {
+      try FileSystem.createDirectory(directory)
+      return try EventFile.create(in: directory, now: clock())
+    }
+    append { $0.set(3, "brain.Event:2") }
+    append {
+      $0.set(2, step > 0 ? step + 1 : 0)
+      // SessionLog, START
+      $0.set(7) { $0.set(1, 1) }
+    }
+    try flush()
+  }
+
+  /// Seconds since 1970.
+  private static var now: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+
+  /// `events.out.tfevents.<seconds>.<host>.<process>`, later than all that are there: they are read in this order.
+  private static func create(in directory: String, now: Double) throws(FileError) -> (String, FileDescriptor) {
+    let prefix = "events.out.tfevents."
+    let last = try FileSystem.entries(of: directory).compactMap { name -> Int? in
+      guard name.hasPrefix(prefix) else { return nil }
+      return Int(name.dropFirst(prefix.count).prefix { $0.isNumber })
+    }.max()
+    var seconds = max(Int(now), (last ?? 0) &+ 1)
+    for _ in 0..<1000 {
+      let digits = String(seconds)
+      let padded = String(repeating: "0", count: max(0, 10 - digits.count)) + digits
+      let path = "\(directory)/\(prefix)\(padded).\(host).\(getpid())"
+      let number = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      if number >= 0 { return (path, FileDescriptor(path: path, number: number)) }
+      guard errno == EEXIST else { throw FileError(operation: "create", path: path, code: errno) }
+      seconds += 1
+    }
+    throw FileError(operation: "create", path: "\(directory)/\(prefix)\(seconds)", code: EEXIST)
+  }
+
+  private static var host: String {
+    var name = [UInt8](repeating: 0, count: 256)
+    let status = name.withUnsafeMutableBytes { gethostname($0.baseAddress!.assumingMemoryBound(to: CChar.self), 255) }
+    guard status == 0 else { return "localhost" }
+    let text = String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+    return String(text.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "-" })
+  }
+
+  // MARK: - Events
+
+  /// Adds an event with what `build` sets, to be written with the next `flush()`.
+  private func append(_ build: (inout ProtocolMessage) -> Void) {
+    var event = ProtocolMessage()
+    event.set(1, clock())
+    build(&event)
+    let record = EventFile.record(event.bytes)
+    state.withLock { $0.buffer += record }
+  }
+
+  /// The bytes of a record.
+  static func record(_ data: [UInt8]) -> [UInt8] {
+    let length = withUnsafeBytes(of: UInt64(data.count).littleEndian, Array.init)
+    func checksum(_ bytes: [UInt8]) -> [UInt8] {
+      withUnsafeBytes(of: CRC32C.masked(bytes).littleEndian, Array.init)
+    }
+    return length + checksum(length) + data + checksum(data)
+  }
+
+  /// Adds a value of a summary.
+  private func append(_ tag: String, step: Int, _ build: (inout ProtocolMessage) -> Void) {
+    append { event in
+      event.set(2, step)
+      event.set(5) { summary in
+        summary.set(1) { value in
+          value.set(1, tag)
+          build(&value)
+        }
+      }
+    }
+  }
+
+  /// Adds a number; it is kept in float32.
+  /// - Parameter tag: what the curve is called; those with the same part ahead of a slash are shown together.
+  public func add(scalar value: Double, _ tag: String, step: Int) {
+    append(tag, step: step) { $0.set(2, choice: Float(value)) }
+  }
+
+  /// Adds a picture.
+  /// - Parameter png: the bytes of a PNG file; what is none is left out.
+  public func add(png: [UInt8], _ tag: String, step: Int) {
+    guard let size = png.pngSize, png.count > 25 else { return }
+    // Of the colour types of PNG files: grey, colours, a palette, and the first two with opacity.
+    let channels = [0: 1, 2: 3, 3: 3, 4: 2, 6: 4][Int(png[25])] ?? 3
+    append(tag, step: step) {
+      $0.set(4) { image in
+        image.set(1, size.height)
+        image.set(2, size.width)
+        image.set(3, channels)
+        image.set(4, png)
+      }
+    }
+  }
+
+  /// Adds a text, in which TensorBoard understands Markdown.
+  public func add(text: String, _ tag: String, step: Int) {
+    append(tag, step: step) {
+      $0.set(9) { metadata in metadata.set(1) { $0.set(1, "text") } }
+      $0.set(8) { tensor in
+        // DT_STRING of shape [1]
+        tensor.set(1, 7)
+        tensor.set(2) { shape in shape.set(2) { $0.set(1, 1) } }
+        tensor.set(8, text)
+      }
+    }
+  }
+
+  /// Adds how numbers are distributed, in bins of equal width; those that are not finite are left out.
+  public func add(histogram values: [Double], _ tag: String, step: Int, bins: Int = 64) {
+    let finite = values.filter { $0.isFinite && $0.magnitude < 1e100 }
+    let histogram = Histogram(tag, x: Axis(tag), of: finite, bins: bins)
+    append(tag, step: step) {
+      $0.set(5) { proto in
+        proto.set(1, finite.min() ?? 0)
+        proto.set(2, finite.max() ?? 0)
+        proto.set(3, Double(finite.count))
+        proto.set(4, finite.reduce(0, +))
+        proto.set(5, finite.reduce(0) { $0 + $1 * $1 })
+        proto.set(6, packed: Array(histogram.edges.dropFirst()))
+        proto.set(7, packed: histogram.counts)
+      }
+    }
+  }
+
+  // MARK: - The file
+
+  /// Writes what was added.
+  public func flush() throws(TrainingError) {
+    try reportingTraining {
+      try state.withLock { state in
+        guard !state.buffer.isEmpty else { return }
+        try file.write(state.buffer)
+        state.buffer = []
+      }
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/// A bar for each of some named numbers, one below the other, so that there is room for the names.
+public struct BarChart: Chart {
+  /// A bar.
+  public struct Bar: Hashable, Sendable {
+    /// What stands beside it.
+    public var name: String
+    /// How long it is; one that is not finite is written and has no bar.
+    public var value: Double
+    /// What is written behind it; the number when left out.
+    public var label: String?
+
+    public init(name: String, value: Double, label: String? = nil) {
+      self.name = name
+      self.value = value
+      self.label = label
+    }
+  }
+
+  /// What it shows.
+  public var title: String
+  /// The axis along the bars, which begins at zero.
+  public var axis: Axis
+  /// The bars, from the top down.
+  public var bars: [Bar]
+
+  /// Bars along an axis.
+  public init(_ title: String, along axis: Axis, _ bars: [Bar]) {
+    self.title = title
+    self.axis = axis
+    self.bars = bars
+  }
+
+  public func drawing(width: Double) -> Drawing {
+    let pitch = bars.count > 30 ? 16.0 : 22
+    let domain = axis.domain(of: bars.map(\.value) + [0], padding: 0)
+    let labels = bars.map { TextExtent.fitting($0.label ?? Ticks.label($0.value, step: $0.value.magnitude / 1e3), 110) }
+    let names = min((bars.map { TextExtent.width(TextExtent.fitting($0.name, 220)) }.max() ?? 0) + 10, width * 0.4)
+    let room = 8 + (labels.map { TextExtent.width($0) }.max() ?? 0)
+    let scale = Scale(axis, domain, from: names, to: max(names + 40, width - room))
+    let zero = scale.place(0) ?? scale.start
+    var content = Markup()
+    for (index, bar) in bars.enumerated() {
+      let top = Double(index) * pitch
+      let base = top + pitch / 2 + 4
+      content += .label("end", names - 10, base, TextExtent.fitting(bar.name, names - 10), whole: bar.name)
+      let end = scale.place(bar.value) ?? zero
+      content += .rectangle(
+        "f0", Pixel(x: min(zero, end), y: top + 3), width: (end - zero).magnitude, height: pitch - 6, rounding: 2)
+      content += .label("muted", max(zero, end) + 6, base, labels[index])
+    }
+    let bottom = Double(bars.count) * pitch + 4
+    content += .line("axis", Pixel(x: zero, y: 0), Pixel(x: zero, y: bottom))
+    content += .label("muted", names, bottom + 16, TextExtent.fitting(axis.label, width - names))
+    return Drawing(width: max(width, scale.end + room), height: bottom + 24, content: content)
+  }
+}

@@ -1,0 +1,77 @@
+/// Something that can be drawn from plain data.
+public protocol Chart: Sendable {
+  /// What it shows.
+  var title: String { get }
+
+  /// The picture, without its title, for a width in pixels at which its labels are as large as text. Those that have no
+  /// room in it are wider.
+  func drawing(width: Double) -> Drawing
+
+  /// The picture as a part of a page, where that is more than drawings of some widths.
+  var page: Markup? { get }
+}
+
+/// A picture and its size in pixels.
+public struct Drawing: Hashable, Sendable {
+  /// The extent of the horizontal axis.
+  public var width: Double
+  /// The extent of the vertical axis.
+  public var height: Double
+  /// Elements of SVG, from `(0, 0)` at the upper left to `(width, height)`.
+  public var content: Markup
+
+  /// A picture of a size.
+  public init(width: Double, height: Double, content: Markup) {
+    self.width = width
+    self.height = height
+    self.content = content
+  }
+
+  /// The picture in a page that has the rules of `Theme`.
+  func inline(_ label: String, _ name: String = "fig") -> Markup {
+    .element(
+      "svg",
+      [
+        "class": .text(name), "role": "img", "aria-label": .text(label), "viewBox": .text(box),
+        "width": .number(width), "height": .number(height),
+      ], content)
+  }
+
+  fileprivate var box: String { "0 0 \(width.coordinate) \(height.coordinate)" }
+}
+
+extension Chart {
+  public var page: Markup? { nil }
+
+  /// A file of its own: an SVG picture with title, colours for light and dark backgrounds, and nothing from outside.
+  /// - Parameter width: in pixels; pictures whose labels need more are wider.
+  public func svg(width: Double = 720) -> String {
+    let inside = drawing(width: width - 2 * margin)
+    let lines = TextExtent.lines(title, inside.width, size: 16)
+    let top = margin + Double(lines.count) * 20 + 10
+    var content = Markup.element("title", Markup.text(title))
+    content += .element("style", .style)
+    content += .element("rect", ["class": "bg", "width": "100%", "height": "100%"], isVoid: true)
+    for (index, line) in lines.enumerated() {
+      let y = margin + 15 + 20 * Double(index)
+      content += .element("text", ["class": "title", "x": .number(margin), "y": .number(y)], .text(line))
+    }
+    content += .element("g", ["transform": .text("translate(\(margin.coordinate) \(top.coordinate))")], inside.content)
+    let whole = Drawing(
+      width: inside.width + 2 * margin, height: inside.height + top + margin, content: content)
+    let element = Markup.element(
+      "svg",
+      [
+        "xmlns": "http://www.w3.org/2000/svg", "class": "fig", "role": "img", "viewBox": .text(whole.box),
+        "width": .number(whole.width), "height": .number(whole.height),
+      ], whole.content)
+    return element.source + "\n"
+  }
+}
+
+private let margin = 16.0
+
+extension Markup {
+  /// The rules of `Theme`, which hold nothing that was read.
+  static let style: Markup = .verbatim(Theme.style)
+}

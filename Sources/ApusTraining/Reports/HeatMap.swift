@@ -1,0 +1,192 @@
+/// A table of numbers that are seen as shades: confusion matrices, correlations.
+public struct HeatMap: Chart {
+  /// A cell.
+  public struct Cell: Hashable, Sendable {
+    /// How strong the shade is, in `0 ... 1`; `nil` for no shade at all.
+    public var shade: Double?
+    /// What is written into it, from the first line down, as far as there is room.
+    public var lines: [String]
+    /// What a pointer that rests on it is told.
+    public var note: String?
+    /// Whether the shade is one of the second colour, for what is to stand out.
+    public var isSecond: Bool
+
+    /// A cell; empty unless told otherwise.
+    public init(shade: Double? = nil, lines: [String] = [], note: String? = nil, isSecond: Bool = false) {
+      self.shade = shade
+      self.lines = lines
+      self.note = note
+      self.isSecond = isSecond
+    }
+  }
+
+  /// A shade and what it stands for.
+  public struct Key: Hashable, Sendable {
+    /// In `0 ... 1`.
+    public var shade: Double
+    /// What it means.
+    public var label: String
+
+    public init(shade: Double, label: String) {
+      self.shade = shade
+      self.label = label
+    }
+  }
+
+  /// What it shows.
+  public var title: String
+  /// What the rows are, and the name of each.
+  public private(set) var rows: (title: String, names: [String])
+  /// What the columns are, and the name of each.
+  public private(set) var columns: (title: String, names: [String])
+  /// `[rows, columns]`, row-major.
+  public private(set) var cells: [Cell]
+  /// What the shades mean, and what is measured.
+  public var legend: (title: String, keys: [Key])
+
+  /// A table of cells.
+  /// - Precondition: there is a cell for each row and column.
+  public init(
+    _ title: String, rows: (title: String, names: [String]), columns: (title: String, names: [String]),
+    cells: [Cell], legend: (title: String, keys: [Key]) = ("", [])
+  ) {
+    guard cells.count == rows.names.count * columns.names.count else {
+      fatalError("HeatMap: \(cells.count) cells for \(rows.names.count) rows of \(columns.names.count)")
+    }
+    self.title = title
+    self.rows = rows
+    self.columns = columns
+    self.cells = cells
+    self.legend = legend
+  }
+
+  /// A box that scrolls by itself: many classes do not fit the width of a page.
+  public var page: Markup? {
+    let whole = HeatMapLayout(self, width: 1104)
+    guard whole.isOverfull else { return nil }
+    let drawing = whole.drawing()
+    return .element("div", ["class": "scroll", "tabindex": "0"], drawing.inline(title))
+  }
+
+  public func drawing(width: Double) -> Drawing { HeatMapLayout(self, width: width).drawing() }
+}
+
+/// Where the parts of a heat map are.
+private struct HeatMapLayout {
+  let map: HeatMap
+  let width: Double
+  /// The edge of a cell.
+  let cell: Double
+  /// Where the cells begin.
+  let left: Double
+  let top: Double
+  /// The size of the names' letters.
+  let size: Double
+  /// Whether the names of the columns are turned.
+  let isTurned: Bool
+  let rowNames: [String]
+  let columnNames: [String]
+
+  /// The smallest edge of a cell, which leaves room for a line of text.
+  private static let least = 13.0
+  private static let most = 46.0
+
+  init(_ map: HeatMap, width: Double) {
+    self.map = map
+    self.width = width
+    let count = Double(max(map.columns.names.count, 1))
+    let limit = max(60, min(150, width * 0.28))
+    let wide = map.rows.names.map { TextExtent.width(TextExtent.fitting($0, limit)) }.max() ?? 0
+    let cell = min(max((width - wide - 10) / count, HeatMapLayout.least), HeatMapLayout.most)
+    self.cell = cell
+    let size = cell < 16 ? TextExtent.small : TextExtent.size
+    self.size = size
+    rowNames = map.rows.names.map { TextExtent.fitting($0, limit, size: size) }
+    columnNames = map.columns.names.map { TextExtent.fitting($0, limit, size: size) }
+    let widest = columnNames.map { TextExtent.width($0, size: size) }.max() ?? 0
+    isTurned = widest > cell - 4
+    let title = TextExtent.width(map.rows.title)
+    left = max((rowNames.map { TextExtent.width($0, size: size) }.max() ?? 0) + 8, min(title + 8, limit))
+    top = 20 + (isTurned ? widest + 8 : size + 8)
+  }
+
+  var isOverfull: Bool { left + cell * Double(map.columns.names.count) > width + 0.5 }
+
+  func drawing() -> Drawing {
+    let extent = (
+      x: left + cell * Double(map.columns.names.count), y: top + cell * Double(map.rows.names.count)
+    )
+    var content = names
+    content += .rectangle("outline", Pixel(x: left, y: top), width: extent.x - left, height: extent.y - top)
+    for (index, cell) in map.cells.enumerated() where cell.shade != nil || !cell.lines.isEmpty {
+      content += markup(of: cell, index)
+    }
+    let (keys, end) = legend(below: extent.y + 14)
+    return Drawing(
+      width: max(extent.x + 2, min(width, end.x)), height: end.y, content: content + keys)
+  }
+
+  private var names: Markup {
+    var markup = Markup.label("muted", left, 11, TextExtent.fitting(map.columns.title, max(width - left, 60)))
+    markup += .label("muted end", left - 8, top - 8, TextExtent.fitting(map.rows.title, left - 8))
+    let style = size < TextExtent.size ? "small" : ""
+    for (index, name) in rowNames.enumerated() {
+      let y = top + cell * (Double(index) + 0.5) + size * 0.36
+      markup += .label("\(style) end", left - 8, y, name, whole: map.rows.names[index])
+    }
+    for (index, name) in columnNames.enumerated() {
+      let x = left + cell * (Double(index) + 0.5)
+      let whole = map.columns.names[index]
+      if isTurned {
+        let place = "translate(\((x + size * 0.36).coordinate) \((top - 6).coordinate)) rotate(-90)"
+        markup += .element("g", ["transform": .text(place)], .label(style, 0, 0, name, whole: whole))
+      } else {
+        markup += .label("\(style) mid", x, top - 8, name, whole: whole)
+      }
+    }
+    return markup
+  }
+
+  private func markup(of entry: HeatMap.Cell, _ index: Int) -> Markup {
+    let (row, column) = index.quotientAndRemainder(dividingBy: map.columns.names.count)
+    let (x, y) = (left + Double(column) * cell, top + Double(row) * cell)
+    let space = cell > 20 ? 1.0 : 0.5
+    let shade = min(max(entry.shade ?? 0, 0), 1)
+    var markup = Markup.rectangle(
+      entry.isSecond ? "f1" : "heat", Pixel(x: x + space / 2, y: y + space / 2), width: cell - space,
+      height: cell - space, opacity: (shade * 100).rounded() / 100, note: entry.note)
+    let ink = shade > 0.66 ? "free mid onheat" : "free mid"
+    let sizes = [("", TextExtent.size), (" small", TextExtent.small), (" tiny", 9)]
+    guard let first = entry.lines.first,
+      let (style, size) = sizes.first(where: { TextExtent.width(first, size: $0.1) <= cell - 3 && $0.1 <= cell - 3 })
+    else { return markup }
+    let second = entry.lines.count > 1 && cell >= 36 ? entry.lines[1] : ""
+    let hasSecond = !second.isEmpty && TextExtent.width(second, size: 9) <= cell - 4
+    let middle = y + cell / 2 + size * 0.36 - (hasSecond ? 5 : 0)
+    markup += .label(ink + style, x + cell / 2, middle, first)
+    if hasSecond { markup += .label(ink + " tiny", x + cell / 2, middle + 13, second) }
+    return markup
+  }
+
+  /// What the shades mean, in lines below the cells.
+  private func legend(below top: Double) -> (markup: Markup, end: (x: Double, y: Double)) {
+    guard !map.legend.keys.isEmpty else { return (Markup(), (0, top)) }
+    let title = TextExtent.fitting(map.legend.title, width)
+    var markup = Markup.label("muted", 0, top + 11, title)
+    let styles = map.cells.contains(where: \.isSecond) ? ["heat", "f1"] : ["heat"]
+    var (x, y) = (TextExtent.width(title) + 14, top)
+    var right = x
+    for key in map.legend.keys {
+      let extent = 22 + TextExtent.width(key.label)
+      if x + extent > width { (x, y) = (0, y + 18) }
+      for (step, style) in styles.enumerated() {
+        let corner = Pixel(x: x + 8 * Double(step), y: y + 2)
+        markup += .rectangle(style, corner, width: 8, height: 10, opacity: key.shade)
+      }
+      markup += .label("muted", x + 21, y + 11, key.label)
+      x += extent + 14
+      right = max(right, x)
+    }
+    return (markup, (right, y + 18))
+  }
+}

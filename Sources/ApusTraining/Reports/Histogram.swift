@@ -1,0 +1,71 @@
+/// How often numbers fall between bounds.
+public struct Histogram: Chart {
+  /// What it shows.
+  public var title: String
+  /// The axis of the numbers.
+  public var x: Axis
+  /// The axis of the counts.
+  public var y: Axis
+  /// The bounds of the bins, rising: one more than there are bins.
+  public private(set) var edges: [Double]
+  /// How many numbers there are in each bin.
+  public private(set) var counts: [Double]
+
+  /// Bins that are known.
+  /// - Precondition: the edges rise, and there is one more than there are counts.
+  public init(
+    _ title: String, x: Axis, y: Axis = Axis("count", range: 0...0), edges: [Double], counts: [Double]
+  ) {
+    guard edges.count == counts.count + 1, !counts.isEmpty, zip(edges, edges.dropFirst()).allSatisfy({ $0 < $1 })
+    else { fatalError("Histogram: \(edges.count) rising edges for \(counts.count) bins") }
+    self.title = title
+    self.x = x
+    self.y = y
+    self.edges = edges
+    self.counts = counts
+  }
+
+  /// Bins of equal width over numbers; those that are not finite are left out.
+  public init(_ title: String, x: Axis, y: Axis = Axis("count", range: 0...0), of values: [Double], bins: Int = 40) {
+    let finite = values.filter { $0.isFinite && $0.magnitude < 1e100 }
+    var (low, high) = (finite.min() ?? 0, finite.max() ?? 1)
+    if high - low <= 1e-12 * max(low.magnitude, high.magnitude) {
+      let room = low == 0 ? 0.5 : low.magnitude * 0.1
+      (low, high) = (low - room, high + room)
+    }
+    let count = max(bins, 1)
+    var counts = [Double](repeating: 0, count: count)
+    for value in finite { counts[min(count - 1, Int((value - low) / (high - low) * Double(count)))] += 1 }
+    let edges = (0...count).map { low + (high - low) * Double($0) / Double(count) }
+    self.init(title, x: x, y: y, edges: edges, counts: counts)
+  }
+
+  public func drawing(width: Double) -> Drawing {
+    let bins = merged(to: Int(width / 4))
+    let plot = Plot(
+      width: width, aspect: 0.42, x: x, y: y, x.domain(of: edges, padding: 0), y.domain(of: bins.counts, padding: 0.05))
+    var data = Markup()
+    for (index, count) in bins.counts.enumerated() where count > 0 {
+      guard let left = plot.x.place(bins.edges[index]), let right = plot.x.place(bins.edges[index + 1]),
+        let top = plot.y.place(count)
+      else { continue }
+      let label = { Ticks.label($0, step: (bins.edges[1] - bins.edges[0]) / 10) }
+      let note = "\(label(bins.edges[index])) to \(label(bins.edges[index + 1])): \(Ticks.label(count, step: 1))"
+      let space = right - left > 4 ? 1.0 : 0
+      data += .rectangle(
+        "f0", Pixel(x: left, y: top), width: max(0.5, right - left - space), height: plot.y.start - top, note: note)
+    }
+    return plot.drawing(data)
+  }
+
+  /// Neighbouring bins as one, where there are more than that.
+  private func merged(to limit: Int) -> (edges: [Double], counts: [Double]) {
+    let group = (counts.count + limit - 1) / max(limit, 1)
+    guard group > 1 else { return (edges, counts) }
+    let starts = stride(from: 0, to: counts.count, by: group)
+    return (
+      starts.map { edges[$0] } + [edges[counts.count]],
+      starts.map { counts[$0..<min($0 + group, counts.count)].reduce(0, +) }
+    )
+  }
+}

@@ -1,0 +1,99 @@
+/// Small pictures with captions: filters, feature maps, examples that were taken for something else.
+public struct ImageGrid: Chart {
+  /// A picture.
+  public struct Cell: Hashable, Sendable {
+    /// The bytes of a PNG file.
+    public var png: [UInt8]
+    /// What stands below.
+    public var caption: String
+
+    public init(png: [UInt8], caption: String) {
+      self.png = png
+      self.caption = caption
+    }
+  }
+
+  /// What it shows.
+  public var title: String
+  /// The pictures, row by row.
+  public var cells: [Cell]
+  /// How many there are in a row, where rows mean something; as many as fit when left out.
+  public var columnCount: Int?
+
+  /// Pictures in rows.
+  public init(_ title: String, _ cells: [Cell], columnCount: Int? = nil) {
+    self.title = title
+    self.cells = cells
+    self.columnCount = columnCount
+  }
+
+  /// Pictures whose pixels are enlarged by whole factors, without any blending, to about `least` pixels.
+  private static let (least, most) = (72.0, 224.0)
+
+  /// The sizes at which the pictures are shown: all by the same factor.
+  private var sizes: [(width: Double, height: Double)] {
+    let own = cells.map { $0.png.pngSize ?? (width: 1, height: 1) }
+    let largest = Double(own.map { max($0.width, $0.height) }.max() ?? 1)
+    let factor =
+      largest > ImageGrid.most ? ImageGrid.most / largest : max(1, (ImageGrid.least / largest).rounded(.up))
+    return own.map { (Double($0.width) * factor, Double($0.height) * factor) }
+  }
+
+  /// The bytes as an address that holds them.
+  private func address(_ cell: Cell) -> Markup.Value { .text("data:image/png;base64,\(cell.png.base64)") }
+
+  /// A list that the reader's window breaks into rows.
+  public var page: Markup? {
+    let sizes = sizes
+    let items = zip(cells, sizes).map { cell, size in
+      let image = Markup.element(
+        "img",
+        [
+          "class": "px", "src": address(cell), "alt": .text(cell.caption), "width": .number(size.width),
+          "height": .number(size.height),
+        ], isVoid: true)
+      let caption = Markup.element("span", .text(cell.caption))
+      return Markup.element("li", ["style": .text("width:\(max(size.width, 56).coordinate)px")], image + caption)
+    }
+    guard let columnCount else { return .element("ul", ["class": "pictures"], items.joined()) }
+    let width = max(sizes.map(\.width).max() ?? 0, 56)
+    let columns = "grid-template-columns:repeat(\(max(columnCount, 1)),\(width.coordinate)px)"
+    return .element("ul", ["class": "pictures rows scroll", "style": .text(columns)], items.joined())
+  }
+
+  public func drawing(width: Double) -> Drawing {
+    let sizes = sizes
+    let pitch = (
+      x: max(sizes.map(\.width).max() ?? 0, 56) + 12, y: (sizes.map(\.height).max() ?? 0) + 42
+    )
+    let columns = columnCount.map { max($0, 1) } ?? max(1, Int((width + 12) / pitch.x))
+    var content = Markup()
+    for (index, (cell, size)) in zip(cells, sizes).enumerated() {
+      let (x, y) = (Double(index % columns) * pitch.x, Double(index / columns) * pitch.y)
+      content += .element(
+        "image",
+        [
+          "class": "px", "href": address(cell), "x": .number(x), "y": .number(y), "width": .number(size.width),
+          "height": .number(size.height),
+        ], .element("title", .text(cell.caption)))
+      for (line, text) in TextExtent.lines(cell.caption, pitch.x - 10, size: TextExtent.small).prefix(2).enumerated() {
+        let below = y + size.height + 13 + 13 * Double(line)
+        content += .label("small", x, below, text)
+      }
+    }
+    let rows = (cells.count + columns - 1) / columns
+    return Drawing(
+      width: max(width, Double(min(columns, cells.count)) * pitch.x - 12), height: max(20, Double(rows) * pitch.y),
+      content: content)
+  }
+}
+
+extension [UInt8] {
+  /// Width and height in the header of a PNG file; `nil` for other bytes (ISO/IEC 15948, 11.2.2).
+  var pngSize: (width: Int, height: Int)? {
+    guard count >= 24, starts(with: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) else { return nil }
+    func number(_ start: Int) -> Int { self[start..<start + 4].reduce(0) { $0 << 8 | Int($1) } }
+    let (width, height) = (number(16), number(20))
+    return (1...1 << 20).contains(width) && (1...1 << 20).contains(height) ? (width, height) : nil
+  }
+}

@@ -1,0 +1,151 @@
+/// Lines over a common axis: curves of losses, of learning rates, of true and false positives.
+public struct LineChart: Chart {
+  /// A point of a line.
+  public struct Point: Hashable, Sendable {
+    /// The place along the horizontal axis.
+    public var x: Double
+    /// The place along the vertical axis; one that is not finite leaves a gap in the line.
+    public var y: Double
+
+    public init(x: Double, y: Double) {
+      self.x = x
+      self.y = y
+    }
+  }
+
+  /// A line.
+  public struct Series: Hashable, Sendable {
+    /// What the legend calls it.
+    public var name: String
+    /// The points, in the order in which they are joined.
+    public var points: [Point]
+    /// How the line is smoothed; the points themselves are then drawn faintly behind it.
+    public var smoothing: Smoothing?
+
+    /// A line through points.
+    public init(_ name: String, _ points: [Point], smoothing: Smoothing? = nil) {
+      self.name = name
+      self.points = points
+      self.smoothing = smoothing
+    }
+  }
+
+  /// What it shows.
+  public var title: String
+  /// The horizontal axis.
+  public var x: Axis
+  /// The vertical axis.
+  public var y: Axis
+  /// The lines.
+  public var series: [Series]
+  /// Whether a line from the lower left to the upper right is drawn: what chance gives, or what would be right.
+  public var hasIdentityLine: Bool
+
+  /// Lines over two axes.
+  public init(_ title: String, x: Axis, y: Axis, _ series: [Series], hasIdentityLine: Bool = false) {
+    self.title = title
+    self.x = x
+    self.y = y
+    self.series = series
+    self.hasIdentityLine = hasIdentityLine
+  }
+
+  public func drawing(width: Double) -> Drawing {
+    let points = series.lazy.flatMap(\.points)
+    let plot = Plot(
+      width: width, x: x, y: y, x.domain(of: points.lazy.map(\.x), padding: 0),
+      y.domain(of: points.lazy.filter { x.holds($0.x) }.map(\.y), padding: 0.06),
+      keys: series.enumerated().map { Plot.Key(name: $0.element.name, series: $0.offset) })
+    var data = Markup()
+    if hasIdentityLine { data += plot.identity }
+    for (index, line) in series.enumerated() { data += plot.line(line, index) }
+    data += plot.hoverBands(series)
+    return plot.drawing(data)
+  }
+}
+
+extension Plot {
+  /// Points up to this number are marked each.
+  private static let markedCount = 40
+  /// Up to so many places along the axis tell their numbers to a pointer that rests on them.
+  private static let bandCount = 160
+
+  /// `y = x`, as far as both axes go.
+  var identity: Markup {
+    let low = max(x.domain.lowerBound, y.domain.lowerBound)
+    let high = min(x.domain.upperBound, y.domain.upperBound)
+    guard low < high, let x1 = x.place(low), let y1 = y.place(low), let x2 = x.place(high), let y2 = y.place(high)
+    else { return Markup() }
+    return .line("ref", Pixel(x: x1, y: y1), Pixel(x: x2, y: y2), dashes: "4 4")
+  }
+
+  fileprivate func line(_ series: LineChart.Series, _ index: Int) -> Markup {
+    let places = series.points.map(\.x)
+    var markup = Markup()
+    guard let smoothing = series.smoothing else {
+      return stroke(series.points, index, "data") + marks(series.points, index)
+    }
+    markup += stroke(series.points, index, "raw")
+    let smooth = zip(places, smoothing(series.points.map(\.y))).map { LineChart.Point(x: $0, y: $1) }
+    markup += stroke(smooth, index, "data")
+    return markup
+  }
+
+  private func stroke(_ points: [LineChart.Point], _ index: Int, _ kind: String) -> Markup {
+    let parts = segments(points).filter { $0.count > 1 }
+    guard !parts.isEmpty else { return Markup() }
+    let path = parts.map { $0.thinned().path }.joined()
+    return .path("\(kind) \(Theme.stroke(index))", path, dashes: Theme.dashes(index))
+  }
+
+  /// Points that no line would show, and all where there are few.
+  private func marks(_ points: [LineChart.Point], _ index: Int) -> Markup {
+    let parts = segments(points)
+    let isSparse = points.count <= Plot.markedCount
+    let marked = parts.filter { isSparse || $0.count == 1 }.flatMap { $0 }.thinned()
+    return marked.map { .dot(Theme.fill(index), $0, radius: 2.75) }.joined()
+  }
+
+  /// The pixels of the points, cut where one has no place.
+  private func segments(_ points: [LineChart.Point]) -> [[Pixel]] {
+    var (parts, part): ([[Pixel]], [Pixel]) = ([], [])
+    for point in points {
+      if let x = x.place(point.x), let y = y.place(point.y) {
+        part.append(Pixel(x: x, y: y))
+      } else if !part.isEmpty {
+        parts.append(part)
+        part = []
+      }
+    }
+    if !part.isEmpty { parts.append(part) }
+    return parts
+  }
+
+  /// Columns that nobody sees, with the numbers at their places.
+  fileprivate func hoverBands(_ series: [LineChart.Series]) -> Markup {
+    guard series.allSatisfy({ $0.points.count <= Plot.bandCount }) else { return Markup() }
+    let places = Set(series.flatMap { $0.points.map(\.x) }).filter { x.axis.holds($0) }.sorted()
+    guard (1...Plot.bandCount).contains(places.count) else { return Markup() }
+    let pixels = places.compactMap { x.place($0) }
+    return places.indices.map { index in
+      let left = index == 0 ? x.start : (pixels[index - 1] + pixels[index]) / 2
+      let right = index + 1 == pixels.count ? x.end : (pixels[index] + pixels[index + 1]) / 2
+      return Markup.rectangle(
+        "band", Pixel(x: left, y: y.end), width: right - left, height: y.start - y.end,
+        note: numbers(at: places[index], of: series))
+    }.joined()
+  }
+
+  /// What the lines say at a place.
+  private func numbers(at place: Double, of series: [LineChart.Series]) -> String {
+    func text(_ value: Double, _ axis: Axis) -> String {
+      Ticks.label(value, step: axis.isInteger ? 1 : value.magnitude / 1e3)
+    }
+    var lines = ["\(x.axis.title) \(text(place, x.axis))"]
+    for line in series {
+      guard let point = line.points.first(where: { $0.x == place }) else { continue }
+      lines.append("\(line.name): \(text(point.y, y.axis))")
+    }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,199 @@
+/// The layers of a model as boxes, with the ways that values take between them.
+public struct ModelGraph: Chart {
+  /// A layer, or several as one.
+  public struct Node: Hashable, Sendable {
+    /// What kind of layer it is.
+    public var type: String
+    /// Where in the model it is, with dots between the levels.
+    public var path: String
+    /// The extents of what one example gives, without the batch.
+    public var output: [Int]
+    /// Numbers in the parameters.
+    public var parameterCount: Int
+    /// The places in the list of those whose output it takes; −1 is the input of the model.
+    public var sources: [Int]
+    /// Operations between these and the layer that are no layers: `relu`, `add`, …
+    public var operations: [String]
+
+    public init(
+      type: String, path: String, output: [Int], parameterCount: Int, sources: [Int], operations: [String] = []
+    ) {
+      self.type = type
+      self.path = path
+      self.output = output
+      self.parameterCount = parameterCount
+      self.sources = sources
+      self.operations = operations
+    }
+  }
+
+  /// What it shows.
+  public var title: String
+  /// The extents of one example.
+  public var input: [Int]
+  /// The layers in the order in which they run.
+  public private(set) var nodes: [Node]
+
+  /// Layers, each of which takes what earlier ones give.
+  /// - Precondition: sources are earlier in the list.
+  public init(_ title: String, input: [Int], _ nodes: [Node]) {
+    guard nodes.enumerated().allSatisfy({ index, node in node.sources.allSatisfy { (-1..<index).contains($0) } }) else {
+      fatalError("ModelGraph: a layer takes the output of one that runs later")
+    }
+    self.title = title
+    self.input = input
+    self.nodes = nodes
+  }
+
+  /// The graph with neighbouring layers of one part of the model as one box, at the finest level that has no more than
+  /// `limit` boxes, or else the coarsest.
+  public func grouped(limit: Int) -> ModelGraph {
+    let depth = nodes.map { $0.path.split(separator: ".").count }.max() ?? 0
+    var graph = self
+    for level in stride(from: depth - 1, to: 0, by: -1) where graph.nodes.count > limit { graph = grouped(level: level) }
+    return graph
+  }
+
+  /// Neighbours whose paths begin with the same `level` names become one.
+  private func grouped(level: Int) -> ModelGraph {
+    var groups: [(key: String, members: [Int])] = []
+    for (index, node) in nodes.enumerated() {
+      let parts = node.path.split(separator: ".")
+      let key = parts.prefix(level).joined(separator: ".")
+      if parts.count > level, let last = groups.last, last.key == key {
+        groups[groups.count - 1].members.append(index)
+      } else {
+        // A layer that is not inside of anything stays alone, under a key that no group has.
+        groups.append((parts.count > level ? key : "\(key)\u{0}", [index]))
+      }
+    }
+    var place: [Int: Int] = [-1: -1]
+    for (number, group) in groups.enumerated() { for member in group.members { place[member] = number } }
+    let joined = groups.enumerated().map { number, group -> Node in
+      guard group.members.count > 1, let last = group.members.last else {
+        var node = nodes[group.members[0]]
+        node.sources = Set(node.sources.compactMap { place[$0] }).sorted()
+        return node
+      }
+      let members = group.members.map { nodes[$0] }
+      let sources = Set(members.flatMap(\.sources).compactMap { place[$0] }).filter { $0 < number }
+      let kinds = members.map(\.type).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+      let more = kinds.count > 3 ? ", …" : ""
+      return Node(
+        type: "\(members.count) layers: \(kinds.prefix(3).joined(separator: ", "))\(more)", path: group.key,
+        output: nodes[last].output, parameterCount: members.reduce(0) { $0 + $1.parameterCount },
+        sources: sources.sorted(), operations: members[0].operations)
+    }
+    return ModelGraph(title, input: input, joined)
+  }
+
+  public func drawing(width: Double) -> Drawing { ModelGraphLayout(self, width: width).drawing }
+}
+
+/// Where boxes and ways are: the boxes below each other, ways past a box in lanes beside them.
+private struct ModelGraphLayout {
+  /// A way from a box to others further down.
+  struct Lane {
+    var source: Int
+    var targets: [Int]
+    var track: Int
+  }
+
+  private let graph: ModelGraph
+  private let boxWidth: Double
+  private let lanes: [Lane]
+  private static let (box, gap, pitch) = (38.0, 26.0, 11.0)
+
+  init(_ graph: ModelGraph, width: Double) {
+    self.graph = graph
+    lanes = ModelGraphLayout.lanes(of: graph)
+    let tracks = Double((lanes.map(\.track).max() ?? -1) + 1) * ModelGraphLayout.pitch
+    boxWidth = min(max(width - tracks - 12, 220), 340)
+  }
+
+  /// Ways that do not lead to the next box. Those of one source share a lane, and lanes that do not meet a track.
+  private static func lanes(of graph: ModelGraph) -> [Lane] {
+    var targets: [Int: [Int]] = [:]
+    for (index, node) in graph.nodes.enumerated() {
+      for source in node.sources where source != index - 1 { targets[source, default: []].append(index) }
+    }
+    var ends: [Int] = []
+    var lanes: [Lane] = []
+    for (source, reached) in targets.sorted(by: { $0.key < $1.key }) {
+      let last = reached.max() ?? source
+      let track = ends.firstIndex { $0 < source } ?? ends.count
+      if track == ends.count { ends.append(last) } else { ends[track] = last }
+      lanes.append(Lane(source: source, targets: reached, track: track))
+    }
+    return lanes
+  }
+
+  /// The upper edge of a box; −1 is the input.
+  private func top(_ index: Int) -> Double { Double(index + 1) * (ModelGraphLayout.box + ModelGraphLayout.gap) + 1 }
+
+  var drawing: Drawing {
+    var content = box(-1, "input", "", extents(graph.input))
+    for (index, node) in graph.nodes.enumerated() {
+      let count = node.parameterCount > 0 ? "\(node.parameterCount.grouped) parameters" : ""
+      let below = [extents(node.output), count].filter { !$0.isEmpty }.joined(separator: "  ·  ")
+      content += box(index, node.type, node.path, below)
+      content += way(to: index, node)
+    }
+    for lane in lanes { content += markup(of: lane) }
+    let tracks = Double((lanes.map(\.track).max() ?? -1) + 1) * ModelGraphLayout.pitch
+    return Drawing(
+      width: boxWidth + tracks + 14, height: top(graph.nodes.count - 1) + ModelGraphLayout.box + 2, content: content)
+  }
+
+  private func extents(_ extents: [Int]) -> String {
+    extents.isEmpty ? "one number" : extents.map(String.init).joined(separator: " × ")
+  }
+
+  private func box(_ index: Int, _ type: String, _ path: String, _ below: String) -> Markup {
+    let y = top(index)
+    var markup = Markup.rectangle(
+      "box", Pixel(x: 1, y: y), width: boxWidth, height: ModelGraphLayout.box, rounding: 4,
+      note: [type, path, below].filter { !$0.isEmpty }.joined(separator: "\n"))
+    let name = TextExtent.fitting(path, boxWidth * 0.45, size: TextExtent.small)
+    // Strong letters are wider.
+    let room = (boxWidth - 30 - TextExtent.width(name, size: TextExtent.small)) / 1.08
+    markup += .label("strong free", 11, y + 16, TextExtent.fitting(type, room))
+    markup += .label("small muted end free", boxWidth - 9, y + 16, name)
+    let line = TextExtent.fitting(below, boxWidth - 22, size: TextExtent.small)
+    return markup + .label("small muted free", 11, y + 31, line)
+  }
+
+  /// The way from the box above, and what happens on all ways to a box.
+  private func way(to index: Int, _ node: ModelGraph.Node) -> Markup {
+    let (x, y) = (boxWidth / 2, top(index))
+    var markup = Markup()
+    if node.sources.contains(index - 1) {
+      markup += .line("edge", Pixel(x: x, y: y - ModelGraphLayout.gap), Pixel(x: x, y: y - 5))
+      markup += .triangle("tip", Pixel(x: x, y: y), Pixel(x: x - 3.5, y: y - 6), Pixel(x: x + 3.5, y: y - 6))
+    }
+    guard !node.operations.isEmpty else { return markup }
+    let text = TextExtent.fitting(node.operations.joined(separator: ", "), boxWidth / 2 - 20, size: TextExtent.small)
+    return markup + .label("small muted", x + 10, y - 9, text)
+  }
+
+  private func markup(of lane: Lane) -> Markup {
+    let x = boxWidth + 8 + Double(lane.track) * ModelGraphLayout.pitch
+    let start = top(lane.source) + ModelGraphLayout.box * 0.72
+    let right = boxWidth + 1
+    let end = top(lane.targets.max() ?? lane.source) + ModelGraphLayout.box * 0.28
+    var path = "M\(right.coordinate) \(start.coordinate)H\((x - 4).coordinate)q4 0 4 4V\((end - 4).coordinate)q0 4 -4 4"
+    var tips = Markup()
+    for target in lane.targets {
+      let y = top(target) + ModelGraphLayout.box * 0.28
+      if target == lane.targets.max() {
+        path += "H\((right + 5).coordinate)"
+      } else {
+        path += "M\(x.coordinate) \(y.coordinate)H\((right + 5).coordinate)"
+        tips += .dot("tip", Pixel(x: x, y: y), radius: 2)
+      }
+      tips += .triangle(
+        "tip", Pixel(x: right, y: y), Pixel(x: right + 6, y: y - 3.5), Pixel(x: right + 6, y: y + 3.5))
+    }
+    return .path("edge", path) + tips
+  }
+}

@@ -1,0 +1,88 @@
+/// What charts with two axes have in common: the frame, its marks and titles, and the legend above.
+struct Plot {
+  /// A line of a legend.
+  struct Key {
+    var name: String
+    /// The number of its colour.
+    var series: Int
+    /// Whether a dot stands for it, and not a line.
+    var isDot = false
+  }
+
+  let width: Double
+  let height: Double
+  let x: Scale
+  let y: Scale
+  private let legend: Legend
+  private let yTicks: [Ticks.Tick]
+
+  /// - Parameters:
+  ///   - aspect: height of the plot by its width; it is kept within what is legible.
+  ///   - keys: what the colours mean; nothing is said of a single one.
+  init(
+    width: Double, aspect: Double = 0.5, x: Axis, y: Axis, _ xDomain: ClosedRange<Double>,
+    _ yDomain: ClosedRange<Double>, keys: [Key] = [], isSquare: Bool = false
+  ) {
+    legend = Legend(keys.count > 1 ? keys : [], width: width)
+    let top = 22 + legend.height
+    let body = isSquare ? min(width - 70, 420) : min(max(width * aspect, 170), 340)
+    let yScale = Scale(y, yDomain, from: top + body, to: top)
+    yTicks = yScale.ticks(distance: 44)
+    let left = 10 + (yTicks.map { TextExtent.width($0.label) }.max() ?? 0)
+    self.y = yScale
+    self.x = Scale(x, xDomain, from: left, to: isSquare ? min(left + body, width - 18) : width - 18)
+    self.width = width
+    height = top + body + 44
+  }
+
+  /// The parts behind the data.
+  var frame: Markup {
+    var markup = legend.markup
+    markup += .label("muted", 0, legend.height + 11, TextExtent.fitting(y.axis.label, width))
+    for tick in yTicks {
+      guard let place = y.place(tick.value) else { continue }
+      let style = tick.value == 0 && place < y.start - 1 ? "axis" : "grid"
+      markup += .line(style, Pixel(x: x.start, y: place), Pixel(x: x.end, y: place))
+      markup += .label("muted end", x.start - 8, place + 4, tick.label)
+    }
+    let bottom = y.start
+    markup += .line("axis", Pixel(x: x.start, y: bottom), Pixel(x: x.end, y: bottom))
+    for tick in x.ticksApart() {
+      guard let place = x.place(tick.value) else { continue }
+      markup += .line("axis", Pixel(x: place, y: bottom), Pixel(x: place, y: bottom + 4))
+      // A label at the edge moves in rather than be cut off.
+      let half = TextExtent.width(tick.label) / 2
+      markup += .label("muted mid", min(max(place, half), width - half), bottom + 18, tick.label)
+    }
+    return markup + .label("muted end", x.end, bottom + 36, TextExtent.fitting(x.axis.label, x.end))
+  }
+
+  /// The picture of the frame with something in it.
+  func drawing(_ data: Markup) -> Drawing { Drawing(width: width, height: height, content: frame + data) }
+}
+
+/// What the colours of a chart mean, in lines above it.
+struct Legend {
+  let height: Double
+  let markup: Markup
+
+  init(_ keys: [Plot.Key], width: Double) {
+    var (x, y, markup) = (0.0, 0.0, Markup())
+    for key in keys {
+      let name = TextExtent.fitting(key.name, min(width - 24, 260))
+      let extent = 22 + TextExtent.width(name)
+      if x > 0, x + extent > width { (x, y) = (0, y + 18) }
+      if key.isDot {
+        markup += .dot(Theme.fill(key.series), Pixel(x: x + 8, y: y + 8), radius: 4)
+      } else {
+        markup += .line(
+          "data \(Theme.stroke(key.series))", Pixel(x: x + 1, y: y + 8), Pixel(x: x + 15, y: y + 8),
+          dashes: Theme.dashes(key.series))
+      }
+      markup += .label("", x + 21, y + 12, name, whole: key.name)
+      x += extent + 16
+    }
+    height = keys.isEmpty ? 0 : y + 26
+    self.markup = markup
+  }
+}

@@ -1,0 +1,58 @@
+extension Markup {
+  /// The rules of a page, besides those of the drawings in it.
+  static let pageStyle: Markup = .verbatim(
+    """
+    \(variables(Theme.light))
+    @media (prefers-color-scheme:dark){\(variables(Theme.dark))}
+    *{box-sizing:border-box}
+    html{color-scheme:light dark;-webkit-text-size-adjust:100%;text-size-adjust:100%}
+    body{margin:0;background:var(--surface);color:var(--ink);
+    font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
+    main{max-width:1184px;margin:0 auto;padding:40px 24px 64px}
+    h1{font-size:28px;line-height:1.2;margin:0 0 4px;font-weight:650;overflow-wrap:anywhere}
+    h2{font-size:19px;line-height:1.3;margin:0 0 4px;font-weight:650;overflow-wrap:anywhere}
+    p{margin:4px 0 12px;max-width:72ch;overflow-wrap:anywhere}
+    .subtitle,.note{color:var(--muted)}.note{font-size:13px;margin:8px 0 0}
+    .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(132px,1fr));gap:16px;margin:20px 0 0}
+    .facts div{border-top:2px solid var(--ink);padding-top:8px}
+    .facts dt{color:var(--muted);font-size:13px}
+    .facts dd{margin:0;font-size:22px;line-height:1.3;font-weight:600;font-variant-numeric:tabular-nums;
+    overflow-wrap:anywhere}
+    nav{display:flex;flex-wrap:wrap;gap:4px 20px;margin:28px 0 0;font-size:14px}
+    a{color:var(--link);text-underline-offset:3px;text-decoration-thickness:1px}
+    section{margin-top:36px;padding-top:20px;border-top:1px solid var(--grid);scroll-margin-top:8px}
+    .figures{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:32px 24px;margin-top:14px}
+    figure{margin:0;min-width:0}.wide{grid-column:1/-1}
+    figcaption{font-weight:600;font-size:14px;margin-bottom:8px;overflow-wrap:anywhere}
+    svg.fig{display:block;max-width:100%;height:auto}
+    .fig.n,.fig.m{display:none!important}
+    .half>.fig.m.w{display:block!important}
+    .scroll{overflow-x:auto;max-width:100%}.scroll>svg.fig{max-width:none}
+    table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
+    th{color:var(--muted);font-weight:500;font-size:13px;white-space:nowrap}
+    th,td{text-align:left;vertical-align:top;padding:5px 24px 5px 0;border-bottom:1px solid var(--grid)}
+    th:last-child,td:last-child{padding-right:0}td:not(.number){overflow-wrap:break-word;min-width:4ch}
+    .number{text-align:right;white-space:nowrap}
+    .pictures{list-style:none;display:flex;flex-wrap:wrap;gap:14px 12px;margin:0;padding:0}
+    .pictures.rows{display:grid;justify-content:start}
+    .pictures li{font-size:12px;line-height:1.35;color:var(--muted);overflow-wrap:anywhere}
+    .pictures img{display:block;margin-bottom:4px;image-rendering:pixelated}
+    details{margin-top:20px}summary{cursor:pointer;font-size:14px;color:var(--link)}
+    @media (max-width:1100px){.wide>.fig.w{display:none!important}.wide>.fig.m{display:block!important}}
+    @media (max-width:900px){.figures{grid-template-columns:minmax(0,1fr)}}
+    @media (max-width:600px){main{padding:24px 16px 48px}h1{font-size:24px}section{margin-top:28px}
+    .facts{grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 16px}.facts dd{font-size:19px}
+    .half>.fig.m.w,.wide>.fig.m,.wide>.fig.w{display:none!important}.fig.n{display:block!important}
+    svg.fig.n{width:100%;max-width:440px}th,td{padding-right:16px}}
+    @media print{main{max-width:none;padding:0}nav{display:none}section{break-inside:auto}
+    h2{break-after:avoid}figure,tr,.facts div{break-inside:avoid}.scroll{overflow:visible}
+    .scroll>svg.fig{max-width:100%}a{color:inherit}}
+    """)
+
+  private static func variables(_ colors: Theme.Colors) -> String {
+    """
+    :root{--surface:\(colors.surface);--ink:\(colors.ink);--muted:\(colors.muted);--grid:\(colors.grid);\
+    --link:\(colors.series[0])}
+    """
+  }
+}

@@ -1,0 +1,19 @@
+/// How a noisy line is made one that shows where it goes.
+public enum Smoothing: Hashable, Sendable {
+  /// A moving average `s_t = w s_{t-1} + (1 − w) y_t`, given as `s_t / (1 − wᵗ)` with `s_0 = 0`: its beginning is not
+  /// pulled to zero (Kingma, Ba: "Adam", 2015, section 3). `w` is in `0 ..< 1`.
+  case exponential(Double)
+
+  /// The smoothed numbers. Those that are not finite stay as they are, and are no part of the average.
+  public func callAsFunction(_ values: [Double]) -> [Double] {
+    guard case .exponential(let given) = self else { return values }
+    let weight = min(max(given, 0), 0.9999)
+    var (average, rest) = (0.0, 1.0)
+    return values.map { value in
+      guard value.isFinite else { return value }
+      average = weight * average + (1 - weight) * value
+      rest *= weight
+      return average / (1 - rest)
+    }
+  }
+}

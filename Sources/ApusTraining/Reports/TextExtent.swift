@@ -1,0 +1,54 @@
+/// The size of text in a picture. No font is at hand when a picture is made, and readers have different ones: widths are
+/// those of DejaVu Sans, which is wider than the fonts of most systems, so that there is room for all.
+enum TextExtent {
+  /// Of labels, in pixels.
+  static let size = 12.0
+  /// Of small notes, in pixels.
+  static let small = 10.5
+
+  /// The width of a line in pixels.
+  static func width(_ text: String, size: Double = TextExtent.size) -> Double {
+    size * text.unicodeScalars.reduce(0) { $0 + width($1) }
+  }
+
+  /// The text, or its beginning with an ellipsis where it is wider than that.
+  static func fitting(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> String {
+    // What a hundred thousand characters are like is not looked at.
+    if text.utf8.count < 1000, width(text, size: size) <= limit { return text }
+    var (kept, used) = ("", size * 0.9)
+    for character in text {
+      used += character.unicodeScalars.reduce(0) { $0 + width($1) } * size
+      guard used <= limit else { break }
+      kept.append(character)
+    }
+    while kept.last == " " { kept.removeLast() }
+    return kept + "…"
+  }
+
+  /// The text in lines of at most that width, broken between words.
+  static func lines(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> [String] {
+    var lines: [String] = []
+    for word in fitting(text, 8 * limit, size: size).split(separator: " ") {
+      if let last = lines.last, width("\(last) \(word)", size: size) <= limit {
+        lines[lines.count - 1] = "\(last) \(word)"
+      } else {
+        lines.append(fitting(String(word), limit, size: size))
+      }
+    }
+    return lines
+  }
+
+  /// In units of the size of the font.
+  private static func width(_ scalar: Unicode.Scalar) -> Double {
+    switch scalar {
+    case "i", "j", "l", "I", "|", "'", ".", ",", ":", ";", " ", "!": 0.33
+    case "f", "r", "t", "(", ")", "[", "]", "/", "\\", "\"", "-", "·": 0.41
+    case "0"..."9", "a"..."z", "_", "+", "=", "<", ">", "*", "×", "−": scalar == "m" ? 0.98 : scalar == "w" ? 0.83 : 0.63
+    case "A"..."Z": scalar == "M" || scalar == "W" ? 0.95 : scalar == "O" || scalar == "Q" ? 0.79 : 0.72
+    case " "..."~": 0.95
+    case "\u{0300}"..."\u{036f}", "\u{200b}"..."\u{200f}", "\u{fe00}"..."\u{fe0f}": 0
+    case "\u{1100}"...: scalar.value >= 0x2000 && scalar.value < 0x2e80 ? 0.9 : 1.25
+    default: 0.72
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/// The colours of pictures, each for a light and a dark background. Every rule stands there twice, once in a media query:
+/// viewers that know neither variables nor queries show the light one.
+///
+/// The hues of series are those of Okabe and Ito ("Color universal design", 2008), which people with each kind of
+/// colour blindness tell apart, made darker or lighter where they would not stand out from the background.
+enum Theme {
+  /// The number of colours that series take in turn.
+  static let seriesCount = light.series.count
+
+  struct Colors {
+    var surface, ink, muted, line, grid, box, heat: String
+    var series: [String]
+  }
+
+  static let light = Colors(
+    surface: "#ffffff", ink: "#1b1f24", muted: "#59636e", line: "#8b949e", grid: "#e3e7eb", box: "#f3f5f7",
+    heat: "#0b5394",
+    series: ["#0068a8", "#c24a00", "#00795a", "#a8508a", "#8a6300", "#2b8cc4", "#59636e"])
+
+  static let dark = Colors(
+    surface: "#0f1318", ink: "#e6eaef", muted: "#9aa4af", line: "#6e7781", grid: "#272e37", box: "#1a2027",
+    heat: "#6cb6ff",
+    series: ["#56b4e9", "#f08a45", "#35c79b", "#e59ccb", "#e3b341", "#a5d3ff", "#9aa4af"])
+
+  /// Rules for the classes that drawings use.
+  static let style = """
+    .fig{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-size:12px}
+    .fig text{font-variant-numeric:tabular-nums}
+    .fig .end{text-anchor:end}.fig .mid{text-anchor:middle}.fig .small{font-size:10.5px}.fig .tiny{font-size:9px}
+    .fig .strong{font-weight:600}.fig .title{font-size:15px;font-weight:600}
+    .fig path,.fig line,.fig polyline{fill:none}.fig .px{image-rendering:pixelated}
+    .fig .data{stroke-width:1.75;stroke-linejoin:round;stroke-linecap:round}
+    .fig .raw{stroke-width:1;stroke-opacity:.35;stroke-linejoin:round}.fig .band{fill:transparent}
+    .fig .dots{stroke-linecap:round}.fig .free{pointer-events:none}
+    \(rules(light))
+    @media (prefers-color-scheme:dark){\(rules(dark))}
+    """
+
+  private static func rules(_ colors: Colors) -> String {
+    var rules = """
+      .fig text{fill:\(colors.ink)}.fig .muted{fill:\(colors.muted)}.fig .bg{fill:\(colors.surface)}\
+      .fig .grid{stroke:\(colors.grid)}.fig .axis{stroke:\(colors.line)}.fig .ref{stroke:\(colors.muted)}\
+      .fig .outline{fill:none;stroke:\(colors.grid)}.fig .box{fill:\(colors.box);stroke:\(colors.line)}.fig .heat{fill:\(colors.heat)}\
+      .fig .onheat{fill:\(colors.surface)}.fig .edge{stroke:\(colors.muted)}.fig .tip{fill:\(colors.muted)}
+      """
+    for (index, color) in colors.series.enumerated() {
+      rules += ".fig .s\(index){stroke:\(color)}.fig .f\(index){fill:\(color)}"
+    }
+    return rules
+  }
+
+  /// The class of the strokes of a series.
+  static func stroke(_ series: Int) -> String { "s\(series % seriesCount)" }
+  /// The class of the areas of a series.
+  static func fill(_ series: Int) -> String { "f\(series % seriesCount)" }
+  /// Behind the last colour the first comes again, broken; `nil` for lines that are whole.
+  static func dashes(_ series: Int) -> String? {
+    switch series / seriesCount {
+    case 0: nil
+    case 1: "6 3"
+    case 2: "2 3"
+    default: "8 3 2 3"
+    }
+  }
+}

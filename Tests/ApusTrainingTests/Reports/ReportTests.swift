@@ -1,0 +1,89 @@
+import Apus
+import Foundation
+import Testing
+
+@testable import ApusTraining
+
+struct ReportTests {
+  /// Every chart, at the width of a phone and of a page, is well-formed XML, and hostile names are text in it.
+  @Test func drawingsAreWellFormed() throws {
+    for figure in Gallery.report.figures {
+      for width in [300.0, 720, 1200] {
+        let text = figure.chart.svg(width: width)
+        let found = try Elements(parsing: text)
+        #expect(found.names.first == "svg" && !found.names.contains("script"), "\(figure.name)")
+        #expect(found.addresses.allSatisfy { $0.hasPrefix("data:image/png;base64,") }, "\(figure.name)")
+        #expect(!text.contains("nan") || text.contains(">nan<"), "\(figure.name)")
+        #expect(!text.contains("inf\"") && !text.contains("\u{202e}") && !text.contains("\u{0}"))
+      }
+    }
+  }
+
+  /// Nothing is drawn outside of a picture, as far as the places of text and rectangles tell.
+  @Test(arguments: [300.0, 420, 720, 1200]) func nothingIsCutOff(width: Double) throws {
+    for figure in Gallery.report.figures {
+      let drawing = figure.chart.drawing(width: width)
+      let found = try Elements(parsing: drawing.inline("x").source)
+      for box in found.boxes where !box.isTurned {
+        let isInside = box.left >= -1 && box.right <= drawing.width + 1 && box.top >= -1
+          && box.bottom <= drawing.height + 1
+        #expect(isInside, "\(figure.name) at \(width): \(box) in \(drawing.width) x \(drawing.height)")
+      }
+    }
+  }
+
+  @Test func thePageNeedsNothingFromOutside() throws {
+    let html = Gallery.report.html()
+    if let folder = ProcessInfo.processInfo.environment["APUS_GALLERY"] {
+      try Data(html.utf8).write(to: URL(filePath: "\(folder)/gallery.html"))
+      for figure in Gallery.report.figures {
+        try Data(figure.chart.svg().utf8).write(to: URL(filePath: "\(folder)/\(figure.name).svg"))
+      }
+    }
+    // Void elements apart, the body is XML as well.
+    let start = try #require(html.range(of: "<main>")), end = try #require(html.range(of: "</main>"))
+    let found = try Elements(parsing: String(html[start.lowerBound..<end.upperBound]))
+    #expect(!found.names.contains("script") && !found.names.contains("link") && !found.names.contains("iframe"))
+    #expect(found.addresses.allSatisfy { $0.hasPrefix("data:image/png;base64,") || $0.hasPrefix("#") })
+    #expect(!html.contains("http://") && !html.contains("https://") && !html.contains("url("))
+    #expect(html.contains("default-src 'none'") && html.contains("&lt;script&gt;alert(1)"))
+    for figure in Gallery.report.figures { #expect(html.contains("data-name=\"\(figure.name)\"")) }
+  }
+
+  @Test func base64AsInTheSpecification() {
+    let cases = ["": "", "f": "Zg==", "fo": "Zm8=", "foo": "Zm9v", "foob": "Zm9vYg==", "fooba": "Zm9vYmE=", "foobar": "Zm9vYmFy"]
+    for (plain, coded) in cases { #expect(Array(plain.utf8).base64 == coded) }
+    let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ $0 >> 3) }
+    #expect(bytes.base64 == Data(bytes).base64EncodedString())
+  }
+
+  @Test func coordinates() {
+    #expect([0, 1, -1, 1.5, -0.25, 2.999, 0.004, 12.05].map(\.coordinate) == ["0", "1", "-1", "1.5", "-0.25", "3", "0", "12.05"])
+    #expect([Double.nan, .infinity, 1e300].map(\.coordinate) == ["0", "0", "0"])
+  }
+
+  @Test func sizesOfPNGFiles() {
+    #expect(Gallery.checkerboard.pngSize?.width == 5 && Gallery.checkerboard.pngSize?.height == 5)
+    #expect([UInt8](repeating: 0, count: 40).pngSize == nil && Gallery.checkerboard.prefix(20).map { $0 }.pngSize == nil)
+    var large = Gallery.checkerboard
+    large[16] = 0xff
+    #expect(large.pngSize == nil)
+  }
+
+  @Test func textIsCutToItsRoom() {
+    #expect(TextExtent.fitting("short", 100) == "short")
+    let cut = TextExtent.fitting(String(repeating: "w", count: 100_000), 100)
+    #expect(cut.hasSuffix("…") && TextExtent.width(cut) <= 100)
+    #expect(TextExtent.lines("one two three", 60).allSatisfy { TextExtent.width($0) <= 60 })
+  }
+
+  /// Layers of one part of the model become one box, and ways between parts stay.
+  @Test func graphsAreGrouped() {
+    let grouped = Gallery.graph.grouped(limit: 5)
+    #expect(grouped.nodes.count == 4)
+    #expect(grouped.nodes.map(\.sources) == [[-1], [0], [1], [1, 2]])
+    #expect(grouped.nodes[1].parameterCount == 36_864 * 2 + 4096 + 128 && grouped.nodes[1].path == "layer1")
+    #expect(grouped.nodes.map(\.parameterCount).reduce(0, +) == Gallery.graph.nodes.map(\.parameterCount).reduce(0, +))
+    #expect(Gallery.graph.grouped(limit: 9).nodes == Gallery.graph.nodes)
+  }
+}
