@@ -10,7 +10,7 @@ enum ApusCommand {
   static let commands: [any Command.Type] = [
     TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self, SummaryCommand.self,
     VerifyCommand.self, DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self, BenchCommand.self,
-    TuneCommand.self, CompletionsCommand.self,
+    TuneCommand.self, PlotCommand.self, CompletionsCommand.self,
   ]
 
   static func main() {

@@ -7,9 +7,11 @@ extension ModelGraph {
   ///
   /// What a model does between its layers (activations that are written as operations, sums, concatenations) is named at
   /// the way into the next layer; sums and concatenations show as several ways that meet.
-  /// - Parameter input: the extents of one example, without the batch.
+  /// - Parameters:
+  ///   - input: the extents of one example, without the batch.
+  ///   - dtype: the type of its elements.
   /// - Throws: `ShapeError` when the layers do not fit each other or the input.
-  public init(_ title: String, of model: any Layer, input: [Int], dtype: DType = .float32) throws {
+  public init(_ title: String, of model: any Layer, input: [Int], dtype: DType) throws {
     let x = Tensor.zeros(Shape([1] + input), dtype: dtype)
     let records = try checkingShapes { withMode(.inference) { LayerTrace.run(model, x).records } }
     var ancestry = Ancestry()
@@ -19,7 +21,8 @@ extension ModelGraph {
       let (sources, operations) = ancestry.sources(of: record.input)
       nodes.append(
         Node(
-          type: Swift.type(of: record.layer).typeName, path: record.path, output: Array(record.output.shape.dropFirst()),
+          type: Swift.type(of: record.layer).typeName, path: record.path,
+          output: Array(record.output.shape.dropFirst()),
           parameterCount: record.layer.parameters.reduce(0) { $0 + $1.shape.elementCount }, sources: sources,
           operations: ModelGraph.names(of: operations)))
       ancestry.note(record.output, as: nodes.count - 1)

@@ -144,13 +144,13 @@ public final class EventFile: Sendable {
   /// Adds a text, in which TensorBoard understands Markdown.
   public func add(text: String, _ tag: String, step: Int) {
     append(tag, step: step) {
-      $0.set(9) { metadata in metadata.set(1) { $0.set(1, "text") } }
       $0.set(8) { tensor in
         // DT_STRING of shape [1]
         tensor.set(1, 7)
         tensor.set(2) { shape in shape.set(2) { $0.set(1, 1) } }
         tensor.set(8, text)
       }
+      $0.set(9) { metadata in metadata.set(1) { $0.set(1, "text") } }
     }
   }
 

@@ -31,6 +31,8 @@ public final class TensorBoardLog: Sendable {
   public init(directory: String, resumingAfter step: Int = 0, batchSize: Int? = nil) throws(TrainingError) {
     events = try EventFile(directory: directory, resumingAfter: step)
     self.batchSize = batchSize
+    // How long a run that goes on had taken is not known here.
+    if step == 0 { state.withLock { $0.clock = (0, 0) } }
   }
 
   /// Adds the numbers of a record. Those of an epoch are in the file when this returns, with all before.

@@ -94,16 +94,18 @@ struct Scale {
   }
 
   /// Marks whose labels, one beside the other, do not touch.
-  func ticksApart() -> [Ticks.Tick] {
-    var distance = 56.0
+  /// - Parameter width: of the picture, inside of which labels at the edges are moved.
+  func ticksApart(width: Double) -> [Ticks.Tick] {
+    var distance = max(56, (end - start).magnitude / 9)
     while true {
       let ticks = ticks(distance: distance)
       var (isFree, last) = (true, -Double.infinity)
       for tick in ticks where !tick.label.isEmpty {
         guard let place = place(tick.value) else { continue }
         let half = TextExtent.width(tick.label) / 2
-        if place - half < last + 8 { isFree = false }
-        last = place + half
+        let middle = min(max(place, half), width - half)
+        if middle - half < last + 8 { isFree = false }
+        last = middle + half
       }
       distance *= 1.4
       if isFree || distance > (end - start).magnitude { return ticks }

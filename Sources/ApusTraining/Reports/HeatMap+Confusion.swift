@@ -21,7 +21,8 @@ extension HeatMap {
           continue
         }
         let share = Double(count) / Double(max(total, 1))
-        let note = "\(classes[row]) taken for \(classes[column]): \(count.grouped) of \(total.grouped), \(percent(share))"
+        let part = "\(count.grouped) of \(total.grouped), \(percent(share))"
+        let note = "\(classes[row]) taken for \(classes[column]): \(part)"
         cells.append(
           Cell(
             shade: share.squareRoot(), lines: ["\(count)", percent(share)], note: note, isSecond: row != column))
@@ -35,6 +36,8 @@ extension HeatMap {
 
   /// `3 %`, `0.4 %`
   private static func percent(_ share: Double) -> String {
-    "\((100 * share).text(places: share > 0 && share < 0.0995 ? 1 : 0)) %".replacing(".0 %", with: " %")
+    let text = (100 * share).text(places: share > 0 && share < 0.0995 ? 1 : 0)
+    // A space at which no line is broken.
+    return "\(text.hasSuffix(".0") ? String(text.dropLast(2)) : text)\u{a0}%"
   }
 }

@@ -60,14 +60,6 @@ public struct HeatMap: Chart {
     self.legend = legend
   }
 
-  /// A box that scrolls by itself: many classes do not fit the width of a page.
-  public var page: Markup? {
-    let whole = HeatMapLayout(self, width: 1104)
-    guard whole.isOverfull else { return nil }
-    let drawing = whole.drawing()
-    return .element("div", ["class": "scroll", "tabindex": "0"], drawing.inline(title))
-  }
-
   public func drawing(width: Double) -> Drawing { HeatMapLayout(self, width: width).drawing() }
 }
 
@@ -84,33 +76,43 @@ private struct HeatMapLayout {
   let size: Double
   /// Whether the names of the columns are turned.
   let isTurned: Bool
+  /// Whether there is room for what is written into cells: for all of it, since those left empty would seem to be 0.
+  let hasText: Bool
   let rowNames: [String]
   let columnNames: [String]
 
-  /// The smallest edge of a cell, which leaves room for a line of text.
-  private static let least = 13.0
+  /// The smallest edge of a cell: a hundred classes take the width of a page, and names have letters of nine pixels.
+  private static let least = 10.2
   private static let most = 46.0
 
   init(_ map: HeatMap, width: Double) {
     self.map = map
     self.width = width
     let count = Double(max(map.columns.names.count, 1))
-    let limit = max(60, min(150, width * 0.28))
-    let wide = map.rows.names.map { TextExtent.width(TextExtent.fitting($0, limit)) }.max() ?? 0
-    let cell = min(max((width - wide - 10) / count, HeatMapLayout.least), HeatMapLayout.most)
-    self.cell = cell
-    let size = cell < 16 ? TextExtent.small : TextExtent.size
-    self.size = size
+    let limit = max(60, min(count > 60 ? 98 : 150, width * 0.28))
+    let (size, cell) = HeatMapLayout.fit(map, width, limit)
+    (self.size, self.cell) = (size, cell)
+    let widest = map.cells.compactMap(\.lines.first).map { TextExtent.width($0, size: 9) }.max() ?? 0
+    hasText = widest <= cell - 3 && cell > 12
     rowNames = map.rows.names.map { TextExtent.fitting($0, limit, size: size) }
     columnNames = map.columns.names.map { TextExtent.fitting($0, limit, size: size) }
-    let widest = columnNames.map { TextExtent.width($0, size: size) }.max() ?? 0
-    isTurned = widest > cell - 4
+    let longest = columnNames.map { TextExtent.width($0, size: size) }.max() ?? 0
+    isTurned = longest > cell - 4
     let title = TextExtent.width(map.rows.title)
     left = max((rowNames.map { TextExtent.width($0, size: size) }.max() ?? 0) + 8, min(title + 8, limit))
-    top = 20 + (isTurned ? widest + 8 : size + 8)
+    top = 20 + (isTurned ? longest + 8 : size + 8)
   }
 
-  var isOverfull: Bool { left + cell * Double(map.columns.names.count) > width + 0.5 }
+  /// The size of the letters, and the edge of a cell that they leave room for.
+  private static func fit(_ map: HeatMap, _ width: Double, _ limit: Double) -> (size: Double, cell: Double) {
+    let count = Double(max(map.columns.names.count, 1))
+    for (size, enough) in [(TextExtent.size, 16.0), (TextExtent.small, 12.5), (9, least)] {
+      let names = map.rows.names.map { TextExtent.width(TextExtent.fitting($0, limit, size: size), size: size) }
+      let cell = (width - 10 - (names.max() ?? 0)) / count
+      if cell >= enough { return (size, min(cell, most)) }
+    }
+    return (9, least)
+  }
 
   func drawing() -> Drawing {
     let extent = (
@@ -129,7 +131,7 @@ private struct HeatMapLayout {
   private var names: Markup {
     var markup = Markup.label("muted", left, 11, TextExtent.fitting(map.columns.title, max(width - left, 60)))
     markup += .label("muted end", left - 8, top - 8, TextExtent.fitting(map.rows.title, left - 8))
-    let style = size < TextExtent.size ? "small" : ""
+    let style = size == TextExtent.size ? "" : size == TextExtent.small ? "small" : "tiny"
     for (index, name) in rowNames.enumerated() {
       let y = top + cell * (Double(index) + 0.5) + size * 0.36
       markup += .label("\(style) end", left - 8, y, name, whole: map.rows.names[index])
@@ -157,7 +159,7 @@ private struct HeatMapLayout {
       height: cell - space, opacity: (shade * 100).rounded() / 100, note: entry.note)
     let ink = shade > 0.66 ? "free mid onheat" : "free mid"
     let sizes = [("", TextExtent.size), (" small", TextExtent.small), (" tiny", 9)]
-    guard let first = entry.lines.first,
+    guard hasText, let first = entry.lines.first,
       let (style, size) = sizes.first(where: { TextExtent.width(first, size: $0.1) <= cell - 3 && $0.1 <= cell - 3 })
     else { return markup }
     let second = entry.lines.count > 1 && cell >= 36 ? entry.lines[1] : ""

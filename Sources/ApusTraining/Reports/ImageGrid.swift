@@ -42,7 +42,7 @@ public struct ImageGrid: Chart {
   /// The bytes as an address that holds them.
   private func address(_ cell: Cell) -> Markup.Value { .text("data:image/png;base64,\(cell.png.base64)") }
 
-  /// A list that the reader's window breaks into rows.
+  /// A list that the reader's window breaks into rows; what belongs to one row stays side by side.
   public var page: Markup? {
     let sizes = sizes
     let items = zip(cells, sizes).map { cell, size in
@@ -52,13 +52,14 @@ public struct ImageGrid: Chart {
           "class": "px", "src": address(cell), "alt": .text(cell.caption), "width": .number(size.width),
           "height": .number(size.height),
         ], isVoid: true)
-      let caption = Markup.element("span", .text(cell.caption))
-      return Markup.element("li", ["style": .text("width:\(max(size.width, 56).coordinate)px")], image + caption)
+      let caption = Markup.element("span", ["title": .text(cell.caption)], .text(cell.caption))
+      return Markup.element("div", ["style": .text("width:\(max(size.width, 56).coordinate)px")], image + caption)
     }
-    guard let columnCount else { return .element("ul", ["class": "pictures"], items.joined()) }
-    let width = max(sizes.map(\.width).max() ?? 0, 56)
-    let columns = "grid-template-columns:repeat(\(max(columnCount, 1)),\(width.coordinate)px)"
-    return .element("ul", ["class": "pictures rows scroll", "style": .text(columns)], items.joined())
+    let count = max(columnCount ?? 1, 1)
+    let rows = stride(from: 0, to: items.count, by: count).map { start in
+      Markup.element("li", ["class": "row"], Array(items[start..<min(start + count, items.count)]).joined())
+    }
+    return .element("ul", ["class": columnCount == nil ? "pictures" : "pictures rows"], rows.joined())
   }
 
   public func drawing(width: Double) -> Drawing {

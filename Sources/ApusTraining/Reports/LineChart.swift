@@ -55,7 +55,8 @@ public struct LineChart: Chart {
     let plot = Plot(
       width: width, x: x, y: y, x.domain(of: points.lazy.map(\.x), padding: 0),
       y.domain(of: points.lazy.filter { x.holds($0.x) }.map(\.y), padding: 0.06),
-      keys: series.enumerated().map { Plot.Key(name: $0.element.name, series: $0.offset) })
+      keys: series.enumerated().map { Plot.Key(name: $0.element.name, series: $0.offset) },
+      isSquare: hasIdentityLine && x.range == y.range)
     var data = Markup()
     if hasIdentityLine { data += plot.identity }
     for (index, line) in series.enumerated() { data += plot.line(line, index) }
@@ -66,7 +67,7 @@ public struct LineChart: Chart {
 
 extension Plot {
   /// Points up to this number are marked each.
-  private static let markedCount = 40
+  private static let markedCount = 24
   /// Up to so many places along the axis tell their numbers to a pointer that rests on them.
   private static let bandCount = 160
 

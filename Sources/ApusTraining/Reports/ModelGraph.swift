@@ -50,7 +50,9 @@ public struct ModelGraph: Chart {
   public func grouped(limit: Int) -> ModelGraph {
     let depth = nodes.map { $0.path.split(separator: ".").count }.max() ?? 0
     var graph = self
-    for level in stride(from: depth - 1, to: 0, by: -1) where graph.nodes.count > limit { graph = grouped(level: level) }
+    for level in stride(from: depth - 1, to: 0, by: -1) where graph.nodes.count > limit {
+      graph = grouped(level: level)
+    }
     return graph
   }
 
@@ -108,7 +110,7 @@ private struct ModelGraphLayout {
     self.graph = graph
     lanes = ModelGraphLayout.lanes(of: graph)
     let tracks = Double((lanes.map(\.track).max() ?? -1) + 1) * ModelGraphLayout.pitch
-    boxWidth = min(max(width - tracks - 12, 220), 340)
+    boxWidth = min(max(width - tracks - 20, 220), 340)
   }
 
   /// Ways that do not lead to the next box. Those of one source share a lane, and lanes that do not meet a track.
@@ -142,7 +144,8 @@ private struct ModelGraphLayout {
     for lane in lanes { content += markup(of: lane) }
     let tracks = Double((lanes.map(\.track).max() ?? -1) + 1) * ModelGraphLayout.pitch
     return Drawing(
-      width: boxWidth + tracks + 14, height: top(graph.nodes.count - 1) + ModelGraphLayout.box + 2, content: content)
+      width: boxWidth + (tracks > 0 ? tracks + 10 : 2), height: top(graph.nodes.count - 1) + ModelGraphLayout.box + 2,
+      content: content)
   }
 
   private func extents(_ extents: [Int]) -> String {
@@ -177,7 +180,7 @@ private struct ModelGraphLayout {
   }
 
   private func markup(of lane: Lane) -> Markup {
-    let x = boxWidth + 8 + Double(lane.track) * ModelGraphLayout.pitch
+    let x = boxWidth + 15 + Double(lane.track) * ModelGraphLayout.pitch
     let start = top(lane.source) + ModelGraphLayout.box * 0.72
     let right = boxWidth + 1
     let end = top(lane.targets.max() ?? lane.source) + ModelGraphLayout.box * 0.28

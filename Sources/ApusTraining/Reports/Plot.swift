@@ -47,7 +47,7 @@ struct Plot {
     }
     let bottom = y.start
     markup += .line("axis", Pixel(x: x.start, y: bottom), Pixel(x: x.end, y: bottom))
-    for tick in x.ticksApart() {
+    for tick in x.ticksApart(width: width) {
       guard let place = x.place(tick.value) else { continue }
       markup += .line("axis", Pixel(x: place, y: bottom), Pixel(x: place, y: bottom + 4))
       // A label at the edge moves in rather than be cut off.

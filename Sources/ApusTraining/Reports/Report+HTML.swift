@@ -89,8 +89,16 @@ extension Report {
     let drawings = sizes.map { (name: $0.name, drawing: figure.chart.drawing(width: $0.width)) }
     // A picture that is as it is, whatever the width, is there once.
     if drawings.allSatisfy({ $0.drawing == drawings[0].drawing }) {
-      return drawings[0].drawing.inline(figure.chart.title)
+      return Report.box(drawings[0].drawing, figure.chart.title, "fig", room: sizes[0].width)
     }
-    return drawings.map { $0.drawing.inline(figure.chart.title, $0.name) }.joined()
+    return zip(drawings, sizes).map {
+      Report.box($0.drawing, figure.chart.title, $0.name, room: $1.width)
+    }.joined()
+  }
+
+  /// The drawing, in a box that scrolls by itself where it is wider than its room: shrunk it could not be read.
+  private static func box(_ drawing: Drawing, _ label: String, _ name: String, room: Double) -> Markup {
+    guard drawing.width > room + 1 else { return drawing.inline(label, name) }
+    return .element("div", ["class": "scroll"], drawing.inline(label, name + " natural"))
   }
 }

@@ -67,7 +67,9 @@ extension Plot {
       return dots(pixels, index, size: pixels.count > 300 ? 4 : 6, opacity: pixels.count > 300 ? 0.5 : 0.75)
     }
     var counts: [Pixel: Int] = [:]
-    for pixel in pixels { counts[Pixel(x: (pixel.x / 2).rounded() * 2, y: (pixel.y / 2).rounded() * 2), default: 0] += 1 }
+    for pixel in pixels {
+      counts[Pixel(x: (pixel.x / 2).rounded() * 2, y: (pixel.y / 2).rounded() * 2), default: 0] += 1
+    }
     let places = counts.sorted { ($0.key.y, $0.key.x) < ($1.key.y, $1.key.x) }
     var markup = Markup()
     for (range, opacity) in [(1...1, 0.35), (2...5, 0.6), (6...Int.max, 1.0)] {

@@ -41,10 +41,11 @@ enum TextExtent {
   /// In units of the size of the font.
   private static func width(_ scalar: Unicode.Scalar) -> Double {
     switch scalar {
-    case "i", "j", "l", "I", "|", "'", ".", ",", ":", ";", " ", "!": 0.33
+    case "i", "j", "l", "I", "|", "'", ".", ",", ":", ";", " ", "\u{a0}", "!": 0.33
     case "f", "r", "t", "(", ")", "[", "]", "/", "\\", "\"", "-", "·": 0.41
-    case "0"..."9", "a"..."z", "_", "+", "=", "<", ">", "*", "×", "−": scalar == "m" ? 0.98 : scalar == "w" ? 0.83 : 0.63
-    case "A"..."Z": scalar == "M" || scalar == "W" ? 0.95 : scalar == "O" || scalar == "Q" ? 0.79 : 0.72
+    case "0"..."9", "a"..."z", "_", "*": scalar == "m" ? 0.98 : scalar == "w" ? 0.83 : 0.64
+    case "A"..."Z": scalar == "M" || scalar == "W" ? 0.99 : scalar == "O" || scalar == "Q" ? 0.79 : 0.74
+    case "+", "=", "<", ">", "×", "−", "#", "~", "&": 0.84
     case " "..."~": 0.95
     case "\u{0300}"..."\u{036f}", "\u{200b}"..."\u{200f}", "\u{fe00}"..."\u{fe0f}": 0
     case "\u{1100}"...: scalar.value >= 0x2000 && scalar.value < 0x2e80 ? 0.9 : 1.25

@@ -29,8 +29,8 @@ enum Theme {
     .fig .end{text-anchor:end}.fig .mid{text-anchor:middle}.fig .small{font-size:10.5px}.fig .tiny{font-size:9px}
     .fig .strong{font-weight:600}.fig .title{font-size:15px;font-weight:600}
     .fig path,.fig line,.fig polyline{fill:none}.fig .px{image-rendering:pixelated}
-    .fig .data{stroke-width:1.75;stroke-linejoin:round;stroke-linecap:round}
-    .fig .raw{stroke-width:1;stroke-opacity:.35;stroke-linejoin:round}.fig .band{fill:transparent}
+    .fig .data{stroke-width:1.9;stroke-linejoin:round;stroke-linecap:round}
+    .fig .raw{stroke-width:1;stroke-opacity:.3;stroke-linejoin:round}.fig .band{fill:transparent}
     .fig .dots{stroke-linecap:round}.fig .free{pointer-events:none}
     \(rules(light))
     @media (prefers-color-scheme:dark){\(rules(dark))}

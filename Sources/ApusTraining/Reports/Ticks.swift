@@ -58,20 +58,22 @@ struct Ticks: Hashable, Sendable {
     return power * (share < 1.5 ? 1 : share < 3.5 ? 2 : share < 7.5 ? 5 : 10)
   }
 
-  /// The number with as many places as marks that are `step` apart need: `0.25`, `12,000`, `3M`, `2×10⁻⁵`.
+  /// The number with as many places as marks that are `step` apart need: `0.25`, `12,000`, `3M`, `2×10⁻⁶`.
   static func label(_ value: Double, step: Double) -> String {
     guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "−∞" : "∞" }
     let unit = step > 0 ? step : value.magnitude
     guard value.magnitude > unit * 1e-6, value != 0 else { return "0" }
     let sign = value < 0 ? "−" : ""
     let size = value.magnitude
-    if size < 1e-3 || size >= 1e12 {
+    // All marks of an axis have the same unit, and so the same spelling.
+    if size < 1e-3 && unit < 0.9e-5 || size >= 1e12 {
       var exponent = Int(log10(size).rounded(.down))
       var digits = max(0, exponent - Int(log10(unit).rounded(.down)))
       if step <= 0 { digits = 2 }
       var number = size / pow(10, Double(exponent))
       if number > 9.999_999 { (number, exponent) = (number / 10, exponent + 1) }
-      let text = number.text(places: min(digits, 6))
+      var text = number.text(places: min(digits, 6))
+      if text.contains(".") { text = String(text.reversed().drop { $0 == "0" }.drop { $0 == "." }.reversed()) }
       return sign + (text == "1" ? "" : "\(text)×") + "10" + superscript(exponent)
     }
     for (scale, suffix) in [(1e9, "G"), (1e6, "M")] where size >= scale {
@@ -86,11 +88,12 @@ struct Ticks: Hashable, Sendable {
   }
 
   private static func places(_ unit: Double) -> Int {
-    min(max(0, -Int((log10(unit) + 1e-9).rounded(.down))), 6)
+    min(max(0, -Int((log10(unit) + 1e-9).rounded(.down))), 8)
   }
 
   private static func superscript(_ number: Int) -> String {
     let digits = Array("⁰¹²³⁴⁵⁶⁷⁸⁹")
-    return (number < 0 ? "⁻" : "") + String(String(number.magnitude).compactMap { $0.wholeNumberValue.map { digits[$0] } })
+    let places = String(number.magnitude).compactMap(\.wholeNumberValue).map { digits[$0] }
+    return (number < 0 ? "⁻" : "") + String(places)
   }
 }

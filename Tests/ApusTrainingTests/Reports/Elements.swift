@@ -27,7 +27,9 @@ final class Elements: NSObject, XMLParserDelegate {
     let parser = XMLParser(data: Data(text.utf8))
     parser.delegate = self
     guard parser.parse() else {
-      throw Failure(description: "line \(parser.lineNumber), column \(parser.columnNumber): \(String(describing: parser.parserError))")
+      throw Failure(
+        description:
+          "line \(parser.lineNumber), column \(parser.columnNumber): \(String(describing: parser.parserError))")
     }
   }
 

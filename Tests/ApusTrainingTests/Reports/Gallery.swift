@@ -3,7 +3,8 @@ import Foundation
 
 /// A page with every kind of chart, at sizes and with names that are hard to show.
 enum Gallery {
-  static let hostile = "<script>alert(1)</script> & \"quotes\" ' \u{202e}\u{0} 漢字 🦜 \(String(repeating: "long ", count: 20))"
+  static let hostile =
+    "<script>alert(1)</script> & \"quotes\" ' \u{202e}\u{0} 漢字 🦜 \(String(repeating: "long ", count: 20))"
 
   static func noise(_ index: Int) -> Double {
     var z = UInt64(index) &* 0x9E37_79B9_7F4A_7C15
@@ -80,14 +81,17 @@ enum Gallery {
   static let scatters: [ScatterChart] = [
     ScatterChart(
       "Predictions", x: Axis("target"), y: Axis("prediction"),
-      [ScatterChart.Series("test", (0..<400).map { .init(x: noise($0) * 50, y: noise($0) * 50 + noise($0 + 999) * 8) })],
+      [
+        ScatterChart.Series("test", (0..<400).map { .init(x: noise($0) * 50, y: noise($0) * 50 + noise($0 + 999) * 8) })
+      ],
       hasIdentityLine: true),
     ScatterChart(
       "Residuals of 100,000 examples", x: Axis("prediction"), y: Axis("residual"),
       [
         ScatterChart.Series(
           "training",
-          (0..<100_000).map { .init(x: noise($0) * 50, y: (noise($0 + 31) + noise($0 + 63) - 1) * (1 + noise($0) * 4)) }),
+          (0..<100_000).map { .init(x: noise($0) * 50, y: (noise($0 + 31) + noise($0 + 63) - 1) * (1 + noise($0) * 4)) }
+        ),
         ScatterChart.Series("test", [.init(x: 25, y: 9), .init(x: .nan, y: 1)]),
       ]),
   ]
@@ -145,7 +149,8 @@ enum Gallery {
             .figure(
               Report.Figure(
                 "histogram",
-                Histogram("Weights", x: Axis("value"), of: (0..<5000).map { noise($0) + noise($0 + 9) - noise($0 + 5) }))),
+                Histogram("Weights", x: Axis("value"), of: (0..<5000).map { noise($0) + noise($0 + 9) - noise($0 + 5) })
+              )),
             .figure(Report.Figure("bars", bars)),
           ]),
         Report.Section(

@@ -14,7 +14,9 @@ struct TickTests {
     #expect(labels(1...3, 8, isInteger: true) == ["1", "2", "3"])
     #expect(labels(0...100_000, 5) == ["0", "20,000", "40,000", "60,000", "80,000", "100,000"])
     #expect(labels(0...3_000_000, 3) == ["0", "1M", "2M", "3M"])
-    #expect(labels(0...0.0001, 2) == ["0", "5×10⁻⁵", "10⁻⁴"])
+    #expect(labels(0...0.0001, 2) == ["0", "0.00005", "0.00010"])
+    #expect(labels(0...1e-6, 2) == ["0", "5×10⁻⁷", "10⁻⁶"])
+    #expect(labels(0...0.001, 5) == ["0", "0.0002", "0.0004", "0.0006", "0.0008", "0.0010"])
     #expect(labels(-2...2, 4) == ["−2", "−1", "0", "1", "2"])
   }
 
@@ -29,7 +31,9 @@ struct TickTests {
 
   /// Whatever the range: marks rise, lie inside of it and are not many.
   @Test func anyRange() {
-    var edges: [Double] = [0, 1, 1e-300, 5e-324, 1e99, 1e16, 1e16 + 2, 0.1, 0.1 + 1e-17, 123.456, 1e-5]
+    var edges: [Double] = [
+      0, 1, 1e-300, Double.leastNonzeroMagnitude, 1e99, 1e16, 1e16 + 2, 0.1, 0.1 + 1e-17, 123.456, 1e-5,
+    ]
     edges += edges.map { -$0 }
     for low in edges {
       for high in edges where low < high {
@@ -50,7 +54,8 @@ struct TickTests {
   /// A domain is never empty and has all numbers that can be drawn.
   @Test func anyDomain() {
     let values: [[Double]] = [
-      [], [.nan], [.infinity, 1], [0], [5, 5, 5], [-1e-320, 0], [1e99, -1e99], [3, 3 + 1e-15], [1e300],
+      [], [.nan], [.infinity, 1], [0], [5, 5, 5], [-Double.leastNonzeroMagnitude, 0], [1e99, -1e99], [3, 3 + 1e-15],
+      [1e300],
     ]
     for isLogarithmic in [false, true] {
       for list in values {

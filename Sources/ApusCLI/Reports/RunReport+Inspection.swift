@@ -1,0 +1,87 @@
+import Apus
+
+extension RunReport {
+  /// What the model looks at in some images: gradients, the places that a class is seen at, and feature maps.
+  func seeing() throws -> Report.Section? {
+    guard let examination, case .images = examination.format, !examination.labels.isEmpty else { return nil }
+    return try withDevice(examination.device) {
+      let shown = examples(examination)
+      guard let images = try examination.pictures(shown) else { return nil }
+      var blocks: [Report.Block] = [
+        .text(
+          "For the class with the largest share. Saliency: how much its score depends on each pixel. Grad-CAM: where "
+            + "the last convolution sees the class.")
+      ]
+      blocks.append(.figure(Report.Figure("saliency", try maps(examination, shown, images), isWide: true)))
+      blocks += try featureMaps(examination, shown[0])
+      return Report.Section("What the model sees", blocks)
+    }
+  }
+
+  /// Up to four that are right, of different classes, then up to four that are wrong.
+  private func examples(_ examination: Examination) -> [Int] {
+    let predicted = examination.predicted
+    var (right, seen): ([Int], Set<Int>) = ([], [])
+    for example in examination.labels.indices where right.count < 4 {
+      let label = Int(examination.labels[example])
+      if label == predicted[example], seen.insert(label).inserted { right.append(example) }
+    }
+    let shown = right + wrongExamples(examination).prefix(4)
+    return shown.isEmpty ? [0] : shown
+  }
+
+  /// A row for each example: itself, its saliency, its Grad-CAM where the model has a convolution.
+  private func maps(_ examination: Examination, _ shown: [Int], _ images: [Image]) throws -> ImageGrid {
+    let x = examination.inputs(shown)
+    let (height, width) = (images[0].height, images[0].width)
+    let saliency = try normalized(examination.model.saliency(of: x)).array(of: Float.self)
+    let cam = try examination.model.gradCAM(of: x).map { map -> [Float] in
+      let resized = map.expandingAxis(at: 1).resized(to: [height, width])
+      return try normalized(resized).array(of: Float.self)
+    }
+    let area = height * width
+    let predicted = examination.predicted
+    var cells: [ImageGrid.Cell] = []
+    for (row, example) in shown.enumerated() {
+      let label = Int(examination.labels[example])
+      let names = examination.classNames
+      let truth = label < names.count ? names[label] : String(label)
+      let caption = label == predicted[example] ? truth : "\(truth) → \(names[predicted[example]])"
+      let range = row * area..<(row + 1) * area
+      cells.append(ImageGrid.Cell(png: images[row].pngData(), caption: caption))
+      cells.append(
+        ImageGrid.Cell(
+          png: Image.shades(of: saliency[range], height: height, width: width).pngData(), caption: "saliency"))
+      if let cam {
+        cells.append(ImageGrid.Cell(png: images[row].overlaid(with: cam[range]).pngData(), caption: "Grad-CAM"))
+      }
+    }
+    return ImageGrid("Saliency and Grad-CAM", cells, columnCount: cam == nil ? 2 : 3)
+  }
+
+  /// Each example by its largest number: `[batch, …]` in `0 ... 1`.
+  private func normalized(_ maps: Tensor) -> Tensor {
+    let axes = Array(1..<maps.rank)
+    return maps / (maps.max(axes, keepingAxes: true) + 1e-30)
+  }
+
+  /// The channels of the convolutions' outputs for one example.
+  private func featureMaps(_ examination: Examination, _ example: Int) throws -> [Report.Block] {
+    let layers = examination.model.layerOutputs(for: examination.inputs([example])).layers
+    let convolutions = layers.filter { $0.layer is Conv2d && $0.output.rank == 4 }
+    let blocks = try convolutions.prefix(6).map { layer -> Report.Block in
+      let shape = Array(layer.output.shape)
+      let values = try layer.output.array(of: Float.self)
+      let area = shape[2] * shape[3]
+      let cells = (0..<min(shape[1], 32)).map { channel in
+        let map = values[channel * area..<(channel + 1) * area]
+        return ImageGrid.Cell(
+          png: Image.shades(of: map, height: shape[2], width: shape[3]).pngData(), caption: "\(channel)")
+      }
+      let more = shape[1] > cells.count ? ", the first \(cells.count) of \(shape[1])" : ""
+      let grid = ImageGrid("Feature maps of \(layer.path)\(more)", cells)
+      return .figure(Report.Figure("feature-maps-\(RunReport.fileName(layer.path))", grid, isWide: true))
+    }
+    return blocks.isEmpty ? [] : [.details("Feature maps of the first example", blocks)]
+  }
+}

@@ -1,0 +1,96 @@
+import Apus
+
+/// The page about a run, one function a section.
+///
+/// To add a section: write a function that returns it, `nil` where the run has nothing for it, and name it in `make()`.
+struct RunReport {
+  let record: RunRecord
+  /// The newest checkpoint, where there is one.
+  private(set) var stored: StoredModel?
+  /// What the model says of the test data, where there are some.
+  private(set) var examination: Examination?
+  /// What is left out of the page, and why.
+  private(set) var omissions: [String] = []
+
+  init(_ record: RunRecord) { self.record = record }
+
+  /// The page.
+  func make() throws -> Report {
+    let sections: [Report.Section?] = [
+      curves(), try results(), try mistakes(), try model(), try weights(), try activations(), try seeing(),
+      configuration(),
+    ]
+    return Report(title, subtitle: subtitle, facts: facts, sections: sections.compactMap(\.self))
+  }
+
+  // MARK: - What there is
+
+  /// Reads the newest checkpoint and the test data, and runs one over the other. What is not to be had is noted.
+  mutating func examine(data: String?, device name: String?) {
+    do {
+      let stored = try StoredModel(path: record.path, command: PlotCommand.name)
+      self.stored = stored
+      let device = try ComputeDevice.chosen(by: name)
+      examination = try withDevice(device) {
+        try Examination(stored, data: data ?? stored.settings.data, device: device)
+      }
+    } catch {
+      let reason = "what the model does with test data is left out: \(error)"
+      omissions.append(reason)
+      Diagnostics.write(reason)
+    }
+  }
+
+  // MARK: - The head
+
+  private var title: String { record.settings.model.name }
+
+  private var subtitle: String {
+    var parts = ["\(record.settings.data) · \(record.settings.optimizer)"]
+    if let device = record.settings.device { parts.append("on \(device)") }
+    parts.append(record.path)
+    return parts.joined(separator: " · ")
+  }
+
+  private var facts: [Report.Fact] {
+    let metrics = record.metrics
+    var facts: [Report.Fact] = []
+    func add(_ name: String, _ value: String?) {
+      if let value { facts.append(Report.Fact(name: name, value: value)) }
+    }
+    add("test accuracy", metrics.last("test_accuracy").map { "\((100 * $0).text(places: 2)) %" })
+    add("test loss", metrics.last("test_loss").map { $0.text(places: 4) })
+    add("training loss", metrics.last("train_loss").map { $0.text(places: 4) })
+    add("epochs", epochs)
+    add("steps", metrics.last("step").map { Int($0).grouped })
+    add("time", metrics.last("seconds").map { RunReport.duration($0) })
+    add("parameters", examination.map { $0.parameterCount.grouped })
+    return facts
+  }
+
+  private var epochs: String? {
+    guard let last = record.metrics.last("epoch") else { return nil }
+    guard case .epochs(let all) = record.settings.length else { return "\(Int(last))" }
+    return "\(Int(last)) of \(all)"
+  }
+
+  /// `45 s`, `3 min 12 s`, `2 h 05 min`
+  static func duration(_ seconds: Double) -> String {
+    let total = Int(min(max(seconds, 0), 1e9).rounded())
+    if total < 10 { return "\(seconds.text(places: 1)) s" }
+    if total < 60 { return "\(total) s" }
+    if total < 3600 { return "\(total / 60) min \(total % 60) s" }
+    return "\(total / 3600) h \(total / 60 % 60) min"
+  }
+}
+
+extension RunReport {
+  /// The settings of the run.
+  func configuration() -> Report.Section? {
+    let rows = record.configuration.map { key, value -> [String] in
+      [key.replacing("_", with: " "), value.string ?? value.text()]
+    }
+    let table = TableChart("Settings", [.init(""), .init("")], rows)
+    return Report.Section("Configuration", [.figure(Report.Figure("settings", table, isWide: true))])
+  }
+}

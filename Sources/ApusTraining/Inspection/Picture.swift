@@ -1,0 +1,90 @@
+import ApusData
+
+/// Numbers as pictures.
+extension Image {
+  /// Shades of grey: the least number is black, the largest white, unless a range is given. NaN is black.
+  /// - Parameter values: `[height, width]`, row-major.
+  public static func shades(
+    of values: some RandomAccessCollection<Float>, height: Int, width: Int, range: ClosedRange<Float>? = nil
+  ) -> Image {
+    let scale = ByteScale(values, range)
+    return Image(height: height, width: width, channels: 1, pixels: values.map { scale($0) })
+  }
+
+  /// The picture of one or three channels, all on the same scale; of others the mean of the channels.
+  /// - Parameters:
+  ///   - values: `[channels, height, width]`, row-major.
+  ///   - range: what is black and what is white; the least and the largest number when left out.
+  public static func channels(
+    _ values: some RandomAccessCollection<Float>, count: Int, height: Int, width: Int, range: ClosedRange<Float>? = nil
+  ) -> Image {
+    let values = Array(values)
+    let area = height * width
+    guard count == 3 else {
+      let means = (0..<area).map { place in
+        (0..<count).reduce(0) { $0 + values[$1 * area + place] } / Float(max(count, 1))
+      }
+      return shades(of: means, height: height, width: width, range: range)
+    }
+    let scale = ByteScale(values, range)
+    let pixels = (0..<area).flatMap { place in (0..<3).map { scale(values[$0 * area + place]) } }
+    return Image(height: height, width: width, channels: 3, pixels: pixels)
+  }
+
+  /// The picture, in grey, under a map of numbers in colours from black through red to yellow: the larger the number, the
+  /// less is seen of the picture.
+  /// - Parameter map: `[height, width]` of the picture, in `0 ... 1`.
+  public func overlaid(with map: some RandomAccessCollection<Float>) -> Image {
+    let map = Array(map)
+    guard map.count == height * width else { fatalError("overlaid: \(map.count) numbers for \(height) x \(width)") }
+    var result: [UInt8] = []
+    result.reserveCapacity(3 * map.count)
+    for (place, value) in map.enumerated() {
+      let share = value.isFinite ? min(max(value, 0), 1) : 0
+      let own = pixels[place * channels..<(place + 1) * channels]
+      let gray = Float(own.reduce(0) { $0 + Int($1) }) / Float(channels)
+      let color = Image.warm(share)
+      let opacity = 0.75 * share.squareRoot()
+      for part in [color.red, color.green, color.blue] {
+        result.append(UInt8((gray * (1 - opacity) + part * opacity).rounded()))
+      }
+    }
+    return Image(height: height, width: width, channels: 3, pixels: result)
+  }
+
+  /// A scale whose lightness rises all the way, in `0 ... 255` (after "inferno" by van der Walt and Smith, 2015).
+  private static func warm(_ share: Float) -> (red: Float, green: Float, blue: Float) {
+    let stops: [(Float, Float, Float)] = [
+      (0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39),
+      (252, 255, 164),
+    ]
+    let place = share * Float(stops.count - 1)
+    let index = min(Int(place), stops.count - 2)
+    let rest = place - Float(index)
+    let (low, high) = (stops[index], stops[index + 1])
+    return (
+      low.0 + rest * (high.0 - low.0), low.1 + rest * (high.1 - low.1), low.2 + rest * (high.2 - low.2)
+    )
+  }
+}
+
+/// From numbers of a range to bytes.
+private struct ByteScale {
+  private let low: Float
+  private let factor: Float
+
+  init(_ values: some Sequence<Float>, _ range: ClosedRange<Float>?) {
+    var (low, high) = (Float.infinity, -Float.infinity)
+    if let range {
+      (low, high) = (range.lowerBound, range.upperBound)
+    } else {
+      for value in values where value.isFinite { (low, high) = (min(low, value), max(high, value)) }
+    }
+    self.low = low
+    factor = high > low && (high - low).isFinite ? 255 / (high - low) : 0
+  }
+
+  func callAsFunction(_ value: Float) -> UInt8 {
+    value.isFinite ? UInt8(min(max((value - low) * factor, 0), 255).rounded()) : 0
+  }
+}

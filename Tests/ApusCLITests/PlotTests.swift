@@ -1,0 +1,99 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+struct PlotTests {
+  private let images: TinyImages
+  private let place: ScratchDirectory
+
+  init() throws {
+    images = try TinyImages()
+    place = try ScratchDirectory()
+  }
+
+  private func train(_ words: [String]) throws -> String {
+    let output = place.file("run")
+    let run = try Invocation(["train"] + words + ["--data", images.source, "--device", "cpu", "--output", output])
+    #expect(run.status == 0, "\(run.errors)")
+    return output
+  }
+
+  private func names(_ run: String) throws -> Set<String> {
+    Set(try FileManager.default.contentsOfDirectory(atPath: "\(run)/plots"))
+  }
+
+  @Test func drawsARun() throws {
+    let run = try train(["lenet5", "--epochs", "2", "--batch-size", "32"])
+    let plot = try Invocation("plot", run, "--device", "cpu", "--json")
+    #expect(plot.status == 0 && plot.errors.isEmpty, "\(plot.errors)")
+    let files = try names(run)
+    let expected = [
+      "loss", "accuracy", "learning-rate", "seconds", "settings", "layers", "graph", "confusion-matrix", "filters",
+      "weights", "activations", "saliency", "feature-maps-0",
+    ]
+    for name in expected { #expect(files.contains("\(name).svg"), "\(name) in \(files.sorted())") }
+    #expect(try plot.member("plots") == files.count && plot.member("report") == "\(run)/report.html")
+    #expect(plot.lines.count == files.count + 1)
+    let page = try String(contentsOfFile: "\(run)/report.html", encoding: .utf8)
+    for name in expected { #expect(page.contains("data-name=\"\(name)\""), "\(name)") }
+    #expect(page.contains("61,706") && page.contains("2 of 2") && !page.contains("<script"))
+
+    let other = place.file("other.html")
+    let again = try Invocation("plot", run, "--curves-only", "--output", other)
+    #expect(again.status == 0 && again.lines.last.map(String.init) == other)
+    #expect(try !String(contentsOfFile: other, encoding: .utf8).contains("confusion"))
+  }
+
+  @Test func textModelsHaveNoPictures() throws {
+    let text = try place.write(Array(String(repeating: "the quick brown fox jumps. ", count: 80).utf8), to: "a.txt")
+    let output = place.file("text")
+    let run = try Invocation(
+      "train", "char-lstm", "--data", "text:\(text)", "--steps", "3", "--device", "cpu", "--output", output)
+    #expect(run.status == 0, "\(run.errors)")
+    let plot = try Invocation("plot", output, "--device", "cpu")
+    #expect(plot.status == 0, "\(plot.errors)")
+    let files = try names(output)
+    #expect(files.contains("loss.svg") && files.contains("weights.svg") && !files.contains("saliency.svg"))
+  }
+
+  /// A run that has just begun, one that writes now, one that is damaged: each says what it is.
+  @Test func runsThatAreNotWhole() throws {
+    let run = try train(["mlp", "--steps", "60", "--batch-size", "16"])
+    let metrics = URL(filePath: "\(run)/metrics.jsonl")
+    let whole = try String(contentsOf: metrics, encoding: .utf8)
+
+    try (whole + "{\"step\":61,\"lo").write(to: metrics, atomically: true, encoding: .utf8)
+    let open = try Invocation("plot", run, "--curves-only", "--json")
+    #expect(open.status == 0 && open.errors.contains("the last line has no end"), "\(open.errors)")
+    #expect(try open.member("records") == whole.split(separator: "\n").count)
+
+    try ("{\"step\":1}\nnonsense\n" + whole).write(to: metrics, atomically: true, encoding: .utf8)
+    let damaged = try Invocation("plot", run, "--curves-only")
+    #expect(damaged.status == 65 && damaged.errors.contains("metrics.jsonl") && damaged.errors.contains("line 2"))
+
+    try "".write(to: metrics, atomically: true, encoding: .utf8)
+    try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
+    let empty = try Invocation("plot", run)
+    #expect(empty.status == 0 && empty.errors.contains("has written no metrics yet"), "\(empty.errors)")
+    #expect(empty.errors.contains("what the model does with test data is left out"))
+    #expect(try names(run).contains("graph.svg"))
+  }
+
+  @Test func mistakes() throws {
+    #expect(try Invocation("plot").status == 64)
+    let nothing = try Invocation("plot", place.file("nowhere"))
+    #expect(nothing.status == 74 && nothing.errors.contains("cannot read a run: there is none"), "\(nothing.errors)")
+    let noRun = try Invocation("plot", place.path)
+    #expect(noRun.status == 74 && noRun.errors.contains("no config.json"), "\(noRun.errors)")
+    let file = try place.write(Array("{\"model\":\"nonsense\"}".utf8), to: "config.json")
+    #expect(try Invocation("plot", file).status == 74)
+    let unknown = try Invocation("plot", place.path)
+    #expect(unknown.status == 65 && unknown.errors.contains("unknown model \"nonsense\""), "\(unknown.errors)")
+    _ = try place.write(Array("{\"modle\":\"mlp\"}".utf8), to: "config.json")
+    let strange = try Invocation("plot", place.path)
+    #expect(strange.status == 65 && strange.errors.contains("unknown key \"modle\""), "\(strange.errors)")
+    let run = try train(["mlp", "--steps", "2"])
+    let page = try Invocation("plot", run, "--curves-only", "--output", "/nowhere/page.html")
+    #expect(page.status == 74 && page.errors.contains("/nowhere"), "\(page.errors)")
+  }
+}

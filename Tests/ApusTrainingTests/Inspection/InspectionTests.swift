@@ -1,0 +1,108 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+@testable import ApusTraining
+
+/// What a model looks at, against PyTorch's results in `Tests/Conformance/inspection.py`.
+struct InspectionTests {
+  private func chain(_ fixture: Fixture) throws -> Sequential {
+    let model = Sequential {
+      Conv2d(2, 4, kernel: 3, padding: 1)
+      ReLU()
+      MaxPool2d(2)
+      Conv2d(4, 6, kernel: 3, padding: 1)
+      ReLU()
+      Flatten()
+      Linear(96, 5)
+    }
+    for entry in model.state.entries { entry.assign(try fixture.tensor("chain", "state.\(entry.key)")) }
+    return model
+  }
+
+  @Test func agreesWithPyTorch() throws {
+    let fixture = try Fixture("inspection")
+    try withDevice(.named("cpu")) { () throws in
+      let model = try chain(fixture)
+      let (x, classes) = (try fixture.tensor("chain", "input.0"), try fixture.tensor("chain", "input.1"))
+      let found: [(key: String, value: Tensor, bound: Double)] = [
+        ("output.0", withMode(.inference) { model(x) }, 1),
+        ("saliency", model.saliency(of: x, classes: classes), 10), ("saliency.largest", model.saliency(of: x), 10),
+        ("cam", try #require(model.gradCAM(of: x, classes: classes)), 10),
+        ("cam.4", try #require(model.gradCAM(of: x, classes: classes, at: "4")), 10),
+      ]
+      for (key, value, bound) in found {
+        let error = try fixture.error(of: value, "chain", key)
+        print("conformance: inspection, \(key): \(error) of \(bound)")
+        #expect(error <= bound, "\(key)")
+      }
+    }
+  }
+
+  @Test func layersThatGiveNoImages() throws {
+    try withDevice(.named("cpu")) { () throws in
+      let model = Sequential {
+        Flatten()
+        Linear(12, 3)
+      }
+      let x = Tensor.ones([2, 3, 2, 2])
+      #expect(
+        model.gradCAM(of: x) == nil && model.gradCAM(of: x, at: "1") == nil && model.gradCAM(of: x, at: "9") == nil)
+      #expect(Array(model.saliency(of: x).shape) == [2, 2, 2])
+      #expect(model.layerOutputs(for: x).layers.map(\.path) == ["0", "1"])
+      #expect(throws: ShapeError.self) { try checkingShapes { Conv2d(3, 4, kernel: 1).saliency(of: x) } }
+    }
+  }
+
+  /// A rectifier behind a bias of −100 is dead, one behind +100 never is.
+  @Test func statistics() throws {
+    try withDevice(.named("cpu")) { () throws in
+      let model = Sequential {
+        Linear(2, 4)
+        ReLU()
+      }
+      let entries = model.state.entries
+      entries[0].assign(Tensor([1, 0, 0, 1, 1, 1, 2, 2] as [Float], shape: [4, 2]))
+      entries[1].assign(Tensor([-100, 100, 0, -100] as [Float]))
+      let x = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [3, 2])
+      let outputs = try model.outputStatistics(for: x)
+      #expect(outputs.map(\.name) == ["0 Linear", "1 ReLU"] && outputs.map(\.deadShare) == [0, 0.5])
+      #expect(outputs[1].zeroShare == 0.5 && outputs[1].range == 0...106)
+      let weight = try model.parameterStatistics()[0]
+      #expect(weight.name == "0.weight" && weight.mean == 1 && weight.shape == [4, 2] && weight.deadShare == nil)
+      #expect(abs(weight.deviation - (4.0 / 8).squareRoot()) < 1e-12 && weight.zeroShare == 0.25)
+      let odd = ValueStatistics("x", [.nan, .infinity, 1, 3], shape: [4], hasUnits: true)
+      #expect(odd.nonFiniteCount == 2 && odd.mean == 2 && odd.deadShare == nil)
+    }
+  }
+
+  /// A sum shows as two ways that meet, concatenations as ways from all before.
+  @Test func waysBetweenLayers() throws {
+    let graph = try withDevice(.named("cpu")) { () throws in
+      try ModelGraph(
+        "dense", of: DenseNet(layers: [3], growth: 2, width: 4, classes: 3, stem: .smallImage), input: [3, 8, 8],
+        dtype: .float32)
+    }
+    let layers = graph.nodes.enumerated().filter { $0.element.type == "DenseLayer" }
+    #expect(layers.map(\.element.sources) == [[1], [1, 2], [1, 2, 3]])
+    #expect(layers[2].element.operations.contains("concatenate"), "\(layers[2].element.operations)")
+    #expect(graph.nodes[0].sources == [-1] && graph.nodes.last?.type == "Linear")
+    let residual = try withDevice(.named("cpu")) { () throws in
+      try ModelGraph("residual", of: ResidualBlock(4, 8, stride: 2), input: [4, 8, 8], dtype: .float32)
+    }
+    #expect(residual.nodes.reduce(0) { $0 + $1.parameterCount } == 4 * 8 * 9 + 8 * 8 * 9 + 4 * 8 + 6 * 8)
+  }
+
+  @Test func pictures() {
+    let shades = Image.shades(of: [0, 1, .nan, 2], height: 2, width: 2)
+    #expect(shades.pixels == [0, 128, 0, 255] && shades.channels == 1)
+    #expect(Image.shades(of: [5, 5], height: 1, width: 2).pixels == [0, 0])
+    #expect(Image.shades(of: [-1, 0.5, 9], height: 1, width: 3, range: 0...1).pixels == [0, 128, 255])
+    let colors = Image.channels([0, 1, 0, 0, 1, 1], count: 3, height: 1, width: 2)
+    #expect(colors.pixels == [0, 0, 255, 255, 0, 255] && colors.channels == 3)
+    #expect(Image.channels([0, 2, 4, 0], count: 2, height: 1, width: 2).pixels == [255, 0])
+    let over = shades.overlaid(with: [0, 0, 1, .nan])
+    #expect(Array(over.pixels[..<6]) == [0, 0, 0, 128, 128, 128] && over.pixels[9] == 255)
+    #expect(over.pixels[6] > 150 && over.pixels[8] < over.pixels[6])
+  }
+}
