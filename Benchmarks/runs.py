@@ -43,7 +43,7 @@ def lines(command: list, threads: int) -> Lines:
 
 def speed(line: dict) -> float:
     """The rate of the median run, or runs in a millisecond where there is no rate."""
-    rate = line.get("gflops", line.get("gbytes_per_second"))
+    rate = line.get("gflops", line.get("gbytes_per_second", line.get("images_per_second")))
     return rate * line["min_ms"] / line["median_ms"] if rate else 1 / line["median_ms"]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runs import HERE, Lines, speed
 
-UNITS = {"gemm": "GFLOP/s", "conv": "GFLOP/s", "ops": "GB/s"}
+UNITS = {"gemm": "GFLOP/s", "conv": "GFLOP/s", "ops": "GB/s", "loader": "images/s"}
 HEADER = """# Results on {device}
 
 Updated {date}. `Benchmarks/compare --save` writes this file, a section for each kind and peer, and replaces only those
@@ -139,7 +139,7 @@ def save(path: Path, device: str, sections: dict[str, str]):
     if path.exists():
         for section in re.split(r"^(?=## )", path.read_text(), flags=re.MULTILINE)[1:]:
             kept[section.partition("\n")[0].removeprefix("## ")] = section.strip() + "\n"
-    order = ["gemm", "conv", "ops", "step", "scaling"]
+    order = ["gemm", "conv", "ops", "step", "loader", "scaling"]
     merged = sorted((kept | sections).items(), key=lambda item: (order.index(item[0].partition(",")[0]), item[0]))
     header = HEADER.format(device=device, date=datetime.date.today())
     path.parent.mkdir(exist_ok=True)

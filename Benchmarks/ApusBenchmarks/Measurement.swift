@@ -6,9 +6,10 @@ public struct Measurement: Sendable {
   public enum Work: Hashable, Sendable {
     case operations(Int)
     case bytes(Int)
+    case images(Int)
   }
 
-  /// `gemm`, `conv`, `ops` or `step`.
+  /// `gemm`, `conv`, `ops`, `step` or `loader`.
   public var benchmark: String
   public var problem: String
   /// What else tells one line of a problem from another: `transpose` or `pass`, with its value.
@@ -43,6 +44,7 @@ public struct Measurement: Sendable {
     switch work {
     case .operations(let count): object["gflops"] = rounded(Double(count) / timing.minimum / 1e6)
     case .bytes(let count): object["gbytes_per_second"] = rounded(Double(count) / timing.minimum / 1e6)
+    case .images(let count): object["images_per_second"] = rounded(Double(count) / timing.minimum * 1e3)
     case nil: break
     }
     if let firstStepMilliseconds { object["first_step_ms"] = rounded(firstStepMilliseconds) }

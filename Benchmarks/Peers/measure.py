@@ -14,9 +14,9 @@ from pathlib import Path
 def arguments(description, devices):
     """The words of `apus bench`, and the number of threads."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("kind", choices=["gemm", "conv", "ops", "step", "describe"])
+    parser.add_argument("kind", choices=["gemm", "conv", "ops", "step", "loader", "describe"])
     parser.add_argument("workloads", nargs="?", default="", help="with step: the workloads, with commas between")
-    parser.add_argument("--problem", action="append", default=[], help="needed with gemm, conv and ops")
+    parser.add_argument("--problem", action="append", default=[], help="needed with gemm, conv, ops and loader")
     parser.add_argument("--transpose", choices=["NN", "NT", "TN"])
     parser.add_argument("--pass", dest="passes", choices=["forward", "input", "weight", "all"])
     parser.add_argument("--device", default=devices[0], help=f"{' or '.join(devices)} (default: {devices[0]})")
@@ -28,7 +28,7 @@ def arguments(description, devices):
         parser.error(f"no device {result.device}; there is {' and '.join(devices)}")
     names = ([result.workloads] if result.workloads else []) if result.kind == "step" else result.problem
     result.names = [name for words in names for name in words.split(",")]
-    if result.kind in ("gemm", "conv", "ops") and not result.names:
+    if result.kind in ("gemm", "conv", "ops", "loader") and not result.names:
         parser.error(f"{result.kind} needs a --problem; Benchmarks/compare passes those of apus bench")
     result.transposes = [result.transpose] if result.transpose else ["NN", "NT", "TN"]
     result.passes = [result.passes] if result.passes not in (None, "all") else ["forward", "input", "weight"]
@@ -81,15 +81,17 @@ def measure(body, synchronize, runs, span=0.05):
     return [run(count) * 1e3 for _ in range(runs)]
 
 
-def report(peer, samples, operations=None, byte_count=None, **line):
+def report(peer, samples, operations=None, byte_count=None, images=None, dtype="float32", **line):
     """Prints a line with the keys of `apus bench --json`; rates are those of the fastest run."""
     fastest = min(samples)
-    line |= {"dtype": "float32", "median_ms": round(statistics.median(samples), 5), "min_ms": round(fastest, 5)}
+    line |= {"dtype": dtype, "median_ms": round(statistics.median(samples), 5), "min_ms": round(fastest, 5)}
     line |= {"runs": len(samples), "peer": peer}
     if operations:
         line["gflops"] = round(operations / fastest / 1e6, 2)
     if byte_count:
         line["gbytes_per_second"] = round(byte_count / fastest / 1e6, 2)
+    if images:
+        line["images_per_second"] = round(images / fastest * 1e3, 1)
     print(json.dumps(line), flush=True)
 
 

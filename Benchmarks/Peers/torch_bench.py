@@ -170,4 +170,16 @@ def step(name):
     report(samples, **line)
 
 
-measure.serve(options, peer, {"gemm": gemm, "conv": conv, "ops": ops, "step": step}, STEPS)
+def loader(name):
+    measure.need("PIL", "pillow")
+    import pictures
+
+    epoch = pictures.loader(name, options.threads)
+    epoch()
+    samples = measure.measure(epoch, lambda: None, options.runs)
+    report(samples, problem=name, dtype="uint8", images=pictures.EPOCH)
+
+
+bodies = {"gemm": gemm, "conv": conv, "ops": ops, "step": step}
+# Pictures are read by the processors alone.
+measure.serve(options, peer, bodies | ({"loader": loader} if options.device == "cpu" else {}), STEPS)

@@ -35,7 +35,7 @@ enum ExitCode: Int32 {
 
   private init(for error: DataError) {
     switch error {
-    case .unknownSource: self = .usage
+    case .unknownSource, .specification: self = .usage
     case .malformed, .unsupported: self = .data
     case .inputOutput, .missing: self = .inputOutput
     }

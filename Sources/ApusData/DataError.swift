@@ -12,6 +12,8 @@ public enum DataError: Error, Hashable, Sendable {
   case unsupported(path: String, format: String, reason: String, remedy: String)
   /// A source of data that no data set answers to.
   case unknownSource(String, known: [String])
+  /// A text that says what is to be done to data, and the word in it that cannot be understood.
+  case specification(text: String, word: String, reason: String)
 
   /// Where in a file something is.
   public enum Place: Hashable, Sendable {
@@ -52,6 +54,8 @@ extension DataError: CustomStringConvertible {
       return "\(path): not a valid \(format) file\(location): \(reason); \(remedy)"
     case .unsupported(let path, let format, let reason, let remedy):
       return "\(path): cannot use this \(format) file: \(reason); \(remedy)"
+    case .specification(let text, _, let reason):
+      return "\"\(text)\": \(reason)"
     case .unknownSource(let source, let known):
       // What follows a colon is no word to compare: the names are.
       let names = known.map { String($0.prefix { $0 != ":" }) }

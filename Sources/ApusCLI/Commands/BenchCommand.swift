@@ -3,15 +3,17 @@ import ApusBenchmarks
 
 enum BenchCommand: Command {
   static let name = "bench"
-  static let summary = "measure matrix products, convolutions, operations and training steps"
+  static let summary = "measure matrix products, convolutions, operations, training steps and loaders of pictures"
 
   static let kind = Argument(
-    .choice("KIND", of: ["gemm", "conv", "ops", "step", "all"]), help: "what is measured: gemm, conv, ops, step or all")
+    .choice("KIND", of: ["gemm", "conv", "ops", "step", "loader", "all"]),
+    help: "what is measured: gemm, conv, ops, step, loader or all")
   static let steps = Argument(
     .list("WORKLOAD"), isRequired: false, help: "with step: the workloads, with commas between (default: all)")
   static let problems = Option(
     "problem", .list("P"), repeats: true,
     help: "with gemm: MxNxK; with conv: sizes such as N32C64H32W32K64R3S3P1U1D1G1; with ops: operations; "
+      + "with loader: workloads; "
       + "several with commas between (default: a set of usual ones)")
   static let transpose = Option(
     "transpose", .choice("T", of: Gemm.Transpose.allCases.map(\.rawValue)),
@@ -43,6 +45,7 @@ enum BenchCommand: Command {
     \(Help.rows([
       ("workloads", TrainingStep.all.map(\.name).joined(separator: ", ")),
       ("operations", OpBandwidth.operationNames.joined(separator: ", ")),
+      ("loaders", LoaderRate.all.map(\.name).joined(separator: ", ")),
     ]))
     """
 
@@ -97,6 +100,7 @@ extension BenchCommand {
       "conv": [problems.declaration, pass.declaration, dtype.declaration],
       "ops": [problems.declaration, dtype.declaration],
       "step": [steps.declaration, precision.declaration, profile.declaration],
+      "loader": [problems.declaration],
     ]
     for declaration in [
       problems.declaration, transpose.declaration, pass.declaration, dtype.declaration, steps.declaration,
@@ -113,8 +117,10 @@ extension BenchCommand {
       case "conv": return try convolutions(arguments)
       case "ops": return try operations(arguments)
       case "step": return try trainingSteps(arguments)
+      case "loader": return try loaders(arguments)
       default:
         return try products(arguments) + convolutions(arguments) + operations(arguments) + trainingSteps(arguments)
+          + loaders(arguments)
       }
     } catch let error as ProblemError {
       throw UsageError(command: name, message: error.description)
@@ -153,6 +159,10 @@ extension BenchCommand {
       if arguments[precision] == "mixed" { workload.precision = .mixed }
       return workload
     }
+  }
+
+  private static func loaders(_ arguments: Arguments) throws -> [any Workload] {
+    try names(arguments, LoaderRate.all.map(\.name)).map { try LoaderRate.find($0) }
   }
 
   private static func names(_ arguments: Arguments, _ standard: [String]) -> [String] {

@@ -34,6 +34,7 @@ final class BenchTable {
   private func rate(_ line: JSONObject) -> String {
     if let value = line["gflops"]?.number { return "\(value.text(places: 1)) GFLOP/s" }
     if let value = line["gbytes_per_second"]?.number { return "\(value.text(places: 1)) GB/s" }
+    if let value = line["images_per_second"]?.number { return "\(value.text(places: 0)) images/s" }
     return ""
   }
 

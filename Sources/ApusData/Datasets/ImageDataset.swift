@@ -102,12 +102,20 @@ public struct PixelStatistics: Hashable, Sendable {
   /// The statistics of all pixels of some images.
   public init(of images: ImageSet) {
     let area = images.height * images.width
+    self.init(
+      histograms: images.pixels.withUnsafeBufferPointer { pixels in
+        (0..<images.channels).map {
+          PixelStatistics.histogram(pixels, from: $0 * area, area, every: images.imageByteCount)
+        }
+      })
+  }
+
+  /// From how often each channel has each of the 256 values: sums over them are exact.
+  init(histograms: [[Int]]) {
     mean = []
     standardDeviation = []
-    for channel in 0..<images.channels {
-      // A pixel has one of 256 values: sums over the histogram are exact.
-      let histogram = Self.histogram(images.pixels, from: channel * area, area, every: images.imageByteCount)
-      let count = Double(images.count * area)
+    for histogram in histograms {
+      let count = Double(histogram.reduce(0, +))
       let sum = histogram.enumerated().reduce(0) { $0 + $1.offset * $1.element }
       let mean = Double(sum) / 255 / count
       let squares = histogram.enumerated().reduce(0.0) {
@@ -119,8 +127,9 @@ public struct PixelStatistics: Hashable, Sendable {
     }
   }
 
-  private static func histogram(
-    _ pixels: [UInt8], from start: Int, _ area: Int, every step: Int
+  /// How often each of the 256 values comes in `area` pixels in a row, from `start` and from every `step` on.
+  static func histogram(
+    _ pixels: UnsafeBufferPointer<UInt8>, from start: Int, _ area: Int, every step: Int
   ) -> [Int] {
     // Four tables, because adding twice in a row to the same place waits for the first to be stored.
     var tables = [Int](repeating: 0, count: 4 * 256)

@@ -24,7 +24,7 @@ public struct ImageLimits: Hashable, Sendable {
     let (area, overflow) = height.multipliedReportingOverflow(by: width)
     guard overflow || area > pixels else { return }
     throw .unsupported(
-      path: path, format: format, reason: "\(width)x\(height) is more than \(pixels) pixels",
+      path: path, format: format, reason: "\(height)x\(width) is more than \(pixels) pixels",
       remedy: "make the picture smaller")
   }
 }

@@ -1,0 +1,104 @@
+import Apus
+
+/// How many pictures a second a loader decodes and transforms, on as many threads as the device has.
+public struct LoaderRate: Workload {
+  public let name: String
+  private let pipeline: String
+
+  /// JPEG files of 256x256 in memory, at quality 90, that become 3x224x224: cut out at random, mirrored, and with
+  /// other colours.
+  public static let all = [
+    LoaderRate(name: "jpeg256-crop224", pipeline: "crop 224"),
+    LoaderRate(name: "jpeg256-resized224-flip", pipeline: "resized-crop 224, flip"),
+    LoaderRate(name: "jpeg256-resized224-flip-color", pipeline: "resized-crop 224, flip, color 0.4"),
+  ]
+
+  /// The workload of a name.
+  public static func find(_ name: String) throws(ProblemError) -> LoaderRate {
+    if let workload = all.first(where: { $0.name == name }) { return workload }
+    throw ProblemError(description: "unknown workload \"\(name)\"" + suggestion(for: name, in: all.map(\.name)))
+  }
+
+  /// Pictures of an epoch, and of a batch.
+  private static let (epochCount, batchSize) = (1024, 64)
+
+  public func run(on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void) throws {
+    let pictures = SyntheticPictures(count: 64, repeated: LoaderRate.epochCount)
+    let options = ImageLoader.Options(
+      imageSize: [3, 224, 224], pipeline: try ImagePipeline(parsing: pipeline), workers: try ComputeDevice.named("cpu").info.computeUnits)
+    let order = MinibatchOrder(count: LoaderRate.epochCount, batchSize: LoaderRate.batchSize, seed: 1)
+    var epoch = 0
+    func run() throws -> Double {
+      let start = ContinuousClock.now
+      let loader = ImageLoader(pictures, batches: order.epoch(epoch), epoch: epoch, options: options)
+      epoch += 1
+      while try loader.next() != nil {}
+      return (ContinuousClock.now - start) / .milliseconds(1)
+    }
+    _ = try run()
+    let timing = Timing(samples: try (0..<Swift.max(runs, 1)).map { _ in try run() })
+    var line = Measurement("loader", problem: name, device: device, timing: timing)
+    line.device = "cpu"
+    line.dtype = .uint8
+    line.work = .images(LoaderRate.epochCount)
+    try report(line)
+  }
+}
+
+/// Files as cameras make them: detail at every scale, in brightness more than in colours. `Peers/pictures.py` makes
+/// the same.
+private struct SyntheticPictures: ImageSource {
+  let files: [[UInt8]]
+  let labels: [Int32]
+
+  init(count: Int, repeated total: Int) {
+    files = (0..<count).map { SyntheticPictures.picture($0).jpegData(quality: 90) }
+    labels = [Int32](repeating: 0, count: total)
+  }
+
+  func image(_ number: Int) throws(DataError) -> Image {
+    try Image(decoding: files[number % files.count], path: name(of: number))
+  }
+
+  func name(of number: Int) -> String { "picture \(number)" }
+
+  /// The sum of grids of random numbers, each twice as fine and weaker than the one before, with straight lines
+  /// between their points.
+  private static func picture(_ number: Int) -> Image {
+    let side = 256
+    var values = [Double](repeating: 127, count: 3 * side * side)
+    for (octave, strength) in [60.0, 42, 30, 22, 17, 14, 11].enumerated() {
+      let cells = 4 << octave
+      let points = (cells + 1) * (cells + 1)
+      let grids = (0..<4).map { plane in
+        (0..<points).map { unit(UInt64(((number * 8 + octave) * 4 + plane) << 32 + $0)) }
+      }
+      for y in 0..<side {
+        for x in 0..<side {
+          let (row, column) = (y * cells / side, x * cells / side)
+          let (lower, right) = (Double(y * cells % side) / Double(side), Double(x * cells % side) / Double(side))
+          func value(_ grid: [Double]) -> Double {
+            let place = row * (cells + 1) + column
+            let upper = grid[place] * (1 - right) + grid[place + 1] * right
+            let under = grid[place + cells + 1] * (1 - right) + grid[place + cells + 2] * right
+            return upper * (1 - lower) + under * lower
+          }
+          let gray = value(grids[0])
+          for channel in 0..<3 {
+            values[(y * side + x) * 3 + channel] += strength * (gray + 0.4 * value(grids[channel + 1]))
+          }
+        }
+      }
+    }
+    let pixels = values.map { UInt8(Swift.min(Swift.max($0, 0), 255)) }
+    return Image(height: side, width: side, channels: 3, pixels: pixels)
+  }
+
+  /// SplitMix64's finalizer of a number, in −1 ..< 1.
+  private static func unit(_ number: UInt64) -> Double {
+    var bits = number
+    bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
+    return Double((bits ^ (bits >> 31)) >> 11) * 0x1p-52 - 1
+  }
+}

@@ -1,0 +1,58 @@
+extension Image {
+  /// The luma of a colour, `0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601), in 16 bits behind the point as Pillow does.
+  @inline(__always)
+  static func luma(_ red: UInt8, _ green: UInt8, _ blue: UInt8) -> UInt8 {
+    UInt8(truncatingIfNeeded: (Int(red) * 19_595 + Int(green) * 38_470 + Int(blue) * 7_471 + 0x8000) >> 16)
+  }
+
+  /// The picture in grey or in colours: grey is `0.299 R + 0.587 G + 0.114 B`, rounded, and has equal red, green and
+  /// blue.
+  /// - Precondition: the picture has 1 or 3 channels, as many as asked for or the other number.
+  public func converted(toChannels count: Int) -> Image {
+    if count == channels { return self }
+    let area = height * width
+    switch (channels, count) {
+    case (3, 1):
+      return Image(size, channels: 1) { target in
+        pixels.withUnsafeBufferPointer { source in
+          for place in 0..<area {
+            target[place] = Image.luma(source[3 * place], source[3 * place + 1], source[3 * place + 2])
+          }
+        }
+      }
+    case (1, 3):
+      return Image(size, channels: 3) { target in
+        pixels.withUnsafeBufferPointer { source in
+          for place in 0..<area {
+            (target[3 * place], target[3 * place + 1]) = (source[place], source[place])
+            target[3 * place + 2] = source[place]
+          }
+        }
+      }
+    default: fatalError("converted: from \(channels) channels to \(count); there are pictures of 1 and of 3")
+    }
+  }
+
+  /// Writes the picture as planes, `[channels, height, width]`, each plane of a grey picture the same.
+  /// - Precondition: `count` is the picture's number of channels, or the picture is grey.
+  func writePlanes(_ count: Int, to target: UnsafeMutablePointer<UInt8>) {
+    let (area, channels) = (height * width, channels)
+    pixels.withUnsafeBufferPointer { source in
+      guard let source = source.baseAddress else { return }
+      if channels == 1 {
+        for channel in 0..<count { (target + channel * area).update(from: source, count: area) }
+      } else if channels == 3 {
+        let (red, green, blue) = (target, target + area, target + 2 * area)
+        for place in 0..<area {
+          red[place] = source[3 * place]
+          green[place] = source[3 * place + 1]
+          blue[place] = source[3 * place + 2]
+        }
+      } else {
+        for channel in 0..<count {
+          for place in 0..<area { target[channel * area + place] = source[place * channels + channel] }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,90 @@
+extension Image {
+  /// Multiplies all values: 0 gives black.
+  public mutating func changeBrightness(by factor: Double) { replaceValues { factor * Double($0) } }
+
+  /// Moves all values away from the mean of the grey picture, or towards it: 0 gives a plain grey.
+  public mutating func changeContrast(by factor: Double) {
+    let mean = (1 - factor) * meanLuma
+    replaceValues { factor * Double($0) + mean }
+  }
+
+  /// Moves all colours away from their grey, or towards it: 0 gives a grey picture.
+  public mutating func changeSaturation(by factor: Double) {
+    guard channels == 3 else { return }
+    // 12 bits behind the point.
+    let share = Int32((min(factor, 1e4) * 4096).rounded())
+    let area = height * width
+    pixels.withUnsafeMutableBufferPointer { buffer in
+      guard let start = buffer.baseAddress else { return }
+      for place in 0..<area {
+        let pixel = start + 3 * place
+        let grey = Int32(Image.luma(pixel[0], pixel[1], pixel[2]))
+        for channel in 0..<3 {
+          let value = grey &+ ((share &* (Int32(pixel[channel]) &- grey) &+ 2048) >> 12)
+          pixel[channel] = UInt8(truncatingIfNeeded: max(0, min(255, value)))
+        }
+      }
+    }
+  }
+
+  /// Turns all hues by a share of a whole turn, in the space of hue, saturation and value (Smith, 1978).
+  public mutating func turnHues(by turn: Double) {
+    guard channels == 3 else { return }
+    // In sixths of a turn.
+    let shift = Float(6 * (turn - turn.rounded(.down)))
+    let area = height * width
+    pixels.withUnsafeMutableBufferPointer { buffer in
+      guard let start = buffer.baseAddress else { return }
+      for place in 0..<area { Image.turnHue(start + 3 * place, shift) }
+    }
+  }
+
+  @inline(__always)
+  private static func turnHue(_ pixel: UnsafeMutablePointer<UInt8>, _ shift: Float) {
+    let (red, green, blue) = (Float(pixel[0]), Float(pixel[1]), Float(pixel[2]))
+    let (high, low) = (max(red, max(green, blue)), min(red, min(green, blue)))
+    let spread = high - low
+    // Without branches: which colour is the strongest is as good as random. Of greys the numerator is 0.
+    let isRed = high == red
+    let isGreen = high == green
+    let difference = isRed ? green - blue : isGreen ? blue - red : red - green
+    let base: Float = isRed ? 0 : isGreen ? 2 : 4
+    var hue = difference / max(spread, 1) + base + shift
+    hue += hue < 0 ? 6 : 0
+    hue -= hue >= 6 ? 6 : 0
+    // Each primary is full within one sixth of a turn of its own hue, and falls to nothing over the next.
+    func level(_ distance: Float) -> UInt8 {
+      let fall = min(max(abs(distance) - 1, 0), 1)
+      // The nearest integer ends up in the lowest bits.
+      return UInt8(truncatingIfNeeded: (high - fall * spread + 12_582_912).bitPattern)
+    }
+    pixel[0] = level(hue > 3 ? hue - 6 : hue)
+    pixel[1] = level(hue - 2)
+    pixel[2] = level(hue - 4)
+  }
+
+  /// Every value by what `function` makes of it, rounded and cut off at 0 and 255.
+  private mutating func replaceValues(_ function: (Int) -> Double) {
+    let table = (0..<256).map { UInt8(max(0, min(255, function($0))).rounded()) }
+    pixels.withUnsafeMutableBufferPointer { buffer in
+      table.withUnsafeBufferPointer { table in
+        for index in buffer.indices { buffer[index] = table[Int(buffer[index])] }
+      }
+    }
+  }
+
+  /// The mean of the grey picture.
+  private var meanLuma: Double {
+    var sum = 0
+    pixels.withUnsafeBufferPointer { source in
+      if channels == 3 {
+        for place in 0..<height * width {
+          sum += Int(Image.luma(source[3 * place], source[3 * place + 1], source[3 * place + 2]))
+        }
+      } else {
+        for value in source { sum += Int(value) }
+      }
+    }
+    return Double(sum) / Double(height * width)
+  }
+}

@@ -1,0 +1,25 @@
+/// The middle of every picture; a smaller one gets edges.
+public struct CenterCrop: ImageTransform {
+  public static let name = "center-crop"
+  public static let usage = "center-crop SIZE [reflect|replicate|fill V]"
+  public static let summary = "cut out the middle"
+
+  public var size: ImageSize
+  public var edges: EdgeMode
+
+  public init(_ size: ImageSize, edges: EdgeMode = .constant(0)) {
+    (self.size, self.edges) = (size, edges)
+  }
+
+  public init(_ words: inout TransformWords) throws(DataError) {
+    self.init(try words.requiredSize(), edges: try words.edgeMode())
+  }
+
+  public var description: String { "\(CenterCrop.name) \(size)\(edges.suffix)" }
+
+  public func apply(to image: inout Image, random: inout ImageRandom) {
+    image = image.centerCropped(to: size, edges: edges)
+  }
+
+  public func outputSize(_ input: ImageSize?) -> ImageSize? { size }
+}

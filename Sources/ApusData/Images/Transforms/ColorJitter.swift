@@ -1,0 +1,54 @@
+/// Every picture brighter or darker, with more or less contrast and colour, and with its hues turned, in random order:
+/// torchvision's `ColorJitter`.
+///
+/// Each of the first three mixes the picture with another: with black, with the mean of its grey, with its grey. The
+/// factors are evenly drawn from `1 − x ... 1 + x`, the turn of the hues from `−x ... x` of a whole turn. What leaves
+/// 0 ... 255 is cut off, and every step rounds to bytes. Of a grey picture only brightness and contrast change.
+public struct ColorJitter: ImageTransform {
+  public static let name = "color"
+  public static let usage = "color X | color [brightness X] [contrast X] [saturation X] [hue X]"
+  public static let summary =
+    "change brightness, contrast and saturation by up to X of 1, hues by up to X of a turn (0.5 at most)"
+
+  public var brightness: Double
+  public var contrast: Double
+  public var saturation: Double
+  public var hue: Double
+
+  /// - Precondition: none is negative, `hue` is at most 0.5.
+  public init(brightness: Double = 0, contrast: Double = 0, saturation: Double = 0, hue: Double = 0) {
+    (self.brightness, self.contrast, self.saturation, self.hue) = (brightness, contrast, saturation, hue)
+  }
+
+  public init(_ words: inout TransformWords) throws(DataError) {
+    let all = try words.number(in: 0...10) ?? 0
+    self.init(
+      brightness: try words.number(after: "brightness", in: 0...10) ?? all,
+      contrast: try words.number(after: "contrast", in: 0...10) ?? all,
+      saturation: try words.number(after: "saturation", in: 0...10) ?? all,
+      hue: try words.number(after: "hue", in: 0...0.5) ?? 0)
+  }
+
+  public var description: String {
+    let parts = [("brightness", brightness), ("contrast", contrast), ("saturation", saturation), ("hue", hue)]
+    if brightness == contrast, contrast == saturation, brightness > 0 {
+      return "\(ColorJitter.name) \(brightness.short)" + (hue == 0 ? "" : " hue \(hue.short)")
+    }
+    return ColorJitter.name + parts.filter { $0.1 != 0 }.map { " \($0.0) \($0.1.short)" }.joined()
+  }
+
+  public func apply(to image: inout Image, random: inout ImageRandom) {
+    let order = random.permutation(4)
+    let factors = [brightness, contrast, saturation].map { random.uniform(in: max(0, 1 - $0)...1 + $0) }
+    let turn = random.uniform(in: -hue...hue)
+    for step in order {
+      switch step {
+      case 0 where brightness > 0: image.changeBrightness(by: factors[0])
+      case 1 where contrast > 0: image.changeContrast(by: factors[1])
+      case 2 where saturation > 0: image.changeSaturation(by: factors[2])
+      case 3 where hue > 0: image.turnHues(by: turn)
+      default: break
+      }
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import Glibc
+
+/// Some of the pictures with a rectangle of noise or of one value in them (Zhong et al., "Random erasing data
+/// augmentation", 2017), drawn as torchvision's `RandomErasing` does.
+public struct RandomErasing: ImageTransform {
+  public static let name = "erase"
+  public static let usage = "erase [P] [scale A B] [ratio A B] [fill V]"
+  public static let summary =
+    "with probability P (0.5) put noise over a share A to B of the area (0.02 to 0.33), of a height by width of A to B "
+    + "(0.3 to 3.3)"
+
+  public var probability: Double
+  /// The rectangle's share of the area.
+  public var scale: ClosedRange<Double>
+  /// The rectangle's height by its width, evenly drawn on a logarithmic scale.
+  public var ratio: ClosedRange<Double>
+  /// The value of all its pixels; `nil` for noise.
+  public var fill: UInt8?
+
+  static let usualScale = 0.02...0.33
+  static let usualRatio = 0.3...3.3
+
+  public init(
+    probability: Double = 0.5, scale: ClosedRange<Double> = 0.02...0.33, ratio: ClosedRange<Double> = 0.3...3.3,
+    fill: UInt8? = nil
+  ) {
+    (self.probability, self.scale, self.ratio, self.fill) = (probability, scale, ratio, fill)
+  }
+
+  public init(_ words: inout TransformWords) throws(DataError) {
+    self.init(
+      probability: try words.number(in: 0...1) ?? 0.5,
+      scale: try words.range(after: "scale", in: 0.0001...1) ?? RandomErasing.usualScale,
+      ratio: try words.range(after: "ratio", in: 0.01...100) ?? RandomErasing.usualRatio,
+      fill: try words.wholeNumber(after: "fill", in: 0...255).map { UInt8($0) })
+  }
+
+  public var description: String {
+    RandomErasing.name + (probability == 0.5 ? "" : " \(probability.short)")
+      + scale.words("scale", unless: RandomErasing.usualScale)
+      + ratio.words("ratio", unless: RandomErasing.usualRatio) + (fill.map { " fill \($0)" } ?? "")
+  }
+
+  public func apply(to image: inout Image, random: inout ImageRandom) {
+    guard random.chance(probability), let part = part(of: image.size, &random) else { return }
+    let (channels, width, fill) = (image.channels, image.width, fill)
+    image.pixels.withUnsafeMutableBufferPointer { pixels in
+      for y in part.top..<part.top + part.size.height {
+        let start = (y * width + part.left) * channels
+        for index in start..<start + part.size.width * channels {
+          pixels[index] = fill ?? UInt8(truncatingIfNeeded: random.bits() >> 56)
+        }
+      }
+    }
+  }
+
+  /// Ten draws; `nil` if none fits.
+  func part(of input: ImageSize, _ random: inout ImageRandom) -> (top: Int, left: Int, size: ImageSize)? {
+    let area = Double(input.height * input.width)
+    for _ in 0..<10 {
+      let target = area * random.uniform(in: scale)
+      let shape = exp(random.uniform(in: log(ratio.lowerBound)...log(ratio.upperBound)))
+      let height = Int((target * shape).squareRoot().rounded(.toNearestOrEven))
+      let width = Int((target / shape).squareRoot().rounded(.toNearestOrEven))
+      guard (1..<input.height).contains(height), (1..<input.width).contains(width) else { continue }
+      let top = random.integer(below: input.height - height + 1)
+      let left = random.integer(below: input.width - width + 1)
+      return (top, left, ImageSize(height: height, width: width))
+    }
+    return nil
+  }
+}

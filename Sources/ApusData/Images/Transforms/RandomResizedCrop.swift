@@ -1,0 +1,78 @@
+import Glibc
+
+/// A part of every picture of random area and shape, in one size: torchvision's `RandomResizedCrop`, the crop of
+/// Inception (Szegedy et al., 2014).
+public struct RandomResizedCrop: ImageTransform {
+  public static let name = "resized-crop"
+  public static let usage = "resized-crop SIZE [scale A B] [ratio A B] [bilinear|box|bicubic]"
+  public static let summary =
+    "cut out a share A to B of the area (0.08 to 1), of a width by height of A to B (0.75 to 1.3333), and resize it"
+
+  public var size: ImageSize
+  /// The part's share of the area.
+  public var scale: ClosedRange<Double>
+  /// The part's width by its height, evenly drawn on a logarithmic scale.
+  public var ratio: ClosedRange<Double>
+  public var filter: ResampleFilter
+
+  static let usualScale = 0.08...1.0
+  static let usualRatio = 3.0 / 4...4.0 / 3
+
+  public init(
+    _ size: ImageSize, scale: ClosedRange<Double> = 0.08...1, ratio: ClosedRange<Double> = 3 / 4...4 / 3,
+    filter: ResampleFilter = .antialias
+  ) {
+    (self.size, self.scale, self.ratio, self.filter) = (size, scale, ratio, filter)
+  }
+
+  public init(_ words: inout TransformWords) throws(DataError) {
+    let size = try words.requiredSize()
+    let scale = try words.range(after: "scale", in: 0.0001...1)
+    let ratio = try words.range(after: "ratio", in: 0.01...100)
+    self.init(
+      size, scale: scale ?? RandomResizedCrop.usualScale, ratio: ratio ?? RandomResizedCrop.usualRatio,
+      filter: words.filter())
+  }
+
+  public var description: String {
+    "\(RandomResizedCrop.name) \(size)" + scale.words("scale", unless: RandomResizedCrop.usualScale)
+      + ratio.words("ratio", unless: RandomResizedCrop.usualRatio) + filter.suffix
+  }
+
+  public func apply(to image: inout Image, random: inout ImageRandom) {
+    let part = part(of: image.size, &random)
+    image = image.resized(top: part.top, left: part.left, part.size, to: size, filter: filter)
+  }
+
+  public func outputSize(_ input: ImageSize?) -> ImageSize? { size }
+
+  /// Ten draws, and if none fits, the largest part in the middle whose shape is allowed.
+  func part(of input: ImageSize, _ random: inout ImageRandom) -> (top: Int, left: Int, size: ImageSize) {
+    let area = Double(input.height * input.width)
+    for _ in 0..<10 {
+      let target = area * random.uniform(in: scale)
+      let shape = exp(random.uniform(in: log(ratio.lowerBound)...log(ratio.upperBound)))
+      let width = Int((target * shape).squareRoot().rounded(.toNearestOrEven))
+      let height = Int((target / shape).squareRoot().rounded(.toNearestOrEven))
+      guard (1...input.width).contains(width), (1...input.height).contains(height) else { continue }
+      let top = random.integer(below: input.height - height + 1)
+      let left = random.integer(below: input.width - width + 1)
+      return (top, left, ImageSize(height: height, width: width))
+    }
+    var part = input
+    let shape = Double(input.width) / Double(input.height)
+    if shape < ratio.lowerBound {
+      part.height = max(1, Int((Double(input.width) / ratio.lowerBound).rounded(.toNearestOrEven)))
+    } else if shape > ratio.upperBound {
+      part.width = max(1, Int((Double(input.height) * ratio.upperBound).rounded(.toNearestOrEven)))
+    }
+    return ((input.height - part.height) / 2, (input.width - part.width) / 2, part)
+  }
+}
+
+extension ClosedRange<Double> {
+  /// ` name 0.1 0.5`, or nothing for the usual range.
+  func words(_ name: String, unless usual: ClosedRange<Double>) -> String {
+    self == usual ? "" : " \(name) \(lowerBound.short) \(upperBound.short)"
+  }
+}

@@ -1,0 +1,23 @@
+/// Every picture turned about its middle, bilinear between pixels.
+public struct RandomRotation: ImageTransform {
+  public static let name = "rotate"
+  public static let usage = "rotate D [fill V]"
+  public static let summary = "turn by up to D degrees either way"
+
+  public var degrees: Double
+  /// What lies beyond the edges.
+  public var fill: UInt8
+
+  public init(_ degrees: Double, fill: UInt8 = 0) { (self.degrees, self.fill) = (degrees, fill) }
+
+  public init(_ words: inout TransformWords) throws(DataError) {
+    let degrees = try words.requiredNumber(in: 0.0...180)
+    self.init(degrees, fill: try words.fill())
+  }
+
+  public var description: String { "\(RandomRotation.name) \(degrees.short)\(EdgeMode.constant(fill).suffix)" }
+
+  public func apply(to image: inout Image, random: inout ImageRandom) {
+    image = image.mapped(by: AffineMap(angle: random.uniform(in: -degrees...degrees)), fill: fill)
+  }
+}

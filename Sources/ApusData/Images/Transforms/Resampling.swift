@@ -1,0 +1,216 @@
+import Glibc
+
+/// How pixels are weighed where a picture changes its size.
+public enum ResampleFilter: String, Hashable, Sendable, CaseIterable {
+  /// Bilinear; where a picture is made smaller, over all pixels that fall into one: Pillow's and torchvision's
+  /// `BILINEAR`.
+  case antialias
+  /// Between the two nearest pixels each way, also where a picture is made smaller: `F.interpolate` of PyTorch with
+  /// `mode: bilinear`, `align_corners: False`.
+  case bilinear
+  /// The mean of the pixels whose centres fall into one: Pillow's `BOX`.
+  case box
+  /// Cubic (Keys, 1981; a = −0.5), over all pixels that fall into one: PyTorch's `bicubic` with `antialias`. Pillow's
+  /// also cuts off what is beyond 0 ... 255 between the two axes.
+  case bicubic
+
+  /// How far from its centre a pixel counts, in pixels of the coarser picture.
+  fileprivate var support: Double {
+    switch self {
+    case .antialias, .bilinear: 1
+    case .box: 0.5
+    case .bicubic: 2
+    }
+  }
+
+  fileprivate func weight(_ distance: Double) -> Double {
+    let x = abs(distance)
+    switch self {
+    case .antialias, .bilinear: return max(0, 1 - x)
+    case .box: return distance > -0.5 && distance <= 0.5 ? 1 : 0
+    case .bicubic:
+      if x < 1 { return (1.5 * x - 2.5) * x * x + 1 }
+      return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0
+    }
+  }
+
+  /// A word for it, if it is not the usual one.
+  var suffix: String { self == .antialias ? "" : " " + rawValue }
+}
+
+extension TransformWords {
+  /// The word for a filter, if there is one.
+  mutating func filter() -> ResampleFilter {
+    var filter = ResampleFilter.antialias
+    for other in ResampleFilter.allCases where take(other.rawValue) { filter = other }
+    return filter
+  }
+}
+
+/// One axis of a change of size: each new pixel is the weighted sum of `taps` old ones in a row.
+struct ResampledAxis {
+  /// The number of old pixels that each new one is made of; some of the weights may be 0.
+  let taps: Int
+  /// The first old pixel of each new one.
+  let starts: [Int]
+  /// `[count, taps]`
+  let weights: [Float]
+
+  /// From `source` pixels to `count`.
+  init(_ filter: ResampleFilter, source: Int, count: Int) {
+    let scale = Double(source) / Double(count)
+    let stretch = filter == .bilinear ? 1 : max(scale, 1)
+    let support = filter.support * stretch
+    let room = min(source, 2 * Int(support.rounded(.up)) + 1)
+    var firsts = [Int](repeating: 0, count: count)
+    var values = [Double](repeating: 0, count: count * room)
+    var longest = 1
+    for new in 0..<count {
+      var center = (Double(new) + 0.5) * scale
+      // Without the mean over a pixel's own part the outermost pixels go on beyond the edge.
+      if filter == .bilinear { center = min(max(center, 0.5), Double(source) - 0.5) }
+      var first = max(0, Int(center - support + 0.5))
+      var end = min(source, Int(center + support + 0.5))
+      func weight(_ old: Int) -> Double { filter.weight((Double(old) - center + 0.5) / stretch) }
+      while end - first > 1, weight(first) == 0 { first += 1 }
+      while end - first > 1, weight(end - 1) == 0 { end -= 1 }
+      let sum = (first..<end).reduce(0.0) { $0 + weight($1) }
+      for old in first..<end { values[new * room + old - first] = sum == 0 ? 1 : weight(old) / sum }
+      firsts[new] = first
+      longest = max(longest, end - first)
+    }
+    taps = longest
+    // Every new pixel has as many old ones: the last begin earlier, with weights of 0.
+    starts = firsts.map { min($0, source - longest) }
+    var packed = [Float](repeating: 0, count: count * longest)
+    for new in 0..<count {
+      let shift = firsts[new] - starts[new]
+      for tap in 0..<longest - shift { packed[new * longest + tap + shift] = Float(values[new * room + tap]) }
+    }
+    weights = packed
+  }
+}
+
+extension Image {
+  /// The picture in another size.
+  public func resized(to size: ImageSize, filter: ResampleFilter = .antialias) -> Image {
+    resized(top: 0, left: 0, self.size, to: size, filter: filter)
+  }
+
+  /// A part of the picture in another size: nothing outside the part counts.
+  /// - Precondition: the part lies within the picture.
+  func resized(top: Int, left: Int, _ part: ImageSize, to size: ImageSize, filter: ResampleFilter) -> Image {
+    if part == size { return cropped(top: top, left: left, size) }
+    let rows = ResampledAxis(filter, source: part.height, count: size.height)
+    let columns = ResampledAxis(filter, source: part.width, count: size.width)
+    let rowBytes = width * channels
+    let start = top * rowBytes + left * channels
+    return Image(size, channels: channels) { target in
+      pixels.withUnsafeBufferPointer { source in
+        Resampler(channels: channels, width: part.width, newWidth: size.width, columns).run(
+          rows, from: source.baseAddress! + start, rowBytes: rowBytes, to: target)
+      }
+    }
+  }
+}
+
+/// The sums of a change of size, in float32: a new row first, down the columns of the old picture, then along it.
+private struct Resampler {
+  let channels: Int
+  let width: Int
+  let newWidth: Int
+  let columns: ResampledAxis
+
+  /// 1.5 · 2²³: added to a number below 2²², it leaves the nearest integer in the lowest bits.
+  private static let rounding: Float = 12_582_912
+
+  init(channels: Int, width: Int, newWidth: Int, _ columns: ResampledAxis) {
+    (self.channels, self.width, self.newWidth, self.columns) = (channels, width, newWidth, columns)
+  }
+
+  func run(
+    _ rows: ResampledAxis, from source: UnsafePointer<UInt8>, rowBytes: Int, to target: UnsafeMutablePointer<UInt8>
+  ) {
+    let (count, newCount) = (width * channels, newWidth * channels)
+    // Colours are read and written four values at a time, one more than a pixel has.
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: count + newCount + 8) { room in
+      let row = room.baseAddress!
+      let newRow = row + count + 4
+      (row + count).update(repeating: 0, count: 4)
+      for new in rows.starts.indices {
+        let first = source + rows.starts[new] * rowBytes
+        rows.weights.withUnsafeBufferPointer { weights in
+          sum(first, rowBytes, weights.baseAddress! + new * rows.taps, rows.taps, count, into: row)
+        }
+        if channels == 3 { alongColors(row, newRow) } else { alongGrey(row, newRow) }
+        store(newRow, target + new * newCount, newCount)
+      }
+    }
+  }
+
+  /// `Σ weights[k] · source[k]` of rows.
+  private func sum(
+    _ source: UnsafePointer<UInt8>, _ rowBytes: Int, _ weights: UnsafePointer<Float>, _ taps: Int, _ count: Int,
+    into row: UnsafeMutablePointer<Float>
+  ) {
+    var tap = 1
+    if taps == 1 {
+      let weight = weights[0]
+      for index in 0..<count { row[index] = weight * Float(source[index]) }
+    } else {
+      let (one, other) = (weights[0], weights[1])
+      let next = source + rowBytes
+      for index in 0..<count { row[index] = one * Float(source[index]) + other * Float(next[index]) }
+      tap = 2
+    }
+    while tap + 1 < taps {
+      let (one, other) = (weights[tap], weights[tap + 1])
+      let (first, next) = (source + tap * rowBytes, source + (tap + 1) * rowBytes)
+      for index in 0..<count { row[index] += one * Float(first[index]) + other * Float(next[index]) }
+      tap += 2
+    }
+    if tap < taps {
+      let weight = weights[tap]
+      let first = source + tap * rowBytes
+      for index in 0..<count { row[index] += weight * Float(first[index]) }
+    }
+  }
+
+  private func alongColors(_ row: UnsafeMutablePointer<Float>, _ newRow: UnsafeMutablePointer<Float>) {
+    let (source, target) = (UnsafeRawPointer(row), UnsafeMutableRawPointer(newRow))
+    let taps = columns.taps
+    columns.starts.withUnsafeBufferPointer { starts in
+      columns.weights.withUnsafeBufferPointer { weights in
+        for new in 0..<newWidth {
+          let place = source + 12 * starts[new]
+          var sum = place.loadUnaligned(as: SIMD4<Float>.self) * weights[new * taps]
+          for tap in 1..<max(taps, 1) {
+            sum += (place + 12 * tap).loadUnaligned(as: SIMD4<Float>.self) * weights[new * taps + tap]
+          }
+          target.storeBytes(of: sum, toByteOffset: 12 * new, as: SIMD4<Float>.self)
+        }
+      }
+    }
+  }
+
+  private func alongGrey(_ row: UnsafeMutablePointer<Float>, _ newRow: UnsafeMutablePointer<Float>) {
+    let taps = columns.taps
+    columns.starts.withUnsafeBufferPointer { starts in
+      columns.weights.withUnsafeBufferPointer { weights in
+        for new in 0..<newWidth {
+          var sum: Float = 0
+          for tap in 0..<taps { sum += row[starts[new] + tap] * weights[new * taps + tap] }
+          newRow[new] = sum
+        }
+      }
+    }
+  }
+
+  /// Rounds to bytes; only cubic sums can be out of their range.
+  private func store(_ row: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<UInt8>, _ count: Int) {
+    for index in 0..<count {
+      let value = min(max(row[index], 0), 255) + Resampler.rounding
+      target[index] = UInt8(truncatingIfNeeded: value.bitPattern)
+    }
+  }
+}

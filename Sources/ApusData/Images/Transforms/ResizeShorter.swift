@@ -1,0 +1,37 @@
+/// Every picture with its shorter side at one length and its shape kept, as torchvision's `Resize` of one number.
+public struct ResizeShorter: ImageTransform {
+  public static let name = "shorter"
+  public static let usage = "shorter N [bilinear|box|bicubic]"
+  public static let summary = "change the size, shape kept, to this length of the shorter side"
+
+  public var length: Int
+  public var filter: ResampleFilter
+
+  /// - Precondition: `length` is positive.
+  public init(_ length: Int, filter: ResampleFilter = .antialias) {
+    (self.length, self.filter) = (length, filter)
+  }
+
+  public init(_ words: inout TransformWords) throws(DataError) {
+    let length = try words.requiredNumber(in: 1...16_384)
+    self.init(length, filter: words.filter())
+  }
+
+  public var description: String { "\(ResizeShorter.name) \(length)\(filter.suffix)" }
+
+  public func apply(to image: inout Image, random: inout ImageRandom) {
+    let size = ResizeShorter.size(image.size, length)
+    if image.size != size { image = image.resized(to: size, filter: filter) }
+  }
+
+  public func outputSize(_ input: ImageSize?) -> ImageSize? { input.map { ResizeShorter.size($0, length) } }
+
+  /// The longer side is cut off to a whole number. A sliver of a picture is made shorter than its shape says, so that
+  /// no more than 2²⁶ pixels come out.
+  static func size(_ size: ImageSize, _ length: Int) -> ImageSize {
+    let (short, long) = (min(size.height, size.width), max(size.height, size.width))
+    let other = min(length * long / short, max(length, (1 << 26) / length))
+    return size.height <= size.width
+      ? ImageSize(height: length, width: other) : ImageSize(height: other, width: length)
+  }
+}

@@ -1,0 +1,126 @@
+/// The words of one step in a text such as `crop 224 pad 4 reflect`, which a transform takes one by one.
+public struct TransformWords {
+  /// The step as it is written.
+  public let text: String
+  private var words: [String]
+  private var known: [String] = []
+
+  /// - Parameter words: without the name
+  init(_ text: String, _ words: [String]) {
+    self.text = text
+    self.words = words
+  }
+
+  /// The size at the beginning, if there is one: `224`, `224x320`.
+  mutating func size() throws(DataError) -> ImageSize? {
+    guard let first = words.first, first.first?.isNumber == true else { return nil }
+    guard let size = ImageSize(first) else {
+      throw failure(first, "\"\(first)\" is no size such as 224 or 224x320, of at most 16384")
+    }
+    words.removeFirst()
+    return size
+  }
+
+  /// The size at the beginning.
+  mutating func requiredSize() throws(DataError) -> ImageSize {
+    if let size = try size() { return size }
+    throw failure(words.first ?? "", "a size is missing, such as 224 or 224x320")
+  }
+
+  /// The number at the beginning, if there is one.
+  mutating func number(in range: ClosedRange<Double>) throws(DataError) -> Double? {
+    guard let first = words.first, Double(first) != nil else { return nil }
+    return try number(at: 0, in: range)
+  }
+
+  /// The number at the beginning.
+  mutating func requiredNumber(in range: ClosedRange<Double>) throws(DataError) -> Double {
+    try number(at: 0, in: range)
+  }
+
+  /// The whole number at the beginning.
+  mutating func requiredNumber(in range: ClosedRange<Int>) throws(DataError) -> Int {
+    guard let first = words.first, let number = Int(first) else {
+      throw failure(words.first ?? "", "a whole number is missing")
+    }
+    guard range.contains(number) else {
+      throw failure(first, "\(number) is not in \(range.lowerBound) ... \(range.upperBound)")
+    }
+    words.removeFirst()
+    return number
+  }
+
+  /// Whole numbers at the beginning, of which there is at least one.
+  mutating func wholeNumbers(in range: ClosedRange<Int>) throws(DataError) -> [Int] {
+    var numbers = [try requiredNumber(in: range)]
+    while let first = words.first, Int(first) != nil { numbers.append(try requiredNumber(in: range)) }
+    return numbers
+  }
+
+  /// Takes a word, if it is there.
+  mutating func take(_ word: String) -> Bool {
+    known.append(word)
+    guard let index = words.firstIndex(of: word) else { return false }
+    words.remove(at: index)
+    return true
+  }
+
+  /// The number behind a word, if the word is there.
+  mutating func number(after word: String, in range: ClosedRange<Double>) throws(DataError) -> Double? {
+    known.append(word)
+    guard let index = words.firstIndex(of: word) else { return nil }
+    words.remove(at: index)
+    return try number(at: index, in: range)
+  }
+
+  /// The whole number behind a word, if the word is there.
+  mutating func wholeNumber(after word: String, in range: ClosedRange<Int>) throws(DataError) -> Int? {
+    let bounds = Double(range.lowerBound)...Double(range.upperBound)
+    guard let number = try number(after: word, in: bounds) else { return nil }
+    guard number == number.rounded() else { throw failure(word, "behind \(word) stands a whole number") }
+    return Int(number)
+  }
+
+  /// The two numbers behind a word, the second not below the first, if the word is there.
+  mutating func range(after word: String, in range: ClosedRange<Double>) throws(DataError) -> ClosedRange<Double>? {
+    guard let lower = try number(after: word, in: range) else { return nil }
+    // What followed the first number has moved to its place.
+    let index = positionBehindLast
+    let upper = try number(at: index, in: range)
+    guard lower <= upper else { throw failure(word, "behind \(word) the smaller number comes first") }
+    return lower...upper
+  }
+
+  /// Throws when a word is left.
+  func finish() throws(DataError) {
+    guard let word = words.first else { return }
+    let isNumber = Double(word) != nil
+    throw failure(
+      word, isNumber ? "the number \(word) has no place" : "unknown word \"\(word)\"" + suggestion(for: word, in: known)
+    )
+  }
+
+  private var positionBehindLast = 0
+
+  private mutating func number(at index: Int, in range: ClosedRange<Double>) throws(DataError) -> Double {
+    let word = index < words.count ? words[index] : ""
+    guard let number = Double(word), number.isFinite else {
+      throw failure(word, word.isEmpty ? "a number is missing at the end" : "\"\(word)\" stands where a number belongs")
+    }
+    guard range.contains(number) else {
+      throw failure(word, "\(number.short) is not in \(range.lowerBound.short) ... \(range.upperBound.short)")
+    }
+    words.remove(at: index)
+    positionBehindLast = index
+    return number
+  }
+
+  private func failure(_ word: String, _ reason: String) -> DataError {
+    .specification(text: text, word: word, reason: reason)
+  }
+}
+
+extension Double {
+  /// As short as can be read again: `4`, `0.25`.
+  var short: String { self == rounded() && magnitude < 1e15 ? String(Int(self)) : String(self) }
+}

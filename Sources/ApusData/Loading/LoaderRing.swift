@@ -1,0 +1,131 @@
+/// The batches that are being filled, a bounded number ahead of the one that is handed out next, and the pieces of
+/// work that threads take from them in order.
+final class LoaderRing: @unchecked Sendable {
+  let work: LoaderWork
+  private let monitor = Monitor()
+  private let depth: Int
+  private var batches: [Batch]
+  /// The next batch to hand out.
+  private var first: Int
+  /// The batch that work is taken from, and the next place in the epoch.
+  private var current: Int
+  private var place: Int
+  private var isStopped = false
+
+  /// A batch that is being filled.
+  final class Batch {
+    let number: Int
+    let pixels: PixelBuffer
+    var mix: MixPlan?
+    var rest: Int
+    var isDone = false
+    /// The pictures that took the place of others, and those that could not be read, by place.
+    var replacements: [Int: Int32] = [:]
+    var failures: [Int: [LoaderWork.Failure]] = [:]
+    /// What ended it: that of the first place.
+    var error: (place: Int, error: DataError)?
+
+    init(number: Int, count: Int, byteCount: Int) {
+      (self.number, rest) = (number, count)
+      pixels = PixelBuffer(count: byteCount)
+    }
+  }
+
+  /// Some places of a batch, which one thread fills.
+  struct Piece {
+    var batch: Batch
+    var places: Range<Int>
+  }
+
+  init(_ work: LoaderWork, from first: Int, depth: Int) {
+    (self.work, self.first, self.depth) = (work, first, depth)
+    (current, place) = (first, work.bounds[first])
+    batches = []
+  }
+
+  /// The next piece of work, waited for; `nil` when there is none left.
+  func take() -> Piece? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    while !isStopped, current < work.batchCount {
+      if current < first + depth { return nextPiece() }
+      monitor.wait(for: .room)
+    }
+    return nil
+  }
+
+  private func nextPiece() -> Piece {
+    let (start, end) = (work.bounds[current], work.bounds[current + 1])
+    if place == start {
+      let count = end - start
+      let batch = Batch(number: current, count: count, byteCount: count * work.imageByteCount)
+      batches.append(batch)
+    }
+    let piece = Piece(batch: batches[current - first], places: place..<min(place + work.pieceCount, end))
+    place = piece.places.upperBound
+    if place == end { current += 1 }
+    return piece
+  }
+
+  /// Does a piece of work.
+  func fill(_ piece: Piece) {
+    let start = work.bounds[piece.batch.number]
+    for place in piece.places where !monitor.withLock({ isStopped }) {
+      let target = piece.batch.pixels.start + (place - start) * work.imageByteCount
+      do throws(DataError) {
+        let (example, failures) = try work.load(place, to: target)
+        guard !failures.isEmpty else { continue }
+        monitor.withLock {
+          piece.batch.replacements[place] = example
+          piece.batch.failures[place] = failures
+        }
+      } catch {
+        monitor.withLock {
+          if piece.batch.error.map({ place < $0.place }) ?? true { piece.batch.error = (place, error) }
+        }
+      }
+    }
+    finish(piece)
+  }
+
+  private func finish(_ piece: Piece) {
+    let batch = piece.batch
+    let isLast = monitor.withLock {
+      batch.rest -= piece.places.count
+      return batch.rest == 0
+    }
+    guard isLast else { return }
+    // Nobody else has anything to do with the batch any more.
+    if batch.error == nil, let mix = work.mix(batch.number) {
+      let size = work.options.imageSize
+      mix.exchange(batch.pixels.start, channels: size[0], ImageSize(height: size[1], width: size[2]))
+      batch.mix = mix
+    }
+    monitor.withLock {
+      batch.isDone = true
+      monitor.announce(.result)
+    }
+  }
+
+  /// The next batch, waited for; `nil` behind the last. Without threads the caller fills it.
+  func next(fillsItself: Bool) -> Batch? {
+    if fillsItself {
+      while monitor.withLock({ first < work.batchCount && current == first }), let piece = take() { fill(piece) }
+    }
+    monitor.lock()
+    defer { monitor.unlock() }
+    guard first < work.batchCount, !isStopped else { return nil }
+    while batches.first?.isDone != true { monitor.wait(for: .result) }
+    first += 1
+    monitor.announce(.room)
+    return batches.removeFirst()
+  }
+
+  /// Ends all work: threads find nothing left to do.
+  func stop() {
+    monitor.withLock {
+      isStopped = true
+      monitor.announce(.room)
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/// Which pictures an epoch needs, and how each becomes pixels: the same whoever does it and whenever.
+struct LoaderWork: Sendable {
+  let source: any ImageSource
+  let options: ImageLoader.Options
+  let epoch: Int
+  /// The pictures of the epoch in order.
+  let examples: [Int32]
+  /// Where each batch begins in `examples`, and where the last one ends.
+  let bounds: [Int]
+  let labels: [Int32]
+  /// How often each picture has come before, where any comes more than once.
+  private let repetitions: [Int32]
+  /// The pictures, if they can be copied as they lie in memory.
+  private let planes: ImageSet?
+
+  /// A picture that cannot be read.
+  struct Failure {
+    var example: Int32
+    var error: DataError
+  }
+
+  init(
+    _ source: any ImageSource, _ batches: some Sequence<some Sequence<Int32>>, epoch: Int,
+    _ options: ImageLoader.Options
+  ) {
+    (self.source, self.options, self.epoch) = (source, options, epoch)
+    var examples: [Int32] = []
+    var bounds = [0]
+    for batch in batches {
+      examples += batch
+      bounds.append(examples.count)
+    }
+    labels = source.labels
+    var counts = [Int32](repeating: 0, count: labels.count)
+    var repetitions: [Int32] = []
+    for example in examples {
+      guard counts.indices.contains(Int(example)) else {
+        fatalError("ImageLoader: example \(example) of \(labels.count)")
+      }
+      repetitions.append(counts[Int(example)])
+      counts[Int(example)] += 1
+    }
+    self.repetitions = counts.contains { $0 > 1 } ? repetitions : []
+    (self.examples, self.bounds) = (examples, bounds)
+    let set = source as? ImageSet
+    planes = options.pipeline.transforms.isEmpty && set?.imageSize == options.imageSize ? set : nil
+  }
+
+  var batchCount: Int { bounds.count - 1 }
+
+  /// Bytes of a picture as a model gets it.
+  var imageByteCount: Int { options.imageSize.reduce(1, *) }
+
+  private var size: ImageSize { ImageSize(height: options.imageSize[1], width: options.imageSize[2]) }
+
+  /// How many pictures a thread takes at a time: copies are cheaper than asking for work.
+  var pieceCount: Int { planes == nil ? 4 : 256 }
+
+  /// After how many pictures in a row that cannot be read the search for another ends.
+  private static let longestSearch = 100
+
+  /// Writes the picture of a place in the epoch.
+  ///
+  /// - Returns: the picture that was written, and those that could not be read. In the place of a bad picture comes
+  ///   the next good one in the order of the epoch, behind the last the first, with the random numbers of the place.
+  func load(_ place: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) -> (Int32, [Failure]) {
+    var failures: [Failure] = []
+    while true {
+      let example = examples[(place + failures.count) % examples.count]
+      do throws(DataError) {
+        try write(example, place: place, to: target)
+        return (example, failures)
+      } catch {
+        guard options.skipsBad else { throw error }
+        failures.append(Failure(example: example, error: error))
+        guard failures.count < min(LoaderWork.longestSearch, examples.count) else { throw error }
+      }
+    }
+  }
+
+  private func write(_ example: Int32, place: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) {
+    if let planes {
+      planes.pixels.withUnsafeBufferPointer { source in
+        target.update(from: source.baseAddress! + Int(example) * imageByteCount, count: imageByteCount)
+      }
+      return
+    }
+    let channels = options.imageSize[0]
+    var image = try source.image(Int(example))
+    let isKnown = image.channels == 1 || image.channels == 3
+    guard image.channels == channels || isKnown, isKnown || options.pipeline.transforms.isEmpty else {
+      throw unfit(example, "it has \(image.channels) channels", "name pictures of 1 or 3")
+    }
+    if channels == 1 { image = image.converted(toChannels: 1) }
+    let repetition = repetitions.isEmpty ? 0 : Int(repetitions[place])
+    var random = ImageRandom(
+      seed: options.seed, epoch: epoch, example: Int(examples[place]), repetition: repetition)
+    options.pipeline.apply(to: &image, random: &random)
+    guard image.size == size else {
+      throw unfit(
+        example, "it is \(image.height)x\(image.width) where \(size.height)x\(size.width) is needed",
+        "add resize or a crop to the transforms")
+    }
+    image.writePlanes(channels, to: target)
+  }
+
+  private func unfit(_ example: Int32, _ reason: String, _ remedy: String) -> DataError {
+    .unsupported(path: source.name(of: Int(example)), format: "picture", reason: reason, remedy: remedy)
+  }
+
+  /// How a batch is mixed.
+  func mix(_ batch: Int) -> MixPlan? {
+    let ways = options.pipeline.mixing
+    guard !ways.isEmpty else { return nil }
+    var random = ImageRandom(seed: options.seed, epoch: epoch, batch: batch)
+    let way = ways[random.integer(below: ways.count)]
+    return MixPlan(way, count: bounds[batch + 1] - bounds[batch], size, random: &random)
+  }
+}

@@ -1,0 +1,30 @@
+extension PixelStatistics {
+  /// The statistics of pictures as a model gets them.
+  ///
+  /// - Parameters:
+  ///   - source: the pictures to train with
+  ///   - options: what is made of them; its transforms should not be random
+  ///   - limit: at most so many pictures count, evenly taken from all
+  /// - Throws: what is wrong with the first picture that cannot be read, unless bad ones are left out.
+  public init(
+    of source: any ImageSource, options: ImageLoader.Options, limit: Int = 5_000
+  ) throws(DataError) {
+    let count = source.labels.count
+    let taken = min(count, max(1, limit))
+    let numbers = (0..<taken).map { Int32($0 * count / taken) }
+    let batches = stride(from: 0, to: taken, by: 64).map { numbers[$0..<min($0 + 64, taken)] }
+    let (channels, area) = (options.imageSize[0], options.imageSize[1] * options.imageSize[2])
+    var histograms = [[Int]](repeating: [Int](repeating: 0, count: 256), count: channels)
+    let loader = ImageLoader(source, batches: batches, epoch: 0, options: options)
+    while let batch = try loader.next() {
+      batch.pixels.withBytes { bytes in
+        let pixels = bytes.bindMemory(to: UInt8.self)
+        for channel in 0..<channels {
+          let found = PixelStatistics.histogram(pixels, from: channel * area, area, every: channels * area)
+          for value in 0..<256 { histograms[channel][value] += found[value] }
+        }
+      }
+    }
+    self.init(histograms: histograms)
+  }
+}

@@ -1,0 +1,239 @@
+import Apus
+import ApusFiles
+import ApusTestSupport
+import Glibc
+import Synchronization
+import Testing
+
+@testable import ApusData
+
+/// Pictures of different sizes in memory as files, some of which cannot be read.
+private struct Files: ImageSource {
+  let files: [[UInt8]]
+  let labels: [Int32]
+  let bad: Set<Int>
+  /// How many were asked for.
+  let count = Counter()
+
+  final class Counter: Sendable {
+    let value = Atomic(0)
+  }
+
+  init(_ count: Int, bad: Set<Int> = []) {
+    files = (0..<count).map { number in
+      let image = ImageFileTests.scene(20 + number % 7, 30 - number % 5, number % 4 == 0 ? 1 : 3, seed: UInt64(number))
+      return number % 2 == 0 ? image.pngData() : image.jpegData()
+    }
+    labels = (0..<Int32(count)).map { $0 % 10 }
+    self.bad = bad
+  }
+
+  func image(_ number: Int) throws(DataError) -> Image {
+    count.value.add(1, ordering: .relaxed)
+    let file = bad.contains(number) ? Array(files[number].dropLast(9)) : files[number]
+    return try Image(decoding: file, path: name(of: number))
+  }
+
+  func name(of number: Int) -> String { "picture \(number)" }
+}
+
+struct ImageLoaderTests {
+  private let source = Files(53)
+
+  private func options(
+    _ text: String, workers: Int, size: [Int] = [3, 16, 16], ahead: Int = 2, skipsBad: Bool = false
+  ) throws -> ImageLoader.Options {
+    ImageLoader.Options(
+      imageSize: size, pipeline: try ImagePipeline(parsing: text), seed: 11, workers: workers, batchesAhead: ahead,
+      skipsBad: skipsBad)
+  }
+
+  private func order(_ epoch: Int, count: Int = 53) -> MinibatchOrder.Epoch {
+    MinibatchOrder(count: count, batchSize: 8, seed: 11).epoch(epoch)
+  }
+
+  /// What tells two batches apart.
+  private struct Record: Hashable {
+    var number: Int
+    var pixels: [UInt8]
+    var labels: [Int32]
+    var examples: [Int32]
+    var mix: MixPlan?
+
+    init(_ batch: LoadedBatch) {
+      (number, pixels, labels) = (batch.number, batch.pixels.array(), batch.labels)
+      (examples, mix) = (batch.examples, batch.mix)
+    }
+  }
+
+  private func records(_ loader: ImageLoader) throws -> [Record] {
+    var records: [Record] = []
+    while let batch = try loader.next() { records.append(Record(batch)) }
+    #expect(try loader.next() == nil)
+    return records
+  }
+
+  private static let augmentation = "resized-crop 16, flip, color 0.3 hue 0.1, rotate 9, erase 0.5, mixup, cutmix"
+
+  @Test func threadsAndStartsDoNotMatter() throws {
+    let text = ImageLoaderTests.augmentation
+    let one = try records(ImageLoader(source, batches: order(2), epoch: 2, options: options(text, workers: 0)))
+    #expect(one.map(\.number) == Array(0..<7) && one.map(\.labels.count) == [8, 8, 8, 8, 8, 8, 5])
+    #expect(one.flatMap(\.examples) == order(2).examples)
+    #expect(Set(one.compactMap(\.mix?.kind)).count == 2)
+    for workers in [1, 2, 4, 9] {
+      for ahead in [1, 3] {
+        let loader = try ImageLoader(
+          source, batches: order(2), epoch: 2, options: options(text, workers: workers, ahead: ahead))
+        #expect(loader.workerCount == workers)
+        #expect(try records(loader) == one, "\(workers) workers, \(ahead) ahead")
+        let late = try ImageLoader(
+          source, batches: order(2), epoch: 2, from: 4, options: options(text, workers: workers, ahead: ahead))
+        #expect(try records(late) == Array(one[4...]))
+      }
+    }
+    let end = try ImageLoader(source, batches: order(2), epoch: 2, from: 7, options: options(text, workers: 2))
+    #expect(try records(end).isEmpty)
+    let other = try records(ImageLoader(source, batches: order(2), epoch: 3, options: options(text, workers: 2)))
+    #expect(other.map(\.examples) == one.map(\.examples) && other.map(\.pixels) != one.map(\.pixels))
+  }
+
+  @Test func whatComesTwiceIsTransformedAnew() throws {
+    let batches: [[Int32]] = [[3, 4, 3], [3, 5]]
+    let found = try records(
+      ImageLoader(source, batches: batches, epoch: 0, options: options("resized-crop 16", workers: 2)))
+    let area = 3 * 16 * 16
+    let pictures = found.flatMap { record in
+      stride(from: 0, to: record.pixels.count, by: area).map { Array(record.pixels[$0..<$0 + area]) }
+    }
+    #expect(found.flatMap(\.examples) == [3, 4, 3, 3, 5] && Set(pictures).count == 5)
+    let alone = try records(
+      ImageLoader(source, batches: batches, epoch: 0, from: 1, options: options("resized-crop 16", workers: 0)))
+    #expect(alone == [found[1]])
+  }
+
+  @Test func picturesInMemoryAreCopied() throws {
+    let set = ImageSet(
+      channels: 3, height: 4, width: 5, pixels: (0..<60 * 30).map { UInt8(truncatingIfNeeded: $0 * 7) },
+      labels: (0..<30).map { $0 % 3 })
+    for workers in [0, 3] {
+      let found = try records(
+        ImageLoader(
+          set, batches: order(0, count: 30), epoch: 0, options: options("", workers: workers, size: [3, 4, 5])))
+      for record in found {
+        for (place, example) in record.examples.enumerated() {
+          let start = Int(example) * 60
+          #expect(record.pixels[place * 60..<place * 60 + 60] == set.pixels[start..<start + 60])
+          #expect(record.labels[place] == example % 3)
+        }
+      }
+    }
+    // The long way gives the same.
+    let copied = try records(
+      ImageLoader(set, batches: order(0, count: 30), epoch: 0, options: options("", workers: 0, size: [3, 4, 5])))
+    let flipped = try records(
+      ImageLoader(
+        set, batches: order(0, count: 30), epoch: 0, options: options("flip 1, flip 1", workers: 0, size: [3, 4, 5])))
+    #expect(copied == flipped)
+  }
+
+  @Test func channelsAreThoseAskedFor() throws {
+    for (channels, number) in [(1, 1), (3, 0), (1, 0), (3, 1)] {
+      let loader = try ImageLoader(
+        source, batches: [[Int32(number)]], epoch: 0,
+        options: options("resize 16", workers: 1, size: [channels, 16, 16]))
+      let batch = try #require(try loader.next())
+      #expect(batch.imageSize == [channels, 16, 16] && batch.names == ["picture \(number)"])
+      let bytes = batch.pixels.array()
+      #expect(bytes.count == channels * 256)
+      if number == 0, channels == 3 { #expect(bytes[..<256] == bytes[256..<512]) }
+      let image = try source.image(number).converted(toChannels: 1).resized(to: ImageSize(height: 16, width: 16))
+      if channels == 1 { #expect(bytes == image.pixels) }
+      try withDevice(ComputeDevice.named("cpu")) {
+        #expect(batch.images().shape == [1, channels, 16, 16] && batch.images().dtype == .uint8)
+      }
+    }
+  }
+
+  @Test func errorsComeWithTheirBatch() throws {
+    let files = Files(40, bad: [9, 13, 30])
+    let batches = (0..<5).map { (8 * $0..<8 * $0 + 8).map(Int32.init) }
+    for workers in [0, 1, 4] {
+      let loader = try ImageLoader(files, batches: batches, epoch: 0, options: options("resize 16", workers: workers))
+      #expect(try loader.next()?.number == 0)
+      let error = #expect(throws: DataError.self) { try loader.next() }
+      #expect(error?.description.hasPrefix("picture 9: not a valid JPEG") == true, "\(error!)")
+      #expect(try loader.next()?.number == 2)
+      #expect(throws: DataError.self) { try loader.next() }
+      #expect(try loader.next()?.number == 4)
+      #expect(try loader.next() == nil)
+    }
+    let unequal = try ImageLoader(source, batches: [[5]], epoch: 0, options: options("shorter 16", workers: 1))
+    let error = #expect(throws: DataError.self) { try unequal.next() }
+    #expect(error?.description.contains("picture 5") == true && error?.description.contains("16x16 is needed") == true)
+  }
+
+  @Test func badPicturesAreReplaced() throws {
+    let files = Files(40, bad: [9, 10, 13, 39])
+    let batches = (0..<5).map { (8 * $0..<8 * $0 + 8).map(Int32.init) }
+    var all: [[Record]] = []
+    for workers in [0, 1, 4] {
+      let loader = try ImageLoader(
+        files, batches: batches, epoch: 0,
+        options: options("resized-crop 16, flip", workers: workers, skipsBad: true))
+      #expect(loader.badCount == 0)
+      all.append(try records(loader))
+      #expect(loader.badCount == 4)
+      #expect(loader.badImages.map(\.name) == ["picture 9", "picture 10", "picture 13", "picture 39"])
+    }
+    #expect(all[0] == all[1] && all[0] == all[2])
+    let examples = all[0].flatMap(\.examples)
+    #expect(examples[9..<14] == [11, 11, 11, 12, 14] && examples[39] == 0)
+    #expect(all[0].flatMap(\.labels)[9] == 1 && all[0].flatMap(\.labels)[13] == 4)
+    let late = try ImageLoader(
+      files, batches: batches, epoch: 0, from: 4, options: options("resized-crop 16, flip", workers: 2, skipsBad: true))
+    #expect(try records(late) == [all[0][4]])
+    #expect(late.badCount == 1)
+    // Where none is good there is an end.
+    let none = try ImageLoader(
+      Files(8, bad: Set(0..<8)), batches: [Array(0..<8)], epoch: 0,
+      options: options("resize 16", workers: 2, skipsBad: true))
+    #expect(throws: DataError.self) { try none.next() }
+    #expect(none.badCount == 0 || none.badCount == 8)
+  }
+
+  @Test func theRingIsBounded() throws {
+    let loader = try ImageLoader(
+      source, batches: order(0), epoch: 0, options: options("resize 16", workers: 3, ahead: 2))
+    #expect(try loader.next() != nil)
+    // Two batches more are read, and those alone.
+    for _ in 0..<200 where source.count.value.load(ordering: .relaxed) < 24 { usleep(10_000) }
+    usleep(50_000)
+    #expect(source.count.value.load(ordering: .relaxed) == 24)
+    #expect(loader.waitedSeconds > 0)
+  }
+
+  @Test func anEarlyEndLeavesNoThread() throws {
+    func threads() throws -> Int { try FileSystem.entries(of: "/proc/self/task").count }
+    for round in 0..<30 {
+      let loader = try ImageLoader(source, batches: order(0), epoch: 0, options: options("resize 16", workers: 4))
+      if round % 3 > 0 { _ = try loader.next() }
+      if round % 3 > 1 { _ = try loader.next() }
+    }
+    // Other tests run beside this one: what matters is that 120 threads have gone.
+    #expect(try threads() < 100)
+  }
+
+  @Test func statisticsAreThoseOfThePixels() throws {
+    let options = try options("resize 16", workers: 2)
+    let all = try PixelStatistics(of: source, options: options)
+    var pixels: [UInt8] = []
+    for batch in try records(ImageLoader(source, batches: [Array(0..<53)], epoch: 0, options: options)) {
+      pixels += batch.pixels
+    }
+    let set = ImageSet(channels: 3, height: 16, width: 16, pixels: pixels, labels: source.labels)
+    #expect(all == PixelStatistics(of: set))
+    let some = try PixelStatistics(of: source, options: options, limit: 10)
+    #expect(some != all && abs(some.mean[0] - all.mean[0]) < 0.05)
+  }
+}
