@@ -30,6 +30,12 @@ enum Completion: Sendable {
 
 extension ValueKind<Int> {
   /// A count. The limit is there so that what is multiplied with it later cannot overflow.
+  static func nonNegativeCount(upTo limit: Int) -> ValueKind {
+    ValueKind("N", expectation: "an integer from 0 to \(limit)") { text in
+      Int(text).flatMap { 0...limit ~= $0 ? $0 : nil }
+    }
+  }
+
   static func count(upTo limit: Int) -> ValueKind {
     ValueKind("N", expectation: "an integer from 1 to \(limit)") { text in
       Int(text).flatMap { 1...limit ~= $0 ? $0 : nil }

@@ -16,7 +16,7 @@ struct Classifier {
   /// The number of examples.
   let count: Int
   /// The examples with some numbers.
-  let inputs: ([Int32]) -> Tensor
+  let inputs: ([Int32]) throws -> Tensor
 
   private static let batchSize = 256
 
@@ -28,7 +28,7 @@ struct Classifier {
     let size = min(Classifier.batchSize, count)
     for start in stride(from: 0, to: count, by: size) {
       let own = min(size, count - start)
-      let batch = inputs((0..<size).map { Int32($0 < own ? start + $0 : start) })
+      let batch = try inputs((0..<size).map { Int32($0 < own ? start + $0 : start) })
       let shares = try withMode(.inference) { try model(batch).softmax(axis: 1).array(of: Float.self) }
       guard !shares.contains(where: \.isNaN) else { throw ModelError.notFinite }
       let classes = shares.count / size

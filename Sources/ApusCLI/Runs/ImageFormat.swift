@@ -2,24 +2,29 @@ import Apus
 
 /// What a model has to know of the images it was trained with, to take others: kept in checkpoints.
 struct ImageFormat: Hashable, Sendable {
-  /// `[channels, height, width]`
-  var size: [Int]
+  /// What becomes of pictures.
+  var reading: ImageReading
   var classNames: [String]
   /// Of the training images; all others are standardized with it.
   var statistics: PixelStatistics
 
-  init(_ images: ImageDataset.Stored, classNames: [String]) {
-    size = images.train.imageSize
+  init(_ reading: ImageReading, classNames: [String], statistics: PixelStatistics) {
+    self.reading = reading
     self.classNames = classNames
-    statistics = images.statistics
+    self.statistics = statistics
   }
 
+  /// The size of an input, `[channels, height, width]`.
+  var size: [Int] { reading.size }
+
   var json: JSON {
-    [
+    var object: JSONObject = [
       "size": .array(size.map { .integer($0) }), "classes": .array(classNames.map { .string($0) }),
       "mean": .array(statistics.mean.map { .number($0) }),
       "standard_deviation": .array(statistics.standardDeviation.map { .number($0) }),
     ]
+    if !reading.transform.isEmpty { object["transform"] = .string(reading.transform.description) }
+    return .object(object)
   }
 
   /// - Returns: `nil` when something is missing or does not fit together.
@@ -27,43 +32,58 @@ struct ImageFormat: Hashable, Sendable {
     guard let size = json?["size"]?.array?.compactMap(\.integer), size.count == 3, size.allSatisfy({ $0 > 0 }),
       let classNames = json?["classes"]?.array?.compactMap(\.string), !classNames.isEmpty,
       let mean = json?["mean"]?.array?.compactMap(\.number), mean.count == size[0],
-      let deviation = json?["standard_deviation"]?.array?.compactMap(\.number), deviation.count == size[0]
+      let deviation = json?["standard_deviation"]?.array?.compactMap(\.number), deviation.count == size[0],
+      let transform = try? ImagePipeline(parsing: json?["transform"]?.string ?? "")
     else { return nil }
-    self.size = size
+    reading = ImageReading(size: size, transform: transform)
     self.classNames = classNames
     statistics = PixelStatistics(mean: mean, standardDeviation: deviation)
   }
 
   /// The name of a class; its number when the model has more outputs than the data had classes.
   func className(_ index: Int) -> String { index < classNames.count ? classNames[index] : String(index) }
-
-  /// Refuses images of another size than those that the model was trained with.
-  func check(_ channels: Int, _ height: Int, _ width: Int, _ path: String) throws(DataError) {
-    guard size == [channels, height, width] else {
-      throw .unsupported(
-        path: path, format: "image",
-        reason: "images of \(channels)x\(height)x\(width), the model takes "
-          + size.map(String.init).joined(separator: "x"),
-        remedy: "name images of that size, or train a model for these")
-    }
-  }
 }
 
-extension ImageDataset {
-  /// Images in memory, all of one size.
-  struct Stored {
-    var train: ImageSet
-    var test: ImageSet
-    var statistics: PixelStatistics
+extension ImageFormat {
+  /// The format of data, and the images themselves as a model is given them.
+  static func reading(
+    _ data: ImageDataset, _ settings: RunSettings, _ network: ImageNetwork
+  ) throws(DataError) -> ImageFormat {
+    let reading = try ImageReading(settings.image, for: network, own: data.imageSize, source: settings.data)
+    let known = reading.isDirect(data.train) ? data.statistics : nil
+    let statistics =
+      if let known { known } else {
+        try PixelStatistics(of: data.train, options: reading.options(settings.image))
+      }
+    return ImageFormat(reading, classNames: data.classNames, statistics: statistics)
   }
 
-  /// The images, if they are in memory.
-  func stored(_ source: String) throws(DataError) -> Stored {
-    guard let train = train as? ImageSet, let test = test as? ImageSet, let statistics, imageSize != nil else {
-      throw .unsupported(
-        path: source, format: "data", reason: "its images are in files and may differ in size",
-        remedy: "name images of one size, such as fashion-mnist")
+  /// Images as a model is given them for evaluation: from the memory of the device where nothing is to be done to them.
+  func examples(_ source: any ImageSource, _ settings: ImageSettings) -> any ExampleSource {
+    if let images = source as? ImageSet, reading.isDirect(images) {
+      return LoadedImages(images, statistics: statistics)
     }
-    return Stored(train: train, test: test, statistics: statistics)
+    return StreamedImages(
+      source, evaluation: reading.options(settings), statistics: statistics, classCount: classNames.count)
+  }
+
+  /// Images as a model is given them in training.
+  func trainingExamples(_ source: any ImageSource, _ settings: RunSettings) throws(DataError) -> any ExampleSource {
+    let image = settings.image
+    guard !image.augmentation.isEmpty else { return examples(source, image) }
+    let pipeline = try reading.training(image.augmentation, source: settings.data)
+    return StreamedImages(
+      source, training: reading.options(image, pipeline, seed: RunSeeds(settings.seed).augmentation),
+      evaluation: reading.options(image), statistics: statistics, classCount: classNames.count)
+  }
+
+  /// Refuses images of one size that can become no input of the model.
+  /// - Parameter own: `[channels, height, width]`; `nil` where images differ.
+  func check(_ own: [Int]?, _ path: String) throws(DataError) {
+    guard let own, reading.transform.isEmpty, own != size else { return }
+    func text(_ size: [Int]) -> String { size.map(String.init).joined(separator: "x") }
+    throw .unsupported(
+      path: path, format: "image", reason: "images of \(text(own)), the model takes \(text(size))",
+      remedy: "name images of that size, or train a model for these")
   }
 }

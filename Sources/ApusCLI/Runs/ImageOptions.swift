@@ -7,9 +7,33 @@ enum ImageOptions {
     help: "small for images of some 32 pixels, imagenet for some 224 (default: small up to 64)")
   static let imageSize = Option(
     "image-size", .count(upTo: 4_096), help: "the height and width that images are brought to (default: their own)")
+  static let channels = Option(
+    "channels", .choice("N", of: ["1", "3"]), help: "1 for grey, 3 for colours (default: the images' own)")
+  static let transform = Option(
+    "transform", .transforms, help: "what is done to every image, for example \"shorter 256, center-crop 224\"")
+  static let augment = Option(
+    "augment", .transforms, help: "what is done to images in training besides, for example \"flip, crop pad 4\"")
+  static let workers = Option(
+    "workers", .nonNegativeCount(upTo: 256), help: "threads that read and transform images; no result depends on it")
+  static let skipBad = Flag("skip-bad", help: "leave out pictures that cannot be read, and count them")
 
+  /// What changes the size of the images and what stands ahead of a model.
+  static let shape = [stem.declaration, imageSize.declaration, channels.declaration]
   /// In the order in which they are listed and stored.
-  static let declarations = [stem.declaration, imageSize.declaration]
+  static let declarations =
+    shape + [transform.declaration, augment.declaration, workers.declaration, skipBad.declaration]
+
+  /// What can stand in `--transform` and `--augment`, a line for each.
+  static let transforms: String = {
+    let lines =
+      ImagePipeline.transformTypes.map { ($0.usage, $0.summary) } + BatchMixing.usage.map { ($0.usage, $0.summary) }
+    return lines.map { "  \($0): \($1)" }.joined(separator: "\n")
+  }()
+}
+
+extension ValueKind<String> {
+  /// A list of transforms. Whether it can be read shows when it is: the error says more.
+  static let transforms = ValueKind("SPEC", expectation: "transforms with commas between", completion: .none) { $0 }
 }
 
 /// How images are read, and what the model makes of them.
@@ -18,9 +42,19 @@ struct ImageSettings: Hashable, Sendable {
   var stem: ImageStem?
   /// The height and width that images are brought to; `nil` for their own.
   var size: Int?
+  /// `nil` for the images' own.
+  var channels: Int?
+  /// What is done to every image; `nil` for what the size asks for.
+  var transform: ImagePipeline?
+  /// What is done to images in training besides.
+  var augmentation = ImagePipeline()
+  /// Threads that read images.
+  var workers: Int?
+  /// Whether pictures that cannot be read are left out.
+  var skipsBad = false
 
-  /// - Throws: when a model that takes no images is given some of it.
-  init(_ arguments: Arguments, for model: ModelDescription, command: String) throws(UsageError) {
+  /// - Throws: when a model that takes no images is given some of it, and for transforms that cannot be read.
+  init(_ arguments: Arguments, for model: ModelDescription, command: String) throws {
     guard case .images(let network) = model.kind else {
       let given = ImageOptions.declarations.first { arguments.contains($0) }
       guard let given else { return }
@@ -32,6 +66,14 @@ struct ImageSettings: Hashable, Sendable {
         command: command, message: "--stem is for published networks, \(model.name) is a chain of layers")
     }
     size = arguments[ImageOptions.imageSize]
+    channels = arguments[ImageOptions.channels].flatMap { Int($0) }
+    transform = try arguments[ImageOptions.transform].map { try ImagePipeline(parsing: $0) }
+    augmentation = try arguments[ImageOptions.augment].map { try ImagePipeline(parsing: $0) } ?? ImagePipeline()
+    guard transform?.mixing.isEmpty != false else {
+      throw UsageError(command: command, message: "--transform: mixing is for training alone; write it in --augment")
+    }
+    workers = arguments[ImageOptions.workers]
+    skipsBad = arguments[ImageOptions.skipBad]
   }
 }
 
@@ -40,5 +82,10 @@ extension JSONObject {
   mutating func set(_ image: ImageSettings) {
     self["stem"] = image.stem.map { .string($0.rawValue) }
     self["image_size"] = image.size.map { .integer($0) }
+    self["channels"] = image.channels.map { .integer($0) }
+    self["transform"] = image.transform.map { .string($0.description) }
+    if !image.augmentation.isEmpty { self["augment"] = .string(image.augmentation.description) }
+    self["workers"] = image.workers.map { .integer($0) }
+    if image.skipsBad { self["skip_bad"] = true }
   }
 }

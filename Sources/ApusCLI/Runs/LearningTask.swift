@@ -6,17 +6,24 @@ struct LearningTask {
   var format: DataFormat
   var train: any ExampleSource
   var test: any ExampleSource
+  /// To measure with after each epoch, if some are held out.
+  var validation: (any ExampleSource)?
+  /// The classes of the training examples, of images.
+  var labels: [Int32] = []
 
   /// Reads the data, and uploads them to the current device.
   /// - Parameter known: the tokenizer of weights that the model starts from; else one is learnt from the text.
   init(_ settings: RunSettings, tokenizer known: (any Tokenizer)? = nil) throws {
     switch settings.model.kind {
-    case .images:
-      let data = try ImageDataset.load(settings.data)
-      let images = try data.stored(settings.data)
-      format = .images(ImageFormat(images, classNames: data.classNames))
-      train = LoadedImages(images.train, statistics: images.statistics)
-      test = LoadedImages(images.test, statistics: images.statistics)
+    case .images(let network):
+      let data = try ImageDataset.load(settings.data, split: settings.dataSettings.split)
+        .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
+      let images = try ImageFormat.reading(data, settings, network)
+      format = .images(images)
+      train = try images.trainingExamples(data.train, settings)
+      test = images.examples(data.test, settings.image)
+      validation = data.validation.map { images.examples($0, settings.image) }
+      labels = data.train.labels
     case .language(let network):
       let corpus = try TextCorpus.load(settings.data)
       let tokenizer = network.tokenizer(known, for: corpus.train, settings.data)
@@ -31,6 +38,14 @@ struct LearningTask {
       train = try TokenizedTexts(data.train, tokenizer: tokenizer, length: network.sequenceLength)
       test = try TokenizedTexts(data.test, tokenizer: tokenizer, length: network.sequenceLength)
     }
+  }
+}
+
+extension LearningTask {
+  /// What is minimized.
+  func objective(_ settings: RunSettings) -> Objective {
+    guard case .images(let format) = format else { return settings.model.kind.objective }
+    return settings.dataSettings.objective(labels: labels, classCount: format.classNames.count)
   }
 }
 
@@ -57,11 +72,10 @@ extension StoredModel {
   func test(of source: String) throws -> (examples: any ExampleSource, format: DataFormat) {
     switch (settings.model.kind, format) {
     case (.images, .images(let format)):
-      let data = try ImageDataset.load(source)
-      let images = try data.stored(source).test
-      try format.check(images.channels, images.height, images.width, source)
-      try check(data.classNames, format.classNames, source)
-      return (LoadedImages(images, statistics: format.statistics), self.format)
+      let data = try ImageDataset.load(source, split: settings.dataSettings.split)
+      try format.check(data.imageSize, source)
+      let test = try data.test.renumbered(data.classNames, format.classNames, source)
+      return (format.examples(test, settings.image), self.format)
     case (.language(let network), .text(var format)):
       let examples = try format.test(of: TextCorpus.load(source), network.sequenceLength)
       return (examples, .text(format))
@@ -72,13 +86,30 @@ extension StoredModel {
     default: throw mismatch
     }
   }
+}
 
-  /// Refuses data with classes that the model does not know.
-  private func check(_ names: [String], _ known: [String], _ source: String) throws(DataError) {
-    guard names.count > known.count else { return }
-    throw .unsupported(
-      path: source, format: "data", reason: "\(names.count) classes, the model knows \(known.count)",
-      remedy: "name data with the classes that it was trained for")
+/// The number that a model has for each of some classes, by their names.
+private func numbers(of names: [String], _ known: [String], _ source: String) throws(DataError) -> [Int32] {
+  var numbers: [Int32] = []
+  for name in names {
+    guard let number = known.firstIndex(of: name) else {
+      throw .unsupported(
+        path: source, format: "data", reason: "it has a class \"\(name)\", which the model does not know",
+        remedy: "its classes are \(known.joined(separator: ", "))")
+    }
+    numbers.append(Int32(number))
+  }
+  return numbers
+}
+
+extension ImageSource {
+  /// The images with the numbers that a model has for the classes of these names. Where no name is common to both, as
+  /// with digits for names, classes are the same by their numbers.
+  fileprivate func renumbered(
+    _ names: [String], _ known: [String], _ source: String
+  ) throws(DataError) -> any ImageSource {
+    if names == known || names.count <= known.count && Set(names).isDisjoint(with: known) { return self }
+    return RenumberedImages(self, try numbers(of: names, known, source))
   }
 }
 
@@ -87,15 +118,7 @@ extension LabelledTexts {
   fileprivate func renumbered(
     _ names: [String], _ known: [String], _ source: String
   ) throws(DataError) -> LabelledTexts {
-    var numbers: [Int32] = []
-    for name in names {
-      guard let number = known.firstIndex(of: name) else {
-        throw .unsupported(
-          path: source, format: "data", reason: "it has a class \"\(name)\", which the model does not know",
-          remedy: "its classes are \(known.joined(separator: ", "))")
-      }
-      numbers.append(Int32(number))
-    }
+    let numbers = try numbers(of: names, known, source)
     return LabelledTexts(texts: texts, labels: labels.map { numbers[Int($0)] })
   }
 }

@@ -141,8 +141,10 @@ struct TrainingRun {
       output: directory.path, saveEvery: settings.saveEvery, configuration: task.format.configuration(settings),
       progress: .automatic, handlesSignals: true, onRecord: onRecord)
     if let report { options.onProfile = { report.write($0) } }
+    if settings.dataSettings.sampling == .balanced { options.balancedLabels = task.labels }
     return Trainer(
-      model, rule, on: task.train, testing: task.test, objective: settings.model.kind.objective,
+      model, rule, on: task.train, testing: task.test, validating: task.validation, objective: task.objective(settings),
+      testObjective: settings.model.kind.objective,
       groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)
   }
 

@@ -63,6 +63,15 @@ public struct ImageDataset: Sendable {
     statistics = (train as? ImageSet).map { PixelStatistics(of: $0) }
   }
 
+  /// The same with so many training images, of each class the same share; `nil` or more than there are for all.
+  public func learning(from count: Int?, seed: UInt64) -> ImageDataset {
+    let all = train.labels.count
+    guard let count, count < all else { return self }
+    let split = Split(labels: train.labels, SplitOptions(test: Double(all - count) / Double(all), seed: seed))
+    return ImageDataset(
+      name: name, classNames: classNames, train: train.part(split.train), validation: validation, test: test)
+  }
+
   /// The same with a validation part, if it has none: a share of the training images, of each class the same.
   func holdingOut(_ options: SplitOptions) throws(DataError) -> ImageDataset {
     guard validation == nil, options.validation > 0 else { return self }

@@ -12,6 +12,8 @@ public struct RunSeeds: Hashable, Sendable {
   public var initialization: RandomKey { RandomKey(seed: seed).stream(0) }
   /// For the layers while they train.
   public var training: RandomKey { RandomKey(seed: seed).stream(1) }
+  /// For what is done to examples from epoch to epoch.
+  public var augmentation: UInt64 { RandomKey(seed: seed).stream(3).seed }
   /// For the order of the examples.
   public var order: UInt64 { RandomKey(seed: seed).stream(2).seed }
 }

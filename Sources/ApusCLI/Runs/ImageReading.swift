@@ -1,0 +1,75 @@
+import Apus
+
+/// How pictures become inputs of one size: kept in checkpoints, so that others become the same.
+struct ImageReading: Hashable, Sendable {
+  /// `[channels, height, width]`
+  var size: [Int]
+  /// What is done to every picture.
+  var transform: ImagePipeline
+
+  init(size: [Int], transform: ImagePipeline = ImagePipeline()) {
+    self.size = size
+    self.transform = transform
+  }
+
+  /// What the settings ask for, for a model and data.
+  ///
+  /// - Parameter own: the size of all images, `[channels, height, width]`; `nil` where they differ.
+  /// - Throws: when pictures would come out in different sizes.
+  init(_ settings: ImageSettings, for network: ImageNetwork, own: [Int]?, source: String) throws(DataError) {
+    let channels = settings.channels ?? own?[0] ?? 3
+    let ownSize = own.map { ImageSize(height: $0[1], width: $0[2]) }
+    var wanted = settings.size.map { ImageSize(height: $0, width: $0) }
+    if wanted == nil, own == nil, settings.transform == nil {
+      // What the network was made for.
+      wanted = ImageSize(height: network.inputSize[1], width: network.inputSize[2])
+    }
+    transform = settings.transform ?? wanted.map { ImageReading.fitting($0, own: ownSize) } ?? ImagePipeline()
+    guard let found = transform.outputSize(ownSize) else {
+      throw .unsupported(
+        path: source, format: "data", reason: "its pictures differ in size, and --transform leaves it so",
+        remedy: "end it with resize, center-crop or pad, or write --image-size N alone")
+    }
+    guard wanted == nil || wanted == found else {
+      throw .unsupported(
+        path: source, format: "data", reason: "--transform brings pictures to \(found), not to --image-size",
+        remedy: "leave out one of the two")
+    }
+    size = [channels, found.height, found.width]
+  }
+
+  /// The shorter side is brought to 8/7 of the size, and the middle cut out, as is usual for 224 of 256 pixels; small
+  /// ones are brought to the size as they are.
+  private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
+    if own == size { return ImagePipeline() }
+    guard min(size.height, size.width) > 64, size.height == size.width else { return ImagePipeline([Resize(size)]) }
+    return ImagePipeline([ResizeShorter(size.height * 8 / 7), CenterCrop(size)])
+  }
+
+  /// What is done in training: the transform and then the augmentation, or the augmentation alone where it brings
+  /// pictures of any size to the one that is wanted.
+  func training(_ augmentation: ImagePipeline, source: String) throws(DataError) -> ImagePipeline {
+    let wanted = ImageSize(height: size[1], width: size[2])
+    if augmentation.outputSize(nil) == wanted { return augmentation }
+    guard augmentation.outputSize(wanted) == wanted else {
+      let found = augmentation.outputSize(wanted).map { "brings pictures to \($0)" } ?? "gives pictures of no one size"
+      throw .unsupported(
+        path: source, format: "data", reason: "--augment \(found), the model takes \(wanted)",
+        remedy: "end it with crop \(wanted) or resize \(wanted)")
+    }
+    return ImagePipeline(transform.transforms + augmentation.transforms, mixing: augmentation.mixing)
+  }
+
+  /// How a loader does it.
+  /// - Parameter pipeline: of training; the transform when left out.
+  func options(_ settings: ImageSettings, _ pipeline: ImagePipeline? = nil, seed: UInt64 = 0) -> ImageLoader.Options {
+    ImageLoader.Options(
+      imageSize: size, pipeline: pipeline ?? transform, seed: seed, workers: settings.workers ?? 2,
+      skipsBad: settings.skipsBad)
+  }
+
+  /// Whether images are inputs as they lie in memory.
+  func isDirect(_ source: any ImageSource) -> Bool {
+    transform.isEmpty && (source as? ImageSet)?.imageSize == size
+  }
+}

@@ -1,0 +1,103 @@
+import ApusData
+import ApusTensor
+import Synchronization
+
+/// Images that threads read and transform ahead of a model that trains or is measured.
+///
+/// Inputs are standardized pixels, float32 `[batch, channels, height, width]`. Targets are classes, int32 `[batch]`; where
+/// a pipeline mixes examples they are distributions, float32 `[batch, classes]`.
+public struct StreamedImages: ExampleSource {
+  /// Where the images come from.
+  public let source: any ImageSource
+  /// What is made of them in training.
+  public let training: ImageLoader.Options
+  /// What is made of them else.
+  public let evaluation: ImageLoader.Options
+  /// What their pixels are standardized with.
+  public let statistics: PixelStatistics
+  /// The number of classes.
+  public let classCount: Int
+  /// Where batches are put.
+  public let device: ComputeDevice
+  /// What could not be read, and was left out.
+  public let skipped = SkippedImages()
+
+  /// - Parameter training: as in evaluation when left out.
+  public init(
+    _ source: any ImageSource, training: ImageLoader.Options? = nil, evaluation: ImageLoader.Options,
+    statistics: PixelStatistics, classCount: Int, device: ComputeDevice = .current
+  ) {
+    self.source = source
+    self.training = training ?? evaluation
+    self.evaluation = evaluation
+    self.statistics = statistics
+    self.classCount = classCount
+    self.device = device
+  }
+
+  public var count: Int { source.labels.count }
+
+  public func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
+    var pass = pass(over: [numbers], from: 0, epoch: nil)
+    guard let examples = try pass.next() else { fatalError("StreamedImages: a batch is missing") }
+    return examples
+  }
+
+  public func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {
+    let options = epoch == nil ? evaluation : training
+    let loader = ImageLoader(source, batches: batches, epoch: epoch ?? 0, from: first, options: options)
+    return ImagePass(loader: loader, images: self, isMixed: !options.pipeline.mixing.isEmpty)
+  }
+}
+
+/// Pictures that could not be read, and were left out.
+public final class SkippedImages: Sendable {
+  private let found = Mutex<(count: Int, first: [ImageLoader.BadImage])>((0, []))
+
+  /// The number of pictures, over a whole epoch.
+  public var count: Int { found.withLock { $0.count } }
+  /// The first of them.
+  public var first: [ImageLoader.BadImage] { found.withLock { $0.first } }
+
+  /// Every epoch meets all of them: the largest number counts.
+  fileprivate func note(_ loader: ImageLoader) {
+    found.withLock { found in
+      if loader.badCount > found.count { found = (loader.badCount, loader.badImages) }
+    }
+  }
+}
+
+private struct ImagePass: ExamplePass {
+  let loader: ImageLoader
+  let images: StreamedImages
+  let isMixed: Bool
+
+  var waitedSeconds: Double { loader.waitedSeconds }
+
+  mutating func next() throws(DataError) -> (inputs: Tensor, targets: Tensor)? {
+    guard let batch = try loader.next() else { return nil }
+    if loader.badCount > 0 { images.skipped.note(loader) }
+    let inputs = images.statistics.standardizing(batch.images(on: images.device))
+    guard isMixed, let mix = batch.mix else { return (inputs, Tensor(batch.labels, device: images.device)) }
+    let targets = Tensor(
+      mix.distributions(of: batch.labels, classCount: images.classCount),
+      shape: [batch.count, images.classCount], device: images.device)
+    guard mix.kind == .mixup else { return (inputs, targets) }
+    // A tensor and no number, so that every share runs the same plan.
+    let share = Tensor([Float(mix.ownShare)], device: images.device)
+    let partners = inputs.gathering(Tensor(mix.partners, device: images.device))
+    return (inputs * share + partners * (1 - share), targets)
+  }
+}
+
+extension MixPlan {
+  /// `λ · onehot(label) + (1 − λ) · onehot(label of the partner)` for each example, `[batch, classes]`.
+  fileprivate func distributions(of labels: [Int32], classCount: Int) -> [Float] {
+    var shares = [Float](repeating: 0, count: labels.count * classCount)
+    for (place, label) in labels.enumerated() {
+      shares[place * classCount + Int(label)] += Float(ownShare)
+      shares[place * classCount + Int(labels[Int(partners[place])])] += Float(1 - ownShare)
+    }
+    return shares
+  }
+}
