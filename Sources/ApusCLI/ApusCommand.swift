@@ -8,9 +8,9 @@ enum ApusCommand {
   static let version = "0.1.0"
 
   static let commands: [any Command.Type] = [
-    TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self, SummaryCommand.self,
-    VerifyCommand.self, DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self, BenchCommand.self,
-    TuneCommand.self, PlotCommand.self, CompletionsCommand.self,
+    TrainCommand.self, EvaluateCommand.self, ErrorsCommand.self, PredictCommand.self, GenerateCommand.self,
+    SummaryCommand.self, VerifyCommand.self, DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self,
+    BenchCommand.self, TuneCommand.self, PlotCommand.self, CompletionsCommand.self,
   ]
 
   static func main() {

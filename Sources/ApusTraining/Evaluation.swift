@@ -8,35 +8,26 @@ public struct Evaluation: Hashable, Sendable {
   /// The share of examples, or of their parts, that are right, where the objective says which are.
   public var accuracy: Double?
   public var count: Int
+
+  public init(loss: Double, accuracy: Double? = nil, count: Int) {
+    self.loss = loss
+    self.accuracy = accuracy
+    self.count = count
+  }
 }
 
 /// Runs a model in inference over all examples and measures it.
-///
-/// The last batch is filled up with copies of an example that are not counted, so that all batches run the same
-/// plan. Batch `i` is read while batch `i + 1` runs.
 /// - Parameter batchSize: cut down to the number of examples.
 public func evaluate(
   _ model: any Layer, on source: any ExampleSource, objective: Objective = .classification, batchSize: Int
 ) throws(TrainingError) -> Evaluation {
-  let size = max(1, min(batchSize, source.count))
-  var sum = EvaluationSum(hasHits: objective.hits != nil, size: size)
-  try reportingTraining {
-    try withMode(.inference) {
-      var pending: (losses: Reading, hits: Reading?, count: Int)?
-      for start in stride(from: 0, to: source.count, by: size) {
-        let count = min(size, source.count - start)
-        let numbers = (0..<size).map { Int32($0 < count ? start + $0 : start) }
-        let (inputs, targets) = try source.examples(numbers)
-        let outputs = model(inputs)
-        let losses = objective.losses(outputs, targets)
-        let hits = objective.hits.map { $0(outputs, targets) }
-        try eval([losses] + (hits.map { [$0] } ?? []))
-        let next = (losses: try losses.startReading(), hits: try hits?.startReading(), count: count)
-        if let pending { try sum.add(pending) }
-        pending = next
-      }
-      if let pending { try sum.add(pending) }
-    }
+  var sum = EvaluationSum(hasHits: objective.hits != nil, size: InferenceBatches.size(batchSize, source))
+  try InferenceBatches(model: model, source: source, batchSize: batchSize).run { outputs, targets in
+    let losses = objective.losses(outputs, targets)
+    let hits = objective.hits.map { $0(outputs, targets) }
+    return [losses] + (hits.map { [$0] } ?? [])
+  } take: { readings, count in
+    try sum.add(readings, count)
   }
   return sum.result
 }
@@ -55,15 +46,16 @@ private struct EvaluationSum {
     self.size = size
   }
 
-  mutating func add(_ batch: (losses: Reading, hits: Reading?, count: Int)) throws(DeviceError) {
-    for value in try batch.losses.array(of: Float.self).prefix(batch.count) { loss += Double(value) }
-    if let reading = batch.hits {
-      let all = try reading.array(of: Bool.self)
-      let counted = all.prefix(all.count / size * batch.count)
+  /// - Parameter readings: the losses, and the hits where there are any.
+  mutating func add(_ readings: [Reading], _ count: Int) throws(DeviceError) {
+    for value in try readings[0].array(of: Float.self).prefix(count) { loss += Double(value) }
+    if hasHits {
+      let all = try readings[1].array(of: Bool.self)
+      let counted = all.prefix(all.count / size * count)
       hits += counted.count(where: \.self)
       parts += counted.count
     }
-    count += batch.count
+    self.count += count
   }
 
   var result: Evaluation {

@@ -30,6 +30,8 @@ public enum TrainingError: Error, Hashable, Sendable {
   case brokenWeights(step: Int, key: String)
   /// The first operation that made NaN or an infinity, where they are looked for, in step `step`, counted from 1.
   case anomaly(step: Int, Anomaly)
+  /// Outputs or labels that no measure is defined for.
+  case unmeasurable(reason: String)
 
   init(_ error: FileError) {
     self = .inputOutput(path: error.path, operation: error.operation, reason: error.reason)
@@ -73,6 +75,7 @@ extension TrainingError: CustomStringConvertible {
       guard step > 0 else { return "\(key) has values that are not finite before the first step; start from others" }
       return "\(key) has values that are not finite after step \(step); \(TrainingError.waysOut)"
     case .anomaly(let step, let anomaly): return "step \(step): \(anomaly)"
+    case .unmeasurable(let reason): return "the results cannot be measured: \(reason)"
     }
   }
 }

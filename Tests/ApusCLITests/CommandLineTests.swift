@@ -135,7 +135,9 @@ struct CompletionTests {
   @Test(arguments: ["bash", "zsh", "fish"])
   func everyOptionIsInEveryScript(shell: String) throws {
     let script = try Invocation("completions", shell).output
-    for command in ["devices", "models", "datasets", "train", "evaluate", "predict", "summary", "bench", "verify"] {
+    for command in [
+      "devices", "models", "datasets", "train", "evaluate", "errors", "predict", "summary", "bench", "verify",
+    ] {
       let options = try Invocation("help", command).output.matches(of: /--([a-z][a-z-]+)/).map(\.output.1)
       #expect(!options.isEmpty && script.contains(command), "\(command)")
       for option in options { #expect(script.contains(option), "\(command) --\(option)") }

@@ -24,7 +24,8 @@ struct Examination {
     self.device = device
     self.source = source
     model = try stored.load()
-    (test, format) = try stored.test(of: source)
+    let data = try stored.data(of: source)
+    (test, format) = (data.test, data.format)
     parameterCount = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
     if case .language = stored.settings.model.kind { return }
     try classify()
@@ -47,10 +48,10 @@ struct Examination {
   }
 
   /// Some examples, as the model takes them.
-  func inputs(_ examples: [Int]) -> Tensor { test.examples(examples.map { Int32($0) }).inputs }
+  func inputs(_ examples: [Int]) throws -> Tensor { try test.examples(examples.map { Int32($0) }).inputs }
 
   /// The first examples, for statistics of what layers give.
-  var sample: Tensor { inputs(Array(0..<min(test.count, 64))) }
+  var sample: Tensor { get throws { try inputs(Array(0..<min(test.count, 64))) } }
 
   /// The last batch is filled up with copies of an example, so that all batches run the same plan.
   private mutating func classify() throws {
@@ -59,7 +60,7 @@ struct Examination {
     let size = min(Examination.batchSize, count)
     for start in stride(from: 0, to: count, by: size) {
       let own = min(size, count - start)
-      let (inputs, targets) = test.examples((0..<size).map { Int32($0 < own ? start + $0 : start) })
+      let (inputs, targets) = try test.examples((0..<size).map { Int32($0 < own ? start + $0 : start) })
       let outputs = withMode(.inference) { model(inputs) }
       let shares = try outputs.softmax(axis: 1).array(of: Float.self)
       let classes = shares.count / size

@@ -32,7 +32,7 @@ extension RunReport {
 
   /// A row for each example: itself, its saliency, its Grad-CAM where the model has a convolution.
   private func maps(_ examination: Examination, _ shown: [Int], _ images: [Image]) throws -> ImageGrid {
-    let x = examination.inputs(shown)
+    let x = try examination.inputs(shown)
     let (height, width) = (images[0].height, images[0].width)
     let saliency = try normalized(examination.model.saliency(of: x)).array(of: Float.self)
     let cam = try examination.model.gradCAM(of: x).map { map -> [Float] in
@@ -67,7 +67,7 @@ extension RunReport {
 
   /// The channels of the convolutions' outputs for one example.
   private func featureMaps(_ examination: Examination, _ example: Int) throws -> [Report.Block] {
-    let layers = examination.model.layerOutputs(for: examination.inputs([example])).layers
+    let layers = try examination.model.layerOutputs(for: examination.inputs([example])).layers
     let convolutions = layers.filter { $0.layer is Conv2d && $0.output.rank == 4 }
     let blocks = try convolutions.prefix(6).map { layer -> Report.Block in
       let shape = Array(layer.output.shape)

@@ -24,7 +24,7 @@ extension RunReport {
   func activations() throws -> Report.Section? {
     guard let examination else { return nil }
     let (statistics, count) = try withDevice(examination.device) {
-      let sample = examination.sample
+      let sample = try examination.sample
       return (try examination.model.outputStatistics(for: sample), sample.shape[0])
     }
     guard !statistics.isEmpty else { return nil }

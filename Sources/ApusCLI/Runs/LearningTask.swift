@@ -68,21 +68,34 @@ extension ModelDescription.Kind {
 }
 
 extension StoredModel {
-  /// The test part of a source, if it is such as the model takes, and the format with what it says of this source.
-  func test(of source: String) throws -> (examples: any ExampleSource, format: DataFormat) {
+  /// The data of a source, if they are such as the model takes.
+  func data(of source: String) throws -> MeasuredData {
     switch (settings.model.kind, format) {
     case (.images, .images(let format)):
       let data = try ImageDataset.load(source, split: settings.dataSettings.split)
+        .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
       try format.check(data.imageSize, source)
       let test = try data.test.renumbered(data.classNames, format.classNames, source)
-      return (format.examples(test, settings.image), self.format)
+      return MeasuredData(
+        test: format.examples(test, settings.image), names: test.labels.indices.map { test.name(of: $0) },
+        format: self.format
+      ) {
+        try format.examples(data.train.renumbered(data.classNames, format.classNames, source), settings.image)
+      }
     case (.language(let network), .text(var format)):
-      let examples = try format.test(of: TextCorpus.load(source), network.sequenceLength)
-      return (examples, .text(format))
+      let corpus = try TextCorpus.load(source)
+      let examples = try format.test(of: corpus, network.sequenceLength)
+      return MeasuredData(test: examples, format: .text(format)) { [format] in
+        try format.windows(of: corpus.train, network.sequenceLength, "training", corpus.name)
+      }
     case (.texts(let network), .text(let format)):
       let data = try TextDataset.load(source)
-      let texts = try data.test.renumbered(data.classNames, format.classNames ?? [], source)
-      return (try TokenizedTexts(texts, tokenizer: format.tokenizer, length: network.sequenceLength), self.format)
+      func tokens(_ texts: LabelledTexts) throws -> TokenizedTexts {
+        let texts = try texts.renumbered(data.classNames, format.classNames ?? [], source)
+        return try TokenizedTexts(texts, tokenizer: format.tokenizer, length: network.sequenceLength)
+      }
+      return MeasuredData(
+        test: try tokens(data.test), names: data.test.texts, format: self.format, train: { try tokens(data.train) })
     default: throw mismatch
     }
   }

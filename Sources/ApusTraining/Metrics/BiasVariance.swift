@@ -1,0 +1,91 @@
+/// Where a model's error comes from: what it could do better on the examples it was trained with (bias), and what it
+/// loses on others (variance).
+///
+/// `avoidable bias = training error − Bayes error`, `variance = validation error − training error`. The Bayes error is
+/// the lowest that is possible; that of people who do the task well stands in for it. (Ng, "Machine Learning Yearning",
+/// chapters 20–27 and 33–35; the words are those of the decomposition of the squared error by Geman, Bienenstock and
+/// Doursat, "Neural networks and the bias/variance dilemma", 1992, of which this is the practical form.)
+///
+/// A gap is a finding when all of this holds:
+/// - it is at least `thresholds.absolute`,
+/// - it is at least the share `thresholds.relative` of both gaps together, those below zero left out,
+/// - it is more than `thresholds.deviations` standard errors: `√(s²ₜ + s²ᵥ)` for the variance and `sₜ` for the bias,
+///   with the standard error `s` of the training (t) and validation (v) error, see `MeasuredError`,
+/// - both errors are of at least `thresholds.examples` examples.
+public struct BiasVariance: Hashable, Sendable {
+  /// What to work on.
+  public enum Verdict: String, CaseIterable, Sendable {
+    /// Neither is found to be high.
+    case low
+    case bias
+    case variance
+    case both
+  }
+
+  /// From where on a gap is a finding. The defaults give the verdicts of the examples in Ng's book.
+  public struct Thresholds: Hashable, Sendable {
+    /// The smallest gap of interest, in units of the error.
+    public var absolute: Double
+    /// The smallest share of both gaps.
+    public var relative: Double
+    /// How many standard errors a gap must exceed; 1.96 is exceeded by chance in 5 of 100 cases.
+    public var deviations: Double
+    /// The smallest number of examples that anything is said about.
+    public var examples: Int
+
+    /// Thresholds for shares of wrong examples; for other errors take an `absolute` in their units.
+    public init(absolute: Double = 0.01, relative: Double = 0.25, deviations: Double = 1.96, examples: Int = 10) {
+      self.absolute = absolute
+      self.relative = relative
+      self.deviations = deviations
+      self.examples = examples
+    }
+  }
+
+  /// The error on the examples that the model was trained with.
+  public let train: MeasuredError
+  /// The error on others.
+  public let validation: MeasuredError
+  /// The lowest error that is possible.
+  public let bayes: Double
+  public let thresholds: Thresholds
+
+  public init(
+    train: MeasuredError, validation: MeasuredError, bayes: Double = 0, thresholds: Thresholds = Thresholds()
+  ) {
+    self.train = train
+    self.validation = validation
+    self.bayes = bayes
+    self.thresholds = thresholds
+  }
+
+  /// `train − bayes`; below zero when the model does better than was held to be possible.
+  public var avoidableBias: Double { train.value - bayes }
+  /// `validation − train`; below zero when the model does better on examples that it does not know.
+  public var variance: Double { validation.value - train.value }
+
+  /// How far chance may have moved the avoidable bias, at so many standard errors as the thresholds ask for.
+  public var biasMargin: Double { thresholds.deviations * train.squaredDeviation.squareRoot() }
+  /// How far chance may have moved the variance.
+  public var varianceMargin: Double {
+    thresholds.deviations * (train.squaredDeviation + validation.squaredDeviation).squareRoot()
+  }
+
+  /// Whether there are enough examples to say anything.
+  public var hasEnoughExamples: Bool { min(train.count, validation.count) >= thresholds.examples }
+
+  public var verdict: Verdict {
+    switch (isFinding(avoidableBias, biasMargin), isFinding(variance, varianceMargin)) {
+    case (false, false): .low
+    case (true, false): .bias
+    case (false, true): .variance
+    case (true, true): .both
+    }
+  }
+
+  private func isFinding(_ gap: Double, _ margin: Double) -> Bool {
+    let both = max(avoidableBias, 0) + max(variance, 0)
+    return hasEnoughExamples && gap > 0 && gap >= thresholds.absolute && gap >= thresholds.relative * both
+      && gap > margin
+  }
+}

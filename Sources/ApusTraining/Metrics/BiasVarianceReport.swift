@@ -1,0 +1,102 @@
+import ApusData
+
+/// The verdict on a classifier as a whole, on each of its classes, and on slices of the data.
+///
+/// With many classes and slices some are found to be high by chance: one in twenty where `thresholds.deviations` is
+/// 1.96. Larger deviations say less, and are surer.
+public struct BiasVarianceReport: Sendable {
+  /// A part of the examples that have something in common, by their numbers.
+  public struct Slice: Hashable, Sendable {
+    public var name: String
+    /// `nil` for all training examples.
+    public var train: [Int]?
+    public var validation: [Int]
+
+    public init(name: String, train: [Int]? = nil, validation: [Int]) {
+      self.name = name
+      self.train = train
+      self.validation = validation
+    }
+  }
+
+  /// A verdict with what it is on.
+  public struct Part: Hashable, Sendable {
+    public var name: String
+    public var result: BiasVariance
+  }
+
+  public let overall: BiasVariance
+  /// The classes that occur in both parts, by number.
+  public let classes: [Part]
+  /// The slices that have examples.
+  public let slices: [Part]
+
+  /// Compares what a classifier made of the examples it was trained with and of others.
+  /// - Parameters:
+  ///   - bayes: the lowest error that is possible, or that of people.
+  ///   - classNames: by number; classes without one are called by their number.
+  /// - Throws: `unmeasurable` when a slice names an example that there is not.
+  public init(
+    train: ClassificationResults, validation: ClassificationResults, bayes: Double = 0, classNames: [String] = [],
+    slices: [Slice] = [], thresholds: BiasVariance.Thresholds = BiasVariance.Thresholds()
+  ) throws(TrainingError) {
+    func compare(_ train: MeasuredError, _ validation: MeasuredError) -> BiasVariance {
+      BiasVariance(train: train, validation: validation, bayes: bayes, thresholds: thresholds)
+    }
+    let all = MeasuredError(wrong: train.count - train.confusion.hitCount, of: train.count)
+    overall = compare(
+      all, MeasuredError(wrong: validation.count - validation.confusion.hitCount, of: validation.count))
+    let measures = Array(zip(train.confusion.measures, validation.confusion.measures))
+    classes = measures.indices.filter { measures[$0].0.support > 0 && measures[$0].1.support > 0 }.map {
+      let name = $0 < classNames.count ? classNames[$0] : String($0)
+      return Part(name: name, result: compare(measures[$0].0.error, measures[$0].1.error))
+    }
+    var parts: [Part] = []
+    for slice in slices where !slice.validation.isEmpty && slice.train?.isEmpty != true {
+      let known = try slice.train.map { (numbers) throws(TrainingError) in try train.error(of: numbers, slice.name) }
+      let other = try validation.error(of: slice.validation, slice.name)
+      parts.append(Part(name: slice.name, result: compare(known ?? all, other)))
+    }
+    self.slices = parts
+  }
+
+  /// The verdicts in lines: the whole, then the classes and slices where something is high.
+  public var text: String {
+    func lines(_ parts: [Part], _ name: String) -> [String] {
+      parts.filter { $0.result.verdict != .low }.map { part in
+        let (bias, variance) = (100 * part.result.avoidableBias, 100 * part.result.variance)
+        return "\(name) \(part.name): \(part.result.verdict.rawValue) (avoidable bias \(bias.text(places: 1)) %, "
+          + "variance \(variance.text(places: 1)) %)"
+      }
+    }
+    return ([overall.text] + lines(classes, "class") + lines(slices, "slice")).joined(separator: "\n")
+  }
+
+  public var json: JSON {
+    var object = overall.json.object ?? JSONObject()
+    for (key, parts) in [("classes", classes), ("slices", slices)] where !parts.isEmpty {
+      object[key] = .array(
+        parts.map { part in
+          var line: JSONObject = ["name": .string(part.name)]
+          // The remedies are those of the verdict, wherever it stands.
+          for (key, value) in part.result.json.object ?? JSONObject() where key != "remedies" { line[key] = value }
+          return .object(line)
+        })
+    }
+    return .object(object)
+  }
+}
+
+extension ClassMeasures {
+  fileprivate var error: MeasuredError { MeasuredError(wrong: support - hitCount, of: support) }
+}
+
+extension ClassificationResults {
+  /// The error on the examples with some numbers.
+  fileprivate func error(of examples: [Int], _ slice: String) throws(TrainingError) -> MeasuredError {
+    if let number = examples.first(where: { !labels.indices.contains($0) }) {
+      throw .unmeasurable(reason: "slice \(slice) has an example \(number), there are \(count)")
+    }
+    return MeasuredError(wrong: examples.count { predicted[$0] != labels[$0] }, of: examples.count)
+  }
+}

@@ -1,0 +1,79 @@
+/// Whether probabilities are as large as the shares of examples for which they hold.
+///
+/// The range from 0 to 1 is cut into bins of equal width, `(i/b, (i+1)/b]`, the first with 0.
+public struct CalibrationCurve: Hashable, Sendable {
+  /// The examples whose probabilities are in one bin.
+  public struct Bin: Hashable, Sendable {
+    /// The bin's number, from 0.
+    public var number: Int
+    public var count: Int
+    /// The mean of the examples' probabilities.
+    public var meanProbability: Double
+    /// The share of the examples for which it is so.
+    public var observedShare: Double
+  }
+
+  /// The bins that have examples.
+  public let bins: [Bin]
+  /// The number of bins, also of empty ones.
+  public let binCount: Int
+
+  /// - Precondition: there is a truth for each probability, all of which are in `0 ... 1`, and `binCount` is positive.
+  init(_ probabilities: [Float], isTrue: [Bool], binCount: Int) {
+    guard binCount > 0 else { fatalError("CalibrationCurve: \(binCount) bins") }
+    self.binCount = binCount
+    var sums = [Double](repeating: 0, count: binCount)
+    var (counts, hits) = ([Int](repeating: 0, count: binCount), [Int](repeating: 0, count: binCount))
+    let step = 1 / Double(binCount)
+    for (probability, isTrue) in zip(probabilities, isTrue) {
+      let value = Double(probability)
+      // What the product says, but for its rounding: an edge is i · step, as it is in numpy.linspace.
+      var place = min(binCount - 1, Int(value * Double(binCount)))
+      while place > 0, value <= Double(place) * step { place -= 1 }
+      while place + 1 < binCount, value > Double(place + 1) * step { place += 1 }
+      sums[place] += value
+      counts[place] += 1
+      if isTrue { hits[place] += 1 }
+    }
+    bins = (0..<binCount).filter { counts[$0] > 0 }.map {
+      Bin(
+        number: $0, count: counts[$0], meanProbability: sums[$0] / Double(counts[$0]),
+        observedShare: Double(hits[$0]) / Double(counts[$0]))
+    }
+  }
+
+  /// The expected calibration error: `Σ countᵢ / n · |observed shareᵢ − mean probabilityᵢ|`.
+  ///
+  /// (Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", 2015; Guo et al., "On
+  /// calibration of modern neural networks", 2017.)
+  public var expectedError: Double {
+    let sum = bins.reduce(0.0) { $0 + Double($1.count) * abs($1.observedShare - $1.meanProbability) }
+    return sum / Double(bins.reduce(0) { $0 + $1.count })
+  }
+
+  /// The largest difference of a bin.
+  public var maximumError: Double { bins.map { abs($0.observedShare - $0.meanProbability) }.max() ?? 0 }
+}
+
+extension ClassificationResults {
+  /// How often the class with the largest probability is the true one, by that probability.
+  /// - Precondition: `bins` is positive.
+  public func calibration(bins: Int = 15) -> CalibrationCurve {
+    var (confidences, hits): ([Float], [Bool]) = ([], [])
+    for (example, label) in labels.enumerated() {
+      let row = probabilities[example * classCount..<(example + 1) * classCount]
+      var best = row.startIndex
+      for place in row.indices where row[place] > row[best] { best = place }
+      confidences.append(row[best])
+      hits.append(best - row.startIndex == Int(label))
+    }
+    return CalibrationCurve(confidences, isTrue: hits, binCount: bins)
+  }
+
+  /// How often examples are of a class, by the probability of that class.
+  /// - Precondition: `bins` is positive.
+  public func calibration(ofClass number: Int, bins: Int = 15) -> CalibrationCurve {
+    CalibrationCurve(
+      probabilities(ofClass: number), isTrue: labels.map { Int($0) == number }, binCount: bins)
+  }
+}

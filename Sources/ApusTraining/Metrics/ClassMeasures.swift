@@ -1,0 +1,70 @@
+/// How well one class is found. A ratio of 0 to 0 counts as 0, and is marked as undefined.
+public struct ClassMeasures: Hashable, Sendable {
+  /// The number of the class's examples that were found.
+  public var hitCount: Int
+  /// How often the class was predicted.
+  public var predictedCount: Int
+  /// The number of examples of the class.
+  public var support: Int
+
+  /// The share of the predictions of the class that are right: `hits / predicted`.
+  public var precision: Double { ratio(hitCount, predictedCount) }
+  /// The share of the class's examples that are found: `hits / support`.
+  public var recall: Double { ratio(hitCount, support) }
+  /// The harmonic mean of precision and recall: `2 hits / (predicted + support)`.
+  public var f1: Double { ratio(2 * hitCount, predictedCount + support) }
+
+  /// Whether the class was never predicted.
+  public var isPrecisionUndefined: Bool { predictedCount == 0 }
+  /// Whether the class has no examples.
+  public var isRecallUndefined: Bool { support == 0 }
+  /// Whether the class occurs neither among labels nor among predictions.
+  public var isAbsent: Bool { predictedCount == 0 && support == 0 }
+}
+
+/// Precision, recall and F1 of all classes in one number each.
+public struct AveragedMeasures: Hashable, Sendable {
+  public var precision: Double
+  public var recall: Double
+  public var f1: Double
+}
+
+/// How the measures of classes become one.
+public enum Averaging: String, CaseIterable, Sendable {
+  /// Every class counts the same.
+  case macro
+  /// The counts of all classes are added up: with one class an example all three measures are the accuracy.
+  case micro
+  /// Every class counts by its number of examples.
+  case weighted
+}
+
+extension ConfusionMatrix {
+  /// The measures of each class.
+  public var measures: [ClassMeasures] {
+    let (supports, predicted) = (supports, predictedCounts)
+    return (0..<classCount).map {
+      ClassMeasures(hitCount: self[$0, $0], predictedCount: predicted[$0], support: supports[$0])
+    }
+  }
+
+  /// The average over the classes that occur among labels or predictions, as scikit-learn takes it: one that is absent
+  /// from both would pull a macro average down, and says nothing of the model.
+  public func average(_ averaging: Averaging) -> AveragedMeasures {
+    let present = measures.filter { !$0.isAbsent }
+    let weights: [Double] =
+      switch averaging {
+      case .macro: present.map { _ in 1 }
+      case .weighted: present.map { Double($0.support) }
+      case .micro: []
+      }
+    guard averaging != .micro else { return AveragedMeasures(precision: accuracy, recall: accuracy, f1: accuracy) }
+    func mean(_ value: (ClassMeasures) -> Double) -> Double {
+      zip(present, weights).reduce(0) { $0 + value($1.0) * $1.1 } / weights.reduce(0, +)
+    }
+    return AveragedMeasures(precision: mean(\.precision), recall: mean(\.recall), f1: mean(\.f1))
+  }
+}
+
+/// `0 / 0 = 0`
+func ratio(_ part: Int, _ whole: Int) -> Double { whole == 0 ? 0 : Double(part) / Double(whole) }

@@ -1,0 +1,138 @@
+import Glibc
+
+/// What a classifier made of labelled examples, and how good that is.
+///
+/// Among equal outputs the class with the lower number counts as the larger one, as in `argmax`, also for the places of
+/// `topAccuracy`.
+public struct ClassificationResults: Sendable {
+  /// The number of classes.
+  public let classCount: Int
+  /// The true class of each example.
+  public let labels: [Int32]
+  /// `[count, classes]`, row-major.
+  public let probabilities: [Float]
+  /// The class with the largest output for each example; of two classes, what a threshold made of it.
+  public let predicted: [Int32]
+  /// How many classes have a larger output than the true one, for each example.
+  public let ranks: [Int32]
+  /// True against predicted classes.
+  public let confusion: ConfusionMatrix
+
+  /// The number of examples.
+  public var count: Int { labels.count }
+
+  /// Measures probabilities.
+  /// - Parameters:
+  ///   - probabilities: `[labels.count, classes]`, row-major; they should add up to 1 for each example.
+  ///   - classes: the number of classes.
+  ///   - labels: the true class of each example.
+  ///   - threshold: of two classes: the probability of class 1 from which on it is predicted; `nil` for the larger one.
+  /// - Throws: `unmeasurable` when there are no examples, a label is not in `0 ..< classes`, a value is not a
+  ///   probability, or there is a threshold for other than two classes.
+  public init(
+    probabilities: [Float], classes: Int, labels: [Int32], threshold: Double? = nil
+  ) throws(TrainingError) {
+    try self.init(ranking: probabilities, probabilities, classes, labels, threshold)
+    guard let place = probabilities.firstIndex(where: { !(0...1 ~= $0) }) else { return }
+    throw .unmeasurable(
+      reason: "the probability of class \(place % classes) for example \(place / classes) is \(probabilities[place])")
+  }
+
+  /// Measures logits: `probabilities = softmax(logits)`, while ranks and predictions go by the logits, which differ
+  /// where probabilities of 32 bits are equal.
+  public init(logits: [Float], classes: Int, labels: [Int32], threshold: Double? = nil) throws(TrainingError) {
+    try self.init(ranking: logits, softmax(logits, rows: classes), classes, labels, threshold)
+  }
+
+  private init(
+    ranking: [Float], _ probabilities: [Float], _ classes: Int, _ labels: [Int32], _ threshold: Double?
+  ) throws(TrainingError) {
+    try ConfusionMatrix.check(labels, classes: classes)
+    guard ranking.count == labels.count * classes else {
+      fatalError("ClassificationResults: \(ranking.count) values for \(labels.count) examples of \(classes) classes")
+    }
+    guard threshold == nil || classes == 2 else {
+      throw .unmeasurable(reason: "a threshold is for two classes, there are \(classes)")
+    }
+    if let place = ranking.firstIndex(where: { !$0.isFinite }) {
+      throw .unmeasurable(
+        reason: "output \(place % classes) for example \(place / classes) is \(ranking[place]), not a finite number")
+    }
+    classCount = classes
+    self.labels = labels
+    self.probabilities = probabilities
+    (predicted, ranks) = ClassificationResults.places(ranking, probabilities, classes, labels, threshold)
+    confusion = ConfusionMatrix(checked: labels, predicted, classes: classes)
+  }
+
+  private static func places(
+    _ outputs: [Float], _ probabilities: [Float], _ classes: Int, _ labels: [Int32], _ threshold: Double?
+  ) -> (predicted: [Int32], ranks: [Int32]) {
+    var predicted: [Int32] = []
+    var ranks: [Int32] = []
+    for (example, label) in labels.enumerated() {
+      let start = example * classes
+      let own = outputs[start + Int(label)]
+      var (best, rank) = (0, 0)
+      for place in 0..<classes {
+        let value = outputs[start + place]
+        if value > outputs[start + best] { best = place }
+        if value > own || value == own && place < label { rank += 1 }
+      }
+      ranks.append(Int32(rank))
+      // In 32 bits, as the probabilities are: one that was printed is a threshold that it reaches.
+      predicted.append(threshold.map { probabilities[start + 1] >= Float($0) ? 1 : 0 } ?? Int32(best))
+    }
+    return (predicted, ranks)
+  }
+
+  /// The share of examples whose predicted class is the true one.
+  public var accuracy: Double { confusion.accuracy }
+
+  /// The share of examples whose true class is among those with the `k` largest outputs.
+  public func topAccuracy(_ k: Int) -> Double { Double(ranks.count { $0 < k }) / Double(count) }
+
+  /// The mean of `−log p` of the true classes, with `p` clipped to `2⁻⁵² … 1 − 2⁻⁵²` as scikit-learn clips what has
+  /// 64 bits.
+  public var logLoss: Double {
+    labels.enumerated().reduce(0.0) { $0 + clippedLoss($1.offset, Int($1.element)) } / Double(count)
+  }
+
+  func clippedLoss(_ example: Int, _ label: Int) -> Double {
+    let share = Double(probabilities[example * classCount + label])
+    return -log(min(max(share, Double.ulpOfOne), 1 - Double.ulpOfOne))
+  }
+
+  /// The mean of `Σₖ (pₖ − yₖ)²`, from 0 to 2; of two classes of `(p₁ − y₁)²`, from 0 to 1.
+  ///
+  /// (Brier, "Verification of forecasts expressed in terms of probability", 1950; of two classes as scikit-learn does.)
+  public var brierScore: Double {
+    let terms = classCount == 2 ? 1..<2 : 0..<classCount
+    var sum = 0.0
+    for (example, label) in labels.enumerated() {
+      for number in terms {
+        let error = Double(probabilities[example * classCount + number]) - (Int(label) == number ? 1 : 0)
+        sum += error * error
+      }
+    }
+    return sum / Double(count)
+  }
+
+  /// The probability of one class for each example.
+  public func probabilities(ofClass number: Int) -> [Float] {
+    stride(from: number, to: probabilities.count, by: classCount).map { probabilities[$0] }
+  }
+}
+
+/// `exp(xᵢ − max) / Σ exp(xⱼ − max)` of each row, with sums of 64 bits.
+func softmax(_ logits: [Float], rows width: Int) -> [Float] {
+  guard width > 0 else { return [] }
+  var result = logits
+  for start in stride(from: 0, to: logits.count - width + 1, by: width) {
+    let row = start..<start + width
+    let largest = Double(logits[row].max() ?? 0)
+    let sum = row.reduce(0.0) { $0 + exp(Double(logits[$1]) - largest) }
+    for place in row { result[place] = Float(exp(Double(logits[place]) - largest) / sum) }
+  }
+  return result
+}

@@ -1,0 +1,124 @@
+/// How often examples of one class were taken for another.
+///
+/// All measures here follow from the counts, and equal those of scikit-learn for the same labels and predictions.
+public struct ConfusionMatrix: Hashable, Sendable {
+  /// The number of classes, also of those that do not occur.
+  public let classCount: Int
+  /// `[classes, classes]`, row-major: rows are the true classes, columns the predicted ones.
+  public let counts: [Int]
+  /// The number of examples.
+  public let total: Int
+
+  /// More classes would make a matrix of gigabytes.
+  static let classLimit = 10_000
+
+  /// Counts pairs of true and predicted classes.
+  /// - Throws: `unmeasurable` when there are no examples, or a class is not in `0 ..< classes`.
+  /// - Precondition: there is a prediction for each label.
+  public init(labels: [Int32], predicted: [Int32], classes: Int) throws(TrainingError) {
+    guard labels.count == predicted.count else {
+      fatalError("ConfusionMatrix: \(predicted.count) predictions for \(labels.count) labels")
+    }
+    try ConfusionMatrix.check(labels, classes: classes)
+    try ConfusionMatrix.check(predicted, classes: classes)
+    self.init(checked: labels, predicted, classes: classes)
+  }
+
+  init(checked labels: [Int32], _ predicted: [Int32], classes: Int) {
+    var counts = [Int](repeating: 0, count: classes * classes)
+    for (label, prediction) in zip(labels, predicted) { counts[Int(label) * classes + Int(prediction)] += 1 }
+    self.counts = counts
+    classCount = classes
+    total = labels.count
+  }
+
+  /// Refuses what cannot be counted.
+  static func check(_ labels: [Int32], classes: Int) throws(TrainingError) {
+    guard !labels.isEmpty else { throw .unmeasurable(reason: "there are no examples") }
+    guard 1...classLimit ~= classes else {
+      throw .unmeasurable(reason: "\(classes) classes; measures of classes are for 1 to \(classLimit)")
+    }
+    guard let place = labels.firstIndex(where: { !(0..<Int32(classes) ~= $0) }) else { return }
+    throw .unmeasurable(
+      reason: "example \(place) is of class \(labels[place]), there are \(classes), numbered from 0")
+  }
+
+  /// The number of examples of class `label` that were taken for class `predicted`.
+  public subscript(label: Int, predicted: Int) -> Int { counts[label * classCount + predicted] }
+
+  /// The number of examples that are right.
+  public var hitCount: Int { (0..<classCount).reduce(0) { $0 + self[$1, $1] } }
+
+  /// The share of examples that are right.
+  public var accuracy: Double { Double(hitCount) / Double(total) }
+
+  /// The number of examples of each class.
+  public var supports: [Int] {
+    (0..<classCount).map { row in counts[row * classCount..<(row + 1) * classCount].reduce(0, +) }
+  }
+
+  /// How often each class was predicted.
+  public var predictedCounts: [Int] {
+    var sums = [Int](repeating: 0, count: classCount)
+    for (place, count) in counts.enumerated() { sums[place % classCount] += count }
+    return sums
+  }
+}
+
+// MARK: - Agreement
+
+extension ConfusionMatrix {
+  /// The mean recall of the classes that have examples.
+  public var balancedAccuracy: Double {
+    let recalls = measures.filter { !$0.isRecallUndefined }.map(\.recall)
+    return recalls.reduce(0, +) / Double(recalls.count)
+  }
+
+  /// Cohen's kappa: the accuracy beyond that of chance, as a share of what is beyond chance.
+  ///
+  /// `κ = (a − e) / (1 − e)` with the accuracy `a` and `e = Σ supportₖ · predictedₖ / n²`. `nil` when labels and
+  /// predictions are all of one class: `0 / 0`. (Cohen, "A coefficient of agreement for nominal scales", 1960.)
+  public var kappa: Double? {
+    let agreements = chance
+    let all = Double(total) * Double(total)
+    return agreements < all ? 1 - (all - Double(hitCount) * Double(total)) / (all - agreements) : nil
+  }
+
+  /// The correlation coefficient of Matthews, for any number of classes.
+  ///
+  /// `(c·n − Σ sₖpₖ) / √((n² − Σ pₖ²)(n² − Σ sₖ²))` with `c` hits, supports `s` and predicted counts `p`; 0 where the
+  /// denominator is. (Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient", 2004.)
+  public var matthewsCorrelation: Double {
+    let all = Double(total) * Double(total)
+    let spreads = [supports, predictedCounts].map { counts in
+      all - counts.reduce(0.0) { $0 + Double($1) * Double($1) }
+    }
+    guard spreads[0] > 0, spreads[1] > 0 else { return 0 }
+    return (Double(hitCount) * Double(total) - chance) / (spreads[0].squareRoot() * spreads[1].squareRoot())
+  }
+
+  /// `Σ supportₖ · predictedₖ`
+  private var chance: Double { zip(supports, predictedCounts).reduce(0) { $0 + Double($1.0) * Double($1.1) } }
+}
+
+// MARK: - Confusions
+
+extension ConfusionMatrix {
+  /// Examples of one class that were taken for another.
+  public struct Confusion: Hashable, Sendable {
+    /// The true class.
+    public var label: Int
+    /// The class that they were taken for.
+    public var predicted: Int
+    public var count: Int
+  }
+
+  /// The pairs of classes that were confused, the most frequent first.
+  public var confusions: [Confusion] {
+    let pairs = (0..<counts.count).map {
+      Confusion(label: $0 / classCount, predicted: $0 % classCount, count: counts[$0])
+    }
+    return pairs.filter { $0.count > 0 && $0.label != $0.predicted }
+      .sorted { ($1.count, $0.label, $0.predicted) < ($0.count, $1.label, $1.predicted) }
+  }
+}

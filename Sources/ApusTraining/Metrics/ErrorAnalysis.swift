@@ -1,0 +1,102 @@
+import ApusData
+
+/// The examples that a model got wrong, the worst first: what to look at to find out what they have in common.
+///
+/// (Ng, "Machine Learning Yearning", chapters 14–19.)
+public struct ErrorAnalysis: Sendable {
+  /// An example that is wrong.
+  public struct Entry: Hashable, Sendable {
+    /// The example's number, from 0.
+    public var example: Int
+    /// What it is called, for example the path of its file.
+    public var name: String
+    /// The true class, or target.
+    public var truth: String
+    /// The class that the model took it for, or its output.
+    public var predicted: String
+    /// The probability that the model gave the class it predicted; `nil` of numbers.
+    public var probability: Double?
+    public var loss: Double
+  }
+
+  /// Two classes that are confused.
+  public struct Confusion: Hashable, Sendable {
+    public var truth: String
+    public var predicted: String
+    public var count: Int
+  }
+
+  /// By falling loss, where that is equal by number.
+  public let entries: [Entry]
+  /// The most frequent first; empty of numbers.
+  public let confusions: [Confusion]
+  /// The number of examples, right and wrong.
+  public let count: Int
+
+  /// The share of examples that are right.
+  public var accuracy: Double { 1 - ratio(entries.count, count) }
+
+  /// The misclassified examples.
+  /// - Parameters:
+  ///   - losses: of each example; `nil` for `−log p` of the true class.
+  ///   - names: of each example; those without one are called by their number.
+  ///   - classNames: by number; classes without one are called by their number.
+  public init(
+    of results: ClassificationResults, losses: [Float]? = nil, names: [String]? = nil, classNames: [String] = []
+  ) {
+    func className(_ number: Int) -> String { number < classNames.count ? classNames[number] : String(number) }
+    let own = losses ?? results.losses
+    let wrong = (0..<results.count).filter { results.predicted[$0] != results.labels[$0] }
+    entries = ErrorAnalysis.sorted(
+      wrong.map { number in
+        let predicted = Int(results.predicted[number])
+        return Entry(
+          example: number, name: names.name(number), truth: className(Int(results.labels[number])),
+          predicted: className(predicted),
+          probability: Double(results.probabilities[number * results.classCount + predicted]),
+          loss: Double(number < own.count ? own[number] : 0))
+      })
+    confusions = results.confusion.confusions.map {
+      Confusion(truth: className($0.label), predicted: className($0.predicted), count: $0.count)
+    }
+    count = results.count
+  }
+
+  /// The examples with the largest residuals, whose losses are the means of their squares.
+  /// - Parameter worst: how many.
+  public init(of results: RegressionResults, worst: Int, names: [String]? = nil) {
+    let (width, residuals) = (results.outputCount, results.residuals)
+    func list(_ values: [Float], _ number: Int) -> String {
+      values[number * width..<(number + 1) * width].map { "\($0)" }.joined(separator: " ")
+    }
+    let all = (0..<results.count).map { number in
+      Entry(
+        example: number, name: names.name(number), truth: list(results.targets, number),
+        predicted: list(results.predicted, number),
+        loss: mean(residuals[number * width..<(number + 1) * width].map { $0 * $0 }))
+    }
+    entries = Array(ErrorAnalysis.sorted(all).prefix(max(0, worst)))
+    confusions = []
+    count = results.count
+  }
+
+  private static func sorted(_ entries: [Entry]) -> [Entry] {
+    // A loss that is not a number is as bad as can be.
+    func order(_ entry: Entry) -> (Double, Int) { (entry.loss.isNaN ? -.infinity : -entry.loss, entry.example) }
+    return entries.sorted { order($0) < order($1) }
+  }
+}
+
+extension Optional<[String]> {
+  fileprivate func name(_ number: Int) -> String {
+    guard let names = self, number < names.count else { return "example \(number)" }
+    return names[number]
+  }
+}
+
+extension ClassificationResults {
+  /// `−log p` of the true class of each example, clipped as for `logLoss`.
+  fileprivate var losses: [Float] {
+    labels.enumerated().map { Float(clippedLoss($0, Int($1))) }
+  }
+}

@@ -1,0 +1,127 @@
+import ApusData
+import ApusFiles
+
+/// A table of wrong examples for a spreadsheet, with columns for tags to fill in by hand, and what was filled in.
+///
+/// Tags are words of one's own for what makes an example hard, such as `blurry`. They stand in the columns named
+/// `tag …`, several in a cell with semicolons between, or are columns of their own, in which any mark tags a row.
+public struct ErrorSheet: Hashable, Sendable {
+  /// A row that was read back.
+  public struct Row: Hashable, Sendable {
+    /// The example's number.
+    public var example: Int
+    /// The true class as it stands in the sheet.
+    public var truth: String
+    /// Each tag once, in their order.
+    public var tags: [String]
+    /// Whether someone has looked at it: it has a tag or a comment.
+    public var isExamined: Bool
+  }
+
+  public let rows: [Row]
+
+  private static let columns = ["example", "name", "true", "predicted", "probability", "loss"]
+  private static let tagColumns = ["tag 1", "tag 2", "tag 3"]
+  private static let comment = "comment"
+  /// What in a column of a tag's own says that a row is not tagged.
+  private static let negations: Set<String> = ["0", "no", "false", "-", "n"]
+
+  /// A sheet to fill in.
+  ///
+  /// Texts that begin with `=`, `+`, `-`, `@`, a tab or a carriage return get an apostrophe in front: spreadsheets would
+  /// take them for formulas, and the name of a file is anyone's. (OWASP, "CSV injection".)
+  public static func text(of analysis: ErrorAnalysis) -> String {
+    let header = columns + tagColumns + [comment]
+    let rows = analysis.entries.map { entry in
+      [
+        String(entry.example), protected(entry.name), protected(entry.truth), protected(entry.predicted),
+        entry.probability.map { $0.text(places: 6) } ?? "", entry.loss.text(places: 6),
+      ] + tagColumns.map { _ in "" } + [""]
+    }
+    return SeparatedValues.text([header] + rows)
+  }
+
+  /// Writes a sheet to fill in; an older file at `path` is replaced as a whole.
+  public static func write(_ analysis: ErrorAnalysis, to path: String) throws(TrainingError) {
+    let bytes = Array(text(of: analysis).utf8)
+    try reportingTraining { try AtomicFile.write(bytes, to: path) }
+  }
+
+  static func protected(_ text: String) -> String {
+    guard let first = text.unicodeScalars.first, "=+-@\t\r'".unicodeScalars.contains(first) else { return text }
+    return "'" + text
+  }
+
+  private static func unprotected(_ text: String) -> String { text.hasPrefix("'") ? String(text.dropFirst()) : text }
+
+  // MARK: - Reading
+
+  /// Reads a sheet that was filled in, with its columns in any order.
+  public init(path: String) throws(DataError) {
+    let bytes = try reportingFiles { () throws(FileError) in try FileDescriptor.contents(of: path, limit: 1 << 28) }
+    try self.init(bytes, path: path)
+  }
+
+  /// - Parameter path: where the bytes come from, for errors.
+  init(_ bytes: [UInt8], path: String) throws(DataError) {
+    func malformed(_ line: Int, _ reason: String) -> DataError {
+      .malformed(
+        path: path, format: "CSV", place: .name("line \(line)"), reason: reason,
+        remedy: "name a sheet that apus errors has written, with tags filled in")
+    }
+    let all: [SeparatedValues.Row]
+    do throws(SeparatedValues.Fault) {
+      all = try SeparatedValues.rows(bytes)
+    } catch {
+      throw malformed(error.line, error.reason)
+    }
+    let header = (all.first?.fields ?? []).map { ErrorSheet.word($0) }
+    guard let number = header.firstIndex(of: "example"), let truth = header.firstIndex(of: "true") else {
+      throw malformed(1, "the first line does not name the columns example and true")
+    }
+    var rows: [Row] = []
+    var lines: [Int: Int] = [:]
+    for row in all.dropFirst() {
+      // A spreadsheet leaves empty cells at the end away, or adds some.
+      let fields = header.indices.map { $0 < row.fields.count ? ErrorSheet.word(row.fields[$0]) : "" }
+      if row.fields.allSatisfy({ ErrorSheet.word($0).isEmpty }) { continue }
+      guard row.fields.dropFirst(header.count).allSatisfy({ ErrorSheet.word($0).isEmpty }) else {
+        throw malformed(row.line, "it has \(row.fields.count) fields, the first line \(header.count)")
+      }
+      guard let example = Int(fields[number]), example >= 0 else {
+        throw malformed(row.line, "\"\(fields[number])\" is not the number of an example")
+      }
+      if let other = lines.updateValue(row.line, forKey: example) {
+        throw malformed(row.line, "example \(example) stands on line \(other), too")
+      }
+      let tags = ErrorSheet.tags(fields, header)
+      let hasComment = zip(header, fields).contains { $0 == ErrorSheet.comment && !$1.isEmpty }
+      rows.append(
+        Row(
+          example: example, truth: ErrorSheet.unprotected(fields[truth]), tags: tags,
+          isExamined: !tags.isEmpty || hasComment))
+    }
+    self.rows = rows
+  }
+
+  private static func tags(_ fields: [String], _ header: [String]) -> [String] {
+    var tags: [String] = []
+    for (name, field) in zip(header, fields) where !field.isEmpty && !name.isEmpty && name != comment {
+      let found: [String]
+      if name.hasPrefix("tag ") || name == "tag" || name == "tags" {
+        found = field.split(separator: ";").map { word(String($0)) }.filter { !$0.isEmpty }
+      } else if columns.contains(name) || negations.contains(field.lowercased()) {
+        found = []
+      } else {
+        found = [name]
+      }
+      for tag in found.map(unprotected) where !tags.contains(tag) { tags.append(tag) }
+    }
+    return tags
+  }
+
+  /// Without the spaces around it.
+  private static func word(_ text: String) -> String {
+    String(text.trimmingPrefix(while: \.isWhitespace).reversed().trimmingPrefix(while: \.isWhitespace).reversed())
+  }
+}

@@ -1,0 +1,78 @@
+import ApusData
+
+extension LearningCurve {
+  /// A line for each size, then what the law says.
+  public var text: String {
+    func spread(_ value: Spread) -> String {
+      value.mean.text(places: 4) + (value.deviation.map { " ± \($0.text(places: 4))" } ?? "")
+    }
+    let lines = points.map {
+      "\($0.size.grouped) examples: training error \(spread($0.train)), validation error \(spread($0.validation))"
+    }
+    return (lines + [fit.text]).joined(separator: "\n")
+  }
+
+  public var json: JSON {
+    func spread(_ value: Spread) -> JSON {
+      var object: JSONObject = ["mean": .number(value.mean)]
+      object["deviation"] = value.deviation.map { .number($0) }
+      return .object(object)
+    }
+    return [
+      "points": .array(
+        points.map { point in
+          [
+            "examples": .integer(point.size), "train_error": spread(point.train),
+            "validation_error": spread(point.validation),
+            "runs": .array(
+              point.runs.map {
+                [
+                  "seed": .string(String($0.seed)), "train_error": .number($0.train),
+                  "validation_error": .number($0.validation),
+                ]
+              }),
+          ]
+        }), "fit": fit.json,
+    ]
+  }
+}
+
+extension PowerLaw.Fit {
+  /// The law and what more data would bring, or why there is none.
+  public var text: String {
+    guard case .law(let fitted) = self else {
+      guard case .none(let reason) = self else { return "" }
+      return "no power law: \(reason)"
+    }
+    let law = fitted.law
+    let more = fitted.extrapolated()
+    let range = more.range.map {
+      ", \($0.lowerBound.text(places: 4)) to \($0.upperBound.text(places: 4)) with one size left out"
+    }
+    return """
+      validation error ≈ \(law.asymptote.text(places: 4)) + \(law.scale.text(places: 4)) · n^(−\
+      \(law.exponent.text(places: 3))), off by \(fitted.residual.text(places: 5)) (root of the mean square) at \
+      \(fitted.pointCount) sizes
+      extrapolated to \(more.size.text(places: 0)) examples, twice the largest size: \(more.error.text(places: 4))\
+      \(range ?? ""), \(more.gain.text(places: 4)) less than now
+      """
+  }
+
+  public var json: JSON {
+    switch self {
+    case .none(let reason): return ["reason": .string(reason)]
+    case .law(let fitted):
+      let more = fitted.extrapolated()
+      var extrapolation: JSONObject = [
+        "examples": .number(more.size), "validation_error": .number(more.error), "gain": .number(more.gain),
+      ]
+      extrapolation["low"] = more.range.map { .number($0.lowerBound) }
+      extrapolation["high"] = more.range.map { .number($0.upperBound) }
+      return [
+        "asymptote": .number(fitted.law.asymptote), "scale": .number(fitted.law.scale),
+        "exponent": .number(fitted.law.exponent), "residual": .number(fitted.residual),
+        "sizes": .integer(fitted.pointCount), "extrapolated": .object(extrapolation),
+      ]
+    }
+  }
+}

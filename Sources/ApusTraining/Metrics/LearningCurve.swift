@@ -1,0 +1,106 @@
+import ApusData
+
+/// Training and validation errors by the number of training examples.
+///
+/// Every size is run with several seeds, each of which has subsets of its own, the smaller ones contained in the larger.
+/// (Cortes et al., "Learning curves: asymptotic values and rate of convergence", 1993.)
+public struct LearningCurve: Hashable, Sendable {
+  /// One run.
+  public struct Run: Hashable, Sendable {
+    public var seed: UInt64
+    public var train: Double
+    public var validation: Double
+
+    public init(seed: UInt64, train: Double, validation: Double) {
+      self.seed = seed
+      self.train = train
+      self.validation = validation
+    }
+  }
+
+  /// The mean of some runs' errors, and their standard deviation, `√(Σ (x − mean)² / (n − 1))`; `nil` for one run.
+  public struct Spread: Hashable, Sendable {
+    public var mean: Double
+    public var deviation: Double?
+
+    init(_ values: [Double]) {
+      let mean = ApusTraining.mean(values)
+      self.mean = mean
+      let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+      deviation = values.count > 1 ? (squares / Double(values.count - 1)).squareRoot() : nil
+    }
+  }
+
+  /// All runs of one size.
+  public struct Point: Hashable, Sendable {
+    /// The number of training examples.
+    public let size: Int
+    public let runs: [Run]
+
+    /// - Precondition: there is a run.
+    public init(size: Int, runs: [Run]) {
+      guard !runs.isEmpty else { fatalError("LearningCurve.Point: no runs of \(size) examples") }
+      self.size = size
+      self.runs = runs
+    }
+
+    public var train: Spread { Spread(runs.map(\.train)) }
+    public var validation: Spread { Spread(runs.map(\.validation)) }
+  }
+
+  /// By rising size.
+  public let points: [Point]
+
+  public init(_ points: [Point]) { self.points = points.sorted { $0.size < $1.size } }
+
+  /// Trains with subsets of the data.
+  /// - Parameters:
+  ///   - sizes: numbers of examples; each is run once, and those above the number of examples are cut down to it.
+  ///   - seeds: what the subsets, and whatever else is drawn, come from.
+  ///   - labels: the class of each example, for subsets with the classes' shares.
+  ///   - run: trains with the examples of these numbers and gives the training and the validation error.
+  /// - Throws: what `run` throws.
+  /// - Precondition: there are examples and seeds, and sizes are positive.
+  public static func measuring<Failure: Error>(
+    sizes: [Int], seeds: [UInt64], labels: [Int32],
+    _ run: (_ subset: [Int32], _ seed: UInt64) throws(Failure) -> (train: Double, validation: Double)
+  ) throws(Failure) -> LearningCurve {
+    try measuring(sizes, seeds, labels.count, { NestedSubsets(labels: labels, seed: $0) }, run)
+  }
+
+  /// The same for `count` examples without classes.
+  public static func measuring<Failure: Error>(
+    sizes: [Int], seeds: [UInt64], count: Int,
+    _ run: (_ subset: [Int32], _ seed: UInt64) throws(Failure) -> (train: Double, validation: Double)
+  ) throws(Failure) -> LearningCurve {
+    try measuring(sizes, seeds, count, { NestedSubsets(count: count, seed: $0) }, run)
+  }
+
+  private static func measuring<Failure: Error>(
+    _ sizes: [Int], _ seeds: [UInt64], _ count: Int, _ subsets: (UInt64) -> NestedSubsets,
+    _ run: (_ subset: [Int32], _ seed: UInt64) throws(Failure) -> (train: Double, validation: Double)
+  ) throws(Failure) -> LearningCurve {
+    guard count > 0, !seeds.isEmpty, sizes.allSatisfy({ $0 > 0 }) else {
+      fatalError("LearningCurve: sizes \(sizes) of \(count) examples with \(seeds.count) seeds; all must be positive")
+    }
+    let nested = seeds.map(subsets)
+    var points: [Point] = []
+    for size in Set(sizes.map { min($0, count) }).sorted() {
+      var runs: [Run] = []
+      for (seed, subsets) in zip(seeds, nested) {
+        let errors = try run(subsets.subset(size), seed)
+        runs.append(Run(seed: seed, train: errors.train, validation: errors.validation))
+      }
+      points.append(Point(size: size, runs: runs))
+    }
+    return LearningCurve(points)
+  }
+
+  /// The sizes of some shares of the examples, at least 1 each.
+  public static func sizes(fractions: [Double], of count: Int) -> [Int] {
+    fractions.map { max(1, min(count, Int((min(max($0, 0), 1) * Double(count)).rounded()))) }
+  }
+
+  /// The power law through the mean validation errors.
+  public var fit: PowerLaw.Fit { PowerLaw.fit(points.map { (Double($0.size), $0.validation.mean) }) }
+}

@@ -1,0 +1,33 @@
+/// An error that was measured with some examples, with how far chance may have moved it.
+public struct MeasuredError: Hashable, Sendable {
+  /// The error: a share of wrong examples, or a mean of losses.
+  public var value: Double
+  /// The number of examples.
+  public var count: Int
+  /// The squared standard error of the mean.
+  let squaredDeviation: Double
+
+  /// The share of examples that are wrong.
+  ///
+  /// Its squared standard error is `p (1 − p) / (count + 2)` with `p = (wrong + 1) / (count + 2)`: the binomial one
+  /// with a right and a wrong example added, so that it does not vanish where all are right or all are wrong.
+  /// (Agresti and Caffo, "Simple and effective confidence intervals for proportions and differences of proportions
+  /// result from adding two successes and two failures", 2000.)
+  /// - Precondition: `0 ≤ wrong ≤ count`.
+  public init(wrong: Int, of count: Int) {
+    guard wrong >= 0, wrong <= count else { fatalError("MeasuredError: \(wrong) wrong of \(count) examples") }
+    value = ratio(wrong, count)
+    self.count = count
+    let share = Double(wrong + 1) / Double(count + 2)
+    squaredDeviation = share * (1 - share) / Double(count + 2)
+  }
+
+  /// The mean of some examples' losses, with the squared standard error `s² / count`.
+  public init(losses: [Double]) {
+    count = losses.count
+    let mean = losses.isEmpty ? 0 : mean(losses)
+    value = mean
+    let squares = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    squaredDeviation = count > 1 ? squares / Double(count - 1) / Double(count) : .infinity
+  }
+}

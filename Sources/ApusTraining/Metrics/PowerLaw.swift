@@ -1,0 +1,138 @@
+import Glibc
+
+/// `error ≈ a + b · n^(−c)`: how errors fall with the number `n` of examples.
+///
+/// `a` is what stays with any number of examples. (Cortes et al., 1993; Hestness et al., "Deep learning scaling is
+/// predictable, empirically", 2017.)
+public struct PowerLaw: Hashable, Sendable {
+  /// The error that is left with endless data, at least 0.
+  public var asymptote: Double
+  /// The part that data remove, at one example; above 0.
+  public var scale: Double
+  /// How fast they do.
+  public var exponent: Double
+
+  /// The error with `count` examples.
+  public func error(at count: Double) -> Double { asymptote + scale * exp(-exponent * log(count)) }
+
+  /// What came out of fitting a law to measured errors.
+  public enum Fit: Hashable, Sendable {
+    case law(Fitted)
+    /// None, and why.
+    case none(String)
+
+    /// The law, where there is one.
+    public var fitted: Fitted? { if case .law(let fitted) = self { fitted } else { nil } }
+  }
+
+  /// A law with how well it fits.
+  public struct Fitted: Hashable, Sendable {
+    public var law: PowerLaw
+    /// `√(mean of residual²)`, in units of the error.
+    public var residual: Double
+    /// The number of sizes that it was fitted to.
+    public var pointCount: Int
+    /// The largest size that was measured: beyond it the law is a guess.
+    public var largestSize: Double
+    /// The laws that follow when one point is left out, where there are enough for that.
+    public var variants: [PowerLaw]
+
+    /// An error that was not measured.
+    public struct Extrapolation: Hashable, Sendable {
+      public var size: Double
+      public var error: Double
+      /// How much lower it is than the law's error for the largest size that was measured.
+      public var gain: Double
+      /// From the lowest to the highest that the law gives when one point is left out; `nil` with four points.
+      public var range: ClosedRange<Double>?
+    }
+
+    /// What `factor` times the largest number of examples would bring, if the law held beyond what was measured.
+    public func extrapolated(by factor: Double = 2) -> Extrapolation {
+      let size = factor * largestSize
+      let error = law.error(at: size)
+      let others = variants.map { $0.error(at: size) } + [error]
+      return Extrapolation(
+        size: size, error: error, gain: law.error(at: largestSize) - error,
+        range: variants.isEmpty ? nil : others.min()!...others.max()!)
+    }
+  }
+}
+
+// MARK: - Fitting
+
+extension PowerLaw {
+  /// The exponents that are looked through. Outside of them points of a few sizes look like a constant, or like a step.
+  private static let exponents = 0.01...4.0
+
+  /// The law with the least sum of squared residuals, with `a ≥ 0` and `b > 0`.
+  ///
+  /// For a given exponent the rest is linear, and solved in closed form; exponents are looked through on a grid, and
+  /// refined by golden section beside the best of it.
+  /// - Parameter points: sizes and errors. Four sizes are needed: three numbers are fitted.
+  public static func fit(_ points: [(size: Double, error: Double)]) -> Fit {
+    let sizes = Set(points.map(\.size))
+    guard points.allSatisfy({ $0.size > 0 && $0.size.isFinite && $0.error.isFinite }) else {
+      return .none("sizes and errors must be finite numbers, sizes above 0")
+    }
+    guard sizes.count >= 4, let largest = sizes.max() else {
+      return .none("not enough points: \(sizes.count) sizes, a law of three numbers takes four")
+    }
+    let best = solve(points, largest)
+    guard best.scale > 0 else { return .none("errors do not fall with the number of examples") }
+    guard best.exponent > exponents.lowerBound * 1.01, best.exponent < exponents.upperBound * 0.99 else {
+      return .none("the errors do not bend as a power law does: the exponent comes out as \(best.exponent)")
+    }
+    let variants = sizes.count < 5 ? [] : points.indices.map { solve(points.without($0), largest) }
+    return .law(
+      Fitted(
+        law: best, residual: (squares(best, points) / Double(points.count)).squareRoot(), pointCount: sizes.count,
+        largestSize: largest, variants: variants))
+  }
+
+  private static func solve(_ points: [(size: Double, error: Double)], _ largest: Double) -> PowerLaw {
+    func cost(_ logarithm: Double) -> Double { squares(linear(points, largest, exp(logarithm)), points) }
+    let (low, high) = (log(exponents.lowerBound), log(exponents.upperBound))
+    let steps = 400
+    let step = (high - low) / Double(steps)
+    let best = (0...steps).map { low + Double($0) * step }.min { cost($0) < cost($1) } ?? low
+    var (left, right) = (max(low, best - step), min(high, best + step))
+    let golden = (5.0.squareRoot() - 1) / 2
+    for _ in 0..<80 {
+      let (one, other) = (right - golden * (right - left), left + golden * (right - left))
+      if cost(one) <= cost(other) { right = other } else { left = one }
+    }
+    return linear(points, largest, exp((left + right) / 2))
+  }
+
+  /// The least squares of `a + b x` with `x = (n / largest)^(−c)`, `a ≥ 0`, `b ≥ 0`.
+  private static func linear(
+    _ points: [(size: Double, error: Double)], _ largest: Double, _ exponent: Double
+  ) -> PowerLaw {
+    let xs = points.map { exp(-exponent * log($0.size / largest)) }
+    let errors = points.map(\.error)
+    let (meanX, meanError) = (mean(xs), mean(errors))
+    let spread = xs.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
+    let together = zip(xs, errors).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanError) }
+    var slope = spread > 0 ? max(0, together / spread) : 0
+    var asymptote = meanError - slope * meanX
+    if asymptote < 0 {
+      // On the edge of what is allowed: a line through the origin.
+      asymptote = 0
+      slope = max(0, zip(xs, errors).reduce(0) { $0 + $1.0 * $1.1 } / xs.reduce(0) { $0 + $1 * $1 })
+    }
+    return PowerLaw(
+      asymptote: asymptote, scale: slope * exp(exponent * log(largest)), exponent: exponent)
+  }
+
+  private static func squares(_ law: PowerLaw, _ points: [(size: Double, error: Double)]) -> Double {
+    points.reduce(0) { sum, point in
+      let residual = point.error - law.error(at: point.size)
+      return sum + residual * residual
+    }
+  }
+}
+
+extension Array {
+  fileprivate func without(_ place: Int) -> [Element] { Array(self[..<place] + self[(place + 1)...]) }
+}

@@ -1,0 +1,73 @@
+/// The receiver operating characteristic: what share of the others is taken along with what share of a class.
+public struct ROCCurve: Hashable, Sendable {
+  /// The share of the other examples at or above each threshold.
+  public var falsePositiveRates: [Double]
+  /// The share of the class's examples at or above each threshold.
+  public var truePositiveRates: [Double]
+  /// In falling order; the first is infinite, at which nothing is taken.
+  public var thresholds: [Float]
+}
+
+extension RankedScores {
+  /// The points of the curve, from (0, 0) to (1, 1); `nil` where one of both kinds of examples is missing.
+  /// - Parameter droppingIntermediate: leaves out points on a straight line between their neighbours in the list, which
+  ///   change neither the picture nor the area.
+  public func rocCurve(droppingIntermediate: Bool = true) -> ROCCurve? {
+    guard positiveCount > 0, negativeCount > 0 else { return nil }
+    let last = thresholds.count - 1
+    let kept = thresholds.indices.filter { place in
+      guard droppingIntermediate, place > 0, place < last else { return true }
+      return isCorner(truePositives, place) || isCorner(falsePositives, place)
+    }
+    return ROCCurve(
+      falsePositiveRates: [0] + kept.map { Double(falsePositives[$0]) / Double(negativeCount) },
+      truePositiveRates: [0] + kept.map { Double(truePositives[$0]) / Double(positiveCount) },
+      thresholds: [.infinity] + kept.map { thresholds[$0] })
+  }
+
+  private func isCorner(_ counts: [Int], _ place: Int) -> Bool {
+    counts[place + 1] - counts[place] != counts[place] - counts[place - 1]
+  }
+
+  /// The area under the ROC curve: the chance that an example of the class has a higher score than another one, ties
+  /// counted half. `nil` where one of both kinds is missing.
+  ///
+  /// The trapezoids are added up as integers: the result is the exact ratio, rounded once. (Hanley and McNeil, "The
+  /// meaning and use of the area under a receiver operating characteristic (ROC) curve", 1982.)
+  public var area: Double? {
+    guard positiveCount > 0, negativeCount > 0 else { return nil }
+    var doubled = 0
+    var (hits, misses) = (0, 0)
+    for place in thresholds.indices {
+      doubled += (falsePositives[place] - misses) * (truePositives[place] + hits)
+      (hits, misses) = (truePositives[place], falsePositives[place])
+    }
+    return Double(doubled) / (2 * Double(positiveCount) * Double(negativeCount))
+  }
+}
+
+/// Areas under the ROC curves of all classes, each against the others.
+public struct ClassAreas: Hashable, Sendable {
+  /// Of each class; `nil` where it has no examples, or no others.
+  public var areas: [Double?]
+  /// The number of examples of each class.
+  public var supports: [Int]
+
+  /// The mean of the areas that there are.
+  public var macro: Double? { mean { _ in 1 } }
+  /// The mean of the areas that there are, weighted by the numbers of examples.
+  public var weighted: Double? { mean { Double(supports[$0]) } }
+
+  private func mean(_ weight: (Int) -> Double) -> Double? {
+    let defined = areas.indices.filter { areas[$0] != nil }
+    guard !defined.isEmpty else { return nil }
+    return defined.reduce(0) { $0 + areas[$1]! * weight($1) } / defined.reduce(0) { $0 + weight($1) }
+  }
+}
+
+extension ClassificationResults {
+  /// The area under the ROC curve of each class against all others, in O(classes · n log n).
+  public var areas: ClassAreas {
+    ClassAreas(areas: (0..<classCount).map { ranking(ofClass: $0).area }, supports: confusion.supports)
+  }
+}

@@ -1,0 +1,109 @@
+/// What a model made of examples whose targets are numbers, and how good that is.
+///
+/// Of several outputs every measure is the mean of those of the outputs, as in scikit-learn, unless it says otherwise.
+public struct RegressionResults: Sendable {
+  /// The number of numbers of an example.
+  public let outputCount: Int
+  /// `[count, outputs]`, row-major.
+  public let predicted: [Float]
+  /// `[count, outputs]`, row-major.
+  public let targets: [Float]
+
+  /// The number of examples.
+  public var count: Int { targets.count / outputCount }
+
+  /// Measures predictions.
+  /// - Throws: `unmeasurable` when there are no examples, or a number is not finite.
+  /// - Precondition: there are as many predictions as targets, a multiple of `outputs`, which is positive.
+  public init(predicted: [Float], targets: [Float], outputs: Int = 1) throws(TrainingError) {
+    guard outputs > 0, predicted.count == targets.count, targets.count % outputs == 0 else {
+      fatalError(
+        "RegressionResults: \(predicted.count) predictions for \(targets.count) targets, \(outputs) an example")
+    }
+    guard !targets.isEmpty else { throw .unmeasurable(reason: "there are no examples") }
+    for (values, name) in [(predicted, "prediction"), (targets, "target")] {
+      guard let place = values.firstIndex(where: { !$0.isFinite }) else { continue }
+      throw .unmeasurable(
+        reason: "\(name) \(place % outputs) of example \(place / outputs) is \(values[place]), not a finite number")
+    }
+    self.predicted = predicted
+    self.targets = targets
+    outputCount = outputs
+  }
+
+  /// `[count, outputs]`: `target − prediction`.
+  public var residuals: [Double] { zip(targets, predicted).map { Double($0) - Double($1) } }
+
+  /// Of each output: the mean of `|residual|`.
+  public var meanAbsoluteErrors: [Double] { perOutput { mean($0.map(abs)) } }
+  /// The mean of `|residual|`.
+  public var meanAbsoluteError: Double { mean(meanAbsoluteErrors) }
+
+  /// Of each output: the mean of `residual²`.
+  public var meanSquaredErrors: [Double] { perOutput { mean($0.map { $0 * $0 }) } }
+  /// The mean of `residual²`.
+  public var meanSquaredError: Double { mean(meanSquaredErrors) }
+
+  /// `√(mean of residual²)`, of several outputs the mean of their roots.
+  public var rootMeanSquaredError: Double { mean(meanSquaredErrors.map { $0.squareRoot() }) }
+
+  /// Of each output: the median of `|residual|`, of an even number the mean of the middle two.
+  public var medianAbsoluteErrors: [Double] {
+    perOutput { residuals in
+      let sorted = residuals.map(abs).sorted()
+      return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+    }
+  }
+  /// The median of `|residual|`.
+  public var medianAbsoluteError: Double { mean(medianAbsoluteErrors) }
+
+  /// The largest `|residual|` of all outputs.
+  public var maximumError: Double { residuals.reduce(0) { max($0, abs($1)) } }
+
+  /// Of each output: the coefficient of determination, `R² = 1 − Σ residual² / Σ (target − mean)²`.
+  ///
+  /// Where all targets are equal it is 1 if all predictions are right, else 0, as in scikit-learn. `nil` for a single
+  /// example, which has no variance.
+  public var determinations: [Double]? {
+    guard count > 1 else { return nil }
+    return zip(meanSquaredErrors, targetVariances).map(share)
+  }
+  /// R², of several outputs the mean.
+  public var determination: Double? { determinations.map(mean) }
+  /// R² of several outputs, each weighted by the variance of its targets.
+  public var varianceWeightedDetermination: Double? {
+    guard let determinations else { return nil }
+    let variances = targetVariances
+    let sum = variances.reduce(0, +)
+    // Without any variance all outputs count the same.
+    guard sum > 0 else { return determination }
+    return zip(determinations, variances).reduce(0) { $0 + $1.0 * $1.1 } / sum
+  }
+
+  /// Of each output: `1 − Var(residual) / Var(target)`: R² without the residuals' mean. Equal targets are as for R².
+  public var explainedVariances: [Double] { zip(perOutput(variance), targetVariances).map(share) }
+  /// The share of the targets' variance that the predictions explain.
+  public var explainedVariance: Double { mean(explainedVariances) }
+
+  private var targetVariances: [Double] { columns(targets.map(Double.init)).map(variance) }
+
+  private func share(_ error: Double, of variance: Double) -> Double {
+    variance > 0 ? 1 - error / variance : error == 0 ? 1 : 0
+  }
+
+  private func perOutput(_ measure: ([Double]) -> Double) -> [Double] { columns(residuals).map(measure) }
+
+  private func columns(_ values: [Double]) -> [[Double]] {
+    (0..<outputCount).map { column in
+      stride(from: column, to: values.count, by: outputCount).map { values[$0] }
+    }
+  }
+}
+
+func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+
+/// `Σ (x − mean)² / n`
+private func variance(_ values: [Double]) -> Double {
+  let mean = mean(values)
+  return values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
+}

@@ -1,0 +1,65 @@
+import ApusData
+
+/// How much of a model's error each tag of a sheet accounts for, and what could be won by mending it.
+public struct TagCounts: Hashable, Sendable {
+  /// A tag and the wrong examples that have it. Examples may have several tags: shares need not add up to 1.
+  public struct Tag: Hashable, Sendable {
+    public var name: String
+    /// The number of tagged examples.
+    public var count: Int
+    /// Their share of the examples that were examined.
+    public var share: Double
+    /// The accuracy if these very examples were right.
+    public var fixedAccuracy: Double
+    /// The accuracy if the share of the tag were the same among all wrong examples, and all those were right:
+    /// `accuracy + share · (1 − accuracy)`. It is the ceiling of what work on the tag can bring.
+    public var ceiling: Double
+  }
+
+  /// The most frequent first.
+  public let tags: [Tag]
+  /// The number of wrong examples.
+  public let errorCount: Int
+  /// How many of them have a tag or a comment in the sheet. The rest counts as not looked at.
+  public let examinedCount: Int
+  /// How many rows of the sheet are of examples that this model has right, or whose class is another one: they come
+  /// from another model or other data, and are left out.
+  public let strangeCount: Int
+  /// The share of examples that are right.
+  public let accuracy: Double
+
+  /// Counts the tags of a sheet, for the errors that it was made of.
+  public init(_ sheet: ErrorSheet, of analysis: ErrorAnalysis) {
+    let wrong = Dictionary(uniqueKeysWithValues: analysis.entries.map { ($0.example, $0.truth) })
+    let own = sheet.rows.filter { wrong[$0.example] == $0.truth }
+    let examined = own.filter(\.isExamined)
+    var counts: [String: Int] = [:]
+    for row in examined { for tag in row.tags { counts[tag, default: 0] += 1 } }
+    let (accuracy, total) = (analysis.accuracy, analysis.count)
+    tags = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { name, count in
+      let share = ratio(count, examined.count)
+      return Tag(
+        name: name, count: count, share: share,
+        fixedAccuracy: ratio(total - analysis.entries.count + count, total),
+        ceiling: accuracy + share * (1 - accuracy))
+    }
+    errorCount = analysis.entries.count
+    examinedCount = examined.count
+    strangeCount = sheet.rows.count - own.count
+    self.accuracy = accuracy
+  }
+
+  public var json: JSON {
+    [
+      "accuracy": .number(accuracy), "errors": .integer(errorCount), "examined": .integer(examinedCount),
+      "strange_rows": .integer(strangeCount),
+      "tags": .array(
+        tags.map {
+          [
+            "tag": .string($0.name), "errors": .integer($0.count), "share": .number($0.share),
+            "fixed_accuracy": .number($0.fixedAccuracy), "ceiling": .number($0.ceiling),
+          ]
+        }),
+    ]
+  }
+}

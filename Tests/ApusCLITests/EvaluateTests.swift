@@ -1,0 +1,175 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// What trained models are measured by, with one of images and one of texts in two classes.
+@Suite struct EvaluateTests {
+  private let place: ScratchDirectory
+  private let images: TinyImages
+
+  init() throws {
+    place = try ScratchDirectory()
+    images = try TinyImages()
+  }
+
+  /// A model that has seen a few batches: some classes it knows, some it does not.
+  private func imageRun() throws -> String {
+    let run = try Invocation(
+      "train", "mlp", "--data", images.source, "--device", "cpu", "--batch-size", "16", "--steps", "6", "--output",
+      place.file("images"))
+    try #require(run.status == 0, "\(run.errors)")
+    return place.file("images")
+  }
+
+  /// Cats and dogs in every order, some of them called wrongly.
+  private func textRun() throws -> String {
+    let lines = (0..<200).map { "\($0 % 7 < 3 ? "cat" : "dog")\tthe \($0 % 2 == 0 ? "cat" : "dog") number \($0 % 9)" }
+    let path = try place.write(Array(lines.joined(separator: "\n").utf8), to: "texts.txt")
+    let run = try Invocation(
+      "train", "text-lstm", "--data", "labelled-text:\(path)", "--width", "8", "--steps", "4", "--sequence-length", "6",
+      "--device", "cpu", "--output", place.file("texts"))
+    try #require(run.status == 0, "\(run.errors)")
+    return place.file("texts")
+  }
+
+  private func evaluate(_ words: String...) throws -> Invocation {
+    try Invocation(["evaluate"] + words + ["--device", "cpu"])
+  }
+
+  @Test func classesAreMeasured() throws {
+    let run = try imageRun()
+    let result = try evaluate(run, "--json")
+    #expect(result.status == 0 && result.lines.count == 1, "\(result.errors)")
+    let line = try result.summary()
+    for key in ["model", "device", "data", "examples", "test_loss", "test_accuracy", "seconds", "weights_sha256"] {
+      #expect(line[key] != nil, "\(key)")
+    }
+    let classes = try #require(line["classes"] as? [[String: Any]])
+    let matrix = try #require(line["confusion_matrix"] as? [[Int]])
+    #expect(classes.count == 10 && matrix.count == 10 && matrix.allSatisfy { $0.reduce(0, +) == 4 })
+    let accuracy = try #require(line["test_accuracy"] as? Double)
+    #expect(accuracy == Double((0..<10).reduce(0) { $0 + matrix[$1][$1] }) / 40)
+    for (number, measures) in classes.enumerated() {
+      #expect(measures["recall"] as? Double == Double(matrix[number][number]) / 4)
+      #expect(measures["support"] as? Int == 4 && measures["auc"] is Double)
+      let predicted = matrix.reduce(0) { $0 + $1[number] }
+      #expect((measures["undefined"] as? [String] == ["precision"]) == (predicted == 0))
+    }
+    let top = try #require(line["test_top_5_accuracy"] as? Double)
+    #expect(top >= accuracy && top <= 1)
+    #expect((line["macro"] as? [String: Double])?.keys.sorted() == ["f1", "precision", "recall"])
+    #expect((line["micro"] as? [String: Double])?["f1"] == accuracy)
+    for key in ["auc", "expected_calibration_error", "brier_score", "balanced_accuracy"] {
+      #expect(line[key] is Double, "\(key)")
+    }
+    #expect(line["best_f1"] == nil && line["threshold"] == nil && line["bias_variance"] == nil)
+    let text = try evaluate(run, "--top-k", "2")
+    #expect(text.status == 0 && text.output.contains("top-2 accuracy") && text.output.contains("calibration error"))
+    #expect(text.lines.contains { $0.hasPrefix("CLASS") } && text.lines.contains { $0.hasPrefix("weighted average") })
+  }
+
+  @Test func biasIsToldFromVariance() throws {
+    let run = try imageRun()
+    let line = try evaluate(run, "--human-error", "0.02", "--json").summary()
+    let verdict = try #require(line["bias_variance"] as? [String: Any])
+    let train = try #require(line["train_accuracy"] as? Double)
+    #expect(line["train_loss"] is Double && abs((verdict["train_error"] as? Double ?? 2) - (1 - train)) < 1e-12)
+    #expect(verdict["train_examples"] as? Int == 96 && verdict["validation_examples"] as? Int == 40)
+    #expect(verdict["bayes_error"] as? Double == 0.02 && (verdict["classes"] as? [Any])?.count == 10)
+    #expect(["low", "bias", "variance", "both"].contains(verdict["verdict"] as? String ?? ""))
+    let text = try evaluate(run, "--human-error", "0.02")
+    #expect(text.output.contains("avoidable bias") && text.output.contains("verdict: "), "\(text.output)")
+  }
+
+  @Test func aThresholdDecidesBetweenTwoClasses() throws {
+    let run = try textRun()
+    let plain = try evaluate(run, "--json").summary()
+    let best = try #require(plain["best_f1"] as? [String: Double])
+    #expect(plain["auc"] is Double && plain["average_precision"] is Double && plain["best_youden"] != nil)
+    #expect(plain["test_top_5_accuracy"] == nil)
+    let threshold = try #require(best["threshold"])
+    let chosen = try evaluate(run, "--threshold", "\(threshold)", "--json").summary()
+    #expect(chosen["threshold"] as? Double == threshold)
+    let second = try #require((chosen["classes"] as? [[String: Any]])?.last)
+    for key in ["precision", "recall", "f1"] { #expect(second[key] as? Double == best[key], "\(key)") }
+    // From 1 on nearly nothing is of the second class.
+    let all = try evaluate(run, "--threshold", "1e-9", "--json").summary()
+    #expect((all["classes"] as? [[String: Any]])?.last?["recall"] as? Double == 1)
+    #expect(all["test_loss"] as? Double == plain["test_loss"] as? Double)
+    #expect(try evaluate(run).output.contains("best F1"))
+  }
+
+  @Test func optionsThatDoNotApplyAreRefused() throws {
+    let run = try imageRun()
+    let threshold = try evaluate(run, "--threshold", "0.5")
+    #expect(threshold.status == 65 && threshold.errors.contains("a threshold is for two classes, there are 10"))
+    let top = try evaluate(run, "--top-k", "11")
+    #expect(top.status == 64 && top.errors.contains("--top-k 11: there are 10 classes"), "\(top.errors)")
+    #expect(try evaluate(run, "--threshold", "0").status == 64)
+    #expect(try evaluate(run, "--human-error", "1").status == 64)
+    let text = try place.write(Array((0..<60).map { "the cat sat \($0)" }.joined(separator: "\n").utf8), to: "t.txt")
+    let language = try Invocation(
+      "train", "char-lstm", "--data", "text:\(text)", "--width", "8", "--depth", "1", "--sequence-length", "8",
+      "--steps", "1", "--device", "cpu", "--output", place.file("language"))
+    #expect(language.status == 0, "\(language.errors)")
+    let human = try evaluate(place.file("language"), "--human-error", "0.1")
+    #expect(human.status == 64 && human.errors.contains("--human-error is for classifiers"), "\(human.errors)")
+    let errors = try Invocation("errors", place.file("language"))
+    #expect(errors.status == 64 && errors.errors.contains("is a language model; try apus evaluate"))
+    #expect(try evaluate(place.file("language"), "--json").member("test_perplexity", as: Double.self) != nil)
+  }
+
+  // MARK: - Errors
+
+  @Test func errorsAreListedAndTheirTagsCounted() throws {
+    let (run, sheet) = (try textRun(), place.file("errors.csv"))
+    let measured = try evaluate(run, "--json").summary()
+    let listed = try Invocation("errors", run, "--device", "cpu", "--output", sheet, "--count", "3", "--json")
+    #expect(listed.status == 0 && listed.lines.count == 4, "\(listed.errors)")
+    let summary = try listed.summary()
+    let errors = try #require(summary["errors"] as? Int)
+    #expect(summary["test_accuracy"] as? Double == measured["test_accuracy"] as? Double)
+    #expect(summary["examples"] as? Int == 20 && summary["output"] as? String == sheet && errors > 3)
+    let objects = try listed.lines.dropLast().map {
+      try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+    }
+    let losses = objects.compactMap { $0["loss"] as? Double }
+    #expect(losses.count == 3 && losses == losses.sorted(by: >))
+    #expect(objects.allSatisfy { ($0["name"] as? String)?.hasPrefix("the ") == true })
+    #expect(objects.allSatisfy { $0["true"] as? String != $0["predicted"] as? String })
+
+    var lines = try String(contentsOfFile: sheet, encoding: .utf8).components(separatedBy: "\r\n")
+    #expect(lines.count == errors + 2 && lines[0].hasPrefix("example,name,true,predicted,probability,loss,tag 1"))
+    // It may be written again as long as nothing is filled in.
+    #expect(try Invocation("errors", run, "--device", "cpu", "--output", sheet).status == 0)
+    lines[1] = lines[1].replacing(/,,,,$/, with: ",odd,,,")
+    lines[2] = lines[2].replacing(/,,,,$/, with: ",odd,short,,")
+    lines[3] = lines[3].replacing(/,,,,$/, with: ",,,,why?")
+    _ = try place.write(Array((lines.joined(separator: "\n") + "999,x,cat,dog,,,odd,,,\n").utf8), to: "errors.csv")
+    let counted = try Invocation("errors", run, "--device", "cpu", "--tags", sheet, "--json")
+    #expect(counted.status == 0 && counted.errors.contains("1 rows are of examples"), "\(counted.errors)")
+    let tags = try #require(try counted.member("tags", as: [String: Any].self))
+    #expect(tags["examined"] as? Int == 3 && tags["strange_rows"] as? Int == 1)
+    let first = try #require((tags["tags"] as? [[String: Any]])?.first)
+    #expect(first["tag"] as? String == "odd" && first["errors"] as? Int == 2)
+    let accuracy = try #require(summary["test_accuracy"] as? Double)
+    #expect(abs((first["fixed_accuracy"] as? Double ?? 0) - (accuracy + 2.0 / 20)) < 1e-12)
+    #expect(abs((first["ceiling"] as? Double ?? 0) - (accuracy + (1 - accuracy) * 2 / 3)) < 1e-12)
+    let text = try Invocation("errors", run, "--device", "cpu", "--tags", sheet)
+    #expect(text.output.contains("3 of \(errors) errors were looked at") && text.output.contains("CEILING"))
+    // What was filled in is not written over.
+    let again = try Invocation("errors", run, "--device", "cpu", "--output", sheet)
+    #expect(again.status == 64 && again.errors.contains("there is a file with other content"), "\(again.errors)")
+    #expect(try String(contentsOfFile: sheet, encoding: .utf8).contains("odd"))
+  }
+
+  @Test func sheetsThatAreNoneAreRefused() throws {
+    let run = try imageRun()
+    let path = try place.write(Array("a,b\n1,2\n".utf8), to: "other.csv")
+    let other = try Invocation("errors", run, "--device", "cpu", "--tags", path)
+    #expect(other.status == 65 && other.errors.contains("does not name the columns example and true"))
+    let missing = try Invocation("errors", run, "--device", "cpu", "--tags", place.file("none.csv"))
+    #expect(missing.status == 74 && missing.errors.contains("none.csv"), "\(missing.errors)")
+    #expect(try Invocation("errors", run, "--device", "cpu", "--output", path).status == 64)
+  }
+}

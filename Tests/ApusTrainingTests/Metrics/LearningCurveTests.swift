@@ -1,0 +1,103 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+@testable import ApusTraining
+
+@Suite struct LearningCurveTests {
+  @Test func subsetsAreNestedAndHaveTheSharesOfTheWhole() {
+    // 600, 300 and 100 of three classes, mixed.
+    let labels = (0..<1000).map { Int32($0 % 10 < 6 ? 0 : $0 % 10 < 9 ? 1 : 2) }
+    for seed in 0..<5 as Range<UInt64> {
+      let subsets = NestedSubsets(labels: labels, seed: seed)
+      #expect(subsets.order.sorted() == (0..<1000).map { Int32($0) })
+      for size in 0...1000 {
+        let subset = subsets.subset(size)
+        for (label, share) in [0.6, 0.3, 0.1].enumerated() {
+          let count = Double(subset.count { Int(labels[Int($0)]) == label })
+          #expect(abs(count - share * Double(size)) <= 1, "\(size) of class \(label)")
+        }
+      }
+    }
+    let (one, other) = (NestedSubsets(labels: labels, seed: 1), NestedSubsets(labels: labels, seed: 2))
+    #expect(one == NestedSubsets(labels: labels, seed: 1) && one != other)
+    #expect(Set(one.subset(100)) != Set(other.subset(100)))
+    #expect(Set(NestedSubsets(count: 50, seed: 3).order).count == 50 && NestedSubsets(count: 0, seed: 3).order.isEmpty)
+  }
+
+  @Test func everySizeIsRunWithEverySeed() throws {
+    var seen: [UInt64: [Set<Int32>]] = [:]
+    let labels = (0..<40).map { Int32($0 % 4) }
+    let curve = LearningCurve.measuring(
+      sizes: LearningCurve.sizes(fractions: [0.5, 0.1, 2, 1, -1], of: 40), seeds: [3, 4, 5], labels: labels
+    ) { subset, seed in
+      seen[seed, default: []].append(Set(subset))
+      return (Double(subset.count) / 100, Double(seed) / Double(subset.count))
+    }
+    #expect(curve.points.map(\.size) == [1, 4, 20, 40])
+    for subsets in seen.values {
+      #expect(subsets.map(\.count) == [1, 4, 20, 40])
+      #expect(zip(subsets, subsets.dropFirst()).allSatisfy { $0.isSubset(of: $1) })
+    }
+    #expect(seen[3]?[1] != seen[4]?[1])
+    let point = curve.points[1]
+    #expect(point.runs.map(\.seed) == [3, 4, 5] && point.train.mean == 0.04 && point.train.deviation == 0)
+    #expect(point.validation == LearningCurve.Spread([0.75, 1, 1.25]) && point.validation.deviation == 0.25)
+    #expect(LearningCurve.Spread([1]).deviation == nil)
+    #expect(curve.text.contains("4 examples: training error 0.0400 ± 0.0000, validation error 1.0000 ± 0.2500"))
+    #expect(curve.json["points"]?.array?[1]["runs"]?.array?.count == 3)
+  }
+
+  @Test func errorsOfARunArePassedOn() {
+    struct Failure: Error, Equatable {}
+    #expect(throws: Failure()) {
+      _ = try LearningCurve.measuring(sizes: [2], seeds: [0], count: 4) { _, _ in throw Failure() }
+    }
+  }
+
+  /// scipy's `curve_fit` has the same bounds.
+  @Test func lawsEqualThoseOfSciPy() throws {
+    let fixture = try MetricsFixture()
+    let names = fixture.cases(with: "law")
+    #expect(names.count == 4)
+    for name in names {
+      let points = zip(try fixture.numbers(name, "sizes"), try fixture.numbers(name, "errors"))
+      let expected = try fixture.numbers(name, "law")
+      let fitted = try #require(PowerLaw.fit(points.map { ($0, $1) }).fitted)
+      let found = [fitted.law.asymptote, fitted.law.scale, fitted.law.exponent]
+      for (one, other) in zip(found, expected) {
+        #expect(abs(one - other) <= 1e-4 * max(other, 1e-2), "\(name) \(found)")
+      }
+      #expect(abs(fitted.residual - (try fixture.numbers(name, "residual")[0])) <= 1e-8, "\(name)")
+    }
+  }
+
+  @Test func moreDataAreExtrapolated() throws {
+    let points = [100, 200, 400, 800, 1600].map { (size: Double($0), error: 0.1 + 3 / Double($0).squareRoot()) }
+    let fitted = try #require(PowerLaw.fit(points).fitted)
+    let more = fitted.extrapolated()
+    #expect(more.size == 3200 && abs(more.error - (0.1 + 3 / 3200.0.squareRoot())) < 1e-7)
+    #expect(abs(more.gain - (0.075 - 3 / 3200.0.squareRoot())) < 1e-7)
+    let range = try #require(more.range)
+    #expect(range.upperBound - range.lowerBound < 1e-5 && range.contains(more.error))
+    let four = try #require(PowerLaw.fit(Array(points.prefix(4))).fitted)
+    #expect(four.extrapolated(by: 4).range == nil && four.extrapolated(by: 4).size == 3200)
+    #expect(PowerLaw.fit(points).text.contains("extrapolated to 3200 examples, twice the largest size"))
+    #expect(PowerLaw.fit(points).json["extrapolated"]?["examples"]?.number == 3200)
+  }
+
+  @Test(
+    arguments: [
+      ([(1, 1), (2, 0.5), (3, 0.4)], "not enough points: 3 sizes"),
+      ([(1, 1), (1, 2), (1, 3), (1, 4)], "not enough points: 1 sizes"),
+      ([(1, 0.1), (2, 0.2), (4, 0.3), (8, 0.4)], "errors do not fall"),
+      ([(1, 0.1), (2, 0.1), (4, 0.1), (8, 0.1)], "errors do not fall"),
+      ([(1, 1), (2, 0.1), (4, 0.1), (8, 0.1)], "the errors do not bend"),
+      ([(0, 1), (2, 0.1), (4, 0.1), (8, 0.1)], "must be finite numbers"),
+      ([(1, 1), (2, .nan), (4, 0.1), (8, 0.1)], "must be finite numbers"),
+    ] as [([(Double, Double)], String)])
+  func whereThereIsNoLawItIsSaid(points: [(Double, Double)], reason: String) {
+    let fit = PowerLaw.fit(points.map { ($0.0, $0.1) })
+    #expect(fit.fitted == nil && fit.text.contains(reason) && fit.json["reason"] != nil, "\(fit)")
+  }
+}

@@ -1,0 +1,81 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+@testable import ApusTraining
+
+/// Numbers, and what they add up to.
+private struct Sums: ExampleSource {
+  let count: Int
+
+  func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
+    let values = numbers.flatMap { [Float($0), Float($0 * $0 % 7)] }
+    let sums = numbers.map { Float($0 + $0 * $0 % 7) }
+    return (Tensor(values, shape: [numbers.count, 2]), Tensor(sums, shape: [numbers.count, 1]))
+  }
+}
+
+@Suite struct PredictionsTests {
+  private let run = SmallRun()
+
+  /// Whatever the size of the batches, and the last one's, everything is in the examples' order.
+  @Test func predictionsAgreeWithTheEvaluation() throws {
+    try withDevice(run.device) {
+      let (model, points) = (run.model(), try Points(count: 43))
+      let all = withMode(.inference) { model(points.inputs) }
+      let logits = try all.array(of: Float.self)
+      let losses = try crossEntropy(all, points.targets, reduction: .none).array(of: Float.self)
+      for batchSize in [1, 8, 43, 100] {
+        let predictions = try predict(model, on: points, batchSize: batchSize)
+        #expect(predictions.count == 43 && predictions.width == 2)
+        #expect(predictions.targets == .classes(try points.targets.array(of: Int32.self)))
+        for (one, other) in zip(predictions.outputs, logits) { #expect(abs(one - other) < 1e-6) }
+        for (one, other) in zip(predictions.losses, losses) { #expect(abs(one - other) < 1e-6) }
+        #expect(predictions.outputs.count == logits.count && predictions.losses.count == losses.count)
+        let evaluation = try evaluate(model, on: points, batchSize: batchSize)
+        let results = try predictions.classification()
+        #expect(evaluation.loss == predictions.loss && evaluation.accuracy == results.accuracy)
+        #expect(abs(results.logLoss - predictions.loss) < 1e-6)
+      }
+      let predictions = try predict(model, on: points, batchSize: 8)
+      #expect(try predictions.classification(threshold: 1e-9).predicted.allSatisfy { $0 == 1 })
+      #expect(throws: TrainingError.self) { try predictions.regression() }
+    }
+  }
+
+  @Test func numbersArePredicted() throws {
+    try withDevice(run.device) {
+      let model = Sequential { Linear(2, 1) }
+      model.parameters[0].value = Tensor([1, 1] as [Float], shape: [1, 2])
+      model.parameters[1].value = Tensor([0.5] as [Float])
+      let predictions = try predict(model, on: Sums(count: 11), objective: .regression, batchSize: 4)
+      let results = try predictions.regression()
+      #expect(results.count == 11 && results.meanAbsoluteError == 0.5 && results.meanSquaredError == 0.25)
+      #expect(predictions.losses == [Float](repeating: 0.25, count: 11) && predictions.loss == 0.25)
+      #expect(throws: TrainingError.self) { try predictions.classification() }
+    }
+  }
+
+  @Test func whatDoesNotFitIsRefused() throws {
+    try withDevice(run.device) {
+      #expect(throws: TrainingError.unmeasurable(reason: "there are no examples")) {
+        try predict(Sequential { Linear(2, 3) }, on: Sums(count: 0), batchSize: 2)
+      }
+      let model = Sequential { Linear(2, 3) }
+      let error = #expect(throws: TrainingError.self) {
+        try predict(model, on: Sums(count: 5), objective: .regression, batchSize: 2)
+      }
+      #expect("\(error!)".contains("the model gives [2, 3] for targets of [2, 1]"), "\(error!)")
+      model.parameters[0].value = Tensor.ones([3, 2]) / 0
+      struct Classes: ExampleSource {
+        let count = 3
+        func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
+          (Tensor.ones([numbers.count, 2]), Tensor(numbers.map { $0 % 3 }))
+        }
+      }
+      let predictions = try predict(model, on: Classes(), batchSize: 2)
+      let broken = #expect(throws: TrainingError.self) { try predictions.classification() }
+      #expect("\(broken!)".contains("output 0 for example 0 is"), "\(broken!)")
+    }
+  }
+}
