@@ -40,27 +40,25 @@ enum TrainCommand: Command {
     var run = try TrainingRun(arguments)
     let epochs = EpochPrinter(isEnabled: arguments[json])
     let report: ProfileReport?
-    let (result, format, device): (TrainingResult, DataFormat, ComputeDevice)
+    let trained: TrainedRun
     do {
       report = try arguments[profile].map { try ProfileReport(path: $0) }
       if report != nil, case .steps(1...2) = run.settings.length {
         throw UsageError(command: name, message: "--profile begins with the third step; the run has fewer")
       }
-      (result, format, device) = try run.run(report) { epochs.print($0) }
+      trained = try run.run(report) { epochs.print($0) }
     } catch {
       run.directory.removeIfUnused()
       throw error
     }
     try epochs.check()
-    let measures = LanguageMeasures(result.testLoss, format)
-    let line = result.line(run, measures, device)
     if arguments[json] {
-      try StandardOutput.write(.object(line))
+      try StandardOutput.write(.object(trained.line(run)))
     } else {
-      try StandardOutput.write(line: result.text(run, measures, device))
+      try StandardOutput.write(line: trained.text(run))
     }
     try report?.check()
-    if let signal = result.interruption { throw Interruption(signal: signal, run: run.directory.path) }
+    if let signal = trained.result.interruption { throw Interruption(signal: signal, run: run.directory.path) }
   }
 }
 
@@ -91,41 +89,44 @@ private final class EpochPrinter: Sendable {
   func check() throws(OutputError) { if let error = failure.withLock({ $0 }) { throw error } }
 }
 
-extension TrainingResult {
-  fileprivate func line(
-    _ run: TrainingRun, _ measures: LanguageMeasures?, _ device: ComputeDevice
-  ) -> JSONObject {
+extension TrainedRun {
+  private var measures: LanguageMeasures? { LanguageMeasures(result.testLoss, format) }
+
+  fileprivate func line(_ run: TrainingRun) -> JSONObject {
     var line: JSONObject = [
       "model": .string(run.settings.model.name), "device": .string(device.name),
-      "seed": .integer(Int(run.settings.seed)), "epochs": .integer(epochs), "steps": .integer(steps),
+      "seed": .integer(Int(run.settings.seed)), "epochs": .integer(result.epochs), "steps": .integer(result.steps),
     ]
-    line["train_loss"] = trainLoss.map { .number($0) }
-    line["validation_loss"] = validationLoss.map { .number($0) }
-    line["validation_accuracy"] = validationAccuracy.map { .number($0) }
-    line["test_loss"] = testLoss.map { .number($0) }
-    line["test_accuracy"] = testAccuracy.map { .number($0) }
+    line["train_loss"] = result.trainLoss.map { .number($0) }
+    line["validation_loss"] = result.validationLoss.map { .number($0) }
+    line["validation_accuracy"] = result.validationAccuracy.map { .number($0) }
+    line["test_loss"] = result.testLoss.map { .number($0) }
+    line["test_accuracy"] = result.testAccuracy.map { .number($0) }
     for (key, value) in measures?.json ?? [:] { line[key] = value }
-    line["seconds"] = .number(seconds)
-    line["steps_per_second"] = stepsPerSecond.map { .number($0) }
-    line["loader_share"] = loaderShare.map { .number($0) }
-    line["weights_sha256"] = .string(weightsSHA256)
+    line["seconds"] = .number(result.seconds)
+    line["steps_per_second"] = result.stepsPerSecond.map { .number($0) }
+    line["loader_share"] = result.loaderShare.map { .number($0) }
+    line["skipped_images"] = skippedCount.map { .integer($0) }
+    line["weights_sha256"] = .string(result.weightsSHA256)
     line["output"] = .string(run.directory.path)
     return line
   }
 
-  fileprivate func text(_ run: TrainingRun, _ measures: LanguageMeasures?, _ device: ComputeDevice) -> String {
+  fileprivate func text(_ run: TrainingRun) -> String {
     var rows = [("model", "\(run.settings.model.name) on \(device.name), seed \(run.settings.seed)")]
-    rows.append(("steps", "\(steps.grouped) in \(epochs) \(epochs == 1 ? "epoch" : "epochs")"))
-    if let trainLoss { rows.append(("train loss", trainLoss.text(places: 4))) }
-    if let validationLoss { rows.append(("validation loss", validationLoss.text(places: 4))) }
-    if let validationAccuracy { rows.append(("validation accuracy", validationAccuracy.text(places: 4))) }
-    if let testLoss { rows.append(("test loss", testLoss.text(places: 4))) }
-    if let testAccuracy { rows.append(("test accuracy", testAccuracy.text(places: 4))) }
+    rows.append(("steps", "\(result.steps.grouped) in \(result.epochs) \(result.epochs == 1 ? "epoch" : "epochs")"))
+    let numbers = [
+      ("train loss", result.trainLoss), ("validation loss", result.validationLoss),
+      ("validation accuracy", result.validationAccuracy), ("test loss", result.testLoss),
+      ("test accuracy", result.testAccuracy),
+    ]
+    rows += numbers.compactMap { name, number in number.map { (name, $0.text(places: 4)) } }
     rows += measures?.rows ?? []
-    let rate = stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
-    let loader = loaderShare.map { ", \((100 * $0).text(places: 1)) % of it waiting for examples" } ?? ""
-    rows.append(("time", "\(seconds.text(places: 1)) s\(rate)\(loader)"))
-    rows.append(("weights", weightsSHA256))
+    let rate = result.stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
+    let loader = result.loaderShare.map { ", \((100 * $0).text(places: 1)) % of it waiting for examples" } ?? ""
+    rows.append(("time", "\(result.seconds.text(places: 1)) s\(rate)\(loader)"))
+    if let skippedCount { rows.append(("skipped", "\(skippedCount.grouped) pictures that could not be read")) }
+    rows.append(("weights", result.weightsSHA256))
     rows.append(("output", run.directory.path))
     return Help.rows(rows)
   }

@@ -42,6 +42,21 @@ struct LearningTask {
 }
 
 extension LearningTask {
+  /// How many pictures could not be read and were left out, in all parts; `nil` where none may be.
+  func skippedCount(_ settings: RunSettings) -> Int? {
+    guard settings.image.skipsBad else { return nil }
+    return [train, test, validation].reduce(0) { $0 + (($1 as? StreamedImages)?.skipped.count ?? 0) }
+  }
+
+  /// Names the first pictures that were left out.
+  func reportSkipped() {
+    for part in [train, test, validation] {
+      guard let skipped = (part as? StreamedImages)?.skipped, skipped.count > 0 else { continue }
+      for image in skipped.first { Diagnostics.write("skipped: \(image.error)") }
+      if skipped.count > skipped.first.count { Diagnostics.write("and \(skipped.count - skipped.first.count) more") }
+    }
+  }
+
   /// What is minimized.
   func objective(_ settings: RunSettings) -> Objective {
     guard case .images(let format) = format else { return settings.model.kind.objective }

@@ -2,7 +2,7 @@ import Apus
 import ApusFiles
 import Glibc
 
-/// The directory of a run: `config.json`, `metrics.jsonl`, `checkpoints/`.
+/// The directory of a run: `config.json`, `metrics.jsonl`, `checkpoints/`, `tensorboard/`.
 struct RunDirectory {
   let path: String
   /// Whether this process made it.
@@ -47,7 +47,7 @@ struct RunDirectory {
     guard isNew, let names = try? CheckpointStore(run: path).names(),
       names.allSatisfy({ Int($0.drop { !$0.isNumber }) == 0 }),
       let entries = try? FileSystem.entries(of: path),
-      Set(entries).isSubset(of: ["config.json", "metrics.jsonl", "checkpoints"])
+      Set(entries).isSubset(of: ["config.json", "metrics.jsonl", "checkpoints", "tensorboard"])
     else { return }
     // If it cannot be removed, it does no harm.
     try? FileSystem.remove(path)

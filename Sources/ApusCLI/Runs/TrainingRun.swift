@@ -1,6 +1,15 @@
 import Apus
 import ApusFiles
 
+/// How a run went.
+struct TrainedRun {
+  let result: TrainingResult
+  let format: DataFormat
+  let device: ComputeDevice
+  /// Pictures that could not be read; `nil` where one would have ended the run.
+  let skippedCount: Int?
+}
+
 /// A run that is about to start, or to go on.
 struct TrainingRun {
   private(set) var settings: RunSettings
@@ -95,22 +104,24 @@ struct TrainingRun {
   ///   - onRecord: is given each record of metrics.
   mutating func run(
     _ report: ProfileReport?, onRecord: @escaping @Sendable (JSONObject) -> Void
-  ) throws -> (result: TrainingResult, format: DataFormat, device: ComputeDevice) {
+  ) throws -> TrainedRun {
     let device = try ComputeDevice.chosen(by: settings.device)
     if settings.device != device.name {
       settings.device = device.name
       try directory.write(settings)
     }
     Diagnostics.write("\(settings.model.name) in \(directory.path)")
-    let (result, format) = try withDevice(device) {
+    let (result, task) = try withDevice(device) {
       let weights = try pretrainedWeights()
       let task = try LearningTask(settings, tokenizer: tokenizer(of: weights))
       let trainer = try trainer(task, from: weights, report, onRecord)
       try resume(trainer, task.format)
       try report?.measureLimits(of: device)
-      return (try trainer.run(), task.format)
+      return (try trainer.run(), task)
     }
-    return (result, format, device)
+    task.reportSkipped()
+    return TrainedRun(
+      result: result, format: task.format, device: device, skippedCount: task.skippedCount(settings))
   }
 
   /// What the run starts from, if it is new and does not start from random numbers.
@@ -140,6 +151,7 @@ struct TrainingRun {
       clipValue: settings.clipValue, detectsAnomalies: settings.detectsAnomalies,
       output: directory.path, saveEvery: settings.saveEvery, configuration: task.format.configuration(settings),
       progress: .automatic, handlesSignals: true, onRecord: onRecord)
+    options.writesEvents = true
     if let report { options.onProfile = { report.write($0) } }
     if settings.dataSettings.sampling == .balanced { options.balancedLabels = task.labels }
     return Trainer(

@@ -30,6 +30,8 @@ public struct TrainingOptions: Sendable {
   public var detectsAnomalies: Bool
   /// Where checkpoints and metrics go; without a directory nothing is written.
   public var output: String?
+  /// Whether the metrics are also written for TensorBoard, to `tensorboard/` in the output directory.
+  public var writesEvents = false
   /// Seconds from one checkpoint to the next, besides those at the ends of epochs.
   public var saveEvery: Double
   /// What is kept in checkpoints for whoever wants to build the model and data again.

@@ -6,6 +6,7 @@ import ApusTensor
 struct TrainingSession {
   private let trainer: Trainer
   private let metrics: MetricsLog?
+  private let events: TensorBoardLog?
   private var progress: Progress
   /// The loss of the step before, on its way to the host.
   private var pending: (loss: Reading, count: Int, step: Int)?
@@ -41,8 +42,13 @@ struct TrainingSession {
     trainer.lastSave = clock
     if let output = trainer.options.output {
       metrics = try MetricsLog(path: "\(output)/metrics.jsonl", keeping: trainer.state.metricsByteCount)
+      events =
+        trainer.options.writesEvents
+        ? try TensorBoardLog(
+          directory: "\(output)/tensorboard", resumingAfter: firstStep, batchSize: trainer.order.batchSize)
+        : nil
     } else {
-      metrics = nil
+      (metrics, events) = (nil, nil)
     }
   }
 
@@ -208,6 +214,7 @@ struct TrainingSession {
 
   private mutating func record(_ record: JSONObject) throws(TrainingError) {
     trainer.options.onRecord?(record)
+    try events?.write(record)
     guard let metrics else { return }
     try metrics.append(record)
     trainer.state.metricsByteCount = metrics.byteCount
@@ -312,6 +319,7 @@ struct TrainingSession {
     try drain()
     countTime()
     try metrics?.flush()
+    try events?.flush()
     try trainer.save(now: clock)
   }
 
