@@ -45,12 +45,21 @@ struct WorkloadTests {
     #expect((rate - Double(bytes * 256 * 256) / minimum / 1e6).magnitude < 1e-3 * rate)
   }
 
+  @Test func aLoaderCountsPictures() throws {
+    let line = try #require(try lines(of: LoaderRate.find("jpeg256-crop224")).first)
+    #expect(line["benchmark"] == "loader" && line["device"] == "cpu" && line["dtype"] == "uint8")
+    let (rate, minimum) = (try #require(line["images_per_second"]?.number), try #require(line["min_ms"]?.number))
+    #expect((rate - 1024 / minimum * 1e3).magnitude < 1e-3 * rate)
+    #expect(throws: ProblemError.self) { try LoaderRate.find("jpeg256") }
+  }
+
   /// The names that are printed are names that are taken.
   @Test func namesAreRead() throws {
     for name in Gemm.standardNames { #expect(try Gemm(name).name == name) }
     for name in Conv.standardNames { #expect(try Conv(name).name == name) }
     #expect(try Conv("N1C1H4W4K1R3S3").name == "N1C1H4W4K1R3S3P0U1D1G1")
     #expect(try OpBandwidth.find("sum").map(\.name) == ["sum-256x256", "sum-4096x4096"])
+    for workload in LoaderRate.all { #expect(try LoaderRate.find(workload.name).name == workload.name) }
     for workload in TrainingStep.all { #expect(try TrainingStep.find(workload.name).name == workload.name) }
   }
 

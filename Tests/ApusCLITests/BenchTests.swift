@@ -35,6 +35,14 @@ struct BenchTests {
     #expect(try number(operations[0], "gbytes_per_second") > 0)
   }
 
+  @Test func picturesOfALoader() throws {
+    let result = try Invocation("bench", "loader", "--problem", "jpeg256-crop224", "--runs", "1", "--device", "cpu")
+    #expect(result.status == 0 && result.lines.count == 2 && result.lines[1].contains("images/s"), "\(result.output)")
+    let misspelt = try Invocation("bench", "loader", "--problem", "jpeg256-crop225")
+    #expect(misspelt.status == 64 && misspelt.errors.contains("did you mean jpeg256-crop224?"), "\(misspelt.errors)")
+    #expect(try Invocation("bench", "loader", "--pass", "all").status == 64)
+  }
+
   @Test(arguments: ["float16", "bfloat16"]) func elementsOfHalfWidthOnTheCPU(dtype: String) throws {
     let problems = ["gemm": "8x16x32", "conv": "N1C2H8W8K4R3S3P1", "ops": "to-float16-256x256,exp-256x256"]
     for (kind, problem) in problems {

@@ -20,12 +20,14 @@ public struct LoaderRate: Workload {
   }
 
   /// Pictures of an epoch, and of a batch.
-  private static let (epochCount, batchSize) = (1024, 64)
+  private static let epochCount = 1024
+  private static let batchSize = 64
 
   public func run(on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void) throws {
     let pictures = SyntheticPictures(count: 64, repeated: LoaderRate.epochCount)
+    let threads = try ComputeDevice.named("cpu").info.computeUnits
     let options = ImageLoader.Options(
-      imageSize: [3, 224, 224], pipeline: try ImagePipeline(parsing: pipeline), workers: try ComputeDevice.named("cpu").info.computeUnits)
+      imageSize: [3, 224, 224], pipeline: try ImagePipeline(parsing: pipeline), workers: threads)
     let order = MinibatchOrder(count: LoaderRate.epochCount, batchSize: LoaderRate.batchSize, seed: 1)
     var epoch = 0
     func run() throws -> Double {
