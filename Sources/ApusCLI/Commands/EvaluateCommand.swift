@@ -23,7 +23,8 @@ enum EvaluateCommand: Command {
     Classifiers are measured as a whole and by class; an average leaves out classes that neither occur nor are predicted,
     and - stands for 0 of 0. The area under ROC is the chance that an example of a class has a higher probability of it
     than another one. The calibration error is how far probabilities are from the share of examples that are right, in
-    15 bins. Thresholds should be chosen with other examples than those that the model is judged by.
+    15 bins. Thresholds should be chosen with other examples than those that the model is judged by. With --human-error
+    the test part stands for the validation part.
     """
 
   static func run(_ arguments: Arguments) throws {
