@@ -22,6 +22,8 @@ public enum DataError: Error, Hashable, Sendable {
     case offset(Int)
     /// The record or array element, counted from 0.
     case record(Int)
+    /// The line of a text, counted from 1.
+    case line(Int)
     /// The named part, for example a tensor.
     case name(String)
   }
@@ -37,6 +39,7 @@ extension DataError.Place: CustomStringConvertible {
     case .file: ""
     case .offset(let offset): "at byte \(offset)"
     case .record(let record): "in record \(record)"
+    case .line(let line): "in line \(line)"
     case .name(let name): "in \"\(name)\""
     }
   }

@@ -97,11 +97,11 @@ struct ListingTests {
     #expect(
       datasets.map { $0["source"] as? String } == [
         "fashion-mnist", "mnist:DIR", "synthetic", "cifar10:PATH", "cifar100:PATH", "cifar100-coarse:PATH",
-        "image-folder:DIR", "bible-kjv", "text:FILE", "bible-verses", "labelled-text:FILE",
+        "image-folder:DIR", "bible-kjv", "text:FILE", "bible-verses", "labelled-text:FILE", "csv:FILE",
       ])
     #expect(datasets.prefix(3).allSatisfy { ($0["classes"] as? [String])?.count == 10 })
     #expect(datasets[3...5].allSatisfy { $0["image_size"] as? [Int] == [3, 32, 32] })
-    #expect(Set(datasets.map { $0["content"] as? String }) == ["images", "text", "labelled texts"])
+    #expect(Set(datasets.map { $0["content"] as? String }) == ["images", "text", "labelled texts", "table rows"])
     let text = try Invocation("datasets")
     #expect(text.status == 0 && text.lines.contains { $0.hasPrefix("fashion-mnist") && $0.contains("yes") })
   }

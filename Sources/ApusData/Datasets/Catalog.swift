@@ -11,6 +11,8 @@ public struct DatasetDescription: Sendable {
     case text(@Sendable (String) throws(DataError) -> TextCorpus)
     /// Texts with classes; `nil` when the classes depend on the file.
     case labelledTexts(classNames: [String]?, @Sendable (String) throws(DataError) -> TextDataset)
+    /// Rows of a table; what is learnt of it depends on the file.
+    case table
   }
 
   public let name: String
@@ -32,12 +34,13 @@ public struct DatasetDescription: Sendable {
   /// How the data set is written as a source: `mnist:DIR`.
   public var source: String { argument.map { "\(name):\($0)" } ?? name }
 
-  /// `images`, `text` or `labelled texts`.
+  /// `images`, `text`, `labelled texts` or `table rows`.
   public var contentName: String {
     switch content {
     case .images: "images"
     case .text: "text"
     case .labelledTexts: "labelled texts"
+    case .table: "table rows"
     }
   }
 
@@ -48,7 +51,7 @@ public struct DatasetDescription: Sendable {
   public var classNames: [String]? {
     switch content {
     case .images(_, let names, _): names
-    case .text: nil
+    case .text, .table: nil
     case .labelledTexts(let names, _): names
     }
   }
@@ -64,7 +67,7 @@ extension DatasetDescription {
   /// Every data set, in the order in which they are listed.
   public static let all: [DatasetDescription] = [
     .fashionMNIST, .mnist, .synthetic, .cifar10, .cifar100, .cifar100Coarse, .imageFolder, .bible, .text, .bibleVerses,
-    .labelledText,
+    .labelledText, .csv,
   ]
 
   /// The data set that a source names, and what the source says behind a colon.
@@ -82,7 +85,7 @@ extension DatasetDescription {
   }
 
   /// Reads a source of one kind of content.
-  fileprivate static func load<R>(
+  static func load<R>(
     _ source: String, _ wanted: String, _ read: (Content, String) throws(DataError) -> R?
   ) throws(DataError) -> R {
     let (description, argument) = try find(source)

@@ -64,3 +64,10 @@ extension TokenizedTexts: ExampleSource {
     return (batch.tokens, batch.labels)
   }
 }
+
+extension LoadedTable: ExampleSource {
+  public func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
+    let batch = batch(numbers)
+    return (batch.features, batch.targets)
+  }
+}

@@ -1,0 +1,208 @@
+extension Table {
+  /// Reads a file of separated values, plain or compressed by gzip.
+  ///
+  /// A column is numeric if all values that it has are decimal numbers, else categorical. White space around values does
+  /// not count. The file is read twice, first for the kinds of the columns: its text is never held.
+  ///
+  /// - Throws: an error that names the line, where a row has another number of fields than the first, a value is not of
+  ///   the kind that was asked for, or a number is too large; also when there are no rows, or columns of the same name.
+  public init(path: String, options: TableOptions = TableOptions()) throws(DataError) {
+    try self.init(path, options) { () throws(DataError) in try CSVReader(path: path, delimiter: options.delimiter) }
+  }
+
+  /// Reads separated values in memory. `path` names the source in errors.
+  public init(
+    parsing bytes: [UInt8], path: String = "memory", options: TableOptions = TableOptions()
+  ) throws(DataError) {
+    try self.init(path, options) { () throws(DataError) in
+      try CSVReader(ByteReader(bytes, path: path), delimiter: options.delimiter)
+    }
+  }
+
+  private init(
+    _ path: String, _ options: TableOptions, _ open: () throws(DataError) -> CSVReader
+  ) throws(DataError) {
+    let survey = try TableSurvey(path, options, open())
+    var builders = survey.names.indices.map { ColumnBuilder(name: survey.names[$0], kind: survey.kinds[$0]) }
+    var lines: [Int] = []
+    let missing = MissingWords(options.missing)
+    try survey.forEachRow(of: open()) { fields, line throws(DataError) in
+      lines.append(line)
+      for (index, field) in fields.enumerated() where survey.isWanted[index] {
+        try builders[index].append(field.trimmed, missing, path, line)
+      }
+    }
+    let columns = builders.indices.filter { survey.isWanted[$0] }.map { builders[$0].column }
+    self.init(name: path, columns: columns, lines: lines)
+  }
+}
+
+/// What there is in a file, found by reading it once.
+private struct TableSurvey {
+  let path: String
+  let names: [String]
+  let isWanted: [Bool]
+  private(set) var kinds: [Table.Kind] = []
+  private let hasHeader: Bool
+
+  init(_ path: String, _ options: TableOptions, _ reader: CSVReader) throws(DataError) {
+    self.path = path
+    hasHeader = options.hasHeader
+    guard let first = try reader.next() else { throw .csv(path, .file, "it is empty", "name a file with rows") }
+    let names = first.fields.enumerated().map { index, field in
+      let name = String(field.trimmed)
+      return options.hasHeader && !name.isEmpty ? name : "column \(index + 1)"
+    }
+    self.names = names
+    isWanted = names.map { !options.ignored.contains($0) }
+    try checkNames(options)
+    try survey(options, reader, hasHeader ? nil : first)
+  }
+
+  private func checkNames(_ options: TableOptions) throws(DataError) {
+    var seen: Set<String> = []
+    for name in names where !seen.insert(name).inserted {
+      throw .csv(path, .line(1), "two columns are called \"\(name)\"", "give each a name of its own")
+    }
+    for name in options.kinds.keys.sorted() + options.ignored.sorted() where !seen.contains(name) {
+      throw .noColumn(name, path, names)
+    }
+  }
+
+  private mutating func survey(
+    _ options: TableOptions, _ reader: CSVReader, _ first: CSVReader.Record?
+  ) throws(DataError) {
+    var isNumeric = [Bool](repeating: true, count: names.count)
+    let missing = MissingWords(options.missing)
+    var count = 0
+    func look(at record: CSVReader.Record) throws(DataError) {
+      try check(record)
+      count += 1
+      for index in names.indices where isWanted[index] && isNumeric[index] {
+        let text = record.fields[index].trimmed
+        if !missing.contains(text) { isNumeric[index] = Number(text) != nil }
+      }
+    }
+    if let first { try look(at: first) }
+    while let record = try reader.next() { try look(at: record) }
+    guard count > 0 else { throw .csv(path, .file, "it has no rows below its names", "name a file with rows") }
+    kinds = names.indices.map { options.kinds[names[$0]] ?? (isNumeric[$0] ? .numeric : .categorical) }
+  }
+
+  private func check(_ record: CSVReader.Record) throws(DataError) {
+    guard record.fields.count == names.count else {
+      throw .csv(
+        path, .line(record.line), "\(record.fields.count) fields, but the first line has \(names.count)",
+        "correct the line; fields with delimiters have to be in quotes")
+    }
+  }
+
+  /// Reads the rows again, which may have changed since.
+  func forEachRow(
+    of reader: CSVReader, _ body: ([String], Int) throws(DataError) -> Void
+  ) throws(DataError) {
+    if hasHeader { _ = try reader.next() }
+    while let record = try reader.next() {
+      try check(record)
+      try body(record.fields, record.line)
+    }
+  }
+}
+
+/// A decimal number; infinite if it is too large.
+private struct Number {
+  let value: Double
+
+  init?(_ text: Substring) {
+    // What else Swift reads as a number are words and hexadecimal digits.
+    let isDecimal = text.utf8.allSatisfy { byte in
+      (0x30...0x39).contains(byte) || "+-.eE".utf8.contains(byte)
+    }
+    guard isDecimal, let value = Double(text) else { return nil }
+    self.value = value
+  }
+}
+
+/// The words for missing values, as they are compared.
+private struct MissingWords {
+  private let words: Set<String>
+  private let longest: Int
+
+  init(_ words: Set<String>) {
+    self.words = words
+    longest = words.reduce(0) { max($0, $1.utf8.count) }
+  }
+
+  func contains(_ text: Substring) -> Bool { text.utf8.count <= longest && words.contains(text.lowercased()) }
+}
+
+/// A column that grows by rows.
+private struct ColumnBuilder {
+  private let name: String
+  private let kind: Table.Kind
+  private var numbers: [Double] = []
+  private var codes: [Int32] = []
+  private var categories: [String] = []
+  private var places: [String: Int32] = [:]
+
+  init(name: String, kind: Table.Kind) {
+    self.name = name
+    self.kind = kind
+  }
+
+  mutating func append(
+    _ text: Substring, _ missing: MissingWords, _ path: String, _ line: Int
+  ) throws(DataError) {
+    let isMissing = missing.contains(text)
+    switch kind {
+    case .numeric:
+      guard let value = isMissing ? Double.nan : Number(text)?.value else {
+        throw .csv(path, .line(line), "\"\(text.prefix(40))\" in the column \"\(name)\" is no number", "correct it")
+      }
+      guard !value.isInfinite else {
+        throw .csv(path, .line(line), "\(text.prefix(40)) in the column \"\(name)\" is too large", "correct it")
+      }
+      numbers.append(value)
+    case .categorical: codes.append(isMissing ? -1 : place(of: String(text)))
+    }
+  }
+
+  private mutating func place(of category: String) -> Int32 {
+    if let place = places[category] { return place }
+    let place = Int32(categories.count)
+    categories.append(category)
+    places[category] = place
+    return place
+  }
+
+  var column: Table.Column {
+    switch kind {
+    case .numeric: Table.Column(name: name, values: .numbers(numbers))
+    case .categorical: Table.Column(name: name, values: .categories(codes: codes, names: categories))
+    }
+  }
+}
+
+extension String {
+  /// Without the spaces and tabs around it.
+  fileprivate var trimmed: Substring {
+    let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+    guard let first = utf8.first, let last = utf8.last, isSpace(first) || isSpace(last) else { return self[...] }
+    guard let start = utf8.firstIndex(where: { !isSpace($0) }), let end = utf8.lastIndex(where: { !isSpace($0) }) else {
+      return ""
+    }
+    return self[start..<utf8.index(after: end)]
+  }
+}
+
+extension DataError {
+  static func csv(_ path: String, _ place: Place, _ reason: String, _ remedy: String) -> DataError {
+    .malformed(path: path, format: "CSV", place: place, reason: reason, remedy: remedy)
+  }
+
+  static func noColumn(_ name: String, _ path: String, _ names: [String]) -> DataError {
+    .unsupported(
+      path: path, format: "CSV", reason: "it has no column \"\(name)\"\(suggestion(for: name, in: names))",
+      remedy: "name one of its columns")
+  }
+}

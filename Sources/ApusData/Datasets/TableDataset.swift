@@ -1,0 +1,143 @@
+/// What is predicted from a row of a table.
+public enum TableTargets: Hashable, Sendable {
+  /// The class of each row, and the classes' names.
+  case classes([Int32], names: [String])
+  /// The number of each row.
+  case numbers([Double])
+}
+
+/// What is to be learnt of a table: by default its last column, by what this holds.
+public struct TableTask: Hashable, Sendable {
+  /// What is predicted.
+  public enum Kind: String, Hashable, Sendable {
+    case classification
+    case regression
+  }
+
+  /// The column that is predicted; `nil` for the last.
+  public var target: String?
+  /// Whether classes or numbers are predicted; `nil` where the target says it.
+  ///
+  /// Then words are classes, and so are whole numbers if there are at most 20 different ones; other numbers are not.
+  public var kind: Kind?
+
+  public init(target: String? = nil, kind: Kind? = nil) {
+    self.target = target
+    self.kind = kind
+  }
+}
+
+/// Rows of a table to learn from, to choose settings by and to test with.
+public struct TableDataset: Sendable {
+  public let name: String
+  /// The column that is predicted.
+  public let target: String
+  /// All columns but the target.
+  public let features: Table
+  /// What is predicted.
+  public let targets: TableTargets
+  /// The rows of each part.
+  public let split: Split
+
+  /// The most different whole numbers that are taken for classes.
+  private static let classLimit = 20
+
+  /// Takes a column apart, and splits the rows; those of classes in the same shares of each.
+  ///
+  /// - Throws: when there is no such column or no other, a row has no target, all have the same class, or a part has no
+  ///   rows.
+  public init(
+    _ table: Table, task: TableTask = TableTask(), split options: SplitOptions = SplitOptions()
+  ) throws(DataError) {
+    let names = table.columns.map(\.name)
+    guard let target = task.target ?? names.last, let column = table[target] else {
+      throw .noColumn(task.target ?? "", table.name, names)
+    }
+    guard names.count > 1 else {
+      throw .csv(table.name, .file, "it has no column but the target \"\(target)\"", "name a table of several columns")
+    }
+    name = table.name
+    self.target = target
+    features = table.removing(target)
+    targets = try TableDataset.targets(of: column, in: table, task.kind)
+    split =
+      switch targets {
+      case .classes(let labels, _): Split(labels: labels, options)
+      case .numbers(let numbers): Split(count: numbers.count, options)
+      }
+    let isSplit = options.test == 0 || !split.test.isEmpty
+    guard isSplit, options.validation == 0 || !split.validation.isEmpty, !split.train.isEmpty else {
+      throw .tooFew(name, "its \(table.rowCount) rows leave none to hold out")
+    }
+  }
+
+  private static func targets(
+    of column: Table.Column, in table: Table, _ kind: TableTask.Kind?
+  ) throws(DataError) -> TableTargets {
+    switch column.values {
+    case .categories(let codes, let names):
+      guard kind != .regression else {
+        throw .csv(table.name, .file, "the target \"\(column.name)\" holds words", "name a target of numbers")
+      }
+      try checkMissing(codes.firstIndex(of: -1), column, table)
+      return try classes(codes, names, sortedBy: { names[$0] < names[$1] }, column, table)
+    case .numbers(let numbers):
+      try checkMissing(numbers.firstIndex(where: \.isNaN), column, table)
+      let different = distinct(numbers, atMost: kind == .classification ? .max : classLimit)
+      let areClasses = kind.map { $0 == .classification } ?? (different?.allSatisfy { $0 == $0.rounded() } ?? false)
+      guard areClasses, let different else { return .numbers(numbers) }
+      let places = Dictionary(uniqueKeysWithValues: different.enumerated().map { ($1, Int32($0)) })
+      let codes = numbers.map { places[$0]! }
+      return try classes(codes, different.map(text), sortedBy: { different[$0] < different[$1] }, column, table)
+    }
+  }
+
+  /// Classes are numbered in their order, that of words or of numbers.
+  private static func classes(
+    _ codes: [Int32], _ names: [String], sortedBy precedes: (Int, Int) -> Bool, _ column: Table.Column, _ table: Table
+  ) throws(DataError) -> TableTargets {
+    guard names.count > 1 else {
+      throw .csv(
+        table.name, .file, "all rows have the same class in the target \"\(column.name)\"", "name another target")
+    }
+    let order = names.indices.sorted(by: precedes)
+    var ranks = [Int32](repeating: 0, count: names.count)
+    for (rank, index) in order.enumerated() { ranks[index] = Int32(rank) }
+    return .classes(codes.map { ranks[Int($0)] }, names: order.map { names[$0] })
+  }
+
+  private static func checkMissing(_ row: Int?, _ column: Table.Column, _ table: Table) throws(DataError) {
+    guard let row else { return }
+    throw .csv(
+      table.name, .line(table.lines[row]), "the target \"\(column.name)\" is missing",
+      "remove the row, or name another target")
+  }
+
+  /// The different ones of some numbers; `nil` when there are more than the limit.
+  private static func distinct(_ numbers: [Double], atMost limit: Int) -> [Double]? {
+    var found: Set<Double> = []
+    for number in numbers where found.insert(number).inserted && found.count > limit { return nil }
+    return Array(found)
+  }
+
+  private static func text(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? String(number) }
+}
+
+extension TableDataset {
+  /// Reads the table that a source names: `csv:FILE`.
+  public static func load(
+    _ source: String, options: TableOptions = TableOptions(), task: TableTask = TableTask(),
+    split: SplitOptions = SplitOptions()
+  ) throws(DataError) -> TableDataset {
+    let path = try DatasetDescription.load(source, "table rows") { content, argument in
+      if case .table = content { argument } else { nil }
+    }
+    return try TableDataset(Table(path: path, options: options), task: task, split: split)
+  }
+}
+
+extension DatasetDescription {
+  static let csv = DatasetDescription(
+    name: "csv", argument: "FILE", summary: "a table in CSV, whose last column is predicted; a fifth is held out",
+    content: .table)
+}

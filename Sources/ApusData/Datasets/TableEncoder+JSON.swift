@@ -1,0 +1,51 @@
+extension TableEncoder {
+  /// The rules, for checkpoints. Numbers are kept exactly.
+  public var json: JSON { .array(columns.map(\.json)) }
+
+  /// The rules that `json` gave; `nil` when something is missing or does not fit together.
+  public init?(_ json: JSON?) {
+    guard let list = json?.array else { return nil }
+    let columns = list.compactMap(Column.init)
+    guard columns.count == list.count, Set(columns.map(\.name)).count == list.count else { return nil }
+    self.init(columns: columns)
+    guard width > 0 else { return nil }
+  }
+}
+
+extension TableEncoder.Column {
+  fileprivate var json: JSON {
+    var object: JSONObject = ["name": .string(name), "kind": .string(kind.rawValue)]
+    switch rule {
+    case .number(let fill, let offset, let scale, let indicatesMissing):
+      object["fill"] = .number(fill)
+      object["offset"] = .number(offset)
+      object["scale"] = .number(scale)
+      object["indicates_missing"] = .bool(indicatesMissing)
+    case .oneHot(let categories): object["one_hot"] = .array(categories.map { .string($0) })
+    case .codes(let categories): object["codes"] = .array(categories.map { .string($0) })
+    case .dropped: break
+    }
+    return .object(object)
+  }
+
+  fileprivate init?(_ json: JSON) {
+    guard let name = json["name"]?.string, let kind = json["kind"]?.string.flatMap(Table.Kind.init(rawValue:)) else {
+      return nil
+    }
+    self.name = name
+    self.kind = kind
+    let categories = json["one_hot"] ?? json["codes"]
+    switch kind {
+    case .categorical:
+      guard let list = categories?.array, Set(list.compactMap(\.string)).count == list.count else { return nil }
+      let names = list.compactMap(\.string)
+      rule = json["one_hot"] == nil ? .codes(names) : .oneHot(names)
+    case .numeric where json["scale"] == nil: rule = .dropped
+    case .numeric:
+      guard let fill = json["fill"]?.number, let offset = json["offset"]?.number, let scale = json["scale"]?.number,
+        let indicatesMissing = json["indicates_missing"]?.bool, scale > 0
+      else { return nil }
+      rule = .number(fill: fill, offset: offset, scale: scale, indicatesMissing: indicatesMissing)
+    }
+  }
+}

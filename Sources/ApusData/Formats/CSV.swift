@@ -1,0 +1,177 @@
+/// The records of a text of separated values (RFC 4180), in order, plain or compressed by gzip.
+///
+/// Fields may be quoted; quoted ones may hold the delimiter, line ends, and quotes that are doubled. Lines end in LF, CR
+/// LF or CR, and those without any character are left out. A byte-order mark is left out too. The text is streamed: no
+/// more than one record is held.
+public final class CSVReader {
+  /// What stands between the fields of a record.
+  public enum Delimiter: UInt8, CaseIterable, Hashable, Sendable {
+    case comma = 0x2c
+    case semicolon = 0x3b
+    case tab = 0x09
+  }
+
+  /// The fields of a record, and the line in which it starts, counted from 1.
+  public typealias Record = (fields: [String], line: Int)
+
+  /// What stands between the fields.
+  public private(set) var delimiter = Delimiter.comma
+  private let reader: ByteReader
+  private let fieldLimit: Int
+  private var chunk: [UInt8] = []
+  private var place = 0
+  private var line = 1
+  /// Whether a byte ends a run of an unquoted field.
+  private var isSpecial = [Bool](repeating: false, count: 256)
+
+  /// The largest field, in bytes, unless told otherwise.
+  public static let defaultFieldLimit = 1 << 20
+  private static let columnLimit = 1 << 20
+  private static let recordLimit = 1 << 28
+  private static let (lineFeed, carriageReturn, quote) = (UInt8(0x0a), UInt8(0x0d), UInt8(0x22))
+
+  /// - Parameters:
+  ///   - delimiter: `nil` takes that which stands most often in the first line
+  ///   - fieldLimit: the largest field that is accepted, in bytes
+  init(_ reader: ByteReader, delimiter: Delimiter? = nil, fieldLimit: Int = defaultFieldLimit) throws(DataError) {
+    self.reader = reader
+    self.fieldLimit = fieldLimit
+    chunk = try reader.read(1 << 16)
+    if chunk.starts(with: [0xef, 0xbb, 0xbf]) { place = 3 }
+    self.delimiter = delimiter ?? detected()
+    for byte in [Self.lineFeed, Self.carriageReturn, Self.quote] { isSpecial[Int(byte)] = true }
+    isSpecial[Int(self.delimiter.rawValue)] = true
+  }
+
+  /// Opens a file.
+  public convenience init(
+    path: String, delimiter: Delimiter? = nil, fieldLimit: Int = defaultFieldLimit
+  ) throws(DataError) {
+    try self.init(ByteReader(path: path), delimiter: delimiter, fieldLimit: fieldLimit)
+  }
+
+  /// The next record; `nil` at the end.
+  ///
+  /// - Throws: where quotes are not as they have to be, a field is too long, or the text is not UTF-8.
+  public func next() throws(DataError) -> Record? {
+    while let byte = try peek(), byte == Self.lineFeed || byte == Self.carriageReturn { try takeLineEnd() }
+    guard try peek() != nil else { return nil }
+    let start = line
+    var fields: [String] = []
+    var size = 0
+    while true {
+      let bytes = try peek() == Self.quote ? quotedField() : plainField()
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw failure("field \(fields.count + 1) is not UTF-8", "convert it, for example with iconv -f latin1 -t utf-8")
+      }
+      fields.append(text)
+      size += bytes.count
+      guard fields.count <= Self.columnLimit, size <= Self.recordLimit else {
+        throw failure("a record of more than \(fields.count - 1) fields or \(Self.recordLimit) bytes")
+      }
+      guard let end = try peek() else { return (fields, start) }
+      if end != delimiter.rawValue {
+        try takeLineEnd()
+        return (fields, start)
+      }
+      place += 1
+    }
+  }
+
+  private func plainField() throws(DataError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    while let next = try peek() {
+      if next == Self.quote {
+        throw failure("a quote inside a field", "put the field into quotes, and double those in it")
+      }
+      if isSpecial[Int(next)] { break }
+      try takeRun(into: &bytes) { isSpecial[Int($0)] }
+    }
+    return bytes
+  }
+
+  private func quotedField() throws(DataError) -> [UInt8] {
+    let start = line
+    var bytes: [UInt8] = []
+    place += 1
+    while let next = try peek() {
+      place += 1
+      switch next {
+      case Self.quote:
+        let following = try peek()
+        if following == Self.quote {
+          place += 1
+          bytes.append(Self.quote)
+        } else if following == nil || following == delimiter.rawValue || following == Self.lineFeed
+          || following == Self.carriageReturn
+        {
+          return bytes
+        } else {
+          throw failure("text behind the closing quote of a field", "double the quotes inside quoted fields")
+        }
+      case Self.lineFeed, Self.carriageReturn:
+        bytes.append(next)
+        // Of CR LF the second counts.
+        let following = try peek()
+        if next == Self.lineFeed || following != Self.lineFeed { line += 1 }
+      default:
+        place -= 1
+        try takeRun(into: &bytes) { $0 == Self.quote || $0 == Self.lineFeed || $0 == Self.carriageReturn }
+      }
+      if bytes.count > fieldLimit { throw tooLong() }
+    }
+    throw failure("quotes that open in line \(start) are never closed", "close them")
+  }
+
+  /// Appends what comes before the next byte of a kind, or before the end of the chunk.
+  @inline(__always)
+  private func takeRun(into bytes: inout [UInt8], until isEnd: (UInt8) -> Bool) throws(DataError) {
+    let end = chunk[place...].firstIndex(where: isEnd) ?? chunk.count
+    bytes += chunk[place..<end]
+    place = end
+    if bytes.count > fieldLimit { throw tooLong() }
+  }
+
+  private func takeLineEnd() throws(DataError) {
+    let isReturn = chunk[place] == Self.carriageReturn
+    place += 1
+    line += 1
+    let following = try peek()
+    if isReturn, following == Self.lineFeed { place += 1 }
+  }
+
+  /// The next byte, which is not taken; `nil` at the end.
+  private func peek() throws(DataError) -> UInt8? {
+    if place == chunk.count {
+      chunk = try reader.read(1 << 16)
+      place = 0
+      if chunk.isEmpty { return nil }
+    }
+    return chunk[place]
+  }
+
+  /// The delimiter that stands most often in the first line, outside of quotes; a comma when there is none.
+  private func detected() -> Delimiter {
+    var counts: [UInt8: Int] = [:]
+    var isQuoted = false
+    for byte in chunk[place...].drop(while: { $0 == Self.lineFeed || $0 == Self.carriageReturn }) {
+      if byte == Self.quote { isQuoted.toggle() }
+      if isQuoted { continue }
+      if byte == Self.lineFeed || byte == Self.carriageReturn { break }
+      counts[byte, default: 0] += 1
+    }
+    var best = Delimiter.comma
+    for other in Delimiter.allCases where counts[other.rawValue, default: 0] > counts[best.rawValue, default: 0] {
+      best = other
+    }
+    return best
+  }
+
+  private func tooLong() -> DataError {
+    failure("a field of more than \(fieldLimit) bytes", "check that quotes are closed")
+  }
+
+  private func failure(_ reason: String, _ remedy: String = "correct the file") -> DataError {
+    .malformed(path: reader.path, format: "CSV", place: .line(line), reason: reason, remedy: remedy)
+  }
+}

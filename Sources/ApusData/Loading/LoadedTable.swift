@@ -1,0 +1,48 @@
+import ApusTensor
+
+/// Rows of a table on a device, as features and targets. A batch is gathered there: per step only the numbers of its
+/// rows are copied.
+public struct LoadedTable: Sendable {
+  /// float32 `[count, width]`
+  public let features: Tensor
+  /// Classes, int32 `[count]`, or numbers, float32 `[count, 1]`.
+  public let targets: Tensor
+
+  /// The number of rows.
+  public var count: Int { features.shape[0] }
+
+  /// Encodes and uploads some rows of a table.
+  ///
+  /// - Throws: when they cannot be encoded, or do not fit the device's memory.
+  /// - Precondition: there are rows, all in `0 ..< data.features.rowCount`.
+  public init(
+    _ data: TableDataset, rows: [Int32], encoder: TableEncoder, device: ComputeDevice = .current
+  ) throws(DataError) {
+    guard !rows.isEmpty else { fatalError("LoadedTable: no rows of \(data.name)") }
+    let (size, overflow) = rows.count.multipliedReportingOverflow(by: 4 * encoder.width)
+    guard !overflow, size <= device.info.memoryByteCount else {
+      throw .unsupported(
+        path: data.name, format: "CSV",
+        reason: "\(rows.count) rows of \(encoder.width) features do not fit the device's memory",
+        remedy: "leave out columns of many categories, or encode categories by codes")
+    }
+    let values = try encoder.encode(data.features, rows: rows)
+    features = Tensor(values, shape: [rows.count, encoder.width], device: device)
+    switch data.targets {
+    case .classes(let labels, _): targets = Tensor(rows.map { labels[Int($0)] }, device: device)
+    case .numbers(let numbers):
+      let chosen = rows.map { Float(numbers[Int($0)]) }
+      if let place = chosen.firstIndex(where: { !$0.isFinite }) {
+        throw .tooLarge(data.target, data.name, .line(data.features.lines[Int(rows[place])]))
+      }
+      targets = Tensor(chosen, shape: [rows.count, 1], device: device)
+    }
+  }
+
+  /// The rows with these numbers, in this order.
+  /// - Precondition: all are in `0 ..< count`.
+  public func batch(_ numbers: some Collection<Int32>) -> (features: Tensor, targets: Tensor) {
+    let indices = Tensor(Array(numbers), device: features.device)
+    return (features.gathering(indices), targets.gathering(indices))
+  }
+}

@@ -1,0 +1,131 @@
+import ApusTestSupport
+import Testing
+
+@testable import ApusData
+
+struct TableTests {
+  private func table(_ text: String, _ options: TableOptions = TableOptions()) throws(DataError) -> Table {
+    try Table(parsing: Array(text.utf8), path: "t.csv", options: options)
+  }
+
+  private func failure(_ text: String, _ options: TableOptions = TableOptions()) -> String {
+    #expect(throws: DataError.self) { _ = try table(text, options) }?.description ?? ""
+  }
+
+  private func numbers(_ column: Table.Column?) -> [Double]? {
+    if case .numbers(let numbers) = column?.values { numbers } else { nil }
+  }
+
+  @Test func columnsAreNumericOrCategoricalByContent() throws {
+    let table = try table(
+      "age, size ,colour,code,mixed\n 1 ,1e-3, red ,+7,1\n-2.5,NA,green,?,\n,.5,NaN,null,x\nnan,3.,\"red\",-0,0x10\n")
+    #expect(table.columns.map(\.name) == ["age", "size", "colour", "code", "mixed"] && table.rowCount == 4)
+    #expect(table.columns.map(\.kind) == [.numeric, .numeric, .categorical, .numeric, .categorical])
+    let ages = try #require(numbers(table["age"]))
+    #expect(ages[..<2] == [1, -2.5] && ages[2].isNaN && ages[3].isNaN)
+    #expect(table["colour"]?.values == .categories(codes: [0, 1, -1, 0], names: ["red", "green"]))
+    #expect(table["mixed"]?.values == .categories(codes: [0, -1, 1, 2], names: ["1", "x", "0x10"]))
+    #expect(table["nothing"] == nil)
+  }
+
+  @Test func optionsOverrideWhatTheContentSays() throws {
+    var options = TableOptions()
+    options.kinds = ["a": .categorical]
+    options.ignored = ["b"]
+    options.missing = ["-"]
+    let first = try table("a,b,c\n1,x,-\n2,y,3\n1,z,4\n", options)
+    #expect(first.columns.map(\.name) == ["a", "c"])
+    #expect(first["a"]?.values == .categories(codes: [0, 1, 0], names: ["1", "2"]))
+    #expect(first["c"]?.kind == .numeric)
+    var bare = TableOptions()
+    bare.hasHeader = false
+    bare.delimiter = .tab
+    let second = try table("1\t2,5\n3\tx\n", bare)
+    #expect(second.columns.map(\.name) == ["column 1", "column 2"] && second.rowCount == 2)
+    #expect(second["column 2"]?.kind == .categorical)
+    #expect(try table(",b\n1,2\n").columns.map(\.name) == ["column 1", "b"])
+  }
+
+  @Test func raggedRowsAreNamed() {
+    #expect(failure("a,b\n1,2\n1,2,3\n").contains("in line 3: 3 fields, but the first line has 2"))
+    #expect(failure("a,b\n\"x\ny\",2\n1\n").contains("in line 4: 1 fields, but the first line has 2"))
+  }
+
+  @Test func wrongTablesAreRefused() {
+    #expect(failure("").contains("t.csv: not a valid CSV file: it is empty"))
+    #expect(failure("a,b\n").contains("no rows"))
+    #expect(failure("a,a\n1,2\n").contains("two columns are called \"a\""))
+    #expect(failure("a,b\n1,1e999\n").contains("in line 2: 1e999 in the column \"b\" is too large"))
+    var options = TableOptions()
+    options.kinds = ["b": .numeric]
+    #expect(failure("a,b\n1,2\n1,two\n", options).contains("in line 3: \"two\" in the column \"b\" is no number"))
+    options.kinds = ["colours": .numeric]
+    #expect(failure("colour,b\n1,2\n", options).contains("no column \"colours\"; did you mean colour?"))
+    let error = #expect(throws: DataError.self) { try Table(path: "/nowhere.csv") }
+    #expect(error?.description.contains("/nowhere.csv: cannot open") == true)
+  }
+
+  @Test func noInputTraps() {
+    let seeds = ["a,b,c\n1,\"2\",x\n3,,y\n", "x;y\n1e300;?\n-1;0\n"].map { Array($0.utf8) }
+    for bytes in Mutations(of: seeds, count: 5_000) {
+      guard let table = try? Table(parsing: bytes), let data = try? TableDataset(table) else { continue }
+      guard let encoder = try? TableEncoder(fitting: data.features, rows: data.split.train) else { continue }
+      _ = try? encoder.encode(data.features, rows: data.split.test)
+    }
+  }
+}
+
+struct TableDatasetTests {
+  private func data(
+    _ text: String, _ task: TableTask = TableTask(), _ split: SplitOptions = SplitOptions(test: 0.5)
+  ) throws(DataError) -> TableDataset {
+    try TableDataset(Table(parsing: Array(text.utf8), path: "t.csv"), task: task, split: split)
+  }
+
+  private func failure(_ text: String, _ task: TableTask = TableTask()) -> String {
+    #expect(throws: DataError.self) { _ = try data(text, task) }?.description ?? ""
+  }
+
+  @Test func targetsAreClassesOrNumbers() throws {
+    let words = try data("a,y\n1,no\n2,yes\n3,no\n4,a\n5,a\n6,yes\n")
+    #expect(words.targets == .classes([1, 2, 1, 0, 0, 2], names: ["a", "no", "yes"]) && words.target == "y")
+    #expect(words.features.columns.map(\.name) == ["a"])
+    #expect(words.split.train.count == 3 && words.split.test.count == 3)
+    let whole = try data("a,y\n1,10\n2,9\n3,-1\n4,10\n5,9\n6,-1\n")
+    #expect(whole.targets == .classes([2, 1, 0, 2, 1, 0], names: ["-1", "9", "10"]))
+    let numbers = try data("a,y\n1,10\n2,9.5\n")
+    #expect(numbers.targets == .numbers([10, 9.5]))
+    #expect(try data("a,y\n1,10\n2,9\n", TableTask(kind: .regression)).targets == .numbers([10, 9]))
+    let many = "a,y\n" + (0..<42).map { "1,\($0 % 21)\n" }.joined()
+    guard case .numbers = try data(many).targets else { throw NotNumbers() }
+    guard case .classes(_, let names) = try data(many, TableTask(kind: .classification)).targets else {
+      throw NotNumbers()
+    }
+    #expect(names == (0..<21).map(String.init))
+    let first = try data("y,b\nu,1\nv,2\nu,3\nv,4\n", TableTask(target: "y"))
+    #expect(first.target == "y" && first.features.columns.map(\.name) == ["b"])
+  }
+
+  private struct NotNumbers: Error {}
+
+  @Test func wrongTargetsAreRefused() {
+    #expect(failure("a,why\n1,2\n", TableTask(target: "whi")).contains("no column \"whi\"; did you mean why?"))
+    #expect(failure("a,y\n1,u\n2,\n").contains("in line 3: the target \"y\" is missing"))
+    #expect(failure("a,y\n1,1.5\n2,?\n").contains("in line 3: the target \"y\" is missing"))
+    #expect(failure("a,y\n1,u\n2,u\n").contains("all rows have the same class"))
+    #expect(failure("y\n1\n2\n").contains("no column but the target"))
+    #expect(failure("a,y\n1,u\n2,v\n", TableTask(kind: .regression)).contains("holds words"))
+    #expect(failure("a,y\n1,u\n2,v\n").contains("its 2 rows leave none to hold out"))
+  }
+
+  @Test func sourcesAreNamed() throws {
+    let scratch = try ScratchDirectory()
+    let rows = (0..<10).map { "\($0),\($0 % 2 == 0 ? "even" : "odd")\n" }.joined()
+    let path = try scratch.write(gzipped(Array("a,y\n\(rows)".utf8)), to: "t.csv.gz")
+    let data = try TableDataset.load("csv:\(path)", split: SplitOptions(test: 0.2, validation: 0.2, seed: 1))
+    #expect(data.split.test.count == 2 && data.split.validation.count == 2)
+    let error = #expect(throws: DataError.self) { try TableDataset.load("synthetic") }
+    #expect(error?.description.contains("name one of csv:FILE") == true)
+    #expect(throws: DataError.self) { try ImageDataset.load("csv:\(path)") }
+  }
+}
