@@ -1,4 +1,5 @@
 import Apus
+import ApusDevice
 import ApusTestSupport
 import Testing
 
@@ -61,6 +62,25 @@ import Testing
           #expect(try fixture.error(of: map, name, "map.\(index)") <= 1, "\(name) \(index)")
         }
       }
+    }
+  }
+
+  /// Training has attention as one step, with dropout too; the weights are computed for maps alone.
+  @Test func trainingHasAttentionAsOneStep() throws {
+    let device = RecordingDevice()
+    try withDevice(ComputeDevice(backend: device)) { () throws in
+      let model = VisionTransformer(
+        imageSize: 28, patch: 4, width: 16, depth: 3, heads: 2, dropout: 0.1, attentionDropout: 0.1, channels: 1)
+      let found = withMode(.training) {
+        recordingGradients {
+          gradients(
+            of: patternLoss([model(.zeros([4, 1, 28, 28]))]), withRespectTo: model.parameters.map(\.value))
+        }
+      }
+      try eval(found)
+      func isAttention(_ step: Step) -> Bool { if case .attention = step { true } else { false } }
+      // One forward and at least one backward for each layer.
+      #expect(device.lastSteps.filter(isAttention).count >= 6)
     }
   }
 

@@ -155,6 +155,7 @@ private struct Comparison {
     func text(_ worst: Worst) -> String {
       String(format: "%.1e|%.3f", worst.error, worst.ratio)
     }
-    return "large|\(name)|\(test.name)|\(String(format: "%.1e", peer))|\(text(result))|\(text(gradient))|\(gradient.place)"
+    let cells = [name, test.name, String(format: "%.1e", peer), text(result), text(gradient), gradient.place]
+    return "large|" + cells.joined(separator: "|")
   }
 }
