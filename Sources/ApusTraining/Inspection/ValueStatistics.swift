@@ -30,15 +30,27 @@ public struct ValueStatistics: Sendable {
   public init(_ name: String, _ values: [Float], shape: [Int], hasUnits: Bool) {
     self.name = name
     self.shape = shape
-    let finite = values.filter(\.isFinite).map { Double($0) }
-    let count = Double(max(finite.count, 1))
-    let mean = finite.reduce(0, +) / count
-    self.mean = mean
-    deviation = (finite.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
-    range = (finite.min() ?? 0)...(finite.max() ?? 0)
-    zeroShare = Double(finite.count { $0 == 0 }) / count
-    nonFiniteCount = values.count - finite.count
-    histogram = Histogram(name, x: Axis("value"), of: finite)
+    // In passes over what is there: a matrix may have a hundred million numbers.
+    var (count, zeros, sum) = (0, 0, 0.0)
+    var (low, high) = (Float.infinity, -Float.infinity)
+    for value in values where value.isFinite {
+      count += 1
+      if value == 0 { zeros += 1 }
+      sum += Double(value)
+      (low, high) = (Swift.min(low, value), Swift.max(high, value))
+    }
+    let divisor = Double(max(count, 1))
+    mean = sum / divisor
+    range = count > 0 ? Double(low)...Double(high) : 0...0
+    zeroShare = Double(zeros) / divisor
+    nonFiniteCount = values.count - count
+    let middle = mean
+    let squares = values.reduce(0.0) { total, value in
+      let difference = Double(value) - middle
+      return value.isFinite ? total + difference * difference : total
+    }
+    deviation = (squares / divisor).squareRoot()
+    histogram = Histogram(name, x: Axis("value"), range: range, of: values, bins: 40)
     if hasUnits { deadShare = ValueStatistics.deadShare(values, shape) }
   }
 

@@ -27,15 +27,29 @@ public struct Histogram: Chart {
 
   /// Bins of equal width over numbers; those that are not finite are left out.
   public init(_ title: String, x: Axis, y: Axis = Axis("count", range: 0...0), of values: [Double], bins: Int = 40) {
-    let finite = values.filter { $0.isFinite && $0.magnitude < 1e100 }
-    var (low, high) = (finite.min() ?? 0, finite.max() ?? 1)
-    if high - low <= 1e-12 * max(low.magnitude, high.magnitude) {
-      let room = low == 0 ? 0.5 : low.magnitude * 0.1
+    let finite = values.lazy.filter { $0.isFinite && $0.magnitude < 1e100 }
+    self.init(title, x: x, y: y, range: (finite.min() ?? 0)...(finite.max() ?? 1), of: values, bins: bins)
+  }
+
+  /// Bins of equal width over a range; numbers beyond it are left out. A range that is one number gets some room.
+  init<Number: BinaryFloatingPoint>(
+    _ title: String, x: Axis, y: Axis = Axis("count", range: 0...0), range: ClosedRange<Double>, of values: [Number],
+    bins: Int
+  ) {
+    var (low, high) = (range.lowerBound, range.upperBound)
+    let size = max(low.magnitude, high.magnitude)
+    if high - low <= max(1e-12 * size, 1e-290) {
+      let room = size < 1e-280 ? 0.5 : size * 0.1
       (low, high) = (low - room, high + room)
     }
     let count = max(bins, 1)
+    let factor = Double(count) / (high - low)
     var counts = [Double](repeating: 0, count: count)
-    for value in finite { counts[min(count - 1, Int((value - low) / (high - low) * Double(count)))] += 1 }
+    for value in values {
+      let place = (Double(value) - low) * factor
+      // NaN is in no range.
+      if place >= 0, place <= Double(count) { counts[min(count - 1, Int(place))] += 1 }
+    }
     let edges = (0...count).map { low + (high - low) * Double($0) / Double(count) }
     self.init(title, x: x, y: y, edges: edges, counts: counts)
   }

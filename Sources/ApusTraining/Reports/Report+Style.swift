@@ -45,9 +45,11 @@ extension Markup {
     .facts{grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 16px}.facts dd{font-size:19px}
     .half .fig.m.w,.wide .fig.m,.wide .fig.w{display:none!important}.fig.n{display:block!important}
     svg.fig.n:not(.natural){width:100%;max-width:440px}th,td{padding-right:16px}}
-    @media print{main{max-width:none;padding:0}nav{display:none}section{break-inside:auto}
-    h2{break-after:avoid}figure,tr,.facts div{break-inside:avoid}.scroll{overflow:visible}
-    svg.fig.natural{max-width:100%}a{color:inherit}}
+    @media print{main{max-width:none;padding:0}nav,summary{display:none}h2,section>p{break-after:avoid}
+    figure,tr,li,.facts div{break-inside:avoid}.scroll{overflow:visible}svg.fig.natural{max-width:100%}
+    .figures{grid-template-columns:repeat(2,minmax(0,1fr));gap:20px 24px}figure:has(table,ul){grid-column:1/-1}
+    .half .fig.n,.wide .fig.m{display:block!important}.half .fig.m.w,.wide .fig.n,.wide .fig.w{display:none!important}
+    .facts{grid-template-columns:repeat(auto-fit,minmax(84px,1fr))}.facts dd{font-size:16px}}
     """)
 
   private static func variables(_ colors: Theme.Colors) -> String {
