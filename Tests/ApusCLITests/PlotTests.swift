@@ -29,7 +29,8 @@ struct PlotTests {
     let files = try names(run)
     let expected = [
       "loss", "accuracy", "learning-rate", "seconds", "settings", "layers", "graph", "confusion-matrix", "filters",
-      "weights", "activations", "saliency", "feature-maps-0",
+      "weights", "activations", "saliency", "feature-maps-0", "measures", "classes", "roc", "precision-recall",
+      "calibration", "certainty",
     ]
     for name in expected { #expect(files.contains("\(name).svg"), "\(name) in \(files.sorted())") }
     #expect(try plot.member("plots") == files.count && plot.member("report") == "\(run)/report.html")

@@ -6,14 +6,12 @@ struct Examination {
   let device: ComputeDevice
   let format: DataFormat
   let source: String
-  private let test: any ExampleSource
-  /// Of the examples that were looked at, `[count]`; empty where the model is no classifier.
-  private(set) var labels: [Int32] = []
-  /// `softmax` of the outputs, `[count, classes]`, row-major.
-  private(set) var probabilities: [Float] = []
-  /// The names of the classes, as many as the model has outputs.
-  private(set) var classNames: [String] = []
   let parameterCount: Int
+  /// Of classifiers.
+  let results: ClassificationResults?
+  /// The names of the classes, as many as the model has outputs.
+  let classNames: [String]
+  private let test: any ExampleSource
 
   /// More examples are not looked at: a page is to be made in a moment.
   static let limit = 20_000
@@ -27,57 +25,26 @@ struct Examination {
     let data = try stored.data(of: source)
     (test, format) = (data.test, data.format)
     parameterCount = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
-    if case .language = stored.settings.model.kind { return }
-    try classify()
+    guard stored.settings.model.kind.isClassifier else {
+      (results, classNames) = (nil, [])
+      return
+    }
+    let first = FirstExamples(source: test, count: min(test.count, Examination.limit))
+    let results = try predict(model, on: first, batchSize: Examination.batchSize).classification()
+    self.results = results
+    let format = format
+    classNames = (0..<results.classCount).map { format.className($0) }
   }
 
   /// The number of test examples, and of those that were looked at.
-  var counts: (all: Int, examined: Int) { (test.count, labels.count) }
-
-  /// The classes with the largest shares.
-  var predicted: [Int] {
-    labels.indices.map { example in
-      let row = row(example)
-      return (row.indices.max { row[$0] < row[$1] } ?? row.startIndex) - row.startIndex
-    }
-  }
-
-  /// The shares of an example.
-  func row(_ example: Int) -> ArraySlice<Float> {
-    probabilities[example * classNames.count..<(example + 1) * classNames.count]
-  }
+  var counts: (all: Int, examined: Int) { (test.count, min(test.count, Examination.limit)) }
 
   /// Some examples, as the model takes them.
   func inputs(_ examples: [Int]) throws -> Tensor { try test.examples(examples.map { Int32($0) }).inputs }
 
   /// The first examples, for statistics of what layers give.
-  var sample: Tensor { get throws { try inputs(Array(0..<min(test.count, 64))) } }
-
-  /// The last batch is filled up with copies of an example, so that all batches run the same plan.
-  private mutating func classify() throws {
-    let count = min(test.count, Examination.limit)
-    guard count > 0 else { return }
-    let size = min(Examination.batchSize, count)
-    for start in stride(from: 0, to: count, by: size) {
-      let own = min(size, count - start)
-      let (inputs, targets) = try test.examples((0..<size).map { Int32($0 < own ? start + $0 : start) })
-      let outputs = withMode(.inference) { model(inputs) }
-      let shares = try outputs.softmax(axis: 1).array(of: Float.self)
-      let classes = shares.count / size
-      guard !shares.contains(where: \.isNaN) else { throw ModelError.notFinite }
-      if classNames.isEmpty { classNames = (0..<classes).map(className) }
-      probabilities += shares.prefix(own * classes)
-      labels += try targets.cast(to: .int32).array(of: Int32.self).prefix(own)
-    }
-  }
-
-  private func className(_ index: Int) -> String {
-    switch format {
-    case .images(let images): return images.className(index)
-    case .text(let text):
-      guard let names = text.classNames, index < names.count else { return String(index) }
-      return names[index]
-    }
+  var sample: Tensor {
+    get throws { try inputs(Array(0..<min(test.count, 64))) }
   }
 
   // MARK: - Pictures
@@ -100,4 +67,30 @@ struct Examination {
         range: 0...1)
     }
   }
+}
+
+/// The first of many examples.
+private struct FirstExamples: ExampleSource {
+  let source: any ExampleSource
+  let count: Int
+
+  func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
+    try source.examples(numbers)
+  }
+
+  func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {
+    source.pass(over: batches, from: first, epoch: epoch)
+  }
+}
+
+extension ClassificationResults {
+  /// The examples that are taken for another class, those with the largest probability for it first.
+  var mistakes: [Int] {
+    let wrong = labels.indices.filter { labels[$0] != predicted[$0] }
+    let shares = wrong.map { probability($0) }
+    return wrong.indices.sorted { (shares[$1], wrong[$0]) < (shares[$0], wrong[$1]) }.map { wrong[$0] }
+  }
+
+  /// The probability of the predicted class of an example.
+  func probability(_ example: Int) -> Float { probabilities[example * classCount + Int(predicted[example])] }
 }

@@ -3,35 +3,34 @@ import Apus
 extension RunReport {
   /// What the model looks at in some images: gradients, the places that a class is seen at, and feature maps.
   func seeing() throws -> Report.Section? {
-    guard let examination, case .images = examination.format, !examination.labels.isEmpty else { return nil }
+    guard let examination, let results = examination.results, case .images = examination.format else { return nil }
     return try withDevice(examination.device) {
-      let shown = examples(examination)
+      let shown = RunReport.examples(results)
       guard let images = try examination.pictures(shown) else { return nil }
       var blocks: [Report.Block] = [
         .text(
           "For the class with the largest share. Saliency: how much its score depends on each pixel. Grad-CAM: where "
             + "the last convolution sees the class.")
       ]
-      blocks.append(.figure(Report.Figure("saliency", try maps(examination, shown, images), isWide: true)))
+      blocks.append(.figure(Report.Figure("saliency", try maps(examination, results, shown, images), isWide: true)))
       blocks += try featureMaps(examination, shown[0])
       return Report.Section("What the model sees", blocks)
     }
   }
 
   /// Up to four that are right, of different classes, then up to four that are wrong.
-  private func examples(_ examination: Examination) -> [Int] {
-    let predicted = examination.predicted
-    var (right, seen): ([Int], Set<Int>) = ([], [])
-    for example in examination.labels.indices where right.count < 4 {
-      let label = Int(examination.labels[example])
-      if label == predicted[example], seen.insert(label).inserted { right.append(example) }
+  private static func examples(_ results: ClassificationResults) -> [Int] {
+    var (right, seen): ([Int], Set<Int32>) = ([], [])
+    for (example, label) in results.labels.enumerated() where right.count < 4 {
+      if label == results.predicted[example], seen.insert(label).inserted { right.append(example) }
     }
-    let shown = right + wrongExamples(examination).prefix(4)
-    return shown.isEmpty ? [0] : shown
+    return right + results.mistakes.prefix(4)
   }
 
   /// A row for each example: itself, its saliency, its Grad-CAM where the model has a convolution.
-  private func maps(_ examination: Examination, _ shown: [Int], _ images: [Image]) throws -> ImageGrid {
+  private func maps(
+    _ examination: Examination, _ results: ClassificationResults, _ shown: [Int], _ images: [Image]
+  ) throws -> ImageGrid {
     let x = try examination.inputs(shown)
     let (height, width) = (images[0].height, images[0].width)
     let saliency = try normalized(examination.model.saliency(of: x)).array(of: Float.self)
@@ -40,13 +39,9 @@ extension RunReport {
       return try normalized(resized).array(of: Float.self)
     }
     let area = height * width
-    let predicted = examination.predicted
     var cells: [ImageGrid.Cell] = []
     for (row, example) in shown.enumerated() {
-      let label = Int(examination.labels[example])
-      let names = examination.classNames
-      let truth = label < names.count ? names[label] : String(label)
-      let caption = label == predicted[example] ? truth : "\(truth) → \(names[predicted[example]])"
+      let caption = RunReport.caption(examination, results, example)
       let range = row * area..<(row + 1) * area
       cells.append(ImageGrid.Cell(png: images[row].pngData(), caption: caption))
       cells.append(

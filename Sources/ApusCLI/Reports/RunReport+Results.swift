@@ -1,21 +1,29 @@
 import Apus
 
 extension RunReport {
+  /// Lines up to this number are told apart.
+  private static let lineCount = 8
+
   /// How the model does with test data, as a whole and by class.
   func results() throws -> Report.Section? {
-    guard let examination, !examination.labels.isEmpty else { return nil }
+    guard let examination, let results = examination.results else { return nil }
     let names = examination.classNames
-    var counts = [Int](repeating: 0, count: names.count * names.count)
-    for (label, predicted) in zip(examination.labels, examination.predicted) where Int(label) < names.count {
-      counts[Int(label) * names.count + predicted] += 1
-    }
-    let matrix = HeatMap.confusion("Confusion matrix", counts: counts, classes: names)
-    return Report.Section(
-      "Results",
-      [
-        .text(RunReport.extent(examination)),
-        .figure(Report.Figure("confusion-matrix", matrix, isWide: names.count > 12)),
-      ])
+    let matrix = HeatMap.confusion("Confusion matrix", counts: results.confusion.counts, classes: names)
+    let isWide = names.count > 12
+    var blocks: [Report.Block] = [
+      .text(RunReport.extent(examination)),
+      .figure(Report.Figure("confusion-matrix", matrix, isWide: isWide)),
+      .figure(Report.Figure("measures", RunReport.measures(results))),
+      .figure(Report.Figure("classes", RunReport.classes(results, names), isWide: true)),
+    ]
+    if isWide { blocks.append(.figure(Report.Figure("confusions", RunReport.confusions(results, names)))) }
+    let shown = RunReport.shownClasses(results)
+    let note =
+      shown.count < names.count ? "The \(shown.count) classes with the smallest areas, of \(names.count)." : nil
+    blocks.append(.figure(Report.Figure("roc", RunReport.roc(results, shown, names), note: note)))
+    blocks.append(.figure(Report.Figure("precision-recall", RunReport.precision(results, shown, names), note: note)))
+    blocks += RunReport.calibration(results)
+    return Report.Section("Results", blocks)
   }
 
   private static func extent(_ examination: Examination) -> String {
@@ -24,36 +32,96 @@ extension RunReport {
     return "\(part) test examples of \(examination.source)."
   }
 
-  /// The examples that the model is the most certain of, and wrong.
-  func mistakes() throws -> Report.Section? {
-    guard let examination, !examination.labels.isEmpty else { return nil }
-    let wrong = wrongExamples(examination)
-    guard !wrong.isEmpty else { return Report.Section("Mistakes", [.text("There are none.")]) }
-    let shown = Array(wrong.prefix(24))
-    let text = Report.Block.text(
-      "\(wrong.count.grouped) examples are taken for another class; shown are those with the largest share for it. "
-        + "Below each: its class, what it was taken for, and the share.")
-    guard let images = try withDevice(examination.device, { try examination.pictures(shown) }) else {
-      return Report.Section("Mistakes", [text])
-    }
-    let predicted = examination.predicted
-    let cells = zip(shown, images).map { example, image in
-      let names = examination.classNames
-      let (label, taken) = (Int(examination.labels[example]), predicted[example])
-      let share = examination.row(example).max() ?? 0
-      let truth = label < names.count ? names[label] : String(label)
-      let percent = (100 * Double(share)).text(places: 0)
-      return ImageGrid.Cell(png: image.pngData(), caption: "\(truth) → \(names[taken]), \(percent)\u{a0}%")
-    }
-    let grid = ImageGrid("The most certain mistakes", cells)
-    return Report.Section("Mistakes", [text, .figure(Report.Figure("mistakes", grid, isWide: true))])
+  private static func places(_ value: Double?) -> String { value?.text(places: 4) ?? "–" }
+
+  // MARK: - Tables
+
+  private static func measures(_ results: ClassificationResults) -> TableChart {
+    let (macro, confusion) = (results.confusion.average(.macro), results.confusion)
+    var rows = [["accuracy", places(results.accuracy)]]
+    if results.classCount > 5 { rows.append(["accuracy among the five largest", places(results.topAccuracy(5))]) }
+    rows += [
+      ["balanced accuracy", places(confusion.balancedAccuracy)],
+      ["precision, mean of classes", places(macro.precision)],
+      ["recall, mean of classes", places(macro.recall)], ["F1, mean of classes", places(macro.f1)],
+      ["area under ROC curves, mean of classes", places(results.areas.macro)],
+      ["Cohen's kappa", places(confusion.kappa)], ["Matthews correlation", places(confusion.matthewsCorrelation)],
+      ["log loss", places(results.logLoss)], ["Brier score", places(results.brierScore)],
+      ["expected calibration error", places(results.calibration().expectedError)],
+    ]
+    return TableChart("Measures", [.init(""), .init("", isNumeric: true)], rows)
   }
 
-  /// Examples that are taken for another class, the most certain first.
-  func wrongExamples(_ examination: Examination) -> [Int] {
-    let predicted = examination.predicted
-    let wrong = examination.labels.indices.filter { Int(examination.labels[$0]) != predicted[$0] }
-    let shares = wrong.map { examination.row($0).max() ?? 0 }
-    return wrong.indices.sorted { (shares[$1], wrong[$0]) < (shares[$0], wrong[$1]) }.map { wrong[$0] }
+  private static func classes(_ results: ClassificationResults, _ names: [String]) -> TableChart {
+    let titles = ["examples", "precision", "recall", "F1", "ROC area", "average precision"]
+    let rows = results.confusion.measures.enumerated().map { number, measures -> [String] in
+      let ranking = results.ranking(ofClass: number)
+      return [
+        names[number], measures.support.grouped, places(measures.isPrecisionUndefined ? nil : measures.precision),
+        places(measures.isRecallUndefined ? nil : measures.recall), places(measures.isAbsent ? nil : measures.f1),
+        places(ranking.area), places(ranking.averagePrecision),
+      ]
+    }
+    return TableChart("Classes", [.init("class")] + titles.map { .init($0, isNumeric: true) }, rows)
+  }
+
+  private static func confusions(_ results: ClassificationResults, _ names: [String]) -> TableChart {
+    let rows = results.confusion.confusions.prefix(20).map { pair in
+      [names[pair.label], names[pair.predicted], pair.count.grouped]
+    }
+    return TableChart(
+      "The most frequent mistakes", [.init("class"), .init("taken for"), .init("examples", isNumeric: true)], rows)
+  }
+
+  // MARK: - Curves
+
+  /// The classes whose curves are drawn: those with the smallest areas, in their order.
+  private static func shownClasses(_ results: ClassificationResults) -> [Int] {
+    let areas = results.areas.areas
+    let defined = areas.indices.filter { areas[$0] != nil }
+    guard defined.count > lineCount + 2 else { return defined }
+    return defined.sorted { ((areas[$0] ?? 0), $0) < ((areas[$1] ?? 0), $1) }.prefix(lineCount).sorted()
+  }
+
+  private static func roc(_ results: ClassificationResults, _ shown: [Int], _ names: [String]) -> LineChart {
+    let series = shown.compactMap { number -> LineChart.Series? in
+      guard let curve = results.ranking(ofClass: number).rocCurve() else { return nil }
+      return LineChart.Series(names[number], points(curve.falsePositiveRates, curve.truePositiveRates))
+    }
+    return LineChart(
+      "ROC curves", x: Axis("share of the others taken along", range: 0...1),
+      y: Axis("share of the class found", range: 0...1), series, hasIdentityLine: true)
+  }
+
+  private static func precision(_ results: ClassificationResults, _ shown: [Int], _ names: [String]) -> LineChart {
+    let series = shown.compactMap { number -> LineChart.Series? in
+      guard let curve = results.ranking(ofClass: number).precisionRecallCurve else { return nil }
+      return LineChart.Series(names[number], points(curve.recalls, curve.precisions))
+    }
+    return LineChart(
+      "Precision and recall", x: Axis("recall", range: 0...1), y: Axis("precision", range: 0...1), series)
+  }
+
+  private static func points(_ x: [Double], _ y: [Double]) -> [LineChart.Point] {
+    zip(x, y).map { LineChart.Point(x: $0, y: $1) }
+  }
+
+  private static func calibration(_ results: ClassificationResults) -> [Report.Block] {
+    let curve = results.calibration(bins: 15)
+    let chart = LineChart(
+      "Calibration", x: Axis("probability of the predicted class", range: 0...1),
+      y: Axis("share of these that are right", range: 0...1),
+      [LineChart.Series("calibration", points(curve.bins.map(\.meanProbability), curve.bins.map(\.observedShare)))],
+      hasIdentityLine: true)
+    var counts = [Double](repeating: 0, count: curve.binCount)
+    for bin in curve.bins { counts[bin.number] = Double(bin.count) }
+    let edges = (0...curve.binCount).map { Double($0) / Double(curve.binCount) }
+    let histogram = Histogram(
+      "Certainty", x: Axis("probability of the predicted class", range: 0...1), y: Axis("examples", range: 0...0),
+      edges: edges, counts: counts)
+    let note = "Expected calibration error \(places(curve.expectedError)), in \(curve.binCount) bins."
+    return [
+      .figure(Report.Figure("calibration", chart, note: note)), .figure(Report.Figure("certainty", histogram)),
+    ]
   }
 }

@@ -56,7 +56,7 @@ public struct LineChart: Chart {
       width: width, x: x, y: y, x.domain(of: points.lazy.map(\.x), padding: 0),
       y.domain(of: points.lazy.filter { x.holds($0.x) }.map(\.y), padding: 0.06),
       keys: series.enumerated().map { Plot.Key(name: $0.element.name, series: $0.offset) },
-      isSquare: hasIdentityLine && x.range == y.range)
+      isSquare: x.range != nil && x.range == y.range)
     var data = Markup()
     if hasIdentityLine { data += plot.identity }
     for (index, line) in series.enumerated() { data += plot.line(line, index) }

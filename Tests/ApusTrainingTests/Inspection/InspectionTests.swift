@@ -1,4 +1,5 @@
 import Apus
+import ApusNN
 import ApusTestSupport
 import Testing
 
@@ -87,12 +88,28 @@ struct InspectionTests {
     #expect(layers.map(\.element.sources) == [[1], [1, 2], [1, 2, 3]])
     #expect(layers[2].element.operations.contains("concatenate"), "\(layers[2].element.operations)")
     #expect(graph.nodes[0].sources == [-1] && graph.nodes.last?.type == "Linear")
-    let residual = try withDevice(.named("cpu")) { () throws in
-      try ModelGraph("residual", of: ResidualBlock(4, 8, stride: 2), input: [4, 8, 8], dtype: .float32)
+  }
+
+  /// A block whose input goes past two layers and is added to what they give.
+  private struct Residual: Layer {
+    let first = Linear(4, 4)
+    let second = Linear(4, 4)
+    let last = Linear(4, 2)
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+      let y = LayerTrace.run("second", second, LayerTrace.run("first", first, x) { first($0) }.relu()) { second($0) }
+      return LayerTrace.run("last", last, y + x) { last($0) }
     }
-    // Three convolutions and as many normalizations.
-    let parameterCount: Int = 288 + 576 + 32 + 48
-    #expect(residual.nodes.map(\.parameterCount).reduce(0, +) == parameterCount)
+  }
+
+  @Test func sums() throws {
+    let graph = try withDevice(.named("cpu")) { () throws in
+      try ModelGraph("residual", of: Residual(), input: [4], dtype: .float32)
+    }
+    #expect(graph.nodes.map(\.sources) == [[-1], [0], [-1, 1]])
+    #expect(graph.nodes.map(\.operations) == [[], ["relu"], ["add"]], "\(graph.nodes.map(\.operations))")
+    #expect(
+      graph.nodes.map(\.parameterCount) == [20, 20, 10] && graph.nodes.map(\.path) == ["first", "second", "last"])
   }
 
   @Test func pictures() {

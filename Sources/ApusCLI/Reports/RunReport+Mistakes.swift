@@ -1,0 +1,29 @@
+import Apus
+
+extension RunReport {
+  /// The examples that the model is the most certain of, and wrong.
+  func mistakes() throws -> Report.Section? {
+    guard let examination, let results = examination.results else { return nil }
+    let wrong = results.mistakes
+    guard !wrong.isEmpty else { return Report.Section("Mistakes", [.text("There are none.")]) }
+    let shown = Array(wrong.prefix(24))
+    guard let images = try withDevice(examination.device, { try examination.pictures(shown) }) else { return nil }
+    let text =
+      "\(wrong.count.grouped) examples are taken for another class; shown are those with the largest probability for it. "
+      + "Below each: its class, what it was taken for, and the probability."
+    let cells = zip(shown, images).map { example, image in
+      let percent = (100 * Double(results.probability(example))).text(places: 0)
+      return ImageGrid.Cell(
+        png: image.pngData(), caption: "\(RunReport.caption(examination, results, example)), \(percent)\u{a0}%")
+    }
+    let grid = ImageGrid("The most certain mistakes", cells)
+    return Report.Section("Mistakes", [.text(text), .figure(Report.Figure("mistakes", grid, isWide: true))])
+  }
+
+  /// The class of an example, and the one that it was taken for where that is another: `coat → shirt`.
+  static func caption(_ examination: Examination, _ results: ClassificationResults, _ example: Int) -> String {
+    let (label, predicted) = (Int(results.labels[example]), Int(results.predicted[example]))
+    let names = examination.classNames
+    return label == predicted ? names[label] : "\(names[label]) → \(names[predicted])"
+  }
+}
