@@ -3,7 +3,7 @@ import ApusBenchmarks
 
 enum BenchCommand: Command {
   static let name = "bench"
-  static let summary = "measure matrix products, convolutions, operations, training steps and loaders of pictures"
+  static let summary = "measure products, convolutions, operations, training steps and loaders"
 
   static let kind = Argument(
     .choice("KIND", of: ["gemm", "conv", "ops", "step", "loader", "all"]),

@@ -47,6 +47,7 @@ public struct MixPlan: Hashable, Sendable {
   public var ownShare: Double
   /// With cutmix the part that comes from the partner; it may be empty.
   public var rows: Range<Int>
+  /// The columns of that part.
   public var columns: Range<Int>
 
   /// Draws a plan: one share for the batch, as both papers' authors do.

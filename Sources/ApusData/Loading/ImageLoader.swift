@@ -34,7 +34,9 @@ public final class ImageLoader: @unchecked Sendable {
 
   /// A picture that could not be read.
   public struct BadImage: Sendable {
+    /// What its source calls it.
     public var name: String
+    /// What was wrong with it.
     public var error: DataError
   }
 

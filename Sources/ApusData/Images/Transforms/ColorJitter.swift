@@ -10,9 +10,13 @@ public struct ColorJitter: ImageTransform {
   public static let summary =
     "change brightness, contrast and saturation by up to X of 1, hues by up to X of a turn (0.5 at most)"
 
+  /// How far the factor of brightness is from 1 at most.
   public var brightness: Double
+  /// How far the factor of contrast is from 1 at most.
   public var contrast: Double
+  /// How far the factor of saturation is from 1 at most.
   public var saturation: Double
+  /// The largest turn of the hues, 0.5 at most.
   public var hue: Double
 
   /// - Precondition: none is negative, `hue` is at most 0.5.
@@ -20,6 +24,7 @@ public struct ColorJitter: ImageTransform {
     (self.brightness, self.contrast, self.saturation, self.hue) = (brightness, contrast, saturation, hue)
   }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let all = try words.number(in: 0...10) ?? 0
     self.init(

@@ -4,10 +4,12 @@ public struct HorizontalFlip: ImageTransform {
   public static let usage = "flip [P]"
   public static let summary = "exchange left and right with probability P (0.5)"
 
+  /// How likely a picture is changed.
   public var probability: Double
 
   public init(probability: Double = 0.5) { self.probability = probability }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(probability: try words.number(in: 0...1) ?? 0.5)
   }

@@ -5,7 +5,9 @@ public struct MultiScale: ImageTransform {
   public static let usage = "scales N N … [bilinear|box|bicubic]"
   public static let summary = "like shorter, with one of several lengths, drawn anew for each picture"
 
+  /// Of the shorter side, in pixels; one is drawn.
   public var lengths: [Int]
+  /// How pixels are weighed.
   public var filter: ResampleFilter
 
   /// - Precondition: there is a length, and all are positive.
@@ -13,6 +15,7 @@ public struct MultiScale: ImageTransform {
     (self.lengths, self.filter) = (lengths, filter)
   }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(try words.wholeNumbers(in: 1...16_384), filter: words.filter())
   }

@@ -4,13 +4,16 @@ public struct PadToSize: ImageTransform {
   public static let usage = "pad SIZE [reflect|replicate|fill V]"
   public static let summary = "add edges to what is smaller than a size"
 
+  /// Of what comes out.
   public var size: ImageSize
+  /// What lies beyond the edges.
   public var edges: EdgeMode
 
   public init(_ size: ImageSize, edges: EdgeMode = .constant(0)) {
     (self.size, self.edges) = (size, edges)
   }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(try words.requiredSize(), edges: try words.edgeMode())
   }

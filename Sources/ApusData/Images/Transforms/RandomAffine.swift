@@ -25,6 +25,7 @@ public struct RandomAffine: ImageTransform {
     (self.shear, self.fill) = (shear, fill)
   }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(
       rotation: try words.number(after: "rotate", in: 0...180) ?? 0,

@@ -1,4 +1,5 @@
-/// A part of every picture, anywhere in it, as torchvision's `RandomCrop` with `pad_if_needed`.
+/// A part of every picture, anywhere in it: torchvision's `RandomCrop`. A picture that is too small first gets what it
+/// lacks, half of it on each side.
 public struct RandomCrop: ImageTransform {
   public static let name = "crop"
   public static let usage = "crop [SIZE] [pad N] [reflect|replicate|fill V]"
@@ -8,12 +9,14 @@ public struct RandomCrop: ImageTransform {
   public var size: ImageSize?
   /// Pixels that are first added on each side.
   public var padding: Int
+  /// What lies beyond the edges.
   public var edges: EdgeMode
 
   public init(_ size: ImageSize?, padding: Int = 0, edges: EdgeMode = .constant(0)) {
     (self.size, self.padding, self.edges) = (size, padding, edges)
   }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let size = try words.size()
     let padding = try words.wholeNumber(after: "pad", in: 0...4096) ?? 0

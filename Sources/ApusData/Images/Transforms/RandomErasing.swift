@@ -9,6 +9,7 @@ public struct RandomErasing: ImageTransform {
     "with probability P (0.5) put noise over a share A to B of the area (0.02 to 0.33), of a height by width of A to B "
     + "(0.3 to 3.3)"
 
+  /// How likely a picture is changed.
   public var probability: Double
   /// The rectangle's share of the area.
   public var scale: ClosedRange<Double>
@@ -27,6 +28,7 @@ public struct RandomErasing: ImageTransform {
     (self.probability, self.scale, self.ratio, self.fill) = (probability, scale, ratio, fill)
   }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(
       probability: try words.number(in: 0...1) ?? 0.5,

@@ -4,10 +4,12 @@ public struct RandomGrayscale: ImageTransform {
   public static let usage = "gray [P]"
   public static let summary = "take the colours away with probability P (0.1)"
 
+  /// How likely a picture is changed.
   public var probability: Double
 
   public init(probability: Double = 0.1) { self.probability = probability }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(probability: try words.number(in: 0...1) ?? 0.1)
   }

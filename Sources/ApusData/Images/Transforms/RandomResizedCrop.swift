@@ -8,11 +8,13 @@ public struct RandomResizedCrop: ImageTransform {
   public static let summary =
     "cut out a share A to B of the area (0.08 to 1), of a width by height of A to B (0.75 to 1.3333), and resize it"
 
+  /// Of what comes out.
   public var size: ImageSize
   /// The part's share of the area.
   public var scale: ClosedRange<Double>
   /// The part's width by its height, evenly drawn on a logarithmic scale.
   public var ratio: ClosedRange<Double>
+  /// How pixels are weighed.
   public var filter: ResampleFilter
 
   static let usualScale = 0.08...1.0
@@ -25,6 +27,7 @@ public struct RandomResizedCrop: ImageTransform {
     (self.size, self.scale, self.ratio, self.filter) = (size, scale, ratio, filter)
   }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let size = try words.requiredSize()
     let scale = try words.range(after: "scale", in: 0.0001...1)

@@ -4,13 +4,16 @@ public struct RandomShift: ImageTransform {
   public static let usage = "shift S [reflect|replicate|fill V]"
   public static let summary = "move by up to a share S of the height and the width"
 
+  /// The most that pictures are moved, as a share of height and width.
   public var share: Double
+  /// What lies beyond the edges.
   public var edges: EdgeMode
 
   public init(_ share: Double, edges: EdgeMode = .constant(0)) {
     (self.share, self.edges) = (share, edges)
   }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let share = try words.requiredNumber(in: 0.0...1)
     self.init(share, edges: try words.edgeMode())

@@ -4,13 +4,16 @@ public struct Resize: ImageTransform {
   public static let usage = "resize SIZE [bilinear|box|bicubic]"
   public static let summary = "change to a size such as 224 or 224x320 (height x width)"
 
+  /// Of what comes out.
   public var size: ImageSize
+  /// How pixels are weighed.
   public var filter: ResampleFilter
 
   public init(_ size: ImageSize, filter: ResampleFilter = .antialias) {
     (self.size, self.filter) = (size, filter)
   }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(try words.requiredSize(), filter: words.filter())
   }

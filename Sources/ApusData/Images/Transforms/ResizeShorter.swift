@@ -4,7 +4,9 @@ public struct ResizeShorter: ImageTransform {
   public static let usage = "shorter N [bilinear|box|bicubic]"
   public static let summary = "change the size, shape kept, to this length of the shorter side"
 
+  /// Of the shorter side, in pixels.
   public var length: Int
+  /// How pixels are weighed.
   public var filter: ResampleFilter
 
   /// - Precondition: `length` is positive.
@@ -12,6 +14,7 @@ public struct ResizeShorter: ImageTransform {
     (self.length, self.filter) = (length, filter)
   }
 
+  /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let length = try words.requiredNumber(in: 1...16_384)
     self.init(length, filter: words.filter())
