@@ -19,7 +19,7 @@ extension RunReport {
   }
 
   /// Up to four that are right, of different classes, then up to four that are wrong.
-  private static func examples(_ results: ClassificationResults) -> [Int] {
+  static func examples(_ results: ClassificationResults) -> [Int] {
     var (right, seen): ([Int], Set<Int32>) = ([], [])
     for (example, label) in results.labels.enumerated() where right.count < 4 {
       if label == results.predicted[example], seen.insert(label).inserted { right.append(example) }

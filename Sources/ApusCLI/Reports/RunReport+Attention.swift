@@ -1,0 +1,77 @@
+import Apus
+
+extension RunReport {
+  /// What layers of attention weigh: places and patches over some images, and channels.
+  func attention() throws -> Report.Section? {
+    guard let examination, let results = examination.results, case .images = examination.format else { return nil }
+    return try withDevice(examination.device) {
+      let shown = Array(RunReport.examples(results).prefix(4))
+      let x = try examination.inputs(shown)
+      let maps = AttentionMap.all(of: examination.model, on: x)
+      guard !maps.isEmpty, let images = try examination.pictures(shown) else { return nil }
+      var blocks: [Report.Block] = []
+      if let places = try places(examination, maps, x, images) {
+        blocks.append(.text("Where attention lies, from black over red to yellow."))
+        blocks.append(.figure(Report.Figure("attention", places, isWide: true)))
+      }
+      if let channels = try channels(maps) {
+        blocks.append(.figure(Report.Figure("attention-channels", channels, isWide: true)))
+      }
+      return Report.Section("Attention", blocks)
+    }
+  }
+
+  /// A row for each example: itself, for Transformers the way of attention through all layers, then the weights of the
+  /// last layers: of each head by the class token, or of each place.
+  private func places(
+    _ examination: Examination, _ maps: [AttentionMap], _ x: Tensor, _ images: [Image]
+  ) throws -> ImageGrid? {
+    let (height, width) = (images[0].height, images[0].width)
+    var columns: [(caption: String, values: [Float])] = []
+    func add(_ caption: String, _ weights: Tensor) throws {
+      let resized = weights.resized(to: [height, width])
+      let largest = resized.max([1, 2, 3], keepingAxes: true) + 1e-30
+      columns.append((caption, try (resized / largest).array(of: Float.self)))
+    }
+    if let model = examination.model as? VisionTransformer {
+      try add("rollout", withMode(.inference) { model.attentionRollout(x) })
+    }
+    if let last = maps.last(where: { $0.kind == .tokens }), let (rows, width) = last.patches(height, width) {
+      for head in 0..<last.weights.shape[1] {
+        let weights = last.weights.slice(1, from: head, count: 1).slice(2, from: 0, count: 1)
+          .slice(3, from: 1, count: rows * width)
+        try add("head \(head)", weights.reshaped(to: [images.count, 1, rows, width]))
+      }
+    }
+    for map in maps.filter({ $0.kind == .pixels }).suffix(4) { try add(map.path, map.weights) }
+    guard !columns.isEmpty else { return nil }
+    let area = height * width
+    let cells = images.indices.flatMap { row -> [ImageGrid.Cell] in
+      [ImageGrid.Cell(png: images[row].pngData(), caption: "image")]
+        + columns.map { column in
+          let picture = images[row].overlaid(with: column.values[row * area..<(row + 1) * area])
+          return ImageGrid.Cell(png: picture.pngData(), caption: column.caption)
+        }
+    }
+    return ImageGrid("Attention", cells, columnCount: 1 + columns.count)
+  }
+
+  /// The weights of the channels of each layer, the largest first, in the mean over the examples.
+  private func channels(_ maps: [AttentionMap]) throws -> LineChart? {
+    let series = try maps.filter { $0.kind == .channels }.suffix(8).map { map -> LineChart.Series in
+      let weights = try map.weights.mean([0]).array(of: Float.self).sorted(by: >)
+      let last = Double(max(weights.count - 1, 1))
+      return LineChart.Series(map.path, weights.enumerated().map { .init(x: Double($0) / last, y: Double($1)) })
+    }
+    guard !series.isEmpty else { return nil }
+    return LineChart("Weights of channels", x: Axis("share of the channels"), y: Axis("weight"), series)
+  }
+}
+
+extension AttentionMap {
+  /// Rows and columns of patches that tile a picture, behind the token of the class.
+  fileprivate func patches(_ height: Int, _ width: Int) -> (rows: Int, columns: Int)? {
+    let count = weights.shape[3] - 1
+    return (1...max(count, 1)).first { $0 * $0 * width == count * height }.map { ($0, count / $0) }
+  }
+}
