@@ -32,6 +32,11 @@ enum TrainCommand: Command {
       selu, softplus, leaky-relu
       rows, an image's rows as a sequence; rnn UNITS, lstm UNITS or gru UNITS, and behind it layers N, both
       for both directions, all for the states of all times, no-bias
+      residual (LAYERS | LAYERS), the sum of both chains, or concat (LAYERS | LAYERS), both along the channels; beside
+      a single chain goes the input as it is: residual (conv 8 3x3 pad 1, relu)
+
+    --transform and --augment name what is done to images, one after the other, with commas between:
+    \(ImageOptions.transforms)
 
     The first Ctrl-C finishes the step and saves, then apus train --resume DIR goes on, bit for bit.
     """

@@ -11,7 +11,7 @@ extension RunReport {
       guard !maps.isEmpty, let images = try examination.pictures(shown) else { return nil }
       var blocks: [Report.Block] = []
       if let places = try places(examination, maps, x, images) {
-        blocks.append(.text("Where attention lies, from black over red to yellow."))
+        blocks.append(.text("Where attention lies: from black for the least over red to yellow for the most."))
         blocks.append(.figure(Report.Figure("attention", places, isWide: true)))
       }
       if let channels = try channels(maps) {
@@ -30,8 +30,9 @@ extension RunReport {
     var columns: [(caption: String, values: [Float])] = []
     func add(_ caption: String, _ weights: Tensor) throws {
       let resized = weights.resized(to: [height, width])
-      let largest = resized.max([1, 2, 3], keepingAxes: true) + 1e-30
-      columns.append((caption, try (resized / largest).array(of: Float.self)))
+      let least = resized.min([1, 2, 3], keepingAxes: true)
+      let range = resized.max([1, 2, 3], keepingAxes: true) - least + 1e-30
+      columns.append((caption, try ((resized - least) / range).array(of: Float.self)))
     }
     if let model = examination.model as? VisionTransformer {
       try add("rollout", withMode(.inference) { model.attentionRollout(x) })

@@ -23,11 +23,11 @@ enum ImageOptions {
   static let declarations =
     shape + [transform.declaration, augment.declaration, workers.declaration, skipBad.declaration]
 
-  /// What can stand in `--transform` and `--augment`, a line for each.
+  /// What can stand in `--transform` and `--augment`, two lines for each.
   static let transforms: String = {
     let lines =
       ImagePipeline.transformTypes.map { ($0.usage, $0.summary) } + BatchMixing.usage.map { ($0.usage, $0.summary) }
-    return lines.map { "  \($0): \($1)" }.joined(separator: "\n")
+    return lines.map { "  \($0)\n      \($1)" }.joined(separator: "\n")
   }()
 }
 

@@ -1,0 +1,123 @@
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// Pictures in folders, from training to prediction.
+struct ImageTests {
+  private let place: ScratchDirectory
+
+  /// 30 + 12 pictures of different sizes in three classes, told by the colour that is the brightest; half are PNG.
+  init() throws {
+    place = try ScratchDirectory()
+    for (part, count) in [("train", 30), ("test", 12)] {
+      for number in 0..<count { try write(number, "\(part)/\(["red", "green", "blue"][number % 3])") }
+    }
+  }
+
+  private func write(_ number: Int, _ folder: String) throws {
+    let (height, width) = (20 + number % 5, 24 + number % 3)
+    let image = Image(
+      height: height, width: width, channels: 3,
+      pixels: (0..<height * width * 3).map { place in
+        UInt8((place * 7 + number * 13) % 60 + (place % 3 == number % 3 ? 160 : 20))
+      })
+    let path = place.file("pictures/\(folder)")
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    let bytes = number % 2 == 0 ? image.pngData() : image.jpegData(quality: 95)
+    try Data(bytes).write(to: URL(filePath: "\(path)/\(number).\(number % 2 == 0 ? "png" : "jpg")"))
+  }
+
+  private func words(_ name: String, _ more: [String] = [], steps: Int = 12) -> [String] {
+    [
+      "train", "--layers", "conv 4 3x3 stride 2, relu, dense 3", "--data", "image-folder:\(place.file("pictures"))",
+      "--image-size", "16", "--augment", "flip, crop pad 2, color 0.1", "--steps", "\(steps)", "--batch-size", "10",
+      "--learning-rate", "0.01", "--device", "cpu", "--json", "--output", place.file(name),
+    ] + more
+  }
+
+  @Test func fromTrainingToPrediction() throws {
+    let run = try Invocation(words("run", ["--class-weights", "balanced"], steps: 60))
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(try #require(try run.member("test_accuracy", as: Double.self)) >= 0.9)
+    #expect(try run.member("loader_share", as: Double.self) != nil)
+    let picture = place.file("pictures/test/blue/2.png")
+    let said = try Invocation("predict", place.file("run"), picture, place.file("pictures/test/green/1.jpg"))
+    #expect(said.status == 0 && said.lines.count == 2, "\(said.errors)")
+    #expect(said.lines[0].hasPrefix("\(picture): blue (") && said.lines[1].contains("1.jpg: green ("))
+    let measured = try Invocation("evaluate", place.file("run"), "--json")
+    #expect(try measured.member("test_accuracy", as: Double.self) == run.member("test_accuracy"))
+    let events = try FileManager.default.contentsOfDirectory(atPath: place.file("run/tensorboard"))
+    #expect(events.count == 1 && events[0].hasPrefix("events.out.tfevents."))
+  }
+
+  /// Neither the number of threads nor a stop in the middle of an epoch changes a bit; mixing included.
+  @Test(arguments: [[], ["--augment", "flip, mixup, cutmix"]]) func sameBits(mixing: [String]) throws {
+    func digest(_ words: [String]) throws -> String? {
+      // An option is given once.
+      var words = words
+      if !mixing.isEmpty, let place = words.firstIndex(of: "--augment") { words.removeSubrange(place...place + 1) }
+      let run = try Invocation(words + mixing)
+      #expect(run.status == 0, "\(run.errors)")
+      return try run.member("weights_sha256")
+    }
+    let whole = try digest(words("whole", ["--workers", "0"]))
+    #expect(whole != nil)
+    for workers in ["1", "4"] { #expect(try digest(words("w\(workers)", ["--workers", workers])) == whole) }
+    _ = try digest(words("half", steps: 5))
+    let rest = try Invocation("train", "--resume", place.file("half"), "--steps", "12", "--json")
+    #expect(try rest.member("weights_sha256") == whole, "\(rest.errors)")
+  }
+
+  @Test func badPicturesEndTheRunOrAreCounted() throws {
+    let path = place.file("pictures/train/red/0.png")
+    let whole = try Data(contentsOf: URL(filePath: path))
+    try whole.prefix(whole.count / 2).write(to: URL(filePath: path))
+    let stopped = try Invocation(words("stopped"))
+    #expect(stopped.status == 65 && stopped.errors.contains("red/0.png: not a valid PNG file"), "\(stopped.errors)")
+    let counted = try Invocation(words("counted", ["--skip-bad"]))
+    #expect(counted.status == 0 && counted.errors.contains("skipped: \(path)"), "\(counted.errors)")
+    #expect(try counted.member("skipped_images") == 1)
+  }
+
+  @Test func foldersThatAreWrong() throws {
+    try FileManager.default.createSymbolicLink(
+      atPath: place.file("pictures/train/red/out.png"), withDestinationPath: "/etc/hostname")
+    let left = try Invocation(words("left"))
+    #expect(left.status == 65 && left.errors.contains("out.png"), "\(left.errors)")
+    try FileManager.default.removeItem(atPath: place.file("pictures/train/red/out.png"))
+    try write(40, "test/yellow")
+    let unknown = try Invocation(words("unknown"))
+    #expect(unknown.status == 65 && unknown.errors.contains("yellow"), "\(unknown.errors)")
+  }
+
+  @Test(arguments: [
+    (["--augment", "flp"], 64, "did you mean flip?"), (["--augment", "crop 20"], 65, "the model takes 16"),
+    (["--augment", "scales 8 16"], 65, "of no one size"), (["--transform", "shorter 16"], 65, "differ in size"),
+    (["--transform", "mixup"], 64, "for training alone"), (["--workers", "-1"], 64, "an integer from 0 to 256"),
+    (["--stem", "small"], 64, "a chain of layers"), (["--validation", "0.5", "--test-share", "0.5"], 64, "nothing"),
+    (["--channels", "2"], 64, "--channels"),
+  ])
+  func wrongOptions(options: [String], status: Int32, message: String) throws {
+    var words = words("wrong")
+    if options[0] == "--augment", let place = words.firstIndex(of: "--augment") {
+      words.removeSubrange(place...place + 1)
+    }
+    if options[0] == "--transform", let place = words.firstIndex(of: "--image-size") {
+      words.removeSubrange(place...place + 1)
+    }
+    let run = try Invocation(words + options)
+    #expect(run.status == status && run.errors.contains(message), "\(run.status) \(run.errors)")
+    #expect(!FileManager.default.fileExists(atPath: place.file("wrong")))
+  }
+
+  @Test func validationExamplesComeFromTheTrainingPart() throws {
+    let run = try Invocation(words("held", ["--validation", "0.2", "--train-count", "24", "--sampling", "balanced"]))
+    #expect(run.status == 0, "\(run.errors)")
+    let record = try #require(run.lines.dropLast().last).data(using: .utf8)
+    let epoch = try JSONSerialization.jsonObject(with: try #require(record)) as? [String: Any]
+    #expect(epoch?["validation_accuracy"] != nil && epoch?["test_accuracy"] != nil)
+    let first = try JSONSerialization.jsonObject(with: Data(run.lines[0].utf8)) as? [String: Any]
+    #expect(first?["validation_loss"] != nil && first?["test_loss"] == nil)
+  }
+}
