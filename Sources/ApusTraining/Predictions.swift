@@ -19,6 +19,7 @@ public struct Predictions: Sendable {
   public var width: Int
   /// The loss of each example.
   public var losses: [Float]
+  /// What the outputs should have been.
   public var targets: Targets
 
   /// The mean of the losses.

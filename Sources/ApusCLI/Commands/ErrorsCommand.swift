@@ -24,9 +24,9 @@ enum ErrorsCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     let stored = try StoredModel(path: arguments[run]!, command: name)
-    guard stored.settings.model.kind.isClassifier else {
+    guard stored.format.isClassifier else {
       throw UsageError(
-        command: name, message: "\(stored.settings.model.name) is a language model; try apus evaluate")
+        command: name, message: "\(stored.settings.model.name) is \(stored.format.modelName); try apus evaluate")
     }
     // Files are looked at before the model runs.
     let sheet = try arguments[tags].map { try ErrorSheet(path: $0) }
@@ -36,7 +36,7 @@ enum ErrorsCommand: Command {
     let analysis = try withDevice(device) {
       let (model, data) = (try stored.load(), try stored.data(of: source))
       let predictions = try predict(
-        model, on: data.test, objective: stored.settings.model.kind.objective,
+        model, on: data.test, objective: stored.format.objective,
         batchSize: stored.settings.batchSize.count ?? data.test.count)
       return ErrorAnalysis(
         of: try predictions.classification(), losses: predictions.losses, names: data.names,
@@ -82,7 +82,7 @@ private struct ErrorReport {
   func write() throws {
     var rows = [
       ("model", "\(stored.settings.model.name) on \(device.name)"), ("checkpoint", stored.checkpoint.path),
-      ("data", "\(analysis.count.grouped) test \(stored.settings.model.kind.examplesName) of \(source)"),
+      ("data", "\(analysis.count.grouped) test \(stored.format.examplesName) of \(source)"),
       ("errors", "\(analysis.entries.count.grouped), accuracy \(analysis.accuracy.text(places: 4))"),
     ]
     if let sheet { rows.append(("sheet", sheet)) }

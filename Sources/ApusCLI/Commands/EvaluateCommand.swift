@@ -24,17 +24,19 @@ enum EvaluateCommand: Command {
     and - stands for 0 of 0. The area under ROC is the chance that an example of a class has a higher probability of it
     than another one. The calibration error is how far probabilities are from the share of examples that are right, in
     15 bins. Thresholds should be chosen with other examples than those that the model is judged by. With --human-error
-    the test part stands for the validation part.
+    the test part stands for the validation part. Models of a table's numbers are measured in the target's own units;
+    their test loss is the mean squared error.
     """
 
   static func run(_ arguments: Arguments) throws {
     let stored = try StoredModel(path: arguments[run]!, command: name)
-    if !stored.settings.model.kind.isClassifier {
+    if !stored.format.isClassifier {
       for declaration in [threshold.declaration, top.declaration, humanError.declaration]
       where arguments.contains(declaration) {
         throw UsageError(
           command: name,
-          message: "--\(declaration.name) is for classifiers, \(stored.settings.model.name) is a language model")
+          message: "--\(declaration.name) is for classifiers, \(stored.settings.model.name) is "
+            + stored.format.modelName)
       }
     }
     let source = arguments[data] ?? stored.settings.data
@@ -66,11 +68,12 @@ enum EvaluateCommand: Command {
     let (model, result) = (stored.settings.model, measured.test)
     var rows = [
       ("model", "\(model.name) on \(device.name)"), ("checkpoint", stored.checkpoint.path),
-      ("data", "\(result.count.grouped) test \(model.kind.examplesName) of \(source)"),
+      ("data", "\(result.count.grouped) test \(stored.format.examplesName) of \(source)"),
       ("test loss", result.loss.text(places: 4)),
     ]
     if let accuracy = result.accuracy { rows.append(("test accuracy", accuracy.text(places: 4))) }
     rows += measured.language?.rows ?? []
+    rows += measured.regression?.rows ?? []
     rows += measured.classes?.rows ?? []
     var sections = [Help.rows(rows)]
     if let classes = measured.classes { sections.append(classes.table) }
@@ -83,6 +86,7 @@ enum EvaluateCommand: Command {
 private struct Measurement {
   var test: Evaluation
   var language: LanguageMeasures?
+  var regression: RegressionReport?
   var classes: ClassificationReport?
   /// Of the training part, which the verdict takes.
   var train: Evaluation?
@@ -91,9 +95,15 @@ private struct Measurement {
   /// Measures a model on the current device.
   init(_ model: any Layer, _ stored: StoredModel, _ source: String, _ arguments: Arguments) throws {
     let data = try stored.data(of: source)
-    let objective = stored.settings.model.kind.objective
+    let objective = stored.format.objective
     let size = stored.settings.batchSize.count
-    guard stored.settings.model.kind.isClassifier else {
+    if case .table = stored.format, !stored.format.isClassifier {
+      let predictions = try predict(model, on: data.test, objective: objective, batchSize: size ?? data.test.count)
+      regression = try RegressionReport(predictions, data.format)
+      test = Evaluation(loss: regression?.loss ?? predictions.loss, count: predictions.count)
+      return
+    }
+    guard stored.format.isClassifier else {
       test = try evaluate(model, on: data.test, objective: objective, batchSize: size ?? data.test.count)
       language = LanguageMeasures(test.loss, data.format)
       return
@@ -121,7 +131,7 @@ private struct Measurement {
   }
 
   var json: JSONObject {
-    var object = language?.json ?? classes?.json ?? [:]
+    var object = language?.json ?? regression?.json ?? classes?.json ?? [:]
     if let train {
       object["train_loss"] = .number(train.loss)
       object["train_accuracy"] = train.accuracy.map { .number($0) }

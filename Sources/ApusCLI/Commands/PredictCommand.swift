@@ -2,17 +2,20 @@ import Apus
 
 enum PredictCommand: Command {
   static let name = "predict"
-  static let summary = "say what class images or texts are of"
+  static let summary = "predict the class of images or texts, or the target of a table's rows"
   static let run = StoredModel.argument
   static let files = Argument(
     .file, repeats: true,
-    help: "PNG or JPEG pictures, or IDX files of images, plain or .gz; for models of text, files of lines")
+    help:
+      "PNG or JPEG pictures, or IDX files of images, plain or .gz; for models of text, files of lines; for models of "
+      + "tables, CSV")
   static let device = RunOptions.device
-  static let json = Flag("json", help: "print one JSON object for each image or line, then one for all")
+  static let json = Flag("json", help: "print one JSON object for each image, line or row, then one for all")
   static let declarations = [run.declaration, files.declaration, device.declaration, json.declaration]
 
   static func run(_ arguments: Arguments) throws {
     let stored = try StoredModel(path: arguments[run]!, command: name)
+    if case .table(let format) = stored.format { return try predictRows(stored, format, arguments) }
     guard case .images(let format) = stored.format else { return try predictTexts(stored, arguments) }
     // Files of many images are read before the first result is printed: a bad one is found early.
     let sets = try ImageFiles.grouped(arguments.all(files), for: format)
@@ -64,9 +67,11 @@ enum PredictCommand: Command {
     ])
   }
 
-  /// - Parameter place: the file, and which image or line in it; `nil` where there is but one.
-  private static func write(
-    _ prediction: Prediction, _ place: (file: String, index: Int?), _ name: String, _ isJSON: Bool
+  /// - Parameters:
+  ///   - place: the file, and which image or line in it; `nil` where there is but one.
+  ///   - line: where a row of a table starts in its file.
+  static func write(
+    _ prediction: Prediction, _ place: (file: String, index: Int?), _ name: String, _ isJSON: Bool, line: Int? = nil
   ) throws {
     guard isJSON else {
       let number = prediction.probability.text(places: 4)
@@ -75,6 +80,7 @@ enum PredictCommand: Command {
     }
     var object: JSONObject = ["file": .string(place.file)]
     object["index"] = .integer(place.index ?? 0)
+    object["line"] = line.map { .integer($0) }
     object["label"] = .integer(prediction.label)
     object["class"] = .string(name)
     object["probability"] = .number(prediction.probability)

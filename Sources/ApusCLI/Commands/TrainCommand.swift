@@ -38,6 +38,11 @@ enum TrainCommand: Command {
     --transform and --augment name what is done to images, one after the other, with commas between:
     \(ImageOptions.transforms)
 
+    --data csv:FILE trains chains of layers, such as mlp, on rows of a table: the last layer, a dense one, gets as many
+    units as there are classes, or one where a number is predicted. Columns are filled, scaled and encoded by what the
+    training rows hold. A number that is predicted is standardized by the training rows' mean and deviation, and losses
+    of training are of that; apus evaluate measures in the target's own units.
+
     The first Ctrl-C finishes the step and saves, then apus train --resume DIR goes on, bit for bit.
     """
 
@@ -111,6 +116,10 @@ extension TrainedRun {
     line["seconds"] = .number(result.seconds)
     line["steps_per_second"] = result.stepsPerSecond.map { .number($0) }
     line["loader_share"] = result.loaderShare.map { .number($0) }
+    if case .table(let table) = format {
+      line["target"] = .string(table.target)
+      line["task"] = .string(table.kind.rawValue)
+    }
     line["skipped_images"] = skippedCount.map { .integer($0) }
     line["weights_sha256"] = .string(result.weightsSHA256)
     line["output"] = .string(run.directory.path)
@@ -127,6 +136,10 @@ extension TrainedRun {
     ]
     rows += numbers.compactMap { name, number in number.map { (name, $0.text(places: 4)) } }
     rows += measures?.rows ?? []
+    if case .table(let table) = format, case .numbers(let mean, let deviation) = table.task {
+      let (mean, deviation) = (RegressionReport.text(mean), RegressionReport.text(deviation))
+      rows.append(("losses", "of (\(table.target) - \(mean)) / \(deviation), squared"))
+    }
     let rate = result.stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
     let loader = result.loaderShare.map { ", \((100 * $0).text(places: 1)) % of it waiting for examples" } ?? ""
     rows.append(("time", "\(result.seconds.text(places: 1)) s\(rate)\(loader)"))

@@ -75,7 +75,7 @@ private struct ComparedStep {
       let (loss, gradients) = withRandomKey(seeds.training) {
         withMode(.training) {
           valueAndGradients(of: parameters) {
-            model.kind.objective.losses(network(examples.inputs), examples.targets).mean()
+            format.objective.losses(network(examples.inputs), examples.targets).mean()
           }
         }
       }

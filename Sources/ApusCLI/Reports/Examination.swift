@@ -9,6 +9,8 @@ struct Examination {
   let parameterCount: Int
   /// Of classifiers.
   let results: ClassificationResults?
+  /// Of models that predict numbers.
+  let regression: RegressionReport?
   /// The names of the classes, as many as the model has outputs.
   let classNames: [String]
   private let test: any ExampleSource
@@ -25,19 +27,28 @@ struct Examination {
     let data = try stored.data(of: source)
     (test, format) = (data.test, data.format)
     parameterCount = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
-    guard stored.settings.model.kind.isClassifier else {
+    guard data.format.isClassifier else {
       (results, classNames) = (nil, [])
+      if case .table = data.format {
+        let predictions = try predict(
+          model, on: test, objective: data.format.objective, batchSize: Examination.batchSize)
+        regression = try RegressionReport(predictions, data.format)
+      } else {
+        regression = nil
+      }
       return
     }
+    regression = nil
     let first = FirstExamples(source: test, count: min(test.count, Examination.limit))
     let results = try predict(model, on: first, batchSize: Examination.batchSize).classification()
     self.results = results
-    let format = format
-    classNames = (0..<results.classCount).map { format.className($0) }
+    classNames = (0..<results.classCount).map { data.format.className($0) }
   }
 
   /// The number of test examples, and of those that were looked at.
-  var counts: (all: Int, examined: Int) { (test.count, min(test.count, Examination.limit)) }
+  var counts: (all: Int, examined: Int) {
+    (test.count, regression?.results.count ?? min(test.count, Examination.limit))
+  }
 
   /// Some examples, as the model takes them.
   func inputs(_ examples: [Int]) throws -> Tensor { try test.examples(examples.map { Int32($0) }).inputs }

@@ -3,6 +3,8 @@ import Apus
 extension RunReport {
   /// The layers as a table and as a graph.
   func model() throws -> Report.Section? {
+    // How many features there are, and so what the model is, says the checkpoint alone.
+    if stored == nil, record.settings.table != nil { return nil }
     let (network, input) = try withDevice(.named("cpu")) { () throws in
       if let stored {
         return (try stored.settings.makeModel(for: stored.format), stored.settings.model.exampleInput(stored.format))

@@ -26,7 +26,7 @@ extension RunReport {
     return Report.Section("Results", blocks)
   }
 
-  private static func extent(_ examination: Examination) -> String {
+  static func extent(_ examination: Examination) -> String {
     let (all, examined) = examination.counts
     let part = all > examined ? "The first \(examined.grouped) of \(all.grouped)" : "All \(all.grouped)"
     return "\(part) test examples of \(examination.source)."

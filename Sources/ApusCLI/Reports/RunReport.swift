@@ -17,8 +17,8 @@ struct RunReport {
   /// The page.
   func make() throws -> Report {
     let sections: [Report.Section?] = [
-      curves(), try results(), try mistakes(), try model(), try weights(), try activations(), try seeing(),
-      try attention(),
+      curves(), try results(), regression(), try mistakes(), try model(), try weights(), try activations(),
+      try seeing(), try attention(),
       configuration(),
     ]
     return Report(title, subtitle: subtitle, facts: facts, sections: sections.compactMap(\.self))

@@ -4,12 +4,14 @@ import Apus
 enum DataFormat: Sendable {
   case images(ImageFormat)
   case text(TextFormat)
+  case table(TableFormat)
 
   /// The member of a checkpoint's configuration that it is kept in.
   private var key: String {
     switch self {
     case .images: "images"
     case .text: "text"
+    case .table: "table"
     }
   }
 
@@ -17,6 +19,7 @@ enum DataFormat: Sendable {
     switch self {
     case .images(let format): format.json
     case .text(let format): format.json
+    case .table(let format): format.json
     }
   }
 
@@ -31,6 +34,8 @@ enum DataFormat: Sendable {
       self = .images(images)
     } else if let text = TextFormat(configuration["text"]) {
       self = .text(text)
+    } else if let table = TableFormat(configuration["table"]) {
+      self = .table(table)
     } else {
       return nil
     }
@@ -43,6 +48,10 @@ enum DataFormat: Sendable {
 extension ModelDescription {
   /// One input of the model, of images those that it was trained with.
   func exampleInput(_ format: DataFormat) -> ModelSummary.Input {
-    if case .images(let format) = format { ModelSummary.Input(format.size) } else { exampleInput() }
+    switch format {
+    case .images(let format): ModelSummary.Input(format.size)
+    case .text: exampleInput()
+    case .table(let format): ModelSummary.Input([format.encoder.width])
+    }
   }
 }

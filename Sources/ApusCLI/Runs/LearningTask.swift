@@ -8,7 +8,7 @@ struct LearningTask {
   var test: any ExampleSource
   /// To measure with after each epoch, if some are held out.
   var validation: (any ExampleSource)?
-  /// The classes of the training examples, of images.
+  /// The classes of the training examples, of images and of tables.
   var labels: [Int32] = []
 
   /// Reads the data, and uploads them to the current device.
@@ -16,14 +16,16 @@ struct LearningTask {
   init(_ settings: RunSettings, tokenizer known: (any Tokenizer)? = nil) throws {
     switch settings.model.kind {
     case .images(let network):
-      let data = try ImageDataset.load(settings.data, split: settings.dataSettings.split)
-        .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
-      let images = try ImageFormat.reading(data, settings, network)
-      format = .images(images)
-      train = try images.trainingExamples(data.train, settings)
-      test = images.examples(data.test, settings.image)
-      validation = data.validation.map { images.examples($0, settings.image) }
-      labels = data.train.labels
+      guard let options = settings.table else {
+        (format, train, test, validation, labels) = try LearningTask.images(settings, network)
+        return
+      }
+      let (table, data) = try TableFormat.learning(settings, options, network)
+      format = .table(table)
+      train = try table.examples(data, data.split.train)
+      test = try table.examples(data, data.split.test)
+      if !data.split.validation.isEmpty { validation = try table.examples(data, data.split.validation) }
+      if case .classes(let classes, _) = data.targets { labels = data.split.train.map { classes[Int($0)] } }
     case .language(let network):
       let corpus = try TextCorpus.load(settings.data)
       let tokenizer = network.tokenizer(known, for: corpus.train, settings.data)
@@ -42,6 +44,19 @@ struct LearningTask {
 }
 
 extension LearningTask {
+  /// The parts of a data set of images.
+  private static func images(
+    _ settings: RunSettings, _ network: ImageNetwork
+  ) throws -> (DataFormat, any ExampleSource, any ExampleSource, (any ExampleSource)?, [Int32]) {
+    let data = try ImageDataset.load(settings.data, split: settings.dataSettings.split)
+      .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
+    let images = try ImageFormat.reading(data, settings, network)
+    return (
+      .images(images), try images.trainingExamples(data.train, settings), images.examples(data.test, settings.image),
+      data.validation.map { images.examples($0, settings.image) }, data.train.labels
+    )
+  }
+
   /// How many pictures could not be read and were left out, in all parts; `nil` where none may be.
   func skippedCount(_ settings: RunSettings) -> Int? {
     guard settings.image.skipsBad else { return nil }
@@ -59,7 +74,7 @@ extension LearningTask {
 
   /// What is minimized.
   func objective(_ settings: RunSettings) -> Objective {
-    guard case .images(let format) = format else { return settings.model.kind.objective }
+    guard format.isClassifier else { return format.objective }
     return settings.dataSettings.objective(labels: labels, classCount: format.classNames.count)
   }
 }
@@ -70,14 +85,6 @@ extension ModelDescription.Kind {
     switch self {
     case .images: nil
     case .language(let network), .texts(let network): network.tokenizer
-    }
-  }
-
-  /// What is minimized and measured.
-  var objective: Objective {
-    switch self {
-    case .images, .texts: .classification
-    case .language: .tokens
     }
   }
 }
@@ -97,6 +104,12 @@ extension StoredModel {
       ) {
         try format.examples(data.train.renumbered(data.classNames, format.classNames, source), settings.image)
       }
+    case (.images, .table(let format)):
+      let data = try format.data(of: source, settings)
+      return MeasuredData(
+        test: try format.examples(data, data.split.test),
+        names: data.split.test.map { "line \(data.features.line(of: Int($0)))" }, format: self.format
+      ) { try format.examples(data, data.split.train) }
     case (.language(let network), .text(var format)):
       let corpus = try TextCorpus.load(source)
       let examples = try format.test(of: corpus, network.sequenceLength)
@@ -117,7 +130,7 @@ extension StoredModel {
 }
 
 /// The number that a model has for each of some classes, by their names.
-private func numbers(of names: [String], _ known: [String], _ source: String) throws(DataError) -> [Int32] {
+func numbers(of names: [String], _ known: [String], _ source: String) throws(DataError) -> [Int32] {
   var numbers: [Int32] = []
   for name in names {
     guard let number = known.firstIndex(of: name) else {

@@ -17,6 +17,7 @@ extension DataFormat {
     switch self {
     case .images(let format): format.classNames
     case .text(let format): format.classNames ?? []
+    case .table(let format): format.classNames
     }
   }
 
@@ -27,15 +28,34 @@ extension DataFormat {
   }
 }
 
-extension ModelDescription.Kind {
+extension DataFormat {
   /// What an example is called, of several.
   var examplesName: String {
     switch self {
     case .images: "images"
-    case .language: "windows"
-    case .texts: "texts"
+    case .text(let format): format.classNames == nil ? "windows" : "texts"
+    case .table: "rows"
     }
   }
 
-  var isClassifier: Bool { if case .language = self { false } else { true } }
+  /// Whether classes are predicted.
+  var isClassifier: Bool {
+    switch self {
+    case .images: true
+    case .text(let format): format.classNames != nil
+    case .table(let format): format.kind == .classification
+    }
+  }
+
+  /// What a model that predicts no classes is: `a language model`.
+  var modelName: String { if case .table = self { "a model of numbers" } else { "a language model" } }
+
+  /// What is minimized and measured, with all classes alike.
+  var objective: Objective {
+    switch self {
+    case .images: .classification
+    case .text(let format): format.classNames == nil ? .tokens : .classification
+    case .table(let format): format.kind == .classification ? .classification : .regression
+    }
+  }
 }

@@ -60,7 +60,8 @@ enum RunOptions {
       clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
       detectAnomaly.declaration, seed.declaration,
       weights.declaration, initialize.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
-    ] + DataOptions.declarations + ImageOptions.declarations + TextOptions.declarations
+    ] + DataOptions.declarations + TableFileOptions.declarations + ImageOptions.declarations
+    + TextOptions.declarations
 }
 
 extension ValueKind<String> {

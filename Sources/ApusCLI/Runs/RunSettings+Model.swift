@@ -7,12 +7,23 @@ extension RunSettings {
     classes ?? (hasOwnLayers ? nil : format.classNames.count)
   }
 
+  /// The number of outputs for a table: one for each class, or for the number that is predicted.
+  private func outputs(for format: TableFormat) throws(ModelError) -> Int {
+    let count = classes ?? format.outputCount
+    guard count >= format.outputCount else {
+      throw .misfit("--classes \(count) is less than the \(format.outputCount) classes of the data")
+    }
+    return count
+  }
+
   /// The model for some data, with new weights.
   func makeModel(for format: DataFormat) throws -> any Layer {
     switch (model.kind, format) {
     case (.images(let network), .images(let format)):
       return try network.classifier(
         input: format.size, classes: format.classNames.count, outputs: outputs(for: format), stem: image.stem)
+    case (.images(let network), .table(let format)):
+      return try network.tableModel(width: format.encoder.width, codes: format.codes, outputs: outputs(for: format))
     case (.language(let network), .text(let format)):
       return try network.languageModel(vocabulary: format.tokenizer.count)
     case (.texts(let network), .text(let format)):
@@ -31,6 +42,11 @@ extension RunSettings {
   func makeModel(for format: DataFormat, rule: any UpdateRule) throws -> any Layer {
     if case (.images(let network), .images(let images)) = (model.kind, format), network.layers != nil {
       try network.checkMemory(input: images.size, outputs: outputs(for: images), rule: rule)
+      return try makeModel(for: format)
+    }
+    if case (.images(let network), .table(let table)) = (model.kind, format) {
+      try network.checkTableMemory(
+        width: table.encoder.width, codes: table.codes, outputs: outputs(for: table), rule: rule)
       return try makeModel(for: format)
     }
     // Nothing has been computed yet: parameters are descriptions until their first use.

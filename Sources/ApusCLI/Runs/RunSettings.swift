@@ -33,6 +33,8 @@ struct RunSettings {
   var dataSettings: DataSettings
   /// How images are read, and what the model makes of them.
   var image: ImageSettings
+  /// What is learnt of a table; `nil` where the data are none.
+  var table: TableSettings?
 
   /// Fills in what the arguments leave open from the model's recipe.
   init(_ arguments: Arguments, command: String) throws {
@@ -77,6 +79,7 @@ struct RunSettings {
     saveEvery = arguments[RunOptions.saveEvery] ?? 60
     dataSettings = try DataSettings(arguments, for: model, command: command)
     image = try ImageSettings(arguments, for: model, command: command)
+    table = try .chosen(by: arguments, for: data, command: command)
   }
 
   /// The settings as a configuration: given to `--config` it makes the same run again.
@@ -114,6 +117,7 @@ struct RunSettings {
     object["save_every"] = .number(saveEvery)
     object.set(dataSettings)
     object.set(image)
+    if let table { object.set(table) }
     return object
   }
 }

@@ -156,7 +156,7 @@ struct TrainingRun {
     if settings.dataSettings.sampling == .balanced { options.balancedLabels = task.labels }
     return Trainer(
       model, rule, on: task.train, testing: task.test, validating: task.validation, objective: task.objective(settings),
-      testObjective: settings.model.kind.objective,
+      testObjective: task.format.objective,
       groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)
   }
 

@@ -44,6 +44,9 @@ public struct DatasetDescription: Sendable {
     }
   }
 
+  /// Whether it consists of rows of a table.
+  public var isTable: Bool { if case .table = content { true } else { false } }
+
   /// `[channels, height, width]`; `nil` where there are no images, or of more than one size.
   public var imageSize: [Int]? { if case .images(let size, _, _) = content { size } else { nil } }
 

@@ -56,6 +56,10 @@ public struct Split: Hashable, Sendable {
     test = parts.test.sorted()
   }
 
+  init(train: [Int32], validation: [Int32], test: [Int32]) {
+    (self.train, self.validation, self.test) = (train, validation, test)
+  }
+
   /// Splits examples without classes.
   public init(count: Int, _ options: SplitOptions) {
     self.init(labels: [Int32](repeating: 0, count: count), options)

@@ -37,6 +37,13 @@ extension Table {
   }
 }
 
+extension Table {
+  /// The names of a file's columns, by its first line alone.
+  static func columnNames(path: String, options: TableOptions) throws(DataError) -> [String] {
+    try CSVReader(path: path, delimiter: options.delimiter).next().map { TableSurvey.names(of: $0, options) } ?? []
+  }
+}
+
 /// What there is in a file, found by reading it once.
 private struct TableSurvey {
   let path: String
@@ -49,14 +56,17 @@ private struct TableSurvey {
     self.path = path
     hasHeader = options.hasHeader
     guard let first = try reader.next() else { throw .csv(path, .file, "it is empty", "name a file with rows") }
-    let names = first.fields.enumerated().map { index, field in
-      let name = String(field.trimmed)
-      return options.hasHeader && !name.isEmpty ? name : "column \(index + 1)"
-    }
-    self.names = names
+    names = TableSurvey.names(of: first, options)
     isWanted = names.map { !options.ignored.contains($0) }
     try checkNames(options)
     try survey(options, reader, hasHeader ? nil : first)
+  }
+
+  static func names(of first: CSVReader.Record, _ options: TableOptions) -> [String] {
+    first.fields.enumerated().map { index, field in
+      let name = String(field.trimmed)
+      return options.hasHeader && !name.isEmpty ? name : "column \(index + 1)"
+    }
   }
 
   private func checkNames(_ options: TableOptions) throws(DataError) {

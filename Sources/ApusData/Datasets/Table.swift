@@ -65,6 +65,10 @@ public struct Table: Hashable, Sendable {
   /// The column of a name.
   public subscript(name: String) -> Column? { columns.first { $0.name == name } }
 
+  /// The line of the file in which a row starts, from 1; of a table that was made of columns, the row's number from 1.
+  /// - Precondition: `row` is in `0 ..< rowCount`.
+  public func line(of row: Int) -> Int { lines[row] }
+
   /// The same without a column.
   func removing(_ name: String) -> Table {
     Table(name: self.name, columns: columns.filter { $0.name != name }, lines: lines)

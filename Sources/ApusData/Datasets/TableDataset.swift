@@ -124,15 +124,82 @@ public struct TableDataset: Sendable {
 }
 
 extension TableDataset {
+  private init(_ data: TableDataset, targets: TableTargets, split: Split) {
+    (name, target, features) = (data.name, data.target, data.features)
+    (self.targets, self.split) = (targets, split)
+  }
+
+  /// The same rows with other targets, such as scaled ones.
+  /// - Precondition: there is one for each row.
+  public func replacingTargets(_ targets: TableTargets) -> TableDataset {
+    guard targets.count == features.rowCount else {
+      fatalError("TableDataset: \(targets.count) targets for \(features.rowCount) rows")
+    }
+    return TableDataset(self, targets: targets, split: split)
+  }
+
+  /// The same with fewer rows to learn from, those of classes in the same shares of each.
+  ///
+  /// - Parameters:
+  ///   - count: how many; all, if there are no more, or for `nil`.
+  ///   - seed: what they are chosen by.
+  public func learning(from count: Int?, seed: UInt64) -> TableDataset {
+    let rows = split.train
+    guard let count, count < rows.count else { return self }
+    let options = SplitOptions(test: Double(rows.count - count) / Double(rows.count), seed: seed)
+    let chosen =
+      switch targets {
+      case .classes(let labels, _): Split(labels: rows.map { labels[Int($0)] }, options)
+      case .numbers: Split(count: rows.count, options)
+      }
+    return TableDataset(
+      self, targets: targets,
+      split: Split(
+        train: chosen.train.map { rows[Int($0)] }, validation: split.validation, test: split.test))
+  }
+
+  /// Mean and standard deviation of the training rows' targets, as `StandardScaler` computes them: a deviation of 1 where
+  /// all are equal. `nil` for classes.
+  public var targetStatistics: (mean: Double, standardDeviation: Double)? {
+    guard case .numbers(let numbers) = targets else { return nil }
+    let (mean, deviation) = TableEncoder.Rule.standardization(split.train.map { numbers[Int($0)] })
+    return (mean, deviation)
+  }
+}
+
+extension TableTargets {
+  fileprivate var count: Int {
+    switch self {
+    case .classes(let labels, _): labels.count
+    case .numbers(let numbers): numbers.count
+    }
+  }
+}
+
+extension TableDataset {
+  /// Reads the table that a source names, `csv:FILE`, to be encoded as those that an encoder was fitted on.
+  /// - Parameter targetKind: what the target column holds.
+  public static func load(
+    _ source: String, encoder: TableEncoder, task: TableTask, targetKind: Table.Kind,
+    split: SplitOptions = SplitOptions()
+  ) throws(DataError) -> TableDataset {
+    let table = try encoder.table(
+      path: path(of: source), target: task.target ?? "", holding: targetKind, needsTarget: true)
+    return try TableDataset(table, task: task, split: split)
+  }
+
+  private static func path(of source: String) throws(DataError) -> String {
+    try DatasetDescription.load(source, "table rows") { content, argument in
+      if case .table = content { argument } else { nil }
+    }
+  }
+
   /// Reads the table that a source names: `csv:FILE`.
   public static func load(
     _ source: String, options: TableOptions = TableOptions(), task: TableTask = TableTask(),
     split: SplitOptions = SplitOptions()
   ) throws(DataError) -> TableDataset {
-    let path = try DatasetDescription.load(source, "table rows") { content, argument in
-      if case .table = content { argument } else { nil }
-    }
-    return try TableDataset(Table(path: path, options: options), task: task, split: split)
+    try TableDataset(Table(path: path(of: source), options: options), task: task, split: split)
   }
 }
 

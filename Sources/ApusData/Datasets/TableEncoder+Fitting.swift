@@ -46,7 +46,7 @@ extension TableEncoder.Rule {
 
   /// Mean and standard deviation; 1 in the place of a deviation that is nothing but rounding, by the bound of
   /// scikit-learn (Chan, Golub, LeVeque: "Algorithms for computing the sample variance", 1983).
-  private static func standardization(_ numbers: [Double]) -> (Double, Double) {
+  static func standardization(_ numbers: [Double]) -> (Double, Double) {
     let count = Double(numbers.count)
     let mean = mean(of: numbers)
     let variance = numbers.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count

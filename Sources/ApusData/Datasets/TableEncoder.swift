@@ -5,7 +5,7 @@ public struct TableEncoding: Hashable, Sendable {
     /// `(x − mean) / standard deviation`, the latter with the divisor `n`, as scikit-learn's `StandardScaler`.
     case standard
     /// `(x − min) / (max − min)`, as `MinMaxScaler`.
-    case minMax = "min-max"
+    case minMax = "minmax"
     case none
   }
 

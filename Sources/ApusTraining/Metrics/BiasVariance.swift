@@ -48,6 +48,7 @@ public struct BiasVariance: Hashable, Sendable {
   public let validation: MeasuredError
   /// The lowest error that is possible.
   public let bayes: Double
+  /// From when on a gap is a finding.
   public let thresholds: Thresholds
 
   public init(
@@ -74,6 +75,7 @@ public struct BiasVariance: Hashable, Sendable {
   /// Whether there are enough examples to say anything.
   public var hasEnoughExamples: Bool { min(train.count, validation.count) >= thresholds.examples }
 
+  /// Which of the two gaps are findings.
   public var verdict: Verdict {
     switch (isFinding(avoidableBias, biasMargin), isFinding(variance, varianceMargin)) {
     case (false, false): .low

@@ -10,6 +10,7 @@ public struct BiasVarianceReport: Sendable {
     public var name: String
     /// `nil` for all training examples.
     public var train: [Int]?
+    /// Numbers of validation examples.
     public var validation: [Int]
 
     public init(name: String, train: [Int]? = nil, validation: [Int]) {
@@ -22,9 +23,11 @@ public struct BiasVarianceReport: Sendable {
   /// A verdict with what it is on.
   public struct Part: Hashable, Sendable {
     public var name: String
+    /// What was found of them.
     public var result: BiasVariance
   }
 
+  /// Of all examples.
   public let overall: BiasVariance
   /// The classes that occur in both parts, by number.
   public let classes: [Part]

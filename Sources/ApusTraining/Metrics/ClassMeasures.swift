@@ -24,8 +24,11 @@ public struct ClassMeasures: Hashable, Sendable {
 
 /// Precision, recall and F1 of all classes in one number each.
 public struct AveragedMeasures: Hashable, Sendable {
+  /// The average of the precisions.
   public var precision: Double
+  /// The average of the recalls.
   public var recall: Double
+  /// The average of the F1 scores.
   public var f1: Double
 }
 

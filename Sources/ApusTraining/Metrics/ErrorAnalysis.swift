@@ -16,12 +16,15 @@ public struct ErrorAnalysis: Sendable {
     public var predicted: String
     /// The probability that the model gave the class it predicted; `nil` of numbers.
     public var probability: Double?
+    /// The loss of the example.
     public var loss: Double
   }
 
   /// Two classes that are confused.
   public struct Confusion: Hashable, Sendable {
+    /// The class that it is of.
     public var truth: String
+    /// The class that it is taken for.
     public var predicted: String
     public var count: Int
   }

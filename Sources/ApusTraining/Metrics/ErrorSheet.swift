@@ -18,6 +18,7 @@ public struct ErrorSheet: Hashable, Sendable {
     public var isExamined: Bool
   }
 
+  /// The rows in the order of the file.
   public let rows: [Row]
 
   private static let columns = ["example", "name", "true", "predicted", "probability", "loss"]

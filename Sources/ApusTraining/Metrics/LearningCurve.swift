@@ -7,8 +7,11 @@ import ApusData
 public struct LearningCurve: Hashable, Sendable {
   /// One run.
   public struct Run: Hashable, Sendable {
+    /// What its examples were chosen by.
     public var seed: UInt64
+    /// The error over the training examples.
     public var train: Double
+    /// The error over the validation examples.
     public var validation: Double
 
     public init(seed: UInt64, train: Double, validation: Double) {
@@ -20,7 +23,9 @@ public struct LearningCurve: Hashable, Sendable {
 
   /// The mean of some runs' errors, and their standard deviation, `√(Σ (x − mean)² / (n − 1))`; `nil` for one run.
   public struct Spread: Hashable, Sendable {
+    /// Over the runs.
     public var mean: Double
+    /// The standard deviation over the runs; `nil` of a single one.
     public var deviation: Double?
 
     init(_ values: [Double]) {
@@ -35,6 +40,7 @@ public struct LearningCurve: Hashable, Sendable {
   public struct Point: Hashable, Sendable {
     /// The number of training examples.
     public let size: Int
+    /// The runs, one for each seed.
     public let runs: [Run]
 
     /// - Precondition: there is a run.
@@ -44,7 +50,9 @@ public struct LearningCurve: Hashable, Sendable {
       self.runs = runs
     }
 
+    /// The errors over the training examples.
     public var train: Spread { Spread(runs.map(\.train)) }
+    /// The errors over the validation examples.
     public var validation: Spread { Spread(runs.map(\.validation)) }
   }
 

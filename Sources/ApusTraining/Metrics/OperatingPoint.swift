@@ -2,9 +2,13 @@
 public struct OperatingPoint: Hashable, Sendable {
   /// From which score on an example counts as one of the class.
   public var threshold: Float
+  /// Positives that are taken for such.
   public var truePositives: Int
+  /// Negatives that are taken for positives.
   public var falsePositives: Int
+  /// Positives that are taken for negatives.
   public var falseNegatives: Int
+  /// Negatives that are taken for such.
   public var trueNegatives: Int
 
   /// `tp / (tp + fp)`, 0 where nothing is taken.

@@ -27,6 +27,7 @@ public struct PowerLaw: Hashable, Sendable {
 
   /// A law with how well it fits.
   public struct Fitted: Hashable, Sendable {
+    /// The law with the least squares.
     public var law: PowerLaw
     /// `√(mean of residual²)`, in units of the error.
     public var residual: Double
@@ -39,7 +40,9 @@ public struct PowerLaw: Hashable, Sendable {
 
     /// An error that was not measured.
     public struct Extrapolation: Hashable, Sendable {
+      /// The number of examples.
       public var size: Double
+      /// The error that the law gives for it.
       public var error: Double
       /// How much lower it is than the law's error for the largest size that was measured.
       public var gain: Double

@@ -1,0 +1,54 @@
+import Apus
+
+extension PredictCommand {
+  /// Every row of a file is an example. All files are read before the first result is printed: a bad one is found early.
+  static func predictRows(_ stored: StoredModel, _ format: TableFormat, _ arguments: Arguments) throws {
+    let tables = try arguments.all(files).map { file in
+      let table = try format.encoder.table(
+        path: file, target: format.target, holding: format.targetKind, needsTarget: false)
+      return (file, table)
+    }
+    let device = try ComputeDevice.chosen(by: arguments[device])
+    var count = 0
+    try withDevice(device) {
+      let model = try stored.load()
+      for (file, table) in tables {
+        func inputs(_ rows: [Int32]) throws -> Tensor {
+          Tensor(try format.encoder.encode(table, rows: rows), shape: [rows.count, format.encoder.width])
+        }
+        let classifier = Classifier(model: model, count: table.rowCount, inputs: inputs)
+        if case .classes(let names) = format.task {
+          try classifier.run { prediction in
+            let name = prediction.label < names.count ? names[prediction.label] : String(prediction.label)
+            try write(
+              prediction, (file, prediction.index), name, arguments[json], line: table.line(of: prediction.index))
+            count += 1
+          }
+        } else {
+          try classifier.runBatches { index, outputs in
+            guard let output = outputs.first, output.isFinite else { throw ModelError.notFinite }
+            let value = format.value(output)
+            try write(value, (file, index), arguments[json], line: table.line(of: index))
+            count += 1
+          }
+        }
+      }
+    }
+    guard arguments[json] else { return }
+    try StandardOutput.write([
+      "model": .string(stored.settings.model.name), "device": .string(device.name), "rows": .integer(count),
+      "target": .string(format.target), "checkpoint": .string(stored.checkpoint.path),
+    ])
+  }
+
+  private static func write(
+    _ value: Double, _ place: (file: String, index: Int), _ isJSON: Bool, line: Int
+  ) throws {
+    guard isJSON else {
+      return try StandardOutput.write(line: "\(place.file) \(place.index): \(RegressionReport.text(value))")
+    }
+    try StandardOutput.write([
+      "file": .string(place.file), "index": .integer(place.index), "line": .integer(line), "value": .number(value),
+    ])
+  }
+}

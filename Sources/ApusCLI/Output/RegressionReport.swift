@@ -1,0 +1,56 @@
+import Apus
+
+/// The measures of a model that predicts numbers, in the target's own units, as text and as JSON.
+struct RegressionReport {
+  /// Of the targets as the model gives them: `(x − mean) / deviation`.
+  let results: RegressionResults
+  let target: String
+  private let mean: Double
+  private let deviation: Double
+
+  /// - Returns: `nil` for a model that predicts classes.
+  init?(_ predictions: Predictions, _ format: DataFormat) throws(TrainingError) {
+    guard case .table(let table) = format, case .numbers(let mean, let deviation) = table.task else { return nil }
+    results = try predictions.regression()
+    target = table.target
+    (self.mean, self.deviation) = (mean, deviation)
+  }
+
+  /// The mean of `residual²`.
+  var loss: Double { results.meanSquaredError * deviation * deviation }
+
+  /// `(prediction, target)` of each example.
+  var points: [(predicted: Double, target: Double)] {
+    zip(results.predicted, results.targets).map {
+      (Double($0) * deviation + mean, Double($1) * deviation + mean)
+    }
+  }
+
+  private var errors: [(key: String, name: String, value: Double)] {
+    [
+      ("mean_absolute_error", "mean absolute error", results.meanAbsoluteError),
+      ("root_mean_squared_error", "root mean squared error", results.rootMeanSquaredError),
+      ("median_absolute_error", "median absolute error", results.medianAbsoluteError),
+      ("maximum_error", "maximum error", results.maximumError),
+    ].map { ($0.0, $0.1, $0.2 * deviation) }
+  }
+
+  /// One row for each measure.
+  var rows: [(String, String)] {
+    [("target", "\(target), in its own units")] + errors.map { ($0.name, RegressionReport.text($0.value)) }
+      + (results.determination.map { [("R²", $0.text(places: 4))] } ?? [])
+  }
+
+  /// The members for the summary.
+  var json: JSONObject {
+    var object: JSONObject = ["target": .string(target)]
+    for error in errors { object[error.key] = .number(error.value) }
+    object["r2"] = results.determination.map { .number($0) }
+    return object
+  }
+
+  /// A number of any size.
+  static func text(_ value: Double) -> String {
+    (1e-2..<1e9).contains(value.magnitude) || value == 0 ? value.text(places: 4) : String(value)
+  }
+}

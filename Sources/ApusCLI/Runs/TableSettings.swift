@@ -1,0 +1,74 @@
+import Apus
+
+/// The options of tables. Each is also a key of configurations, as those of `RunOptions` are.
+enum TableFileOptions {
+  static let target = Option(
+    "target", .text("COLUMN"), help: "the column of a table that is predicted (default: the last)")
+  static let task = Option(
+    "task", .choice("KIND", of: ["classification", "regression"]),
+    help: "whether a table's target is a class or a number (default: words and few whole numbers are classes)")
+  static let scaling = Option(
+    "scaling", .choice("KIND", of: TableEncoding.Scaling.allCases.map(\.rawValue)),
+    help: "numbers of a table get mean 0 and deviation 1, the range 0 to 1, or stay (default: standard)")
+  static let missing = Option(
+    "missing", .choice("KIND", of: TableEncoding.Filling.allCases.map(\.rawValue)),
+    help: "what stands for missing numbers of a table: the column's mean or median (default: mean)")
+  static let missingIndicators = Flag(
+    "missing-indicators", help: "a feature tells which rows of a table miss a number, for columns where some do")
+  static let categories = Option(
+    "categories", .choice("KIND", of: TableEncoding.Categories.allCases.map(\.rawValue)),
+    help: "a feature for each category of a table's columns, or codes that a first layer embeds (default: one-hot)")
+
+  /// In the order in which they are listed and stored.
+  static let declarations = [
+    target.declaration, task.declaration, scaling.declaration, missing.declaration, missingIndicators.declaration,
+    categories.declaration,
+  ]
+}
+
+/// What is learnt of a table, and how its columns become features.
+struct TableSettings: Hashable, Sendable {
+  var task: TableTask
+  var encoding: TableEncoding
+
+  /// The settings for a source; `nil` where it is no table.
+  /// - Throws: when options of tables are given for other data, or options of images for a table.
+  static func chosen(by arguments: Arguments, for source: String, command: String) throws -> TableSettings? {
+    let given = TableFileOptions.declarations.first { arguments.contains($0) }
+    guard (try? DatasetDescription.find(source))?.description.isTable == true else {
+      guard let given else { return nil }
+      // A source that nobody knows is the first mistake.
+      let found = try DatasetDescription.find(source).description
+      throw UsageError(command: command, message: "--\(given.name) is for tables, \(source) is \(found.contentName)")
+    }
+    if let image = ImageOptions.declarations.first(where: { arguments.contains($0) }) {
+      throw UsageError(command: command, message: "--\(image.name) is for images, \(source) is a table")
+    }
+    guard arguments[DataOptions.testShare] != 0 else {
+      throw UsageError(command: command, message: "--test-share 0: a table has no other rows to test with")
+    }
+    var encoding = TableEncoding()
+    encoding.scaling = arguments[TableFileOptions.scaling].flatMap(TableEncoding.Scaling.init) ?? .standard
+    encoding.filling = arguments[TableFileOptions.missing].flatMap(TableEncoding.Filling.init) ?? .mean
+    encoding.indicatesMissing = arguments[TableFileOptions.missingIndicators]
+    encoding.categories = arguments[TableFileOptions.categories].flatMap(TableEncoding.Categories.init) ?? .oneHot
+    return TableSettings(
+      task: TableTask(
+        target: arguments[TableFileOptions.target],
+        kind: arguments[TableFileOptions.task].flatMap(TableTask.Kind.init)),
+      encoding: encoding)
+  }
+}
+
+extension JSONObject {
+  /// Adds the members that stand for settings other than the defaults.
+  mutating func set(_ table: TableSettings) {
+    self["target"] = table.task.target.map { .string($0) }
+    self["task"] = table.task.kind.map { .string($0.rawValue) }
+    let (encoding, usual) = (table.encoding, TableEncoding())
+    if encoding.scaling != usual.scaling { self["scaling"] = .string(encoding.scaling.rawValue) }
+    if encoding.filling != usual.filling { self["missing"] = .string(encoding.filling.rawValue) }
+    if encoding.indicatesMissing { self["missing_indicators"] = true }
+    if encoding.categories != usual.categories { self["categories"] = .string(encoding.categories.rawValue) }
+  }
+}

@@ -1,0 +1,74 @@
+import ApusNN
+import ApusTensor
+
+/// Rows of a table with codes in the places of categories: `[batch, width]` to `[batch, outputs]`, float32.
+///
+/// Features that hold numbers pass through, in their order; behind them stands for each feature of codes, in their order,
+/// a row of a table of its own (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). Rows start as those
+/// of `Embedding`, but for that of code 0, which stands for what is unknown or missing: it starts as zeros, and stays so
+/// unless training rows have it.
+///
+/// Keys are `embeddings.0.weight`, `embeddings.1.weight`, …, each `[count, outputWidth(count)]`.
+public struct TableEmbedding: Layer {
+  /// A feature that holds codes `0 ..< count`.
+  public struct Code: Hashable, Sendable {
+    /// Its place among the features.
+    public var feature: Int
+    /// How many different codes there are.
+    public var count: Int
+
+    public init(feature: Int, count: Int) {
+      self.feature = feature
+      self.count = count
+    }
+  }
+
+  private let embeddings: [Embedding]
+  private let features: [Int]
+  /// The features between those of codes.
+  private let runs: [Range<Int>]
+  private let width: Int
+
+  /// - Parameters:
+  ///   - width: the number of features.
+  ///   - codes: those that hold codes, by ascending place.
+  /// - Precondition: places ascend below `width`, and counts are positive.
+  public init(width: Int, codes: [Code]) {
+    let places = codes.map(\.feature)
+    guard zip([-1] + places, places + [width]).allSatisfy({ $0 < $1 }), codes.allSatisfy({ $0.count > 0 }) else {
+      fatalError("TableEmbedding: codes \(codes.map { "\($0.count) in \($0.feature)" }) of \(width) features")
+    }
+    self.width = width
+    features = places
+    runs = zip([-1] + places, places + [width]).map { $0 + 1..<$1 }.filter { !$0.isEmpty }
+    embeddings = codes.map { code in
+      let size = TableEmbedding.outputWidth(code.count)
+      let table = Initializer.normal(deviation: 1)([code.count, size])
+      return Embedding(weight: Parameter(table.replacing(0, with: .zeros([size]))))
+    }
+  }
+
+  /// The numbers that stand for one of `count` codes: `min(50, (count + 1) / 2)`.
+  public static func outputWidth(_ count: Int) -> Int { min(50, (count + 1) / 2) }
+
+  /// The number of outputs for a row.
+  public static func outputWidth(of width: Int, codes: [Code]) -> Int {
+    width - codes.count + codes.reduce(0) { $0 + outputWidth($1.count) }
+  }
+
+  public var members: [ModuleMember] {
+    embeddings.enumerated().map { .module("embeddings.\($0.offset)", $0.element) }
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    guard x.rank == 2, x.shape[1] == width else {
+      ShapeError("TableEmbedding", "the input \(x.shape) is not [batch, \(width)]").report()
+      return x
+    }
+    let numbers = runs.map { x.slice(1, from: $0.lowerBound, count: $0.count) }
+    let rows = zip(features, embeddings).map { feature, embedding in
+      embedding(x.slice(1, from: feature, count: 1).squeezingAxis(at: 1).cast(to: .int32))
+    }
+    return .concatenated(numbers + rows, alongAxis: 1)
+  }
+}

@@ -1,0 +1,198 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+/// Tables in CSV, from the file to what a model says of them.
+struct TableTests {
+  private let place: ScratchDirectory
+  /// `price` is a number that follows from the other columns.
+  private let houses: String
+  /// `kind` is one of three words that follow from the other columns.
+  private let plants: String
+
+  init() throws {
+    place = try ScratchDirectory()
+    let towns = ["Kiel", "Bonn", "Ulm", ""]
+    var (rows, words) = (["area,town,age,price"], ["height;width;colour;kind"])
+    for index in 0..<160 {
+      let (area, age, town) = (40 + 7 * (index * 37 % 23), index * 13 % 50, index * 7 % 4)
+      let price = 1_000_000 + 3000 * area - 500 * age + [20_000, -10_000, 40_000, 0][town]
+      rows.append("\(area),\(towns[town]),\(index % 17 == 3 ? "NA" : "\(age)"),\(price).5")
+      let (height, colour) = (Double(index * 29 % 31) / 3, index % 2)
+      let kind = colour == 0 ? "moss" : height > 5 ? "tree" : "shrub"
+      words.append("\(height);\(Double(index % 5));\(["green", "red"][colour]);\(kind)")
+    }
+    houses = try place.write(Array(rows.joined(separator: "\n").utf8), to: "houses.csv")
+    plants = try place.write(Array(words.joined(separator: "\r\n").utf8), to: "plants.csv")
+  }
+
+  private func train(_ words: [String]) throws -> Invocation {
+    try Invocation(["train"] + words + ["--device", "cpu", "--json"])
+  }
+
+  private func model(_ file: String, _ name: String, _ words: [String] = []) throws -> (run: Invocation, path: String) {
+    let path = place.file(name)
+    let own = ["mlp", "--data", "csv:\(file)", "--batch-size", "16", "--epochs", "60", "--output", path]
+    let run = try train(own + ["--learning-rate", "0.003"] + words)
+    #expect(run.status == 0, "\(run.errors)")
+    return (run, path)
+  }
+
+  @Test(arguments: ["one-hot", "codes"]) func numbersArePredicted(_ categories: String) throws {
+    let (run, path) = try model(houses, categories, ["--categories", categories, "--missing-indicators"])
+    #expect(try run.member("task") == "regression" && run.member("target") == "price")
+    let measured = try Invocation("evaluate", path, "--device", "cpu", "--json")
+    #expect(measured.status == 0, "\(measured.errors)")
+    let r2 = try #require(try measured.member("r2", as: Double.self))
+    #expect(r2 > 0.97, "\(r2)")
+    let (loss, root) = (
+      try measured.member("test_loss", as: Double.self), try measured.member("root_mean_squared_error", as: Double.self)
+    )
+    // In the target's own units, where training has those of a deviation of some 140 000.
+    #expect(root! > 500 && root! < 30_000 && abs(root! * root! / loss! - 1) < 1e-9)
+    let scale = try #require(try run.member("test_loss", as: Double.self)).squareRoot()
+    #expect((50_000...300_000).contains(root! / scale))
+    let (mean, median, largest) = (
+      try measured.member("mean_absolute_error", as: Double.self),
+      try measured.member("median_absolute_error", as: Double.self),
+      try measured.member("maximum_error", as: Double.self)
+    )
+    #expect(median! < largest! && mean! <= root! && root! <= largest!)
+    let text = try Invocation("evaluate", path, "--device", "cpu")
+    #expect(text.output.contains("R²") && text.output.contains("32 test rows of csv:"), "\(text.output)")
+
+    // Columns in another order, without the target, with a town that nobody knows, and none.
+    let fresh = try place.write(Array("age,area,town\n10,110,Kiel\n10,110,Rome\n,110,\n".utf8), to: "fresh.csv")
+    let seen = try Invocation("predict", path, fresh, "--device", "cpu", "--json")
+    #expect(seen.status == 0 && seen.lines.count == 4, "\(seen.errors)")
+    let first = try JSONSerialization.jsonObject(with: Data(seen.lines[0].utf8)) as? [String: Any]
+    let value = try #require(first?["value"] as? Double)
+    #expect(abs(value - 1_345_000) < 40_000 && first?["line"] as? Int == 2, "\(seen.output)")
+    #expect(try seen.member("rows") == 3)
+    let plain = try Invocation("predict", path, fresh, "--device", "cpu")
+    #expect(plain.lines.first?.hasPrefix("\(fresh) 0: 13") == true, "\(plain.output)")
+
+    let plot = try Invocation("plot", path, "--device", "cpu")
+    #expect(plot.status == 0 && plot.errors.isEmpty, "\(plot.errors)")
+    let files = Set(try FileManager.default.contentsOfDirectory(atPath: "\(path)/plots"))
+    #expect(files.isSuperset(of: ["residuals.svg", "predicted.svg", "errors.svg", "weights.svg", "graph.svg"]))
+    #expect(!files.contains("saliency.svg") && !files.contains("confusion-matrix.svg"))
+    for (words, message) in [
+      (["errors", path], "mlp is a model of numbers"), (["evaluate", path, "--top-k", "2"], "is for classifiers"),
+    ] {
+      let run = try Invocation(words)
+      #expect(run.status == 64 && run.errors.contains(message), "\(run.errors)")
+    }
+    let summary = try Invocation("summary", path, "--json")
+    #expect(try summary.member("output") == [1], "\(summary.errors)")
+  }
+
+  @Test func classesArePredicted() throws {
+    let (run, path) = try model(
+      plants, "plants", ["--validation", "0.1", "--class-weights", "balanced", "--label-smoothing", "0.05"])
+    #expect(try run.member("task") == "classification")
+    #expect(try run.member("validation_accuracy", as: Double.self) != nil)
+    let measured = try Invocation("evaluate", path, "--device", "cpu", "--json")
+    #expect(try measured.member("test_accuracy", as: Double.self) ?? 0 > 0.85, "\(measured.errors)")
+    let fresh = try place.write(
+      Array("width,height,colour,kind\n1,2,green,moss\n1,9,red,?\n".utf8), to: "fresh.csv")
+    let seen = try Invocation("predict", path, fresh, "--device", "cpu")
+    #expect(seen.status == 0, "\(seen.errors)")
+    #expect(seen.lines.count == 2 && seen.lines[0].contains("0: moss (") && seen.lines[1].contains("1: tree ("))
+
+    let wrong = try place.write(
+      Array(
+        (["height,width,colour,kind"] + (0..<40).map { "2,1,green,\($0 % 2 == 0 ? "tree" : "shrub")" })
+          .joined(separator: "\n").utf8), to: "wrong.csv")
+    let errors = try Invocation("errors", path, "--data", "csv:\(wrong)", "--device", "cpu")
+    #expect(errors.status == 0 && errors.output.contains("8 test rows of csv:"), "\(errors.errors)")
+    #expect(errors.output.contains("line ") && errors.output.contains("moss"), "\(errors.output)")
+    let plot = try Invocation("plot", path, "--device", "cpu")
+    #expect(plot.status == 0, "\(plot.errors)")
+    let files = Set(try FileManager.default.contentsOfDirectory(atPath: "\(path)/plots"))
+    #expect(files.contains("confusion-matrix.svg") && !files.contains("residuals.svg"))
+
+    let cow = try place.write(
+      Array(
+        (["height,width,colour,kind"] + (0..<40).map { "2,1,green,\($0 % 2 == 0 ? "cow" : "moss")" })
+          .joined(separator: "\n").utf8), to: "cow.csv")
+    let unknown = try Invocation("evaluate", path, "--data", "csv:\(cow)", "--device", "cpu")
+    #expect(unknown.status == 65 && unknown.errors.contains("it has a class \"cow\""), "\(unknown.errors)")
+  }
+
+  @Test func columnsHaveToFit() throws {
+    let (_, path) = try model(houses, "run", ["--epochs", "1"])
+    let cases: [(String, String)] = [
+      ("age,area\n1,2\n", "it lacks column \"town\""),
+      ("age\n1\n", "it lacks columns \"area\", \"town\""),
+      ("age,area,town,garden,floor\n1,2,Ulm,3,4\n", "the model does not know its columns \"garden\", \"floor\""),
+      ("age,area,town\nold,2,Ulm\n", "\"old\" in the column \"age\" is no number"),
+      ("age,area,town\n1,2\n", "2 fields"),
+      ("age,area,town\n1e300,2,Ulm\n", "too large"),
+    ]
+    for (text, message) in cases {
+      let file = try place.write(Array(text.utf8), to: "other.csv")
+      let seen = try Invocation("predict", path, file, "--device", "cpu")
+      #expect(seen.status == 65 && seen.errors.contains(message), "\(text): \(seen.status) \(seen.errors)")
+    }
+    let none = try Invocation("evaluate", path, "--data", "csv:\(plants)", "--device", "cpu")
+    #expect(none.status == 65 && none.errors.contains("it lacks columns"), "\(none.errors)")
+    let images = try Invocation("evaluate", path, "--data", "synthetic", "--device", "cpu")
+    #expect(images.status == 65 && images.errors.contains("it is images, the model takes table rows"))
+  }
+
+  /// A resumed run ends with the bits of one that was not stopped.
+  @Test func runsGoOn() throws {
+    let words = [
+      "--layers", "dense 8, dropout 0.2, tanh, dense 1", "--data", "csv:\(houses)", "--categories", "codes",
+      "--scaling",
+      "minmax", "--missing", "median", "--schedule", "constant", "--batch-size", "16", "--train-count", "100",
+    ]
+    let whole = try train(words + ["--steps", "12", "--output", place.file("whole")])
+    #expect(whole.status == 0, "\(whole.errors)")
+    #expect(try train(words + ["--steps", "5", "--output", place.file("part")]).status == 0)
+    let rest = try train(["--resume", place.file("part"), "--steps", "12"])
+    #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"), "\(rest.errors)")
+    let other = try train(["--resume", place.file("part"), "--set", "scaling=none"])
+    #expect(other.status == 65 && other.errors.contains("its scaling is \"minmax\""), "\(other.errors)")
+    let again = try train(["--config", place.file("whole") + "/config.json", "--output", place.file("again")])
+    #expect(try again.member("weights_sha256", as: String.self) == whole.member("weights_sha256"), "\(again.errors)")
+    // The rows are others.
+    let text = try String(contentsOfFile: houses, encoding: .utf8)
+    try text.replacing("Kiel", with: "Jena")
+      .write(toFile: houses, atomically: true, encoding: .utf8)
+    let changed = try train(["--resume", place.file("part"), "--steps", "12"])
+    #expect(changed.status == 65 && changed.errors.contains("are not those it was trained with"), "\(changed.errors)")
+  }
+
+  @Test func mistakes() throws {
+    let damaged = try place.write(Array("a,b,y\n1,2,3\n4,5\n".utf8), to: "damaged.csv")
+    let short = try place.write(Array("a,y\n1,2.5\n".utf8), to: "short.csv")
+    let csv = ["--data", "csv:\(houses)"]
+    let cases: [([String], Int32, String)] = [
+      (["mlp", "--target", "price", "--data", "synthetic"], 64, "--target is for tables, synthetic is images"),
+      (["mlp", "--missing-indicators", "--data", "nothing"], 64, "nothing"),
+      (["mlp", "--image-size", "8"] + csv, 64, "--image-size is for images"),
+      (["mlp", "--test-share", "0"] + csv, 64, "no other rows to test with"),
+      (["mlp", "--scaling", "log"] + csv, 64, "--scaling"),
+      (["mlp", "--class-weights", "balanced"] + csv, 64, "--class-weights is for classes, the target \"price\""),
+      (["mlp", "--label-smoothing", "0.1"] + csv, 64, "--label-smoothing is for classes"),
+      (["mlp", "--classes", "3"] + csv, 64, "--classes is for classes"),
+      (["mlp", "--target", "pric"] + csv, 65, "it has no column \"pric\""),
+      (["mlp", "--target", "town", "--task", "regression"] + csv, 65, "holds words"),
+      (["mlp", "--target", "town"] + csv, 65, "the target \"town\" is missing"),
+      (["resnet18"] + csv, 65, "chains of dense layers"),
+      (["lenet5"] + csv, 65, "takes images"),
+      (["lstm"] + csv, 65, "rows takes images"),
+      (["char-lstm"] + csv, 65, "it is table rows, the model takes text"),
+      (["--layers", "dense 4, relu"] + csv, 65, "the last layer should be dense 1"),
+      (["mlp", "--data", "csv:\(damaged)"], 65, "line 3"),
+      (["mlp", "--data", "csv:\(short)"], 65, "leave none to hold out"),
+      (["mlp", "--data", "csv:/nowhere.csv"], 74, "/nowhere.csv"),
+    ]
+    for (words, status, message) in cases {
+      let run = try train(words + ["--steps", "1", "--output", place.file("mistake")])
+      #expect(run.status == status && run.errors.contains(message), "\(words): \(run.status) \(run.errors)")
+    }
+  }
+}
