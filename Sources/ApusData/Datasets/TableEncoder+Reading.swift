@@ -4,7 +4,7 @@ extension TableEncoder {
   /// - Parameters:
   ///   - target: the column that is predicted.
   ///   - kind: what it holds.
-  ///   - needsTarget: whether it has to be there.
+  ///   - needsTarget: whether it has to be there; else it is not read.
   /// - Throws: an error that names the columns, when some are missing or others are there; as `Table(path:)` besides.
   public func table(
     path: String, target: String, holding kind: Table.Kind, needsTarget: Bool
@@ -22,7 +22,11 @@ extension TableEncoder {
         path, .line(1), reasons.joined(separator: ", and "), "name a table with the columns that the model learnt from")
     }
     options.kinds = kinds
-    if have.contains(target) { options.kinds[target] = kind }
+    if needsTarget {
+      options.kinds[target] = kind
+    } else if have.contains(target) {
+      options.ignored = [target]
+    }
     return try Table(path: path, options: options)
   }
 

@@ -86,6 +86,31 @@ struct TableDatasetTests {
     #expect(throws: DataError.self) { _ = try data(text, task) }?.description ?? ""
   }
 
+  /// Fewer rows are some of those to learn from, of each class the same share; what is held out stays.
+  @Test func fewerRowsAreLearntFrom() throws {
+    let rows = (0..<100).map { "\($0),\($0 % 4 == 0 ? "rare" : "usual")\n" }.joined()
+    let all = try data("a,y\n" + rows, TableTask(), SplitOptions(test: 0.2))
+    let few = all.learning(from: 20, seed: 3)
+    guard case .classes(let labels, _) = few.targets else { throw NotNumbers() }
+    #expect(few.split.train.count == 20 && Set(few.split.train).isSubset(of: all.split.train))
+    #expect(few.split.train.count { labels[Int($0)] == 0 } == 5 && few.split.test == all.split.test)
+    #expect(all.learning(from: 80, seed: 3).split == all.split && all.learning(from: nil, seed: 3).split == all.split)
+    #expect(all.targetStatistics == nil)
+  }
+
+  @Test func targetStatisticsAreOfTheTrainingRows() throws {
+    let rows = (0..<40).map { "\($0),\(Double($0 * $0) + 0.5)\n" }.joined()
+    let set = try data("a,y\n" + rows)
+    guard case .numbers(let numbers) = set.targets else { throw NotNumbers() }
+    let (found, known) = (try #require(set.targetStatistics), set.split.train.map { numbers[Int($0)] })
+    let mean = known.reduce(0, +) / Double(known.count)
+    let variance = known.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(known.count)
+    #expect(abs(found.mean - mean) < 1e-9 && abs(found.standardDeviation - variance.squareRoot()) < 1e-9)
+    let scaled = set.replacingTargets(.numbers(numbers.map { ($0 - found.mean) / found.standardDeviation }))
+    let zero = try #require(scaled.targetStatistics)
+    #expect(abs(zero.mean) < 1e-12 && abs(zero.standardDeviation - 1) < 1e-12)
+  }
+
   @Test func targetsAreClassesOrNumbers() throws {
     let words = try data("a,y\n1,no\n2,yes\n3,no\n4,a\n5,a\n6,yes\n")
     #expect(words.targets == .classes([1, 2, 1, 0, 0, 2], names: ["a", "no", "yes"]) && words.target == "y")
