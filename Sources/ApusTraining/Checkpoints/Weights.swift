@@ -65,8 +65,8 @@ extension ModelState {
     let missing = names.filter { file.header[$0] == nil }
     let extra = file.header.entries.map(\.name).filter { !known.contains($0) && !isKept($0) }
     func list(_ keys: [String]) -> String {
-      let rest = keys.count > 4 ? " and \(keys.count - 4) more" : ""
-      return keys.prefix(4).map { "\"\($0)\"" }.joined(separator: ", ") + rest
+      let rest = keys.count > 8 ? " and \(keys.count - 8) more" : ""
+      return keys.prefix(8).map { "\"\($0)\"" }.joined(separator: ", ") + rest
     }
     var problems: [String] = []
     if !missing.isEmpty { problems.append("\(list(missing)) \(missing.count == 1 ? "is" : "are") missing") }

@@ -23,7 +23,8 @@ struct TableEncoderTests {
     #expect(cases.count == 13)
     for name in cases {
       var encoding = TableEncoding()
-      encoding.scaling = try #require(TableEncoding.Scaling.allCases.first { name.hasPrefix($0.rawValue) })
+      let scaling = name.replacing("min-max", with: "minmax")
+      encoding.scaling = try #require(TableEncoding.Scaling.allCases.first { scaling.hasPrefix($0.rawValue) })
       encoding.filling = try #require(TableEncoding.Filling.allCases.first { name.contains($0.rawValue) })
       encoding.categories = try #require(TableEncoding.Categories.allCases.first { name.contains($0.rawValue) })
       encoding.indicatesMissing = name.hasSuffix("missing")

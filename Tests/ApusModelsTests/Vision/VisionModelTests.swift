@@ -144,7 +144,8 @@ import Testing
       let model = VisionModelTests.models.first { $0.name == name }!.make()
       fill(model)
       let shape = Shape(try fixture.numbers(name, "shape").map { Int($0) })
-      let x = Tensor(scattered(shape.elementCount, 0).map { Float($0) }, shape: shape)
+      let number = Int(try fixture.numbers(name, "number")[0])
+      let x = Tensor(scattered(shape.elementCount, number).map { Float($0) }, shape: shape)
       let sources = [x] + model.parameters.map(\.value)
       let (y, found) = recordingGradients { () -> (Tensor, [Tensor]) in
         let y = withMode(.training) { model(x) }
