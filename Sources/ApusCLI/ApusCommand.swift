@@ -1,5 +1,4 @@
 import Apus
-
 import Glibc
 
 /// The command `apus`.
@@ -14,6 +13,8 @@ enum ApusCommand {
   ]
 
   static func main() {
+    // A file that grows past the limit of the process is an error of writing it, not the end of the command.
+    signal(SIGXFSZ, SIG_IGN)
     do {
       try run(Array(CommandLine.arguments.dropFirst()))
       ComputeDevice.storePrograms()

@@ -111,6 +111,26 @@ struct ImageTests {
     #expect(!FileManager.default.fileExists(atPath: place.file("wrong")))
   }
 
+  /// A full disk, as a limit on files plays it: what was saved before is whole, and the run can go on.
+  @Test func aFullDiskLosesNothing() throws {
+    let before = try Invocation(words("full", steps: 6))
+    #expect(before.status == 0, "\(before.errors)")
+    let shell = Process()
+    shell.executableURL = URL(filePath: "/bin/sh")
+    let resume = "\(Invocation.executable.path) train --resume \(place.file("full")) --steps 12"
+    shell.arguments = ["-c", "ulimit -f 1; exec \(resume)"]
+    let errors = Pipe()
+    (shell.standardOutput, shell.standardError) = (FileHandle.nullDevice, errors)
+    try shell.run()
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    shell.waitUntilExit()
+    #expect(shell.terminationReason == .exit && shell.terminationStatus == 74, "\(shell.terminationStatus) \(text)")
+    #expect(text.contains(place.file("full")) && text.contains("File too large"), "\(text)")
+    let rest = try Invocation("train", "--resume", place.file("full"), "--steps", "12", "--json")
+    let whole = try Invocation(words("whole"))
+    #expect(try rest.status == 0 && rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"))
+  }
+
   @Test func validationExamplesComeFromTheTrainingPart() throws {
     let run = try Invocation(words("held", ["--validation", "0.2", "--train-count", "24", "--sampling", "balanced"]))
     #expect(run.status == 0, "\(run.errors)")
