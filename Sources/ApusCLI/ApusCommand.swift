@@ -9,7 +9,7 @@ enum ApusCommand {
   static let commands: [any Command.Type] = [
     TrainCommand.self, EvaluateCommand.self, ErrorsCommand.self, PredictCommand.self, GenerateCommand.self,
     SummaryCommand.self, VerifyCommand.self, DevicesCommand.self, ModelsCommand.self, DatasetsCommand.self,
-    BenchCommand.self, TuneCommand.self, PlotCommand.self, CompletionsCommand.self,
+    BenchCommand.self, TuneCommand.self, PlotCommand.self, LearningCurveCommand.self, CompletionsCommand.self,
   ]
 
   static func main() {

@@ -54,6 +54,17 @@ extension Declaration {
 }
 
 extension Arguments {
+  /// With the values of `--set`, then those of `--config`, for options of a run that the command line leaves open.
+  func filled(command: String) throws -> Arguments {
+    var filled = self
+    let assignments = try Configuration(assignments: all(TrainCommand.set), command: command)
+    try filled.fill(from: assignments, RunOptions.declarations, command: command)
+    if let path = self[TrainCommand.configuration] {
+      try filled.fill(from: Configuration(file: path), RunOptions.declarations, command: command)
+    }
+    return filled
+  }
+
   /// Takes over the values of a configuration for options that have none yet.
   ///
   /// A value is read as it would be on the command line. `null` stands for nothing, as if the key were not there.

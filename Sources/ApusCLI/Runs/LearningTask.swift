@@ -8,16 +8,20 @@ struct LearningTask {
   var test: any ExampleSource
   /// To measure with after each epoch, if some are held out.
   var validation: (any ExampleSource)?
+  /// The training examples as they are measured; `nil` where that is as they are learnt from, not augmented.
+  var plainTrain: (() -> any ExampleSource)?
   /// The classes of the training examples, of images and of tables.
   var labels: [Int32] = []
+}
 
+extension LearningTask {
   /// Reads the data, and uploads them to the current device.
   /// - Parameter known: the tokenizer of weights that the model starts from; else one is learnt from the text.
   init(_ settings: RunSettings, tokenizer known: (any Tokenizer)? = nil) throws {
     switch settings.model.kind {
     case .images(let network):
       guard let options = settings.table else {
-        (format, train, test, validation, labels) = try LearningTask.images(settings, network)
+        self = try .images(settings, network)
         return
       }
       let (table, data) = try TableFormat.learning(settings, options, network)
@@ -41,20 +45,18 @@ struct LearningTask {
       test = try TokenizedTexts(data.test, tokenizer: tokenizer, length: network.sequenceLength)
     }
   }
-}
 
-extension LearningTask {
   /// The parts of a data set of images.
-  private static func images(
-    _ settings: RunSettings, _ network: ImageNetwork
-  ) throws -> (DataFormat, any ExampleSource, any ExampleSource, (any ExampleSource)?, [Int32]) {
+  private static func images(_ settings: RunSettings, _ network: ImageNetwork) throws -> LearningTask {
     let data = try ImageDataset.load(settings.data, split: settings.dataSettings.split)
       .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
-    let images = try ImageFormat.reading(data, settings, network)
-    return (
-      .images(images), try images.trainingExamples(data.train, settings), images.examples(data.test, settings.image),
-      data.validation.map { images.examples($0, settings.image) }, data.train.labels
-    )
+    let format = try ImageFormat.reading(data, settings, network)
+    let train = try format.trainingExamples(data.train, settings)
+    return LearningTask(
+      format: .images(format), train: train, test: format.examples(data.test, settings.image),
+      validation: data.validation.map { format.examples($0, settings.image) },
+      plainTrain: settings.image.augmentation.isEmpty ? nil : { format.examples(data.train, settings.image) },
+      labels: data.train.labels)
   }
 
   /// How many pictures could not be read and were left out, in all parts; `nil` where none may be.

@@ -28,14 +28,7 @@ struct TrainingRun {
 
   /// Finds out what is to be done. When this returns, the directory is there and holds the settings.
   init(_ arguments: Arguments) throws {
-    var given = arguments
-    let declarations = RunOptions.declarations
-    let assignments = try Configuration(
-      assignments: arguments.all(TrainCommand.set), command: TrainingRun.command)
-    try given.fill(from: assignments, declarations, command: TrainingRun.command)
-    if let path = arguments[TrainCommand.configuration] {
-      try given.fill(from: Configuration(file: path), declarations, command: TrainingRun.command)
-    }
+    let given = try arguments.filled(command: TrainingRun.command)
     let output = arguments[TrainCommand.output]
     if let path = arguments[TrainCommand.resume] {
       (settings, directory, origin) = try TrainingRun.resuming(path, output, given)
@@ -134,30 +127,17 @@ struct TrainingRun {
     _ task: LearningTask, from weights: PretrainedWeights?, _ report: ProfileReport?,
     _ onRecord: @escaping @Sendable (JSONObject) -> Void
   ) throws -> Trainer {
-    let seeds = RunSeeds(settings.seed)
-    let rule = try optimizerRule(
-      settings.optimizer, learningRate: settings.learningRate, weightDecay: settings.weightDecay)
-    let model = try withRandomKey(seeds.initialization) { try settings.makeModel(for: task.format, rule: rule) }
-    if case .new = origin {
-      try weights?.load(into: model, replacesHead: settings.replacesHead)
-      try withRandomKey(seeds.initialization.stream(1)) {
-        try settings.initialization?.initialize(model, settings, on: task.train)
-      }
+    let isNew = if case .new = origin { true } else { false }
+    return try settings.trainer(task, from: weights, isNew: isNew) { options in
+      options.output = directory.path
+      options.saveEvery = settings.saveEvery
+      options.configuration = task.format.configuration(settings)
+      options.progress = .automatic
+      options.handlesSignals = true
+      options.onRecord = onRecord
+      options.writesEvents = true
+      if let report { options.onProfile = { report.write($0) } }
     }
-    var options = TrainingOptions(
-      length: settings.length, batchSize: settings.batchSize.count, seed: settings.seed,
-      schedule: try learningRateSchedule(settings.schedule, warmup: settings.warmup ?? 0),
-      precision: settings.precision, clipNorm: settings.clipNorm.flatMap { $0 > 0 ? $0 : nil },
-      clipValue: settings.clipValue, detectsAnomalies: settings.detectsAnomalies,
-      output: directory.path, saveEvery: settings.saveEvery, configuration: task.format.configuration(settings),
-      progress: .automatic, handlesSignals: true, onRecord: onRecord)
-    options.writesEvents = true
-    if let report { options.onProfile = { report.write($0) } }
-    if settings.dataSettings.sampling == .balanced { options.balancedLabels = task.labels }
-    return Trainer(
-      model, rule, on: task.train, testing: task.test, validating: task.validation, objective: task.objective(settings),
-      testObjective: task.format.objective,
-      groups: settings.groups(of: model), penalty: settings.penalty(on: model), options)
   }
 
   /// The tokenizer of the weights that the run starts from, or of the run that goes on, where there are some.
@@ -188,29 +168,6 @@ struct TrainingRun {
       try trainer.resume { _ in }
     } else {
       try trainer.resume(from: checkpoint)
-    }
-  }
-}
-
-extension RunSettings {
-  /// Weights, which have more than one axis, and all else.
-  fileprivate func groups(of model: any Module) -> [ParameterGroup] {
-    guard decaysWeightsOnly || maxNorm != nil else { return [] }
-    let state = model.state
-    let constraint = maxNorm.map { MaxNorm($0) }
-    return [
-      ParameterGroup(state.parameters { $1.shape.rank > 1 }, constraint: constraint),
-      ParameterGroup(state.parameters { $1.shape.rank <= 1 }, weightDecay: decaysWeightsOnly ? 0 : nil),
-    ]
-  }
-
-  /// What the loss is to contain of the weights.
-  fileprivate func penalty(on model: any Module) -> Penalty? {
-    switch (l1, l2) {
-    case (nil, nil): nil
-    case (let l1?, nil): Penalty(.l1(l1), on: model)
-    case (nil, let l2?): Penalty(.squaredL2(l2), on: model)
-    case (let l1?, let l2?): Penalty(.elasticNet(l1: l1, squaredL2: l2), on: model)
     }
   }
 }

@@ -64,12 +64,12 @@ public struct ImageDataset: Sendable {
   }
 
   /// The same with so many training images, of each class the same share; `nil` or more than there are for all.
+  /// Those of one seed are among those of any larger number with it.
   public func learning(from count: Int?, seed: UInt64) -> ImageDataset {
-    let all = train.labels.count
-    guard let count, count < all else { return self }
-    let split = Split(labels: train.labels, SplitOptions(test: Double(all - count) / Double(all), seed: seed))
+    guard let count, count < train.labels.count else { return self }
+    let chosen = NestedSubsets(labels: train.labels, seed: seed).subset(count).sorted()
     return ImageDataset(
-      name: name, classNames: classNames, train: train.part(split.train), validation: validation, test: test)
+      name: name, classNames: classNames, train: train.part(chosen), validation: validation, test: test)
   }
 
   /// The same with a validation part, if it has none: a share of the training images, of each class the same.

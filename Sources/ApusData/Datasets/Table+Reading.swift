@@ -15,7 +15,7 @@ extension Table {
     parsing bytes: [UInt8], path: String = "memory", options: TableOptions = TableOptions()
   ) throws(DataError) {
     try self.init(path, options) { () throws(DataError) in
-      try CSVReader(ByteReader(bytes, path: path), delimiter: options.delimiter)
+      try CSVReader(parsing: bytes, path: path, delimiter: options.delimiter)
     }
   }
 

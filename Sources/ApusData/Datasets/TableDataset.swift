@@ -146,16 +146,16 @@ extension TableDataset {
   public func learning(from count: Int?, seed: UInt64) -> TableDataset {
     let rows = split.train
     guard let count, count < rows.count else { return self }
-    let options = SplitOptions(test: Double(rows.count - count) / Double(rows.count), seed: seed)
-    let chosen =
+    let subsets =
       switch targets {
-      case .classes(let labels, _): Split(labels: rows.map { labels[Int($0)] }, options)
-      case .numbers: Split(count: rows.count, options)
+      case .classes(let labels, _): NestedSubsets(labels: rows.map { labels[Int($0)] }, seed: seed)
+      case .numbers: NestedSubsets(count: rows.count, seed: seed)
       }
+    let chosen = subsets.subset(count).sorted()
     return TableDataset(
       self, targets: targets,
       split: Split(
-        train: chosen.train.map { rows[Int($0)] }, validation: split.validation, test: split.test))
+        train: chosen.map { rows[Int($0)] }, validation: split.validation, test: split.test))
   }
 
   /// Mean and standard deviation of the training rows' targets, as `StandardScaler` computes them: a deviation of 1 where

@@ -43,6 +43,14 @@ public final class CSVReader {
     isSpecial[Int(self.delimiter.rawValue)] = true
   }
 
+  /// Reads what is in memory, which may be compressed by gzip.
+  /// - Parameter path: where the bytes come from, for errors.
+  public convenience init(
+    parsing bytes: [UInt8], path: String = "memory", delimiter: Delimiter? = nil, fieldLimit: Int = defaultFieldLimit
+  ) throws(DataError) {
+    try self.init(ByteReader(bytes, path: path), delimiter: delimiter, fieldLimit: fieldLimit)
+  }
+
   /// Opens a file.
   public convenience init(
     path: String, delimiter: Delimiter? = nil, fieldLimit: Int = defaultFieldLimit
@@ -173,5 +181,19 @@ public final class CSVReader {
 
   private func failure(_ reason: String, _ remedy: String = "correct the file") -> DataError {
     .malformed(path: reader.path, format: "CSV", place: .line(line), reason: reason, remedy: remedy)
+  }
+}
+
+/// Text of separated values (RFC 4180), for spreadsheets and other readers.
+public enum CSVWriter {
+  /// Records with commas between the fields, each ended by CR LF. Fields are quoted where any of a reader's delimiters,
+  /// a quote or a line end is in them, and where an empty one stands alone: readers leave out empty lines.
+  public static func text(of records: [[String]]) -> String {
+    records.map { ($0 == [""] ? "\"\"" : $0.map(quoted).joined(separator: ",")) + "\r\n" }.joined()
+  }
+
+  private static func quoted(_ field: String) -> String {
+    let isPlain = !field.unicodeScalars.contains { ",;\"\r\n\t".unicodeScalars.contains($0) }
+    return isPlain ? field : "\"" + field.replacing("\"", with: "\"\"") + "\""
   }
 }

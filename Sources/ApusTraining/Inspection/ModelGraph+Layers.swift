@@ -5,8 +5,8 @@ extension ModelGraph {
   /// The layers of a model, with the ways that values take between them. The model runs on a placeholder: nothing is
   /// computed.
   ///
-  /// What a model does between its layers (activations that are written as operations, sums, concatenations) is named at
-  /// the way into the next layer; sums and concatenations show as several ways that meet.
+  /// What a model does between its layers (activations that are written as operations) is named at the way into the next
+  /// layer. Where values of several layers meet in a sum, a product or a concatenation, that is a box of its own.
   /// - Parameters:
   ///   - input: the extents of one example, without the batch.
   ///   - dtype: the type of its elements.
@@ -18,7 +18,12 @@ extension ModelGraph {
     ancestry.note(x, as: -1)
     var nodes: [Node] = []
     for record in records where !record.isContainer {
-      let (sources, operations) = ancestry.sources(of: record.input)
+      var (sources, operations) = ancestry.sources(of: record.input)
+      if sources.count > 1 {
+        nodes.append(ModelGraph.meeting(of: sources, operations, in: nodes, giving: record.input))
+        ancestry.note(record.input, as: nodes.count - 1)
+        (sources, operations) = ([nodes.count - 1], [])
+      }
       nodes.append(
         Node(
           type: Swift.type(of: record.layer).typeName, path: record.path,
@@ -28,6 +33,19 @@ extension ModelGraph {
       ancestry.note(record.output, as: nodes.count - 1)
     }
     self.init(title, input: input, nodes)
+  }
+
+  /// What is done with values of several layers, as a part of what the last of them is a part of.
+  private static func meeting(
+    of sources: [Int], _ operations: [String], in nodes: [Node], giving output: Tensor
+  ) -> Node {
+    let names = names(of: operations)
+    let neighbour = sources.last.flatMap { $0 >= 0 ? nodes[$0].path : nil } ?? ""
+    let name = names.first ?? "join"
+    return Node(
+      type: names.isEmpty ? name : names.joined(separator: ", "),
+      path: (neighbour.split(separator: ".").dropLast() + [Substring(name)]).joined(separator: "."),
+      output: Array(output.shape.dropFirst()), parameterCount: 0, sources: sources)
   }
 
   /// The operations that change numbers: neither changes of shape nor constants. Each once, where it comes in a row.

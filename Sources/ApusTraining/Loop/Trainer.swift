@@ -14,7 +14,8 @@ import ApusTensor
 /// A run is determined by the model's first values, the data, the options and the kind of device. One that is
 /// stopped at any time and resumed ends with the same bits as one that was not.
 public final class Trainer {
-  let model: any Layer
+  /// What is trained.
+  public let model: any Layer
   let modelState: ModelState
   /// What updates the parameters.
   public let optimizer: Optimizer

@@ -39,7 +39,7 @@ public struct ErrorSheet: Hashable, Sendable {
         entry.probability.map { $0.text(places: 6) } ?? "", entry.loss.text(places: 6),
       ] + tagColumns.map { _ in "" } + [""]
     }
-    return SeparatedValues.text([header] + rows)
+    return CSVWriter.text(of: [header] + rows)
   }
 
   /// Writes a sheet to fill in; an older file at `path` is replaced as a whole.
@@ -58,31 +58,26 @@ public struct ErrorSheet: Hashable, Sendable {
   // MARK: - Reading
 
   /// Reads a sheet that was filled in, with its columns in any order.
-  public init(path: String) throws(DataError) {
-    let bytes = try reportingFiles { () throws(FileError) in try FileDescriptor.contents(of: path, limit: 1 << 28) }
-    try self.init(bytes, path: path)
-  }
+  public init(path: String) throws(DataError) { try self.init(CSVReader(path: path), path: path) }
 
   /// - Parameter path: where the bytes come from, for errors.
   init(_ bytes: [UInt8], path: String) throws(DataError) {
+    try self.init(CSVReader(parsing: bytes, path: path), path: path)
+  }
+
+  private init(_ reader: CSVReader, path: String) throws(DataError) {
     func malformed(_ line: Int, _ reason: String) -> DataError {
       .malformed(
-        path: path, format: "CSV", place: .name("line \(line)"), reason: reason,
+        path: path, format: "CSV", place: .line(line), reason: reason,
         remedy: "name a sheet that apus errors has written, with tags filled in")
     }
-    let all: [SeparatedValues.Row]
-    do throws(SeparatedValues.Fault) {
-      all = try SeparatedValues.rows(bytes)
-    } catch {
-      throw malformed(error.line, error.reason)
-    }
-    let header = (all.first?.fields ?? []).map { ErrorSheet.word($0) }
+    let header = try reader.next()?.fields.map { ErrorSheet.word($0) } ?? []
     guard let number = header.firstIndex(of: "example"), let truth = header.firstIndex(of: "true") else {
       throw malformed(1, "the first line does not name the columns example and true")
     }
     var rows: [Row] = []
     var lines: [Int: Int] = [:]
-    for row in all.dropFirst() {
+    while let row = try reader.next() {
       // A spreadsheet leaves empty cells at the end away, or adds some.
       let fields = header.indices.map { $0 < row.fields.count ? ErrorSheet.word(row.fields[$0]) : "" }
       if row.fields.allSatisfy({ ErrorSheet.word($0).isEmpty }) { continue }

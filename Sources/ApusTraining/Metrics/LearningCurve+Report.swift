@@ -53,7 +53,7 @@ extension PowerLaw.Fit {
       validation error ≈ \(law.asymptote.text(places: 4)) + \(law.scale.text(places: 4)) · n^(−\
       \(law.exponent.text(places: 3))), off by \(fitted.residual.text(places: 5)) (root of the mean square) at \
       \(fitted.pointCount) sizes
-      extrapolated to \(more.size.text(places: 0)) examples, twice the largest size: \(more.error.text(places: 4))\
+      extrapolated to \(Int(more.size).grouped) examples, twice the largest size: \(more.error.text(places: 4))\
       \(range ?? ""), \(more.gain.text(places: 4)) less than now
       """
   }

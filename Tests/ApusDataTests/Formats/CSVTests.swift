@@ -7,7 +7,7 @@ struct CSVTests {
   private func reader(
     _ bytes: [UInt8], _ delimiter: CSVReader.Delimiter? = nil, limit: Int = CSVReader.defaultFieldLimit
   ) throws(DataError) -> CSVReader {
-    try CSVReader(ByteReader(bytes, path: "a.csv"), delimiter: delimiter, fieldLimit: limit)
+    try CSVReader(parsing: bytes, path: "a.csv", delimiter: delimiter, fieldLimit: limit)
   }
 
   private func records(_ bytes: [UInt8], _ delimiter: CSVReader.Delimiter? = nil) throws(DataError) -> [[String]] {
@@ -39,6 +39,14 @@ struct CSVTests {
     #expect(try records("") == [] && records("\n\n") == [])
     #expect(try records([0xef, 0xbb, 0xbf] + Array("é,日本\n".utf8)) == [["é", "日本"]])
     #expect(try records(gzipped(Array("a,b\n".utf8))) == [["a", "b"]])
+  }
+
+  /// What was written is read back, whatever stands in the fields.
+  @Test func recordsAreWritten() throws {
+    let fields = [["a", "b"], ["", " x "], ["a,b;c\td", "\"q\" \r\n"], ["\n", "é"], [""]]
+    let text = CSVWriter.text(of: fields)
+    #expect(text.hasPrefix("a,b\r\n, x \r\n\"a,b;c\td\",\"\"\"q\"\" \r\n\"\r\n"))
+    #expect(try records(text) == fields)
   }
 
   @Test func delimitersAreDetectedOrGiven() throws {

@@ -90,13 +90,13 @@ struct InspectionTests {
     }
   }
 
-  /// Concatenations show as ways from all before.
+  /// Concatenations are boxes that ways meet in, also where they are of concatenations.
   @Test func concatenations() throws {
     let graph = try withDevice(.named("cpu")) { () throws in
       try ModelGraph("joined", of: Joined(), input: [4], dtype: .float32)
     }
-    #expect(graph.nodes.map(\.sources) == [[-1], [-1, 0], [-1, 0, 1]], "\(graph.nodes.map(\.sources))")
-    #expect(graph.nodes.allSatisfy { $0.path == "first" || $0.operations.contains("concatenate") })
+    #expect(graph.nodes.map(\.sources) == [[-1], [-1, 0], [1], [1, 2], [3]], "\(graph.nodes.map(\.sources))")
+    #expect(graph.nodes.map(\.type) == ["Linear", "concatenate", "Linear", "concatenate", "Linear"])
   }
 
   /// A block whose input goes past two layers and is added to what they give.
@@ -115,10 +115,11 @@ struct InspectionTests {
     let graph = try withDevice(.named("cpu")) { () throws in
       try ModelGraph("residual", of: Residual(), input: [4], dtype: .float32)
     }
-    #expect(graph.nodes.map(\.sources) == [[-1], [0], [-1, 1]])
-    #expect(graph.nodes.map(\.operations) == [[], ["relu"], ["add"]], "\(graph.nodes.map(\.operations))")
-    #expect(
-      graph.nodes.map(\.parameterCount) == [20, 20, 10] && graph.nodes.map(\.path) == ["first", "second", "last"])
+    #expect(graph.nodes.map(\.sources) == [[-1], [0], [-1, 1], [2]])
+    #expect(graph.nodes.map(\.operations) == [[], ["relu"], [], []], "\(graph.nodes.map(\.operations))")
+    #expect(graph.nodes.map(\.type) == ["Linear", "Linear", "add", "Linear"])
+    #expect(graph.nodes.map(\.parameterCount) == [20, 20, 0, 10])
+    #expect(graph.nodes.map(\.path) == ["first", "second", "add", "last"])
   }
 
   @Test func pictures() {

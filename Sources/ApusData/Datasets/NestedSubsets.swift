@@ -1,5 +1,3 @@
-import ApusData
-
 /// Subsets of examples, each of which contains all smaller ones: the examples in an order of which every beginning is a
 /// subset.
 ///

@@ -1,0 +1,161 @@
+import Apus
+import ApusFiles
+
+enum LearningCurveCommand: Command {
+  static let name = "learning-curve"
+  static let summary = "train with growing parts of the data, and say what more of them would bring"
+  static let fractions = Option(
+    "fractions", .fractions,
+    help: "the parts of the training examples that are learnt from (default: 0.1,0.2,0.4,0.7,1)")
+  static let repeats = Option(
+    "repeats", .count(upTo: 1000), help: "how often each part is drawn and learnt from (default: 3)")
+  static let output = Option("output", .directory, help: "where the numbers, the picture and a page are written")
+  static let json = Flag("json", help: "print one JSON object for each run, then one for the curve")
+  /// Without those that say how runs are kept: these are not.
+  static let declarations =
+    RunOptions.declarations.filter { $0.name != RunOptions.saveEvery.name }
+    + [
+      TrainCommand.configuration.declaration, TrainCommand.set.declaration, fractions.declaration, repeats.declaration,
+      output.declaration, json.declaration,
+    ]
+  static let discussion = """
+    Every part is learnt from with the same recipe and number of epochs; of classes it has the shares of the whole, and
+    smaller parts lie in larger ones. The errors are those over the part, not augmented, and over held-out examples
+    (--validation, here 0.2 when left out): shares of wrong answers, or for numbers the share of the variance that is not
+    explained, 1 - R². Each repetition counts --seed and --split-seed up by one: it holds out other examples and starts
+    from other weights. Errors that fall as a power of the number of examples say what twice as many would bring.
+    """
+
+  private static let validationShare = 0.2
+
+  static func run(_ arguments: Arguments) throws {
+    var settings = try RunSettings(arguments.filled(command: name), command: name)
+    guard case .images = settings.model.kind else {
+      throw UsageError(
+        command: name, message: "learning curves are of images and tables, \(settings.model.name) takes text")
+    }
+    if settings.dataSettings.split.validation == 0 {
+      let share = settings.dataSettings.split.test + validationShare
+      guard share < 1 else {
+        throw UsageError(command: name, message: "--test-share leaves nothing to learn from and to hold out")
+      }
+      settings.dataSettings.split.validation = validationShare
+    }
+    _ = try DatasetDescription.find(settings.data)
+    let output = arguments[output]
+    if let output { try reportingFiles { () throws(FileError) in try FileSystem.createDirectory(output) } }
+    let weights = try settings.weights.map { try PretrainedWeights(path: $0) }
+    let device = try ComputeDevice.chosen(by: settings.device)
+    settings.device = device.name
+    let seeds = (0..<UInt64(arguments[repeats] ?? 3)).map { $0 }
+    let curve = try withDevice(device) {
+      let count = try LearningTask(settings).train.count
+      let sizes = Set(LearningCurve.sizes(fractions: arguments[fractions] ?? [0.1, 0.2, 0.4, 0.7, 1], of: count))
+      var (points, number) = ([LearningCurve.Point](), 0)
+      for size in sizes.sorted() {
+        var runs: [LearningCurve.Run] = []
+        for seed in seeds {
+          let run = try measure(settings, repetition: seed, size, weights)
+          (runs, number) = (runs + [run], number + 1)
+          try report(run, size, "\(number)/\(sizes.count * seeds.count)", arguments[json])
+        }
+        points.append(LearningCurve.Point(size: size, runs: runs))
+        // What has been measured is not lost when a later run fails.
+        if let output { try write(LearningCurve(points), settings, to: output) }
+      }
+      return LearningCurve(points)
+    }
+    guard arguments[json] else {
+      var rows = [("model", "\(settings.model.name) on \(device.name)"), ("data", settings.data)]
+      if let output { rows.append(("report", "\(output)/report.html")) }
+      let sections = [Help.rows(rows), table(curve).text, curve.fit.text]
+      return try StandardOutput.write(line: sections.joined(separator: "\n\n"))
+    }
+    var line: JSONObject = [
+      "model": .string(settings.model.name), "device": .string(device.name), "data": .string(settings.data),
+    ]
+    for (key, value) in curve.json.object ?? [:] { line[key] = value }
+    line["output"] = output.map { .string($0) }
+    try StandardOutput.write(.object(line))
+  }
+
+  /// One run with a part of the examples.
+  private static func measure(
+    _ settings: RunSettings, repetition: UInt64, _ size: Int, _ weights: PretrainedWeights?
+  ) throws -> LearningCurve.Run {
+    var settings = settings
+    settings.seed &+= repetition
+    settings.dataSettings.split.seed &+= repetition
+    settings.dataSettings.trainCount = size
+    let task = try LearningTask(settings)
+    guard let validation = task.validation else { fatalError("learning-curve: no examples were held out") }
+    // Errors are measured once, behind the last step.
+    let trainer = try settings.trainer(task, from: weights, isNew: true, measures: false) { $0.progress = .automatic }
+    _ = try trainer.run()
+    func error(_ examples: any ExampleSource) throws -> Double {
+      let predictions = try predict(
+        trainer.model, on: examples, objective: task.format.objective,
+        batchSize: settings.batchSize.count ?? examples.count)
+      guard !task.format.isClassifier else { return 1 - (try predictions.classification().accuracy) }
+      // Of targets that are all the same there is no variance to explain.
+      return try predictions.regression().determination.map { 1 - $0 } ?? 0
+    }
+    return LearningCurve.Run(
+      seed: settings.seed, train: try error(task.plainTrain?() ?? task.train), validation: try error(validation))
+  }
+
+  private static func table(_ curve: LearningCurve) -> Table {
+    func text(_ errors: LearningCurve.Spread) -> String {
+      errors.mean.text(places: 4) + (errors.deviation.map { " ± \($0.text(places: 4))" } ?? "")
+    }
+    var table = Table("EXAMPLES", "TRAINING ERROR", "VALIDATION ERROR")
+    for point in curve.points { table.append(point.size.grouped, text(point.train), text(point.validation)) }
+    return table
+  }
+
+  private static func report(_ run: LearningCurve.Run, _ size: Int, _ number: String, _ isJSON: Bool) throws {
+    Diagnostics.write(
+      "run \(number): \(size.grouped) examples, seed \(run.seed): training error \(run.train.text(places: 4)), "
+        + "validation error \(run.validation.text(places: 4))")
+    guard isJSON else { return }
+    try StandardOutput.write([
+      "examples": .integer(size), "seed": .integer(Int(run.seed)), "train_error": .number(run.train),
+      "validation_error": .number(run.validation),
+    ])
+  }
+
+  /// Writes the numbers, the picture and the page.
+  private static func write(_ curve: LearningCurve, _ settings: RunSettings, to directory: String) throws {
+    let chart = LineChart("Learning curve", curve)
+    var numbers = curve.json.object ?? [:]
+    numbers["settings"] = .object(settings.json)
+    let report = Report(
+      "\(settings.model.name): learning curve", subtitle: "\(settings.data) · on \(settings.device ?? "")",
+      sections: [
+        Report.Section(
+          "Errors by the number of examples",
+          [.figure(Report.Figure("learning-curve", chart, isWide: true)), .text(curve.fit.text)])
+      ])
+    let files = [
+      ("learning-curve.json", JSON.object(numbers).text(indented: true) + "\n"), ("learning-curve.svg", chart.svg()),
+      ("report.html", report.html()),
+    ]
+    for (file, text) in files {
+      try reportingFiles { () throws(FileError) in
+        try AtomicFile.write(Array(text.utf8), to: "\(directory)/\(file)")
+      }
+    }
+  }
+}
+
+extension ValueKind<[Double]> {
+  /// Shares of a whole, with commas between.
+  fileprivate static let fractions = ValueKind("X[,…]", expectation: "numbers above 0, at most 1, with commas between")
+  {
+    text in
+    let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map {
+      ValueKind<Double>.probability.parse(String($0))
+    }
+    return numbers.contains(nil) ? nil : numbers.compactMap(\.self)
+  }
+}
