@@ -19,7 +19,7 @@ enum ApusCommand {
       try run(Array(CommandLine.arguments.dropFirst()))
       ComputeDevice.storePrograms()
     } catch {
-      Diagnostics.write(String(describing: error))
+      Diagnostics.write(String(describing: error) + (hint(for: error).map { " (\($0))" } ?? ""))
       ComputeDevice.storePrograms()
       exit(ExitCode(for: error).rawValue)
     }

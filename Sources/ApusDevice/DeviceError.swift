@@ -26,9 +26,9 @@ extension DeviceError: CustomStringConvertible {
     case .outOfMemory(let device, let requested, let used, let available):
       return
         "device \(device) is out of memory: \(requested.byteText) asked for, \(used.byteText) in use, "
-        + "\(available.byteText) in all; a smaller --batch-size needs less"
+        + "\(available.byteText) in all; a smaller batch needs less"
     case .buildFailed(let device, let kernel, let log):
-      return "device \(device) could not build \(kernel); --device cpu runs without it, and with "
+      return "device \(device) could not build \(kernel); the device cpu runs without it, and with "
         + "APUS_KEEP_KERNELS=DIR the text is kept for a report:\n\(excerpt(log))"
     case .launchFailed(let device, let kernel, let reason):
       return "device \(device) could not run \(kernel): \(reason)"

@@ -40,7 +40,7 @@ public enum TrainingError: Error, Hashable, Sendable {
 
 extension TrainingError: CustomStringConvertible {
   private static let waysOut =
-    "--detect-anomaly names the operation; a lower --learning-rate or --clip-norm 1 may help; "
+    "detecting anomalies names the operation; a lower learning rate or gradients clipped to a norm of 1 may help; "
     + "checkpoints made before are as they were"
 
   public var description: String {
@@ -56,9 +56,9 @@ extension TrainingError: CustomStringConvertible {
       return "\(path): the configuration cannot be kept in a checkpoint: \(reason); make it simpler"
     case .noCheckpoint(let path, let damaged):
       let found = damaged.isEmpty ? "there is none" : damaged.joined(separator: "; ")
-      return "\(path): no checkpoint to go on from: \(found); without --resume the run starts anew"
+      return "\(path): no checkpoint to go on from: \(found)"
     case .occupied(let path):
-      return "\(path): there is a run already; go on with --resume \(path) or take another --output"
+      return "\(path): there is a run already; resume it or take another directory"
     case .untrained(let keys):
       let rest = keys.count > 3 ? " and \(keys.count - 3) more" : ""
       return

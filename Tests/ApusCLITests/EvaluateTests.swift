@@ -55,7 +55,7 @@ import Testing
       let predicted = matrix.reduce(0) { $0 + $1[number] }
       #expect((measures["undefined"] as? [String] == ["precision"]) == (predicted == 0))
     }
-    let top = try #require(line["test_top_5_accuracy"] as? Double)
+    let top = try #require(line["top_5_accuracy"] as? Double)
     #expect(top >= accuracy && top <= 1)
     #expect((line["macro"] as? [String: Double])?.keys.sorted() == ["f1", "precision", "recall"])
     #expect((line["micro"] as? [String: Double])?["f1"] == accuracy)
@@ -86,7 +86,7 @@ import Testing
     let plain = try evaluate(run, "--json").summary()
     let best = try #require(plain["best_f1"] as? [String: Double])
     #expect(plain["auc"] is Double && plain["average_precision"] is Double && plain["best_youden"] != nil)
-    #expect(plain["test_top_5_accuracy"] == nil)
+    #expect(plain["top_5_accuracy"] == nil)
     let threshold = try #require(best["threshold"])
     let chosen = try evaluate(run, "--threshold", "\(threshold)", "--json").summary()
     #expect(chosen["threshold"] as? Double == threshold)
@@ -149,7 +149,7 @@ import Testing
     let counted = try Invocation("errors", run, "--device", "cpu", "--tags", sheet, "--json")
     #expect(counted.status == 0 && counted.errors.contains("1 rows are of examples"), "\(counted.errors)")
     let tags = try #require(try counted.member("tags", as: [String: Any].self))
-    #expect(tags["examined"] as? Int == 3 && tags["strange_rows"] as? Int == 1)
+    #expect(tags["examined"] as? Int == 3 && tags["unmatched_rows"] as? Int == 1)
     let first = try #require((tags["tags"] as? [[String: Any]])?.first)
     #expect(first["tag"] as? String == "odd" && first["errors"] as? Int == 2)
     let accuracy = try #require(summary["test_accuracy"] as? Double)

@@ -30,7 +30,7 @@ struct PlotTests {
     let expected = [
       "loss", "accuracy", "learning-rate", "seconds", "settings", "layers", "graph", "confusion-matrix", "filters",
       "weights", "activations", "saliency", "feature-maps-0", "measures", "classes", "roc", "precision-recall",
-      "calibration", "certainty",
+      "calibration", "confidence",
     ]
     for name in expected { #expect(files.contains("\(name).svg"), "\(name) in \(files.sorted())") }
     #expect(try plot.member("plots") == files.count && plot.member("report") == "\(run)/report.html")

@@ -87,7 +87,9 @@ struct ResumeTests {
   @Test func aRunIsNotOverwritten() throws {
     let first = try digest(Invocation(words("run", steps: 3)))
     let second = try Invocation(words("run", steps: 5))
-    #expect(second.status == 64 && second.errors.contains("there is a run already; go on with --resume"))
+    #expect(
+      second.status == 64
+        && second.errors.contains("there is a run already; resume it or take another directory (--resume"))
     let kept = try Invocation("evaluate", place.file("run"), "--json")
     #expect(try digest(kept) == first)
   }

@@ -44,9 +44,9 @@ enum ErrorsCommand: Command {
     }
     if let path = arguments[output] { try ErrorSheet.write(analysis, to: path) }
     let counts = sheet.map { TagCounts($0, of: analysis) }
-    if let counts, counts.strangeCount > 0 {
+    if let counts, counts.unmatchedCount > 0 {
       Diagnostics.write(
-        "\(arguments[tags] ?? ""): \(counts.strangeCount) rows are of examples that this model has right, or that have "
+        "\(arguments[tags] ?? ""): \(counts.unmatchedCount) rows are of examples that this model has right, or that have "
           + "another class in \(source); they are left out")
     }
     let report = ErrorReport(

@@ -98,7 +98,7 @@ enum LearningCurveCommand: Command {
         batchSize: settings.batchSize.count ?? examples.count)
       guard !task.format.isClassifier else { return 1 - (try predictions.classification().accuracy) }
       // Of targets that are all the same there is no variance to explain.
-      return try predictions.regression().determination.map { 1 - $0 } ?? 0
+      return try predictions.regression().r2.map { 1 - $0 } ?? 0
     }
     return LearningCurve.Run(
       seed: settings.seed, train: try error(task.plainTrain?() ?? task.train), validation: try error(validation))

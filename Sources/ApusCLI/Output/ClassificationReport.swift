@@ -6,7 +6,7 @@ struct ClassificationReport {
   let format: DataFormat
   /// How many of the largest outputs `topAccuracy` looks at; `nil` for none.
   let top: Int?
-  private let areas: ClassAreas
+  private let auc: ClassAUC
 
   /// Larger matrices are left out of JSON.
   private static let matrixLimit = 100
@@ -15,25 +15,18 @@ struct ClassificationReport {
     self.results = results
     self.format = format
     self.top = top
-    areas = results.areas
+    auc = results.auc
   }
 
   private var isBinary: Bool { results.classCount == 2 }
-  /// Of two classes that of the second, else the mean over classes.
-  private var area: Double? { isBinary ? areas.areas[1] : areas.macro }
+  /// What stands for a ratio of 0 to 0.
+  static let undefined = "-"
 
   // MARK: - Text
 
   /// One row for each measure.
   var rows: [(String, String)] {
-    var rows: [(String, String)] = []
-    if let top { rows.append(("top-\(top) accuracy", results.topAccuracy(top).text(places: 4))) }
-    rows.append(("balanced accuracy", results.confusion.balancedAccuracy.text(places: 4)))
-    if let area {
-      let what = isBinary ? "of class \(format.className(1))" : "mean over classes, each against the rest"
-      rows.append(("area under ROC", "\(area.text(places: 4)) (\(what))"))
-    }
-    rows.append(("calibration error", results.calibration().expectedError.text(places: 4)))
+    var rows = results.measures(top: top).map { ($0.name, $0.value?.text(places: 4) ?? ClassificationReport.undefined) }
     if isBinary {
       let ranking = results.ranking(ofClass: 1)
       let points = [("best F1", ranking.bestF1), ("best Youden index", ranking.bestYouden)]
@@ -52,21 +45,21 @@ struct ClassificationReport {
   /// The measures of each class, then their averages.
   var table: String {
     var table = Table("CLASS", "PRECISION", "RECALL", "F1", "AUC", "SUPPORT")
-    let none = "-"
+    let none = ClassificationReport.undefined
     for (number, measures) in results.confusion.measures.enumerated() {
       table.append(
         format.className(number), measures.isPrecisionUndefined ? none : measures.precision.text(places: 4),
         measures.isRecallUndefined ? none : measures.recall.text(places: 4),
-        measures.isAbsent ? none : measures.f1.text(places: 4), areas.areas[number]?.text(places: 4) ?? none,
+        measures.isAbsent ? none : measures.f1.text(places: 4), auc.classes[number]?.text(places: 4) ?? none,
         measures.support.grouped)
     }
     for averaging in Averaging.allCases {
       let average = results.confusion.average(averaging)
       let area: Double? =
         switch averaging {
-        case .macro: areas.macro
+        case .macro: auc.macro
         case .micro: nil
-        case .weighted: areas.weighted
+        case .weighted: auc.weighted
         }
       table.append(
         "\(averaging.rawValue) average", average.precision.text(places: 4), average.recall.text(places: 4),
@@ -80,13 +73,7 @@ struct ClassificationReport {
   /// The members for the summary. A ratio of 0 to 0 is 0, and its class is listed as undefined.
   var json: JSONObject {
     var object = JSONObject()
-    if let top { object["test_top_\(top)_accuracy"] = .number(results.topAccuracy(top)) }
-    object["balanced_accuracy"] = .number(results.confusion.balancedAccuracy)
-    object["cohen_kappa"] = results.confusion.kappa.map { .number($0) }
-    object["matthews_correlation"] = .number(results.confusion.matthewsCorrelation)
-    object["auc"] = area.map { .number($0) }
-    object["expected_calibration_error"] = .number(results.calibration().expectedError)
-    object["brier_score"] = .number(results.brierScore)
+    for measure in results.measures(top: top) { object[measure.key] = measure.value.map { .number($0) } }
     for averaging in Averaging.allCases {
       let average = results.confusion.average(averaging)
       object[averaging.rawValue] = [
@@ -115,7 +102,7 @@ struct ClassificationReport {
         "precision": .number(measures.precision), "recall": .number(measures.recall), "f1": .number(measures.f1),
         "support": .integer(measures.support),
       ]
-      line["auc"] = areas.areas[number].map { .number($0) }
+      line["auc"] = auc.classes[number].map { .number($0) }
       let undefined = [
         ("precision", measures.isPrecisionUndefined), ("recall", measures.isRecallUndefined), ("f1", measures.isAbsent),
       ].filter(\.1)

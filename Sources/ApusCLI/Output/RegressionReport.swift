@@ -38,14 +38,14 @@ struct RegressionReport {
   /// One row for each measure.
   var rows: [(String, String)] {
     [("target", "\(target), in its own units")] + errors.map { ($0.name, RegressionReport.text($0.value)) }
-      + (results.determination.map { [("R²", $0.text(places: 4))] } ?? [])
+      + (results.r2.map { [("R²", $0.text(places: 4))] } ?? [])
   }
 
   /// The members for the summary.
   var json: JSONObject {
     var object: JSONObject = ["target": .string(target)]
     for error in errors { object[error.key] = .number(error.value) }
-    object["r2"] = results.determination.map { .number($0) }
+    object["r2"] = results.r2.map { .number($0) }
     return object
   }
 

@@ -47,8 +47,8 @@ extension RunReport {
 
   private static func columns(_ name: String, _ shape: String) -> [TableChart.Column] {
     [
-      .init(name), .init(shape), .init("mean", isNumeric: true), .init("deviation", isNumeric: true),
-      .init("least", isNumeric: true), .init("largest", isNumeric: true),
+      .init(name), .init(shape), .init("mean", isNumeric: true), .init("std", isNumeric: true),
+      .init("min", isNumeric: true), .init("max", isNumeric: true),
     ]
   }
 

@@ -32,34 +32,28 @@ extension RunReport {
     return "\(part) test examples of \(examination.source)."
   }
 
-  private static func places(_ value: Double?) -> String { value?.text(places: 4) ?? "–" }
+  private static func places(_ value: Double?) -> String { value?.text(places: 4) ?? ClassificationReport.undefined }
 
   // MARK: - Tables
 
   private static func measures(_ results: ClassificationResults) -> TableChart {
-    let (macro, confusion) = (results.confusion.average(.macro), results.confusion)
-    var rows = [["accuracy", places(results.accuracy)]]
-    if results.classCount > 5 { rows.append(["accuracy among the five largest", places(results.topAccuracy(5))]) }
-    rows += [
-      ["balanced accuracy", places(confusion.balancedAccuracy)],
-      ["precision, mean of classes", places(macro.precision)],
-      ["recall, mean of classes", places(macro.recall)], ["F1, mean of classes", places(macro.f1)],
-      ["area under ROC curves, mean of classes", places(results.areas.macro)],
-      ["Cohen's kappa", places(confusion.kappa)], ["Matthews correlation", places(confusion.matthewsCorrelation)],
-      ["log loss", places(results.logLoss)], ["Brier score", places(results.brierScore)],
-      ["expected calibration error", places(results.calibration().expectedError)],
-    ]
+    let macro = results.confusion.average(.macro)
+    let rows =
+      [
+        ["accuracy", places(results.accuracy)], ["precision (macro)", places(macro.precision)],
+        ["recall (macro)", places(macro.recall)], ["F1 (macro)", places(macro.f1)],
+      ] + results.measures(top: results.classCount > 5 ? 5 : nil).map { [$0.name, places($0.value)] }
     return TableChart("Measures", [.init(""), .init("", isNumeric: true)], rows)
   }
 
   private static func classes(_ results: ClassificationResults, _ names: [String]) -> TableChart {
-    let titles = ["examples", "precision", "recall", "F1", "ROC area", "average precision"]
+    let titles = ["examples", "precision", "recall", "F1", "AUC", "average precision"]
     let rows = results.confusion.measures.enumerated().map { number, measures -> [String] in
       let ranking = results.ranking(ofClass: number)
       return [
         names[number], measures.support.grouped, places(measures.isPrecisionUndefined ? nil : measures.precision),
         places(measures.isRecallUndefined ? nil : measures.recall), places(measures.isAbsent ? nil : measures.f1),
-        places(ranking.area), places(ranking.averagePrecision),
+        places(ranking.auc), places(ranking.averagePrecision),
       ]
     }
     return TableChart("Classes", [.init("class")] + titles.map { .init($0, isNumeric: true) }, rows)
@@ -70,14 +64,14 @@ extension RunReport {
       [names[pair.label], names[pair.predicted], pair.count.grouped]
     }
     return TableChart(
-      "The most frequent mistakes", [.init("class"), .init("taken for"), .init("examples", isNumeric: true)], rows)
+      "The most frequent confusions", [.init("class"), .init("taken for"), .init("examples", isNumeric: true)], rows)
   }
 
   // MARK: - Curves
 
   /// The classes whose curves are drawn: those with the smallest areas, in their order.
   private static func shownClasses(_ results: ClassificationResults) -> [Int] {
-    let areas = results.areas.areas
+    let areas = results.auc.classes
     let defined = areas.indices.filter { areas[$0] != nil }
     guard defined.count > lineCount + 2 else { return defined }
     return defined.sorted { ((areas[$0] ?? 0), $0) < ((areas[$1] ?? 0), $1) }.prefix(lineCount).sorted()
@@ -89,8 +83,8 @@ extension RunReport {
       return LineChart.Series(names[number], points(curve.falsePositiveRates, curve.truePositiveRates))
     }
     return LineChart(
-      "ROC curves", x: Axis("share of the others taken along", range: 0...1),
-      y: Axis("share of the class found", range: 0...1), series, hasIdentityLine: true)
+      "ROC curves", x: Axis("false positive rate", range: 0...1),
+      y: Axis("true positive rate", range: 0...1), series, hasIdentityLine: true)
   }
 
   private static func precision(_ results: ClassificationResults, _ shown: [Int], _ names: [String]) -> LineChart {
@@ -99,7 +93,7 @@ extension RunReport {
       return LineChart.Series(names[number], points(curve.recalls, curve.precisions))
     }
     return LineChart(
-      "Precision and recall", x: Axis("recall", range: 0...1), y: Axis("precision", range: 0...1), series)
+      "Precision–recall curves", x: Axis("recall", range: 0...1), y: Axis("precision", range: 0...1), series)
   }
 
   private static func points(_ x: [Double], _ y: [Double]) -> [LineChart.Point] {
@@ -109,19 +103,19 @@ extension RunReport {
   private static func calibration(_ results: ClassificationResults) -> [Report.Block] {
     let curve = results.calibration(bins: 15)
     let chart = LineChart(
-      "Calibration", x: Axis("probability of the predicted class", range: 0...1),
-      y: Axis("share of these that are right", range: 0...1),
+      "Calibration", x: Axis("confidence", range: 0...1),
+      y: Axis("accuracy", range: 0...1),
       [LineChart.Series("calibration", points(curve.bins.map(\.meanProbability), curve.bins.map(\.observedShare)))],
       hasIdentityLine: true)
     var counts = [Double](repeating: 0, count: curve.binCount)
     for bin in curve.bins { counts[bin.number] = Double(bin.count) }
     let edges = (0...curve.binCount).map { Double($0) / Double(curve.binCount) }
     let histogram = Histogram(
-      "Certainty", x: Axis("probability of the predicted class", range: 0...1), y: Axis("examples", range: 0...0),
+      "Confidence", x: Axis("confidence", range: 0...1), y: Axis("examples", range: 0...0),
       edges: edges, counts: counts)
     let note = "Expected calibration error \(places(curve.expectedError)), in \(curve.binCount) bins."
     return [
-      .figure(Report.Figure("calibration", chart, note: note)), .figure(Report.Figure("certainty", histogram)),
+      .figure(Report.Figure("calibration", chart, note: note)), .figure(Report.Figure("confidence", histogram)),
     ]
   }
 }

@@ -43,7 +43,7 @@ struct DataSettings: Hashable, Sendable {
   var classWeights: ClassWeighting
   var sampling: ClassSampling
 
-  /// - Throws: when a language model, which has no classes, is given something of classes, and when nothing is left to
+  /// - Throws: when a model of text, whose data have parts of their own, is given one of them, and when nothing is left to
   ///   learn from.
   init(_ arguments: Arguments, for model: ModelDescription, command: String) throws(UsageError) {
     let (test, validation) = (arguments[DataOptions.testShare] ?? 0.2, arguments[DataOptions.validation] ?? 0)
@@ -58,7 +58,7 @@ struct DataSettings: Hashable, Sendable {
     guard case .images = model.kind else {
       let given = DataOptions.declarations.first { arguments.contains($0) }
       guard let given else { return }
-      throw UsageError(command: command, message: "--\(given.name) is for models of images, \(model.name) takes text")
+      throw UsageError(command: command, message: "--\(given.name) is for images and tables, \(model.name) takes text")
     }
   }
 

@@ -11,7 +11,7 @@ enum TableFileOptions {
     "scaling", .choice("KIND", of: TableEncoding.Scaling.allCases.map(\.rawValue)),
     help: "numbers of a table get mean 0 and deviation 1, the range 0 to 1, or stay (default: standard)")
   static let missing = Option(
-    "missing", .choice("KIND", of: TableEncoding.Filling.allCases.map(\.rawValue)),
+    "missing", .choice("KIND", of: TableEncoding.Imputation.allCases.map(\.rawValue)),
     help: "what stands for missing numbers of a table: the column's mean or median (default: mean)")
   static let missingIndicators = Flag(
     "missing-indicators", help: "a feature tells which rows of a table miss a number, for columns where some do")
@@ -49,7 +49,7 @@ struct TableSettings: Hashable, Sendable {
     }
     var encoding = TableEncoding()
     encoding.scaling = arguments[TableFileOptions.scaling].flatMap(TableEncoding.Scaling.init) ?? .standard
-    encoding.filling = arguments[TableFileOptions.missing].flatMap(TableEncoding.Filling.init) ?? .mean
+    encoding.imputation = arguments[TableFileOptions.missing].flatMap(TableEncoding.Imputation.init) ?? .mean
     encoding.indicatesMissing = arguments[TableFileOptions.missingIndicators]
     encoding.categories = arguments[TableFileOptions.categories].flatMap(TableEncoding.Categories.init) ?? .oneHot
     return TableSettings(
@@ -67,7 +67,7 @@ extension JSONObject {
     self["task"] = table.task.kind.map { .string($0.rawValue) }
     let (encoding, usual) = (table.encoding, TableEncoding())
     if encoding.scaling != usual.scaling { self["scaling"] = .string(encoding.scaling.rawValue) }
-    if encoding.filling != usual.filling { self["missing"] = .string(encoding.filling.rawValue) }
+    if encoding.imputation != usual.imputation { self["missing"] = .string(encoding.imputation.rawValue) }
     if encoding.indicatesMissing { self["missing_indicators"] = true }
     if encoding.categories != usual.categories { self["categories"] = .string(encoding.categories.rawValue) }
   }

@@ -19,7 +19,7 @@ extension TableEncoder.Rule {
     let present = rows.map { numbers[Int($0)] }.filter { !$0.isNaN }
     guard !present.isEmpty else { return .dropped }
     let missing = rows.count - present.count
-    let fill = encoding.filling == .mean ? mean(of: present) : median(of: present)
+    let fill = encoding.imputation == .mean ? mean(of: present) : median(of: present)
     let filled = present + [Double](repeating: fill, count: missing)
     let (lowest, highest) = (filled.min() ?? 0, filled.max() ?? 0)
     var (offset, scale) = (0.0, 1.0)

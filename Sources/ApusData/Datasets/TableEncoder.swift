@@ -10,7 +10,7 @@ public struct TableEncoding: Hashable, Sendable {
   }
 
   /// What stands for missing numbers.
-  public enum Filling: String, CaseIterable, Hashable, Sendable {
+  public enum Imputation: String, CaseIterable, Hashable, Sendable {
     case mean
     case median
   }
@@ -26,7 +26,7 @@ public struct TableEncoding: Hashable, Sendable {
   /// How numbers are scaled.
   public var scaling = Scaling.standard
   /// What stands for missing numbers.
-  public var filling = Filling.mean
+  public var imputation = Imputation.mean
   /// Whether a feature tells rows that miss a number, for columns in which training rows do.
   public var indicatesMissing = false
   /// How categories become numbers.

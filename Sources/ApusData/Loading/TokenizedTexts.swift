@@ -24,7 +24,7 @@ public struct TokenizedTexts: Sendable {
     guard !overflow, size <= device.info.memoryByteCount else {
       throw .unsupported(
         path: "text", format: "data", reason: "\(texts.count) texts of \(length) tokens do not fit the device's memory",
-        remedy: "cut them with a smaller --sequence-length")
+        remedy: "cut them to a smaller length")
     }
     var all = [Int32](repeating: ReservedToken.padding, count: texts.count * length)
     for (index, own) in encoded.enumerated() {

@@ -29,11 +29,11 @@ extension ImageNetwork {
   /// Refuses networks that take images alone.
   public func checkTakesTables() throws(ModelError) {
     guard let layers else {
-      throw .misfit("the network takes images; a table is for chains of dense layers, such as mlp or --layers")
+      throw .misfit("the network takes images; a table is for chains of dense layers, such as mlp")
     }
     guard let layer = layers.imageLayer else { return }
     throw .misfit(
-      "the layer \(layer.description) takes images; a table is for chains of dense layers, such as mlp or --layers")
+      "the layer \(layer.description) takes images; a table is for chains of dense layers, such as mlp")
   }
 
   private func tableLayers(_ outputs: Int) throws -> LayerList {

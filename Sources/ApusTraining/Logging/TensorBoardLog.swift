@@ -4,14 +4,15 @@ import Synchronization
 /// Writes the records of a run, those of `metrics.jsonl`, for TensorBoard: each number a curve over the steps.
 ///
 /// ```
-/// let log = try TensorBoardLog(directory: "runs/lenet5-1/tensorboard", batchSize: 128)
+/// let log = try TensorBoardLog(directory: "runs/lenet5-1/tensorboard")
 /// options.onRecord = { try? log.write($0) }
 /// ```
 /// | key of the record | curve |
 /// |---|---|
 /// | `loss`, of a window of steps | `loss/step` |
 /// | `train_x`, `test_x`, `validation_x` | `x/train`, `x/test`, `x/validation` |
-/// | `seconds`, between two records that have it | `speed/steps_per_second`, `speed/examples_per_second` |
+/// | `seconds`, between two records that have it | `speed/steps_per_second` |
+/// | `examples_per_second`, `loader_share` | `speed/…` |
 /// | others, such as `learning_rate` | the key |
 public final class TensorBoardLog: Sendable {
   private struct State {
@@ -21,16 +22,12 @@ public final class TensorBoardLog: Sendable {
 
   /// Where the numbers go; more than records may be added there.
   public let events: EventFile
-  private let batchSize: Int?
   private let state = Mutex(State())
 
   /// Creates a file of events in a directory.
-  /// - Parameters:
-  ///   - step: the finished steps of a run that goes on; see ``EventFile``.
-  ///   - batchSize: examples in a step; without it there is no curve of examples a second.
-  public init(directory: String, resumingAfter step: Int = 0, batchSize: Int? = nil) throws(TrainingError) {
+  /// - Parameter step: the finished steps of a run that goes on; see ``EventFile``.
+  public init(directory: String, resumingAfter step: Int = 0) throws(TrainingError) {
     events = try EventFile(directory: directory, resumingAfter: step)
-    self.batchSize = batchSize
     // How long a run that goes on had taken is not known here.
     if step == 0 { state.withLock { $0.clock = (0, 0) } }
   }
@@ -56,6 +53,7 @@ public final class TensorBoardLog: Sendable {
   /// `test_top5_accuracy` to `top5_accuracy/test`
   static func tag(of key: String) -> String {
     if key == "loss" { return "loss/step" }
+    if key == "examples_per_second" || key == "loader_share" { return "speed/\(key)" }
     for part in ["train", "test", "validation"] where key.hasPrefix("\(part)_") {
       return "\(key.dropFirst(part.count + 1))/\(part)"
     }
@@ -71,6 +69,5 @@ public final class TensorBoardLog: Sendable {
     guard let last, step > last.step, seconds > last.seconds else { return }
     let rate = Double(step - last.step) / (seconds - last.seconds)
     events.add(scalar: rate, "speed/steps_per_second", step: step)
-    if let batchSize { events.add(scalar: rate * Double(batchSize), "speed/examples_per_second", step: step) }
   }
 }

@@ -45,7 +45,7 @@ struct TrainingSession {
       events =
         trainer.options.writesEvents
         ? try TensorBoardLog(
-          directory: "\(output)/tensorboard", resumingAfter: firstStep, batchSize: trainer.order.batchSize)
+          directory: "\(output)/tensorboard", resumingAfter: firstStep)
         : nil
     } else {
       (metrics, events) = (nil, nil)

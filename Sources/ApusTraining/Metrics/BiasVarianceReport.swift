@@ -46,9 +46,9 @@ public struct BiasVarianceReport: Sendable {
     func compare(_ train: MeasuredError, _ validation: MeasuredError) -> BiasVariance {
       BiasVariance(train: train, validation: validation, bayes: bayes, thresholds: thresholds)
     }
-    let all = MeasuredError(wrong: train.count - train.confusion.hitCount, of: train.count)
+    let all = MeasuredError(wrong: train.count - train.confusion.correctCount, of: train.count)
     overall = compare(
-      all, MeasuredError(wrong: validation.count - validation.confusion.hitCount, of: validation.count))
+      all, MeasuredError(wrong: validation.count - validation.confusion.correctCount, of: validation.count))
     let measures = Array(zip(train.confusion.measures, validation.confusion.measures))
     classes = measures.indices.filter { measures[$0].0.support > 0 && measures[$0].1.support > 0 }.map {
       let name = $0 < classNames.count ? classNames[$0] : String($0)
@@ -91,7 +91,7 @@ public struct BiasVarianceReport: Sendable {
 }
 
 extension ClassMeasures {
-  fileprivate var error: MeasuredError { MeasuredError(wrong: support - hitCount, of: support) }
+  fileprivate var error: MeasuredError { MeasuredError(wrong: support - truePositives, of: support) }
 }
 
 extension ClassificationResults {

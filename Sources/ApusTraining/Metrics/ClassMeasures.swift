@@ -1,18 +1,18 @@
 /// How well one class is found. A ratio of 0 to 0 counts as 0, and is marked as undefined.
 public struct ClassMeasures: Hashable, Sendable {
-  /// The number of the class's examples that were found.
-  public var hitCount: Int
+  /// The number of the class's examples that were predicted as such.
+  public var truePositives: Int
   /// How often the class was predicted.
   public var predictedCount: Int
   /// The number of examples of the class.
   public var support: Int
 
-  /// The share of the predictions of the class that are right: `hits / predicted`.
-  public var precision: Double { ratio(hitCount, predictedCount) }
-  /// The share of the class's examples that are found: `hits / support`.
-  public var recall: Double { ratio(hitCount, support) }
-  /// The harmonic mean of precision and recall: `2 hits / (predicted + support)`.
-  public var f1: Double { ratio(2 * hitCount, predictedCount + support) }
+  /// The share of the predictions of the class that are right: `true positives / predicted`.
+  public var precision: Double { ratio(truePositives, predictedCount) }
+  /// The share of the class's examples that are found: `true positives / support`.
+  public var recall: Double { ratio(truePositives, support) }
+  /// The harmonic mean of precision and recall: `2 true positives / (predicted + support)`.
+  public var f1: Double { ratio(2 * truePositives, predictedCount + support) }
 
   /// Whether the class was never predicted.
   public var isPrecisionUndefined: Bool { predictedCount == 0 }
@@ -47,7 +47,7 @@ extension ConfusionMatrix {
   public var measures: [ClassMeasures] {
     let (supports, predicted) = (supports, predictedCounts)
     return (0..<classCount).map {
-      ClassMeasures(hitCount: self[$0, $0], predictedCount: predicted[$0], support: supports[$0])
+      ClassMeasures(truePositives: self[$0, $0], predictedCount: predicted[$0], support: supports[$0])
     }
   }
 

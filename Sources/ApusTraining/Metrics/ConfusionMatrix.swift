@@ -47,10 +47,10 @@ public struct ConfusionMatrix: Hashable, Sendable {
   public subscript(label: Int, predicted: Int) -> Int { counts[label * classCount + predicted] }
 
   /// The number of examples that are right.
-  public var hitCount: Int { (0..<classCount).reduce(0) { $0 + self[$1, $1] } }
+  public var correctCount: Int { (0..<classCount).reduce(0) { $0 + self[$1, $1] } }
 
   /// The share of examples that are right.
-  public var accuracy: Double { Double(hitCount) / Double(total) }
+  public var accuracy: Double { Double(correctCount) / Double(total) }
 
   /// The number of examples of each class.
   public var supports: [Int] {
@@ -81,7 +81,7 @@ extension ConfusionMatrix {
   public var kappa: Double? {
     let agreements = chance
     let all = Double(total) * Double(total)
-    return agreements < all ? 1 - (all - Double(hitCount) * Double(total)) / (all - agreements) : nil
+    return agreements < all ? 1 - (all - Double(correctCount) * Double(total)) / (all - agreements) : nil
   }
 
   /// The correlation coefficient of Matthews, for any number of classes.
@@ -94,7 +94,7 @@ extension ConfusionMatrix {
       all - counts.reduce(0.0) { $0 + Double($1) * Double($1) }
     }
     guard spreads[0] > 0, spreads[1] > 0 else { return 0 }
-    return (Double(hitCount) * Double(total) - chance) / (spreads[0].squareRoot() * spreads[1].squareRoot())
+    return (Double(correctCount) * Double(total) - chance) / (spreads[0].squareRoot() * spreads[1].squareRoot())
   }
 
   /// `Σ supportₖ · predictedₖ`

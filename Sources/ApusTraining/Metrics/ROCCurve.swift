@@ -1,8 +1,8 @@
-/// The receiver operating characteristic: what share of the others is taken along with what share of a class.
+/// The receiver operating characteristic: true positive rates over false positive rates, for falling thresholds.
 public struct ROCCurve: Hashable, Sendable {
-  /// The share of the other examples at or above each threshold.
+  /// False positive rates: the share of the other examples at or above each threshold.
   public var falsePositiveRates: [Double]
-  /// The share of the class's examples at or above each threshold.
+  /// True positive rates: the share of the class's examples at or above each threshold.
   public var truePositiveRates: [Double]
   /// In falling order; the first is infinite, at which nothing is taken.
   public var thresholds: [Float]
@@ -34,7 +34,7 @@ extension RankedScores {
   ///
   /// The trapezoids are added up as integers: the result is the exact ratio, rounded once. (Hanley and McNeil, "The
   /// meaning and use of the area under a receiver operating characteristic (ROC) curve", 1982.)
-  public var area: Double? {
+  public var auc: Double? {
     guard positiveCount > 0, negativeCount > 0 else { return nil }
     var doubled = 0
     var (hits, misses) = (0, 0)
@@ -46,10 +46,10 @@ extension RankedScores {
   }
 }
 
-/// Areas under the ROC curves of all classes, each against the others.
-public struct ClassAreas: Hashable, Sendable {
+/// Areas under the ROC curves of all classes, each against the others (one-vs-rest).
+public struct ClassAUC: Hashable, Sendable {
   /// Of each class; `nil` where it has no examples, or no others.
-  public var areas: [Double?]
+  public var classes: [Double?]
   /// The number of examples of each class.
   public var supports: [Int]
 
@@ -59,15 +59,15 @@ public struct ClassAreas: Hashable, Sendable {
   public var weighted: Double? { mean { Double(supports[$0]) } }
 
   private func mean(_ weight: (Int) -> Double) -> Double? {
-    let defined = areas.indices.filter { areas[$0] != nil }
+    let defined = classes.indices.filter { classes[$0] != nil }
     guard !defined.isEmpty else { return nil }
-    return defined.reduce(0) { $0 + areas[$1]! * weight($1) } / defined.reduce(0) { $0 + weight($1) }
+    return defined.reduce(0) { $0 + classes[$1]! * weight($1) } / defined.reduce(0) { $0 + weight($1) }
   }
 }
 
 extension ClassificationResults {
   /// The area under the ROC curve of each class against all others, in O(classes · n log n).
-  public var areas: ClassAreas {
-    ClassAreas(areas: (0..<classCount).map { ranking(ofClass: $0).area }, supports: confusion.supports)
+  public var auc: ClassAUC {
+    ClassAUC(classes: (0..<classCount).map { ranking(ofClass: $0).auc }, supports: confusion.supports)
   }
 }

@@ -64,20 +64,20 @@ public struct RegressionResults: Sendable {
   ///
   /// Where all targets are equal it is 1 if all predictions are right, else 0, as in scikit-learn. `nil` for a single
   /// example, which has no variance.
-  public var determinations: [Double]? {
+  public var r2PerOutput: [Double]? {
     guard count > 1 else { return nil }
     return zip(meanSquaredErrors, targetVariances).map(share)
   }
   /// R², of several outputs the mean.
-  public var determination: Double? { determinations.map(mean) }
+  public var r2: Double? { r2PerOutput.map(mean) }
   /// R² of several outputs, each weighted by the variance of its targets.
-  public var varianceWeightedDetermination: Double? {
-    guard let determinations else { return nil }
+  public var varianceWeightedR2: Double? {
+    guard let r2PerOutput else { return nil }
     let variances = targetVariances
     let sum = variances.reduce(0, +)
     // Without any variance all outputs count the same.
-    guard sum > 0 else { return determination }
-    return zip(determinations, variances).reduce(0) { $0 + $1.0 * $1.1 } / sum
+    guard sum > 0 else { return r2 }
+    return zip(r2PerOutput, variances).reduce(0) { $0 + $1.0 * $1.1 } / sum
   }
 
   /// Of each output: `1 − Var(residual) / Var(target)`: R² without the residuals' mean. Equal targets are as for R².

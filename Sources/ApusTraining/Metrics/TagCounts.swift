@@ -24,7 +24,7 @@ public struct TagCounts: Hashable, Sendable {
   public let examinedCount: Int
   /// How many rows of the sheet are of examples that this model has right, or whose class is another one: they come
   /// from another model or other data, and are left out.
-  public let strangeCount: Int
+  public let unmatchedCount: Int
   /// The share of examples that are right.
   public let accuracy: Double
 
@@ -45,14 +45,14 @@ public struct TagCounts: Hashable, Sendable {
     }
     errorCount = analysis.entries.count
     examinedCount = examined.count
-    strangeCount = sheet.rows.count - own.count
+    unmatchedCount = sheet.rows.count - own.count
     self.accuracy = accuracy
   }
 
   public var json: JSON {
     [
       "accuracy": .number(accuracy), "errors": .integer(errorCount), "examined": .integer(examinedCount),
-      "strange_rows": .integer(strangeCount),
+      "unmatched_rows": .integer(unmatchedCount),
       "tags": .array(
         tags.map {
           [

@@ -25,7 +25,7 @@ struct TableEncoderTests {
       var encoding = TableEncoding()
       let scaling = name.replacing("min-max", with: "minmax")
       encoding.scaling = try #require(TableEncoding.Scaling.allCases.first { scaling.hasPrefix($0.rawValue) })
-      encoding.filling = try #require(TableEncoding.Filling.allCases.first { name.contains($0.rawValue) })
+      encoding.imputation = try #require(TableEncoding.Imputation.allCases.first { name.contains($0.rawValue) })
       encoding.categories = try #require(TableEncoding.Categories.allCases.first { name.contains($0.rawValue) })
       encoding.indicatesMissing = name.hasSuffix("missing")
       let encoder = try TableEncoder(fitting: data.features, rows: train, encoding)

@@ -89,6 +89,7 @@ struct EventFileTests {
     #expect(TensorBoardLog.tag(of: "loss") == "loss/step" && TensorBoardLog.tag(of: "learning_rate") == "learning_rate")
     #expect(TensorBoardLog.tag(of: "test_top5_accuracy") == "top5_accuracy/test")
     #expect(TensorBoardLog.tag(of: "train_loss") == "loss/train")
+    #expect(TensorBoardLog.tag(of: "examples_per_second") == "speed/examples_per_second")
   }
 
   @Test func errorsNameTheFile() throws {
@@ -99,9 +100,13 @@ struct EventFileTests {
   /// What `tensorboard_check.py` expects; where it asks for it, the files stay.
   @Test func writesWhatTheScriptReads() throws {
     let folder = ProcessInfo.processInfo.environment["APUS_TENSORBOARD"] ?? place.file("tensorboard")
-    let log = try TensorBoardLog(directory: folder, batchSize: 100)
+    let log = try TensorBoardLog(directory: folder)
     for step in 1...20 { try log.write(["step": .integer(step), "epoch": 1, "loss": .number(1 / Double(step))]) }
-    try log.write(["step": 20, "epoch": 1, "train_loss": 0.25, "test_accuracy": 0.5, "seconds": 2, "note": "text"])
+    try log.write(
+      [
+        "step": 20, "epoch": 1, "train_loss": 0.25, "test_accuracy": 0.5, "seconds": 2, "examples_per_second": 1000,
+        "note": "text",
+      ])
     let values = (0..<1000).map { Gallery.noise($0) * 4 - 1 }
     log.events.add(histogram: values, "weights", step: 20)
     log.events.add(png: Gallery.checkerboard, "pictures/checkerboard", step: 20)
@@ -109,7 +114,7 @@ struct EventFileTests {
     for step in 21...40 { try log.write(["step": .integer(step), "epoch": 2, "loss": 99]) }
     try log.flush()
     // The run was stopped and goes on from a checkpoint behind step 30.
-    let next = try TensorBoardLog(directory: folder, resumingAfter: 30, batchSize: 100)
+    let next = try TensorBoardLog(directory: folder, resumingAfter: 30)
     for step in 31...40 { try next.write(["step": .integer(step), "epoch": 2, "loss": .number(1 / Double(step))]) }
     try next.write(["step": 40, "epoch": 2, "train_loss": 0.125, "test_accuracy": 0.75, "seconds": 4])
     try next.write(["step": 60, "epoch": 3, "train_loss": 0.0625, "test_accuracy": 0.875, "seconds": 8])

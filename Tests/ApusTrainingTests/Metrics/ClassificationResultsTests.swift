@@ -47,8 +47,8 @@ import Testing
   @Test func areasAndCalibrationEqualScikitLearn() throws {
     for name in names {
       let results = try results(name)
-      let areas = results.areas
-      try fixture.expect(areas.areas, name, "areas")
+      let areas = results.auc
+      try fixture.expect(areas.classes, name, "areas")
       if areas.macro != nil {
         try fixture.expect([areas.macro, areas.weighted], name, "area")
       } else {
@@ -142,7 +142,7 @@ import Testing
     #expect(point.threshold == 0.3 && point.truePositives == 1 && point.falsePositives == 1)
     #expect(ranking.point(at: .infinity).truePositives == 1 && ranking.point(at: -1).falsePositives == 2)
     let none = try RankedScores(scores: [], isPositive: [])
-    #expect(none.point(at: 1).precision == 0 && none.bestF1 == nil && none.area == nil)
+    #expect(none.point(at: 1).precision == 0 && none.bestF1 == nil && none.auc == nil)
   }
 
   @Test(
@@ -166,7 +166,7 @@ import Testing
   @Test func manyScoresAreSortedOnce() throws {
     let scores = (0..<100_000).map { Float(($0 * 7919) % 99_991) }
     let ranking = try RankedScores(scores: scores, isPositive: scores.map { $0 > 50_000 })
-    #expect(ranking.area == 1 && ranking.thresholds.count == 99_991)
+    #expect(ranking.auc == 1 && ranking.thresholds.count == 99_991)
     #expect(ranking.bestF1?.f1 == 1 && ranking.bestYouden?.threshold == 50_001)
     #expect(ranking.best(recallAtLeast: 0.5)?.precision == 1)
   }

@@ -95,7 +95,7 @@ import Testing
     #expect(read.rows.map(\.tags) == [["dark", "far"], ["dark", "night", "blurry"], [], [], ["dark"], ["dark"]])
     #expect(read.rows.map(\.isExamined) == [true, true, true, false, true, true])
     let counts = TagCounts(read, of: try analysis())
-    #expect(counts.strangeCount == 2 && counts.examinedCount == 3 && counts.errorCount == 4 && counts.accuracy == 0.6)
+    #expect(counts.unmatchedCount == 2 && counts.examinedCount == 3 && counts.errorCount == 4 && counts.accuracy == 0.6)
     #expect(counts.tags.map(\.name) == ["dark", "blurry", "far", "night"] && counts.tags.map(\.count) == [2, 1, 1, 1])
     let dark = counts.tags[0]
     #expect(abs(dark.share - 2.0 / 3) < 1e-15 && dark.fixedAccuracy == 0.8)

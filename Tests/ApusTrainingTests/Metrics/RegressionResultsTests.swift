@@ -24,8 +24,8 @@ import Testing
       try fixture.expect(results.medianAbsoluteErrors, name, "median.each")
       try fixture.expect(results.maximumError, name, "maximum")
       try fixture.expect(results.determination, name, "r2")
-      try fixture.expect(results.determinations ?? [nil], name, "r2.each")
-      try fixture.expect(results.varianceWeightedDetermination, name, "r2-weighted")
+      try fixture.expect(results.r2PerOutput ?? [nil], name, "r2.each")
+      try fixture.expect(results.varianceWeightedR2, name, "r2-weighted")
       try fixture.expect(results.explainedVariance, name, "explained")
       try fixture.expect(results.explainedVariances, name, "explained.each")
     }

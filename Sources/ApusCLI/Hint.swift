@@ -1,0 +1,18 @@
+import Apus
+
+/// The options that lead out of what went wrong: the library's errors, which say what to do, do not know them.
+func hint(for error: any Error) -> String? {
+  switch error {
+  case TrainingError.diverged, TrainingError.anomaly, TrainingError.brokenWeights(step: 1..., _):
+    "--detect-anomaly, --learning-rate, --clip-norm 1"
+  case TrainingError.noCheckpoint: "without --resume the run starts anew"
+  case TrainingError.occupied(let path): "--resume \(path), --output"
+  case TrainingError.device(let error): hint(for: error)
+  case TrainingError.data(let error): hint(for: error)
+  case DeviceError.outOfMemory: "--batch-size"
+  case DeviceError.buildFailed: "--device cpu"
+  case DataError.missing: "--data"
+  case DataError.unsupported(path: "text", _, _, _): "--sequence-length"
+  default: nil
+  }
+}

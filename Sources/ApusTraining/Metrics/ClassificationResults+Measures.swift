@@ -1,0 +1,35 @@
+extension ClassificationResults {
+  /// A measure by its name.
+  public struct Measure: Hashable, Sendable {
+    /// As in JSON: `balanced_accuracy`.
+    public var key: String
+    /// As people read it.
+    public var name: String
+    /// `nil` where it is not defined: for the area under a curve with examples of one class alone.
+    public var value: Double?
+  }
+
+  /// The measures of the whole, in the order in which people look at them. Precision, recall and F1 are not among them:
+  /// see `ConfusionMatrix.average(_:)`.
+  ///
+  /// The area under the ROC curve (AUC) is that of class 1 where there are two classes, else the mean over the classes,
+  /// each against the rest.
+  /// - Parameter top: how many of the largest outputs may hold the true class in the measure of that; `nil` for none.
+  public func measures(top: Int? = nil) -> [Measure] {
+    let topMeasure = top.map { Measure(key: "top_\($0)_accuracy", name: "top-\($0) accuracy", value: topAccuracy($0)) }
+    let isBinary = classCount == 2
+    let rest = [
+      Measure(key: "balanced_accuracy", name: "balanced accuracy", value: confusion.balancedAccuracy),
+      Measure(
+        key: "auc", name: isBinary ? "ROC AUC" : "ROC AUC (macro, one-vs-rest)",
+        value: isBinary ? auc.classes[1] : auc.macro),
+      Measure(key: "cohen_kappa", name: "Cohen's kappa", value: confusion.kappa),
+      Measure(key: "matthews_correlation", name: "Matthews correlation", value: confusion.matthewsCorrelation),
+      Measure(key: "log_loss", name: "log loss", value: logLoss),
+      Measure(key: "brier_score", name: "Brier score", value: brierScore),
+      Measure(
+        key: "expected_calibration_error", name: "expected calibration error", value: calibration().expectedError),
+    ]
+    return (topMeasure.map { [$0] } ?? []) + rest
+  }
+}
