@@ -134,7 +134,8 @@ enum LearningCurveCommand: Command {
       sections: [
         Report.Section(
           "Errors by the number of examples",
-          [.figure(Report.Figure("learning-curve", chart, isWide: true)), .text(curve.fit.text)])
+          [.figure(Report.Figure("learning-curve", chart, isWide: true))]
+            + curve.fit.text.split(separator: "\n").map { .text(String($0)) })
       ])
     let files = [
       ("learning-curve.json", JSON.object(numbers).text(indented: true) + "\n"), ("learning-curve.svg", chart.svg()),

@@ -157,7 +157,7 @@ private struct ModelGraphLayout {
     var markup = Markup.rectangle(
       "box", Pixel(x: 1, y: y), width: boxWidth, height: ModelGraphLayout.box, rounding: 4,
       note: [type, path, below].filter { !$0.isEmpty }.joined(separator: "\n"))
-    let name = TextExtent.fitting(path, boxWidth * 0.45, size: TextExtent.small)
+    let name = TextExtent.fittingEnd(path, boxWidth * 0.5, size: TextExtent.small)
     // Strong letters are wider.
     let room = (boxWidth - 30 - TextExtent.width(name, size: TextExtent.small)) / 1.08
     markup += .label("strong free", 11, y + 16, TextExtent.fitting(type, room))

@@ -43,6 +43,7 @@ extension Markup {
     @media (max-width:900px){.figures{grid-template-columns:minmax(0,1fr)}}
     @media (max-width:600px){main{padding:24px 16px 48px}h1{font-size:24px}section{margin-top:28px}
     .facts{grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 16px}.facts dd{font-size:19px}
+    .pictures.rows .row{flex-wrap:wrap}
     .half .fig.m.w,.wide .fig.m,.wide .fig.w{display:none!important}.fig.n{display:block!important}
     svg.fig.n:not(.natural){width:100%;max-width:440px}th,td{padding-right:16px}}
     @media print{main{max-width:none;padding:0}nav,summary{display:none}h2,section>p{break-after:avoid}

@@ -25,6 +25,11 @@ enum TextExtent {
     return kept + "…"
   }
 
+  /// The text, or its end behind an ellipsis where it is wider than that: of a path the end says more.
+  static func fittingEnd(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> String {
+    String(fitting(String(text.reversed()), limit, size: size).reversed())
+  }
+
   /// The text in lines of at most that width, broken between words.
   static func lines(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> [String] {
     var lines: [String] = []
