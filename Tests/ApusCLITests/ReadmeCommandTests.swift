@@ -57,9 +57,8 @@ import Testing
       try shell.run()
       let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
       shell.waitUntilExit()
-      #expect(
-        shell.terminationReason == .exit && shell.terminationStatus == 0,
-        "\(command): \(try String(contentsOfFile: errors, encoding: .utf8))")
+      let complaint = try String(contentsOfFile: errors, encoding: .utf8)
+      #expect(shell.terminationReason == .exit && shell.terminationStatus == 0, "\(command): \(complaint)")
       #expect(!text.isEmpty, "\(command)")
     }
   }

@@ -23,7 +23,7 @@ import Testing
       try fixture.expect(results.medianAbsoluteError, name, "median")
       try fixture.expect(results.medianAbsoluteErrors, name, "median.each")
       try fixture.expect(results.maximumError, name, "maximum")
-      try fixture.expect(results.determination, name, "r2")
+      try fixture.expect(results.r2, name, "r2")
       try fixture.expect(results.r2PerOutput ?? [nil], name, "r2.each")
       try fixture.expect(results.varianceWeightedR2, name, "r2-weighted")
       try fixture.expect(results.explainedVariance, name, "explained")
