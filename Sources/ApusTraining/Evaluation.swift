@@ -7,6 +7,7 @@ public struct Evaluation: Hashable, Sendable {
   public var loss: Double
   /// The share of examples, or of their parts, that are right, where the objective says which are.
   public var accuracy: Double?
+  /// The number of examples that were measured: without those that could not be read, where these are left out.
   public var count: Int
 
   public init(loss: Double, accuracy: Double? = nil, count: Int) {
@@ -18,6 +19,7 @@ public struct Evaluation: Hashable, Sendable {
 
 /// Runs a model in inference over all examples and measures it.
 /// - Parameter batchSize: cut down to the number of examples.
+/// - Throws: also `unmeasurable`, when none of the examples could be read.
 public func evaluate(
   _ model: any Layer, on source: any ExampleSource, objective: Objective = .classification, batchSize: Int
 ) throws(TrainingError) -> Evaluation {
@@ -26,9 +28,10 @@ public func evaluate(
     let losses = objective.losses(outputs, targets)
     let hits = objective.hits.map { $0(outputs, targets) }
     return [losses] + (hits.map { [$0] } ?? [])
-  } take: { readings, count in
-    try sum.add(readings, count)
+  } take: { readings, places, _ in
+    try sum.add(readings, places)
   }
+  guard sum.count > 0 || source.count == 0 else { throw .noneReadable(of: source.count) }
   return sum.result
 }
 
@@ -47,15 +50,15 @@ private struct EvaluationSum {
   }
 
   /// - Parameter readings: the losses, and the hits where there are any.
-  mutating func add(_ readings: [Reading], _ count: Int) throws(DeviceError) {
-    for value in try readings[0].array(of: Float.self).prefix(count) { loss += Double(value) }
+  mutating func add(_ readings: [Reading], _ places: [Int]) throws(DeviceError) {
+    for value in try readings[0].array(of: Float.self).rows(places, width: 1) { loss += Double(value) }
     if hasHits {
       let all = try readings[1].array(of: Bool.self)
-      let counted = all.prefix(all.count / size * count)
+      let counted = all.rows(places, width: all.count / size)
       hits += counted.count(where: \.self)
       parts += counted.count
     }
-    self.count += count
+    count += places.count
   }
 
   var result: Evaluation {

@@ -4,7 +4,7 @@ import ApusTensor
 /// A model that runs in inference over all examples, in order.
 ///
 /// The last batch is filled up with copies of an example that are not counted, so that all batches run the same
-/// plan. Batch `i` is read while batch `i + 1` runs.
+/// plan. Examples that could not be read do not count either. Batch `i` is read while batch `i + 1` runs.
 struct InferenceBatches {
   let model: any Layer
   let source: any ExampleSource
@@ -17,10 +17,10 @@ struct InferenceBatches {
   /// Runs all batches.
   /// - Parameters:
   ///   - read: from a batch's outputs and targets to what is read of it.
-  ///   - take: is given that, and how many of the batch's examples count.
+  ///   - take: is given that, which places of the batch count, ascending, and the number of the example at place 0.
   func run(
     read: (_ outputs: Tensor, _ targets: Tensor) -> [Tensor],
-    take: (_ readings: [Reading], _ count: Int) throws -> Void
+    take: (_ readings: [Reading], _ places: [Int], _ start: Int) throws -> Void
   ) throws(TrainingError) {
     let size = InferenceBatches.size(batchSize, source)
     let starts = Array(stride(from: 0, to: source.count, by: size))
@@ -30,18 +30,34 @@ struct InferenceBatches {
     try reportingTraining {
       try withMode(.inference) {
         var pass = source.pass(over: batches, from: 0, epoch: nil)
-        var pending: (readings: [Reading], count: Int)?
+        var pending: (readings: [Reading], places: [Int], start: Int)?
         for start in starts {
           let count = min(size, source.count - start)
           guard let (inputs, targets) = try pass.next() else { break }
+          let missing = Set(pass.missing)
           let values = read(model(inputs), targets)
           try eval(values)
-          let next = (readings: try values.map { try $0.startReading() }, count: count)
-          if let pending { try take(pending.readings, pending.count) }
+          let places = (0..<count).filter { !missing.contains($0) }
+          let next = (readings: try values.map { try $0.startReading() }, places: places, start: start)
+          if let pending { try take(pending.readings, pending.places, pending.start) }
           pending = next
         }
-        if let pending { try take(pending.readings, pending.count) }
+        if let pending { try take(pending.readings, pending.places, pending.start) }
       }
     }
+  }
+}
+
+extension Array {
+  /// Some rows of a matrix, one after the other.
+  func rows(_ places: [Int], width: Int) -> [Element] {
+    places.flatMap { self[$0 * width..<($0 + 1) * width] }
+  }
+}
+
+extension TrainingError {
+  /// There are examples, and none of them could be read.
+  static func noneReadable(of count: Int) -> TrainingError {
+    .unmeasurable(reason: "none of the \(count) examples could be read")
   }
 }

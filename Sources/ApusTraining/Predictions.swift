@@ -11,6 +11,8 @@ public struct Predictions: Sendable {
     case numbers([Float])
   }
 
+  /// The numbers of the examples in their source: all, without those that could not be read, where these are left out.
+  public var examples: [Int]
   /// The number of examples.
   public var count: Int { losses.count }
   /// The model's outputs, of classifiers logits: `[count, width]`, row-major.
@@ -55,7 +57,7 @@ public struct Predictions: Sendable {
 /// - Parameters:
 ///   - objective: what the losses are of.
 ///   - batchSize: cut down to the number of examples.
-/// - Throws: also `unmeasurable`, when there are no examples, or targets are neither a class nor as many numbers as there
+/// - Throws: also `unmeasurable`, when there are no examples or none could be read, or targets are neither a class nor as many numbers as there
 ///   are outputs for each.
 public func predict(
   _ model: any Layer, on source: any ExampleSource, objective: Objective = .classification, batchSize: Int
@@ -63,6 +65,7 @@ public func predict(
   guard source.count > 0 else { throw .unmeasurable(reason: "there are no examples") }
   let size = InferenceBatches.size(batchSize, source)
   var parts: (outputs: [Float], losses: [Float], classes: [Int32], numbers: [Float]) = ([], [], [], [])
+  var examples: [Int] = []
   var width = 0
   var misfit: String?
   try InferenceBatches(model: model, source: source, batchSize: batchSize).run { outputs, targets in
@@ -73,19 +76,21 @@ public func predict(
     guard misfit == nil else { return [] }
     let known = targets.cast(to: targets.dtype.isInteger ? .int32 : .float32)
     return [outputs.cast(to: .float32), objective.losses(outputs, targets).cast(to: .float32), known]
-  } take: { readings, count in
+  } take: { readings, places, start in
     guard misfit == nil else { return }
     width = readings[0].shape.elementCount / size
-    parts.outputs += try readings[0].array(of: Float.self).prefix(count * width)
-    parts.losses += try readings[1].array(of: Float.self).prefix(count)
+    examples += places.map { start + $0 }
+    parts.outputs += try readings[0].array(of: Float.self).rows(places, width: width)
+    parts.losses += try readings[1].array(of: Float.self).rows(places, width: 1)
     if readings[2].dtype == .int32 {
-      parts.classes += try readings[2].array(of: Int32.self).prefix(count)
+      parts.classes += try readings[2].array(of: Int32.self).rows(places, width: 1)
     } else {
-      parts.numbers += try readings[2].array(of: Float.self).prefix(count * width)
+      parts.numbers += try readings[2].array(of: Float.self).rows(places, width: width)
     }
   }
   if let misfit { throw .unmeasurable(reason: misfit) }
+  guard !examples.isEmpty else { throw .noneReadable(of: source.count) }
   return Predictions(
-    outputs: parts.outputs, width: width, losses: parts.losses,
+    examples: examples, outputs: parts.outputs, width: width, losses: parts.losses,
     targets: parts.classes.isEmpty ? .numbers(parts.numbers) : .classes(parts.classes))
 }

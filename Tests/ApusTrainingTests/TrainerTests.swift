@@ -236,10 +236,52 @@ private struct Line: ExampleSource {
     }
   }
 
+  /// Schedules go by validation examples, else by the training loss: a test part steers nothing.
+  @Test(arguments: [false, true]) func schedulesNeverGoByTheTest(hasValidation: Bool) throws {
+    let (records, seen) = (Records(), Records())
+    var run = SmallRun()
+    run.options.schedule = Listener(seen: seen)
+    run.options.onRecord = { records.append($0) }
+    try withDevice(run.device) {
+      let trainer = Trainer(
+        run.model(), Adam(learningRate: 0.02), on: try Points(count: 43), testing: try Points(count: 11),
+        validating: hasValidation ? try Points(count: 17) : nil, run.options)
+      _ = try trainer.run()
+    }
+    let key = hasValidation ? "validation_loss" : "train_loss"
+    let losses = records.values.compactMap { $0[key]?.number }
+    #expect(losses.count == 3 && seen.values.compactMap { $0["metric"]?.number } == losses)
+  }
+
+  @Test func anAccuracyToGoByHasToBeMeasured() throws {
+    var run = SmallRun()
+    run.options.schedule = ReduceOnPlateau(prefersLarger: true)
+    try withDevice(run.device) {
+      let points = try Points(count: 43)
+      let (model, rule) = (run.model(), Adam(learningRate: 0.02))
+      let error = #expect(throws: TrainingError.self) {
+        try Trainer(model, rule, on: points, testing: points, run.options).run()
+      }
+      #expect("\(error!)".contains("the accuracy of validation examples"), "\(error!)")
+      _ = try Trainer(model, rule, on: points, validating: points, run.options).run()
+    }
+  }
+
   /// Without what depends on time.
   private func withoutSeconds(_ metrics: String) -> String {
     metrics.replacing(/"(seconds|examples_per_second|loader_share)":[^,}]*/, with: "")
   }
+}
+
+/// Notes what it is told.
+private struct Listener: MetricSchedule {
+  static let name = "listener"
+  let seen: Records
+  let prefersLarger = false
+  var memory: [Double] = []
+
+  func factor(step: Int, of total: Int) -> Double { 1 }
+  mutating func observe(_ metric: Double) { seen.append(["metric": .number(metric)]) }
 }
 
 private final class Records: @unchecked Sendable {

@@ -68,7 +68,7 @@ private struct ComparedStep {
       let network = try withRandomKey(seeds.initialization) { try settings.makeModel(for: format, rule: rule) }
       let train = try LearningTask(settings).train
       let count = min(settings.batchSize.count ?? train.count, train.count)
-      let examples = try train.examples((0..<count).map { Int32($0) })
+      let examples = try train.readableExamples((0..<count).map { Int32($0) })
       // First values are computed by the CPU for all devices: they start from the same bits.
       let (values, parameters) = (network.state.entries, network.parameters)
       for (entry, value) in zip(values, try firstValues()) { entry.assign(try value.moved(to: device)) }

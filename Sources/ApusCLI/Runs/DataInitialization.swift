@@ -13,7 +13,7 @@ enum DataInitialization: String, CaseIterable, Sendable {
     let size = min(settings.batchSize.count ?? train.count, train.count)
     switch self {
     case .lsuv:
-      let batch = try train.examples((0..<size).map { Int32($0) }).inputs
+      let batch = try train.readableExamples((0..<size).map { Int32($0) }).inputs
       let outcomes = try withMode(.inference) { try LSUV().callAsFunction { model(batch) } }
       for (number, outcome) in outcomes.enumerated() {
         Diagnostics.write(

@@ -15,7 +15,11 @@ enum ImageOptions {
     "augment", .transforms, help: "what is done to images in training besides, for example \"flip, crop pad 4\"")
   static let workers = Option(
     "workers", .nonNegativeCount(upTo: 256), help: "threads that read and transform images; no result depends on it")
-  static let skipBad = Flag("skip-bad", help: "leave out pictures that cannot be read, and count them")
+  static let skipBad = Flag(
+    "skip-bad",
+    help:
+      "leave out pictures that cannot be read, and count them: others come in their place in training, none in tests"
+  )
 
   /// What changes the size of the images and what stands ahead of a model.
   static let shape = [stem.declaration, imageSize.declaration, channels.declaration]

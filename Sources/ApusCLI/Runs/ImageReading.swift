@@ -65,7 +65,7 @@ struct ImageReading: Hashable, Sendable {
   func options(_ settings: ImageSettings, _ pipeline: ImagePipeline? = nil, seed: UInt64 = 0) -> ImageLoader.Options {
     ImageLoader.Options(
       imageSize: size, pipeline: pipeline ?? transform, seed: seed, workers: settings.workers ?? 2,
-      skipsBad: settings.skipsBad)
+      badImages: settings.skipsBad ? .replaced : .refused)
   }
 
   /// Whether images are inputs as they lie in memory.

@@ -19,17 +19,27 @@ public final class ImageLoader: @unchecked Sendable {
     public var workers: Int
     /// How many batches are kept in memory ahead of the one that is handed out.
     public var batchesAhead: Int
-    /// Whether a picture that cannot be read is left out: in its place comes the next good one in the order of the
-    /// epoch, behind the last the first.
-    public var skipsBad: Bool
+    /// What becomes of a picture that cannot be read.
+    public var badImages: BadImages
 
     public init(
       imageSize: [Int], pipeline: ImagePipeline = ImagePipeline(), seed: UInt64 = 0, workers: Int = 2,
-      batchesAhead: Int = 2, skipsBad: Bool = false
+      batchesAhead: Int = 2, badImages: BadImages = .refused
     ) {
       (self.imageSize, self.pipeline, self.seed) = (imageSize, pipeline, seed)
-      (self.workers, self.batchesAhead, self.skipsBad) = (workers, batchesAhead, skipsBad)
+      (self.workers, self.batchesAhead, self.badImages) = (workers, batchesAhead, badImages)
     }
+  }
+
+  /// What becomes of a picture that cannot be read.
+  public enum BadImages: Hashable, Sendable {
+    /// It is an error.
+    case refused
+    /// In its place comes the next good one in the order of the epoch, behind the last the first: batches stay full, as
+    /// training needs them.
+    case replaced
+    /// Nothing comes in its place: zeros, and the batch says where. So others are measured alone.
+    case leftOut
   }
 
   /// A picture that could not be read.
@@ -111,9 +121,12 @@ public final class ImageLoader: @unchecked Sendable {
     let work = ring.work
     let places = work.bounds[batch.number]..<work.bounds[batch.number + 1]
     let examples = places.map { batch.replacements[$0] ?? work.examples[$0] }
+    let missing =
+      work.options.badImages == .leftOut ? batch.failures.keys.map { $0 - places.lowerBound }.sorted() : []
     return LoadedBatch(
       number: batch.number, pixels: batch.pixels, imageSize: work.options.imageSize,
-      labels: examples.map { work.labels[Int($0)] }, examples: examples, mix: batch.mix, source: work.source)
+      labels: examples.map { work.labels[Int($0)] }, examples: examples, missing: missing, mix: batch.mix,
+      source: work.source)
   }
 
   private func note(_ batch: LoaderRing.Batch) {

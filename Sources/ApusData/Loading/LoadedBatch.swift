@@ -12,6 +12,8 @@ public struct LoadedBatch: Sendable {
   public let labels: [Int32]
   /// The number of each picture in its source.
   public let examples: [Int32]
+  /// The places in the batch of pictures that could not be read and are left out: their pixels are zeros.
+  public let missing: [Int]
   /// How the pictures are mixed with each other, if they are.
   public let mix: MixPlan?
   let source: any ImageSource

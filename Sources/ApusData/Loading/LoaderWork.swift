@@ -61,8 +61,9 @@ struct LoaderWork: Sendable {
 
   /// Writes the picture of a place in the epoch.
   ///
-  /// - Returns: the picture that was written, and those that could not be read. In the place of a bad picture comes
-  ///   the next good one in the order of the epoch, behind the last the first, with the random numbers of the place.
+  /// - Returns: the picture that was written, and those that could not be read. A bad picture that is replaced is by the
+  ///   next good one in the order of the epoch, behind the last the first, with the random numbers of the place; one that
+  ///   is left out becomes zeros.
   func load(_ place: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) -> (Int32, [Failure]) {
     var failures: [Failure] = []
     while true {
@@ -71,8 +72,12 @@ struct LoaderWork: Sendable {
         try write(example, place: place, to: target)
         return (example, failures)
       } catch {
-        guard options.skipsBad else { throw error }
+        guard options.badImages != .refused else { throw error }
         failures.append(Failure(example: example, error: error))
+        if options.badImages == .leftOut {
+          target.update(repeating: 0, count: imageByteCount)
+          return (example, failures)
+        }
         guard failures.count < min(LoaderWork.longestSearch, examples.count) else { throw error }
       }
     }

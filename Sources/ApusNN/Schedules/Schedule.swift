@@ -14,7 +14,7 @@ extension Schedule {
   public func momentum(step: Int, of total: Int) -> Double? { nil }
 }
 
-/// A schedule that goes by a measured value, such as the loss on test data, in place of the number of the step.
+/// A schedule that goes by a measured value, such as the loss of validation examples, in place of the number of the step.
 public protocol MetricSchedule: Schedule {
   /// Whether larger values are better: a training run gives it accuracies then, and else losses.
   var prefersLarger: Bool { get }

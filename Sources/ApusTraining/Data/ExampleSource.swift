@@ -27,9 +27,32 @@ public protocol ExamplePass {
 
   /// How long `next` has waited for examples that were not ready, in seconds.
   var waitedSeconds: Double { get }
+
+  /// The places in the last batch of examples that could not be read and do not count; what stands there is no example.
+  /// Batches of training have none.
+  var missing: [Int] { get }
+}
+
+extension ExamplePass {
+  public var missing: [Int] { [] }
 }
 
 extension ExampleSource {
+  /// Those of some examples that can be read, as they are for evaluation.
+  /// - Throws: when one cannot be read and must not be left out, or none can be read.
+  /// - Precondition: all numbers are in `0 ..< count`.
+  public func readableExamples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
+    var pass = pass(over: [numbers], from: 0, epoch: nil)
+    guard let (inputs, targets) = try pass.next() else { fatalError("\(Self.self): a batch is missing") }
+    let missing = Set(pass.missing)
+    if missing.isEmpty { return (inputs, targets) }
+    let rest = numbers.indices.filter { !missing.contains($0) }.map { Int32($0) }
+    // The error says what is wrong with the first.
+    guard !rest.isEmpty else { return try examples(numbers) }
+    let places = Tensor(rest, device: inputs.device)
+    return (inputs.gathering(places), targets.gathering(places))
+  }
+
   public func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {
     DirectPass(source: self, batches: batches[first...])
   }

@@ -22,14 +22,19 @@ public struct StreamedImages: ExampleSource {
   /// What could not be read, and was left out.
   public let skipped = SkippedImages()
 
-  /// - Parameter training: as in evaluation when left out.
+  /// - Parameters:
+  ///   - training: as in evaluation when left out. Where pictures that cannot be read are not refused, they are replaced
+  ///     in training.
+  ///   - evaluation: where such pictures are not refused, they are left out in passes of evaluation: they do not count.
   public init(
     _ source: any ImageSource, training: ImageLoader.Options? = nil, evaluation: ImageLoader.Options,
     statistics: PixelStatistics, classCount: Int, device: ComputeDevice = .current
   ) {
     self.source = source
-    self.training = training ?? evaluation
-    self.evaluation = evaluation
+    var options = (training: training ?? evaluation, evaluation: evaluation)
+    if options.training.badImages != .refused { options.training.badImages = .replaced }
+    if options.evaluation.badImages != .refused { options.evaluation.badImages = .leftOut }
+    (self.training, self.evaluation) = (options.training, options.evaluation)
     self.statistics = statistics
     self.classCount = classCount
     self.device = device
@@ -37,15 +42,23 @@ public struct StreamedImages: ExampleSource {
 
   public var count: Int { source.labels.count }
 
+  /// Who asks for certain pictures gets these: one that cannot be read is an error, whatever passes do with it.
   public func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
-    var pass = pass(over: [numbers], from: 0, epoch: nil)
+    var options = evaluation
+    options.badImages = .refused
+    var pass = pass(over: [numbers], from: 0, epoch: 0, options)
     guard let examples = try pass.next() else { fatalError("StreamedImages: a batch is missing") }
     return examples
   }
 
   public func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {
-    let options = epoch == nil ? evaluation : training
-    let loader = ImageLoader(source, batches: batches, epoch: epoch ?? 0, from: first, options: options)
+    pass(over: batches, from: first, epoch: epoch ?? 0, epoch == nil ? evaluation : training)
+  }
+
+  private func pass(
+    over batches: [[Int32]], from first: Int, epoch: Int, _ options: ImageLoader.Options
+  ) -> ImagePass {
+    let loader = ImageLoader(source, batches: batches, epoch: epoch, from: first, options: options)
     return ImagePass(loader: loader, images: self, isMixed: !options.pipeline.mixing.isEmpty)
   }
 }
@@ -71,12 +84,18 @@ private struct ImagePass: ExamplePass {
   let loader: ImageLoader
   let images: StreamedImages
   let isMixed: Bool
+  private(set) var missing: [Int] = []
+
+  init(loader: ImageLoader, images: StreamedImages, isMixed: Bool) {
+    (self.loader, self.images, self.isMixed) = (loader, images, isMixed)
+  }
 
   var waitedSeconds: Double { loader.waitedSeconds }
 
   mutating func next() throws(DataError) -> (inputs: Tensor, targets: Tensor)? {
     guard let batch = try loader.next() else { return nil }
     if loader.badCount > 0 { images.skipped.note(loader) }
+    missing = batch.missing
     let inputs = images.statistics.standardizing(batch.images(on: images.device))
     guard isMixed, let mix = batch.mix else { return (inputs, Tensor(batch.labels, device: images.device)) }
     let targets = Tensor(

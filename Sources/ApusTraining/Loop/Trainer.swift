@@ -44,7 +44,8 @@ public final class Trainer {
   ///   - train: the examples to train with.
   ///   - test: examples to measure the model with at the end of each epoch; with validation examples, at the end of the
   ///     run alone.
-  ///   - validation: examples to measure the model with at the end of each epoch, and to choose by.
+  ///   - validation: examples to measure the model with at the end of each epoch, and to choose by: a `MetricSchedule`
+  ///     goes by these, without them by the training loss, never by `test`.
   ///   - testObjective: what they are measured by; the objective of training when left out.
   ///   - groups: parameters with rates, decays and constraints of their own.
   ///   - penalty: a term of the loss; the losses of training that are reported contain it.
@@ -134,6 +135,15 @@ public final class Trainer {
       return try session.run()
     }
     return options.handlesSignals ? try Interrupts.watching(body) : try body()
+  }
+
+  /// A schedule that goes by an accuracy needs examples that it is measured with, and these are not for tests.
+  func checkSchedule() throws(TrainingError) {
+    guard let schedule = schedule as? any MetricSchedule, schedule.prefersLarger else { return }
+    guard validation != nil, testObjective.hits != nil else {
+      throw .unmeasurable(
+        reason: "the schedule goes by the accuracy of validation examples, and there are none, or none can be right")
+    }
   }
 
   /// A new run does not start where another one lies.

@@ -33,6 +33,7 @@ struct TrainingSession {
   private static let window = 50
 
   init(_ trainer: Trainer) throws(TrainingError) {
+    try trainer.checkSchedule()
     try trainer.checkOutput()
     self.trainer = trainer
     baseRate = trainer.optimizer.rule.learningRate
@@ -275,14 +276,15 @@ struct TrainingSession {
     try evaluate(trainer.model, on: source, objective: trainer.testObjective, batchSize: trainer.order.batchSize)
   }
 
-  /// Tells a schedule that goes by a metric how the epoch was.
+  /// Tells a schedule that goes by a metric how the epoch was: by the validation examples, else by the training loss.
+  /// Never by the test examples: what has steered a run says nothing of other examples any more.
   private func informSchedule() {
     guard var schedule = trainer.schedule as? any MetricSchedule else { return }
     let state = trainer.state
-    let (loss, accuracy) =
-      trainer.validation == nil
-      ? (state.testLoss, state.testAccuracy) : (state.validationLoss, state.validationAccuracy)
-    guard let metric = schedule.prefersLarger ? accuracy : loss ?? state.trainLoss else { return }
+    let metric =
+      schedule.prefersLarger
+      ? state.validationAccuracy : trainer.validation == nil ? state.trainLoss : state.validationLoss
+    guard let metric else { return }
     schedule.observe(metric)
     trainer.schedule = schedule
     trainer.state.scheduleMemory = schedule.memory

@@ -86,6 +86,9 @@ public struct ClassificationResults: Sendable {
     return (predicted, ranks)
   }
 
+  /// `softmax(logits)` of each example, `[count, classes]`, with the bits that `probabilities` of such results have.
+  public static func probabilities(logits: [Float], classes: Int) -> [Float] { softmax(logits, rows: classes) }
+
   /// The share of examples whose predicted class is the true one.
   public var accuracy: Double { confusion.accuracy }
 

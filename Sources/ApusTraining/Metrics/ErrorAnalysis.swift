@@ -42,23 +42,23 @@ public struct ErrorAnalysis: Sendable {
   /// The misclassified examples.
   /// - Parameters:
   ///   - losses: of each example; `nil` for `−log p` of the true class.
-  ///   - names: of each example; those without one are called by their number.
+  ///   - examples: the number of each example; `nil` where they are counted from 0 on. See `Predictions.examples`.
+  ///   - names: by number; examples without one are called by their number.
   ///   - classNames: by number; classes without one are called by their number.
   public init(
-    of results: ClassificationResults, losses: [Float]? = nil, names: [String]? = nil, classNames: [String] = []
+    of results: ClassificationResults, losses: [Float]? = nil, examples: [Int]? = nil, names: [String]? = nil,
+    classNames: [String] = []
   ) {
     func className(_ number: Int) -> String { number < classNames.count ? classNames[number] : String(number) }
     let own = losses ?? results.losses
-    let wrong = (0..<results.count).filter { results.predicted[$0] != results.labels[$0] }
-    entries = ErrorAnalysis.sorted(
-      wrong.map { number in
-        let predicted = Int(results.predicted[number])
-        return Entry(
-          example: number, name: names.name(number), truth: className(Int(results.labels[number])),
-          predicted: className(predicted),
-          probability: Double(results.probabilities[number * results.classCount + predicted]),
-          loss: Double(number < own.count ? own[number] : 0))
-      })
+    entries = results.mistakes(losses: own).map { place in
+      let (predicted, number) = (Int(results.predicted[place]), examples?[place] ?? place)
+      return Entry(
+        example: number, name: names.name(number), truth: className(Int(results.labels[place])),
+        predicted: className(predicted),
+        probability: Double(results.probabilities[place * results.classCount + predicted]),
+        loss: Double(place < own.count ? own[place] : 0))
+    }
     confusions = results.confusion.confusions.map {
       Confusion(truth: className($0.label), predicted: className($0.predicted), count: $0.count)
     }
@@ -78,16 +78,20 @@ public struct ErrorAnalysis: Sendable {
         predicted: list(results.predicted, number),
         loss: mean(residuals[number * width..<(number + 1) * width].map { $0 * $0 }))
     }
-    entries = Array(ErrorAnalysis.sorted(all).prefix(max(0, worst)))
+    let order = worstFirst(Array(all.indices), losses: all.map(\.loss))
+    entries = order.prefix(max(0, worst)).map { all[$0] }
     confusions = []
     count = results.count
   }
+}
 
-  private static func sorted(_ entries: [Entry]) -> [Entry] {
-    // A loss that is not a number is as bad as can be.
-    func order(_ entry: Entry) -> (Double, Int) { (entry.loss.isNaN ? -.infinity : -entry.loss, entry.example) }
-    return entries.sorted { order($0) < order($1) }
+/// Places by falling loss, where that is equal by number. A loss that is not a number is as bad as can be.
+private func worstFirst(_ places: [Int], losses: [Double]) -> [Int] {
+  func order(_ place: Int) -> (Double, Int) {
+    let loss = place < losses.count ? losses[place] : 0
+    return (loss.isNaN ? -.infinity : -loss, place)
   }
+  return places.sorted { order($0) < order($1) }
 }
 
 extension Optional<[String]> {
@@ -98,6 +102,14 @@ extension Optional<[String]> {
 }
 
 extension ClassificationResults {
+  /// The places of the examples that are taken for another class, the worst first: by falling loss, where that is equal
+  /// by number.
+  /// - Parameter losses: of each example; `nil` for `−log p` of the true class.
+  public func mistakes(losses: [Float]? = nil) -> [Int] {
+    let wrong = (0..<count).filter { predicted[$0] != labels[$0] }
+    return worstFirst(wrong, losses: (losses ?? self.losses).map(Double.init))
+  }
+
   /// `−log p` of the true class of each example, clipped as for `logLoss`.
   fileprivate var losses: [Float] {
     labels.enumerated().map { Float(clippedLoss($0, Int($1))) }

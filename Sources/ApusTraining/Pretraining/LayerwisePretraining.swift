@@ -65,7 +65,8 @@ public struct LayerwisePretraining: Sendable {
   ) throws(TrainingError) -> Outcome {
     try reportingTraining {
       let below = Sequential(Array(layers[..<index]))
-      let input = try withMode(.inference) { try below(source.examples([0]).inputs) }
+      let first = (0..<Int32(min(batchSize, source.count))).map { $0 }
+      let input = try withMode(.inference) { try below(source.readableExamples(first).inputs) }
       let coder = Autoencoder(layers[index], activation: activation(behind: index, layers, input), like: input)
       let optimizer = Optimizer(rule, for: coder)
       let order = MinibatchOrder(count: source.count, batchSize: batchSize, seed: RunSeeds(seed).order)
@@ -78,7 +79,7 @@ public struct LayerwisePretraining: Sendable {
         let numbers = Array(batches[place.remainder])
         let loss = try withRandomSource(random) {
           try optimizer.minimize {
-            let h = try withMode(.inference) { try below(source.examples(numbers).inputs) }.stopGradient()
+            let h = try withMode(.inference) { try below(source.readableExamples(numbers).inputs) }.stopGradient()
             return meanSquaredError(coder.reconstruction(of: corrupted(h)), h)
           }
         }

@@ -41,11 +41,12 @@ struct ImageLoaderTests {
   private let source = Files(53)
 
   private func options(
-    _ text: String, workers: Int, size: [Int] = [3, 16, 16], ahead: Int = 2, skipsBad: Bool = false
+    _ text: String, workers: Int, size: [Int] = [3, 16, 16], ahead: Int = 2,
+    bad: ImageLoader.BadImages = .refused
   ) throws -> ImageLoader.Options {
     ImageLoader.Options(
       imageSize: size, pipeline: try ImagePipeline(parsing: text), seed: 11, workers: workers, batchesAhead: ahead,
-      skipsBad: skipsBad)
+      badImages: bad)
   }
 
   private func order(_ epoch: Int, count: Int = 53) -> MinibatchOrder.Epoch {
@@ -180,7 +181,7 @@ struct ImageLoaderTests {
     for workers in [0, 1, 4] {
       let loader = try ImageLoader(
         files, batches: batches, epoch: 0,
-        options: options("resized-crop 16, flip", workers: workers, skipsBad: true))
+        options: options("resized-crop 16, flip", workers: workers, bad: .replaced))
       #expect(loader.badCount == 0)
       all.append(try records(loader))
       #expect(loader.badCount == 4)
@@ -191,15 +192,47 @@ struct ImageLoaderTests {
     #expect(examples[9..<14] == [11, 11, 11, 12, 14] && examples[39] == 0)
     #expect(all[0].flatMap(\.labels)[9] == 1 && all[0].flatMap(\.labels)[13] == 4)
     let late = try ImageLoader(
-      files, batches: batches, epoch: 0, from: 4, options: options("resized-crop 16, flip", workers: 2, skipsBad: true))
+      files, batches: batches, epoch: 0, from: 4, options: options("resized-crop 16, flip", workers: 2, bad: .replaced))
     #expect(try records(late) == [all[0][4]])
     #expect(late.badCount == 1)
     // Where none is good there is an end.
     let none = try ImageLoader(
       Files(8, bad: Set(0..<8)), batches: [Array(0..<8)], epoch: 0,
-      options: options("resize 16", workers: 2, skipsBad: true))
+      options: options("resize 16", workers: 2, bad: .replaced))
     #expect(throws: DataError.self) { try none.next() }
     #expect(none.badCount == 0 || none.badCount == 8)
+  }
+
+  /// Those that are measured are not others in the place of bad ones.
+  @Test func badPicturesAreLeftOut() throws {
+    let batches = (0..<5).map { (8 * $0..<8 * $0 + 8).map(Int32.init) }
+    let whole = try records(
+      ImageLoader(Files(40), batches: batches, epoch: 0, options: options("resize 16", workers: 1)))
+    let bad: Set = [9, 10, 39]
+    for workers in [0, 1, 4] {
+      let loader = try ImageLoader(
+        Files(40, bad: bad), batches: batches, epoch: 0,
+        options: options("resize 16", workers: workers, bad: .leftOut))
+      var missing: [Int] = []
+      while let batch = try loader.next() {
+        missing += batch.missing.map { batch.number * 8 + $0 }
+        #expect(batch.examples == batches[batch.number] && batch.labels == whole[batch.number].labels)
+        let (size, pixels) = (3 * 16 * 16, batch.pixels.array())
+        for place in 0..<8 {
+          let range = place * size..<(place + 1) * size
+          let isBad = bad.contains(batch.number * 8 + place)
+          #expect(
+            pixels[range] == (isBad ? [UInt8](repeating: 0, count: size)[...] : whole[batch.number].pixels[range]))
+        }
+      }
+      #expect(missing == [9, 10, 39] && loader.badCount == 3)
+      #expect(loader.badImages.map(\.name) == ["picture 9", "picture 10", "picture 39"])
+    }
+    // Also where none is good.
+    let none = try ImageLoader(
+      Files(8, bad: Set(0..<8)), batches: [Array(0..<8)], epoch: 0,
+      options: options("resize 16", workers: 2, bad: .leftOut))
+    #expect(try none.next()?.missing == Array(0..<8) && none.badCount == 8)
   }
 
   @Test func theRingIsBounded() throws {

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ErrorAnalysisTests {
   /// Ten examples of three classes, of which 1, 3, 4 and 8 are wrong.
-  private func analysis(names: [String]? = nil) throws -> ErrorAnalysis {
+  private func analysis(names: [String]? = nil, examples: [Int]? = nil) throws -> ErrorAnalysis {
     let labels: [Int32] = [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
     let predicted: [Int32: Int32] = [1: 2, 3: 2, 4: 2, 8: 0]
     let shares: [Int32: Float] = [1: 0.5, 3: 0.9, 4: 0.75, 8: 0.625]
@@ -19,7 +19,7 @@ import Testing
       }
     }
     let results = try ClassificationResults(probabilities: probabilities, classes: 3, labels: labels)
-    return ErrorAnalysis(of: results, names: names, classNames: ["cat", "dog", "=cow"])
+    return ErrorAnalysis(of: results, examples: examples, names: names, classNames: ["cat", "dog", "=cow"])
   }
 
   @Test func theWorstComeFirst() throws {
@@ -31,6 +31,10 @@ import Testing
     #expect(analysis.confusions[0] == ErrorAnalysis.Confusion(truth: "dog", predicted: "=cow", count: 2))
     #expect(analysis.confusions.map(\.count) == [2, 1, 1])
     #expect(try self.analysis().entries[0].name == "example 3")
+    // By their numbers, where not all examples are there.
+    let names = (0..<20).map { "\($0).png" }
+    let some = try self.analysis(names: names, examples: (0..<10).map { 2 * $0 + 1 })
+    #expect(some.entries.map(\.example) == [7, 9, 17, 3] && some.entries.map(\.name)[1] == "9.png")
   }
 
   @Test func ofNumbersTheLargestResidualsAreTaken() throws {

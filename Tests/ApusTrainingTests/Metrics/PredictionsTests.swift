@@ -15,6 +15,34 @@ private struct Sums: ExampleSource {
   }
 }
 
+/// Examples of which some cannot be read: what stands in their places is wrong.
+private struct Holes: ExampleSource {
+  let points: Points
+  let bad: Set<Int32>
+  var count: Int { points.count }
+
+  func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) { points.examples(numbers) }
+
+  func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {
+    Pass(source: self, batches: batches[first...])
+  }
+
+  struct Pass: ExamplePass {
+    let source: Holes
+    var batches: ArraySlice<[Int32]>
+    let waitedSeconds = 0.0
+    var missing: [Int] = []
+
+    mutating func next() -> (inputs: Tensor, targets: Tensor)? {
+      guard let numbers = batches.popFirst() else { return nil }
+      missing = numbers.indices.filter { source.bad.contains(numbers[$0]) }
+      let good = Tensor(numbers.map { source.bad.contains($0) ? 0 : 1 as Float }, shape: [numbers.count, 1])
+      let (inputs, targets) = source.points.examples(numbers)
+      return (inputs * good - 100 * (1 - good), targets)
+    }
+  }
+}
+
 @Suite struct PredictionsTests {
   private let run = SmallRun()
 
@@ -40,6 +68,32 @@ private struct Sums: ExampleSource {
       let predictions = try predict(model, on: points, batchSize: 8)
       #expect(try predictions.classification(threshold: 1e-9).predicted.allSatisfy { $0 == 1 })
       #expect(throws: TrainingError.self) { try predictions.regression() }
+    }
+  }
+
+  /// What could not be read is as if it were not there, also at the beginning of a last batch that is filled up.
+  @Test func examplesThatCannotBeReadDoNotCount() throws {
+    try withDevice(run.device) {
+      let (model, points) = (run.model(), try Points(count: 43))
+      let whole = try predict(model, on: points, batchSize: 43)
+      for bad: Set<Int32> in [[0, 5, 42], [40], [0, 1, 2, 3, 4, 5, 6, 7]] {
+        let source = Holes(points: points, bad: bad)
+        let predictions = try predict(model, on: source, batchSize: 8)
+        #expect(predictions.examples == (0..<43).filter { !bad.contains(Int32($0)) })
+        for (place, number) in predictions.examples.enumerated() {
+          #expect(abs(predictions.losses[place] - whole.losses[number]) < 1e-6)
+          #expect(abs(predictions.outputs[2 * place] - whole.outputs[2 * number]) < 1e-5)
+        }
+        let evaluation = try evaluate(model, on: source, batchSize: 8)
+        #expect(evaluation.count == 43 - bad.count && evaluation.loss == predictions.loss)
+        #expect(try evaluation.accuracy == predictions.classification().accuracy)
+        let some = try source.readableExamples([4, 5, 0, 40])
+        #expect(some.targets.elementCount == 4 - bad.intersection([4, 5, 0, 40]).count)
+      }
+      let none = Holes(points: points, bad: Set(0..<43))
+      let error = TrainingError.unmeasurable(reason: "none of the 43 examples could be read")
+      #expect(throws: error) { try predict(model, on: none, batchSize: 8) }
+      #expect(throws: error) { try evaluate(model, on: none, batchSize: 8) }
     }
   }
 
