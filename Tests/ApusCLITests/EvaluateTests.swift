@@ -50,6 +50,7 @@ import Testing
     let accuracy = try #require(line["test_accuracy"] as? Double)
     #expect(accuracy == Double((0..<10).reduce(0) { $0 + matrix[$1][$1] }) / 40)
     for (number, measures) in classes.enumerated() {
+      #expect(measures["label"] as? Int == number && measures["class"] as? String == "\(number)")
       #expect(measures["recall"] as? Double == Double(matrix[number][number]) / 4)
       #expect(measures["support"] as? Int == 4 && measures["auc"] is Double)
       let predicted = matrix.reduce(0) { $0 + $1[number] }
@@ -97,12 +98,28 @@ import Testing
     #expect((all["classes"] as? [[String: Any]])?.last?["recall"] as? Double == 1)
     #expect(all["test_loss"] as? Double == plain["test_loss"] as? Double)
     #expect(try evaluate(run).output.contains("best F1"))
+    // The other commands make the same of it, also of the example whose probability it is.
+    let errors = try Invocation("errors", run, "--threshold", "\(threshold)", "--device", "cpu", "--json").summary()
+    #expect(errors["test_accuracy"] as? Double == chosen["test_accuracy"] as? Double)
+    #expect(errors["threshold"] as? Double == threshold)
+    let lines = (0..<200).filter { $0 % 10 == 9 }.map { "the \($0 % 2 == 0 ? "cat" : "dog") number \($0 % 9)" }
+    let path = try place.write(Array(lines.joined(separator: "\n").utf8), to: "test-lines.txt")
+    let seen = try Invocation("predict", run, path, "--threshold", "\(threshold)", "--device", "cpu", "--json")
+    let matrix = try #require(chosen["confusion_matrix"] as? [[Int]])
+    #expect(seen.lines.count { $0.contains("\"label\":1") } == matrix[0][1] + matrix[1][1], "\(seen.output)")
+    let every = try Invocation("predict", run, path, "--threshold", "1e-9", "--device", "cpu", "--json")
+    #expect(every.lines.count { $0.contains("\"label\":1,\"class\":\"dog\"") } == 20)
   }
 
   @Test func optionsThatDoNotApplyAreRefused() throws {
     let run = try imageRun()
     let threshold = try evaluate(run, "--threshold", "0.5")
-    #expect(threshold.status == 65 && threshold.errors.contains("a threshold is for two classes, there are 10"))
+    #expect(threshold.status == 64 && threshold.errors.contains("a threshold is for two classes, there are 10"))
+    for words in [["errors", run], ["predict", run, images.testImages]] {
+      let other = try Invocation(words + ["--threshold", "0.5", "--device", "cpu"])
+      #expect(other.status == 64 && other.errors.contains("a threshold is for two classes, there are 10"))
+      #expect(other.output.isEmpty)
+    }
     let top = try evaluate(run, "--top-k", "11")
     #expect(top.status == 64 && top.errors.contains("--top-k 11: there are 10 classes"), "\(top.errors)")
     #expect(try evaluate(run, "--threshold", "0").status == 64)
@@ -136,7 +153,9 @@ import Testing
     let losses = objects.compactMap { $0["loss"] as? Double }
     #expect(losses.count == 3 && losses == losses.sorted(by: >))
     #expect(objects.allSatisfy { ($0["name"] as? String)?.hasPrefix("the ") == true })
-    #expect(objects.allSatisfy { $0["true"] as? String != $0["predicted"] as? String })
+    #expect(objects.allSatisfy { $0["class"] as? String != $0["predicted_class"] as? String })
+    let pairs = try #require(summary["confusions"] as? [[String: Any]])
+    #expect(pairs.allSatisfy { $0["class"] is String && $0["predicted_class"] is String })
 
     var lines = try String(contentsOfFile: sheet, encoding: .utf8).components(separatedBy: "\r\n")
     #expect(lines.count == errors + 2 && lines[0].hasPrefix("example,name,true,predicted,probability,loss,tag 1"))

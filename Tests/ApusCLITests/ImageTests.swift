@@ -80,6 +80,71 @@ struct ImageTests {
     #expect(try counted.member("skipped_images") == 1)
   }
 
+  /// What is measured are the pictures that can be read, under their own names; what is asked for by name is not left out.
+  @Test func badPicturesOfTheTestAreLeftOut() throws {
+    let path = place.file("pictures/test/green/4.png")
+    let whole = try Data(contentsOf: URL(filePath: path))
+    try whole.prefix(whole.count / 2).write(to: URL(filePath: path))
+    // Weights that are as good as none: one class is predicted of most, so that others are wrong.
+    let run = try Invocation(words("run", ["--skip-bad"], steps: 1))
+    #expect(try run.status == 0 && run.member("skipped_images") == 1, "\(run.errors)")
+    let trained = place.file("run")
+    let measured = try Invocation("evaluate", trained, "--device", "cpu", "--json")
+    #expect(measured.status == 0 && measured.errors.contains("skipped: \(path)"), "\(measured.errors)")
+    #expect(try measured.member("examples") == 11 && measured.member("skipped_images") == 1)
+    #expect(try measured.member("test_loss", as: Double.self) == run.member("test_loss"))
+    let matrix = try #require(try measured.member("confusion_matrix", as: [[Int]].self))
+    #expect(matrix.map { $0.reduce(0, +) } == [4, 3, 4])
+    let text = try Invocation("evaluate", trained, "--device", "cpu", "--human-error", "0")
+    #expect(text.output.contains("11 test images of") && text.output.contains("1 pictures that could not be read"))
+
+    let errors = try Invocation("errors", trained, "--device", "cpu", "--json")
+    #expect(try errors.member("skipped_images") == 1 && errors.errors.contains("skipped: \(path)"))
+    let names = ["blue/11.jpg", "blue/2.png", "blue/5.jpg", "blue/8.png", "green/1.jpg", "green/10.png", "green/4.png"]
+    let all = names + ["green/7.jpg", "red/0.png", "red/3.jpg", "red/6.png", "red/9.jpg"]
+    #expect(errors.lines.count > 4)
+    for line in errors.lines.dropLast() {
+      let entry = try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+      let (name, number) = (try #require(entry["name"] as? String), try #require(entry["example"] as? Int))
+      #expect(name == place.file("pictures/test/\(all[number])") && name != path)
+      #expect(all[number].hasPrefix("\(entry["class"] as? String ?? "")/"))
+    }
+    let plot = try Invocation("plot", trained, "--device", "cpu")
+    #expect(plot.status == 0 && plot.errors.contains("skipped: \(path)"), "\(plot.errors)")
+    let page = try String(contentsOfFile: "\(trained)/report.html", encoding: .utf8)
+    #expect(page.contains("All 12 test examples") && page.contains("without 1 that could not be read"))
+
+    let good = place.file("pictures/test/green/1.jpg")
+    for files in [[good, path], [path, good]] {
+      let said = try Invocation(["predict", trained] + files + ["--device", "cpu"])
+      #expect(said.status == 65 && said.errors.contains("\(path): not a valid PNG"), "\(said.status) \(said.errors)")
+      #expect(said.output.isEmpty)
+    }
+    for name in all { try Data("nothing".utf8).write(to: URL(filePath: place.file("pictures/test/\(name)"))) }
+    let none = try Invocation("evaluate", trained, "--device", "cpu")
+    #expect(none.status == 65 && none.errors.contains("none of the 12 examples could be read"), "\(none.errors)")
+  }
+
+  /// A folder without parts is measured as it is, unless the run has learnt from it.
+  @Test func foldersWithoutPartsAreMeasuredWhole() throws {
+    let run = try Invocation(words("run", ["--validation", "0.2"], steps: 2))
+    #expect(run.status == 0, "\(run.errors)")
+    for (data, words, part, count) in [
+      (place.file("pictures/test"), [], "all", 12), (place.file("pictures"), [], "validation", 6),
+      (place.file("pictures"), ["--part", "test"], "test", 12), (place.file("pictures/."), [], "validation", 6),
+      (place.file("pictures"), ["--part", "all"], "all", 42),
+      (place.file("pictures"), ["--part", "train"], "train", 24),
+    ] {
+      let source = "image-folder:\(data)"
+      let measured = try Invocation(
+        ["evaluate", place.file("run"), "--data", source, "--device", "cpu", "--json"] + words)
+      #expect(try measured.member("part") == part && measured.member("examples") == count, "\(measured.errors)")
+    }
+    let none = try Invocation(
+      words("none", ["--test-share", "0", "--data", "image-folder:\(place.file("pictures/test"))"]))
+    #expect(none.status == 64, "\(none.errors)")
+  }
+
   @Test func foldersThatAreWrong() throws {
     try FileManager.default.createSymbolicLink(
       atPath: place.file("pictures/train/red/out.png"), withDestinationPath: "/etc/hostname")

@@ -45,6 +45,38 @@ struct PlotTests {
     #expect(try !String(contentsOfFile: other, encoding: .utf8).contains("confusion"))
   }
 
+  /// Ahead of the first checkpoint the model is that of the settings, not that of the list.
+  @Test func modelsOfTheSettingsAreDrawn() throws {
+    let settings = #"{"model":"resnet18","data":"synthetic","image_size":32,"channels":3,"classes":17}"#
+    _ = try place.write(Array(settings.utf8), to: "config.json")
+    let plot = try Invocation("plot", place.path, "--curves-only")
+    #expect(plot.status == 0, "\(plot.errors)")
+    let summary = try Invocation("summary", "resnet18", "--image-size", "32", "--channels", "3", "--classes", "17")
+    let count = try #require(summary.output.firstMatch(of: /([0-9,]+) parameters/)?.output.1)
+    let page = try String(contentsOfFile: place.file("report.html"), encoding: .utf8)
+    #expect(page.contains("\(count) parameters"), "\(count)")
+    // How many classes a folder has nobody knows without looking into it.
+    _ = try place.write(Array(#"{"model":"resnet18","data":"image-folder:/nowhere"}"#.utf8), to: "config.json")
+    #expect(try Invocation("plot", place.path, "--curves-only").status == 0)
+    #expect(try !String(contentsOfFile: place.file("report.html"), encoding: .utf8).contains(" parameters"))
+  }
+
+  @Test func partsAreDrawn() throws {
+    let run = try train(["mlp", "--steps", "2", "--validation", "0.25"])
+    for (words, text) in [
+      ([], "All 24 validation examples of"), (["--part", "test"], "All 40 test examples of"),
+      (["--part", "all"], "All 136 examples of"),
+    ] {
+      let plot = try Invocation(["plot", run, "--device", "cpu"] + words)
+      #expect(plot.status == 0, "\(plot.errors)")
+      #expect(try String(contentsOfFile: "\(run)/report.html", encoding: .utf8).contains(text), "\(text)")
+    }
+    for words in [["--data", "synthetic"], ["--part", "test"], ["--device", "cpu"]] {
+      let plot = try Invocation(["plot", run, "--curves-only"] + words)
+      #expect(plot.status == 64 && plot.errors.contains("\(words[0]) is of no use"), "\(plot.errors)")
+    }
+  }
+
   @Test func textModelsHaveNoPictures() throws {
     let text = try place.write(Array(String(repeating: "the quick brown fox jumps. ", count: 80).utf8), to: "a.txt")
     let output = place.file("text")
@@ -76,7 +108,7 @@ struct PlotTests {
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
     let empty = try Invocation("plot", run)
     #expect(empty.status == 0 && empty.errors.contains("has written no metrics yet"), "\(empty.errors)")
-    #expect(empty.errors.contains("what the model does with test data is left out"))
+    #expect(empty.errors.contains("what the model does with examples is left out"))
     #expect(try names(run).contains("graph.svg"))
   }
 

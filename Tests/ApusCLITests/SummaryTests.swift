@@ -1,3 +1,5 @@
+import ApusTestSupport
+import Foundation
 import Testing
 
 struct SummaryTests {
@@ -12,12 +14,39 @@ struct SummaryTests {
     #expect(try json.member("activation_bytes") == 58_408)
   }
 
+  /// Options change what is shown, or are refused.
+  @Test func noOptionIsIgnored() throws {
+    let place = try ScratchDirectory()
+    let colours = try Invocation("summary", "lenet5", "--channels", "3", "--image-size", "32", "--json")
+    #expect(try colours.member("input") == [3, 32, 32], "\(colours.errors)")
+    for name in ["augment", "transform", "workers", "skip-bad"] {
+      let words = try Invocation(["summary", "lenet5", "--\(name)"] + (name == "skip-bad" ? [] : ["1"]))
+      #expect(words.status == 64 && words.errors.contains("unknown option --\(name)"), "\(words.errors)")
+    }
+    let images = try TinyImages(trainCount: 20, testCount: 10)
+    let run = try Invocation(
+      "train", "mlp", "--data", images.source, "--steps", "1", "--device", "cpu", "--output", place.file("run"))
+    #expect(run.status == 0, "\(run.errors)")
+    let file = try #require(
+      FileManager.default.enumerator(atPath: place.file("run"))?.compactMap { $0 as? String }
+        .first { $0.hasSuffix("weights.safetensors") })
+    for path in [place.file("run"), place.file("run/\(file)")] {
+      #expect(try Invocation("summary", path).status == 0)
+      for words in [["--image-size", "8"], ["--classes", "3"], ["--stem", "small"], ["--width", "8"]] {
+        let result = try Invocation(["summary", path] + words)
+        #expect(result.status == 64 && result.errors.contains("\(words[0]) is for models that are named"))
+      }
+    }
+  }
+
   @Test func chainsAndMistakes() throws {
     let chain = try Invocation("summary", "--layers", "conv 8 3x3 stride 2, relu, globalpool, dense 3", "--json")
     #expect(try chain.member("output") == [3] && chain.member("parameters") == 8 * 9 + 8 + 8 * 3 + 3)
     let bad = try Invocation("summary", "--layers", "dense 8, conv 3 3x3")
     #expect(bad.status == 65 && bad.errors.contains("layer 2 (conv 3 3x3): needs images"), "\(bad.errors)")
     #expect(try Invocation("summary", "lenet").status == 64)
+    let words = try Invocation("summary", "char-lstm", "--classes", "3")
+    #expect(words.status == 64 && words.errors.contains("--classes is for classifiers"), "\(words.errors)")
     #expect(try Invocation("summary", "/nowhere.safetensors").status == 74)
   }
 }

@@ -70,7 +70,7 @@ struct TableTests {
     let first = try JSONSerialization.jsonObject(with: Data(seen.lines[0].utf8)) as? [String: Any]
     let value = try #require(first?["value"] as? Double)
     #expect(abs(value - 1_345_000) < 40_000 && first?["line"] as? Int == 2, "\(seen.output)")
-    #expect(try seen.member("rows") == 3)
+    #expect(try seen.member("examples") == 3)
     let plain = try Invocation("predict", path, fresh, "--device", "cpu")
     #expect(plain.lines.first?.hasPrefix("\(fresh) 0: 13") == true, "\(plain.output)")
 
@@ -95,7 +95,10 @@ struct TableTests {
     #expect(try run.member("task") == "classification")
     #expect(try run.member("validation_accuracy", as: Double.self) != nil)
     let measured = try Invocation("evaluate", path, "--device", "cpu", "--json")
-    #expect(try measured.member("test_accuracy", as: Double.self) ?? 0 > 0.85, "\(measured.errors)")
+    #expect(try measured.member("validation_accuracy", as: Double.self) ?? 0 > 0.8, "\(measured.errors)")
+    #expect(try measured.member("examples") == 16 && measured.member("test_accuracy", as: Double.self) == nil)
+    let last = try Invocation("evaluate", path, "--part", "test", "--device", "cpu", "--json")
+    #expect(try last.member("test_accuracy", as: Double.self) == run.member("test_accuracy"), "\(last.errors)")
     let fresh = try place.write(
       Array("width,height,colour,kind\n1,2,green,whatever\n1,9,red,?\n".utf8), to: "fresh.csv")
     let seen = try Invocation("predict", path, fresh, "--device", "cpu")
@@ -107,7 +110,7 @@ struct TableTests {
         (["height,width,colour,kind"] + (0..<40).map { "2,1,green,\($0 % 2 == 0 ? "tree" : "shrub")" })
           .joined(separator: "\n").utf8), to: "wrong.csv")
     let errors = try Invocation("errors", path, "--data", "csv:\(wrong)", "--device", "cpu")
-    #expect(errors.status == 0 && errors.output.contains("8 test rows of"), "\(errors.errors)")
+    #expect(errors.status == 0 && errors.output.contains("40 rows of"), "\(errors.errors)")
     #expect(errors.output.contains("line ") && errors.output.contains("moss"), "\(errors.output)")
     let plot = try Invocation("plot", path, "--device", "cpu")
     #expect(plot.status == 0, "\(plot.errors)")

@@ -66,7 +66,7 @@ struct TrainTests {
 
     let seen = try Invocation("predict", output, images.testImages, "--json")
     #expect(seen.status == 0, "\(seen.errors)")
-    #expect(try seen.member("images") == 40 && seen.lines.count == 41)
+    #expect(try seen.member("examples") == 40 && seen.lines.count == 41)
     #expect(seen.lines[13].contains("\"index\":13,\"label\":3,\"class\":\"3\""), "\(seen.lines[13])")
   }
 

@@ -6,14 +6,16 @@ enum ErrorsCommand: Command {
   static let summary = "list what a classifier gets wrong, and count what one finds in it"
   static let run = StoredModel.argument
   static let data = EvaluateCommand.data
+  static let part = EvaluateCommand.part
+  static let threshold = EvaluateCommand.threshold
   static let device = RunOptions.device
   static let output = Option("output", .file, help: "write all errors as a CSV sheet, with columns for tags")
   static let tags = Option("tags", .file, help: "count the tags of such a sheet that was filled in")
   static let count = Option("count", .count, help: "how many errors are listed, the worst first (default: 20)")
   static let json = Flag("json", help: "print one JSON object for each listed error, then one for all")
   static let declarations = [
-    run.declaration, data.declaration, device.declaration, output.declaration, tags.declaration, count.declaration,
-    json.declaration,
+    run.declaration, data.declaration, part.declaration, device.declaration, threshold.declaration, output.declaration,
+    tags.declaration, count.declaration, json.declaration,
   ]
   static let discussion = """
     Look at a hundred errors, and write into the tag columns what makes each hard: "blurry", "wrong label", one's own
@@ -31,27 +33,31 @@ enum ErrorsCommand: Command {
     // Files are looked at before the model runs.
     let sheet = try arguments[tags].map { try ErrorSheet(path: $0) }
     if let path = arguments[output] { try checkUnused(path) }
-    let source = arguments[data] ?? stored.settings.data
     let device = try ComputeDevice.chosen(by: arguments[device])
-    let analysis = try withDevice(device) {
-      let (model, data) = (try stored.load(), try stored.data(of: source))
+    let (analysis, measured) = try withDevice(device) {
+      let model = try stored.load()
+      let data = try stored.data(of: arguments[data], part: arguments[part].flatMap(DataPart.init), command: name)
       let predictions = try predict(
-        model, on: data.test, objective: stored.format.objective,
-        batchSize: stored.settings.batchSize.count ?? data.test.count)
-      return ErrorAnalysis(
-        of: try predictions.classification(), losses: predictions.losses, names: data.names,
-        classNames: data.format.classNames)
+        model, on: data.examples, objective: stored.format.objective,
+        batchSize: stored.settings.batchSize.count ?? data.examples.count)
+      try checkThreshold(arguments[threshold], classCount: predictions.width, command: name)
+      let analysis = ErrorAnalysis(
+        of: try predictions.classification(threshold: arguments[threshold]), losses: predictions.losses,
+        examples: predictions.examples, names: data.names, classNames: data.format.classNames)
+      return (analysis, data)
     }
+    let skipped = SkippedPictures(of: [measured.examples], stored.settings.image)
+    skipped.report()
     if let path = arguments[output] { try ErrorSheet.write(analysis, to: path) }
     let counts = sheet.map { TagCounts($0, of: analysis) }
     if let counts, counts.unmatchedCount > 0 {
       Diagnostics.write(
         "\(arguments[tags] ?? ""): \(counts.unmatchedCount) rows are of examples that this model has right, or that have "
-          + "another class in \(source); they are left out")
+          + "another class in \(measured.source); they are left out")
     }
     let report = ErrorReport(
-      analysis: analysis, counts: counts, sheet: arguments[output], stored: stored, source: source, device: device,
-      listed: arguments[count] ?? 20)
+      analysis: analysis, counts: counts, sheet: arguments[output], stored: stored, data: measured, skipped: skipped,
+      device: device, threshold: arguments[threshold], listed: arguments[count] ?? 20)
     try arguments[json] ? report.writeJSON() : report.write()
   }
 
@@ -69,8 +75,10 @@ private struct ErrorReport {
   let counts: TagCounts?
   let sheet: String?
   let stored: StoredModel
-  let source: String
+  let data: MeasuredData
+  let skipped: SkippedPictures
   let device: ComputeDevice
+  let threshold: Double?
   let listed: Int
 
   private static let confusionLimit = 10
@@ -82,9 +90,10 @@ private struct ErrorReport {
   func write() throws {
     var rows = [
       ("model", "\(stored.settings.model.name) on \(device.name)"), ("checkpoint", stored.checkpoint.path),
-      ("data", "\(analysis.count.grouped) test \(stored.format.examplesName) of \(source)"),
-      ("errors", "\(analysis.entries.count.grouped), accuracy \(analysis.accuracy.text(places: 4))"),
+      ("data", "\(data.part.examples(analysis.count, stored.format.examplesName)) of \(data.source)"),
     ]
+    rows += skipped.rows
+    rows.append(("errors", "\(analysis.entries.count.grouped), accuracy \(analysis.accuracy.text(places: 4))"))
     if let sheet { rows.append(("sheet", sheet)) }
     var sections = [Help.rows(rows)]
     if let counts { sections.append(text(counts)) }
@@ -119,21 +128,26 @@ private struct ErrorReport {
   func writeJSON() throws {
     for entry in entries {
       var line: JSONObject = [
-        "example": .integer(entry.example), "name": .string(entry.name), "true": .string(entry.truth),
-        "predicted": .string(entry.predicted),
+        "example": .integer(entry.example), "name": .string(entry.name), ResultKey.className: .string(entry.truth),
+        ResultKey.predictedClass: .string(entry.predicted),
       ]
       line["probability"] = entry.probability.map { .number($0) }
       line["loss"] = .number(entry.loss)
       try StandardOutput.write(.object(line))
     }
     var line: JSONObject = [
-      "model": .string(stored.settings.model.name), "device": .string(device.name), "data": .string(source),
-      "examples": .integer(analysis.count), "errors": .integer(analysis.entries.count),
-      "test_accuracy": .number(analysis.accuracy),
+      "model": .string(stored.settings.model.name), "device": .string(device.name), "data": .string(data.source),
+      ResultKey.part: .string(data.part.rawValue), ResultKey.examples: .integer(analysis.count),
+      "errors": .integer(analysis.entries.count), data.part.key("accuracy"): .number(analysis.accuracy),
     ]
+    line[ResultKey.skipped] = skipped.count.map { .integer($0) }
+    line["threshold"] = threshold.map { .number($0) }
     line["confusions"] = .array(
       analysis.confusions.prefix(Self.confusionLimit).map {
-        ["true": .string($0.truth), "predicted": .string($0.predicted), "errors": .integer($0.count)]
+        [
+          ResultKey.className: .string($0.truth), ResultKey.predictedClass: .string($0.predicted),
+          "errors": .integer($0.count),
+        ]
       })
     line["tags"] = counts?.json
     line["output"] = sheet.map { .string($0) }

@@ -8,26 +8,33 @@ enum PlotCommand: Command {
     ValueKind<String>("RUN", expectation: "a run", completion: .directories) { $0.isEmpty ? nil : $0 },
     help: "the directory of a run; one that is still going on is drawn as far as it is")
   static let output = Option("output", .file, help: "where the page is written (default: report.html in the run)")
-  static let data = Option("data", .dataSource, help: "the data set whose test part is taken (default: the run's)")
+  static let data = EvaluateCommand.data
+  static let part = EvaluateCommand.part
   static let device = RunOptions.device
   static let curves = Flag("curves-only", help: "draw what the run has written; neither data nor weights are read")
   static let json = Flag("json", help: "print one JSON object for each picture, then one for the page")
   static let declarations = [
-    run.declaration, output.declaration, data.declaration, device.declaration, curves.declaration, json.declaration,
+    run.declaration, output.declaration, data.declaration, part.declaration, device.declaration, curves.declaration,
+    json.declaration,
   ]
   static let discussion = """
     Writes a page, report.html, and its pictures as plots/*.svg into the directory of the run, and prints their paths.
-    What the model does with test data is left out of the page, with the reason, where there are no weights or no data.
+    What the model does with examples is left out of the page, with the reason, where there are no weights or no data.
     """
 
   static func run(_ arguments: Arguments) throws {
     let path = arguments[run]!
+    let ofExamples = [data.declaration, part.declaration, device.declaration]
+    if arguments[curves], let given = ofExamples.first(where: { arguments.contains($0) }) {
+      throw UsageError(command: name, message: "--curves-only reads no data: --\(given.name) is of no use with it")
+    }
     let source = try RunRecord(path: path, command: name)
     let page = arguments[output] ?? "\(path)/report.html"
     let pages = try reportingFiles { () throws(FileError) in try AtomicFile(path: page) }
     var report = RunReport(source)
     if !arguments[curves] {
-      report.examine(data: arguments[data], device: arguments[device])
+      try report.examine(
+        data: arguments[data], part: arguments[part].flatMap(DataPart.init), device: arguments[device])
     }
     let result = try report.make()
     let plots = "\(path)/plots"

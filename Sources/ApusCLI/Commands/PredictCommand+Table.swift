@@ -18,7 +18,7 @@ extension PredictCommand {
         }
         let classifier = Classifier(model: model, count: table.rowCount, inputs: inputs)
         if case .classes(let names) = format.task {
-          try classifier.run { prediction in
+          try classifier.run(threshold: arguments[threshold]) { prediction in
             let name = prediction.label < names.count ? names[prediction.label] : String(prediction.label)
             try write(
               prediction, (file, prediction.index), name, arguments[json], line: table.line(of: prediction.index))
@@ -35,10 +35,9 @@ extension PredictCommand {
       }
     }
     guard arguments[json] else { return }
-    try StandardOutput.write([
-      "model": .string(stored.settings.model.name), "device": .string(device.name), "rows": .integer(count),
-      "target": .string(format.target), "checkpoint": .string(stored.checkpoint.path),
-    ])
+    var line = summary(count, stored, device)
+    line["target"] = .string(format.target)
+    try StandardOutput.write(.object(line))
   }
 
   private static func write(

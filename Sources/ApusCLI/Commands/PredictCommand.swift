@@ -10,11 +10,15 @@ enum PredictCommand: Command {
       "PNG or JPEG pictures, or IDX files of images, plain or .gz; for models of text, files of lines; for models of "
       + "tables, CSV")
   static let device = RunOptions.device
+  static let threshold = EvaluateCommand.threshold
   static let json = Flag("json", help: "print one JSON object for each image, line or row, then one for all")
-  static let declarations = [run.declaration, files.declaration, device.declaration, json.declaration]
+  static let declarations = [
+    run.declaration, files.declaration, device.declaration, threshold.declaration, json.declaration,
+  ]
 
   static func run(_ arguments: Arguments) throws {
     let stored = try StoredModel(path: arguments[run]!, command: name)
+    try stored.checkClassifier([threshold.declaration], arguments, command: name)
     if case .table(let format) = stored.format { return try predictRows(stored, format, arguments) }
     guard case .images(let format) = stored.format else { return try predictTexts(stored, arguments) }
     // Files of many images are read before the first result is printed: a bad one is found early.
@@ -25,17 +29,22 @@ enum PredictCommand: Command {
       let model = try stored.load()
       for set in sets {
         let examples = format.examples(set.images, stored.settings.image)
-        try Classifier(model: model, count: examples.count) { try examples.examples($0).inputs }.run { prediction in
+        let classifier = Classifier(model: model, count: examples.count) { try examples.examples($0).inputs }
+        try classifier.run(threshold: arguments[threshold]) { prediction in
           try write(prediction, set.place(of: prediction.index), format.className(prediction.label), arguments[json])
           count += 1
         }
       }
     }
-    guard arguments[json] else { return }
-    try StandardOutput.write([
-      "model": .string(stored.settings.model.name), "device": .string(device.name), "images": .integer(count),
+    if arguments[json] { try StandardOutput.write(.object(summary(count, stored, device))) }
+  }
+
+  /// What is printed behind all predictions.
+  static func summary(_ count: Int, _ stored: StoredModel, _ device: ComputeDevice) -> JSONObject {
+    [
+      "model": .string(stored.settings.model.name), "device": .string(device.name), ResultKey.examples: .integer(count),
       "checkpoint": .string(stored.checkpoint.path),
-    ])
+    ]
   }
 
   /// Every line of a file is a text.
@@ -52,7 +61,7 @@ enum PredictCommand: Command {
       for (file, lines) in files {
         let texts = try TokenizedTexts(lines, tokenizer: format.tokenizer, length: network.sequenceLength)
         let classifier = Classifier(model: model, count: lines.count) { texts.batch($0).tokens }
-        try classifier.run { prediction in
+        try classifier.run(threshold: arguments[threshold]) { prediction in
           let label = format.classNames.map { $0.indices.contains(prediction.label) ? $0[prediction.label] : nil }
           let name = (label ?? nil) ?? String(prediction.label)
           try write(prediction, (file, prediction.index), name, arguments[json])
@@ -60,11 +69,7 @@ enum PredictCommand: Command {
         }
       }
     }
-    guard arguments[json] else { return }
-    try StandardOutput.write([
-      "model": .string(stored.settings.model.name), "device": .string(device.name), "texts": .integer(count),
-      "checkpoint": .string(stored.checkpoint.path),
-    ])
+    if arguments[json] { try StandardOutput.write(.object(summary(count, stored, device))) }
   }
 
   /// - Parameters:
@@ -81,8 +86,8 @@ enum PredictCommand: Command {
     var object: JSONObject = ["file": .string(place.file)]
     object["index"] = .integer(place.index ?? 0)
     object["line"] = line.map { .integer($0) }
-    object["label"] = .integer(prediction.label)
-    object["class"] = .string(name)
+    object[ResultKey.label] = .integer(prediction.label)
+    object[ResultKey.className] = .string(name)
     object["probability"] = .number(prediction.probability)
     try StandardOutput.write(.object(object))
   }

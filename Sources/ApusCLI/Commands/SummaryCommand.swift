@@ -14,21 +14,26 @@ enum SummaryCommand: Command {
   static let json = Flag("json", help: "print one JSON object for each layer, then one for the model")
   static let classes = RunOptions.classes
   static let declarations =
-    [model.declaration, layers.declaration, classes.declaration, json.declaration] + ImageOptions.declarations
+    [model.declaration, layers.declaration, classes.declaration, json.declaration] + ImageOptions.shape
     + TextOptions.declarations
   static let discussion = """
-    Multiply-accumulate operations and bytes of activations are those of one example, forward.
+    Multiply-accumulate operations and bytes of activations are those of one example, forward. What a run or a file holds
+    is as it is: the options are for models of the list and --layers.
     """
 
   static func run(_ arguments: Arguments) throws {
     if let path = arguments[model], arguments[layers] == nil {
       if FileSystem.isDirectory(path) {
+        try refuseOptions(arguments, path)
         let stored = try StoredModel(path: path, command: name)
         return try describe(
           stored.settings.model.name, stored.settings.makeModel(for: stored.format),
           stored.settings.model.exampleInput(stored.format), arguments)
       }
-      if FileSystem.exists(path) || path.contains("/") { return try TensorTable(path).write(arguments[json]) }
+      if FileSystem.exists(path) || path.contains("/") {
+        try refuseOptions(arguments, path)
+        return try TensorTable(path).write(arguments[json])
+      }
     }
     var choice = Arguments()
     if let name = arguments[model] { choice.append(name, for: RunOptions.model.declaration) }
@@ -37,10 +42,21 @@ enum SummaryCommand: Command {
     let image = try ImageSettings(arguments, for: description, command: name)
     var input = description.exampleInput()
     if let size = image.size { input.extents = [input.extents[0], size, size] }
+    if let channels = image.channels { input.extents[0] = channels }
+    if arguments[classes] != nil, case .language = description.kind {
+      throw UsageError(
+        command: name, message: "--classes is for classifiers, \(description.name) is a language model")
+    }
     let extents = input.extents
     try describe(
       description.name,
       description.exampleModel(input: extents, classes: arguments[classes], stem: image.stem), input, arguments)
+  }
+
+  private static func refuseOptions(_ arguments: Arguments, _ path: String) throws(UsageError) {
+    let options = declarations.filter { $0.name != model.name && $0.name != json.name }
+    guard let given = options.first(where: { arguments.contains($0) }) else { return }
+    throw UsageError(command: name, message: "--\(given.name) is for models that are named, \(path) is what it is")
   }
 
   private static func describe(

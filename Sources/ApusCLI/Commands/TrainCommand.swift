@@ -112,7 +112,7 @@ extension TrainedRun {
     line["validation_accuracy"] = result.validationAccuracy.map { .number($0) }
     line["test_loss"] = result.testLoss.map { .number($0) }
     line["test_accuracy"] = result.testAccuracy.map { .number($0) }
-    for (key, value) in measures?.json ?? [:] { line[key] = value }
+    for (key, value) in measures?.json(.test) ?? [:] { line[key] = value }
     line["seconds"] = .number(result.seconds)
     line["steps_per_second"] = result.stepsPerSecond.map { .number($0) }
     line["loader_share"] = result.loaderShare.map { .number($0) }
@@ -120,7 +120,7 @@ extension TrainedRun {
       line["target"] = .string(table.target)
       line["task"] = .string(table.kind.rawValue)
     }
-    line["skipped_images"] = skippedCount.map { .integer($0) }
+    line[ResultKey.skipped] = skipped.count.map { .integer($0) }
     line["weights_sha256"] = .string(result.weightsSHA256)
     line["output"] = .string(run.directory.path)
     return line
@@ -143,7 +143,7 @@ extension TrainedRun {
     let rate = result.stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
     let loader = result.loaderShare.map { ", \((100 * $0).text(places: 1)) % of it waiting for examples" } ?? ""
     rows.append(("time", "\(result.seconds.text(places: 1)) s\(rate)\(loader)"))
-    if let skippedCount { rows.append(("skipped", "\(skippedCount.grouped) pictures that could not be read")) }
+    rows += skipped.rows
     rows.append(("weights", result.weightsSHA256))
     rows.append(("output", run.directory.path))
     return Help.rows(rows)

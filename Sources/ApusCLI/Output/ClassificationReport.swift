@@ -71,7 +71,8 @@ struct ClassificationReport {
   // MARK: - JSON
 
   /// The members for the summary. A ratio of 0 to 0 is 0, and its class is listed as undefined.
-  var json: JSONObject {
+  /// - Parameter part: what was measured.
+  func json(_ part: DataPart) -> JSONObject {
     var object = JSONObject()
     for measure in results.measures(top: top) { object[measure.key] = measure.value.map { .number($0) } }
     for averaging in Averaging.allCases {
@@ -98,7 +99,7 @@ struct ClassificationReport {
   private var classes: [JSON] {
     results.confusion.measures.enumerated().map { number, measures in
       var line: JSONObject = [
-        "class": .integer(number), "name": .string(format.className(number)),
+        ResultKey.label: .integer(number), ResultKey.className: .string(format.className(number)),
         "precision": .number(measures.precision), "recall": .number(measures.recall), "f1": .number(measures.f1),
         "support": .integer(measures.support),
       ]

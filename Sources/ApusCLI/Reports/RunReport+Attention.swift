@@ -5,7 +5,7 @@ extension RunReport {
   func attention() throws -> Report.Section? {
     guard let examination, let results = examination.results, case .images = examination.format else { return nil }
     return try withDevice(examination.device) {
-      let shown = Array(RunReport.examples(results).prefix(4))
+      let shown = Array(RunReport.examples(examination, results).prefix(4))
       let x = try examination.inputs(shown)
       let maps = AttentionMap.all(of: examination.model, on: x)
       guard !maps.isEmpty, let images = try examination.pictures(shown) else { return nil }

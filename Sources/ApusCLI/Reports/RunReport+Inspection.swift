@@ -5,7 +5,7 @@ extension RunReport {
   func seeing() throws -> Report.Section? {
     guard let examination, let results = examination.results, case .images = examination.format else { return nil }
     return try withDevice(examination.device) {
-      let shown = RunReport.examples(results)
+      let shown = RunReport.examples(examination, results)
       guard let images = try examination.pictures(shown) else { return nil }
       var blocks: [Report.Block] = [
         .text(
@@ -19,12 +19,12 @@ extension RunReport {
   }
 
   /// Up to four that are right, of different classes, then up to four that are wrong.
-  static func examples(_ results: ClassificationResults) -> [Int] {
+  static func examples(_ examination: Examination, _ results: ClassificationResults) -> [Int] {
     var (right, seen): ([Int], Set<Int32>) = ([], [])
     for (example, label) in results.labels.enumerated() where right.count < 4 {
       if label == results.predicted[example], seen.insert(label).inserted { right.append(example) }
     }
-    return right + results.mistakes.prefix(4)
+    return right + examination.mistakes.prefix(4)
   }
 
   /// A row for each example: itself, its saliency, its Grad-CAM where the model has a convolution.

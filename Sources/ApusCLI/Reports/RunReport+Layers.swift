@@ -20,7 +20,7 @@ extension RunReport {
     return Report.Section("Weights", blocks)
   }
 
-  /// What the layers give for test examples.
+  /// What the layers give for some examples.
   func activations() throws -> Report.Section? {
     guard let examination else { return nil }
     let (statistics, count) = try withDevice(examination.device) {
@@ -37,7 +37,7 @@ extension RunReport {
       "Activations",
       [
         .text(
-          "For \(count) test examples. A unit, a channel or a feature, is dead where it gives 0 for every example at "
+          "For \(count) \(examination.examplesName). A unit, a channel or a feature, is dead where it gives 0 for every example at "
             + "every position."),
         .figure(Report.Figure("activations", table, isWide: true)),
         .details(

@@ -1,22 +1,22 @@
 import Apus
 
 extension RunReport {
-  /// The examples that the model is the most certain of, and wrong.
+  /// The examples that the model takes for another class, the worst first: as `apus errors` lists them.
   func mistakes() throws -> Report.Section? {
     guard let examination, let results = examination.results else { return nil }
-    let wrong = results.mistakes
+    let wrong = examination.mistakes
     guard !wrong.isEmpty else { return Report.Section("Mistakes", [.text("There are none.")]) }
     let shown = Array(wrong.prefix(24))
     guard let images = try withDevice(examination.device, { try examination.pictures(shown) }) else { return nil }
     let text =
-      "\(wrong.count.grouped) examples are taken for another class; shown are those with the largest probability for it. "
+      "\(wrong.count.grouped) examples are taken for another class; shown are those with the largest losses. "
       + "Below each: its class, what it was taken for, and the probability."
     let cells = zip(shown, images).map { example, image in
       let percent = (100 * Double(results.probability(example))).text(places: 0)
       return ImageGrid.Cell(
         png: image.pngData(), caption: "\(RunReport.caption(examination, results, example)), \(percent)\u{a0}%")
     }
-    let grid = ImageGrid("The most certain mistakes", cells)
+    let grid = ImageGrid("The worst mistakes", cells)
     return Report.Section("Mistakes", [.text(text), .figure(Report.Figure("mistakes", grid, isWide: true))])
   }
 

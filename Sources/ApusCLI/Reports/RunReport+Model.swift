@@ -5,13 +5,13 @@ extension RunReport {
   func model() throws -> Report.Section? {
     // How many features there are, and so what the model is, says the checkpoint alone.
     if stored == nil, record.settings.table != nil { return nil }
-    let (network, input) = try withDevice(.named("cpu")) { () throws in
+    let found = try withDevice(.named("cpu")) { () throws -> (any Layer, ModelSummary.Input)? in
       if let stored {
         return (try stored.settings.makeModel(for: stored.format), stored.settings.model.exampleInput(stored.format))
       }
-      let description = record.settings.model
-      return (try description.exampleModel(), description.exampleInput())
+      return try record.settings.expectedModel()
     }
+    guard let (network, input) = found else { return nil }
     // Nothing is computed: the device only gives the tensors a place.
     return try withDevice(.named("cpu")) { () throws in
       let summary = try ModelSummary(of: network, input: input)

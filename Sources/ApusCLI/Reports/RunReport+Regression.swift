@@ -8,11 +8,14 @@ extension RunReport {
     let (predicted, truth) = (Axis("predicted \(report.target)"), Axis("true \(report.target)"))
     let scatter = ScatterChart(
       "Predicted against true", x: truth, y: predicted,
-      [ScatterChart.Series("test", points.map { LineChart.Point(x: $0.target, y: $0.predicted) })],
+      [ScatterChart.Series(examination.part.rawValue, points.map { LineChart.Point(x: $0.target, y: $0.predicted) })],
       hasIdentityLine: true)
     let residuals = ScatterChart(
       "Residuals", x: predicted, y: Axis("true − predicted"),
-      [ScatterChart.Series("test", points.map { LineChart.Point(x: $0.predicted, y: $0.target - $0.predicted) })])
+      [
+        ScatterChart.Series(
+          examination.part.rawValue, points.map { LineChart.Point(x: $0.predicted, y: $0.target - $0.predicted) })
+      ])
     let rows = report.rows.map { [$0.0, $0.1] }
     return Report.Section(
       "Results",

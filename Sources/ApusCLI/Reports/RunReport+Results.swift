@@ -29,7 +29,8 @@ extension RunReport {
   static func extent(_ examination: Examination) -> String {
     let (all, examined) = examination.counts
     let part = all > examined ? "The first \(examined.grouped) of \(all.grouped)" : "All \(all.grouped)"
-    return "\(part) test examples of \(examination.source)."
+    let skipped = examination.skipped.count.flatMap { $0 > 0 ? ", without \($0.grouped) that could not be read" : nil }
+    return "\(part) \(examination.examplesName) of \(examination.source)\(skipped ?? "")."
   }
 
   private static func places(_ value: Double?) -> String { value?.text(places: 4) ?? ClassificationReport.undefined }

@@ -7,7 +7,7 @@ struct RunReport {
   let record: RunRecord
   /// The newest checkpoint, where there is one.
   private(set) var stored: StoredModel?
-  /// What the model says of the test data, where there are some.
+  /// What the model does with examples, where there are some.
   private(set) var examination: Examination?
   /// What is left out of the page, and why.
   private(set) var omissions: [String] = []
@@ -26,17 +26,21 @@ struct RunReport {
 
   // MARK: - What there is
 
-  /// Reads the newest checkpoint and the test data, and runs one over the other. What is not to be had is noted.
-  mutating func examine(data: String?, device name: String?) {
+  /// Reads the newest checkpoint and the data, and runs one over the other. What is not to be had is noted.
+  /// - Throws: a mistake in the command line.
+  mutating func examine(data: String?, part: DataPart?, device name: String?) throws(UsageError) {
     do {
       let stored = try StoredModel(path: record.path, command: PlotCommand.name)
       self.stored = stored
       let device = try ComputeDevice.chosen(by: name)
       examination = try withDevice(device) {
-        try Examination(stored, data: data ?? stored.settings.data, device: device)
+        try Examination(stored, stored.data(of: data, part: part, command: PlotCommand.name), device: device)
       }
+      examination?.skipped.report()
+    } catch let error as UsageError {
+      throw error
     } catch {
-      let reason = "what the model does with test data is left out: \(error)"
+      let reason = "what the model does with examples is left out: \(error)"
       omissions.append(reason)
       Diagnostics.write(reason)
     }

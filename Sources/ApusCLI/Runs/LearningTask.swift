@@ -34,8 +34,8 @@ extension LearningTask {
       let corpus = try TextCorpus.load(settings.data)
       let tokenizer = network.tokenizer(known, for: corpus.train, settings.data)
       var text = TextFormat(tokenizer: tokenizer)
-      train = try text.windows(of: corpus.train, network.sequenceLength, "training", corpus.name)
-      test = try text.test(of: corpus, network.sequenceLength)
+      train = try text.windows(of: corpus.train, network.sequenceLength, "training part", corpus.name)
+      test = try text.measured(corpus.test, network.sequenceLength, "test part", corpus.name)
       format = .text(text)
     case .texts(let network):
       let data = try TextDataset.load(settings.data)
@@ -50,6 +50,10 @@ extension LearningTask {
   private static func images(_ settings: RunSettings, _ network: ImageNetwork) throws -> LearningTask {
     let data = try ImageDataset.load(settings.data, split: settings.dataSettings.split)
       .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
+    guard !data.test.labels.isEmpty else {
+      throw UsageError(
+        command: TrainingRun.command, message: "--test-share 0: \(settings.data) has no other pictures to test with")
+    }
     let format = try ImageFormat.reading(data, settings, network)
     let train = try format.trainingExamples(data.train, settings)
     return LearningTask(
@@ -59,19 +63,9 @@ extension LearningTask {
       labels: data.train.labels)
   }
 
-  /// How many pictures could not be read and were left out, in all parts; `nil` where none may be.
-  func skippedCount(_ settings: RunSettings) -> Int? {
-    guard settings.image.skipsBad else { return nil }
-    return [train, test, validation].reduce(0) { $0 + (($1 as? StreamedImages)?.skipped.count ?? 0) }
-  }
-
-  /// Names the first pictures that were left out.
-  func reportSkipped() {
-    for part in [train, test, validation] {
-      guard let skipped = (part as? StreamedImages)?.skipped, skipped.count > 0 else { continue }
-      for image in skipped.first { Diagnostics.write("skipped: \(image.error)") }
-      if skipped.count > skipped.first.count { Diagnostics.write("and \(skipped.count - skipped.first.count) more") }
-    }
+  /// The pictures that could not be read and were left out, in all parts.
+  func skipped(_ settings: RunSettings) -> SkippedPictures {
+    SkippedPictures(of: [train, test, validation].compactMap(\.self), settings.image)
   }
 
   /// What is minimized.
@@ -87,46 +81,6 @@ extension ModelDescription.Kind {
     switch self {
     case .images: nil
     case .language(let network), .texts(let network): network.tokenizer
-    }
-  }
-}
-
-extension StoredModel {
-  /// The data of a source, if they are such as the model takes.
-  func data(of source: String) throws -> MeasuredData {
-    switch (settings.model.kind, format) {
-    case (.images, .images(let format)):
-      let data = try ImageDataset.load(source, split: settings.dataSettings.split)
-        .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
-      try format.check(data.imageSize, source)
-      let test = try data.test.renumbered(data.classNames, format.classNames, source)
-      return MeasuredData(
-        test: format.examples(test, settings.image), names: test.labels.indices.map { test.name(of: $0) },
-        format: self.format
-      ) {
-        try format.examples(data.train.renumbered(data.classNames, format.classNames, source), settings.image)
-      }
-    case (.images, .table(let format)):
-      let data = try format.data(of: source, settings)
-      return MeasuredData(
-        test: try format.examples(data, data.split.test),
-        names: data.split.test.map { "line \(data.features.line(of: Int($0)))" }, format: self.format
-      ) { try format.examples(data, data.split.train) }
-    case (.language(let network), .text(var format)):
-      let corpus = try TextCorpus.load(source)
-      let examples = try format.test(of: corpus, network.sequenceLength)
-      return MeasuredData(test: examples, format: .text(format)) { [format] in
-        try format.windows(of: corpus.train, network.sequenceLength, "training", corpus.name)
-      }
-    case (.texts(let network), .text(let format)):
-      let data = try TextDataset.load(source)
-      func tokens(_ texts: LabelledTexts) throws -> TokenizedTexts {
-        let texts = try texts.renumbered(data.classNames, format.classNames ?? [], source)
-        return try TokenizedTexts(texts, tokenizer: format.tokenizer, length: network.sequenceLength)
-      }
-      return MeasuredData(
-        test: try tokens(data.test), names: data.test.texts, format: self.format, train: { try tokens(data.train) })
-    default: throw mismatch
     }
   }
 }
@@ -148,7 +102,7 @@ func numbers(of names: [String], _ known: [String], _ source: String) throws(Dat
 extension ImageSource {
   /// The images with the numbers that a model has for the classes of these names. Where no name is common to both, as
   /// with digits for names, classes are the same by their numbers.
-  fileprivate func renumbered(
+  func renumbered(
     _ names: [String], _ known: [String], _ source: String
   ) throws(DataError) -> any ImageSource {
     if names == known || names.count <= known.count && Set(names).isDisjoint(with: known) { return self }
@@ -158,7 +112,7 @@ extension ImageSource {
 
 extension LabelledTexts {
   /// The texts with the numbers that a model has for the classes of these names.
-  fileprivate func renumbered(
+  func renumbered(
     _ names: [String], _ known: [String], _ source: String
   ) throws(DataError) -> LabelledTexts {
     let numbers = try numbers(of: names, known, source)
@@ -192,11 +146,14 @@ extension Tokenizer {
 }
 
 extension TextFormat {
-  /// The test part of a corpus; what it says of tokens and characters is noted.
-  fileprivate mutating func test(of corpus: TextCorpus, _ length: Int) throws(DataError) -> TokenWindows {
-    let windows = try windows(of: corpus.test, length, "test", corpus.name)
-    let tokens = tokenizer.encode(corpus.test).count
-    tokensPerCharacter = Double(tokens) / Double(corpus.test.unicodeScalars.count)
+  /// Text to measure with; what it says of tokens and characters is noted.
+  /// - Parameter part: what the text is, for errors: `test part`.
+  mutating func measured(
+    _ text: String, _ length: Int, _ part: String, _ name: String
+  ) throws(DataError) -> TokenWindows {
+    let windows = try windows(of: text, length, part, name)
+    let tokens = tokenizer.encode(text).count
+    tokensPerCharacter = Double(tokens) / Double(text.unicodeScalars.count)
     return windows
   }
 
@@ -207,7 +164,7 @@ extension TextFormat {
     if let windows = TokenWindows(tokens, length: length) { return windows }
     throw .unsupported(
       path: name, format: "text",
-      reason: "its \(part) part has \(tokens.count) tokens, a window takes \(length) and one",
+      reason: "its \(part) has \(tokens.count) tokens, a window takes \(length) and one",
       remedy: "name a longer text, or train a model with a smaller --sequence-length")
   }
 }
@@ -226,8 +183,9 @@ struct LanguageMeasures {
     perplexity = exp(loss)
   }
 
-  var json: JSONObject {
-    ["test_bits_per_character": .number(bitsPerCharacter), "test_perplexity": .number(perplexity)]
+  /// - Parameter part: what was measured.
+  func json(_ part: DataPart) -> JSONObject {
+    [part.key("bits_per_character"): .number(bitsPerCharacter), part.key("perplexity"): .number(perplexity)]
   }
 
   var rows: [(String, String)] {

@@ -1,14 +1,144 @@
 import Apus
+import ApusFiles
 
-/// The data that a trained model is measured with.
+/// The examples that a trained model is measured with.
 struct MeasuredData {
-  var test: any ExampleSource
-  /// What the test examples are called; `nil` for numbers.
+  /// What names the data.
+  var source: String
+  /// Which part of these the examples are.
+  var part: DataPart
+  var examples: any ExampleSource
+  /// What the examples are called; `nil` for numbers.
   var names: [String]?
-  /// The model's format, with what it says of this source.
+  /// The model's format, with what it says of these examples.
   var format: DataFormat
-  /// The training part, which goes to the device when it is asked for.
-  var train: () throws -> any ExampleSource
+  /// Of rows of a table: its columns but for the target, and which rows the examples are.
+  var table: (features: Apus.Table, rows: [Int32])?
+}
+
+extension StoredModel {
+  /// Examples of a source, if they are such as the model takes.
+  ///
+  /// - Parameters:
+  ///   - named: the source; `nil` for that of the run.
+  ///   - part: which of them. When left out, all of another source without parts of its own, such as a file; else the
+  ///     validation part, where there is one, and the test part where there is none.
+  func data(of named: String? = nil, part wanted: DataPart? = nil, command: String) throws -> MeasuredData {
+    let source = named ?? settings.data
+    var wanted = wanted
+    if wanted == nil, try !isOwn(source), try !DatasetDescription.hasParts(source) { wanted = .all }
+    let request = DataRequest(source: source, part: wanted, command: command)
+    switch (settings.model.kind, format) {
+    case (.images, .images(let format)): return try images(request, format)
+    case (.images, .table(let format)): return try rows(request, format)
+    case (.language(let network), .text(let format)): return try windows(request, format, network)
+    case (.texts(let network), .text(let format)): return try texts(request, format, network)
+    default: throw mismatch
+    }
+  }
+
+  /// The examples that the model was trained with, as they are measured.
+  func trainingData(command: String) throws -> any ExampleSource { try data(part: .train, command: command).examples }
+
+  /// Whether a source is that of the run: also a file or folder that is named in another way.
+  func isOwn(_ source: String) throws -> Bool {
+    if source == settings.data { return true }
+    let (one, other) = (try DatasetDescription.find(source), try DatasetDescription.find(settings.data))
+    guard one.description.name == other.description.name, let path = one.argument, let own = other.argument,
+      let place = try? FileSystem.canonicalPath(path)
+    else { return false }
+    return place == (try? FileSystem.canonicalPath(own))
+  }
+
+  private func images(_ request: DataRequest, _ format: ImageFormat) throws -> MeasuredData {
+    let (source, own) = (request.source, settings.dataSettings)
+    let data: ImageDataset
+    if request.part == .all {
+      data = try ImageDataset.load(source, split: SplitOptions(test: 0))
+    } else {
+      data = try ImageDataset.load(source, split: own.split).learning(from: own.trainCount, seed: own.split.seed)
+    }
+    try format.check(data.imageSize, source)
+    let (part, chosen) = try request.choose { part -> (any ImageSource)? in
+      switch part {
+      case .train: data.train
+      case .validation: data.validation
+      case .test: data.test
+      case .all: data.all
+      }
+    }
+    let images = try chosen.renumbered(data.classNames, format.classNames, source)
+    return MeasuredData(
+      source: source, part: part, examples: format.examples(images, settings.image),
+      names: images.labels.indices.map { images.name(of: $0) }, format: self.format)
+  }
+
+  private func rows(_ request: DataRequest, _ format: TableFormat) throws -> MeasuredData {
+    let data = try format.data(of: request.source, settings, isWhole: request.part == .all)
+    let split = data.split
+    let (part, rows) = try request.choose { part in
+      switch part {
+      case .train: split.train
+      case .validation: split.validation.isEmpty ? nil : split.validation
+      case .test: split.test
+      case .all: (0..<Int32(data.features.rowCount)).map { $0 }
+      }
+    }
+    return MeasuredData(
+      source: request.source, part: part, examples: try format.examples(data, rows),
+      names: rows.map { "line \(data.features.line(of: Int($0)))" }, format: self.format, table: (data.features, rows))
+  }
+
+  private func windows(
+    _ request: DataRequest, _ format: TextFormat, _ network: TextNetwork
+  ) throws -> MeasuredData {
+    let (part, text): (DataPart, String)
+    if request.part == .all {
+      (part, text) = (.all, try TextCorpus.text(ofSource: request.source))
+    } else {
+      let corpus = try TextCorpus.load(request.source)
+      (part, text) = try request.choose { [.train: corpus.train, .test: corpus.test][$0] }
+    }
+    var format = format
+    let name = part == .all ? "text" : part == .train ? "training part" : "test part"
+    let windows = try format.measured(text, network.sequenceLength, name, request.source)
+    return MeasuredData(source: request.source, part: part, examples: windows, format: .text(format))
+  }
+
+  private func texts(_ request: DataRequest, _ format: TextFormat, _ network: TextNetwork) throws -> MeasuredData {
+    let (part, classNames, chosen): (DataPart, [String], LabelledTexts)
+    if request.part == .all {
+      part = .all
+      (chosen, classNames) = try LabelledTexts.load(request.source)
+    } else {
+      let data = try TextDataset.load(request.source)
+      classNames = data.classNames
+      (part, chosen) = try request.choose { [.train: data.train, .test: data.test][$0] }
+    }
+    let texts = try chosen.renumbered(classNames, format.classNames ?? [], request.source)
+    let tokens = try TokenizedTexts(texts, tokenizer: format.tokenizer, length: network.sequenceLength)
+    return MeasuredData(
+      source: request.source, part: part, examples: tokens, names: texts.texts, format: self.format)
+  }
+}
+
+/// Which examples are asked for.
+private struct DataRequest {
+  let source: String
+  /// `nil` for the validation part, where there is one, else the test part.
+  let part: DataPart?
+  let command: String
+
+  /// - Throws: when there is no such part.
+  func choose<Examples>(_ examples: (DataPart) -> Examples?) throws(UsageError) -> (DataPart, Examples) {
+    let chosen = part ?? (examples(.validation) == nil ? .test : .validation)
+    guard let found = examples(chosen) else {
+      throw UsageError(
+        command: command,
+        message: "--part \(chosen.rawValue): the run holds no such part of \(source) out; try --part test")
+    }
+    return (chosen, found)
+  }
 }
 
 extension DataFormat {
@@ -37,6 +167,9 @@ extension DataFormat {
     case .table: "rows"
     }
   }
+
+  /// Whether the next token of a text is predicted.
+  var isLanguage: Bool { if case .text(let format) = self { format.classNames == nil } else { false } }
 
   /// Whether classes are predicted.
   var isClassifier: Bool {

@@ -22,7 +22,9 @@ enum RunOptions {
     "learning-rate", .positiveNumber, help: "the optimizer's rate (default: the model's)")
   static let schedule = Option(
     "schedule", .choice("NAME", of: scheduleNames),
-    help: "how the rate changes: \(scheduleNames.joined(separator: ", ")) (default: the model's)")
+    help:
+      "how the rate changes: \(scheduleNames.joined(separator: ", ")) (default: the model's); plateau goes by the loss of "
+      + "--validation, without it by that of training")
   static let warmup = Option("warmup", .count, help: "steps in which the rate rises, ahead of the schedule")
   static let weightDecay = Option("weight-decay", .nonNegativeNumber, help: "the pull of weights to zero (default: 0)")
   static let precision = Option(

@@ -8,16 +8,19 @@ extension RunSettings {
   }
 
   /// The number of outputs for a table: one for each class, or for the number that is predicted.
-  private func outputs(for format: TableFormat) throws(ModelError) -> Int {
-    let count = classes ?? format.outputCount
-    guard count >= format.outputCount else {
-      throw .misfit("--classes \(count) is less than the \(format.outputCount) classes of the data")
-    }
-    return count
+  private func outputs(for format: TableFormat) -> Int { classes ?? format.outputCount }
+
+  /// Refuses fewer outputs than the data have classes.
+  private func checkClasses(_ format: DataFormat) throws(UsageError) {
+    guard let classes, classes < format.classNames.count else { return }
+    throw UsageError(
+      command: TrainingRun.command,
+      message: "--classes \(classes) is less than the \(format.classNames.count) classes of the data")
   }
 
   /// The model for some data, with new weights.
   func makeModel(for format: DataFormat) throws -> any Layer {
+    try checkClasses(format)
     switch (model.kind, format) {
     case (.images(let network), .images(let format)):
       return try network.classifier(
@@ -28,9 +31,6 @@ extension RunSettings {
       return try network.languageModel(vocabulary: format.tokenizer.count)
     case (.texts(let network), .text(let format)):
       let count = format.classNames?.count ?? 0
-      guard classes ?? count >= count else {
-        throw ModelError.misfit("--classes \(classes ?? 0) is less than the \(count) classes of the data")
-      }
       return try network.classifier(vocabulary: format.tokenizer.count, classes: classes ?? count)
     default:
       throw ModelError.misfit("\(model.name) does not take such data")
@@ -40,6 +40,7 @@ extension RunSettings {
   /// The model for some data, with new weights, for training on the current device: refused where that has too little
   /// memory for it.
   func makeModel(for format: DataFormat, rule: any UpdateRule) throws -> any Layer {
+    try checkClasses(format)
     if case (.images(let network), .images(let images)) = (model.kind, format), network.layers != nil {
       try network.checkMemory(input: images.size, outputs: outputs(for: images), rule: rule)
       return try makeModel(for: format)

@@ -114,11 +114,13 @@ extension TableFormat {
   }
 
   /// The table of another source.
-  func data(of source: String, _ settings: RunSettings) throws(DataError) -> TableDataset {
-    let data = try TableDataset.load(
+  /// - Parameter isWhole: whether no rows are held out.
+  func data(of source: String, _ settings: RunSettings, isWhole: Bool) throws(DataError) -> TableDataset {
+    let split = settings.dataSettings.split
+    var data = try TableDataset.load(
       source, encoder: encoder, task: TableTask(target: target, kind: kind), targetKind: targetKind,
-      split: settings.dataSettings.split
-    ).learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
+      split: isWhole ? SplitOptions(test: 0) : split)
+    if !isWhole { data = data.learning(from: settings.dataSettings.trainCount, seed: split.seed) }
     guard case .classes(let labels, let names) = data.targets, names != classNames else { return data }
     let numbers = try numbers(of: names, classNames, source)
     return data.replacingTargets(.classes(labels.map { numbers[Int($0)] }, names: classNames))

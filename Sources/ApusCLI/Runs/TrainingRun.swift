@@ -6,8 +6,8 @@ struct TrainedRun {
   let result: TrainingResult
   let format: DataFormat
   let device: ComputeDevice
-  /// Pictures that could not be read; `nil` where one would have ended the run.
-  let skippedCount: Int?
+  /// Pictures that could not be read.
+  let skipped: SkippedPictures
 }
 
 /// A run that is about to start, or to go on.
@@ -112,9 +112,9 @@ struct TrainingRun {
       try report?.measureLimits(of: device)
       return (try trainer.run(), task)
     }
-    task.reportSkipped()
-    return TrainedRun(
-      result: result, format: task.format, device: device, skippedCount: task.skippedCount(settings))
+    let skipped = task.skipped(settings)
+    skipped.report()
+    return TrainedRun(result: result, format: task.format, device: device, skipped: skipped)
   }
 
   /// What the run starts from, if it is new and does not start from random numbers.

@@ -26,7 +26,7 @@ enum Bible {
   static let groupNames = groups.map(\.name)
 
   /// The verses without their numbers, each with the group of its book.
-  static func verses() throws(DataError) -> TextDataset {
+  static func verses() throws(DataError) -> LabelledTexts {
     var (texts, labels) = ([String](), [Int32]())
     var books: [Substring] = []
     let bounds = groups.reduce(into: [0]) { $0.append($0.last! + $1.books) }.dropFirst()
@@ -46,8 +46,7 @@ enum Bible {
         path: program, format: "text", place: .file, reason: "\(books.count) books, expected \(bounds.last!)",
         remedy: remedy)
     }
-    return try TextDataset(
-      name: "bible-verses", classNames: groupNames, all: LabelledTexts(texts: texts, labels: labels))
+    return LabelledTexts(texts: texts, labels: labels)
   }
 }
 
@@ -55,10 +54,12 @@ extension DatasetDescription {
   static let bible = DatasetDescription(
     name: "bible-kjv", summary: "the King James Bible, 4.4 million characters, one verse a line",
     defaultPath: Bible.program,
-    content: .text { _ throws(DataError) in try TextCorpus(name: "bible-kjv", text: Bible.text()) })
+    content: .text { _ throws(DataError) in try Bible.text() })
 
   static let bibleVerses = DatasetDescription(
     name: "bible-verses", summary: "31,102 verses in 6 classes, the groups of books",
     defaultPath: Bible.program,
-    content: .labelledTexts(classNames: Bible.groupNames) { _ throws(DataError) in try Bible.verses() })
+    content: .labelledTexts(classNames: Bible.groupNames) { _ throws(DataError) in
+      (try Bible.verses(), Bible.groupNames)
+    })
 }

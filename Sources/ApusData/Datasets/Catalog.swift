@@ -7,10 +7,11 @@ public struct DatasetDescription: Sendable {
     /// Images with classes; `nil` where their size `[channels, height, width]` or the classes depend on the files.
     case images(
       size: [Int]?, classNames: [String]?, @Sendable (String, SplitOptions) throws(DataError) -> ImageDataset)
-    /// Running text.
-    case text(@Sendable (String) throws(DataError) -> TextCorpus)
-    /// Texts with classes; `nil` when the classes depend on the file.
-    case labelledTexts(classNames: [String]?, @Sendable (String) throws(DataError) -> TextDataset)
+    /// Running text, before any of it is held out.
+    case text(@Sendable (String) throws(DataError) -> String)
+    /// Texts with classes, before any are held out; `nil` when the classes depend on the file.
+    case labelledTexts(
+      classNames: [String]?, @Sendable (String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]))
     /// Rows of a table; what is learnt of it depends on the file.
     case table
   }
@@ -87,6 +88,17 @@ extension DatasetDescription {
     return (match, value)
   }
 
+  /// Whether a source has parts of its own, to learn from and to test with. Of others, such as a file that one has made,
+  /// a share is held out.
+  public static func hasParts(_ source: String) throws(DataError) -> Bool {
+    let (description, argument) = try find(source)
+    switch description.content {
+    case .images: return description.name == imageFolder.name ? try ImageFolder.hasParts(argument ?? "") : true
+    case .text, .labelledTexts: return argument == nil
+    case .table: return false
+    }
+  }
+
   /// Reads a source of one kind of content.
   static func load<R>(
     _ source: String, _ wanted: String, _ read: (Content, String) throws(DataError) -> R?
@@ -117,6 +129,12 @@ extension ImageDataset {
 extension TextCorpus {
   /// Reads the text that a source names: `bible-kjv`, `text:FILE`.
   public static func load(_ source: String) throws(DataError) -> TextCorpus {
+    let (description, argument) = try DatasetDescription.find(source)
+    return try TextCorpus(name: argument ?? description.name, text: text(ofSource: source))
+  }
+
+  /// Reads the whole text that a source names, of which nothing is held out.
+  public static func text(ofSource source: String) throws(DataError) -> String {
     try DatasetDescription.load(source, "text") { content, argument throws(DataError) in
       if case .text(let read) = content { try read(argument) } else { nil }
     }
@@ -126,6 +144,15 @@ extension TextCorpus {
 extension TextDataset {
   /// Reads the labelled texts that a source names: `bible-verses`, `labelled-text:FILE`.
   public static func load(_ source: String) throws(DataError) -> TextDataset {
+    let (texts, classNames) = try LabelledTexts.load(source)
+    let (description, argument) = try DatasetDescription.find(source)
+    return try TextDataset(name: argument ?? description.name, classNames: classNames, all: texts)
+  }
+}
+
+extension LabelledTexts {
+  /// Reads all labelled texts that a source names, of which none are held out, and the classes' names.
+  public static func load(_ source: String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]) {
     try DatasetDescription.load(source, "labelled texts") { content, argument throws(DataError) in
       if case .labelledTexts(_, let read) = content { try read(argument) } else { nil }
     }

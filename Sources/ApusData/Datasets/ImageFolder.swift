@@ -48,20 +48,32 @@ public struct ImageFolder: ImageSource {
 extension ImageFolder {
   /// The parts `DIR/train` and `DIR/test`, else `DIR/val`; both, if there are both. Classes without these are split.
   static func dataset(_ path: String, _ options: SplitOptions) throws(DataError) -> ImageDataset {
-    guard FileSystem.exists(path) else {
-      throw .missing(
-        dataset: "image-folder", path: path,
-        remedy: "name a folder with one folder of PNG or JPEG files for each class")
-    }
-    let listing = try FolderListing(path)
+    let listing = try listing(path)
     let (hasTest, hasValidation) = (try listing.contains("test"), try listing.contains("val"))
-    guard try listing.contains("train"), hasTest || hasValidation else { return try split(listing, options) }
+    guard try hasParts(listing) else { return try split(listing, options) }
     let train = try ImageFolder(listing, part: "train", classNames: nil)
     let test = try ImageFolder(listing, part: hasTest ? "test" : "val", classNames: train.classNames)
     let validation =
       hasTest && hasValidation ? try ImageFolder(listing, part: "val", classNames: train.classNames) : nil
     return ImageDataset(
       name: path, classNames: train.classNames, train: train, validation: validation, test: test)
+  }
+
+  /// Whether a folder has parts of its own.
+  static func hasParts(_ path: String) throws(DataError) -> Bool { try hasParts(listing(path)) }
+
+  private static func hasParts(_ listing: FolderListing) throws(DataError) -> Bool {
+    let (hasTest, hasValidation) = (try listing.contains("test"), try listing.contains("val"))
+    return try listing.contains("train") && (hasTest || hasValidation)
+  }
+
+  private static func listing(_ path: String) throws(DataError) -> FolderListing {
+    guard FileSystem.exists(path) else {
+      throw .missing(
+        dataset: "image-folder", path: path,
+        remedy: "name a folder with one folder of PNG or JPEG files for each class")
+    }
+    return try FolderListing(path)
   }
 
   /// Holds out a share of each class. A folder `train` alone holds the classes.
@@ -71,7 +83,7 @@ extension ImageFolder {
     let part = hasClasses ? "train" : ""
     let all = try ImageFolder(listing, part: part, classNames: nil)
     let split = Split(labels: all.labels, options)
-    guard !split.test.isEmpty, options.validation == 0 || !split.validation.isEmpty else {
+    guard options.test == 0 || !split.test.isEmpty, options.validation == 0 || !split.validation.isEmpty else {
       throw .tooFew(
         listing.root, "\(all.labels.count) pictures in \(all.classNames.count) classes leave none to hold out")
     }

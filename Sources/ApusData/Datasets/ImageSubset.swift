@@ -22,6 +22,49 @@ public struct ImageSubset: ImageSource {
   public func name(of number: Int) -> String { source.name(of: Int(numbers[number])) }
 }
 
+/// The images of several sources, one after the other.
+private struct JoinedImages: ImageSource {
+  let parts: [any ImageSource]
+  let labels: [Int32]
+  /// The number at which each part begins.
+  let starts: [Int]
+
+  init(_ parts: [any ImageSource]) {
+    self.parts = parts
+    labels = parts.flatMap(\.labels)
+    starts = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.labels.count) }.dropLast()
+  }
+
+  private func place(_ number: Int) -> (part: any ImageSource, number: Int) {
+    let index = (starts.firstIndex { $0 > number } ?? starts.count) - 1
+    return (parts[index], number - starts[index])
+  }
+
+  func image(_ number: Int) throws(DataError) -> Image {
+    let (part, number) = place(number)
+    return try part.image(number)
+  }
+
+  func name(of number: Int) -> String {
+    let (part, number) = place(number)
+    return part.name(of: number)
+  }
+}
+
+extension ImageDataset {
+  /// All images: those to learn from, those to choose settings by, then those to test with.
+  public var all: any ImageSource {
+    let parts = [train, validation, test].compactMap(\.self).filter { !$0.labels.isEmpty }
+    if parts.count == 1 { return parts[0] }
+    let sets = parts.compactMap { $0 as? ImageSet }
+    guard sets.count == parts.count, let first = sets.first, sets.allSatisfy({ $0.imageSize == first.imageSize })
+    else { return JoinedImages(parts) }
+    return ImageSet(
+      channels: first.channels, height: first.height, width: first.width, pixels: sets.flatMap(\.pixels),
+      labels: sets.flatMap(\.labels))
+  }
+}
+
 extension ImageSource {
   /// The images with these numbers, in this order: in memory if all of them are.
   /// - Precondition: all are in `0 ..< labels.count`.

@@ -1,6 +1,6 @@
 /// What share of examples is held out, and by which seed they are chosen.
 public struct SplitOptions: Hashable, Sendable {
-  /// The share to test with, where the data have no test part of their own.
+  /// The share to test with, where the data have no test part of their own; with 0 these have no test part at all.
   public var test: Double
   /// The share to choose settings by, where the data have no such part of their own; none by default.
   public var validation: Double

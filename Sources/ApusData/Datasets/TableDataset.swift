@@ -49,6 +49,13 @@ public struct TableDataset: Sendable {
   public init(
     _ table: Table, task: TableTask = TableTask(), split options: SplitOptions = SplitOptions()
   ) throws(DataError) {
+    try self.init(table, task, options, leastClassCount: 2)
+  }
+
+  /// - Parameter leastClassCount: how many classes there have to be.
+  private init(
+    _ table: Table, _ task: TableTask, _ options: SplitOptions, leastClassCount: Int
+  ) throws(DataError) {
     let names = table.columns.map(\.name)
     guard let target = task.target ?? names.last, let column = table[target] else {
       throw .noColumn(task.target ?? "", table.name, names)
@@ -60,6 +67,10 @@ public struct TableDataset: Sendable {
     self.target = target
     features = table.removing(target)
     targets = try TableDataset.targets(of: column, in: table, task.kind)
+    if case .classes(_, let names) = targets, names.count < leastClassCount {
+      throw .csv(
+        table.name, .file, "all rows have the same class in the target \"\(column.name)\"", "name another target")
+    }
     split =
       switch targets {
       case .classes(let labels, _): Split(labels: labels, options)
@@ -80,7 +91,7 @@ public struct TableDataset: Sendable {
         throw .csv(table.name, .file, "the target \"\(column.name)\" holds words", "name a target of numbers")
       }
       try checkMissing(codes.firstIndex(of: -1), column, table)
-      return try classes(codes, names, sortedBy: { names[$0] < names[$1] }, column, table)
+      return classes(codes, names) { names[$0] < names[$1] }
     case .numbers(let numbers):
       try checkMissing(numbers.firstIndex(where: \.isNaN), column, table)
       let different = distinct(numbers, atMost: kind == .classification ? .max : classLimit)
@@ -88,18 +99,14 @@ public struct TableDataset: Sendable {
       guard areClasses, let different else { return .numbers(numbers) }
       let places = Dictionary(uniqueKeysWithValues: different.enumerated().map { ($1, Int32($0)) })
       let codes = numbers.map { places[$0]! }
-      return try classes(codes, different.map(text), sortedBy: { different[$0] < different[$1] }, column, table)
+      return classes(codes, different.map(text)) { different[$0] < different[$1] }
     }
   }
 
   /// Classes are numbered in their order, that of words or of numbers.
   private static func classes(
-    _ codes: [Int32], _ names: [String], sortedBy precedes: (Int, Int) -> Bool, _ column: Table.Column, _ table: Table
-  ) throws(DataError) -> TableTargets {
-    guard names.count > 1 else {
-      throw .csv(
-        table.name, .file, "all rows have the same class in the target \"\(column.name)\"", "name another target")
-    }
+    _ codes: [Int32], _ names: [String], sortedBy precedes: (Int, Int) -> Bool
+  ) -> TableTargets {
     let order = names.indices.sorted(by: precedes)
     var ranks = [Int32](repeating: 0, count: names.count)
     for (rank, index) in order.enumerated() { ranks[index] = Int32(rank) }
@@ -185,7 +192,8 @@ extension TableDataset {
   ) throws(DataError) -> TableDataset {
     let table = try encoder.table(
       path: path(of: source), target: task.target ?? "", holding: targetKind, needsTarget: true)
-    return try TableDataset(table, task: task, split: split)
+    // Those that a model is measured with need not be of all classes.
+    return try TableDataset(table, task, split, leastClassCount: 1)
   }
 
   private static func path(of source: String) throws(DataError) -> String {

@@ -65,5 +65,5 @@ public struct TextCorpus: Sendable {
 extension DatasetDescription {
   static let text = DatasetDescription(
     name: "text", argument: "FILE", summary: "a text file in UTF-8, whose last tenth is held out",
-    content: .text { path throws(DataError) in try TextCorpus(path: path) })
+    content: .text { path throws(DataError) in try TextCorpus.text(of: path) })
 }

@@ -22,6 +22,29 @@ public struct LabelledTexts: Sendable {
   }
 
   public var count: Int { texts.count }
+
+  /// Reads lines `class<TAB>text`. Classes are numbered in the order of their names; empty lines are left out.
+  static func reading(_ path: String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]) {
+    var examples: [(label: String, text: String)] = []
+    let lines = try TextCorpus.text(of: path).split(separator: "\n", omittingEmptySubsequences: false)
+    for (number, line) in lines.enumerated() where !line.isEmpty {
+      let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+        throw .malformed(
+          path: path, format: "labelled text", place: .record(number), reason: "the line has no class or no text",
+          remedy: "each line is a class, a tab and a text")
+      }
+      examples.append((String(parts[0]), String(parts[1])))
+    }
+    guard !examples.isEmpty else {
+      throw .unsupported(
+        path: path, format: "labelled text", reason: "it is empty", remedy: "each line is a class, a tab and a text")
+    }
+    let names = Set(examples.map(\.label)).sorted()
+    let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, Int32($0)) })
+    let texts = LabelledTexts(texts: examples.map(\.text), labels: examples.map { numbers[$0.label]! })
+    return (texts, names)
+  }
 }
 
 /// Texts with classes to learn from and others to test with.
@@ -61,22 +84,8 @@ public struct TextDataset: Sendable {
 
   /// Reads lines `class<TAB>text`. Classes are numbered in the order of their names; empty lines are left out.
   public init(path: String) throws(DataError) {
-    var examples: [(label: String, text: String)] = []
-    let lines = try TextCorpus.text(of: path).split(separator: "\n", omittingEmptySubsequences: false)
-    for (number, line) in lines.enumerated() where !line.isEmpty {
-      let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
-        throw .malformed(
-          path: path, format: "labelled text", place: .record(number), reason: "the line has no class or no text",
-          remedy: "each line is a class, a tab and a text")
-      }
-      examples.append((String(parts[0]), String(parts[1])))
-    }
-    let names = Set(examples.map(\.label)).sorted()
-    let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, Int32($0)) })
-    try self.init(
-      name: path, classNames: names,
-      all: LabelledTexts(texts: examples.map(\.text), labels: examples.map { numbers[$0.label]! }))
+    let (texts, classNames) = try LabelledTexts.reading(path)
+    try self.init(name: path, classNames: classNames, all: texts)
   }
 }
 
@@ -84,5 +93,5 @@ extension DatasetDescription {
   static let labelledText = DatasetDescription(
     name: "labelled-text", argument: "FILE",
     summary: "lines \"class<TAB>text\" in UTF-8, of which every tenth is held out",
-    content: .labelledTexts(classNames: nil) { path throws(DataError) in try TextDataset(path: path) })
+    content: .labelledTexts(classNames: nil) { path throws(DataError) in try LabelledTexts.reading(path) })
 }

@@ -1,0 +1,81 @@
+import Apus
+
+/// Everything that `apus evaluate` measures of a model.
+struct ModelMeasures {
+  /// The data, and which part of these.
+  let source: String
+  let part: DataPart
+  private(set) var total: Evaluation
+  private(set) var skipped: SkippedPictures
+  private(set) var language: LanguageMeasures?
+  private(set) var regression: RegressionReport?
+  private(set) var classes: ClassificationReport?
+  private(set) var slices: SliceReport?
+  /// Of the training part, which the verdict takes.
+  private(set) var train: Evaluation?
+  private(set) var verdict: BiasVarianceReport?
+
+  /// Measures a model on the current device.
+  init(_ model: any Layer, _ stored: StoredModel, _ arguments: Arguments) throws {
+    let part = arguments[EvaluateCommand.part].flatMap(DataPart.init)
+    let data = try stored.data(of: arguments[EvaluateCommand.data], part: part, command: EvaluateCommand.name)
+    (source, self.part) = (data.source, data.part)
+    if arguments[EvaluateCommand.humanError] != nil { try ModelMeasures.checkHeldOut(data, stored) }
+    let groups = try DataSlices(arguments, of: data)
+    let objective = stored.format.objective
+    let size = stored.settings.batchSize.count ?? data.examples.count
+    if data.format.isLanguage {
+      total = try evaluate(model, on: data.examples, objective: objective, batchSize: size)
+      language = LanguageMeasures(total.loss, data.format)
+      skipped = SkippedPictures(of: [], stored.settings.image)
+      return
+    }
+    let predictions = try predict(model, on: data.examples, objective: objective, batchSize: size)
+    skipped = SkippedPictures(of: [data.examples], stored.settings.image)
+    guard stored.format.isClassifier else {
+      regression = try RegressionReport(predictions, data.format)
+      total = Evaluation(loss: regression?.loss ?? predictions.loss, count: predictions.count)
+      slices = regression.flatMap { SliceReport(groups, $0, predictions.examples) }
+      return
+    }
+    let threshold = arguments[EvaluateCommand.threshold]
+    try checkThreshold(threshold, classCount: predictions.width, command: EvaluateCommand.name)
+    let results = try predictions.classification(threshold: threshold)
+    total = Evaluation(loss: predictions.loss, accuracy: results.accuracy, count: results.count)
+    let top = arguments[EvaluateCommand.top]
+    if let top, top > results.classCount {
+      throw UsageError(
+        command: EvaluateCommand.name, message: "--top-k \(top): there are \(results.classCount) classes")
+    }
+    classes = ClassificationReport(results, data.format, top: top ?? (results.classCount > 5 ? 5 : nil))
+    slices = SliceReport(groups, results, predictions.examples)
+    guard let error = arguments[EvaluateCommand.humanError] else { return }
+    let training = try stored.trainingData(command: EvaluateCommand.name)
+    let known = try predict(model, on: training, objective: objective, batchSize: size)
+    skipped = SkippedPictures(of: [data.examples, training], stored.settings.image)
+    let knownResults = try known.classification(threshold: threshold)
+    train = Evaluation(loss: known.loss, accuracy: knownResults.accuracy, count: known.count)
+    verdict = try BiasVarianceReport(
+      train: knownResults, validation: results, bayes: error, classNames: data.format.classNames,
+      slices: slices?.places ?? [])
+  }
+
+  /// What a model does with examples that it was trained with tells nothing of variance.
+  private static func checkHeldOut(_ data: MeasuredData, _ stored: StoredModel) throws {
+    guard data.part == .train || data.part == .all, try stored.isOwn(data.source) else { return }
+    throw UsageError(
+      command: EvaluateCommand.name,
+      message: "--human-error compares the training part with others; try --part validation or test")
+  }
+
+  var json: JSONObject {
+    var object = language?.json(part) ?? regression?.json ?? classes?.json(part) ?? [:]
+    if let train {
+      object[DataPart.train.key("loss")] = .number(train.loss)
+      object[DataPart.train.key("accuracy")] = train.accuracy.map { .number($0) }
+    }
+    object["slices"] = slices?.json
+    object["bias_variance"] = verdict?.json
+    return object
+  }
+}

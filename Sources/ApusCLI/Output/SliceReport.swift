@@ -1,0 +1,72 @@
+import Apus
+
+/// How a model does with groups of examples, the worst first.
+struct SliceReport {
+  /// A group, by the places of its examples among the measured ones.
+  private struct Line {
+    var name: String
+    var places: [Int]
+    /// The accuracy; of numbers the mean absolute error.
+    var measure: Double
+  }
+
+  private let lines: [Line]
+  private let isRegression: Bool
+
+  /// More are not printed for people.
+  private static let listed = 100
+
+  /// - Parameter examples: the numbers of the measured examples.
+  /// - Returns: `nil` without groups.
+  init?(_ groups: DataSlices, _ results: ClassificationResults, _ examples: [Int]) {
+    self.init(groups, examples, isRegression: false) { results.predicted[$0] == results.labels[$0] ? 1 : 0 }
+  }
+
+  init?(_ groups: DataSlices, _ report: RegressionReport, _ examples: [Int]) {
+    let points = report.points
+    self.init(groups, examples, isRegression: true) { abs(points[$0].predicted - points[$0].target) }
+  }
+
+  private init?(
+    _ groups: DataSlices, _ examples: [Int], isRegression: Bool, _ measure: (_ place: Int) -> Double
+  ) {
+    guard !groups.slices.isEmpty else { return nil }
+    let places = Dictionary(uniqueKeysWithValues: examples.enumerated().map { ($1, $0) })
+    self.isRegression = isRegression
+    lines = groups.slices.compactMap { slice in
+      // Some may not have been readable.
+      let own = slice.examples.compactMap { places[$0] }
+      guard !own.isEmpty else { return nil }
+      let mean = own.reduce(0) { $0 + measure($1) } / Double(own.count)
+      return Line(name: slice.name, places: own, measure: mean)
+    }.enumerated().sorted { one, other in
+      let (first, second) = (one.element.measure, other.element.measure)
+      return first == second ? one.offset < other.offset : isRegression ? first > second : first < second
+    }.map(\.element)
+  }
+
+  /// For the verdict on bias and variance.
+  var places: [BiasVarianceReport.Slice] {
+    lines.map { BiasVarianceReport.Slice(name: $0.name, validation: $0.places) }
+  }
+
+  var table: String {
+    var table = Table("SLICE", "EXAMPLES", isRegression ? "MEAN ABSOLUTE ERROR" : "ACCURACY")
+    for line in lines.prefix(SliceReport.listed) {
+      let measure = isRegression ? RegressionReport.text(line.measure) : line.measure.text(places: 4)
+      table.append(line.name, line.places.count.grouped, measure)
+    }
+    let rest = lines.count - SliceReport.listed
+    return rest > 0 ? "\(table.text)\nand \(rest.grouped) more; --json prints all" : table.text
+  }
+
+  var json: JSON {
+    .array(
+      lines.map {
+        [
+          "slice": .string($0.name), ResultKey.examples: .integer($0.places.count),
+          isRegression ? "mean_absolute_error" : "accuracy": .number($0.measure),
+        ]
+      })
+  }
+}

@@ -1,0 +1,17 @@
+import Apus
+
+extension StoredModel {
+  /// Refuses options of classifiers for another model.
+  func checkClassifier(_ declarations: [Declaration], _ arguments: Arguments, command: String) throws(UsageError) {
+    guard !format.isClassifier, let given = declarations.first(where: { arguments.contains($0) }) else { return }
+    throw UsageError(
+      command: command, message: "--\(given.name) is for classifiers, \(settings.model.name) is \(format.modelName)")
+  }
+}
+
+/// Refuses a threshold for other than two classes.
+func checkThreshold(_ threshold: Double?, classCount: Int, command: String) throws(UsageError) {
+  guard let threshold, classCount != 2 else { return }
+  throw UsageError(
+    command: command, message: "--threshold \(threshold): a threshold is for two classes, there are \(classCount)")
+}
