@@ -41,7 +41,7 @@ struct FaultTests {
     (["--layers", "pool 40, dense 10"], 65, "layer 1 (pool 40): covers a height of 40, but its input has 28"),
     (["--layers", "dense 9"], 65, "gives 9 values, the data have 10 classes"),
     (["--layers", "conv 3 3x3"], 65, "gives 3x26x26 values, the data have 10 classes"),
-    (["mlp", "--classes", "4"], 65, "gives 4 values, the data have 10 classes"),
+    (["mlp", "--classes", "4"], 64, "--classes 4 is less than the 10 classes of the data"),
     (["mlp", "--weights", "/nowhere"], 74, "/nowhere: cannot open: No such file or directory"),
     (["mlp", "--config", "/nowhere"], 74, "/nowhere: cannot open: No such file or directory"),
   ])

@@ -3,7 +3,7 @@
 
 Both learn from the same rows, with dense layers of 256 and 128, ReLU, Adam at a constant rate, batches of 64 drawn anew
 in each epoch, and features and target standardized by the training rows; each has its own random numbers. What is held
-out is predicted by `apus predict`. R² of regression and accuracy of classification, the means of the splits, must not be
+out is measured by `apus evaluate`. R² of regression and accuracy of classification, the means of the splits, must not be
 further below scikit-learn's than 0.03 and 0.01.
 
 usage: python3 tables_check.py [--apus PATH] [--device cpu] [--splits 5]        (scikit-learn, numpy)
@@ -41,8 +41,7 @@ def write(path, names, features, target):
 
 
 def apus(arguments, task, names, train, test, seed):
-    """The measure of what `apus predict` says of the test rows."""
-    score = r2_score if task == "regression" else accuracy_score
+    """What `apus evaluate` says of the test rows, a file of their own."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         write(folder / "train.csv", names, *train)
@@ -59,10 +58,9 @@ def apus(arguments, task, names, train, test, seed):
         run("train", "mlp", "--data", f"csv:{folder}/train.csv", "--task", task, "--epochs", EPOCHS, "--batch-size", BATCH,
             "--optimizer", "adam", "--learning-rate", RATE, "--schedule", "constant", "--seed", seed,
             "--test-share", 1 / len(train[1]), "--output", folder / "run")
-        lines = run("predict", folder / "run", folder / "test.csv")[:-1]
-    if task == "regression":
-        return score(test[1], [line["value"] for line in lines])
-    return score([str(y) for y in test[1]], [line["class"] for line in lines])
+        measured = run("evaluate", folder / "run", "--data", f"csv:{folder}/test.csv")[-1]
+        assert measured["part"] == "all" and measured["examples"] == len(test[1]), measured
+    return measured["r2" if task == "regression" else "accuracy"]
 
 
 def theirs(model, task, train, test):

@@ -2,7 +2,7 @@ import Apus
 
 enum EvaluateCommand: Command {
   static let name = "evaluate"
-  static let summary = "measure a trained model on test data"
+  static let summary = "measure a trained model with examples that it has not learnt from"
   static let run = StoredModel.argument
   static let data = Option("data", .dataSource, help: "the data set whose examples are taken (default: the run's)")
   static let part = Option(
