@@ -19,7 +19,9 @@ struct SummaryTests {
     let place = try ScratchDirectory()
     let colours = try Invocation("summary", "lenet5", "--channels", "3", "--image-size", "32", "--json")
     #expect(try colours.member("input") == [3, 32, 32], "\(colours.errors)")
-    for name in ["augment", "transform", "workers", "skip-bad"] {
+    let texts = try Invocation("summary", "text-lstm", "--classes", "5", "--width", "8", "--json")
+    #expect(try texts.member("output") == [5], "\(texts.errors)")
+    for name in ["tokenizer", "augment", "transform", "workers", "skip-bad"] {
       let words = try Invocation(["summary", "lenet5", "--\(name)"] + (name == "skip-bad" ? [] : ["1"]))
       #expect(words.status == 64 && words.errors.contains("unknown option --\(name)"), "\(words.errors)")
     }

@@ -15,7 +15,7 @@ enum SummaryCommand: Command {
   static let classes = RunOptions.classes
   static let declarations =
     [model.declaration, layers.declaration, classes.declaration, json.declaration] + ImageOptions.shape
-    + TextOptions.declarations
+    + TextOptions.declarations.filter { $0.name != TextOptions.tokenizer.name }
   static let discussion = """
     Multiply-accumulate operations and bytes of activations are those of one example, forward. What a run or a file holds
     is as it is: the options are for models of the list and --layers.
