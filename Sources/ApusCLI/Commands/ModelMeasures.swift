@@ -69,7 +69,7 @@ struct ModelMeasures {
   }
 
   var json: JSONObject {
-    var object = language?.json(part) ?? regression?.json ?? classes?.json(part) ?? [:]
+    var object = language?.json(part) ?? regression?.json ?? classes?.json ?? [:]
     if let train {
       object[DataPart.train.key("loss")] = .number(train.loss)
       object[DataPart.train.key("accuracy")] = train.accuracy.map { .number($0) }

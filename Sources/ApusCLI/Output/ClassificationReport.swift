@@ -71,8 +71,7 @@ struct ClassificationReport {
   // MARK: - JSON
 
   /// The members for the summary. A ratio of 0 to 0 is 0, and its class is listed as undefined.
-  /// - Parameter part: what was measured.
-  func json(_ part: DataPart) -> JSONObject {
+  var json: JSONObject {
     var object = JSONObject()
     for measure in results.measures(top: top) { object[measure.key] = measure.value.map { .number($0) } }
     for averaging in Averaging.allCases {

@@ -48,7 +48,7 @@ struct DataSlices {
       throw malformed(1, "the first line names neither a column example nor name")
     }
     let (isNumbered, numbers, count) = (header[key] == "example", numbers(of: data.names ?? []), data.examples.count)
-    var (members, strangeCount): ([String: Set<Int>], Int) = ([:], 0)
+    var (members, unmatchedCount): ([String: Set<Int>], Int) = ([:], 0)
     while let (fields, line) = try reader.next() {
       guard fields.count == header.count else {
         throw malformed(line, "it has \(fields.count) fields, the first line \(header.count)")
@@ -56,13 +56,13 @@ struct DataSlices {
       let field = fields[key]
       let found = isNumbered ? Int(field).flatMap { 0..<count ~= $0 ? [$0] : nil } : numbers[field]
       if found == nil, isNumbered { throw malformed(line, "\"\(field)\" is not a number from 0 to \(count - 1)") }
-      if found == nil { strangeCount += 1 }
+      if found == nil { unmatchedCount += 1 }
       for (title, value) in zip(header, fields) where title != "example" && title != "name" && !value.isEmpty {
         members["\(title) = \(value)", default: []].formUnion(found ?? [])
       }
     }
-    if strangeCount > 0 {
-      Diagnostics.write("\(path): \(strangeCount) rows name none of the measured examples; they are left out")
+    if unmatchedCount > 0 {
+      Diagnostics.write("\(path): \(unmatchedCount) rows name none of the measured examples; they are left out")
     }
     let slices = members.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
     guard !slices.isEmpty else { throw malformed(1, "it groups none of the \(count) examples") }
