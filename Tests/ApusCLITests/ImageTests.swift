@@ -51,6 +51,43 @@ struct ImageTests {
     #expect(events.count == 1 && events[0].hasPrefix("events.out.tfevents."))
   }
 
+  /// A large picture, red on its left and blue on its right, by tiles of the model's 16 pixels.
+  @Test func largePicturesArePredictedByTiles() throws {
+    #expect(try Invocation(words("run", steps: 60)).status == 0)
+    let pixels = (0..<40 * 70 * 3).map { place -> UInt8 in
+      let bright = place / 3 % 70 < 42 ? 0 : 2
+      return UInt8(place * 7 % 60 + (place % 3 == bright ? 160 : 20))
+    }
+    let large = Image(height: 40, width: 70, channels: 3, pixels: pixels)
+    let file = place.file("large.png")
+    try Data(large.pngData()).write(to: URL(filePath: file))
+    let run = try Invocation(
+      "predict", place.file("run"), file, "--tiles", "4", "--output", place.file("maps"), "--device", "cpu", "--json")
+    try #require(run.status == 0, "\(run.errors)")
+    let line = try JSON(parsing: Array(run.lines[0].utf8))
+    let tiles = try #require(line["tiles"]?.array)
+    // Every 12 pixels, and at the end: 3 rows of 6.
+    #expect(tiles.count == 18 && tiles[5]["left"]?.integer == 54 && tiles[17]["top"]?.integer == 24)
+    #expect(tiles[0]["class"]?.string == "red" && tiles[5]["class"]?.string == "blue")
+    #expect(try line["class"]?.string == "red" && run.member("examples") == 1)
+    let own = tiles.compactMap { $0["class"]?.string == "red" ? $0["probability"]?.number : nil }
+    #expect((line["probability"]?.number ?? 2) <= own.reduce(0, max))
+    let map = try Image(contentsOf: place.file("maps/large.png"))
+    #expect(map.height == 40 && map.width == 70 && map.channels == 3)
+    // Where the class is, colours lie over the grey.
+    func colour(_ x: Int) -> Int {
+      let start = (20 * 70 + x) * 3
+      return Int(map.pixels[start]) - Int(map.pixels[start + 2])
+    }
+    #expect(colour(5).magnitude > 40 && colour(66).magnitude < colour(5).magnitude)
+    let text = try Invocation("predict", place.file("run"), file, "--tiles", "0", "--device", "cpu")
+    #expect(text.lines.count == 1 && text.output.contains("15 tiles"), "\(text.output) \(text.errors)")
+    let wide = try Invocation("predict", place.file("run"), file, "--tiles", "16", "--device", "cpu")
+    #expect(wide.status == 64 && wide.errors.contains("--tiles 16"), "\(wide.errors)")
+    let alone = try Invocation("predict", place.file("run"), file, "--output", place.file("maps"))
+    #expect(alone.status == 64 && alone.errors.contains("--tiles"), "\(alone.errors)")
+  }
+
   /// Neither the number of threads nor a stop in the middle of an epoch changes a bit; mixing included.
   @Test(arguments: [[], ["--augment", "flip, mixup, cutmix"]]) func sameBits(mixing: [String]) throws {
     func digest(_ words: [String]) throws -> String? {

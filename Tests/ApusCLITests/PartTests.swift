@@ -26,7 +26,9 @@ struct PartTests {
       let key = part == "all" ? "" : "\(part)_"
       #expect(line["part"] as? String == part && line["examples"] as? Int == count)
       for name in ["loss", "accuracy"] { #expect(line[key + name] is Double, "\(key + name)") }
-      #expect(line.keys.filter { $0.hasSuffix("accuracy") }.sorted() == ["balanced_accuracy", "\(key)accuracy", "top_5_accuracy"].sorted())
+      #expect(
+        line.keys.filter { $0.hasSuffix("accuracy") }.sorted()
+          == ["balanced_accuracy", "\(key)accuracy", "top_5_accuracy"].sorted())
     }
     let usual = try measure(run, "--human-error", "0").summary()
     #expect(usual["part"] as? String == "validation" && usual["test_loss"] == nil)

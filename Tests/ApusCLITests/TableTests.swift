@@ -146,6 +146,29 @@ struct TableTests {
     #expect(images.status == 65 && images.errors.contains("it is images, the model takes table rows"))
   }
 
+  /// Columns that say nothing are left out, there or not when the model is used; and files need not name their columns.
+  @Test func columnsAreLeftOutOrHaveNoNames() throws {
+    let (_, path) = try model(houses, "few", epochs: 1, ["--ignore-columns", "town,age"])
+    for text in ["area\n50\n", "town,area\nRome,50\n", "area,price\n50,1\n"] {
+      let seen = try Invocation("predict", path, place.write(Array(text.utf8), to: "few.csv"), "--device", "cpu")
+      #expect(seen.status == 0 && seen.lines.count == 1, "\(text): \(seen.errors)")
+    }
+    let measured = try Invocation("evaluate", path, "--device", "cpu")
+    #expect(measured.status == 0 && measured.output.contains("32 test rows"), "\(measured.errors)")
+    let strange = try train(["mlp", "--data", "csv:\(houses)", "--ignore-columns", "towns"])
+    #expect(strange.status == 65 && strange.errors.contains("towns"), "\(strange.errors)")
+
+    let lines = try String(contentsOfFile: houses, encoding: .utf8).split(separator: "\n").dropFirst()
+    let bare = try place.write(Array(lines.joined(separator: "\n").utf8), to: "bare.csv")
+    let (run, other) = try model(bare, "bare", epochs: 1, ["--no-header", "--ignore-columns", "column 2"])
+    #expect(try run.member("target") == "column 4")
+    let row = try place.write(Array("50,Ulm,3\n".utf8), to: "row.csv")
+    let seen = try Invocation("predict", other, row, "--device", "cpu")
+    #expect(seen.status == 0 && seen.lines.count == 1, "\(seen.errors)")
+    let whole = try Invocation("evaluate", other, "--data", "csv:\(bare)", "--part", "all", "--device", "cpu")
+    #expect(whole.status == 0 && whole.output.contains("160 rows"), "\(whole.output) \(whole.errors)")
+  }
+
   /// A resumed run ends with the bits of one that was not stopped.
   @Test func runsGoOn() throws {
     let words = [

@@ -5,7 +5,8 @@ extension PredictCommand {
   static func predictRows(_ stored: StoredModel, _ format: TableFormat, _ arguments: Arguments) throws {
     let tables = try arguments.all(files).map { file in
       let table = try format.encoder.table(
-        path: file, target: format.target, holding: format.targetKind, needsTarget: false)
+        path: file, options: stored.settings.table?.reading ?? TableOptions(), target: format.target,
+        holding: format.targetKind, needsTarget: false)
       return (file, table)
     }
     let device = try ComputeDevice.chosen(by: arguments[device])

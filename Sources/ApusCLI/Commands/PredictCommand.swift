@@ -11,16 +11,26 @@ enum PredictCommand: Command {
       + "tables, CSV")
   static let device = RunOptions.device
   static let threshold = EvaluateCommand.threshold
+  static let tiles = Option(
+    "tiles", .tileOverlap,
+    help: "cut pictures into tiles of the model's size, which share so many pixels at least, instead of resizing them")
+  static let output = Option(
+    "output", .directory, help: "with --tiles: where each picture is written with the probability of its class over it")
   static let json = Flag("json", help: "print one JSON object for each image, line or row, then one for all")
   static let declarations = [
-    run.declaration, files.declaration, device.declaration, threshold.declaration, json.declaration,
+    run.declaration, files.declaration, device.declaration, threshold.declaration, tiles.declaration,
+    output.declaration, json.declaration,
   ]
 
   static func run(_ arguments: Arguments) throws {
     let stored = try StoredModel(path: arguments[run]!, command: name)
     try stored.checkClassifier([threshold.declaration], arguments, command: name)
+    try checkTiles(arguments, stored.format)
     if case .table(let format) = stored.format { return try predictRows(stored, format, arguments) }
     guard case .images(let format) = stored.format else { return try predictTexts(stored, arguments) }
+    if let overlap = arguments[tiles] {
+      return try predictTiles(stored, format, overlap: overlap, arguments)
+    }
     // Files of many images are read before the first result is printed: a bad one is found early.
     let sets = try ImageFiles.grouped(arguments.all(files), for: format)
     let device = try ComputeDevice.chosen(by: arguments[device])
@@ -37,6 +47,15 @@ enum PredictCommand: Command {
       }
     }
     if arguments[json] { try StandardOutput.write(.object(summary(count, stored, device))) }
+  }
+
+  private static func checkTiles(_ arguments: Arguments, _ format: DataFormat) throws(UsageError) {
+    guard arguments.contains(tiles.declaration) else {
+      guard arguments.contains(output.declaration) else { return }
+      throw UsageError(command: name, message: "--output goes with --tiles")
+    }
+    if case .images = format { return }
+    throw UsageError(command: name, message: "--tiles is for pictures, the model takes \(format.examplesName)")
   }
 
   /// What is printed behind all predictions.
@@ -91,4 +110,10 @@ enum PredictCommand: Command {
     object["probability"] = .number(prediction.probability)
     try StandardOutput.write(.object(object))
   }
+}
+
+extension ValueKind<Int> {
+  /// Pixels that neighbouring tiles share; a tile has more.
+  fileprivate static let tileOverlap = ValueKind(
+    "OVERLAP", expectation: nonNegativeCount(upTo: 100_000).expectation, parse: nonNegativeCount(upTo: 100_000).parse)
 }

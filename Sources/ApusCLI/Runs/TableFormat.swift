@@ -86,7 +86,7 @@ extension TableFormat {
   ) throws -> (TableFormat, TableDataset) {
     try network.checkTakesTables()
     let split = settings.dataSettings.split
-    let data = try TableDataset.load(settings.data, task: table.task, split: split)
+    let data = try TableDataset.load(settings.data, options: table.reading, task: table.task, split: split)
       .learning(from: settings.dataSettings.trainCount, seed: split.seed)
     let task: Task
     switch data.targets {
@@ -118,7 +118,8 @@ extension TableFormat {
   func data(of source: String, _ settings: RunSettings, isWhole: Bool) throws(DataError) -> TableDataset {
     let split = settings.dataSettings.split
     var data = try TableDataset.load(
-      source, encoder: encoder, task: TableTask(target: target, kind: kind), targetKind: targetKind,
+      source, options: settings.table?.reading ?? TableOptions(), encoder: encoder,
+      task: TableTask(target: target, kind: kind), targetKind: targetKind,
       split: isWhole ? SplitOptions(test: 0) : split)
     if !isWhole { data = data.learning(from: settings.dataSettings.trainCount, seed: split.seed) }
     guard case .classes(let labels, let names) = data.targets, names != classNames else { return data }

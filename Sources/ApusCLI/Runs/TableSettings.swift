@@ -4,6 +4,10 @@ import Apus
 enum TableFileOptions {
   static let target = Option(
     "target", .text("COLUMN"), help: "the column of a table that is predicted (default: the last)")
+  static let ignored = Option(
+    "ignore-columns", .list("COLUMN"), help: "columns of a table that are left out, such as one that numbers the rows")
+  static let noHeader = Flag(
+    "no-header", help: "the first line of a table is a row: columns are called \"column 1\", \"column 2\", …")
   static let task = Option(
     "task", .choice("KIND", of: ["classification", "regression"]),
     help: "whether a table's target is a class or a number (default: words and few whole numbers are classes)")
@@ -21,7 +25,8 @@ enum TableFileOptions {
 
   /// In the order in which they are listed and stored.
   static let declarations = [
-    target.declaration, task.declaration, scaling.declaration, missing.declaration, missingIndicators.declaration,
+    target.declaration, ignored.declaration, noHeader.declaration, task.declaration, scaling.declaration,
+    missing.declaration, missingIndicators.declaration,
     categories.declaration,
   ]
 }
@@ -29,6 +34,8 @@ enum TableFileOptions {
 /// What is learnt of a table, and how its columns become features.
 struct TableSettings: Hashable, Sendable {
   var task: TableTask
+  /// How the file is read.
+  var reading: TableOptions
   var encoding: TableEncoding
 
   /// The settings for a source; `nil` where it is no table.
@@ -52,11 +59,14 @@ struct TableSettings: Hashable, Sendable {
     encoding.imputation = arguments[TableFileOptions.missing].flatMap(TableEncoding.Imputation.init) ?? .mean
     encoding.indicatesMissing = arguments[TableFileOptions.missingIndicators]
     encoding.categories = arguments[TableFileOptions.categories].flatMap(TableEncoding.Categories.init) ?? .oneHot
+    var reading = TableOptions()
+    reading.hasHeader = !arguments[TableFileOptions.noHeader]
+    reading.ignored = Set(arguments[TableFileOptions.ignored] ?? [])
     return TableSettings(
       task: TableTask(
         target: arguments[TableFileOptions.target],
         kind: arguments[TableFileOptions.task].flatMap(TableTask.Kind.init)),
-      encoding: encoding)
+      reading: reading, encoding: encoding)
   }
 }
 
@@ -64,6 +74,10 @@ extension JSONObject {
   /// Adds the members that stand for settings other than the defaults.
   mutating func set(_ table: TableSettings) {
     self["target"] = table.task.target.map { .string($0) }
+    if !table.reading.ignored.isEmpty {
+      self["ignore_columns"] = .string(table.reading.ignored.sorted().joined(separator: ","))
+    }
+    if !table.reading.hasHeader { self["no_header"] = true }
     self["task"] = table.task.kind.map { .string($0.rawValue) }
     let (encoding, usual) = (table.encoding, TableEncoding())
     if encoding.scaling != usual.scaling { self["scaling"] = .string(encoding.scaling.rawValue) }

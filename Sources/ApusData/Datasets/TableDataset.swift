@@ -187,11 +187,11 @@ extension TableDataset {
   /// Reads the table that a source names, `csv:FILE`, to be encoded as those that an encoder was fitted on.
   /// - Parameter targetKind: what the target column holds.
   public static func load(
-    _ source: String, encoder: TableEncoder, task: TableTask, targetKind: Table.Kind,
-    split: SplitOptions = SplitOptions()
+    _ source: String, options: TableOptions = TableOptions(), encoder: TableEncoder, task: TableTask,
+    targetKind: Table.Kind, split: SplitOptions = SplitOptions()
   ) throws(DataError) -> TableDataset {
     let table = try encoder.table(
-      path: path(of: source), target: task.target ?? "", holding: targetKind, needsTarget: true)
+      path: path(of: source), options: options, target: task.target ?? "", holding: targetKind, needsTarget: true)
     // Those that a model is measured with need not be of all classes.
     return try TableDataset(table, task, split, leastClassCount: 1)
   }

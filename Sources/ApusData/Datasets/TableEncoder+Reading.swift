@@ -2,15 +2,19 @@ extension TableEncoder {
   /// Reads a table to be encoded: its columns are those of the training rows, by their names in any order.
   ///
   /// - Parameters:
+  ///   - options: how the file is read; columns that are left out need not be there.
   ///   - target: the column that is predicted.
   ///   - kind: what it holds.
   ///   - needsTarget: whether it has to be there; else it is not read.
   /// - Throws: an error that names the columns, when some are missing or others are there; as `Table(path:)` besides.
   public func table(
-    path: String, target: String, holding kind: Table.Kind, needsTarget: Bool
+    path: String, options given: TableOptions = TableOptions(), target: String, holding kind: Table.Kind,
+    needsTarget: Bool
   ) throws(DataError) -> Table {
-    var options = TableOptions()
-    let found = try Table.columnNames(path: path, options: options)
+    var options = given
+    let all = try Table.columnNames(path: path, options: options)
+    options.ignored.formIntersection(all)
+    let found = all.filter { !options.ignored.contains($0) }
     let wanted = columns.map(\.name) + (needsTarget ? [target] : [])
     let (have, known) = (Set(found), Set(columns.map(\.name) + [target]))
     let (missing, extra) = (wanted.filter { !have.contains($0) }, found.filter { !known.contains($0) })
@@ -25,7 +29,7 @@ extension TableEncoder {
     if needsTarget {
       options.kinds[target] = kind
     } else if have.contains(target) {
-      options.ignored = [target]
+      options.ignored.insert(target)
     }
     return try Table(path: path, options: options)
   }

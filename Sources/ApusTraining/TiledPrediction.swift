@@ -1,0 +1,43 @@
+import ApusData
+
+/// What a classifier makes of the tiles of a large picture, put together again.
+public struct TiledPrediction: Hashable, Sendable {
+  /// Where the tiles lie.
+  public let tiles: ImageTiles
+  /// Of each tile, `[tiles, classes]`, row-major.
+  public let probabilities: [Float]
+  /// The number of classes.
+  public let classCount: Int
+
+  /// - Parameter probabilities: `[tiles.count, classes]`, row-major.
+  /// - Precondition: there are as many as that.
+  public init(_ tiles: ImageTiles, probabilities: [Float]) {
+    guard !probabilities.isEmpty, probabilities.count % tiles.count == 0 else {
+      fatalError("TiledPrediction: \(probabilities.count) probabilities of \(tiles.count) tiles")
+    }
+    self.tiles = tiles
+    self.probabilities = probabilities
+    classCount = probabilities.count / tiles.count
+  }
+
+  /// The probabilities of one tile.
+  public func probabilities(ofTile number: Int) -> ArraySlice<Float> {
+    probabilities[number * classCount..<(number + 1) * classCount]
+  }
+
+  /// The probability of each class for the whole picture: the mean over the tiles.
+  public var means: [Double] {
+    (0..<classCount).map { number in
+      let own = stride(from: number, to: probabilities.count, by: classCount).map { Double(probabilities[$0]) }
+      return own.reduce(0, +) / Double(tiles.count)
+    }
+  }
+
+  /// The probability of a class at each pixel of the picture, `[height, width]`: that of the tile it lies in, in several
+  /// their weighted mean, see ``ImageTiles/stitched(_:channels:)``.
+  public func map(ofClass number: Int) -> [Float] {
+    let area = tiles.tile.height * tiles.tile.width
+    let values = (0..<tiles.count).map { [Float](repeating: probabilities[$0 * classCount + number], count: area) }
+    return tiles.stitched(values, channels: 1)
+  }
+}
