@@ -29,6 +29,15 @@ enum LearningCurveCommand: Command {
   private static let validationShare = 0.2
 
   static func run(_ arguments: Arguments) throws {
+    do {
+      try measure(arguments)
+    } catch let error as UsageError {
+      // What is wrong with data is said by what `apus train` is made of, too.
+      throw UsageError(command: name, message: error.message)
+    }
+  }
+
+  private static func measure(_ arguments: Arguments) throws {
     var settings = try RunSettings(arguments.filled(command: name), command: name)
     guard case .images = settings.model.kind else {
       throw UsageError(
