@@ -1,9 +1,10 @@
 /// The word that someone who wrote `text` most likely meant; `nil` when none is near.
 package func nearestMatch(to text: String, in words: [String]) -> String? {
+  let longer = words.filter { text.count >= 2 && $0.hasPrefix(text) }
+  if let word = longer.min(by: { $0.count < $1.count }) { return word }
   let scored = words.map { (word: $0, distance: editDistance(text.lowercased(), $0.lowercased())) }
   guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
-  if best.distance <= max(1, (min(text.count, best.word.count) + 1) / 2) { return best.word }
-  return words.first { text.count >= 2 && $0.hasPrefix(text) }
+  return best.distance <= max(1, (min(text.count, best.word.count) + 1) / 2) ? best.word : nil
 }
 
 /// The end of a message about an unknown word: what was probably meant, and what there is.

@@ -127,13 +127,17 @@ extension Shape: RandomAccessCollection, MutableCollection {
   /// The extent of an axis, `0 ..< rank`.
   @inlinable public subscript(axis: Int) -> Int {
     get {
-      precondition(axis < rank)
+      guard axis >= 0, axis < rank else { missing(axis) }
       return extents[axis]
     }
     set {
-      precondition(axis < rank)
+      guard axis >= 0, axis < rank else { missing(axis) }
       extents[axis] = newValue
     }
+  }
+
+  @inline(never) @usableFromInline func missing(_ axis: Int) -> Never {
+    fatalError("Shape: \(self) has no axis \(axis)")
   }
 }
 

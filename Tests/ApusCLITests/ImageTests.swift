@@ -62,7 +62,8 @@ struct ImageTests {
     let file = place.file("large.png")
     try Data(large.pngData()).write(to: URL(filePath: file))
     let run = try Invocation(
-      "predict", place.file("run"), file, "--tiles", "4", "--output", place.file("maps"), "--device", "cpu", "--json")
+      "predict", place.file("run"), file, "--tile-overlap", "4", "--output", place.file("maps"), "--device", "cpu",
+      "--json")
     try #require(run.status == 0, "\(run.errors)")
     let line = try JSON(parsing: Array(run.lines[0].utf8))
     let tiles = try #require(line["tiles"]?.array)
@@ -80,12 +81,12 @@ struct ImageTests {
       return Int(map.pixels[start]) - Int(map.pixels[start + 2])
     }
     #expect(colour(5).magnitude > 40 && colour(66).magnitude < colour(5).magnitude)
-    let text = try Invocation("predict", place.file("run"), file, "--tiles", "0", "--device", "cpu")
+    let text = try Invocation("predict", place.file("run"), file, "--tile-overlap", "0", "--device", "cpu")
     #expect(text.lines.count == 1 && text.output.contains("15 tiles"), "\(text.output) \(text.errors)")
-    let wide = try Invocation("predict", place.file("run"), file, "--tiles", "16", "--device", "cpu")
-    #expect(wide.status == 64 && wide.errors.contains("--tiles 16"), "\(wide.errors)")
+    let wide = try Invocation("predict", place.file("run"), file, "--tile-overlap", "16", "--device", "cpu")
+    #expect(wide.status == 64 && wide.errors.contains("--tile-overlap 16"), "\(wide.errors)")
     let alone = try Invocation("predict", place.file("run"), file, "--output", place.file("maps"))
-    #expect(alone.status == 64 && alone.errors.contains("--tiles"), "\(alone.errors)")
+    #expect(alone.status == 64 && alone.errors.contains("--tile-overlap"), "\(alone.errors)")
   }
 
   /// Neither the number of threads nor a stop in the middle of an epoch changes a bit; mixing included.
@@ -133,7 +134,7 @@ struct ImageTests {
     let matrix = try #require(try measured.member("confusion_matrix", as: [[Int]].self))
     #expect(matrix.map { $0.reduce(0, +) } == [4, 3, 4])
     let text = try Invocation("evaluate", trained, "--device", "cpu", "--human-error", "0")
-    #expect(text.output.contains("11 test images of") && text.output.contains("1 pictures that could not be read"))
+    #expect(text.output.contains("11 test images of") && text.output.contains("1 picture that could not be read"))
 
     let errors = try Invocation("errors", trained, "--device", "cpu", "--json")
     #expect(try errors.member("skipped_images") == 1 && errors.errors.contains("skipped: \(path)"))

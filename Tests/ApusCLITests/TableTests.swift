@@ -72,7 +72,7 @@ struct TableTests {
     #expect(abs(value - 1_345_000) < 40_000 && first?["line"] as? Int == 2, "\(seen.output)")
     #expect(try seen.member("examples") == 3)
     let plain = try Invocation("predict", path, fresh, "--device", "cpu")
-    #expect(plain.lines.first?.hasPrefix("\(fresh) 0: 13") == true, "\(plain.output)")
+    #expect(plain.lines.first?.hasPrefix("\(fresh) line 2: 13") == true, "\(plain.output)")
 
     let plot = try Invocation("plot", path, "--device", "cpu")
     #expect(plot.status == 0 && plot.errors.isEmpty, "\(plot.errors)")
@@ -103,7 +103,8 @@ struct TableTests {
       Array("width,height,colour,kind\n1,2,green,whatever\n1,9,red,?\n".utf8), to: "fresh.csv")
     let seen = try Invocation("predict", path, fresh, "--device", "cpu")
     #expect(seen.status == 0, "\(seen.errors)")
-    #expect(seen.lines.count == 2 && seen.lines[0].contains("0: moss (") && seen.lines[1].contains("1: tree ("))
+    #expect(
+      seen.lines.count == 2 && seen.lines[0].contains("line 2: moss (") && seen.lines[1].contains("line 3: tree ("))
 
     let wrong = try place.write(
       Array(

@@ -142,6 +142,21 @@ struct LayeringTests {
     }
   }
 
+  /// Optimized code stops at a `precondition` without its message, and does not stop at an `assert` at all. Beneath the
+  /// tensors they guard what no caller can get wrong; elsewhere it is `guard … else { fatalError("…") }`.
+  @Test func mistakesAreNamed() throws {
+    let owners: Set<String> = ["ApusGPU", "ApusCPU"]
+    let mute: Set<Substring> = ["precondition", "preconditionFailure", "assert", "assertionFailure"]
+    for file in try sources(["Sources", "Benchmarks"], [".swift"]) where !owners.contains(file.module) {
+      for (number, line) in file.lines.enumerated() {
+        guard !line.trimmingPrefix(while: \.isWhitespace).hasPrefix("//") else { continue }
+        for call in line.matches(of: /(\w+)\(/) where mute.contains(call.1) {
+          Issue.record("\(file.path):\(number + 1): \(call.1) says nothing in optimized code; call fatalError")
+        }
+      }
+    }
+  }
+
   /// The simulator sees every suite of kernels.
   @Test func noSuiteOfKernelsIsLeftOut() throws {
     let check = try String(contentsOf: root.appending(path: ".ci/oclgrind-check"), encoding: .utf8)

@@ -20,6 +20,16 @@ import Testing
     #expect(Shape(validating: extents, dtype: .float64) == nil)
   }
 
+  @Test(arguments: [2, -1]) func axesThatAreMissingAreNamed(_ axis: Int) async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [axis] in
+      let shape: Shape = [3, 4]
+      // Computed, so that the compiler does not see it.
+      _ = shape[axis * shape[0] / 3]
+    }
+    let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(text.contains("Shape: [3, 4] has no axis \(axis)"), "\(text)")
+  }
+
   @Test func extentsThatDoNotFitAreCounted() {
     let long = Shape(repeating: 1, count: 300)
     #expect(long.rank == 8 && long != Shape(repeating: 1, count: 8) && long != Shape(repeating: 1, count: 9))

@@ -29,6 +29,22 @@ struct CatalogTests {
     #expect(error?.description == "unknown model \"lenet\"; did you mean lenet5?")
   }
 
+  /// Of 1,000 classes those of Dosovitskiy et al.'s ViT-S/16 and ViT-B/16. For ten classes of 32 × 32 pixels by hand, with
+  /// the width 192: patches 48 · 192 + 192, the class token 192, positions 65 · 192, in each of six blocks attention
+  /// 4 · (192² + 192), dense layers 2 · 4 · 192² + 5 · 192 and norms 4 · 192, a norm 384, the last layer 192 · 10 + 10.
+  @Test func parametersOfVisionTransformers() throws {
+    try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
+      func count(_ name: String, _ input: [Int]? = nil, classes: Int? = nil) throws -> Int {
+        let model = try ModelDescription.find(name).exampleModel(input: input, classes: classes)
+        return model.parameters.reduce(0) { $0 + $1.shape.elementCount }
+      }
+      #expect(try count("vit-small") == 22_050_664)
+      #expect(try count("vit-b-16") == 86_567_656)
+      #expect(try count("vit-small", [3, 32, 32], classes: 10) == 2_693_578)
+      #expect(try count("vit-small", [1, 28, 28], classes: 10) == 2_684_554)
+    }
+  }
+
   /// By hand: 28·28·6·25 + 10·10·16·150 + 400·120 + 120·84 + 84·10.
   @Test func costsOfLeNet5() throws {
     let stages = try ImageNetwork.lenet5.layers!.stages(for: [1, 28, 28])

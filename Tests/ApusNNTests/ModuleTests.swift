@@ -127,6 +127,84 @@ private final class Owner: Module {
     }
   }
 
+  /// A step of training agrees with that of the same model in float32, and comes closer to the exact numbers.
+  @Test func modelsOfOtherTypes() throws {
+    try withDevice(device) { () throws in
+      let model = Sequential {
+        Conv2d(2, 3, kernel: 3, padding: 1)
+        BatchNorm(3)
+        GELU()
+        Function { $0.flattened(from: 1) }
+        LayerNorm(12)
+        Linear(12, 2)
+      }
+      let shared = Owner()
+      model.parameters[0].isTrainable = false
+      let x = Tensor((0..<32).map { Float($0 * 37 % 17) / 8 - 1 }, shape: [4, 2, 2, 2])
+      func step() throws -> (loss: Double, gradients: [[Double]], running: [Double]) {
+        let optimizer = Optimizer(Adam(learningRate: 0.01), for: model)
+        let (loss, gradients) = try withMode(.training) {
+          try optimizer.valueAndGradients { model(x.cast(to: model.parameters[0].dtype)).squared().mean() }
+        }
+        let arrays = try gradients.tensors.compactMap { try $0?.array(of: Double.self) }
+        let value = try loss.scalar()
+        try optimizer.update(gradients)
+        let running = model.state.entries.first { $0.key == "1.running_var" }!.value
+        return (value, arrays, try running.array(of: Double.self))
+      }
+      let start = model.values
+      let single = try step()
+      start.store()
+      model.convert(to: .float64)
+      #expect(model.state.entries.filter { $0.dtype == .float64 }.count == 10)
+      #expect(model.state.entries.filter { $0.dtype != .float64 }.map(\.key) == ["1.num_batches_tracked"])
+      #expect(model.parameters.map(\.isTrainable) == [false] + [Bool](repeating: true, count: 7))
+      let double = try step()
+      #expect(single.loss != double.loss && abs(single.loss - double.loss) < 1e-5 * double.loss)
+      for (one, other) in zip(single.gradients.joined(), double.gradients.joined()) { #expect(abs(one - other) < 1e-5) }
+      for (one, other) in zip(single.running, double.running) { #expect(one != other && abs(one - other) < 1e-6) }
+      model.convert(to: .float32)
+      #expect(model.parameters.allSatisfy { $0.dtype == .float32 && $0.value.dtype == .float32 })
+      shared.convert(to: .bfloat16)
+      #expect(shared.weight.dtype == .bfloat16)
+    }
+  }
+
+  /// Narrow types are for inference.
+  @Test(arguments: [DType.float16, .bfloat16]) func narrowModelsInfer(_ dtype: DType) throws {
+    try withDevice(device) { () throws in
+      let model = Sequential {
+        Conv2d(2, 3, kernel: 3, padding: 1)
+        BatchNorm(3)
+        ReLU()
+        Function { $0.flattened(from: 1) }
+        LayerNorm(12)
+        Linear(12, 2)
+      }
+      let x = Tensor((0..<32).map { Float($0 * 37 % 17) / 8 - 1 }, shape: [4, 2, 2, 2])
+      let expected = try model(x).array(of: Double.self)
+      model.convert(to: dtype)
+      let y = model(x.cast(to: dtype))
+      #expect(y.dtype == dtype)
+      let largest = expected.map(abs).max()!
+      for (one, other) in zip(try y.array(of: Double.self), expected) { #expect(abs(one - other) < 0.03 * largest) }
+    }
+  }
+
+  @Test func optimizersKeepTheirType() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let device = ComputeDevice(backend: ReferenceDevice())
+      try withDevice(device) { () throws in
+        let model = Linear(2, 1)
+        let optimizer = Optimizer(Adam(learningRate: 0.1), for: model)
+        model.convert(to: .float64)
+        try optimizer.minimize { model(.ones([1, 2], dtype: .float64)).sum() }
+      }
+    }
+    let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(text.contains("weight was float32 when it was made and is float64 now"), "\(text)")
+  }
+
   @Test func modesAreAskedForInsideGradients() async {
     await #expect(processExitsWith: .failure) {
       let device = ComputeDevice(backend: ReferenceDevice())

@@ -116,7 +116,11 @@ extension TestDevice {
 /// The sum of the floating-point tensors, each times `cos(i)` of the row-major places, whose gradients fixtures hold.
 public func patternLoss(_ outputs: [Tensor]) -> Tensor {
   outputs.filter { $0.dtype.isFloatingPoint }.map { output in
-    let pattern = Tensor((0..<output.elementCount).map { Float(cos(Double($0))) }, shape: output.shape)
-    return (output * pattern).sum()
+    let pattern = (0..<output.elementCount).map { cos(Double($0)) }
+    // Products with a narrow type stay float32.
+    let factors =
+      output.dtype == .float64
+      ? Tensor(pattern, shape: output.shape) : Tensor(pattern.map { Float($0) }, shape: output.shape)
+    return (output * factors).sum()
   }.reduce(Tensor.zeros([])) { $0 + $1 }
 }

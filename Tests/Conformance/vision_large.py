@@ -1,26 +1,31 @@
 #!/usr/bin/env python3
-"""Networks for images in their published sizes: one training step of PyTorch in float64 against Apus in float32.
+"""The networks for images of the catalog: one training step of PyTorch in float64 against Apus in float64 and float32.
 
-Makes NAME.safetensors in a folder for each case, with random state, input, logits, running statistics and all
-gradients, in the form of fixture.py (in float32: the files take up to a gigabyte each), then runs LargeVisionTests on
-them and prints a table. "NAME-small" has the stem for small images, of 32 pixels.
+Makes NAME.safetensors in a folder for each case, with random state and input that float32 holds, logits, running
+statistics and all gradients, in the form of fixture.py (the files take up to 1.7 gigabytes each), then runs
+LargeVisionTests on them and prints a table. "NAME" is in its published size, "NAME@32" has the stem for small images,
+of 32 pixels. Networks with dropout take the step in the mode of inference.
 
-How far Apus may be off, K being the length of a sum and noise meaning that the results of every layer of PyTorch are moved
-by 4 * sqrt(K) * 2^-24 of their root mean square (DESIGN.md, section 6), normally distributed:
+How far Apus may be off:
 
-  results     a share of the largest number: 4 * sqrt(K) * 2^-24, K being the length of all sums from input to logits, one
-              behind the other; or as far as noise moves PyTorch's logits, if that is more, as where batches of two
-              examples are normalized (`share`, the most of three draws)
-  gradients   ten times the first of these of the norm, and three times as far as PyTorch's gradients move in norm (the root
-              of the mean square of three draws, `moved.KEY`) with noise, and with half of all rectifiers and maxima
-              turned that a difference of `share` could turn: a turned one moves a gradient by far more than rounding.
-              For biases ahead of a norm, whose gradients are 0 but for rounding, ten times 4 * sqrt(n) * 2^-24 of the n
-              terms' magnitudes (`terms.KEY`)
+  float64     1e-9 of the largest number of each tensor, gradients as well as results. Rounding turns no rectifier there.
+  float32     results: a share of the largest number, 4 * sqrt(K) * 2^-24, K being the length of all sums from input to
+              logits, one behind the other; or as far as noise moves PyTorch's logits, if that is more, as where batches
+              of two examples are normalized (`share`, the most of three draws). Noise means that the results of every
+              layer of PyTorch are moved by 4 * sqrt(K) * 2^-24 of their root mean square (DESIGN.md, section 6),
+              normally distributed.
+              gradients: 0.01 of the norm. A rectifier or a maximum that rounding turns changes single numbers by far more
+              than rounding, and of the norm little.
 
-The column "torch" is how far PyTorch's own results in float32 are off.
+For biases ahead of a norm, whose gradients are 0 but for rounding, there is ten times 4 * sqrt(n) * u of the n terms'
+magnitudes besides (`terms.KEY`), u being 2^-53 or 2^-24.
 
-usage: python3 vision_large.py FOLDER [NAME ...] [--torchvision DIR] [--no-test] [--test-only]
+The columns "torch" are how far PyTorch's own results and gradients in float32 are off.
+
+usage: python3 vision_large.py FOLDER [NAME ...] [--torchvision DIR] [--no-test] [--test-only] [--runs RUNS]
                                                          (torch, numpy, safetensors)
+
+--runs RUNS: of the tests those whose names begin so, with semicolons between: "cpu, float64;opencl:0 cpu" (default: all).
 
 --torchvision DIR: also compares the models of torch_models.py with torchvision's, which lies in DIR (`pip install
 --no-deps --target DIR "torchvision==0.28.*" pillow`); its compiled operations are not needed.
@@ -45,16 +50,22 @@ vgg11, vgg16, deep = (1, 1, 2, 2, 2), (2, 2, 3, 3, 3), (3, 4, 6, 3)
 
 
 def vgg(convolutions, normalized):
-    return lambda classes, small: VGG(classes, convolutions, small, normalized, dropout=0.0)
+    return lambda classes, small: VGG(classes, convolutions, small, normalized)
 
 
 def resnet(*arguments, **options):
     return lambda classes, small: ResNet(classes, small, *arguments, **options)
 
 
+def transformer(classes, small):
+    """The catalog's vit-small."""
+    sizes = {"size": 32, "patch": 4, "width": 192, "depth": 6, "heads": 3} if small else {"width": 384, "heads": 6}
+    return VisionTransformer(classes, **sizes)
+
+
 networks = {
-    "alexnet": lambda classes, small: AlexNet(classes, dropout=0.0, small=small),
-    "alexnet-2012": lambda classes, small: AlexNet(classes, dropout=0.0, columns=2, small=small),
+    "alexnet": lambda classes, small: AlexNet(classes, small=small),
+    "alexnet-2012": lambda classes, small: AlexNet(classes, columns=2, small=small),
     "vgg11": vgg(vgg11, False),
     "vgg11-bn": vgg(vgg11, True),
     "vgg16": vgg(vgg16, False),
@@ -66,19 +77,24 @@ networks = {
     "se-resnet50": resnet(deep, Bottleneck, attention="se"),
     "cbam-resnet18": resnet(attention="cbam"),
     "densenet121": lambda classes, small: DenseNet(classes=classes, small=small),
+    "vit-small": transformer,
 }
 cases = {}
 for name, make in networks.items():
     # The largest take minutes each.
-    cases[name] = (lambda make=make: make(1000, False), (1 if name.startswith("vgg") else 2, 3, 224, 224))
-    cases[name + "-small"] = (lambda make=make: make(10, True), (2, 3, 32, 32))
+    count = 1 if name.startswith("v") else 2
+    cases[name] = (lambda make=make: make(1000, False), (count, 3, 224, 224))
+    cases[name + "@32"] = (lambda make=make: make(10, True), (2, 3, 32, 32))
 cases["vit-b-16"] = (VisionTransformer, (1, 3, 224, 224))
-cases["vit-small"] = (lambda: VisionTransformer(10, 32, 4, 128, 6, 4), (2, 3, 32, 32))
+
+
+def drops(model):
+    return any(isinstance(module, torch.nn.Dropout) and module.p > 0 for module in model.modules())
 
 
 def prepared(model):
     """In float64, with random values that float32 holds, and no activations in place."""
-    model = model.double().train()
+    model = model.double().train(not drops(model))
     gain = 3 if isinstance(model, VisionTransformer) else 6
     for module in model.modules():
         if isinstance(module, torch.nn.ReLU):
@@ -88,6 +104,10 @@ def prepared(model):
             scale = math.sqrt(gain / p[0].numel()) if p.dim() > 1 else 0.1
             is_factor = p.dim() == 1 and key.endswith("weight")
             p.copy_(exact(scale * (2 * torch.rand(p.shape, dtype=torch.float64) - 1) + (1 if is_factor else 0)))
+        for key, b in model.named_buffers():
+            if b.is_floating_point():
+                is_factor = key.endswith("var")
+                b.copy_(exact(0.1 * (2 * torch.rand(b.shape, dtype=torch.float64) - 1) + (1 if is_factor else 0)))
     return model
 
 
@@ -133,62 +153,6 @@ class Noise:
         return (y, *others) if isinstance(output, tuple) else y
 
 
-class Turned:
-    """Turns half of the rectifiers whose arguments lie within `share` of the largest one from 0, and maxima whose second lies as
-    near to the first: their values stay as good as they are, gradients go the other way."""
-
-    def __init__(self, share, generator):
-        self.share, self.generator, self.count = share, generator, 0
-        self.places = [
-            (torch, "relu", self.relu),
-            *((torch.nn.functional, "relu", self.relu), (torch.nn.functional, "max_pool2d", self.max_pool2d)),
-            (torch.Tensor, "amax", lambda x, dim, keepdim=False: self.amax(x, dim, keepdim)),
-        ]
-
-    def __enter__(self):
-        self.kept = [(owner, name, getattr(owner, name)) for owner, name, _ in self.places]
-        for owner, name, function in self.places:
-            setattr(owner, name, function)
-        return self
-
-    def __exit__(self, *_):
-        for owner, name, function in self.kept:
-            setattr(owner, name, function)
-
-    def half(self, near):
-        self.count += near.sum().item()
-        return near & (torch.rand(near.shape, generator=self.generator) < 0.5)
-
-    def relu(self, x, inplace=False):
-        near = self.half(x.detach().abs() <= self.share * x.detach().abs().max())
-        return torch.where((x.detach() > 0) ^ near, x, torch.zeros_like(x))
-
-    def largest(self, x, scale, least):
-        """The largest of the last axis, or the second where it is as good and above `least`."""
-        values, indices = x.detach().topk(2, -1)
-        near = self.half((values[..., 0] - values[..., 1] <= self.share * scale) & (values[..., 1] > least))
-        return x.gather(-1, torch.where(near, indices[..., 1], indices[..., 0])[..., None])[..., 0]
-
-    def max_pool2d(self, x, size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-        stride = stride or size
-        scale = x.detach().abs().max()
-        more = [-(n - size) % stride if ceil_mode else 0 for n in x.shape[:1:-1]]
-        x = torch.nn.functional.pad(
-            x, (padding, padding + more[0], padding, padding + more[1]), value=-math.inf
-        )
-        windows = x.unfold(2, size, stride).unfold(3, size, stride).flatten(4)
-        # Zeros of rectifiers are equal without any rounding, and pass nothing on.
-        return self.largest(windows, scale, 0)
-
-    def amax(self, x, dim, keepdim=False):
-        dims = dim if isinstance(dim, tuple) else (dim,)
-        others = [axis for axis in range(x.dim()) if axis not in dims]
-        y = self.largest(x.permute(*others, *dims).flatten(len(others)), x.detach().abs().max(), -math.inf)
-        for axis in dims if keepdim else ():
-            y = y.unsqueeze(axis)
-        return y
-
-
 def relative(y, expected):
     return ((y - expected).abs().max() / expected.abs().max()).item()
 
@@ -227,32 +191,30 @@ def make_case(name, folder):
         for draw in range(3):
             with Noise(layers, torch.Generator().manual_seed(draw)):
                 share = max(share, relative(model(x), y))
-    squares = dict.fromkeys(gradients, 0.0)
-    for draw in range(3):
-        generator = torch.Generator().manual_seed(10 + draw)
-        with Noise(layers, generator), Turned(share, generator) as turned:
-            for key, value in step(model, x)[1].items():
-                squares[key] += (value - gradients[key]).square().sum().item() / 3
-    moved = {key: 3 * math.sqrt(value) for key, value in squares.items()}
-    with torch.no_grad():
-        peer = relative(model.float()(x.float()), y)
+    single, slopes = step(model.float(), x.float())
+    largest = max(value.norm() for value in gradients.values())
+    # A gradient that is 0 but for rounding has no digits of its own.
+    worst = max(((slopes[key] - g).norm() / (g.norm() + 1e-9 * largest)).item() for key, g in gradients.items()
+                if key not in sums or g.norm() > 1e-6 * largest)
 
-    tensors = {"input.0": x, "output.0": y, "unit": unit, "share": share, "float32": peer}
-    tensors |= {f"state.{key}": value for key, value in state.items()}
+    tensors = {"output.0": y, "share": share, "float32": relative(single, y), "float32.gradient": worst}
     tensors |= {f"after.{key}": value for key, value in after.items()}
     tensors |= {f"gradient.{key}": value for key, value in gradients.items()}
-    tensors |= {f"moved.{key}": value for key, value in moved.items()}
     tensors |= {f"terms.{key}": value for key, value in sums.items()}
+    tensors |= {"training": 0.0 if drops(model) else 1.0}
+    # What goes in is given in float32.
+    tensors |= {"input.0": x.float()} | {
+        f"state.{key}": value.float() if value.is_floating_point() else value for key, value in state.items()
+    }
     stored = {}
     for key, value in tensors.items():
-        value = value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value))
-        stored[f"{name}/{key}"] = (value.float() if value.is_floating_point() else value).contiguous()
+        value = value if isinstance(value, torch.Tensor) else torch.tensor(float(value), dtype=torch.float64)
+        stored[f"{name}/{key}"] = value.detach().contiguous()
     path = os.path.join(folder, f"{name}.safetensors")
     save_file(stored, path, metadata={"cases": f'["{name}"]', "torch": torch.__version__})
     count = sum(p.numel() for p in model.parameters())
     print(
         f"{name}: {count:,} parameters, sums of {longest:,}, results within {share:.1e}, "
-        f"{turned.count} near a kink, "
         f"{os.path.getsize(path):,} bytes",
         flush=True,
     )
@@ -279,7 +241,7 @@ def compare_with_torchvision(folder):
     for name, theirs in pairs.items():
         ours = prepared(cases[name][0]())
         other = getattr(torchvision.models, theirs)(weights=None).double().train()
-        for module in other.modules():
+        for module in [*ours.train().modules(), *other.modules()]:
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
         assert list(ours.state_dict()) == list(other.state_dict()), name
@@ -293,16 +255,18 @@ def compare_with_torchvision(folder):
         print(f"{name:12} keys equal, logits within {difference:.1e}, gradients within {worst:.1e}", flush=True)
 
 
-def run_tests(folder):
+def run_tests(folder, runs):
     command = "swift test -c release --disable-xctest --scratch-path .build-tests --filter LargeVisionTests"
     environment = {**os.environ, "APUS_LARGE_FIXTURES": os.path.abspath(folder)}
+    if runs:
+        environment["APUS_LARGE_RUNS"] = runs
     found = subprocess.run(
         command.split(), cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     rows = [line.split("|")[1:] for line in found.stdout.splitlines() if line.startswith("large|")]
     if not rows or found.returncode:
         print(found.stdout[-6000:])
-    titles = ["case", "device", "torch", "results", "of bound", "gradients", "of bound", "where"]
+    titles = ["case", "device", "type", "torch", "torch", "results", "of bound", "where", "gradients", "of bound", "where"]
     widths = [max(len(row[i]) for row in rows + [titles]) for i in range(len(titles))]
     for row in [titles] + rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
@@ -316,6 +280,7 @@ if __name__ == "__main__":
     parser.add_argument("--torchvision", metavar="DIR")
     parser.add_argument("--no-test", action="store_true", help="only make the files")
     parser.add_argument("--test-only", action="store_true", help="only test the files that are there")
+    parser.add_argument("--runs", help="which devices and types to test")
     options = parser.parse_args()
     unknown = set(options.names) - set(cases)
     if unknown:
@@ -326,4 +291,4 @@ if __name__ == "__main__":
         compare_with_torchvision(options.torchvision)
     for name in [] if options.test_only else options.names or cases:
         make_case(name, options.folder)
-    sys.exit(0 if options.no_test else run_tests(options.folder))
+    sys.exit(0 if options.no_test else run_tests(options.folder, options.runs))

@@ -52,7 +52,7 @@ private struct Parser {
     let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     let known = options.map { "--\($0.name)" }
     guard let index = known.firstIndex(of: String(parts[0])) else {
-      let match = nearestMatch(to: String(parts[0]), in: known)
+      let match = Parser.usual(parts[0], known) ?? nearest(String(parts[0].drop { $0 == "-" }))
       throw failure("unknown option \(parts[0])" + (match.map { "; did you mean \($0)?" } ?? ""))
     }
     let declaration = options[index]
@@ -71,6 +71,23 @@ private struct Parser {
       rest.removeFirst()
       result.append(try value(next, of: declaration), for: declaration)
     }
+  }
+
+  /// What options of other programs are called here.
+  private static let usualNames = [
+    "lr": "learning-rate", "wd": "weight-decay", "bs": "batch-size", "dataset": "data", "out": "output",
+    "lr-schedule": "schedule", "lr-scheduler": "schedule", "optim": "optimizer", "num-workers": "workers",
+    "pretrained": "weights", "checkpoint": "resume",
+  ]
+
+  private static func usual(_ word: Substring, _ known: [String]) -> String? {
+    usualNames[String(word.drop { $0 == "-" })].map { "--\($0)" }.flatMap { known.contains($0) ? $0 : nil }
+  }
+
+  /// The option that was most likely meant: with few letters nearly every other one is near.
+  private func nearest(_ name: String) -> String? {
+    let match = nearestMatch(to: name, in: options.map(\.name))
+    return match.flatMap { name.count > 3 || $0.hasPrefix(name) ? "--\($0)" : nil }
   }
 
   private mutating func argument(_ word: String, into result: inout Arguments) throws(UsageError) {

@@ -14,7 +14,7 @@ enum EvaluateCommand: Command {
   static let threshold = Option(
     "threshold", .probability, help: "of two classes: the probability from which on an example counts as the second")
   static let top = Option(
-    "top-k", .count, help: "how many of the largest outputs may hold the true class (default: 5, of more classes)")
+    "top-k", .count, help: "the k of top-k accuracy (default: 5, of more classes)")
   static let humanError = Option(
     "human-error", .share,
     help: "the share of examples that people get wrong: the training part is evaluated too, and bias told from variance"

@@ -22,7 +22,7 @@ extension PredictCommand {
           try classifier.run(threshold: arguments[threshold]) { prediction in
             let name = prediction.label < names.count ? names[prediction.label] : String(prediction.label)
             try write(
-              prediction, (file, prediction.index), name, arguments[json], line: table.line(of: prediction.index))
+              prediction, (file, prediction.index), name, arguments, line: table.line(of: prediction.index))
             count += 1
           }
         } else {
@@ -45,7 +45,7 @@ extension PredictCommand {
     _ value: Double, _ place: (file: String, index: Int), _ isJSON: Bool, line: Int
   ) throws {
     guard isJSON else {
-      return try StandardOutput.write(line: "\(place.file) \(place.index): \(RegressionReport.text(value))")
+      return try StandardOutput.write(line: "\(place.file) line \(line): \(RegressionReport.text(value))")
     }
     try StandardOutput.write([
       "file": .string(place.file), "index": .integer(place.index), "line": .integer(line), "value": .number(value),

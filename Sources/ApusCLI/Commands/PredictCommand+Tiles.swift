@@ -8,7 +8,9 @@ extension PredictCommand {
   ) throws {
     let size = ImageSize(height: format.size[1], width: format.size[2])
     guard overlap < min(size.height, size.width) else {
-      throw UsageError(command: name, message: "--tiles \(overlap): the model's inputs, the tiles, are \(size)")
+      throw UsageError(
+        command: name,
+        message: "--tile-overlap \(overlap): tiles have the size of the model's inputs, \(size), and overlap by less")
     }
     let paths = arguments.all(files)
     let maps = try arguments[output].map { try mapPaths($0, paths) }
@@ -21,6 +23,7 @@ extension PredictCommand {
       for (index, path) in paths.enumerated() {
         let image = try Image(contentsOf: path)
         let tiles = ImageTiles(image.size, tile: size, overlap: overlap)
+        if tiles.count > 1000 { Diagnostics.write("\(path): \(tiles.count.grouped) tiles") }
         let examples = direct.examples(Tiles(tiles.tiles(of: image)), stored.settings.image)
         let classifier = Classifier(model: model, count: tiles.count) { try examples.examples($0).inputs }
         var probabilities: [Float] = []

@@ -12,10 +12,12 @@ enum PredictCommand: Command {
   static let device = RunOptions.device
   static let threshold = EvaluateCommand.threshold
   static let tiles = Option(
-    "tiles", .tileOverlap,
-    help: "cut pictures into tiles of the model's size, which share so many pixels at least, instead of resizing them")
+    "tile-overlap", .tileOverlap,
+    help: "cut pictures into tiles of the model's size, which share so many pixels at least, instead of resizing them; "
+      + "the class is the one with the largest mean over the tiles")
   static let output = Option(
-    "output", .directory, help: "with --tiles: where each picture is written with the probability of its class over it")
+    "output", .directory,
+    help: "with --tile-overlap: where each picture is written with the probability of its class over it")
   static let json = Flag("json", help: "print one JSON object for each image, line or row, then one for all")
   static let declarations = [
     run.declaration, files.declaration, device.declaration, threshold.declaration, tiles.declaration,
@@ -38,10 +40,10 @@ enum PredictCommand: Command {
     try withDevice(device) {
       let model = try stored.load()
       for set in sets {
-        let examples = format.examples(set.images, stored.settings.image)
+        let examples = format.fitting(set.images).examples(set.images, stored.settings.image)
         let classifier = Classifier(model: model, count: examples.count) { try examples.examples($0).inputs }
         try classifier.run(threshold: arguments[threshold]) { prediction in
-          try write(prediction, set.place(of: prediction.index), format.className(prediction.label), arguments[json])
+          try write(prediction, set.place(of: prediction.index), format.className(prediction.label), arguments)
           count += 1
         }
       }
@@ -52,10 +54,10 @@ enum PredictCommand: Command {
   private static func checkTiles(_ arguments: Arguments, _ format: DataFormat) throws(UsageError) {
     guard arguments.contains(tiles.declaration) else {
       guard arguments.contains(output.declaration) else { return }
-      throw UsageError(command: name, message: "--output goes with --tiles")
+      throw UsageError(command: name, message: "--output goes with --tile-overlap")
     }
     if case .images = format { return }
-    throw UsageError(command: name, message: "--tiles is for pictures, the model takes \(format.examplesName)")
+    throw UsageError(command: name, message: "--tile-overlap is for pictures, the model takes \(format.examplesName)")
   }
 
   /// What is printed behind all predictions.
@@ -83,7 +85,7 @@ enum PredictCommand: Command {
         try classifier.run(threshold: arguments[threshold]) { prediction in
           let label = format.classNames.map { $0.indices.contains(prediction.label) ? $0[prediction.label] : nil }
           let name = (label ?? nil) ?? String(prediction.label)
-          try write(prediction, (file, prediction.index), name, arguments[json])
+          try write(prediction, (file, prediction.index), name, arguments)
           count += 1
         }
       }
@@ -95,11 +97,12 @@ enum PredictCommand: Command {
   ///   - place: the file, and which image or line in it; `nil` where there is but one.
   ///   - line: where a row of a table starts in its file.
   static func write(
-    _ prediction: Prediction, _ place: (file: String, index: Int?), _ name: String, _ isJSON: Bool, line: Int? = nil
+    _ prediction: Prediction, _ place: (file: String, index: Int?), _ name: String, _ arguments: Arguments,
+    line: Int? = nil
   ) throws {
-    guard isJSON else {
+    guard arguments[json] else {
       let number = prediction.probability.text(places: 4)
-      let index = place.index.map { " \($0)" } ?? ""
+      let index = line.map { " line \($0)" } ?? place.index.map { " \($0)" } ?? ""
       return try StandardOutput.write(line: "\(place.file)\(index): \(name) (\(number))")
     }
     var object: JSONObject = ["file": .string(place.file)]
@@ -115,5 +118,5 @@ enum PredictCommand: Command {
 extension ValueKind<Int> {
   /// Pixels that neighbouring tiles share; a tile has more.
   fileprivate static let tileOverlap = ValueKind(
-    "OVERLAP", expectation: nonNegativeCount(upTo: 100_000).expectation, parse: nonNegativeCount(upTo: 100_000).parse)
+    "N", expectation: nonNegativeCount(upTo: 100_000).expectation, parse: nonNegativeCount(upTo: 100_000).parse)
 }

@@ -9,7 +9,7 @@ enum TrainCommand: Command {
     "resume", .directory, help: "go on with the run in a directory; --epochs or --steps may make it longer")
   static let configuration = Option("config", .file, help: "read options from a JSON file, see above")
   static let set = Option(
-    "set", .text("KEY=VALUE"), repeats: true, help: "set an option by its key; outdoes --config")
+    "set", .text("KEY=VALUE"), repeats: true, help: "set an option by its key; overrides --config")
   static let profile = Option(
     "profile", .file, help: ProfileReport.help("at most \(TrainingOptions.profiledSteps) steps from the third on"))
   static let json = Flag("json", help: "print one JSON object for each epoch and one for the run")
@@ -31,7 +31,7 @@ enum TrainCommand: Command {
       dense UNITS, and behind it no-bias; batchnorm; dropout RATE; relu, sigmoid, tanh, gelu, silu, elu,
       selu, softplus, leaky-relu
       rows, an image's rows as a sequence; rnn UNITS, lstm UNITS or gru UNITS, and behind it layers N, both
-      for both directions, all for the states of all times, no-bias
+      for both directions, all for the states of all time steps, no-bias
       residual (LAYERS | LAYERS), the sum of both chains, or concat (LAYERS | LAYERS), both along the channels; beside
       a single chain goes the input as it is: residual (conv 8 3x3 pad 1, relu)
 

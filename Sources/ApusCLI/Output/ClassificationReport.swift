@@ -29,7 +29,8 @@ struct ClassificationReport {
     var rows = results.measures(top: top).map { ($0.name, $0.value?.text(places: 4) ?? ClassificationReport.undefined) }
     if isBinary {
       let ranking = results.ranking(ofClass: 1)
-      let points = [("best F1", ranking.bestF1), ("best Youden index", ranking.bestYouden)]
+      let name = format.className(1)
+      let points = [("best F1 of \(name)", ranking.bestF1), ("best Youden index of \(name)", ranking.bestYouden)]
       for case (let name, let point?) in points {
         rows.append((name, "at --threshold \(point.threshold): \(text(point))"))
       }

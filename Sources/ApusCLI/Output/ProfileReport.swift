@@ -52,7 +52,7 @@ final class ProfileReport: Sendable {
   }
 
   private func summary(_ profile: Profile) -> String {
-    var table = Table("MS", "SHARE", "TIMES", "GFLOP/S", "GB/S", "OF LIMIT", "WHAT")
+    var table = Table("MS", "SHARE", "CALLS", "GFLOP/S", "GB/S", "OF LIMIT", "WHAT")
     let total = profile.seconds
     for kernel in profile.kernels.prefix(16) {
       let share = profile.share(seconds: kernel.seconds, flops: kernel.flops, bytes: kernel.bytes)

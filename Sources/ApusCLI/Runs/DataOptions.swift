@@ -7,7 +7,7 @@ enum DataOptions {
     "test-share", .share, help: "the share to test with, of data without a test part of their own (default: 0.2)")
   static let validation = Option(
     "validation", .share,
-    help: "the share of the training examples to measure with after each epoch; the test waits for the end (default: 0)"
+    help: "the share of the training examples held out for validation; the test waits for the end (default: 0)"
   )
   static let splitSeed = Option(
     "split-seed", .seed, help: "what held-out examples are chosen by, of each class the same share (default: 0)")

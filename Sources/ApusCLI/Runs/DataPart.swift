@@ -49,7 +49,7 @@ struct SkippedPictures {
 
   /// What is said of them beside other results.
   var rows: [(String, String)] {
-    count.map { [("skipped", "\($0.grouped) pictures that could not be read")] } ?? []
+    count.map { [("skipped", "\($0.grouped) \($0 == 1 ? "picture" : "pictures") that could not be read")] } ?? []
   }
 
   /// Names the first of them.

@@ -77,6 +77,15 @@ extension ImageFormat {
       evaluation: reading.options(image), statistics: statistics, classCount: classNames.count)
   }
 
+  /// The format by which some images become inputs: where the training images had one size and nothing was done to them,
+  /// pictures of another size are resized.
+  func fitting(_ images: any ImageSource) -> ImageFormat {
+    guard !(images is ImageSet), reading.transform.isEmpty else { return self }
+    var format = self
+    format.reading.transform = ImagePipeline([Resize(ImageSize(height: size[1], width: size[2]))])
+    return format
+  }
+
   /// Refuses images of one size that can become no input of the model.
   /// - Parameter own: `[channels, height, width]`; `nil` where images differ.
   func check(_ own: [Int]?, _ path: String) throws(DataError) {

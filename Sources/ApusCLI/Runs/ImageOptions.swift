@@ -6,7 +6,8 @@ enum ImageOptions {
     "stem", .choice("KIND", of: ImageStem.allCases.map(\.rawValue)),
     help: "small for images of some 32 pixels, imagenet for some 224 (default: small up to 64)")
   static let imageSize = Option(
-    "image-size", .count(upTo: 4_096), help: "the height and width that images are brought to (default: their own)")
+    "image-size", .count(upTo: 4_096),
+    help: "the height and width that images are brought to (default: their own, of folders the network's)")
   static let channels = Option(
     "channels", .choice("N", of: ["1", "3"]), help: "1 for grey, 3 for colours (default: the images' own)")
   static let transform = Option(

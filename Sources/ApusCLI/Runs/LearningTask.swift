@@ -68,6 +68,21 @@ extension LearningTask {
     SkippedPictures(of: [train, test, validation].compactMap(\.self), settings.image)
   }
 
+  /// What there is to learn from: `60,000 training and 10,000 test images of 1x28x28, 10 classes`.
+  var summary: String {
+    let parts = [(train.count, "training"), (validation?.count ?? 0, "validation"), (test.count, "test")]
+    let counts = parts.filter { $0.0 > 0 }.map { "\($0.0.grouped) \($0.1)" }
+    let all = counts.dropLast().joined(separator: ", ") + (counts.count > 1 ? " and " : "") + (counts.last ?? "")
+    let classes = format.classNames.isEmpty ? "" : ", \(format.classNames.count) classes"
+    switch format {
+    case .images(let images):
+      return "\(all) images of \(images.size.map(String.init).joined(separator: "x"))\(classes)"
+    case .table(let table):
+      return "\(all) rows of \(table.encoder.width) features, target \"\(table.target)\"\(classes)"
+    case .text: return "\(all) \(format.examplesName)\(classes)"
+    }
+  }
+
   /// What is minimized.
   func objective(_ settings: RunSettings) -> Objective {
     guard format.isClassifier else { return format.objective }

@@ -26,15 +26,17 @@ enum RunOptions {
       "how the rate changes: \(scheduleNames.joined(separator: ", ")) (default: the model's); plateau goes by the loss of "
       + "--validation, without it by that of training")
   static let warmup = Option("warmup", .count, help: "steps in which the rate rises, ahead of the schedule")
-  static let weightDecay = Option("weight-decay", .nonNegativeNumber, help: "the pull of weights to zero (default: 0)")
+  static let weightDecay = Option(
+    "weight-decay", .nonNegativeNumber, help: "the coefficient of weight decay (default: 0)")
   static let precision = Option(
     "precision", .choice("P", of: ["float32", "tf32", "mixed"]),
     help:
       "mixed computes products in 16 bits, with float32 weights and a scaled loss; tf32 is for CUDA (default: float32)")
   static let clipNorm = Option(
     "clip-norm", .nonNegativeNumber,
-    help: "scale gradients down to this norm, 0 for none (default: the model's)")
-  static let clipValue = Option("clip-value", .positiveNumber, help: "cut each number of the gradients to this size")
+    help: "scale gradients down to this global norm, 0 for none (default: the model's)")
+  static let clipValue = Option(
+    "clip-value", .positiveNumber, help: "clamp each element of the gradients to plus or minus this")
   static let decayExempt = Flag("decay-weights-only", help: "no --weight-decay for biases and normalizations")
   static let l1 = Option("l1", .positiveNumber, help: "add this times the sum of the weights' sizes to the loss")
   static let l2 = Option("l2", .positiveNumber, help: "add this times the sum of the weights' squares to the loss")

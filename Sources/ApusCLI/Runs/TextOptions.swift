@@ -10,11 +10,11 @@ enum TextOptions {
     help: "the most tokens that there may be; bpe has 257 or more (default: the model's)")
   static let sequenceLength = Option(
     "sequence-length", .count(upTo: 1_000_000),
-    help: "tokens that are read at once; longer texts are cut (default: the model's)")
+    help: "the context length in tokens; longer texts are cut (default: the model's)")
   static let width = Option(
     "width", .count(upTo: 65_536), help: "the size of embeddings and states (default: the model's)")
   static let depth = Option("depth", .count(upTo: 1_024), help: "the number of layers (default: the model's)")
-  static let dropout = Option("dropout", .share, help: "the share that is left out in training (default: the model's)")
+  static let dropout = Option("dropout", .share, help: "the probability of dropout (default: the model's)")
 
   /// In the order in which they are listed and stored.
   static let declarations = [

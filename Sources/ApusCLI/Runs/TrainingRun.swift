@@ -103,11 +103,12 @@ struct TrainingRun {
       settings.device = device.name
       try directory.write(settings)
     }
-    Diagnostics.write("\(settings.model.name) in \(directory.path)")
     let (result, task) = try withDevice(device) {
       let weights = try pretrainedWeights()
       let task = try LearningTask(settings, tokenizer: tokenizer(of: weights))
+      Diagnostics.write("\(settings.model.name) in \(directory.path): \(task.summary)")
       let trainer = try trainer(task, from: weights, report, onRecord)
+      if case .epochs = settings.length { adviseOnSteps(task.train.count) }
       try resume(trainer, task.format)
       try report?.measureLimits(of: device)
       return (try trainer.run(), task)
@@ -115,6 +116,17 @@ struct TrainingRun {
     let skipped = task.skipped(settings)
     skipped.report()
     return TrainedRun(result: result, format: task.format, device: device, skipped: skipped)
+  }
+
+  /// An epoch of few steps is soon over, and teaches little.
+  private func adviseOnSteps(_ count: Int) {
+    guard case .count(let size) = settings.batchSize, count < 8 * size, case .epochs(let epochs) = settings.length
+    else { return }
+    let steps = (count + size - 1) / size
+    guard steps * epochs < 100 else { return }
+    Diagnostics.write(
+      "an epoch is \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; more --epochs or a smaller "
+        + "--batch-size make more")
   }
 
   /// What the run starts from, if it is new and does not start from random numbers.

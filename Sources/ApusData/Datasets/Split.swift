@@ -84,14 +84,9 @@ public struct Split: Hashable, Sendable {
     return given
   }
 
-  /// The shuffle of Fisher and Yates.
   private static func shuffled(_ numbers: [Int32], seed: UInt64, _ label: Int32) -> [Int32] {
     let random = CounterRandom(seed: seed, stream: stream | UInt64(UInt32(bitPattern: label)))
-    var order = numbers
-    for last in stride(from: order.count - 1, to: 0, by: -1) {
-      order.swapAt(last, random.integer(below: last + 1, at: last))
-    }
-    return order
+    return numbers.shuffled { random.integer(below: $0, at: $1) }
   }
 
   /// Apart from the epochs', which count from 0.

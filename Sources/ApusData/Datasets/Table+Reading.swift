@@ -83,19 +83,31 @@ private struct TableSurvey {
     _ options: TableOptions, _ reader: CSVReader, _ first: CSVReader.Record?
   ) throws(DataError) {
     var isNumeric = [Bool](repeating: true, count: names.count)
+    // Whether all values are numbers when a comma stands for the point, and one that has such a comma.
+    var hasCommas = isNumeric
+    var example = [Substring?](repeating: nil, count: names.count)
     let missing = MissingWords(options.missing)
     var count = 0
     func look(at record: CSVReader.Record) throws(DataError) {
       try check(record)
       count += 1
-      for index in names.indices where isWanted[index] && isNumeric[index] {
+      for index in names.indices where isWanted[index] && (isNumeric[index] || hasCommas[index]) {
         let text = record.fields[index].trimmed
-        if !missing.contains(text) { isNumeric[index] = Number(text) != nil }
+        if missing.contains(text) || Number(text) != nil { continue }
+        isNumeric[index] = false
+        hasCommas[index] = hasCommas[index] && text.isDecimalComma
+        example[index] = example[index] ?? text
       }
     }
     if let first { try look(at: first) }
     while let record = try reader.next() { try look(at: record) }
     guard count > 0 else { throw .csv(path, .file, "it has no rows below its names", "name a file with rows") }
+    for index in names.indices where options.kinds[names[index]] == nil && hasCommas[index] {
+      guard let example = example[index] else { continue }
+      throw .csv(
+        path, .file, "the column \"\(names[index])\" has numbers with decimal commas, such as \(example)",
+        "write them with decimal points")
+    }
     kinds = names.indices.map { options.kinds[names[$0]] ?? (isNumeric[$0] ? .numeric : .categorical) }
   }
 
@@ -116,6 +128,13 @@ private struct TableSurvey {
       try check(record)
       try body(record.fields, record.line)
     }
+  }
+}
+
+extension Substring {
+  /// Whether it is a number but for one comma in the place of the point: `38,1`.
+  fileprivate var isDecimalComma: Bool {
+    utf8.count { $0 == 0x2c } == 1 && !utf8.contains(0x2e) && Number(self[...].replacing(",", with: ".")[...]) != nil
   }
 }
 
@@ -190,18 +209,6 @@ private struct ColumnBuilder {
     case .numeric: Table.Column(name: name, values: .numbers(numbers))
     case .categorical: Table.Column(name: name, values: .categories(codes: codes, names: categories))
     }
-  }
-}
-
-extension String {
-  /// Without the spaces and tabs around it.
-  fileprivate var trimmed: Substring {
-    let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
-    guard let first = utf8.first, let last = utf8.last, isSpace(first) || isSpace(last) else { return self[...] }
-    guard let start = utf8.firstIndex(where: { !isSpace($0) }), let end = utf8.lastIndex(where: { !isSpace($0) }) else {
-      return ""
-    }
-    return self[start..<utf8.index(after: end)]
   }
 }
 

@@ -8,20 +8,21 @@ enum PNG {
   static func decode(_ bytes: [UInt8], path: String, limits: ImageLimits) throws(DataError) -> Image {
     // The stream that libpng gets has been walked through and has nothing in it but the pixels.
     let stream = try PNGChunks(bytes, path: path)
-    try limits.check(height: stream.height, width: stream.width, path: path, format: "PNG")
+    let header = stream.header
+    try limits.check(height: header.height, width: header.width, path: path, format: "PNG")
     var state = png_image()
     state.version = UInt32(PNG_IMAGE_VERSION)
     defer { png_image_free(&state) }
-    let channels = stream.isColored ? 3 : 1
+    let channels = header.isColored ? 3 : 1
     var stored = channels
-    let count = stream.height * stream.width
+    let count = header.height * header.width
     // libpng reads from the memory that it was given first until the picture is finished.
     let pixels = stream.bytes.withUnsafeBufferPointer { source -> [UInt8]? in
       guard png_image_begin_read_from_memory(&state, source.baseAddress, source.count) != 0 else { return nil }
-      if stream.bitDepth == 16 { state.flags |= UInt32(PNG_IMAGE_FLAG_16BIT_sRGB) }
+      if header.bitDepth == 16 { state.flags |= UInt32(PNG_IMAGE_FLAG_16BIT_sRGB) }
       // With the alpha channel, where there is one: libpng could only compose it onto something.
       let alpha = state.format & PNG_FORMAT_FLAG_ALPHA
-      state.format = alpha | (stream.isColored ? PNG_FORMAT_FLAG_COLOR : 0)
+      state.format = alpha | (header.isColored ? PNG_FORMAT_FLAG_COLOR : 0)
       stored += alpha == 0 ? 0 : 1
       return [UInt8](unsafeUninitializedCapacity: count * stored) { buffer, initialized in
         let isDecoded = png_image_finish_read(&state, nil, buffer.baseAddress, 0, nil) != 0
@@ -31,7 +32,7 @@ enum PNG {
     // A warning is about the pixels too: nothing else was passed on.
     guard let pixels, !pixels.isEmpty, state.warning_or_error == 0 else { throw failure(state, path) }
     return Image(
-      height: stream.height, width: stream.width, channels: channels,
+      height: header.height, width: header.width, channels: channels,
       pixels: stored == channels ? pixels : droppingLast(of: stored, pixels, count))
   }
 

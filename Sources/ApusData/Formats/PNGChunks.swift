@@ -6,12 +6,8 @@ import CZlib
 /// file finds every truncation and every wrong checksum, and knows where. What is left out can neither change pixels
 /// (gamma, profiles, transparent colours: torchvision drops them too) nor be a bomb of its own (compressed texts).
 struct PNGChunks {
-  let height: Int
-  let width: Int
-  /// Bits of a sample: 1, 2, 4, 8 or 16.
-  let bitDepth: UInt8
-  /// Whether there are colours, as samples or in a palette.
-  let isColored: Bool
+  /// The size, and what a sample is.
+  let header: PNGHeader
   /// A PNG file of the chunks that count.
   let bytes: [UInt8]
 
@@ -36,15 +32,11 @@ struct PNGChunks {
       }
       position = chunk.range.upperBound
     }
-    let header = PNG.signature.count + 8
-    let sizes = (0..<2).map { PNGChunks.word(file, at: header + 4 * $0) }
-    (width, height) = (sizes[0], sizes[1])
-    guard width > 0, height > 0 else {
-      throw PNGChunks.failure(path, header, "the size \(width)x\(height) is empty")
+    guard let header = PNGHeader(file) else { throw PNGChunks.failure(path, 0, "the chunk IHDR is not the first") }
+    guard header.width > 0, header.height > 0 else {
+      throw PNGChunks.failure(path, PNG.signature.count + 8, "the size \(header.width)x\(header.height) is empty")
     }
-    bitDepth = file[header + 8]
-    // Bits of the colour type: palette, colour, alpha.
-    isColored = file[header + 9] & 2 != 0
+    self.header = header
     let isWhole = ranges.count > 0 && position == ranges.reduce(PNG.signature.count) { $0 + $1.count }
     if isWhole, position == file.count {
       bytes = file
@@ -60,7 +52,7 @@ struct PNGChunks {
     guard file.count - position >= 12 else {
       throw failure(path, file.count, "the file ends ahead of the chunk IEND")
     }
-    let length = word(file, at: position)
+    let length = PNGHeader.word(file, at: position)
     let name = file[position + 4..<position + 8]
     guard name.allSatisfy({ (0x41...0x5a).contains($0 & 0xdf) }) else {
       throw failure(path, position + 4, "no chunk has a name of the bytes \(Array(name))")
@@ -74,14 +66,10 @@ struct PNGChunks {
     let checksum = file.withUnsafeBufferPointer { buffer in
       crc32(0, buffer.baseAddress! + position + 4, UInt32(length + 4))
     }
-    guard checksum == UInt(word(file, at: position + 8 + length)) else {
+    guard checksum == UInt(PNGHeader.word(file, at: position + 8 + length)) else {
       throw failure(path, position, "the checksum of the chunk \(kind) is wrong")
     }
     return (kind, position..<position + 12 + length)
-  }
-
-  private static func word(_ bytes: [UInt8], at position: Int) -> Int {
-    bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
   }
 
   private static func failure(_ path: String, _ offset: Int, _ reason: String) -> DataError {

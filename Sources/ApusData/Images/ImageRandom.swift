@@ -26,7 +26,7 @@ public struct ImageRandom: Sendable {
   }
 
   /// A number in `0 ..< 1`.
-  public mutating func unit() -> Double { Double(bits() >> 11) * 0x1p-53 }
+  public mutating func unit() -> Double { bits().randomUnit }
 
   /// A number in a range.
   public mutating func uniform(in range: ClosedRange<Double>) -> Double {
@@ -34,18 +34,39 @@ public struct ImageRandom: Sendable {
   }
 
   /// An integer in `0 ..< bound`.
-  public mutating func integer(below bound: Int) -> Int {
-    Int(bits().multipliedFullWidth(by: UInt64(bound)).high)
-  }
+  public mutating func integer(below bound: Int) -> Int { bits().randomInteger(below: bound) }
 
   /// `true` with a probability.
   public mutating func chance(_ probability: Double) -> Bool { unit() < probability }
 
   /// The numbers `0 ..< count` in random order.
   mutating func permutation(_ count: Int) -> [Int32] {
-    var order = Array(0..<Int32(count))
-    for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, integer(below: last + 1)) }
-    return order
+    Array(0..<Int32(count)).shuffled { bound, _ in integer(below: bound) }
+  }
+
+  /// A part of a picture of random area, shape and place: ten draws, `nil` if none fits.
+  /// - Parameters:
+  ///   - limit: what height and width are at most.
+  ///   - scale: the part's share of the area.
+  ///   - ratio: one side by the other, evenly drawn on a logarithmic scale.
+  ///   - size: the part's size of these two sides.
+  mutating func part(
+    of picture: ImageSize, atMost limit: ImageSize, scale: ClosedRange<Double>, ratio: ClosedRange<Double>,
+    size: (_ side: Int, _ other: Int) -> ImageSize
+  ) -> (top: Int, left: Int, size: ImageSize)? {
+    let area = Double(picture.height * picture.width)
+    for _ in 0..<10 {
+      let target = area * uniform(in: scale)
+      let shape = exp(uniform(in: log(ratio.lowerBound)...log(ratio.upperBound)))
+      let sides = (target * shape, target / shape)
+      let part = size(
+        Int(sides.0.squareRoot().rounded(.toNearestOrEven)), Int(sides.1.squareRoot().rounded(.toNearestOrEven)))
+      guard min(part.height, part.width) >= 1, part.height <= limit.height, part.width <= limit.width else { continue }
+      let top = integer(below: picture.height - part.height + 1)
+      let left = integer(below: picture.width - part.width + 1)
+      return (top, left, part)
+    }
+    return nil
   }
 
   /// A number from the distribution `Beta(alpha, alpha)`.

@@ -16,13 +16,11 @@ package struct CounterRandom: Sendable {
     Self.mixed(key &+ Self.gamma &* (UInt64(bitPattern: Int64(index)) &+ 1))
   }
 
-  /// An integer in `0..<bound`. The bias is below `bound · 2⁻⁶⁴`.
-  func integer(below bound: Int, at index: Int) -> Int {
-    Int(self[index].multipliedFullWidth(by: UInt64(bound)).high)
-  }
+  /// An integer in `0 ..< bound`.
+  func integer(below bound: Int, at index: Int) -> Int { self[index].randomInteger(below: bound) }
 
-  /// A number in [0, 1).
-  package func unit(at index: Int) -> Double { Double(self[index] >> 11) * 0x1p-53 }
+  /// A number in `0 ..< 1`.
+  package func unit(at index: Int) -> Double { self[index].randomUnit }
 
   private static let gamma: UInt64 = 0x9e37_79b9_7f4a_7c15
 

@@ -91,14 +91,10 @@ public struct MinibatchOrder: Hashable, Sendable {
       examples[batch * batchSize..<Swift.min((batch + 1) * batchSize, examples.count)]
     }
 
-    /// The shuffle of Fisher and Yates, its random numbers taken by position.
+    /// The random numbers are taken by position.
     private static func permutation(_ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
       let random = CounterRandom(seed: seed, stream: UInt64(bitPattern: Int64(epoch)))
-      var order = Array(0..<Int32(count))
-      for last in stride(from: count - 1, to: 0, by: -1) {
-        order.swapAt(last, random.integer(below: last + 1, at: last))
-      }
-      return order
+      return Array(0..<Int32(count)).shuffled { random.integer(below: $0, at: $1) }
     }
 
     /// A class for each place, shuffled, and for each an example of the class.
@@ -115,12 +111,8 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// The classes in an order by which those of an incomplete round are chosen.
     private static func shuffledClasses(_ count: Int, _ random: CounterRandom) -> [Int] {
-      var order = Array(0..<count)
-      for last in stride(from: count - 1, to: 0, by: -1) {
-        // Numbers below 0 are apart from those of the places.
-        order.swapAt(last, random.integer(below: last + 1, at: -last))
-      }
-      return order
+      // Numbers below 0 are apart from those of the places.
+      Array(0..<count).shuffled { random.integer(below: $0, at: -$1) }
     }
 
     /// Apart from the numbers that shuffle.

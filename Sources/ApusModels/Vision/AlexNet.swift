@@ -25,7 +25,7 @@ public struct AlexNet: Layer {
   public init(
     columns: Int = 1, channels: Int = 3, classes: Int = 1000, dropout: Double = 0.5, stem: ImageStem = .imageNet
   ) {
-    precondition(columns == 1 || columns == 2, "AlexNet: 1 or 2 columns, not \(columns)")
+    guard columns == 1 || columns == 2 else { fatalError("AlexNet: 1 or 2 columns, not \(columns)") }
     features = columns == 1 ? AlexNet.oneColumn(channels, stem) : AlexNet.twoColumns(channels, stem)
     let side = stem == .imageNet ? 6 : 2
     avgpool = AdaptiveAvgPool2d(side)

@@ -24,7 +24,9 @@ public struct DenseNet: Layer {
     layers: [Int] = [6, 12, 24, 16], growth: Int = 32, width: Int = 64, bottleneck: Int = 4, channels: Int = 3,
     classes: Int = 1000, stem: ImageStem = .imageNet
   ) {
-    precondition(!layers.isEmpty && layers.allSatisfy { $0 > 0 }, "DenseNet: blocks of layers, not \(layers)")
+    guard !layers.isEmpty, layers.allSatisfy({ $0 > 0 }) else {
+      fatalError("DenseNet: blocks of layers, not \(layers)")
+    }
     features = DenseFeatures(
       layers: layers, growth: growth, width: width, bottleneck: bottleneck, channels: channels, stem: stem)
     classifier = Linear(features.channels, classes, biasInitializer: .zeros)

@@ -28,8 +28,8 @@ extension LayerList.Link {
   /// - Parameter parser: of the link's words, for errors.
   fileprivate init(_ text: Substring, _ parser: inout LayerParser, _ depth: Int) throws(LayerListError) {
     guard depth < LayerList.deepest else { throw parser.failure("links lie more than \(LayerList.deepest) deep") }
-    let trimmed = text.trimmingWhitespace
-    let name = trimmed.prefix { $0 != "(" }.trimmingWhitespace
+    let trimmed = text.trimmed
+    let name = trimmed.prefix { $0 != "(" }.trimmed
     guard let kind = Kind(rawValue: String(name)) else {
       let match = nearestMatch(to: String(name), in: Kind.allCases.map(\.rawValue)).map { "; did you mean \($0)?" }
       throw parser.failure("only residual and concat have ( | )\(match ?? "")")
@@ -50,12 +50,6 @@ extension LayerList.Link {
 }
 
 extension Substring {
-  fileprivate var trimmingWhitespace: Substring {
-    var rest = drop(while: \.isWhitespace)
-    while rest.last?.isWhitespace == true { rest.removeLast() }
-    return rest
-  }
-
   /// The parts between separators that are in no parentheses.
   fileprivate func split(separator: Character, outside open: Character, _ close: Character) -> [Substring] {
     var (parts, start, depth) = ([Substring](), startIndex, 0)

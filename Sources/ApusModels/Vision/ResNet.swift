@@ -55,7 +55,9 @@ public struct ResNet: Layer {
     blocks: [Int] = [2, 2, 2, 2], of block: Block = .basic, attention: Attention = .none, channels: Int = 3,
     classes: Int = 1000, stem: ImageStem = .imageNet
   ) {
-    precondition(blocks.count == 4 && blocks.allSatisfy { $0 > 0 }, "ResNet: four stages of blocks, not \(blocks)")
+    guard blocks.count == 4, blocks.allSatisfy({ $0 > 0 }) else {
+      fatalError("ResNet: four stages of blocks, not \(blocks)")
+    }
     func stage(_ number: Int, from inputs: Int) -> Sequential {
       let channels = 64 << number
       return Sequential(

@@ -25,7 +25,7 @@ public struct VGG: Layer {
     convolutions: [Int] = [2, 2, 3, 3, 3], isNormalized: Bool = false, channels: Int = 3, classes: Int = 1000,
     dropout: Double = 0.5, stem: ImageStem = .imageNet
   ) {
-    precondition(convolutions.count == 5, "VGG: five stages of convolutions, not \(convolutions)")
+    guard convolutions.count == 5 else { fatalError("VGG: five stages of convolutions, not \(convolutions)") }
     var inputs = channels
     var layers: [any Layer] = []
     for (count, outputs) in zip(convolutions, [64, 128, 256, 512, 512]) {

@@ -63,15 +63,6 @@ public struct VisionTransformer: Layer {
     VisionTransformer(imageSize: imageSize, channels: channels, classes: classes)
   }
 
-  /// One for small images: patches of 4 pixels, six layers of 128 with 4 heads. 1.2 million parameters.
-  public static func small(
-    imageSize: Extents = 32, dropout: Double = 0, channels: Int = 3, classes: Int = 10
-  ) -> VisionTransformer {
-    VisionTransformer(
-      imageSize: imageSize, patch: 4, width: 128, depth: 6, heads: 4, dropout: dropout, channels: channels,
-      classes: classes)
-  }
-
   /// What is wrong with some sizes, if anything.
   public static func mistake(imageSize: Extents, patch: Int, width: Int, heads: Int) -> String? {
     guard (1...2).contains(imageSize.values.count), patch > 0, width > 0, heads > 0 else {

@@ -17,6 +17,7 @@ public struct ModelState: Sendable {
     public var value: Tensor { cell.value }
     /// The extents.
     public var shape: Shape { cell.shape }
+    /// The type of the elements, which `Module.convert(to:)` changes.
     public var dtype: DType { cell.dtype }
 
     /// Replaces the value.

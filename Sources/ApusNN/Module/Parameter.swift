@@ -27,6 +27,7 @@ public final class Parameter: Sendable {
 
   /// The extents, which never change.
   public var shape: Shape { cell.shape }
+  /// The type of the elements, which `Module.convert(to:)` changes.
   public var dtype: DType { cell.dtype }
 
   /// Whether gradients are computed and optimizers change the value.
@@ -63,6 +64,7 @@ public final class Statistic: Sendable {
 
   /// The extents, which never change.
   public var shape: Shape { cell.shape }
+  /// The type of the elements, which `Module.convert(to:)` changes.
   public var dtype: DType { cell.dtype }
 }
 

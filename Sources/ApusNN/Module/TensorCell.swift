@@ -7,13 +7,14 @@ import Synchronization
 final class TensorCell: Sendable {
   private let stored: Mutex<Tensor>
   let shape: Shape
-  let dtype: DType
 
   init(_ value: Tensor) {
     stored = Mutex(value)
     shape = value.shape
-    dtype = value.dtype
   }
+
+  /// The type of the value itself, which only `convert(to:)` changes.
+  var dtype: DType { stored.withLock { $0.dtype } }
 
   /// The value that code in this task sees.
   var value: Tensor { Substitution.current?[self] ?? stored.withLock { $0 } }
@@ -37,7 +38,17 @@ final class TensorCell: Sendable {
     }
   }
 
+  /// Gives the value itself another type. What code in this task sees otherwise stays as it is.
+  func convert(to dtype: DType) {
+    stored.withLock { value in
+      guard value.dtype != dtype else { return }
+      value = value.cast(to: dtype)
+      if isRecordingGradients { value = value.stopGradient() }
+    }
+  }
+
   private func check(_ newValue: Tensor) {
+    let dtype = dtype
     guard newValue.shape == shape, newValue.dtype == dtype else {
       fatalError(
         "a \(dtype) value of shape \(shape) cannot become a \(newValue.dtype) value of shape \(newValue.shape)")

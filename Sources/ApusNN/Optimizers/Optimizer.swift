@@ -196,6 +196,9 @@ public final class Optimizer {
     for (index, parameter) in parameters.enumerated() where parameter.isTrainable {
       guard let gradient = isSameList ? gradients.tensors[index] : gradients[parameter] else { continue }
       let value = parameter.cell.storedValue
+      if let old = slots[index].first?.dtype, old != value.dtype {
+        fatalError("Optimizer: \(keys[index]) was \(old) when it was made and is \(value.dtype) now: make it anew")
+      }
       let place = groupOfParameter[index]
       let known = formulas.firstIndex {
         $0.place == place && $0.dtype == value.dtype && $0.device === value.device

@@ -126,16 +126,20 @@ public final class EventFile: Sendable {
   }
 
   /// Adds a picture.
-  /// - Parameter png: the bytes of a PNG file; what is none is left out.
-  public func add(png: [UInt8], _ tag: String, step: Int) {
-    guard let size = png.pngSize, png.count > 25 else { return }
-    // Of the colour types of PNG files: grey, colours, a palette, and the first two with opacity.
-    let channels = [0: 1, 2: 3, 3: 3, 4: 2, 6: 4][Int(png[25])] ?? 3
+  /// - Parameter png: the bytes of a PNG file.
+  /// - Throws: when they do not begin like one.
+  public func add(png: [UInt8], _ tag: String, step: Int) throws(TrainingError) {
+    guard let header = PNGHeader(png), png.pngSize != nil else {
+      throw .data(
+        .malformed(
+          path: tag, format: "PNG", place: .offset(0), reason: "it does not begin with the header of a PNG file",
+          remedy: "encode it with Image.pngData()"))
+    }
     append(tag, step: step) {
       $0.set(4) { image in
-        image.set(1, size.height)
-        image.set(2, size.width)
-        image.set(3, channels)
+        image.set(1, header.height)
+        image.set(2, header.width)
+        image.set(3, header.channelCount)
         image.set(4, png)
       }
     }

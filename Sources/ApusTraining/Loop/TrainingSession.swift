@@ -26,6 +26,8 @@ struct TrainingSession {
   private var exampleCount = 0
   /// Time spent in steps, with waiting for examples.
   private var stepSeconds = 0.0
+  /// What both were when the epoch began, or the session.
+  private var epochStart = (examples: 0, seconds: 0.0)
   /// Time spent waiting for examples in the epochs before the current one.
   private var waitedSeconds = 0.0
 
@@ -262,7 +264,9 @@ struct TrainingSession {
     record["test_loss"] = state.testLoss.map { .number($0) }
     record["test_accuracy"] = state.testAccuracy.map { .number($0) }
     record["seconds"] = .number(state.seconds)
-    if stepSeconds > 0 { record["examples_per_second"] = .number(Double(exampleCount) / stepSeconds) }
+    let spent = (examples: exampleCount - epochStart.examples, seconds: stepSeconds - epochStart.seconds)
+    if spent.seconds > 0 { record["examples_per_second"] = .number(Double(spent.examples) / spent.seconds) }
+    epochStart = (exampleCount, stepSeconds)
     record["loader_share"] = loaderShare.map { .number($0) }
     if let scaler = trainer.optimizer.lossScaler {
       record["loss_scale"] = .number(try reportingTraining { try scaler.scale.scalar() })

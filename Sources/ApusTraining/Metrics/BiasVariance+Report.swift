@@ -55,8 +55,8 @@ extension BiasVariance {
     let lines = [
       "training error \(percent(train.value)) of \(train.count.grouped) examples, validation error "
         + "\(percent(validation.value)) of \(validation.count.grouped), Bayes or human error \(percent(bayes))",
-      "avoidable bias \(percent(avoidableBias)) (by chance up to \(percent(biasMargin))), variance "
-        + "\(percent(variance)) (by chance up to \(percent(varianceMargin)))",
+      "avoidable bias \(percent(avoidableBias)) (± \(percent(biasMargin)) by chance), variance "
+        + "\(percent(variance)) (± \(percent(varianceMargin)) by chance)",
       "verdict: \(verdict.text)",
     ]
     return (lines + notes.map { "note: \($0)" } + verdict.remedies.map { "try \($0)" }).joined(separator: "\n")

@@ -71,7 +71,7 @@ public struct ErrorSheet: Hashable, Sendable {
         path: path, format: "CSV", place: .line(line), reason: reason,
         remedy: "name a sheet that apus errors has written, with tags filled in")
     }
-    let header = try reader.next()?.fields.map { ErrorSheet.word($0) } ?? []
+    let header = try reader.next()?.fields.map { String($0.trimmed) } ?? []
     guard let number = header.firstIndex(of: "example"), let truth = header.firstIndex(of: "true") else {
       throw malformed(1, "the first line does not name the columns example and true")
     }
@@ -79,9 +79,9 @@ public struct ErrorSheet: Hashable, Sendable {
     var lines: [Int: Int] = [:]
     while let row = try reader.next() {
       // A spreadsheet leaves empty cells at the end away, or adds some.
-      let fields = header.indices.map { $0 < row.fields.count ? ErrorSheet.word(row.fields[$0]) : "" }
-      if row.fields.allSatisfy({ ErrorSheet.word($0).isEmpty }) { continue }
-      guard row.fields.dropFirst(header.count).allSatisfy({ ErrorSheet.word($0).isEmpty }) else {
+      let fields = header.indices.map { $0 < row.fields.count ? String(row.fields[$0].trimmed) : "" }
+      if row.fields.allSatisfy({ $0.trimmed.isEmpty }) { continue }
+      guard row.fields.dropFirst(header.count).allSatisfy({ $0.trimmed.isEmpty }) else {
         throw malformed(row.line, "it has \(row.fields.count) fields, the first line \(header.count)")
       }
       guard let example = Int(fields[number]), example >= 0 else {
@@ -105,7 +105,7 @@ public struct ErrorSheet: Hashable, Sendable {
     for (name, field) in zip(header, fields) where !field.isEmpty && !name.isEmpty && name != comment {
       let found: [String]
       if name.hasPrefix("tag ") || name == "tag" || name == "tags" {
-        found = field.split(separator: ";").map { word(String($0)) }.filter { !$0.isEmpty }
+        found = field.split(separator: ";").map { String($0.trimmed) }.filter { !$0.isEmpty }
       } else if columns.contains(name) || negations.contains(field.lowercased()) {
         found = []
       } else {
@@ -114,10 +114,5 @@ public struct ErrorSheet: Hashable, Sendable {
       for tag in found.map(unprotected) where !tags.contains(tag) { tags.append(tag) }
     }
     return tags
-  }
-
-  /// Without the spaces around it.
-  private static func word(_ text: String) -> String {
-    String(text.trimmingPrefix(while: \.isWhitespace).reversed().trimmingPrefix(while: \.isWhitespace).reversed())
   }
 }

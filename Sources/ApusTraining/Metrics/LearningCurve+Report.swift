@@ -50,11 +50,10 @@ extension PowerLaw.Fit {
       ", \($0.lowerBound.text(places: 4)) to \($0.upperBound.text(places: 4)) with one size left out"
     }
     return """
-      validation error ≈ \(law.asymptote.text(places: 4)) + \(law.scale.text(places: 4)) · n^(−\
-      \(law.exponent.text(places: 3))), off by \(fitted.residual.text(places: 5)) (root of the mean square) at \
-      \(fitted.pointCount) sizes
+      fit: validation error ≈ \(law.asymptote.text(places: 4)) + \(law.scale.text(places: 4)) · n^(−\
+      \(law.exponent.text(places: 3))), RMSE \(fitted.residual.text(places: 5)) over \(fitted.pointCount) sizes
       extrapolated to \(Int(more.size).grouped) examples, twice the largest size: \(more.error.text(places: 4))\
-      \(range ?? ""), \(more.gain.text(places: 4)) less than now
+      \(range ?? ""); the fit gives \((more.error + more.gain).text(places: 4)) at the largest
       """
   }
 

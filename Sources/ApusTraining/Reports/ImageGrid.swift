@@ -1,3 +1,5 @@
+import ApusData
+
 /// Small pictures with captions: filters, feature maps, examples that were taken for something else.
 public struct ImageGrid: Chart {
   /// A picture.
@@ -90,11 +92,10 @@ public struct ImageGrid: Chart {
 }
 
 extension [UInt8] {
-  /// Width and height in the header of a PNG file; `nil` for other bytes (ISO/IEC 15948, 11.2.2).
+  /// Width and height in the header of a PNG file; `nil` for other bytes, and for sizes that no page shows.
   var pngSize: (width: Int, height: Int)? {
-    guard count >= 24, starts(with: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) else { return nil }
-    func number(_ start: Int) -> Int { self[start..<start + 4].reduce(0) { $0 << 8 | Int($1) } }
-    let (width, height) = (number(16), number(20))
-    return (1...1 << 20).contains(width) && (1...1 << 20).contains(height) ? (width, height) : nil
+    guard let header = PNGHeader(self) else { return nil }
+    let limits = 1...1 << 20
+    return limits.contains(header.width) && limits.contains(header.height) ? (header.width, header.height) : nil
   }
 }

@@ -46,6 +46,14 @@ struct TableTests {
     #expect(try table(",b\n1,2\n").columns.map(\.name) == ["column 1", "b"])
   }
 
+  /// Numbers as German and French spreadsheets write them are not taken for words.
+  @Test func decimalCommasAreRefused() throws {
+    let message = failure("a;b\n38,1;x\nNA;y\n7;z\n")
+    #expect(message.contains("the column \"a\" has numbers with decimal commas, such as 38,1"), "\(message)")
+    #expect(try table("a;b\n38,1;x\n1,2,3;y\n").columns[0].kind == .categorical)
+    #expect(try table("a;b\n38,1;x\nsome;y\n").columns[0].kind == .categorical)
+  }
+
   @Test func raggedRowsAreNamed() {
     #expect(failure("a,b\n1,2\n1,2,3\n").contains("in line 3: 3 fields, but the first line has 2"))
     #expect(failure("a,b\n\"x\ny\",2\n1\n").contains("in line 4: 1 fields, but the first line has 2"))

@@ -6,8 +6,8 @@ import Testing
 /// The folder of the files, if it is named.
 private let folder = ProcessInfo.processInfo.environment["APUS_LARGE_FIXTURES"]
 
-/// Networks for images in their published sizes against one training step of PyTorch's, in the files that
-/// `Tests/Conformance/vision_large.py` makes, which says where the bounds come from.
+/// The catalog's networks for images, in their published sizes and in those for small images, against one training step of
+/// PyTorch's, in the files that `Tests/Conformance/vision_large.py` makes, which says where the bounds come from.
 @Suite(
   .enabled(
     if: folder != nil,
@@ -20,55 +20,47 @@ struct LargeVisionTests {
     return files.filter { $0.hasSuffix(".safetensors") }.map { String($0.dropLast(".safetensors".count)) }.sorted()
   }()
 
-  private static let devices = TestDevice.conformance.filter { $0.name != "reference" }
+  /// A device with an element type.
+  struct Run: Sendable, CustomTestStringConvertible {
+    let test: TestDevice
+    let dtype: DType
 
-  /// A network by its name in the script.
-  private static func network(_ name: String) -> (any Layer)? {
-    let isSmall = name.hasSuffix("-small")
-    let stem: ImageStem = isSmall ? .smallImage : .imageNet
-    let classes = isSmall ? 10 : 1000
-    let (vgg11, vgg16, deep) = ([1, 1, 2, 2, 2], [2, 2, 3, 3, 3], [3, 4, 6, 3])
-    func vgg(_ convolutions: [Int], _ isNormalized: Bool) -> VGG {
-      VGG(convolutions: convolutions, isNormalized: isNormalized, classes: classes, dropout: 0, stem: stem)
-    }
-    func resNet(
-      _ blocks: [Int] = [2, 2, 2, 2], of block: ResNet.Block = .basic, attention: ResNet.Attention = .none
-    ) -> ResNet {
-      ResNet(blocks: blocks, of: block, attention: attention, classes: classes, stem: stem)
-    }
-    switch name == "vit-small" || !isSmall ? name : String(name.dropLast("-small".count)) {
-    case "alexnet": return AlexNet(classes: classes, dropout: 0, stem: stem)
-    case "alexnet-2012": return AlexNet(columns: 2, classes: classes, dropout: 0, stem: stem)
-    case "vgg11": return vgg(vgg11, false)
-    case "vgg11-bn": return vgg(vgg11, true)
-    case "vgg16": return vgg(vgg16, false)
-    case "vgg16-bn": return vgg(vgg16, true)
-    case "resnet18": return resNet()
-    case "resnet34": return resNet(deep)
-    case "resnet50": return resNet(deep, of: .bottleneck)
-    case "se-resnet18": return resNet(attention: .squeezeExcite())
-    case "se-resnet50": return resNet(deep, of: .bottleneck, attention: .squeezeExcite())
-    case "cbam-resnet18": return resNet(attention: .cbam())
-    case "densenet121": return DenseNet(classes: classes, stem: stem)
-    case "vit-b-16": return VisionTransformer.base16()
-    case "vit-small": return VisionTransformer.small()
-    default: return nil
-    }
+    var testDescription: String { "\(test.name), \(dtype)" }
+  }
+
+  /// The CPU in both types, OpenCL devices in `float32`; of these what `APUS_LARGE_RUNS` names by its beginning, as in
+  /// `cpu, float64`.
+  static let runs: [Run] = {
+    let wanted = ProcessInfo.processInfo.environment["APUS_LARGE_RUNS"]?.split(separator: ";").map(String.init)
+    return TestDevice.conformance.filter { $0.name != "reference" }
+      .flatMap { test in (test.name == "cpu" ? [.float64, .float32] : [.float32]).map { Run(test: test, dtype: $0) } }
+      .filter { run in wanted?.contains { run.testDescription.hasPrefix($0) } ?? true }
+  }()
+
+  /// The network of the catalog that a case is of: `resnet18`, or `resnet18@32` for its form for small images.
+  private static func network(_ name: String, _ input: Shape, classes: Int) throws -> any Layer {
+    let parts = name.split(separator: "@").map(String.init)
+    let description = try ModelDescription.find(parts[0])
+    return try description.exampleModel(
+      input: Array(input.dropFirst()), classes: classes, stem: parts.count == 1 ? .imageNet : .smallImage)
   }
 
   @Test func thereAreCases() { #expect(!LargeVisionTests.cases.isEmpty) }
 
-  @Test(arguments: cases, devices) func agreesWithPyTorch(_ name: String, _ test: TestDevice) throws {
+  @Test(arguments: cases, runs) func agreesWithPyTorch(_ name: String, _ run: Run) throws {
     let fixture = try Fixture(path: "\(folder ?? "")/\(name).safetensors")
-    try withDevice(test.device) { () throws in
-      let model = try #require(LargeVisionTests.network(name), "no network of this name")
+    try withDevice(run.test.device) { () throws in
+      let x = try fixture.tensor(name, "input.0").cast(to: run.dtype)
+      let classes = try fixture.tensor(name, "output.0").shape[1]
+      let model = try LargeVisionTests.network(name, x.shape, classes: classes)
       let entries = model.state.entries
       #expect(entries.map(\.key).sorted() == fixture.keys(of: name, "state."))
       for entry in entries { entry.assign(try fixture.tensor(name, "state.\(entry.key)")) }
-      var comparison = try Comparison(fixture, name)
+      model.convert(to: run.dtype)
+      var comparison = try Comparison(fixture, name, run.dtype)
       let parameters = entries.filter { $0.parameter != nil }
-      let x = try fixture.tensor(name, "input.0")
-      let (y, found) = withMode(.training) {
+      let mode: Mode = try fixture.numbers(name, "training")[0] == 1 ? .training : .inference
+      let (y, found) = withMode(mode) {
         recordingGradients { () -> (Tensor, [Tensor]) in
           let y = model(x)
           return (y, gradients(of: patternLoss([y]), withRespectTo: [x] + parameters.map(\.value)))
@@ -80,7 +72,7 @@ struct LargeVisionTests {
       for (key, gradient) in zip(["input.0"] + parameters.map(\.key), found) {
         try comparison.addGradient(gradient, key)
       }
-      print(comparison.line(on: test))
+      print(try comparison.line(on: run))
       #expect(comparison.result.ratio <= 1, "\(comparison.result)")
       #expect(comparison.gradient.ratio <= 1, "\(comparison.gradient)")
     }
@@ -88,6 +80,10 @@ struct LargeVisionTests {
 }
 
 /// The worst differences of a case, and how much of their bounds they take.
+///
+/// In `float64` no number is off by more than 10⁻⁹ of the largest one of its tensor. In `float32` results are off by a
+/// share that the script has found, and gradients by a share of their norm: a rectifier that rounding turns moves single
+/// numbers of a gradient further than that.
 private struct Comparison {
   /// A difference, relative to the largest number or the norm.
   struct Worst {
@@ -96,66 +92,66 @@ private struct Comparison {
     var place = ""
   }
 
+  private static let shareOfDoubles = 1e-9
+  private static let shareOfNorm = 0.01
+
   private let fixture: Fixture
   private let name: String
+  private let dtype: DType
   /// What results may be off, of the largest one.
   private let share: Double
-  /// What sums of that length may be off.
-  private let unit: Double
-  /// How far PyTorch's own results in float32 are off.
-  private let peer: Double
   private(set) var result = Worst()
   private(set) var gradient = Worst()
 
-  init(_ fixture: Fixture, _ name: String) throws {
-    (self.fixture, self.name) = (fixture, name)
-    func number(_ key: String) throws -> Double { try fixture.numbers(name, key)[0] }
-    (share, unit, peer) = (try number("share"), try number("unit"), try number("float32"))
+  init(_ fixture: Fixture, _ name: String, _ dtype: DType) throws {
+    (self.fixture, self.name, self.dtype) = (fixture, name, dtype)
+    share = dtype == .float64 ? Comparison.shareOfDoubles : try fixture.numbers(name, "share")[0]
   }
 
-  private func numbers(_ found: Tensor, _ key: String) throws -> (found: [Float], expected: [Float]) {
-    let expected = try fixture.tensor(name, key)
-    #expect(expected.shape == found.shape, "\(key)")
-    return (try found.cast(to: .float32).array(of: Float.self), try expected.cast(to: .float32).array(of: Float.self))
+  private func numbers(_ found: Tensor, _ key: String) throws -> (found: [Double], expected: [Double]) {
+    let expected = try fixture.numbers(name, key)
+    #expect(expected.count == found.elementCount, "\(key)")
+    // A device may have no float64.
+    guard dtype == .float64 else { return (try found.cast(to: .float32).array().map { Double($0) }, expected) }
+    return (try found.array(of: Double.self), expected)
+  }
+
+  /// The norms of the differences and of the expected numbers: their largest magnitude, or the root of their squares' sum.
+  private func norms(_ found: Tensor, _ key: String, isLargest: Bool) throws -> (difference: Double, expected: Double) {
+    let (found, expected) = try numbers(found, key)
+    var (difference, norm) = (0.0, 0.0)
+    for (one, other) in zip(found, expected) {
+      // NaN is as far as can be.
+      let distance = one.isFinite ? abs(one - other) : .infinity
+      difference = isLargest ? max(difference, distance) : difference + distance * distance
+      norm = isLargest ? max(norm, abs(other)) : norm + other * other
+    }
+    return isLargest ? (difference, norm) : (difference.squareRoot(), norm.squareRoot())
   }
 
   mutating func addResult(_ found: Tensor, _ key: String) throws {
-    let (found, expected) = try numbers(found, key)
-    var (largest, difference) = (0.0, 0.0)
-    for (one, other) in zip(found, expected) {
-      largest = max(largest, Double(abs(other)))
-      // NaN is as far as can be.
-      difference = max(difference, one.isFinite ? Double(abs(one - other)) : .infinity)
-    }
+    let (difference, largest) = try norms(found, key, isLargest: true)
     let error = difference / max(largest, 1e-30)
     if error / share >= result.ratio { result = Worst(error: error, ratio: error / share, place: key) }
   }
 
   mutating func addGradient(_ found: Tensor, _ key: String) throws {
-    let (found, expected) = try numbers(found, "gradient.\(key)")
-    var (square, difference) = (0.0, 0.0)
-    for (one, other) in zip(found, expected) {
-      square += Double(other) * Double(other)
-      let distance = Double(one) - Double(other)
-      difference += distance.isFinite ? distance * distance : .infinity
-    }
-    let norm = square.squareRoot()
-    var bound = 10 * unit * norm + (try fixture.numbers(name, "moved.\(key)")[0])
+    let isDouble = dtype == .float64
+    let (difference, norm) = try norms(found, "gradient.\(key)", isLargest: isDouble)
+    var bound = norm * (isDouble ? Comparison.shareOfDoubles : Comparison.shareOfNorm)
+    // Ahead of a norm a bias has the gradient 0, but for the rounding of the terms.
     if fixture.contains(name, "terms.\(key)") {
-      bound += 10 * 4 * 0x1p-24 * (try fixture.numbers(name, "terms.\(key)")[0])
+      bound += 40 * (isDouble ? 0x1p-53 : 0x1p-24) * (try fixture.numbers(name, "terms.\(key)")[0])
     }
-    let ratio = difference.squareRoot() / bound
-    guard ratio.isNaN || ratio >= gradient.ratio else { return }
-    gradient = Worst(
-      error: difference.squareRoot() / max(norm, 1e-30), ratio: ratio.isNaN ? .infinity : ratio, place: key)
+    guard difference / bound >= gradient.ratio else { return }
+    gradient = Worst(error: difference / max(norm, 1e-30), ratio: difference / bound, place: key)
   }
 
   /// What the script makes a table of.
-  func line(on test: TestDevice) -> String {
-    func text(_ worst: Worst) -> String {
-      String(format: "%.1e|%.3f", worst.error, worst.ratio)
-    }
-    let cells = [name, test.name, String(format: "%.1e", peer), text(result), text(gradient), gradient.place]
+  func line(on run: LargeVisionTests.Run) throws -> String {
+    func text(_ worst: Worst) -> String { String(format: "%.1e|%.3f|%@", worst.error, worst.ratio, worst.place) }
+    let peer = try ["", ".gradient"].map { String(format: "%.1e", try fixture.numbers(name, "float32\($0)")[0]) }
+    let cells = [name, run.test.name, "\(run.dtype)"] + peer + [text(result), text(gradient)]
     return "large|" + cells.joined(separator: "|")
   }
 }

@@ -80,9 +80,21 @@ struct EventFileTests {
     #expect(full > empty)
     try file.flush()
     #expect(try size() == full)
-    file.add(png: [1, 2, 3], "no picture", step: 1)
+  }
+
+  @Test func picturesAreOfPNGFiles() throws {
+    let file = try EventFile(directory: place.path)
+    var empty = Gallery.checkerboard
+    empty.replaceSubrange(16..<20, with: [0, 0, 0, 0])
+    for png in [[1, 2, 3], Array(Gallery.checkerboard.prefix(32)), empty] {
+      let error = #expect(throws: TrainingError.self) { try file.add(png: png, "no picture", step: 1) }
+      #expect(error?.description.hasPrefix("no picture: not a valid PNG") == true, "\(error!)")
+    }
     try file.flush()
-    #expect(try size() == full)
+    let before = try Data(contentsOf: URL(filePath: file.path)).count
+    try file.add(png: Gallery.checkerboard, "picture", step: 1)
+    try file.flush()
+    #expect(try Data(contentsOf: URL(filePath: file.path)).count > before + Gallery.checkerboard.count)
   }
 
   @Test func keysOfRecords() {
@@ -109,7 +121,7 @@ struct EventFileTests {
       ])
     let values = (0..<1000).map { Gallery.noise($0) * 4 - 1 }
     log.events.add(histogram: values, "weights", step: 20)
-    log.events.add(png: Gallery.checkerboard, "pictures/checkerboard", step: 20)
+    try log.events.add(png: Gallery.checkerboard, "pictures/checkerboard", step: 20)
     log.events.add(text: "# Configuration\n\nlearning rate **0.1** — ☃", "configuration", step: 0)
     for step in 21...40 { try log.write(["step": .integer(step), "epoch": 2, "loss": 99]) }
     try log.flush()

@@ -1,5 +1,3 @@
-import Glibc
-
 /// Some of the pictures with a rectangle of noise or of one value in them (Zhong et al., "Random erasing data
 /// augmentation", 2017), drawn as torchvision's `RandomErasing` does.
 public struct RandomErasing: ImageTransform {
@@ -58,17 +56,7 @@ public struct RandomErasing: ImageTransform {
 
   /// Ten draws; `nil` if none fits.
   func part(of input: ImageSize, _ random: inout ImageRandom) -> (top: Int, left: Int, size: ImageSize)? {
-    let area = Double(input.height * input.width)
-    for _ in 0..<10 {
-      let target = area * random.uniform(in: scale)
-      let shape = exp(random.uniform(in: log(ratio.lowerBound)...log(ratio.upperBound)))
-      let height = Int((target * shape).squareRoot().rounded(.toNearestOrEven))
-      let width = Int((target / shape).squareRoot().rounded(.toNearestOrEven))
-      guard (1..<input.height).contains(height), (1..<input.width).contains(width) else { continue }
-      let top = random.integer(below: input.height - height + 1)
-      let left = random.integer(below: input.width - width + 1)
-      return (top, left, ImageSize(height: height, width: width))
-    }
-    return nil
+    let limit = ImageSize(height: input.height - 1, width: input.width - 1)
+    return random.part(of: input, atMost: limit, scale: scale, ratio: ratio) { ImageSize(height: $0, width: $1) }
   }
 }

@@ -2,7 +2,7 @@
 public struct RandomGrayscale: ImageTransform {
   public static let name = "gray"
   public static let usage = "gray [P]"
-  public static let summary = "take the colours away with probability P (0.1)"
+  public static let summary = "convert to grey with probability P (0.1)"
 
   /// How likely a picture is changed.
   public var probability: Double

@@ -1,5 +1,3 @@
-import Glibc
-
 /// A part of every picture of random area and shape, in one size: torchvision's `RandomResizedCrop`, the crop of
 /// Inception (Szegedy et al., 2014).
 public struct RandomResizedCrop: ImageTransform {
@@ -51,17 +49,8 @@ public struct RandomResizedCrop: ImageTransform {
 
   /// Ten draws, and if none fits, the largest part in the middle whose shape is allowed.
   func part(of input: ImageSize, _ random: inout ImageRandom) -> (top: Int, left: Int, size: ImageSize) {
-    let area = Double(input.height * input.width)
-    for _ in 0..<10 {
-      let target = area * random.uniform(in: scale)
-      let shape = exp(random.uniform(in: log(ratio.lowerBound)...log(ratio.upperBound)))
-      let width = Int((target * shape).squareRoot().rounded(.toNearestOrEven))
-      let height = Int((target / shape).squareRoot().rounded(.toNearestOrEven))
-      guard (1...input.width).contains(width), (1...input.height).contains(height) else { continue }
-      let top = random.integer(below: input.height - height + 1)
-      let left = random.integer(below: input.width - width + 1)
-      return (top, left, ImageSize(height: height, width: width))
-    }
+    let drawn = random.part(of: input, atMost: input, scale: scale, ratio: ratio) { ImageSize(height: $1, width: $0) }
+    if let drawn { return drawn }
     var part = input
     let shape = Double(input.width) / Double(input.height)
     if shape < ratio.lowerBound {

@@ -1,0 +1,18 @@
+extension Array {
+  /// The elements in random order, by the shuffle of Fisher and Yates: each from the last one on changes places with one
+  /// that is not behind it.
+  /// - Parameter draw: a number in `0 ..< bound`, for each place from the last to 1.
+  func shuffled(drawing draw: (_ bound: Int, _ place: Int) -> Int) -> [Element] {
+    var order = self
+    for last in stride(from: count - 1, to: 0, by: -1) { order.swapAt(last, draw(last + 1, last)) }
+    return order
+  }
+}
+
+extension UInt64 {
+  /// Random bits as a number in `0 ..< 1`.
+  var randomUnit: Double { Double(self >> 11) * 0x1p-53 }
+
+  /// Random bits as an integer in `0 ..< bound`. The bias is below `bound · 2⁻⁶⁴`.
+  func randomInteger(below bound: Int) -> Int { Int(multipliedFullWidth(by: UInt64(bound)).high) }
+}
