@@ -51,6 +51,8 @@ MODELS = {
         lambda channels: VisionTransformer(CLASSES, SIZE, 4, 192, 6, 3, channels=channels), 1e-3, 6144, 4
     ),
 }
+# Steps in which the rate rises first: without them what a Transformer reaches in so few is up to its first values.
+WARMUP = {"vit-small": 64}
 DEFAULT = ["alexnet", "vgg11", "resnet34", "densenet121", "vit-small"]
 
 
@@ -115,7 +117,14 @@ def difference(apus, name):
     return "; ".join(unlike[:4] + [f"only PyTorch's has {key}" for key in others[:4]])
 
 
-def train_torch(make, rate, count, epochs, seed, train, test):
+def factor(step, steps, warmup):
+    """A straight line up to 1, then half a cosine down to 0."""
+    if step < warmup:
+        return 1 / warmup + (1 - 1 / warmup) * step / warmup
+    return (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
+
+
+def train_torch(make, rate, count, epochs, warmup, seed, train, test):
     chosen = stratified(train[1], count, seed)
 
     def tensors(images, labels):
@@ -127,7 +136,7 @@ def train_torch(make, rate, count, epochs, seed, train, test):
     model = make(1).train()
     rule = torch.optim.Adam(model.parameters(), rate)
     steps = epochs * math.ceil(count / BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(rule, lambda step: (1 + math.cos(math.pi * step / steps)) / 2)
+    schedule = torch.optim.lr_scheduler.LambdaLR(rule, lambda step: factor(step, steps, warmup))
     for _ in range(epochs):
         for batch in torch.randperm(count).split(BATCH):
             rule.zero_grad()
@@ -140,7 +149,7 @@ def train_torch(make, rate, count, epochs, seed, train, test):
     return (torch.cat(guesses) == answers).float().mean().item()
 
 
-def train_apus(apus, device, name, rate, count, epochs, seed, data):
+def train_apus(apus, device, name, rate, count, epochs, warmup, seed, data):
     """The accuracy, or None where the run failed."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
@@ -149,6 +158,7 @@ def train_apus(apus, device, name, rate, count, epochs, seed, data):
             *("--optimizer", "adam", "--learning-rate", str(rate), "--schedule", "cosine"),
             *("--batch-size", str(BATCH), "--epochs", str(epochs), "--seed", str(seed)),
             *("--output", os.path.join(folder, "run"), "--json"),
+            *(("--warmup", str(warmup)) if warmup else ()),
         ]
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if run.returncode:
@@ -176,17 +186,20 @@ class Cache:
 def compare(name, options, seeds, train, test, data, cache):
     """Prints a row; whether it is as it should be."""
     make, rate, count, epochs = MODELS[name]
+    warmup = WARMUP.get(name, 0)
     count, epochs = options.train_count or count, options.epochs or epochs
     start = time.monotonic()
 
     def theirs(seed):
         count_of_parameters = sum(value.numel() for value in make(1).parameters())
-        key = [name, count_of_parameters, rate, count, epochs, seed, BATCH, TESTS, torch.__version__]
-        return cache.get(key, lambda: train_torch(make, rate, count, epochs, seed, train, test))
+        key = [name, count_of_parameters, rate, count, epochs, warmup, seed, BATCH, TESTS, torch.__version__]
+        return cache.get(key, lambda: train_torch(make, rate, count, epochs, warmup, seed, train, test))
 
     expected = sum(theirs(seed) for seed in seeds) / len(seeds)
     middle = time.monotonic()
-    found = [train_apus(options.apus, options.device, name, rate, count, epochs, seed, data) for seed in seeds]
+    found = [
+        train_apus(options.apus, options.device, name, rate, count, epochs, warmup, seed, data) for seed in seeds
+    ]
     is_good, end = False, "not run"
     if None not in found:
         ours = sum(found) / len(found)
