@@ -14,8 +14,9 @@ How far Apus may be off:
               of two examples are normalized (`share`, the most of three draws). Noise means that the results of every
               layer of PyTorch are moved by 4 * sqrt(K) * 2^-24 of their root mean square (DESIGN.md, section 6),
               normally distributed.
-              gradients: 0.01 of the norm. A rectifier or a maximum that rounding turns changes single numbers by far more
-              than rounding, and of the norm little.
+              gradients: 0.05 of the norm of all as one, and 0.5 of the norm of each. A rectifier or a maximum that
+              rounding turns moves those of some parameters by hundredths of their norms, in PyTorch's own float32 too,
+              where batches of two are normalized. What gradients should be is held by float64.
 
 For biases ahead of a norm, whose gradients are 0 but for rounding, there is ten times 4 * sqrt(n) * u of the n terms'
 magnitudes besides (`terms.KEY`), u being 2^-53 or 2^-24.
