@@ -6,8 +6,6 @@ func hint(for error: any Error) -> String? {
   switch error {
   case TrainingError.diverged, TrainingError.anomaly, TrainingError.brokenWeights(step: 1..., _):
     "--detect-anomaly, --learning-rate, --clip-norm 1"
-  case TrainingError.mismatch(_, let reason) where reason.contains(" of shape "):
-    "--stem imagenet fits weights of ImageNet, --replace-head other classes"
   case TrainingError.noCheckpoint: "without --resume the run starts anew"
   case TrainingError.occupied(let path): "--resume \(path), --output"
   case TrainingError.device(let error): hint(for: error)
@@ -16,7 +14,6 @@ func hint(for error: any Error) -> String? {
   case DeviceError.buildFailed: "--device cpu"
   case DataError.missing: "--data"
   case DataError.unknownSource(let source, _): existingSource(source).map { "it exists: --data \($0)" }
-  case DataError.unsupported(path: "text", _, _, _): "--sequence-length"
   default: nil
   }
 }

@@ -49,9 +49,11 @@ struct InferenceBatches {
 }
 
 extension Array {
-  /// Some rows of a matrix, one after the other.
+  /// Some rows of a matrix, ascending, one after the other.
   func rows(_ places: [Int], width: Int) -> [Element] {
-    places.flatMap { self[$0 * width..<($0 + 1) * width] }
+    // Mostly they are the first ones, all of the batch.
+    if places.last == places.count - 1 { return Array(self[..<(places.count * width)]) }
+    return places.flatMap { self[$0 * width..<($0 + 1) * width] }
   }
 }
 

@@ -36,8 +36,6 @@ public struct TiledPrediction: Hashable, Sendable {
   /// The probability of a class at each pixel of the picture, `[height, width]`: that of the tile it lies in, in several
   /// their weighted mean, see ``ImageTiles/stitched(_:channels:)``.
   public func map(ofClass number: Int) -> [Float] {
-    let area = tiles.tile.height * tiles.tile.width
-    let values = (0..<tiles.count).map { [Float](repeating: probabilities[$0 * classCount + number], count: area) }
-    return tiles.stitched(values, channels: 1)
+    tiles.stitched(channels: 1) { tile, _ in probabilities[tile * classCount + number] }
   }
 }

@@ -1,3 +1,4 @@
+import Apus
 import ApusTestSupport
 import Foundation
 import Testing
@@ -77,7 +78,11 @@ import Testing
     #expect(line["train_loss"] is Double && abs((verdict["train_error"] as? Double ?? 2) - (1 - train)) < 1e-12)
     #expect(verdict["train_examples"] as? Int == 96 && verdict["validation_examples"] as? Int == 40)
     #expect(verdict["bayes_error"] as? Double == 0.02 && (verdict["classes"] as? [Any])?.count == 10)
-    #expect(["low", "bias", "variance", "both"].contains(verdict["verdict"] as? String ?? ""))
+    let validation = try #require(line["test_accuracy"] as? Double)
+    let expected = BiasVariance(
+      train: MeasuredError(wrong: Int((96 * (1 - train)).rounded()), of: 96),
+      validation: MeasuredError(wrong: Int((40 * (1 - validation)).rounded()), of: 40), bayes: 0.02)
+    #expect(verdict["verdict"] as? String == expected.verdict.rawValue)
     let text = try evaluate(run, "--human-error", "0.02")
     #expect(text.output.contains("avoidable bias") && text.output.contains("verdict: "), "\(text.output)")
   }

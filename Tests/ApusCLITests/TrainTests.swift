@@ -52,6 +52,46 @@ struct TrainTests {
     #expect(line["output"] as? String == place.file("run"))
   }
 
+  /// What there is to learn from is said ahead of the first step, and that a few steps are few.
+  @Test func theDataAreDescribed() throws {
+    let run = try train(["mlp", "--epochs", "2", "--validation", "0.25", "--output", place.file("run")])
+    #expect(
+      run.errors.contains("run: 72 training, 24 validation and 40 test images of 1x28x28, 10 classes"), "\(run.errors)")
+    #expect(run.errors.contains("an epoch is 1 step of 72 examples"), "\(run.errors)")
+    let longer = try train(["mlp", "--epochs", "10", "--batch-size", "8", "--output", place.file("longer")])
+    #expect(longer.errors.contains("96 training and 40 test") && !longer.errors.contains("an epoch is"))
+    // A run that cannot begin is not announced.
+    let failed = try Invocation(
+      "train", "mlp", "--data", "mnist:\(place.file("nothing"))", "--output", place.file("no"))
+    #expect(failed.status == 74 && !failed.errors.contains("mlp in"), "\(failed.errors)")
+  }
+
+  /// The options that lead out of what the library complains of.
+  @Test func errorsLeadToOptions() throws {
+    let file = try place.write(Array("a,b\n".utf8), to: "table.csv")
+    for (path, source) in [(file, "csv:\(file)"), (place.path, "image-folder:\(place.path)")] {
+      let run = try Invocation("train", "mlp", "--data", path, "--output", place.file("bare"))
+      #expect(run.status == 64 && run.errors.contains("(it exists: --data \(source))"), "\(run.errors)")
+    }
+    #expect(try train(["--layers", "dense 12, dense 10", "--steps", "1", "--output", place.file("base")]).status == 0)
+    let other = try train(
+      ["--layers", "dense 14, dense 10", "--weights", place.file("base"), "--steps", "1", "--output", place.file("x")])
+    #expect(other.status == 65 && other.errors.contains("--replace-head"), "\(other.errors)")
+  }
+
+  /// Pictures of any size become inputs of a model whose training images had one size.
+  @Test func picturesOfOtherSizesArePredicted() throws {
+    let output = place.file("run")
+    #expect(try train(["mlp", "--steps", "60", "--batch-size", "32", "--output", output]).status == 0)
+    // The bright row of class 3, at twice the size.
+    let pixels = (0..<56 * 56).map { place -> UInt8 in place / 56 / 2 == 10 ? 220 : 30 }
+    let file = place.file("large.png")
+    try Data(Image(height: 56, width: 56, channels: 1, pixels: pixels).pngData()).write(to: URL(filePath: file))
+    let seen = try Invocation("predict", output, file, "--device", "cpu", "--json")
+    let line = try JSON(parsing: Array((seen.lines.first ?? "").utf8))
+    #expect(seen.status == 0 && line["label"]?.integer == 3, "\(seen.output) \(seen.errors)")
+  }
+
   @Test func learnsEvaluatesAndPredicts() throws {
     let output = place.file("run")
     let run = try train(["mlp", "--steps", "60", "--batch-size", "32", "--output", output])

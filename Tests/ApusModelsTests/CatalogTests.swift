@@ -1,3 +1,4 @@
+import Apus
 import ApusNN
 import ApusTensor
 import ApusTestSupport
@@ -6,6 +7,17 @@ import Testing
 @testable import ApusModels
 
 struct CatalogTests {
+  /// A Transformer is one stream: no box takes more than what goes on and what came past a part.
+  @Test func theGraphOfATransformerIsAStream() throws {
+    let graph = try withDevice(.named("cpu")) { () throws in
+      let model = VisionTransformer(imageSize: 8, patch: 4, width: 8, depth: 4, heads: 2, channels: 1, classes: 3)
+      return try ModelGraph("vit", of: model, input: [1, 8, 8], dtype: .float32)
+    }
+    let sums = graph.nodes.filter { $0.type == "add" }
+    #expect(sums.count == 8 && sums.allSatisfy { $0.sources.count == 2 })
+    #expect(graph.nodes.allSatisfy { $0.sources.count == ($0.type == "add" ? 2 : 1) })
+  }
+
   @Test func everyModelFitsItsInput() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       for model in ModelDescription.all {

@@ -123,6 +123,20 @@ private struct Line: ExampleSource {
     }
   }
 
+  /// Examples a second are those of the epoch: what they say of its time adds up to the time of all steps.
+  @Test func ratesAreThoseOfTheEpoch() throws {
+    try SmallRun().inDirectory { run, path in
+      let result = try run.trainer().run()
+      let lines = try String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8).split(separator: "\n")
+      let records = try lines.map { try JSON(parsing: Array($0.utf8)) }
+      let rates = records.compactMap { $0["examples_per_second"]?.number }
+      let count = try Double(run.trainer().state.exampleCount)
+      let seconds = rates.reduce(0) { $0 + count / $1 }
+      let all = Double(result.steps) / (try #require(result.stepsPerSecond))
+      #expect(rates.count == result.epochs && abs(seconds / all - 1) < 1e-9, "\(seconds) of \(all)")
+    }
+  }
+
   @Test func stepsReuseTheirPlan() throws {
     var run = SmallRun()
     run.options.length = .steps(200)

@@ -29,15 +29,6 @@ enum LearningCurveCommand: Command {
   private static let validationShare = 0.2
 
   static func run(_ arguments: Arguments) throws {
-    do {
-      try measure(arguments)
-    } catch let error as UsageError {
-      // What is wrong with data is said by what `apus train` is made of, too.
-      throw UsageError(command: name, message: error.message)
-    }
-  }
-
-  private static func measure(_ arguments: Arguments) throws {
     var settings = try RunSettings(arguments.filled(command: name), command: name)
     guard case .images = settings.model.kind else {
       throw UsageError(
@@ -106,7 +97,7 @@ enum LearningCurveCommand: Command {
         trainer.model, on: examples, objective: task.format.objective,
         batchSize: settings.batchSize.count ?? examples.count)
       guard !task.format.isClassifier else { return 1 - (try predictions.classification().accuracy) }
-      // Of targets that are all the same there is no variance to explain.
+      // A single example has no variance to explain.
       return try predictions.regression().r2.map { 1 - $0 } ?? 0
     }
     return LearningCurve.Run(
@@ -114,11 +105,8 @@ enum LearningCurveCommand: Command {
   }
 
   private static func table(_ curve: LearningCurve) -> Table {
-    func text(_ errors: LearningCurve.Spread) -> String {
-      errors.mean.text(places: 4) + (errors.deviation.map { " ± \($0.text(places: 4))" } ?? "")
-    }
     var table = Table("EXAMPLES", "TRAINING ERROR", "VALIDATION ERROR")
-    for point in curve.points { table.append(point.size.grouped, text(point.train), text(point.validation)) }
+    for point in curve.points { table.append(point.size.grouped, point.train.text, point.validation.text) }
     return table
   }
 
@@ -128,7 +116,7 @@ enum LearningCurveCommand: Command {
         + "validation error \(run.validation.text(places: 4))")
     guard isJSON else { return }
     try StandardOutput.write([
-      "examples": .integer(size), "seed": .integer(Int(run.seed)), "train_error": .number(run.train),
+      ResultKey.examples: .integer(size), "seed": .integer(Int(run.seed)), "train_error": .number(run.train),
       "validation_error": .number(run.validation),
     ])
   }

@@ -24,7 +24,7 @@ extension PredictCommand {
         let image = try Image(contentsOf: path)
         let tiles = ImageTiles(image.size, tile: size, overlap: overlap)
         if tiles.count > 1000 { Diagnostics.write("\(path): \(tiles.count.grouped) tiles") }
-        let examples = direct.examples(Tiles(tiles.tiles(of: image)), stored.settings.image)
+        let examples = direct.examples(TileSource(tiles, of: image), stored.settings.image)
         let classifier = Classifier(model: model, count: tiles.count) { try examples.examples($0).inputs }
         var probabilities: [Float] = []
         try classifier.runBatches { _, outputs in
@@ -89,17 +89,18 @@ extension PredictCommand {
   }
 }
 
-/// The tiles of a picture, without classes.
-private struct Tiles: ImageSource {
-  let images: [Image]
+/// The tiles of a picture, without classes, cut out when they are asked for.
+private struct TileSource: ImageSource {
+  let tiles: ImageTiles
+  let image: Image
   let labels: [Int32]
 
-  init(_ images: [Image]) {
-    self.images = images
-    labels = [Int32](repeating: 0, count: images.count)
+  init(_ tiles: ImageTiles, of image: Image) {
+    (self.tiles, self.image) = (tiles, image)
+    labels = [Int32](repeating: 0, count: tiles.count)
   }
 
-  func image(_ number: Int) -> Image { images[number] }
+  func image(_ number: Int) -> Image { tiles.tile(number, of: image) }
 
   func name(of number: Int) -> String { "tile \(number)" }
 }

@@ -52,7 +52,7 @@ extension LearningTask {
       .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
     guard !data.test.labels.isEmpty else {
       throw UsageError(
-        command: TrainingRun.command, message: "--test-share 0: \(settings.data) has no other pictures to test with")
+        command: settings.command, message: "--test-share 0: \(settings.data) has no other pictures to test with")
     }
     let format = try ImageFormat.reading(data, settings, network)
     let train = try format.trainingExamples(data.train, settings)

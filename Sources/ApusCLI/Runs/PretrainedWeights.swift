@@ -39,7 +39,20 @@ struct PretrainedWeights {
   /// - Parameter replacesHead: leaves the last layer that has parameters as it is; it may have another size.
   func load(into model: any Layer, replacesHead: Bool) throws {
     let head = replacesHead ? model.headKey.map { "\($0)." } : nil
-    try model.state.load(from: path) { key in head.map { key.hasPrefix($0) } ?? false }
+    do throws(TrainingError) {
+      try model.state.load(from: path) { key in head.map { key.hasPrefix($0) } ?? false }
+    } catch {
+      throw PretrainedWeights.advised(error)
+    }
+  }
+
+  /// Weights of a published network differ from a run's in the first and in the last layer.
+  private static func advised(_ error: TrainingError) -> TrainingError {
+    guard case .mismatch(let path, let reason) = error else { return error }
+    return .mismatch(
+      path: path,
+      reason: reason + " (--stem imagenet is the first layer of ImageNet's networks, --replace-head begins "
+        + "the last one anew)")
   }
 }
 

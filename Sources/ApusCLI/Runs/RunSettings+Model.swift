@@ -14,7 +14,7 @@ extension RunSettings {
   private func checkClasses(_ format: DataFormat) throws(UsageError) {
     guard let classes, classes < format.classNames.count else { return }
     throw UsageError(
-      command: TrainingRun.command,
+      command: command,
       message: "--classes \(classes) is less than the \(format.classNames.count) classes of the data")
   }
 

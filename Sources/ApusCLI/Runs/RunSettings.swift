@@ -2,6 +2,8 @@ import Apus
 
 /// How a model is trained, with everything that was left open filled in.
 struct RunSettings {
+  /// The command that they are for, for errors.
+  let command: String
   var model: ModelDescription
   /// Whether the layers are those of `--layers`, not those of the catalog.
   var hasOwnLayers: Bool
@@ -38,6 +40,7 @@ struct RunSettings {
 
   /// Fills in what the arguments leave open from the model's recipe.
   init(_ arguments: Arguments, command: String) throws {
+    self.command = command
     model = try .chosen(by: arguments, command: command).changed(by: arguments, command: command)
     let recipe = model.recipe
     hasOwnLayers = arguments[RunOptions.layers] != nil

@@ -94,7 +94,7 @@ extension TableFormat {
     case .numbers:
       if let option = settings.classOption {
         throw UsageError(
-          command: TrainingRun.command,
+          command: settings.command,
           message: "--\(option) is for classes, the target \"\(data.target)\" holds numbers")
       }
       let statistics = data.targetStatistics ?? (0, 1)

@@ -108,7 +108,7 @@ struct TrainingRun {
       let task = try LearningTask(settings, tokenizer: tokenizer(of: weights))
       Diagnostics.write("\(settings.model.name) in \(directory.path): \(task.summary)")
       let trainer = try trainer(task, from: weights, report, onRecord)
-      if case .epochs = settings.length { adviseOnSteps(task.train.count) }
+      adviseOnSteps(task.train.count)
       try resume(trainer, task.format)
       try report?.measureLimits(of: device)
       return (try trainer.run(), task)
@@ -120,10 +120,9 @@ struct TrainingRun {
 
   /// An epoch of few steps is soon over, and teaches little.
   private func adviseOnSteps(_ count: Int) {
-    guard case .count(let size) = settings.batchSize, count < 8 * size, case .epochs(let epochs) = settings.length
-    else { return }
+    guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
     let steps = (count + size - 1) / size
-    guard steps * epochs < 100 else { return }
+    guard steps < 8, epochs < 100 / steps else { return }
     Diagnostics.write(
       "an epoch is \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; more --epochs or a smaller "
         + "--batch-size make more")

@@ -37,11 +37,15 @@ public struct ImageTiles: Hashable, Sendable {
 
   /// The tiles of a picture, by rows.
   /// - Precondition: the picture has the size that the tiles were made for.
-  public func tiles(of image: Image) -> [Image] {
+  public func tiles(of image: Image) -> [Image] { (0..<count).map { tile($0, of: image) } }
+
+  /// One of the tiles, by its number.
+  /// - Precondition: the picture has the size that the tiles were made for, and `number` is in `0 ..< count`.
+  public func tile(_ number: Int, of image: Image) -> Image {
     guard image.size == self.image else {
       fatalError("ImageTiles: a picture of \(image.size), expected \(self.image)")
     }
-    return origins.map { image.cropped(top: $0.top, left: $0.left, tile, edges: .reflect) }
+    return image.cropped(top: origins[number].top, left: origins[number].left, tile, edges: .reflect)
   }
 
   /// Values for each pixel of the picture, `[channels, height, width]`, from those of the tiles.
@@ -56,11 +60,18 @@ public struct ImageTiles: Hashable, Sendable {
     guard predictions.count == count, predictions.allSatisfy({ $0.count == channels * area }) else {
       fatalError("ImageTiles: \(predictions.count) predictions for \(count) tiles of [\(channels), \(tile)]")
     }
-    let size = image.height * image.width
+    return stitched(channels: channels) { predictions[$0][$1] }
+  }
+
+  /// The same for values that are made when they are asked for: tiles that overlap by much have many more than the
+  /// picture.
+  /// - Parameter value: of a tile, at a place of its `[channels, tile height, tile width]`.
+  public func stitched(channels: Int, _ value: (_ tile: Int, _ place: Int) -> Float) -> [Float] {
+    let (size, area) = (image.height * image.width, tile.height * tile.width)
     var sums = [Float](repeating: 0, count: channels * size)
     var weights = [Float](repeating: 0, count: size)
     let (rows, columns) = (ramp(tile.height), ramp(tile.width))
-    for (origin, values) in zip(origins, predictions) {
+    for (number, origin) in origins.enumerated() {
       let height = min(tile.height, image.height - origin.top)
       let width = min(tile.width, image.width - origin.left)
       for y in 0..<height {
@@ -69,7 +80,7 @@ public struct ImageTiles: Hashable, Sendable {
           let place = (origin.top + y) * image.width + origin.left + x
           weights[place] += weight
           for channel in 0..<channels {
-            sums[channel * size + place] += weight * values[channel * area + y * tile.width + x]
+            sums[channel * size + place] += weight * value(number, channel * area + y * tile.width + x)
           }
         }
       }

@@ -1,13 +1,15 @@
 import ApusData
 
+extension LearningCurve.Spread {
+  /// `0.1234 ± 0.0056`
+  public var text: String { mean.text(places: 4) + (deviation.map { " ± \($0.text(places: 4))" } ?? "") }
+}
+
 extension LearningCurve {
   /// A line for each size, then what the law says.
   public var text: String {
-    func spread(_ value: Spread) -> String {
-      value.mean.text(places: 4) + (value.deviation.map { " ± \($0.text(places: 4))" } ?? "")
-    }
     let lines = points.map {
-      "\($0.size.grouped) examples: training error \(spread($0.train)), validation error \(spread($0.validation))"
+      "\($0.size.grouped) examples: training error \($0.train.text), validation error \($0.validation.text)"
     }
     return (lines + [fit.text]).joined(separator: "\n")
   }

@@ -17,6 +17,8 @@ struct ImageTilesTests {
     #expect(parts.count == tiles.count && parts.allSatisfy { $0.size == tiles.tile })
     let stitched = tiles.stitched(parts.map(planes), channels: 3)
     #expect(zip(stitched, planes(image)).allSatisfy { abs($0 - $1) < 1e-3 })
+    let made = tiles.stitched(channels: 3) { planes(parts[$0])[$1] }
+    #expect(made == stitched && tiles.tile(parts.count - 1, of: image).pixels == parts.last?.pixels)
     for (one, other) in zip(tiles.origins, tiles.origins.dropFirst()) where one.top == other.top {
       #expect(one.left + side - other.left >= overlap)
     }

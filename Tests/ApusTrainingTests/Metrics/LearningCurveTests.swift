@@ -63,6 +63,8 @@ import Testing
     let four = try #require(PowerLaw.fit(Array(points.prefix(4))).fitted)
     #expect(four.extrapolated(by: 4).range == nil && four.extrapolated(by: 4).size == 3200)
     #expect(PowerLaw.fit(points).text.contains("extrapolated to 3,200 examples, twice the largest size"))
+    let largest = try #require(PowerLaw.fit(points).fitted).law.error(at: 1600)
+    #expect(PowerLaw.fit(points).text.contains("; the fit gives \(largest.text(places: 4)) at the largest"))
     #expect(PowerLaw.fit(points).json["extrapolated"]?["examples"]?.number == 3200)
   }
 

@@ -81,6 +81,9 @@ struct ReportTests {
     #expect(TextExtent.fitting("short", 100) == "short")
     let cut = TextExtent.fitting(String(repeating: "w", count: 100_000), 100)
     #expect(cut.hasSuffix("…") && TextExtent.width(cut) <= 100)
+    let end = TextExtent.fittingEnd("encoder.layers.encoder_layer_0.self_attention", 100)
+    #expect(end.hasPrefix("…") && end.hasSuffix("self_attention".suffix(8)) && TextExtent.width(end) <= 100)
+    #expect(TextExtent.fittingEnd("short", 100) == "short")
     #expect(TextExtent.lines("one two three", 60).allSatisfy { TextExtent.width($0) <= 60 })
   }
 
