@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -113,10 +114,14 @@ class Peer:
         return lines(self.command([*words, *shared]), self.apus.threads)
 
 
-def processor() -> str:
-    with open("/proc/cpuinfo") as text:
-        names = [line.partition(":")[2].strip() for line in text if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+def processor(path: Path = Path("/proc/cpuinfo")) -> str:
+    """The name of the processor, its family and widest vectors: virtual machines hide generations behind one name."""
+    facts = dict(re.findall(r"^([^\t:\n]+)\t*: (.*)$", path.read_text(), re.MULTILINE))
+    if "model name" not in facts:
+        return platform.machine()
+    flags = facts.get("flags", "").split()
+    widest = next((name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags), "SSE")
+    return f"{facts['model name'].strip()}, family {facts.get('cpu family', '?')}, {widest}"
 
 
 def machine(threads: int) -> str:
