@@ -195,7 +195,8 @@ def compare(name, options, seeds, train, test, data, cache):
         key = [name, count_of_parameters, rate, count, epochs, warmup, seed, BATCH, TESTS, torch.__version__]
         return cache.get(key, lambda: train_torch(make, rate, count, epochs, warmup, seed, train, test))
 
-    expected = sum(theirs(seed) for seed in seeds) / len(seeds)
+    wanted = [theirs(seed) for seed in seeds]
+    expected = sum(wanted) / len(seeds)
     middle = time.monotonic()
     found = [
         train_apus(options.apus, options.device, name, rate, count, epochs, warmup, seed, data) for seed in seeds
@@ -207,6 +208,9 @@ def compare(name, options, seeds, train, test, data, cache):
         end = f"{ours:.4f}  {ours - expected:+.4f}     {'' if is_good else '  TOO LOW'}"
     seconds = f"{middle - start:5.0f} {time.monotonic() - middle:5.0f}"
     print(f"{name:13}  {count:6}  {epochs:6}  {seconds}  {expected:.4f}  {end}".rstrip(), flush=True)
+    if len(seeds) > 1 and None not in found:
+        for side, values in (("torch", wanted), ("apus", found)):
+            print(f"{'':13}  {side}: {' '.join(f'{value:.4f}' for value in values)}", flush=True)
     return is_good
 
 
