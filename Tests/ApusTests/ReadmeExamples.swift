@@ -56,8 +56,6 @@ import Testing
 
   @Test func training() throws {
     try withDevice(device) { () throws in
-      let images = Tensor.zeros([4, 1, 28, 28]) + 0.5
-      let labels = Tensor([0, 1, 2, 3] as [Int32])
       // example
       let model = Sequential {
         Conv2d(1, 6, kernel: 5, padding: 2)
@@ -67,6 +65,8 @@ import Testing
         Linear(6 * 14 * 14, 10)
       }
       let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model)
+      let images = Tensor.ones([4, 1, 28, 28])  // [batch, channels, height, width]
+      let labels = Tensor([0, 1, 2, 3] as [Int32])
       let loss = try withMode(.training) {
         try optimizer.minimize { crossEntropy(model(images), labels) }
       }
@@ -131,15 +131,15 @@ import Testing
 
   @Test func attentionToWords() throws {
     try withDevice(device) { () throws in
-      var key = RandomKey(seed: 3)
-      let words = Tensor.normal([2, 5, 16], key: &key)
-      let isWord = Tensor([true, true, true, true, true, true, true, false, false, false], shape: [2, 5])
       // example
       let encoder = TransformerEncoder(2, norm: LayerNorm(16)) {
         TransformerEncoderLayer(16, heads: 4, hidden: 32, isBatchFirst: true, isNormFirst: true)
       }
       let attention = MultiheadAttention(16, heads: 4, isBatchFirst: true)
-      // words: [batch, length, 16]; isWord: [batch, length], false behind the end of a text
+      var key = RandomKey(seed: 3)
+      let words = Tensor.normal([2, 5, 16], key: &key)  // [batch, length, width]
+      // [batch, length]: false behind the end of a text
+      let isWord = Tensor([true, true, true, true, true, true, true, false, false, false], shape: [2, 5])
       let (found, weights) = withMode(.inference) {
         attention.withWeights(encoder(words, keyMask: isWord), keyMask: isWord)
       }
@@ -176,11 +176,12 @@ import Testing
 
   @Test func piecesOfASequence() throws {
     try withDevice(device) { () throws in
-      var key = RandomKey(seed: 2)
-      let (sequence, targets) = (Tensor.normal([60, 4, 3], key: &key), Tensor.zeros([60, 4, 8]))
       // example
       let model = LSTM(3, 8)
       let optimizer = Optimizer(SGD(learningRate: 0.1), for: model)
+      var key = RandomKey(seed: 2)
+      let sequence = Tensor.normal([60, 4, 3], key: &key)  // [time, batch, width]
+      let targets = Tensor.zeros([60, 4, 8])
       var state: LSTM.State?
       for start in stride(from: 0, to: 60, by: 20) {
         let loss = try withMode(.training) {
