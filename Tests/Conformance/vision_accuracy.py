@@ -150,7 +150,7 @@ def apus_order(count, seed, epoch):
 
 @dataclass
 class Recipe:
-    """What both sides do; the numbers of the images are those of the files."""
+    """What both sides do, and whether from the same first values on the same batches."""
 
     name: str
     rate: float
