@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The networks for images of the catalog: one training step of PyTorch in float64 against Apus in float64 and float32.
 
-Makes NAME.safetensors in a folder for each case, with random state and input that float32 holds, logits, running
+Makes NAME/NAME.safetensors in a folder for each case, with random state and input that float32 holds, logits, running
 statistics and all gradients, in the form of fixture.py (the files take up to 1.7 gigabytes each), then runs
 LargeVisionTests on them and prints a table. "NAME" is in its published size, "NAME@32" has the stem for small images,
 of 32 pixels. Networks with dropout take the step in the mode of inference.
@@ -214,7 +214,8 @@ def make_case(name, folder):
     for key, value in tensors.items():
         value = value if isinstance(value, torch.Tensor) else torch.tensor(float(value), dtype=torch.float64)
         stored[f"{name}/{key}"] = value.detach().contiguous()
-    path = os.path.join(folder, f"{name}.safetensors")
+    path = os.path.join(folder, name, f"{name}.safetensors")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     save_file(stored, path, metadata={"cases": f'["{name}"]', "torch": torch.__version__})
     count = sum(p.numel() for p in model.parameters())
     print(
@@ -259,22 +260,28 @@ def compare_with_torchvision(folder):
         print(f"{name:12} keys equal, logits within {difference:.1e}, gradients within {worst:.1e}", flush=True)
 
 
-def run_tests(folder, runs):
+def run_tests(folder, names, runs):
+    """Runs the tests of each case in a process of its own: devices keep memory for reuse, of every size that was asked for."""
     command = "swift test -c release --disable-xctest --scratch-path .build-tests --filter LargeVisionTests"
-    environment = {**os.environ, "APUS_LARGE_FIXTURES": os.path.abspath(folder)}
-    if runs:
-        environment["APUS_LARGE_RUNS"] = runs
-    found = subprocess.run(
-        command.split(), cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    rows = [line.split("|")[1:] for line in found.stdout.splitlines() if line.startswith("large|")]
-    if not rows or found.returncode:
-        print(found.stdout[-6000:])
+    rows, failed = [], []
+    for name in names:
+        environment = {**os.environ, "APUS_LARGE_FIXTURES": os.path.abspath(os.path.join(folder, name))}
+        if runs:
+            environment["APUS_LARGE_RUNS"] = runs
+        test = subprocess.run(
+            command.split(), cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        found = [line.split("|")[1:] for line in test.stdout.splitlines() if line.startswith("large|")]
+        rows += found
+        if not found or test.returncode:
+            failed.append(name)
+            print(test.stdout[-6000:])
     titles = ["case", "device", "type", "torch", "torch", "results", "of bound", "where", "gradients", "of bound", "where"]
     widths = [max(len(row[i]) for row in rows + [titles]) for i in range(len(titles))]
     for row in [titles] + rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-    return found.returncode
+    print(f"{len(names)} cases, failed: {', '.join(failed) or 'none'}")
+    return 1 if failed or not names else 0
 
 
 if __name__ == "__main__":
@@ -293,6 +300,10 @@ if __name__ == "__main__":
     os.makedirs(options.folder, exist_ok=True)
     if options.torchvision:
         compare_with_torchvision(options.torchvision)
-    for name in [] if options.test_only else options.names or cases:
-        make_case(name, options.folder)
-    sys.exit(0 if options.no_test else run_tests(options.folder, options.runs))
+    names = options.names or list(cases)
+    if options.test_only:
+        names = [name for name in names if os.path.isdir(os.path.join(options.folder, name))]
+    else:
+        for name in names:
+            make_case(name, options.folder)
+    sys.exit(0 if options.no_test else run_tests(options.folder, names, options.runs))
