@@ -9,12 +9,12 @@ enum JPEG {
   /// What the library only warns of (data that end early, restart markers out of place, …) is an error: it would fill
   /// the rest with grey. Files of four inks are taken as Adobe writes them, inverted, and composed as Pillow does.
   static func decode(_ bytes: [UInt8], path: String, limits: ImageLimits) throws(DataError) -> Image {
-    guard let handle = tjInitDecompress() else { throw failure(nil, bytes.count, path) }
+    guard let handle = tjInitDecompress() else { throw failure(nil, bytes, path) }
     defer { tjDestroy(handle) }
     var (width, height, subsampling, colors): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
     guard tjDecompressHeader3(handle, bytes, UInt(bytes.count), &width, &height, &subsampling, &colors) == 0,
       width > 0, height > 0
-    else { throw failure(handle, bytes.count, path) }
+    else { throw failure(handle, bytes, path) }
     try limits.check(height: Int(height), width: Int(width), path: path, format: "JPEG")
     let kind = TJCS(rawValue: UInt32(colors))
     let hasInks = kind == TJCS_CMYK || kind == TJCS_YCCK
@@ -29,7 +29,7 @@ enum JPEG {
         handle, bytes, UInt(bytes.count), buffer.baseAddress, width, 0, height, Int32(format.rawValue), flags)
       initialized = status == 0 ? count : 0
     }
-    guard status == 0 else { throw failure(handle, bytes.count, path) }
+    guard status == 0 else { throw failure(handle, bytes, path) }
     return Image(
       height: Int(height), width: Int(width), channels: min(stored, 3), pixels: hasInks ? composed(pixels) : pixels)
   }
@@ -71,12 +71,32 @@ enum JPEG {
     tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
   }
 
-  private static func failure(_ handle: tjhandle?, _ byteCount: Int, _ path: String) -> DataError {
+  private static func failure(_ handle: tjhandle?, _ bytes: [UInt8], _ path: String) -> DataError {
     let reason = message(handle)
     // The library does not say where it was, but this it only finds at the end.
-    let place: DataError.Place = reason.hasPrefix("Premature end") ? .offset(byteCount) : .file
+    let end = reason.hasPrefix("Premature end") ? bytes.count : nil
+    let place = (brokenSegment(bytes) ?? end).map(DataError.Place.offset) ?? .file
     return .malformed(
       path: path, format: "JPEG", place: place, reason: reason, remedy: "copy or download the file again")
+  }
+
+  /// The byte at which the segments ahead of the picture's data break off: the file's end if it is cut in one of them.
+  private static func brokenSegment(_ bytes: [UInt8]) -> Int? {
+    var start = 2
+    while start + 4 <= bytes.count {
+      let marker = bytes[start + 1]
+      guard bytes[start] == 0xff, marker != 0xd9 else { return start }
+      switch marker {
+      case 0xff: start += 1  // Any number of these may be ahead of a marker.
+      case 0x01, 0xd0...0xd7: start += 2  // These have no length.
+      default:
+        let length = Int(bytes[start + 2]) << 8 | Int(bytes[start + 3])
+        guard length >= 2 else { return start + 2 }
+        start += 2 + length
+        if marker == 0xda, start <= bytes.count { return nil }
+      }
+    }
+    return bytes.count
   }
 }
 

@@ -99,6 +99,10 @@ struct ImageFileTests {
       let error = #expect(throws: DataError.self) { try Image(decoding: bytes, path: "x") }
       #expect(error?.description.contains(text) == true, "\(error!)")
     }
+    for length in 3..<jpeg.count {
+      let error = #expect(throws: DataError.self) { try Image(decoding: Array(jpeg.prefix(length)), path: "x") }
+      #expect(error?.description.hasPrefix("x: not a valid JPEG file at byte \(length): ") == true, "\(error!)")
+    }
     let missing = #expect(throws: DataError.self) { try Image(contentsOf: "/nowhere/a.png") }
     #expect(missing?.description.hasPrefix("/nowhere/a.png: cannot open") == true)
   }
