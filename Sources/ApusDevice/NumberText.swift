@@ -36,4 +36,12 @@ extension Double {
     let fraction = places > 0 ? "." + String(repeating: "0", count: places - digits.count) + digits : ""
     return (self < 0 ? "-" : "") + String(whole / Int(scale)) + fraction
   }
+
+  /// A share in hundredths: `87.8 %`, or with a space at which no line is broken.
+  package func percent(places: Int, space: Character = " ") -> String {
+    "\((100 * self).text(places: places))\(space)%"
+  }
+
+  /// The number as Swift writes it, whole ones as integers: `3`, `0.25`.
+  package var shortText: String { Int(exactly: self).map(String.init) ?? "\(self)" }
 }

@@ -77,9 +77,16 @@ extension ComputeDevice {
     BackgroundWork.finish()
   }
 
+  /// The device that `APUS_DEVICE` names, if it is set and not empty; there need not be such a device.
+  public static var nameInEnvironment: String? {
+    guard let text = getenv("APUS_DEVICE"), text.pointee != 0 else { return nil }
+    return String(cString: text)
+  }
+
   /// The process's default device: that of `APUS_DEVICE`, else the CPU.
   static let defaultDevice: ComputeDevice = {
-    let name = getenv("APUS_DEVICE").map { String(cString: $0) } ?? "cpu"
-    do throws(DeviceError) { return try named(name) } catch { fatalError("APUS_DEVICE: \(error)") }
+    do throws(DeviceError) { return try named(nameInEnvironment ?? "cpu") } catch {
+      fatalError("APUS_DEVICE: \(error)")
+    }
   }()
 }

@@ -109,7 +109,10 @@ struct BenchTests {
   }
 
   /// PoCL builds one kernel at a time in a process; other processes build beside it, and the next run builds nothing.
-  @Test(.enabled(if: Invocation.isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1))
+  @Test(
+    .enabled(
+      if: Invocation.isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1,
+      "only PoCL builds one kernel at a time, and one processor gives nothing to build beside"))
   func kernelsAreBuiltBeside() throws {
     let runs = try CachedRuns()
     defer { runs.remove() }

@@ -139,7 +139,7 @@ struct FaultTests {
     }
   }
 
-  @Test(.enabled(if: Invocation.isPoCL)) func kernelsThatDoNotBuild() throws {
+  @Test(.enabled(if: Invocation.isPoCL, "the fault is made by settings of PoCL")) func kernelsThatDoNotBuild() throws {
     let run = try train(
       ["mlp", "--data", images.source, "--device", "opencl"],
       environment: [
@@ -150,7 +150,8 @@ struct FaultTests {
     #expect(run.errors.contains("(--device cpu)") && run.errors.contains("lines more"))
   }
 
-  @Test(.enabled(if: Invocation.isPoCL)) func memoryThatDoesNotSuffice() throws {
+  @Test(.enabled(if: Invocation.isPoCL, "the fault is made by settings of PoCL")) func memoryThatDoesNotSuffice() throws
+  {
     let run = try train(
       [
         "--layers", "conv 64 3x3 pad 1, relu, dense 10", "--data", "synthetic", "--batch-size", "full", "--device",

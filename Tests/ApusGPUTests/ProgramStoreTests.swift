@@ -155,7 +155,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
   }
 
   /// Two parts of a device are two devices, each with half of the compute units.
-  @Test(.enabled(if: Harness.computeUnits > 1)) func partsAreDevices() throws {
+  @Test(.enabled(if: Harness.computeUnits > 1, "one compute unit has no parts")) func partsAreDevices() throws {
     let whole = Harness.computeUnits
     for number in 0..<2 {
       let device = try OpenCL.open(0, part: (number, 2), options: GPUOptions())
@@ -194,7 +194,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
   }
 
   /// Only PoCL can be told how much memory it has.
-  @Test(.enabled(if: Harness.isPoCL)) func memoryRunsOutCleanly() async {
+  @Test(.enabled(if: Harness.isPoCL, "its memory is limited by a setting of PoCL")) func memoryRunsOutCleanly() async {
     await #expect(processExitsWith: .success) {
       // The device then has 1 GiB, and 256 MiB in one allocation.
       setenv("POCL_MEMORY_LIMIT", "1", 1)

@@ -17,7 +17,8 @@ extension Device {
   }
 }
 
-@DeviceThread @Suite(.enabled(if: !Harness.isSimulator)) struct TuningTests {
+@DeviceThread @Suite(.enabled(if: !Harness.isSimulator, "the simulator's times are not those of a device"))
+struct TuningTests {
   private func product(m: Int, n: Int, k: Int) -> PlanBuilder {
     var builder = PlanBuilder()
     let a = builder.input([Double](repeating: 0, count: m * k), .float32)

@@ -1,5 +1,4 @@
 import Apus
-import Glibc
 
 extension ValueKind<String> {
   /// The name of a device. Whether there is such a device shows when it is opened.
@@ -15,7 +14,7 @@ extension ComputeDevice {
   /// `auto` took is said, with the reason.
   static func chosen(by option: String?) throws -> ComputeDevice {
     var name = option ?? "auto"
-    if option == nil, let text = getenv("APUS_DEVICE").map({ String(cString: $0) }), !text.isEmpty {
+    if option == nil, let text = nameInEnvironment {
       guard let value = ValueKind.device.parse(text) else {
         throw UsageError(
           command: nil, message: "APUS_DEVICE: \"\(text)\" is not \(ValueKind.device.expectation)")

@@ -118,7 +118,7 @@ private struct ErrorReport {
     var table = Table("TAG", "ERRORS", "SHARE", "ACCURACY IF FIXED", "CEILING")
     for tag in counts.tags {
       table.append(
-        tag.name, tag.count.grouped, (100 * tag.share).text(places: 1) + " %", tag.fixedAccuracy.text(places: 4),
+        tag.name, tag.count.grouped, tag.share.percent(places: 1), tag.fixedAccuracy.text(places: 4),
         tag.ceiling.text(places: 4))
     }
     let examined = "\(counts.examinedCount.grouped) of \(counts.errorCount.grouped) errors were looked at"

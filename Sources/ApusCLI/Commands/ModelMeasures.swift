@@ -31,32 +31,51 @@ struct ModelMeasures {
       return
     }
     let predictions = try predict(model, on: data.examples, objective: objective, batchSize: size)
+    total = Evaluation(loss: predictions.loss, count: predictions.count)
     skipped = SkippedPictures(of: [data.examples], stored.settings.image)
-    guard stored.format.isClassifier else {
-      regression = try RegressionReport(predictions, data.format)
-      total = Evaluation(loss: regression?.loss ?? predictions.loss, count: predictions.count)
-      slices = regression.flatMap { SliceReport(groups, $0, predictions.examples) }
-      return
+    if stored.format.isClassifier {
+      let results = try measureClasses(predictions, groups, data.format, arguments)
+      guard let error = arguments[EvaluateCommand.humanError] else { return }
+      let training = try stored.trainingData(command: EvaluateCommand.name)
+      let known = try predict(model, on: training, objective: objective, batchSize: size)
+      skipped = SkippedPictures(of: [data.examples, training], stored.settings.image)
+      try judge(results, known, humanError: error, data.format, arguments)
+    } else {
+      try measureNumbers(predictions, groups, data.format)
     }
-    let threshold = arguments[EvaluateCommand.threshold]
+  }
+
+  private mutating func measureNumbers(_ predictions: Predictions, _ groups: DataSlices, _ format: DataFormat) throws {
+    regression = try RegressionReport(predictions, format)
+    if let loss = regression?.loss { total.loss = loss }
+    slices = regression.flatMap { SliceReport(groups, $0, predictions.examples) }
+  }
+
+  private mutating func measureClasses(
+    _ predictions: Predictions, _ groups: DataSlices, _ format: DataFormat, _ arguments: Arguments
+  ) throws -> ClassificationResults {
+    let (threshold, top) = (arguments[EvaluateCommand.threshold], arguments[EvaluateCommand.top])
     try checkThreshold(threshold, classCount: predictions.width, command: EvaluateCommand.name)
     let results = try predictions.classification(threshold: threshold)
-    total = Evaluation(loss: predictions.loss, accuracy: results.accuracy, count: results.count)
-    let top = arguments[EvaluateCommand.top]
+    total.accuracy = results.accuracy
     if let top, top > results.classCount {
       throw UsageError(
         command: EvaluateCommand.name, message: "--top-k \(top): there are \(results.classCount) classes")
     }
-    classes = ClassificationReport(results, data.format, top: top ?? (results.classCount > 5 ? 5 : nil))
+    classes = ClassificationReport(results, format, top: top ?? (results.classCount > 5 ? 5 : nil))
     slices = SliceReport(groups, results, predictions.examples)
-    guard let error = arguments[EvaluateCommand.humanError] else { return }
-    let training = try stored.trainingData(command: EvaluateCommand.name)
-    let known = try predict(model, on: training, objective: objective, batchSize: size)
-    skipped = SkippedPictures(of: [data.examples, training], stored.settings.image)
-    let knownResults = try known.classification(threshold: threshold)
+    return results
+  }
+
+  /// Compares with what the model does with the examples that it was trained with.
+  private mutating func judge(
+    _ results: ClassificationResults, _ known: Predictions, humanError: Double, _ format: DataFormat,
+    _ arguments: Arguments
+  ) throws {
+    let knownResults = try known.classification(threshold: arguments[EvaluateCommand.threshold])
     train = Evaluation(loss: known.loss, accuracy: knownResults.accuracy, count: known.count)
     verdict = try BiasVarianceReport(
-      train: knownResults, validation: results, bayes: error, classNames: data.format.classNames,
+      train: knownResults, validation: results, bayes: humanError, classNames: format.classNames,
       slices: slices?.places ?? [])
   }
 

@@ -28,11 +28,28 @@ enum PredictCommand: Command {
     let stored = try StoredModel(path: arguments[run]!, command: name)
     try stored.checkClassifier([threshold.declaration], arguments, command: name)
     try checkTiles(arguments, stored.format)
-    if case .table(let format) = stored.format { return try predictRows(stored, format, arguments) }
-    guard case .images(let format) = stored.format else { return try predictTexts(stored, arguments) }
-    if let overlap = arguments[tiles] {
-      return try predictTiles(stored, format, overlap: overlap, arguments)
+    switch stored.format {
+    case .table(let format): try predictRows(stored, format, arguments)
+    case .text(let format): try predictTexts(stored, format, arguments)
+    case .images(let format):
+      if let overlap = arguments[tiles] {
+        try predictTiles(stored, format, overlap: overlap, arguments)
+      } else {
+        try predictImages(stored, format, arguments)
+      }
     }
+  }
+
+  private static func checkTiles(_ arguments: Arguments, _ format: DataFormat) throws(UsageError) {
+    guard arguments.contains(tiles.declaration) else {
+      guard arguments.contains(output.declaration) else { return }
+      throw UsageError(command: name, message: "--output goes with --tile-overlap")
+    }
+    if case .images = format { return }
+    throw UsageError(command: name, message: "--tile-overlap is for pictures, the model takes \(format.examplesName)")
+  }
+
+  private static func predictImages(_ stored: StoredModel, _ format: ImageFormat, _ arguments: Arguments) throws {
     // Files of many images are read before the first result is printed: a bad one is found early.
     let sets = try ImageFiles.grouped(arguments.all(files), for: format)
     let device = try ComputeDevice.chosen(by: arguments[device])
@@ -51,15 +68,6 @@ enum PredictCommand: Command {
     if arguments[json] { try StandardOutput.write(.object(summary(count, stored, device))) }
   }
 
-  private static func checkTiles(_ arguments: Arguments, _ format: DataFormat) throws(UsageError) {
-    guard arguments.contains(tiles.declaration) else {
-      guard arguments.contains(output.declaration) else { return }
-      throw UsageError(command: name, message: "--output goes with --tile-overlap")
-    }
-    if case .images = format { return }
-    throw UsageError(command: name, message: "--tile-overlap is for pictures, the model takes \(format.examplesName)")
-  }
-
   /// What is printed behind all predictions.
   static func summary(_ count: Int, _ stored: StoredModel, _ device: ComputeDevice) -> JSONObject {
     [
@@ -69,8 +77,8 @@ enum PredictCommand: Command {
   }
 
   /// Every line of a file is a text.
-  private static func predictTexts(_ stored: StoredModel, _ arguments: Arguments) throws {
-    guard case .texts(let network) = stored.settings.model.kind, case .text(let format) = stored.format else {
+  private static func predictTexts(_ stored: StoredModel, _ format: TextFormat, _ arguments: Arguments) throws {
+    guard case .texts(let network) = stored.settings.model.kind else {
       throw UsageError(
         command: name, message: "\(stored.settings.model.name) is a language model; try apus generate")
     }

@@ -141,7 +141,7 @@ extension TrainedRun {
       rows.append(("losses", "of (\(table.target) - \(mean)) / \(deviation), squared"))
     }
     let rate = result.stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
-    let loader = result.loaderShare.map { ", \((100 * $0).text(places: 1)) % of it waiting for examples" } ?? ""
+    let loader = result.loaderShare.map { ", \($0.percent(places: 1)) of it waiting for examples" } ?? ""
     rows.append(("time", "\(result.seconds.text(places: 1)) s\(rate)\(loader)"))
     rows += skipped.rows
     rows.append(("weights", result.weightsSHA256))

@@ -57,9 +57,9 @@ final class ProfileReport: Sendable {
     for kernel in profile.kernels.prefix(16) {
       let share = profile.share(seconds: kernel.seconds, flops: kernel.flops, bytes: kernel.bytes)
       table.append(
-        (kernel.seconds * 1e3).text(places: 2), "\((100 * kernel.seconds / total).text(places: 1))%",
+        (kernel.seconds * 1e3).text(places: 2), (kernel.seconds / total).percent(places: 1),
         String(kernel.count), rate(kernel.flops, kernel.seconds), rate(kernel.bytes, kernel.seconds),
-        share.map { "\((100 * $0).text(places: 0))%" } ?? "", kernel.detail)
+        share?.percent(places: 0) ?? "", kernel.detail)
     }
     let limits = profile.limits.map {
       "; limits \($0.gflops.text(places: 0)) GFLOP/s, \($0.gbytesPerSecond.text(places: 1)) GB/s"

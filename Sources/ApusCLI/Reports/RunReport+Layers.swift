@@ -28,7 +28,7 @@ extension RunReport {
       return (try examination.model.outputStatistics(for: sample), sample.shape[0])
     }
     guard !statistics.isEmpty else { return nil }
-    func share(_ value: Double?) -> String { value.map { "\((100 * $0).text(places: 1))\u{a0}%" } ?? "" }
+    func share(_ value: Double?) -> String { value?.percent(places: 1, space: "\u{a0}") ?? "" }
     let table = TableChart(
       "Outputs of layers",
       RunReport.columns("layer", "output") + [.init("zeros", isNumeric: true), .init("dead units", isNumeric: true)],

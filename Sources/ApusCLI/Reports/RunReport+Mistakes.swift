@@ -12,9 +12,9 @@ extension RunReport {
       "\(wrong.count.grouped) examples are taken for another class; shown are those with the largest losses. "
       + "Below each: its class, what it was taken for, and the probability."
     let cells = zip(shown, images).map { example, image in
-      let percent = (100 * Double(results.probability(example))).text(places: 0)
+      let percent = Double(results.probability(example)).percent(places: 0, space: "\u{a0}")
       return ImageGrid.Cell(
-        png: image.pngData(), caption: "\(RunReport.caption(examination, results, example)), \(percent)\u{a0}%")
+        png: image.pngData(), caption: "\(RunReport.caption(examination, results, example)), \(percent)")
     }
     let grid = ImageGrid("The worst mistakes", cells)
     return Report.Section("Mistakes", [.text(text), .figure(Report.Figure("mistakes", grid, isWide: true))])

@@ -63,7 +63,7 @@ struct RunReport {
     func add(_ name: String, _ value: String?) {
       if let value { facts.append(Report.Fact(name: name, value: value)) }
     }
-    add("test accuracy", metrics.last("test_accuracy").map { "\((100 * $0).text(places: 2)) %" })
+    add("test accuracy", metrics.last("test_accuracy").map { $0.percent(places: 2) })
     add("test loss", metrics.last("test_loss").map { $0.text(places: 4) })
     add("training loss", metrics.last("train_loss").map { $0.text(places: 4) })
     add("epochs", epochs)

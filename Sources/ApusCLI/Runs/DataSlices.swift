@@ -93,7 +93,6 @@ struct DataSlices {
 
   /// Groups by the values, of more than four by the quarters between the quartiles.
   private static func groups(_ name: String, _ values: [Double]) -> [Slice] {
-    func text(_ value: Double) -> String { Int(exactly: value).map(String.init) ?? "\(value)" }
     let present = values.indices.filter { !values[$0].isNaN }
     let sorted = present.map { values[$0] }.sorted()
     let isFew = Set(sorted).count <= 4
@@ -104,7 +103,7 @@ struct DataSlices {
     }
     var slices = groups.sorted { $0.key < $1.key }.map { _, examples -> Slice in
       let own = examples.map { values[$0] }
-      let (least, largest) = (text(own.min() ?? 0), text(own.max() ?? 0))
+      let (least, largest) = ((own.min() ?? 0).shortText, (own.max() ?? 0).shortText)
       return Slice(name: "\(name) = " + (least == largest ? least : "\(least) to \(largest)"), examples: examples)
     }
     let missing = values.indices.filter { values[$0].isNaN }

@@ -99,7 +99,7 @@ public struct TableDataset: Sendable {
       guard areClasses, let different else { return .numbers(numbers) }
       let places = Dictionary(uniqueKeysWithValues: different.enumerated().map { ($1, Int32($0)) })
       let codes = numbers.map { places[$0]! }
-      return classes(codes, different.map(text)) { different[$0] < different[$1] }
+      return classes(codes, different.map(\.shortText)) { different[$0] < different[$1] }
     }
   }
 
@@ -126,8 +126,6 @@ public struct TableDataset: Sendable {
     for number in numbers where found.insert(number).inserted && found.count > limit { return nil }
     return Array(found)
   }
-
-  private static func text(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? String(number) }
 }
 
 extension TableDataset {

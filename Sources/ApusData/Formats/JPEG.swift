@@ -9,27 +9,35 @@ enum JPEG {
   /// What the library only warns of (data that end early, restart markers out of place, …) is an error: it would fill
   /// the rest with grey. Files of four inks are taken as Adobe writes them, inverted, and composed as Pillow does.
   static func decode(_ bytes: [UInt8], path: String, limits: ImageLimits) throws(DataError) -> Image {
-    guard let handle = tjInitDecompress() else { throw failure(nil, bytes, path) }
+    guard let handle = tjInitDecompress() else { throw failure(message(nil), bytes, path) }
     defer { tjDestroy(handle) }
     var (width, height, subsampling, colors): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
     guard tjDecompressHeader3(handle, bytes, UInt(bytes.count), &width, &height, &subsampling, &colors) == 0,
       width > 0, height > 0
-    else { throw failure(handle, bytes, path) }
+    else { throw failure(message(handle), bytes, path) }
     try limits.check(height: Int(height), width: Int(width), path: path, format: "JPEG")
     let kind = TJCS(rawValue: UInt32(colors))
     let hasInks = kind == TJCS_CMYK || kind == TJCS_YCCK
     let format = kind == TJCS_GRAY ? TJPF_GRAY : hasInks ? TJPF_CMYK : TJPF_RGB
     let stored = kind == TJCS_GRAY ? 1 : hasInks ? 4 : 3
     let count = Int(height) * Int(width) * stored
-    var status: Int32 = -1
     // A hostile file of progressive scans without end would take hours.
     let flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS
+    var broken: DataError?
     let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-      status = tjDecompress2(
-        handle, bytes, UInt(bytes.count), buffer.baseAddress, width, 0, height, Int32(format.rawValue), flags)
-      initialized = status == 0 ? count : 0
+      let pixels = buffer.baseAddress
+      func isWhole(first length: Int) -> Bool {
+        tjDecompress2(handle, bytes, UInt(length), pixels, width, 0, height, Int32(format.rawValue), flags) == 0
+      }
+      if isWhole(first: bytes.count) {
+        initialized = count
+      } else {
+        let reason = message(handle)
+        broken = failure(
+          reason, bytes, path, damage: firstWrong(bytes) { !isWhole(first: $0) && message(handle) == reason })
+      }
     }
-    guard status == 0 else { throw failure(handle, bytes, path) }
+    if let broken { throw broken }
     return Image(
       height: Int(height), width: Int(width), channels: min(stored, 3), pixels: hasInks ? composed(pixels) : pixels)
   }
@@ -71,13 +79,27 @@ enum JPEG {
     tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
   }
 
-  private static func failure(_ handle: tjhandle?, _ bytes: [UInt8], _ path: String) -> DataError {
-    let reason = message(handle)
-    // The library does not say where it was, but this it only finds at the end.
+  /// - Parameter damage: the byte that the library had come to when it found something wrong, if that is known.
+  private static func failure(
+    _ reason: String, _ bytes: [UInt8], _ path: String, damage: @autoclosure () -> Int? = nil
+  ) -> DataError {
+    // This the library only finds at the end.
     let end = reason.hasPrefix("Premature end") ? bytes.count : nil
-    let place = (brokenSegment(bytes) ?? end).map(DataError.Place.offset) ?? .file
+    let byte = brokenSegment(bytes) ?? end ?? damage()
     return .malformed(
-      path: path, format: "JPEG", place: place, reason: reason, remedy: "copy or download the file again")
+      path: path, format: "JPEG", place: byte.map(DataError.Place.offset) ?? .file, reason: reason,
+      remedy: "copy or download the file again")
+  }
+
+  /// The byte with which a file becomes wrong in some way: the library does not say where it was, but of a file that is
+  /// cut ahead of that place, it says that the file ends.
+  private static func firstWrong(_ bytes: [UInt8], _ isWrong: (_ first: Int) -> Bool) -> Int {
+    var (tooFew, enough) = (0, bytes.count)
+    while enough - tooFew > 1 {
+      let middle = tooFew + (enough - tooFew) / 2
+      if isWrong(middle) { enough = middle } else { tooFew = middle }
+    }
+    return enough - 1
   }
 
   /// The byte at which the segments ahead of the picture's data break off: the file's end if it is cut in one of them.

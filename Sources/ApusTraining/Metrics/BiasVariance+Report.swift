@@ -51,7 +51,7 @@ extension BiasVariance {
 
   /// The numbers and the verdict, in lines.
   public var text: String {
-    func percent(_ value: Double) -> String { (100 * value).text(places: 2) + " %" }
+    func percent(_ share: Double) -> String { share.percent(places: 2) }
     let lines = [
       "training error \(percent(train.value)) of \(train.count.grouped) examples, validation error "
         + "\(percent(validation.value)) of \(validation.count.grouped), Bayes or human error \(percent(bayes))",

@@ -67,9 +67,9 @@ public struct BiasVarianceReport: Sendable {
   public var text: String {
     func lines(_ parts: [Part], _ name: String) -> [String] {
       parts.filter { $0.result.verdict != .low }.map { part in
-        let (bias, variance) = (100 * part.result.avoidableBias, 100 * part.result.variance)
-        return "\(name) \(part.name): \(part.result.verdict.rawValue) (avoidable bias \(bias.text(places: 1)) %, "
-          + "variance \(variance.text(places: 1)) %)"
+        let (bias, variance) = (part.result.avoidableBias, part.result.variance)
+        return "\(name) \(part.name): \(part.result.verdict.rawValue) (avoidable bias \(bias.percent(places: 1)), "
+          + "variance \(variance.percent(places: 1)))"
       }
     }
     return ([overall.text] + lines(classes, "class") + lines(slices, "slice")).joined(separator: "\n")

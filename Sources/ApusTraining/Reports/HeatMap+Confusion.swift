@@ -36,8 +36,6 @@ extension HeatMap {
 
   /// `3 %`, `0.4 %`
   private static func percent(_ share: Double) -> String {
-    let text = (100 * share).text(places: share > 0 && share < 0.0995 ? 1 : 0)
-    // A space at which no line is broken.
-    return "\(text.hasSuffix(".0") ? String(text.dropLast(2)) : text)\u{a0}%"
+    share.percent(places: share > 0 && share < 0.0995 ? 1 : 0, space: "\u{a0}").replacing(".0\u{a0}", with: "\u{a0}")
   }
 }

@@ -103,6 +103,14 @@ struct ImageFileTests {
       let error = #expect(throws: DataError.self) { try Image(decoding: Array(jpeg.prefix(length)), path: "x") }
       #expect(error?.description.hasPrefix("x: not a valid JPEG file at byte \(length): ") == true, "\(error!)")
     }
+    // A mark of the end in the middle of the data.
+    let data = jpeg.indices.first { jpeg[$0] == 0xff && jpeg[$0 + 1] == 0xda }! + 14
+    #expect(jpeg.count > data + 40)
+    for place in data..<jpeg.count - 4 {
+      let cut = Array(jpeg[..<place]) + [0xff, 0xd9] + jpeg[(place + 2)...]
+      let error = #expect(throws: DataError.self) { try Image(decoding: cut, path: "x") }
+      #expect(error?.description.hasPrefix("x: not a valid JPEG file at byte \(place + 1): ") == true, "\(error!)")
+    }
     let missing = #expect(throws: DataError.self) { try Image(contentsOf: "/nowhere/a.png") }
     #expect(missing?.description.hasPrefix("/nowhere/a.png: cannot open") == true)
   }
