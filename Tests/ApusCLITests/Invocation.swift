@@ -11,8 +11,11 @@ struct Invocation {
 
   /// Runs `apus` with nothing on its standard input, and without the user's cache of kernels: storing them builds
   /// each a second time.
-  init(_ arguments: [String], environment: [String: String] = [:], output path: String? = nil) throws {
+  init(
+    _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], output path: String? = nil
+  ) throws {
     let process = Process()
+    if let directory { process.currentDirectoryURL = URL(filePath: directory) }
     process.executableURL = Self.executable
     process.arguments = arguments
     let own = ["XDG_CACHE_HOME": "", "HOME": ""]

@@ -41,6 +41,21 @@ struct SummaryTests {
     }
   }
 
+  /// A model's name stands for the model wherever the command is called; a path tells a directory or file of that name.
+  @Test func namesOfModelsComeFirst() throws {
+    let place = try ScratchDirectory()
+    try FileManager.default.createDirectory(atPath: place.file("lenet5"), withIntermediateDirectories: false)
+    try Data().write(to: URL(filePath: place.file("mlp")))
+    let named = try Invocation(["summary", "lenet5", "--classes", "3", "--json"], in: place.path)
+    #expect(try named.member("output") == [3], "\(named.errors)")
+    let other = try Invocation(["summary", "mlp", "--json"], in: place.path)
+    #expect(try other.member("model") == "mlp", "\(other.errors)")
+    let directory = try Invocation(["summary", "./lenet5"], in: place.path)
+    #expect(directory.status == 74 && directory.errors.contains("./lenet5"), "\(directory.errors)")
+    let file = try Invocation(["summary", "./mlp"], in: place.path)
+    #expect(file.status == 65 && file.errors.contains("./mlp"), "\(file.errors)")
+  }
+
   @Test func chainsAndMistakes() throws {
     let chain = try Invocation("summary", "--layers", "conv 8 3x3 stride 2, relu, globalpool, dense 3", "--json")
     #expect(try chain.member("output") == [3] && chain.member("parameters") == 8 * 9 + 8 + 8 * 3 + 3)

@@ -9,7 +9,9 @@ enum SummaryCommand: Command {
       $0.isEmpty ? nil : $0
     },
     isRequired: false,
-    help: "the name of a model, the directory of a run or checkpoint, or a safetensors file; with --layers any name")
+    help:
+      "the name of a model, the directory of a run or checkpoint, or a safetensors file (./NAME where a model has that "
+      + "name); with --layers any name")
   static let layers = RunOptions.layers
   static let json = Flag("json", help: "print one JSON object for each layer, then one for the model")
   static let classes = RunOptions.classes
@@ -22,7 +24,9 @@ enum SummaryCommand: Command {
     """
 
   static func run(_ arguments: Arguments) throws {
-    if let path = arguments[model], arguments[layers] == nil {
+    // What a model's name says does not depend on what lies in the working directory.
+    let isNamed = ModelDescription.all.contains { $0.name == arguments[model] }
+    if let path = arguments[model], arguments[layers] == nil, !isNamed {
       if FileSystem.isDirectory(path) {
         try refuseOptions(arguments, path)
         let stored = try StoredModel(path: path, command: name)
