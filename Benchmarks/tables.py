@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from runs import HERE, Lines, speed
+from runs import HERE, QUIET, Lines, speed
 
 UNITS = {"gemm": "GFLOP/s", "conv": "GFLOP/s", "ops": "GB/s", "loader": "images/s"}
 HEADER = """# Results on {device}
@@ -17,9 +17,44 @@ HEADER = """# Results on {device}
 Updated {date}. `Benchmarks/compare --save` writes this file, a section for each kind and peer, and replaces only those
 that it measured. Apus and the peer take turns, a round each; a side's figure is the median over the rounds of its
 median run. A ratio is Apus' speed over the peer's in the same round, so that above 1 Apus is faster; the table has its
-median and its range. MB are the most memory the process held less what it held before the model was built. *Must* is
-the bound of `Benchmarks/targets.json`.
+median and its range. Of several forms of a peer the fastest counts, and of memory the least. MB are the most memory the
+process held less what it held before the model was built. *Must* is the bound of `Benchmarks/targets.json`: a ratio, or
+a share of the multiply-adds that the processor does at most, measured in the same rounds (*of peak*). *Disturbed* are
+rounds in which other processes took more than {quiet:g} cores: they do not count, and a row with few other rounds is
+not judged.
 """
+
+# A bound: a ratio, or that and a share of the peak, of which the smaller one holds.
+Bound = float | dict[str, float]
+
+
+def target(device: str, kind: str, peer: str) -> dict:
+    targets = json.loads((HERE / "targets.json").read_text())
+    return next((t for t in targets if (t["device"], t["kind"], t["peer"]) == (device, kind, peer)), {})
+
+
+def bounds(device: str, kind: str, peer: str) -> dict[str, dict[str, float]]:
+    """The bounds of a comparison, by patterns of problems: `ratio`, and `peak` where a share of the peak is enough."""
+    musts: dict[str, Bound] = target(device, kind, peer).get("musts", {})
+    return {pattern: must if isinstance(must, dict) else {"ratio": must} for pattern, must in musts.items()}
+
+
+def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, Lines]]:
+    """The rounds with one line of the peer for each problem: that of the form which is the fastest over all rounds, with
+    the least memory and the most cores of others of any form."""
+    result: list[tuple[Lines, Lines]] = [(first, {}) for first, _ in rounds]
+    problems = {key for _, forms in rounds for found in forms.values() for key in found}
+    for key in problems:
+        known = [form for form in rounds[0][1] if all(key in forms.get(form, {}) for _, forms in rounds)]
+        if not known:
+            continue
+        best = max(known, key=lambda form: statistics.median(speed(forms[form][key]) for _, forms in rounds))
+        for (_, forms), (_, chosen) in zip(rounds, result):
+            lines = [forms[form][key] for form in known]
+            chosen[key] = forms[best][key] | {"form": best, "others": max(line.get("others", 0.0) for line in lines)}
+            if peaks := [line["peak_bytes"] for line in lines if "peak_bytes" in line]:
+                chosen[key]["peak_bytes"] = min(peaks)
+    return result
 
 
 @dataclass
@@ -36,65 +71,112 @@ class Comparison:
     def title(self) -> str:
         return f"{self.kind}, {self.peer}"
 
-    @property
-    def target(self) -> dict:
-        targets = json.loads((HERE / "targets.json").read_text())
-        mine = (self.device, self.kind, self.peer)
-        return next((t for t in targets if (t["device"], t["kind"], t["peer"]) == mine), {})
-
-    def must(self, problem: str) -> float | None:
+    def must(self, problem: str) -> dict[str, float] | None:
         """The first bound whose pattern a problem has."""
-        musts = self.target.get("musts", {})
-        return next((bound for pattern, bound in musts.items() if fnmatchcase(problem, pattern)), None)
+        known = bounds(self.device, self.kind, self.peer)
+        return next((bound for pattern, bound in known.items() if fnmatchcase(problem, pattern)), None)
 
     @property
     def keys(self) -> list[tuple[str, str]]:
         apus, peer = self.rounds[0]
         return [key for key in apus if key in peer]
 
+    def load(self, key, number: int) -> float:
+        """The most cores that other processes took during the runs of a row in a round."""
+        apus, peer = (side[key] for side in self.rounds[number])
+        return max(apus.get("others", 0.0), apus.get("peak_others", 0.0), peer.get("others", 0.0))
+
+    def disturbed(self, key) -> list[int]:
+        return [number for number in range(len(self.rounds)) if self.load(key, number) > QUIET]
+
+    def is_judged(self, key) -> bool:
+        return 2 * len(self.disturbed(key)) < len(self.rounds)
+
+    def lines(self, key) -> list[tuple[dict, dict]]:
+        """The lines of both sides in the rounds that count: those undisturbed, if they are enough to judge by."""
+        left_out = self.disturbed(key) if self.is_judged(key) else []
+        return [(a[key], p[key]) for number, (a, p) in enumerate(self.rounds) if number not in left_out]
+
     def ratios(self, key) -> list[float]:
-        return [speed(apus[key]) / speed(peer[key]) for apus, peer in self.rounds]
+        return [speed(apus) / speed(peer) for apus, peer in self.lines(key)]
+
+    def peak(self, key) -> float | None:
+        """The share of the processor's peak, in the rounds where that was measured."""
+        shares = [speed(apus) / apus["peak_gflops"] for apus, _ in self.lines(key) if "peak_gflops" in apus]
+        return statistics.median(shares) if shares else None
+
+    def limit(self, key) -> tuple[str, float] | None:
+        """What a row has to reach, `ratio` or `peak`, and how much of it: the smaller of both where both are bounds."""
+        bound, share = self.must(key[0]), self.peak(key)
+        if bound is None:
+            return None
+        ratio = statistics.median(self.ratios(key))
+        if "peak" in bound and share is not None and bound["peak"] / share < bound["ratio"] / ratio:
+            return "peak", bound["peak"]
+        return "ratio", bound["ratio"]
+
+    def is_reached(self, key) -> bool | None:
+        """`None` where there is no bound, or nothing to judge by."""
+        limit = self.limit(key)
+        if limit is None or not self.is_judged(key):
+            return None
+        name, bound = limit
+        return (self.peak(key) if name == "peak" else statistics.median(self.ratios(key))) >= bound
 
     def memory(self, key) -> list[str]:
         """The peaks of both sides, and how many times as much the peer takes."""
-        sides = [[lines[key].get("peak_bytes") for lines in side] for side in zip(*self.rounds)]
+        sides = [[line.get("peak_bytes") for line in side] for side in zip(*self.lines(key))]
         if not all(all(side) for side in sides):
             return ["", "", ""]
         apus, peer = map(statistics.median, sides)
         return [f"{apus / 1e6:.1f}", f"{peer / 1e6:.1f}", f"{peer / apus:.2f}"]
 
+    def verdict(self, key) -> list[str]:
+        """What must be reached, whether it is, and what disturbed the rounds."""
+        limit, count = self.limit(key), len(self.disturbed(key))
+        marks = f"{count} of {len(self.rounds)}" if count else ""
+        if limit is None:
+            return ["", "" if self.is_judged(key) else "not judged", marks]
+        name, bound = limit
+        reached = {True: "yes", False: "**no**", None: "not judged"}[self.is_reached(key)]
+        return [f"{bound:g}{' of peak' if name == 'peak' else ''}", reached, marks]
+
     def row(self, key) -> list[str]:
         unit = UNITS.get(self.kind)
-        shown = [
-            [speed(lines[key]) if unit else lines[key]["median_ms"] for lines in side] for side in zip(*self.rounds)
-        ]
-        ratios = self.ratios(key)
-        cells = [*key, *(number(statistics.median(side)) for side in shown)]
+        shown = [[speed(line) if unit else line["median_ms"] for line in side] for side in zip(*self.lines(key))]
+        ratios, share = self.ratios(key), self.peak(key)
+        cells = [*key, *(number(statistics.median(side)) for side in shown), self.rounds[0][1][key].get("form", "")]
         cells += [f"{statistics.median(ratios):.2f}", f"{min(ratios):.2f}–{max(ratios):.2f}"]
+        cells += ["" if share is None else f"{share:.2f}"]
         if self.kind == "step":
             cells += self.memory(key)
-        bound = self.must(key[0])
-        return cells + (["", ""] if bound is None else [f"{bound:g}", verdict(statistics.median(ratios), bound)])
+        return cells + self.verdict(key)
 
     @property
     def titles(self) -> list[str]:
         variant = {"gemm": "transpose", "conv": "pass"}.get(self.kind, "")
         unit = UNITS.get(self.kind, "ms")
-        titles = ["problem", variant, *(f"{side or self.peer} {unit}" for side in self.sides), "ratio", "range"]
+        titles = ["problem", variant, *(f"{side or self.peer} {unit}" for side in self.sides), "form"]
+        titles += ["ratio", "range", "of peak"]
         if self.kind == "step":
             titles += ["Apus MB", f"{self.peer} MB", "MB ratio"]
-        return [*titles, "must", "reached"]
+        return [*titles, "must", "reached", "disturbed"]
 
     def summary(self) -> str:
         """The mean over all rows, and how many reach their bounds."""
-        medians = {key: statistics.median(self.ratios(key)) for key in self.keys}
-        mean = statistics.geometric_mean(medians.values())
+        mean = statistics.geometric_mean(statistics.median(self.ratios(key)) for key in self.keys)
+        silent = [key for key in self.keys if not self.is_judged(key)]
         text = f"Geometric mean of the ratios: {mean:.2f}"
-        if bound := self.target.get("geometric_mean"):
-            text += f", must be {bound:g}: {'reached' if mean >= bound else '**not reached**'}"
-        bounds = {key: bound for key in medians if (bound := self.must(key[0])) is not None}
-        if bounds:
-            text += f". Bounds reached: {sum(medians[k] >= b for k, b in bounds.items())} of {len(bounds)}"
+        if bound := target(self.device, self.kind, self.peer).get("geometric_mean"):
+            reached = "not judged" if silent else "reached" if mean >= bound else "**not reached**"
+            text += f", must be {bound:g}: {reached}"
+        verdicts = [reached for key in self.keys if (reached := self.is_reached(key)) is not None]
+        if verdicts:
+            text += f". Bounds reached: {sum(verdicts)} of {len(verdicts)}"
+        if silent:
+            worst = max(self.load(key, number) for key in silent for number in range(len(self.rounds)))
+            text += f". Not judged: {len(silent)} of {len(self.keys)} rows, during whose runs other processes took up to "
+            text += f"{worst:.2f} cores; repeat them on a quiet machine"
         lacking = [" ".join(key).strip() for key in self.rounds[0][0] if key not in self.keys]
         if lacking:
             text += f". Not measured by {self.peer}: {', '.join(lacking)}"
@@ -109,10 +191,6 @@ class Comparison:
     def section(self, setting: str) -> str:
         count = f"{len(self.rounds)} round{'s' if len(self.rounds) > 1 else ''}"
         return f"## {self.title}\n\n{setting}; {count}.\n\n{self.table()}\n\n{self.summary()}\n"
-
-
-def verdict(ratio: float, bound: float) -> str:
-    return "yes" if ratio >= bound else "**no**"
 
 
 def number(value: float) -> str:
@@ -141,6 +219,6 @@ def save(path: Path, device: str, sections: dict[str, str]):
             kept[section.partition("\n")[0].removeprefix("## ")] = section.strip() + "\n"
     order = ["gemm", "conv", "ops", "step", "loader", "scaling"]
     merged = sorted((kept | sections).items(), key=lambda item: (order.index(item[0].partition(",")[0]), item[0]))
-    header = HEADER.format(device=device, date=datetime.date.today())
+    header = HEADER.format(device=device, date=datetime.date.today(), quiet=QUIET)
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join([header, *(text for _, text in merged)]))

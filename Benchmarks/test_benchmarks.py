@@ -1,6 +1,7 @@
 """Tests of `compare` and `gate`: python3 -m unittest discover -b -s Benchmarks"""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from unittest import mock
 
-from runs import HERE, processor, speed
-from tables import Comparison, number, save
+import runs
+from runs import HERE, OtherLoad, processor, speed
+from tables import Comparison, bounds, counted, number, save
 
 sys.dont_write_bytecode = True  # gatec would be a file that nobody knows
 
@@ -48,17 +50,81 @@ class TableTests(unittest.TestCase):
         found = steps((1, 2), (2, 6), (1, 10))
         cells = [cell.strip() for cell in found.table().split("\n")[2].strip("|").split("|")]
         shown = ["lenet5-b128-sgd", "1.000", "6.000", "3.00", "2.00–10.00", "1.0", "2.0", "2.00", "2", "yes"]
+        self.assertNotIn("disturbed", found.table())
         self.assertEqual(cells, shown)
         self.assertIn("Bounds reached: 1 of 1.", found.summary())
         self.assertIn("**no**", steps((1, 1.9)).table())
 
     def test_bounds_are_the_first_that_fit(self):
         gemm = Comparison("gemm", "torch", "cpu", [])
-        self.assertEqual([gemm.must("1x4096x4096"), gemm.must("64x64x64")], [0.9, 1.5])
+        product = {"ratio": 1.5, "peak": 0.75}
+        self.assertEqual([gemm.must("1x4096x4096"), gemm.must("64x64x64")], [{"ratio": 0.9}, product])
         copy = Comparison("ops", "copy", "cpu", [])
-        self.assertEqual([copy.must(f"{n}-4096x4096") for n in ("tanh", "add")], [0.5, 0.85])
+        self.assertEqual([copy.must(f"{n}-4096x4096")["ratio"] for n in ("tanh", "add")], [0.5, 0.85])
         self.assertIsNone(copy.must("add-256x256"))
         self.assertIsNone(Comparison("gemm", "torch", "cuda", []).must("64x64x64"))
+
+    def test_a_row_is_judged_by_the_rounds_without_other_processes(self):
+        found = steps((1, 3), (1, 1), (1, 5))
+        name = ("lenet5-b128-sgd", "")
+        found.rounds[1][1][name]["others"] = 0.43
+        self.assertRegex(found.table(), r"\| +4.00 \| 3.00–5.00 \|")
+        self.assertRegex(found.table(), r"\| yes +\| 1 of 3 +\|")
+        self.assertIn("Bounds reached: 1 of 1.", found.summary())
+
+    def test_a_row_that_others_disturbed_is_not_judged(self):
+        for side in (0, 1):
+            for milliseconds in (0.1, 10):
+                found = steps((1, milliseconds), (1, milliseconds), (1, milliseconds))
+                for number in (0, 1):
+                    found.rounds[number][side]["lenet5-b128-sgd", ""]["others"] = 0.11
+                self.assertRegex(found.table(), r"\| not judged +\| 2 of 3 +\|")
+                self.assertNotRegex(found.table() + found.summary(), r"yes|\*\*no|Bounds reached")
+                self.assertIn("Not judged: 1 of 1 rows, during whose runs other processes took up to 0.11", found.summary())
+
+    def test_a_mean_is_not_judged_with_a_disturbed_row(self):
+        rows = {("a", "forward"): line("a", 1, gflops=3), ("b", "forward"): line("b", 1, gflops=3, others=0.5)}
+        peer = {key: row | {"gflops": 1} for key, row in rows.items()}
+        self.assertIn("must be 1.2: not judged", Comparison("conv", "torch", "cpu", [(rows, peer)]).summary())
+        rows["b", "forward"]["others"] = peer["b", "forward"]["others"] = 0
+        self.assertIn("must be 1.2: reached", Comparison("conv", "torch", "cpu", [(rows, peer)]).summary())
+
+    def test_a_product_reaches_the_peer_or_the_peak(self):
+        def product(apus, torch, peak, **more):
+            sides = [{("8x8x8", "NN"): line("8x8x8", 1.0, gflops=2 * rate)} for rate in (apus, torch)]
+            sides[0]["8x8x8", "NN"] |= {"peak_gflops": peak} | more
+            return Comparison("gemm", "torch", "cpu", [tuple(sides)])
+
+        cases = [(150, 100, 400, "1.5", "yes"), (140, 100, 400, "1.5", "**no**")]
+        cases += [(140, 100, 180, "0.75 of peak", "yes"), (134, 100, 180, "0.75 of peak", "**no**")]
+        for apus, torch, peak, must, reached in cases:
+            cells = product(apus, torch, peak).row(("8x8x8", "NN"))
+            self.assertEqual((cells[7], cells[8:10]), (f"{apus / peak:.2f}", [must, reached]))
+        self.assertEqual(product(140, 100, 180, peak_others=0.2).row(("8x8x8", "NN"))[8:10], ["0.75 of peak", "not judged"])
+
+    def test_the_fastest_form_of_the_peer_counts(self):
+        name = ("lenet5-b128-sgd", "")
+        forms = {"eager": [(3, 9), (2, 9)], "compiled": [(2, 30), (2.5, 40)], "channels-last": [None, None]}
+        rounds = [
+            ({name: line(name[0], 1, peak_bytes=8)}, {
+                form: {name: line(name[0], found[n][0], peak_bytes=found[n][1])} if found[n] else {}
+                for form, found in forms.items()
+            })
+            for n in range(2)
+        ]  # fmt: skip
+        rounds[0][1]["eager"][name]["others"] = 0.7
+        chosen = [peer[name] for _, peer in counted(rounds)]
+        shown = [(row["form"], row["median_ms"], row["peak_bytes"], row["others"]) for row in chosen]
+        self.assertEqual(shown, [("compiled", 2, 9, 0.7), ("compiled", 2.5, 9, 0)])
+        self.assertIn("| compiled |", Comparison("step", "torch", "cpu", counted(rounds)).table())
+
+    def test_targets_name_no_processor(self):
+        targets = json.loads((HERE / "targets.json").read_text())
+        self.assertLessEqual({entry["device"] for entry in targets}, {"cpu", "opencl", "cuda"})
+        self.assertNotRegex((HERE / "targets.json").read_text(), r"(?i)zen|epyc|xeon|avx|amd|intel|family")
+        for entry in targets:
+            names = (entry["device"], entry["kind"], entry["peer"])
+            self.assertTrue(all(set(bound) <= {"ratio", "peak"} for bound in bounds(*names).values()), names)
 
     def test_what_the_peer_lacks_is_said(self):
         conv = Comparison("conv", "mlx", "cpu", [({("a", "x"): line("a", 1), ("b", "y"): line("b", 1)}, {})])
@@ -113,6 +179,27 @@ class CompareTests(unittest.TestCase):
         lines = [line("negate-256x256", 0.5, gbytes_per_second=3.0)]
         self.assertEqual(self.compare("ops", "--peer", "copy", lines=lines).returncode, 64)
 
+    def test_a_peer_of_several_forms(self):
+        rows = {form: line("lenet5-b128-sgd", ms) for form, ms in (("eager", 4.0), ("channels-last", 5.0), ("compiled", 3.0))}
+        describe = {"peer": "torch 9", "devices": ["cpu"], "kinds": {"step": ["lenet5-b128-sgd"]}, "forms": {"step": [*rows]}}
+        cases = "".join(f"*--form*{form}*) echo '{json.dumps(row)}' ;; " for form, row in rows.items())
+        python = f"case \"$*\" in *describe*) echo '{json.dumps(describe)}' ;; {cases}*) exit 1 ;; esac"
+        run = self.compare("step", lines=[line("lenet5-b128-sgd", 1.0)], python=python)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertRegex(run.stdout, r"\| +1.000 \| +3.000 \| compiled \| +3.00 \|")
+
+    def test_a_product_is_compared_with_the_peak_of_the_same_round(self):
+        row = line("8x8x8", 2.0, gflops=100, transpose="NN")
+        describe = {"peer": "p", "devices": ["cpu"], "kinds": {"gemm": ["*"]}, "forms": {}}
+        peak = json.dumps(row | {"gflops": 120})
+        python = f"""case "$*" in *describe*) echo '{json.dumps(describe)}' ;; *peak_bench*) echo '{peak}' ;;
+            *) echo '{json.dumps(row | {"gflops": 60})}' ;; esac"""
+        run = self.compare("gemm", lines=[row], python=python)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        # The median of Apus is half as fast as its best run, the peak is that of the best.
+        self.assertRegex(run.stdout, r"\| of peak \|.* must ")
+        self.assertRegex(run.stdout, r"\| +1.67 \| 1.67–1.67 \| +0.42 \| +1.5 \| ")
+
     def test_a_table_beside_a_peer(self):
         lines = [line("negate-4096x4096", 0.5, gbytes_per_second=3.0, benchmark="ops")]
         run = self.compare("ops", "--peer", "copy", lines=lines)
@@ -122,12 +209,43 @@ class CompareTests(unittest.TestCase):
 
 
 class RoundTests(unittest.TestCase):
-    def test_a_measurement_that_was_disturbed_is_repeated(self):
+    def test_a_run_that_was_disturbed_is_repeated(self):
         for loads, kept, left in (([0.05], 0.05, 0), ([0.8, 0.05, 0.01], 0.05, 1), ([0.8, 0.3, 0.5, 0.0], 0.3, 1)):
             rest = list(loads)
-            with mock.patch.object(compare, "OtherLoad", lambda: mock.Mock(cores=lambda: rest.pop(0))):
-                found = compare.one_round([lambda: ({("a", ""): rest[0]}, {})])
-            self.assertEqual((found, len(rest)), ((kept, ({("a", ""): kept}, {})), left))
+            found = runs.quietest(lambda: {("a", ""): {"others": rest.pop(0)}})
+            self.assertEqual((found, len(rest)), ({("a", ""): {"others": kept}}, left))
+
+    def test_a_round_is_its_parts_by_forms(self):
+        parts = [({("a", ""): 1}, {"eager": {("a", ""): 2}, "compiled": {}}), ({("b", ""): 3}, {"eager": {("b", ""): 4}})]
+        found = compare.one_round([lambda part=part: part for part in parts])
+        self.assertEqual(found, ({("a", ""): 1, ("b", ""): 3}, {"eager": {("a", ""): 2, ("b", ""): 4}, "compiled": {}}))
+
+    def test_what_others_take_is_all_but_what_this_process_waited_for(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "stat"
+            path.write_text("cpu  100 20 30 5000 600 7 8 9 50 60\ncpu0 1 2 3\n")
+            _, busy, _ = OtherLoad.state(path)
+        self.assertAlmostEqual(busy * os.sysconf("SC_CLK_TCK"), 100 + 20 + 30 + 7 + 8 + 9)
+        for busy, own, cores in ((31.0, 21.0, 0.995), (31.0, 31.0, 0), (31.04, 31.0, 0), (30.0, 31.0, 0)):
+            with mock.patch.object(OtherLoad, "state", side_effect=[(0, 0, 0), (10, busy, own)]):
+                self.assertAlmostEqual(OtherLoad().cores(), cores)
+
+    def test_the_load_is_that_of_each_run(self):
+        states = [(0, 0, 0), (10, 15.05, 10)]
+        with mock.patch.object(OtherLoad, "state", side_effect=states):
+            found = runs.lines(["echo", '{"problem": "a", "median_ms": 1}'], 1)
+        self.assertEqual(found, {("a", ""): {"problem": "a", "median_ms": 1, "others": 0.5}})
+
+
+class PeakTests(unittest.TestCase):
+    def test_all_products_have_the_rate_of_the_processor(self):
+        words = [sys.executable, HERE / "Peers/peak_bench.py", "gemm", "--problem", "64x64x64,8x8x128", "--threads", "1"]
+        run = subprocess.run([*words, "--transpose", "NT", "--runs", "1"], capture_output=True, text=True)
+        found = [json.loads(row) for row in run.stdout.splitlines()]
+        self.assertEqual([row["problem"] for row in found], ["64x64x64", "8x8x128"], run.stderr)
+        self.assertAlmostEqual(found[0]["gflops"] / found[1]["gflops"], 1, places=2)
+        # No processor of these days does less, even one that others use.
+        self.assertGreater(found[0]["gflops"], 0.1)
 
 
 class ProcessorTests(unittest.TestCase):

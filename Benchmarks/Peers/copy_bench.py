@@ -3,26 +3,11 @@
 large as the matrix and by as many threads. Install: a C compiler"""
 
 import ctypes
-import shutil
 import statistics
-import subprocess
-import tempfile
-from pathlib import Path
 
 import measure
 
 options = measure.arguments(__doc__, devices=["cpu"])
-compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-if compiler is None:
-    measure.stop("no C compiler was found", "apt-get install gcc libc6-dev")
-
-
-def library():
-    with tempfile.TemporaryDirectory() as folder:
-        result, source = f"{folder}/copy.so", Path(__file__).with_name("copy.c")
-        flags = ["-O3", "-march=native", "-shared", "-fPIC", "-pthread"]
-        subprocess.run([compiler, *flags, "-o", result, source], check=True)
-        return ctypes.CDLL(result)
 
 
 def memory(size):
@@ -33,7 +18,7 @@ def memory(size):
     return room, ctypes.c_void_p(-(-address // 4096) * 4096)
 
 
-copy, times = library().copy, {}
+copy, times = measure.library("copy.c").copy, {}
 
 
 def ops(name):

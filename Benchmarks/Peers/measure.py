@@ -1,18 +1,26 @@
 """What the scripts of the peers share: the words of `apus bench`, its clock and its lines."""
 
 import argparse
+import ctypes
 import importlib
 import json
 import os
 import re
+import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 
-def arguments(description, devices):
-    """The words of `apus bench`, and the number of threads."""
+def arguments(description, devices, forms=None):
+    """The words of `apus bench`, and the number of threads.
+
+    `forms` maps a kind to the ways in which the peer can run it, such as eager and compiled; without an entry there is
+    one way, which has no name.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("kind", choices=["gemm", "conv", "ops", "step", "loader", "describe"])
     parser.add_argument("workloads", nargs="?", default="", help="with step: the workloads, with commas between")
@@ -20,10 +28,15 @@ def arguments(description, devices):
     parser.add_argument("--transpose", choices=["NN", "NT", "TN"])
     parser.add_argument("--pass", dest="passes", choices=["forward", "input", "weight", "all"])
     parser.add_argument("--device", default=devices[0], help=f"{' or '.join(devices)} (default: {devices[0]})")
+    parser.add_argument("--form", default="", help="one of the forms that describe lists (default: the first)")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     result = parser.parse_args()
-    result.devices = devices
+    result.devices, result.forms = devices, forms or {}
+    known = result.forms.get(result.kind, [""])
+    result.form = result.form or known[0]
+    if result.form not in known:
+        parser.error(f"no form {result.form} of {result.kind}; there is {' and '.join(known)}")
     if result.kind != "describe" and result.device.partition(":")[0] not in devices:
         parser.error(f"no device {result.device}; there is {' and '.join(devices)}")
     names = ([result.workloads] if result.workloads else []) if result.kind == "step" else result.problem
@@ -50,12 +63,25 @@ def need(module, package):
         stop(error, f"{sys.executable} -m pip install '{package}'")
 
 
+def library(source, *flags):
+    """A C file of this folder, compiled for this processor."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        stop("no C compiler was found", "apt-get install gcc libc6-dev")
+    with tempfile.TemporaryDirectory() as folder:
+        result, path = f"{folder}/library.so", Path(__file__).with_name(source)
+        shared = ["-O3", "-march=native", "-shared", "-fPIC", "-pthread", *flags]
+        subprocess.run([compiler, *shared, "-o", result, path], check=True)
+        return ctypes.CDLL(result)
+
+
 def serve(options, peer, bodies, steps=(), problems="*"):
     """Measures what was asked for; `bodies` holds a function for each kind, which takes a problem's name. A description
-    has the workloads of step, and for each other kind the pattern of the problems that make sense."""
+    has the workloads of step, for each other kind the pattern of the problems that make sense, and the peer's forms. A
+    form that does not exist for a problem prints no line."""
     if options.kind == "describe":
         kinds = {kind: list(steps) if kind == "step" else [problems] for kind in bodies}
-        print(json.dumps({"peer": peer, "devices": options.devices, "kinds": kinds}))
+        print(json.dumps({"peer": peer, "devices": options.devices, "kinds": kinds, "forms": options.forms}))
     elif options.kind not in bodies:
         sys.exit(f"{Path(sys.argv[0]).stem}: {options.kind} is not measured, only {' and '.join(bodies)}")
     elif unknown := [name for name in options.names if options.kind == "step" and name not in steps]:

@@ -1,12 +1,20 @@
 #!/usr/bin/env python3
-"""The workloads of `apus bench` in PyTorch. Install: pip install torch"""
+"""The workloads of `apus bench` in PyTorch, in three forms: eager as it comes, with channels last in memory where there
+are images, and compiled. Install: pip install torch, and for the compiled form a C++ compiler"""
 
+import shutil
 from functools import partial
 
 import measure
 
-options = measure.arguments(__doc__, devices=["cpu", "cuda", "opencl"])
+FORMS = {
+    "gemm": ["eager"], "conv": ["eager", "channels-last"], "ops": ["eager", "compiled"],
+    "step": ["eager", "channels-last", "compiled"], "loader": ["eager"],
+}  # fmt: skip
+options = measure.arguments(__doc__, devices=["cpu", "cuda", "opencl"], forms=FORMS)
 measure.need("torch", "torch")
+if options.form == "compiled" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+    measure.stop("torch.compile found no C++ compiler", "apt-get install g++")
 
 import torch  # noqa: E402, only after it was looked for
 import torch.nn as nn  # noqa: E402
@@ -33,6 +41,15 @@ def random(*shape):
     return torch.rand(*shape, device=device) * 2 - 1
 
 
+def laid_out(images):
+    """Images, the weights of a convolution or a whole model in the order of the form."""
+    return images.to(memory_format=torch.channels_last) if options.form == "channels-last" else images
+
+
+def built(body):
+    return torch.compile(body) if options.form == "compiled" else body
+
+
 def gemm(name):
     m, n, k = map(int, name.split("x"))
     result = torch.empty(m, n, device=device)
@@ -44,11 +61,11 @@ def gemm(name):
 
 def conv(name):
     s = measure.convolution(name)
-    x = random(s["N"], s["C"], s["H"], s["W"])
-    w = random(s["K"], s["C"] // s["G"], s["R"], s["S"])
+    x = laid_out(random(s["N"], s["C"], s["H"], s["W"]))
+    w = laid_out(random(s["K"], s["C"] // s["G"], s["R"], s["S"]))
     sizes = {"stride": s["U"], "padding": s["P"], "dilation": s["D"], "groups": s["G"]}
     y = F.conv2d(x, w, **sizes)
-    gradient = random(*y.shape)
+    gradient = laid_out(random(*y.shape))
 
     def backward(mask):
         return torch.ops.aten.convolution_backward(
@@ -87,7 +104,8 @@ def ops(name):
     shapes, body = OPERATIONS[operation]
     inputs = [random(*shape) for shape in shapes(int(size.split("x")[0]))]
     moved = sum(tensor.nbytes for tensor in [*inputs, body(*inputs)])
-    clock(lambda: body(*inputs), problem=name, byte_count=moved)
+    run = built(body)
+    clock(lambda: run(*inputs), problem=name, byte_count=moved)
 
 
 def mlp():
@@ -151,12 +169,17 @@ def step(name):
     make, optimizer, batch = STEPS[name]
     use = measure.ProcessUse()
     model = make().to(device)
-    rule = optimizer(model.parameters())
     inputs, targets = batch()
+    if options.form == "channels-last":
+        if not any(isinstance(module, nn.Conv2d) for module in model.modules()):
+            return
+        model, inputs = laid_out(model), laid_out(inputs)
+    rule = optimizer(model.parameters())
+    loss_of = built(lambda: F.cross_entropy(model(inputs).flatten(0, -2), targets.flatten()))
 
     def run():
         rule.zero_grad()
-        loss = F.cross_entropy(model(inputs).flatten(0, -2), targets.flatten())
+        loss = loss_of()
         loss.backward()
         rule.step()
         return loss

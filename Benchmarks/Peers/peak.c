@@ -1,0 +1,52 @@
+// The multiply-adds that the processor can do when nothing else limits it: independent chains in registers, no memory.
+#include <pthread.h>
+#include <stddef.h>
+
+#if defined(__AVX512F__)
+typedef float Vector __attribute__((vector_size(64)));
+#elif defined(__AVX__)
+typedef float Vector __attribute__((vector_size(32)));
+#else
+typedef float Vector __attribute__((vector_size(16)));
+#endif
+
+// Two multiply-adds begin in a cycle and end four or five later: ten chains keep both units busy. With the factor and
+// the summand twelve chains fit into 16 registers.
+enum { chains = 12, lanes = sizeof(Vector) / sizeof(float) };
+
+struct part {
+  long rounds;
+  float result;
+};
+
+static void *work(void *argument) {
+  struct part *part = argument;
+  Vector sum[chains], factor, summand;
+  for (int lane = 0; lane < lanes; lane++) {
+    factor[lane] = 0.999f;
+    summand[lane] = 0.001f;
+    for (int chain = 0; chain < chains; chain++) sum[chain][lane] = chain;
+  }
+  // The compiler may neither join the chains nor compute what it knows.
+  __asm__ volatile("" : "+x"(factor), "+x"(summand));
+  for (long round = 0; round < part->rounds; round++) {
+#pragma GCC unroll 12
+    for (int chain = 0; chain < chains; chain++) sum[chain] = sum[chain] * factor + summand;
+  }
+  for (int chain = 1; chain < chains; chain++) sum[0] += sum[chain];
+  part->result = sum[0][0];
+  return NULL;
+}
+
+// The floating-point operations of `rounds` rounds by each of the threads, at most 64 of them: 2 for a multiply-add.
+double peak(int threads, long rounds) {
+  pthread_t others[64];
+  struct part parts[64];
+  for (int i = 0; i < threads; i++) {
+    parts[i].rounds = rounds;
+    if (i > 0) pthread_create(others + i, NULL, work, parts + i);
+  }
+  work(parts);
+  for (int i = 1; i < threads; i++) pthread_join(others[i], NULL);
+  return 2.0 * chains * lanes * rounds * threads;
+}
