@@ -105,10 +105,15 @@ INLINE V FN(divide)(V a, V b) {
   return SELECT(b == 0, (V)(0), a / safe);
 }
 
+// The remainder with the sign of the dividend; 0 for a divisor of 0.
+INLINE V FN(fmod)(V a, V b) {
+  V safe = SELECT((b == 0) | (b == -1), (V)(1), b);
+  return a - a / safe * safe;
+}
+
 // The remainder with the sign of the divisor; 0 for a divisor of 0.
 INLINE V FN(remainder)(V a, V b) {
-  V safe = SELECT((b == 0) | (b == -1), (V)(1), b);
-  V r = a - a / safe * safe;
+  V r = FN(fmod)(a, b);
   return SELECT((r != 0) & ((r ^ b) < 0), r + b, r);
 }
 

@@ -46,12 +46,12 @@ enum ExitCode: Int32 {
     case .device(let error): self.init(for: error)
     case .data(let error): self.init(for: error)
     case .inputOutput: self = .inputOutput
-    case .damaged, .mismatch, .unstorable, .untrained, .unknownParameter, .unmeasurable: self = .data
+    case .damaged, .mismatch, .unstorable, .untrained, .unknownParameter, .unmeasurable, .singleExample: self = .data
     case .noCheckpoint(_, let damaged): self = damaged.isEmpty ? .inputOutput : .data
     case .occupied: self = .usage
     // What the run was given, not what it made.
     case .brokenWeights(step: 0, _): self = .data
-    case .diverged, .brokenWeights, .anomaly: self = .failure
+    case .diverged, .brokenWeights, .anomaly, .optimizer: self = .failure
     }
   }
 

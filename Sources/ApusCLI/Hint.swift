@@ -6,6 +6,8 @@ func hint(for error: any Error) -> String? {
   switch error {
   case TrainingError.diverged, TrainingError.anomaly, TrainingError.brokenWeights(step: 1..., _):
     "--detect-anomaly, --learning-rate, --clip-norm 1"
+  case TrainingError.optimizer: "--precision float32, --learning-rate, --clip-norm 1"
+  case TrainingError.singleExample: "--batch-size"
   case TrainingError.noCheckpoint: "without --resume the run starts anew"
   case TrainingError.occupied(let path): "--resume \(path), --output"
   case TrainingError.device(let error): hint(for: error)

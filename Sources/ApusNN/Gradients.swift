@@ -15,9 +15,9 @@ public struct Gradients: Sendable {
     parameters.firstIndex { $0 === parameter }.flatMap { tensors[$0] }
   }
 
-  /// The square root of the sum of all squares.
+  /// The square root of the sum of all squares; `float32` of gradients of 16 bits.
   public var norm: Tensor {
-    let squares = tensors.compactMap { $0?.squared().sum() }
+    let squares = tensors.compactMap { $0?.wideLane.squared().sum() }
     guard let first = squares.first else { return .zeros([]) }
     return squares.dropFirst().reduce(first, +).sqrt()
   }

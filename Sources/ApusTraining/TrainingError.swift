@@ -1,5 +1,6 @@
 import ApusData
 import ApusFiles
+import ApusNN
 import ApusTensor
 
 /// What can go wrong with a run, with what is needed to get out of it.
@@ -30,6 +31,10 @@ public enum TrainingError: Error, Hashable, Sendable {
   case brokenWeights(step: Int, key: String)
   /// The first operation that made NaN or an infinity, where they are looked for, in step `step`, counted from 1.
   case anomaly(step: Int, Anomaly)
+  /// The optimizer could not go on.
+  case optimizer(OptimizerError)
+  /// Step `step`, counted from 1, has one example, of which a layer cannot be trained.
+  case singleExample(step: Int, ShapeError)
   /// Outputs or labels that no measure is defined for.
   case unmeasurable(reason: String)
 
@@ -75,6 +80,9 @@ extension TrainingError: CustomStringConvertible {
       guard step > 0 else { return "\(key) has values that are not finite before the first step; start from others" }
       return "\(key) has values that are not finite after step \(step); \(TrainingError.waysOut)"
     case .anomaly(let step, let anomaly): return "step \(step): \(anomaly)"
+    case .optimizer(let error): return error.description
+    case .singleExample(let step, let error):
+      return "step \(step) has a batch of one example: \(error); another batch size leaves no such batch"
     case .unmeasurable(let reason): return "the results cannot be measured: \(reason)"
     }
   }
@@ -92,6 +100,8 @@ func reportingTraining<R>(_ body: () throws -> R) throws(TrainingError) -> R {
     throw .data(error)
   } catch let error as FileError {
     throw TrainingError(error)
+  } catch let error as OptimizerError {
+    throw .optimizer(error)
   } catch {
     fatalError("an error that no module throws: \(error)")
   }

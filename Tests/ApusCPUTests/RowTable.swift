@@ -73,6 +73,7 @@ enum RowTable {
     case "minimum": return Swift.min(a, b)
     case "maximum": return Swift.max(a, b)
     case "divide": return b == 0 ? 0 : a.dividedReportingOverflow(by: b).partialValue
+    case "fmod": return b == 0 || b == -1 ? 0 : a % b
     case "remainder", "floor_divide":
       guard b != 0 else { return 0 }
       guard b != -1 else { return name == "remainder" ? 0 : 0 &- a }

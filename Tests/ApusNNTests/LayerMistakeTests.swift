@@ -19,6 +19,10 @@ import Testing
 
   private static let calls: [Call] = [
     Call("BatchNorm", ["[2, 4, 5]", "3 channels"], BatchNorm(3)(zeros([2, 4, 5]))),
+    Call("BatchNorm", ["[1, 3]", "one value"], BatchNorm(3)(zeros([1, 3]))),
+    Call("BatchNorm", ["[1, 3, 1, 1]", "one value"], BatchNorm(3, tracksStatistics: false)(zeros([1, 3, 1, 1]))),
+    Call("InstanceNorm", ["[2, 4, 1]", "one value"], InstanceNorm(4)(zeros([2, 4, 1]))),
+    Call("InstanceNorm", ["[2, 4, 1]", "one value"], InstanceNorm(4, tracksStatistics: true)(zeros([2, 4, 1]))),
     Call("LayerNorm", ["[2, 3]", "not [4]"], LayerNorm(4)(zeros([2, 3]))),
     Call("LayerNorm", ["[3]", "not [2, 3]"], LayerNorm([2, 3])(zeros([3]))),
     Call("RMSNorm", ["[2, 3]", "not [4]"], RMSNorm(4)(zeros([2, 3]))),

@@ -106,13 +106,57 @@ import Testing
   /// However often updates are given up, the scale stays one whose reciprocal is a number: the next good step is one.
   @Test func theScaleHasAFloor() throws {
     try withDevice(device) { () throws -> Void in
-      let run = Overflow(Adam(learningRate: 0.25), LossScaler.Settings(initialScale: 1))
-      for _ in 0..<40 {
+      let run = Overflow(Adam(learningRate: 0.25), LossScaler.Settings(initialScale: 1, backoffFactor: 0.25))
+      for _ in 0..<12 {
         try run.optimizer.minimize { run.net(Tensor([0.0625] as [Float], shape: [1, 1])).sum() * .infinity }
       }
-      #expect(try run.scale == LossScaler.floor && run.skipped == 40 && run.weight == 1)
+      #expect(try run.scale == LossScaler.floor && run.skipped == 12 && run.weight == 1)
       try run.step()
-      #expect(try abs(run.weight - 0.75) < 1e-3 && run.skipped == 40)
+      #expect(try abs(run.weight - 0.75) < 1e-3 && run.skipped == 12)
+    }
+  }
+
+  /// A gradient of `x²` by way of `1 / x`, which `float16` does not hold.
+  private static func brokenSquare(_ x: Tensor) -> Tensor {
+    withGradient([x]) { gradient, inputs, _ in
+      let inverse = inputs[0].cast(to: .float16) * 0x1p-15
+      return [gradient * 2 / (inverse * 0x1p-15)]
+    } function: {
+      $0[0].squared()
+    }
+  }
+
+  /// Gradients that no scale makes finite end the run, on every device, with the name of the operation.
+  @Test(arguments: TestDevice.conformance) func twentySkippedUpdatesAreAnError(target: TestDevice) throws {
+    try withDevice(try target.reopened()) { () throws -> Void in
+      let net = Self.network()
+      let optimizer = Optimizer(SGD(learningRate: 0.1), for: net, precision: .mixed)
+      let x = try Tensor.ones([4, 6]).evaluated()
+      let before = try net.parameters.map { try $0.value.array() }
+      func step(broken: Bool) throws {
+        try optimizer.minimize {
+          let y = net(x).cast(to: .float32)
+          return (broken ? Self.brokenSquare(y) : y.squared()).mean()
+        }
+      }
+      // A step whose gradients are finite begins the count anew.
+      for _ in 0..<15 { try step(broken: true) }
+      #expect(try optimizer.lossScaler!.skippedSteps.scalar() == 15)
+      #expect(try net.parameters.map { try $0.value.array() } == before)
+      try step(broken: false)
+      let after = try net.parameters.map { try $0.value.array() }
+      #expect(after != before)
+      for _ in 0..<20 { try step(broken: true) }
+      do {
+        try step(broken: true)
+        Issue.record("\(target.name): the run goes on")
+      } catch OptimizerError.skippedUpdates(20, let anomaly) {
+        #expect(anomaly.operation == "divide" && anomaly.isGradient && anomaly.device != "", "\(anomaly)")
+        let text = OptimizerError.skippedUpdates(count: 20, anomaly).description
+        #expect(text.hasPrefix("20 updates in a row were given up") && text.contains("divide gives"), "\(text)")
+      }
+      #expect(try optimizer.lossScaler!.skippedSteps.scalar() == 35)
+      #expect(try net.parameters.map { try $0.value.array() } == after)
     }
   }
 

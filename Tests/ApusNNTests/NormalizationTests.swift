@@ -40,6 +40,17 @@ import Testing
     }
   }
 
+  /// One value for each channel is enough for inference, two are for training, and no example has no values.
+  @Test func singleValues() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let (batch, instance) = (BatchNorm(3), InstanceNorm(3, tracksStatistics: true))
+      #expect(try withMode(.inference) { batch(.ones([1, 3])) }.array().count == 3)
+      #expect(try withMode(.inference) { instance(.ones([1, 3, 1])) }.array().count == 3)
+      #expect(try withMode(.training) { batch(.ones([1, 3, 2])) }.array() == Array(repeating: 0, count: 6))
+      #expect(try withMode(.training) { batch(.ones([0, 3])) }.array().isEmpty)
+    }
+  }
+
   @Test func frozenBatchNormsUseAndKeepTheirRunningValues() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let norm = BatchNorm(1, epsilon: 0)

@@ -18,6 +18,24 @@ extension OpCase {
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
   }
 
+  /// All in one plan: it is one program build on an OpenCL device.
+  @Test(arguments: TestDevice.all)
+  func specialValuesAreKept(device: TestDevice) throws {
+    let cases = SpecialCase.all
+    let results = try withDevice(device.device) {
+      try checkingShapes {
+        cases.map { special in special.apply(special.inputs.map { Tensor(Grid([$0.count], $0), dtype: special.dtype) })
+        }
+      }
+    }
+    try eval(results)
+    for (special, result) in zip(cases, results) {
+      let values = try result.values()
+      let isRight = values.count == special.expected.count && zip(values, special.expected).allSatisfy(special.isRight)
+      #expect(isRight, "\(special.name) of \(special.dtype): \(values), expected \(special.expected)")
+    }
+  }
+
   /// First and second derivatives in `float64`, where OpenCL devices need not have it.
   @Test(
     arguments: TestDevice.all.filter { ["reference", "cpu"].contains($0.name) },

@@ -134,3 +134,59 @@ import Testing
     }
   }
 }
+
+/// Stops in mixed precision, and of batches that are too small.
+@Suite struct GivenUpTests {
+  /// The identity, whose gradient divides by what `float16` rounds to 0.
+  private struct Vanishing: Layer {
+    var members: [ModuleMember] { [] }
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+      withGradient([x.cast(to: .float32)]) { gradient, inputs, _ in
+        let small = inputs[0].cast(to: .float16).squared() * 0
+        return [gradient / small]
+      } function: {
+        $0[0] * 1
+      }
+    }
+  }
+
+  /// A run that gives every update up does not go on in silence.
+  @Test func twentySkippedUpdatesEndTheRun() throws {
+    var run = SmallRun()
+    run.options.precision = .mixed
+    run.options.length = .steps(60)
+    try withDevice(run.device) { () throws -> Void in
+      let model = withRandomKey(RandomKey(seed: 1)) {
+        Sequential {
+          Linear(3, 6)
+          Vanishing()
+          Linear(6, 2)
+        }
+      }
+      let trainer = Trainer(model, Adam(), on: try Points(count: 43), run.options)
+      let error = #expect(throws: TrainingError.self) { try trainer.run() }
+      guard case .optimizer(.skippedUpdates(count: 20, let anomaly)) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(anomaly.operation == "divide" && anomaly.isGradient && anomaly.layer == "1 (Vanishing)", "\(anomaly)")
+      #expect(trainer.state.step == 20)
+    }
+  }
+
+  /// What is left of an epoch may be one example: the run ends with an error, and not the process.
+  @Test func oneExampleIsNoBatchForBatchNorm() throws {
+    var run = SmallRun()
+    run.options.batchSize = 6
+    try withDevice(run.device) { () throws -> Void in
+      let trainer = try run.trainer()
+      let error = #expect(throws: TrainingError.self) { try trainer.run() }
+      guard case .singleExample(step: 8, let reason) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(reason.operation == "BatchNorm" && reason.reason.contains("[1, 6]"), "\(reason)")
+    }
+  }
+}

@@ -72,10 +72,12 @@ private struct ComparedStep {
       // First values are computed by the CPU for all devices: they start from the same bits.
       let (values, parameters) = (network.state.entries, network.parameters)
       for (entry, value) in zip(values, try firstValues()) { entry.assign(try value.moved(to: device)) }
-      let (loss, gradients) = withRandomKey(seeds.training) {
-        withMode(.training) {
-          valueAndGradients(of: parameters) {
-            format.objective.losses(network(examples.inputs), examples.targets).mean()
+      let (loss, gradients) = try checkingShapes {
+        withRandomKey(seeds.training) {
+          withMode(.training) {
+            valueAndGradients(of: parameters) {
+              format.objective.losses(network(examples.inputs), examples.targets).mean()
+            }
           }
         }
       }

@@ -73,7 +73,9 @@ public struct Softplus: Layer {
   public let beta: Double
   public init(beta: Double = 1) { self.beta = beta }
   public var members: [ModuleMember] { [] }
-  public func callAsFunction(_ x: Tensor) -> Tensor { beta == 1 ? x.softplus() : (x * beta).softplus() / beta }
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    beta == 1 ? x.softplus() : x.wide { ($0 * beta).softplus() / beta }
+  }
 }
 
 /// `x / (1 + |x|)` (Turian et al., 2009).
@@ -117,8 +119,11 @@ public struct Tanh: Layer {
   public var members: [ModuleMember] { [] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = (slope == 1 ? x : x * slope).tanh()
-    return scale == 1 ? y : y * scale
+    if slope == 1 && scale == 1 { return x.tanh() }
+    return x.inWideLane { x in
+      let y = (slope == 1 ? x : x * slope).tanh()
+      return scale == 1 ? y : y * scale
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import ApusTensor
 /// `running += momentum · (batch − running)`, the variance in its unbiased form. Without a momentum the running
 /// values are the means over all batches so far: the share of batch `n` is `1 / n`. In inference, and in a layer
 /// whose parameters are all frozen, the running ones are used and stay as they are. A layer that does not track them
-/// takes those of the batch in every mode.
+/// takes those of the batch in every mode. A batch with a single value for each channel is an error, as in PyTorch.
 public struct BatchNorm: Layer {
   /// The factors `γ`, `[channels]`, if there are any.
   public let weight: Parameter?
@@ -49,7 +49,9 @@ public struct BatchNorm: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard x.hasChannels(channels, spatialAxes: 0...3, "BatchNorm") else { return x }
+    guard x.hasChannels(channels, spatialAxes: 0...3, "BatchNorm"),
+      !usesBatch || x.hasSeveralValues(apartFrom: [1], "BatchNorm")
+    else { return x }
     let shape = x.perChannelShape(channels)
     return x.inWideLane { x in
       let (centered, variance) = usesBatch ? tracked(x) : stored(x, shape)

@@ -30,9 +30,10 @@ public struct Bilinear: Module {
       return x
     }
     let rows = x.shape.dropLast().reduce(1, *)
-    let products = x.reshaped(to: [rows, first, 1]) * z.reshaped(to: [rows, 1, second])
     let weights = weight.value.reshaped(to: [outputs, first * second])
-    let flat = products.reshaped(to: [rows, first * second]).affine(weight: weights, bias: bias?.value)
+    let flat = Tensor.inWideLane([x.reshaped(to: [rows, first, 1]), z.reshaped(to: [rows, 1, second])]) {
+      ($0[0] * $0[1]).reshaped(to: [rows, first * second]).affine(weight: weights, bias: bias?.value)
+    }
     return flat.reshaped(to: Shape(x.shape.dropLast() + [outputs]))
   }
 }

@@ -39,7 +39,9 @@ extension Dropping {
   func applyAlpha(_ kept: Tensor, to x: Tensor) -> Tensor {
     let limit = -1.0507009873554805 * 1.6732632423543772
     let a = 1 / ((1 - rate) * (1 + rate * limit * limit)).squareRoot()
-    return kept.select(x, Tensor.number(limit, dtype: x.dtype, device: x.device)) * a - a * rate * limit
+    return x.inWideLane { x in
+      kept.select(x, Tensor.number(limit, dtype: x.dtype, device: x.device)) * a - a * rate * limit
+    }
   }
 }
 

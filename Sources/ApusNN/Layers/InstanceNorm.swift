@@ -6,7 +6,7 @@ import ApusTensor
 ///
 /// A layer that tracks statistics uses the running ones in inference; in training they follow by
 /// `running += momentum · (batch − running)`, where the batch's values are the means over its examples, of the
-/// variances in their unbiased form. The count of batches stands for PyTorch's key: like there it stays 0.
+/// variances in their unbiased form. A single place is an error where its own statistics are taken. The count of batches stands for PyTorch's key: like there it stays 0.
 public struct InstanceNorm: Layer {
   /// The factors `γ`, `[channels]`, if there are any.
   public let weight: Parameter?
@@ -48,8 +48,14 @@ public struct InstanceNorm: Layer {
   }
 
   private func normalized(_ x: Tensor) -> Tensor {
-    guard let runningMean, let runningVar else { return x.standardized(Array(2..<x.rank), epsilon: epsilon) }
-    if ModeScope.mode(for: "InstanceNorm") == .training { return tracked(x, runningMean, runningVar) }
+    guard let runningMean, let runningVar else {
+      guard x.hasSeveralValues(apartFrom: [0, 1], "InstanceNorm") else { return x }
+      return x.standardized(Array(2..<x.rank), epsilon: epsilon)
+    }
+    if ModeScope.mode(for: "InstanceNorm") == .training {
+      guard x.hasSeveralValues(apartFrom: [0, 1], "InstanceNorm") else { return x }
+      return tracked(x, runningMean, runningVar)
+    }
     let shape = x.perChannelShape(channels)
     let scale = (runningVar.value.reshaped(to: shape) + epsilon).rsqrt()
     return (x - runningMean.value.reshaped(to: shape)) * scale

@@ -24,13 +24,15 @@ public struct LPPool<let rank: Int>: Layer {
   public var members: [ModuleMember] { [] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let powers = power == 1 ? x : power == 2 ? x.squared() : x.power(power)
-    let sum = powers.averagePooled(window, stride: stride) * Double(window.reduce(1, *))
-    if power == 1 { return sum }
-    // The root's slope at 0 is infinite: there a 1 takes its place.
-    let isZero = sum.equal(to: 0)
-    let safe = sum.replacing(where: isZero, with: 1)
-    return (power == 2 ? safe.sqrt() : safe.power(1 / power)).replacing(where: isZero, with: 0)
+    x.inWideLane { x in
+      let powers = power == 1 ? x : power == 2 ? x.squared() : x.power(power)
+      let sum = powers.averagePooled(window, stride: stride) * Double(window.reduce(1, *))
+      if power == 1 { return sum }
+      // The root's slope at 0 is infinite: there a 1 takes its place.
+      let isZero = sum.equal(to: 0)
+      let safe = sum.replacing(where: isZero, with: 1)
+      return (power == 2 ? safe.sqrt() : safe.power(1 / power)).replacing(where: isZero, with: 0)
+    }
   }
 }
 

@@ -9,19 +9,25 @@ extension Tensor {
     return centered * (variance + epsilon).rsqrt()
   }
 
-  /// Runs `body` in `float32` for the two narrow types, whose squares would overflow or lose digits; the result is of
-  /// this tensor's type again.
-  func inWideLane(_ body: (Tensor) -> Tensor) -> Tensor {
-    guard dtype == .float16 || dtype == .bfloat16 else { return body(self) }
-    return body(cast(to: .float32)).cast(to: dtype)
-  }
-
   /// `x · γ + β` with a number for each channel, `x: [batch, channels, …]`.
   func scaled(perChannel weight: Parameter?, plus bias: Parameter?) -> Tensor {
     var result = self
     if let weight { result = result * weight.value.reshaped(to: perChannelShape(weight.shape[0])) }
     if let bias { result = result + bias.value.reshaped(to: perChannelShape(bias.shape[0])) }
     return result
+  }
+
+  /// Whether statistics over all axes but `kept` are of more than one value; those of a single one say nothing, and are
+  /// reported.
+  func hasSeveralValues(apartFrom kept: [Int], _ layer: String) -> Bool {
+    let count = shape.indices.reduce(1) { kept.contains($1) ? $0 : $0 * shape[$1] }
+    guard count == 1 else { return true }
+    ShapeError(
+      layer,
+      "\(shape) has one value for each mean and variance, which would make zeros of all; training needs more than one "
+        + "(a batch of 1 without spatial axes, or of 1x1, is too small)"
+    ).report()
+    return false
   }
 
   /// The shape of `channels` numbers that broadcasts along axis 1 of this tensor.

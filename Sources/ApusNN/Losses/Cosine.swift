@@ -7,9 +7,10 @@ import ApusTensor
 ///   - first, second: one shape.
 /// - Returns: the shape without the axis.
 public func cosineSimilarity(_ first: Tensor, _ second: Tensor, axis: Int = 1, epsilon: Double = 1e-8) -> Tensor {
-  guard let pair = alike("cosineSimilarity", [first, second]) else { return first.sum() }
-  let norms = pair.map { $0.norm(axes: [axis]).clamped(lower: epsilon) }
-  return (pair[0] * pair[1]).sum([axis]) / (norms[0] * norms[1])
+  comparing("cosineSimilarity", [first, second]) { pair in
+    let norms = pair.map { $0.norm(axes: [axis]).clamped(lower: epsilon) }
+    return (pair[0] * pair[1]).sum([axis]) / (norms[0] * norms[1])
+  }
 }
 
 /// `1 − cos(a, b)` of each pair of vectors.
@@ -20,7 +21,9 @@ public func cosineSimilarity(_ first: Tensor, _ second: Tensor, axis: Int = 1, e
 public func cosineDistance(
   _ outputs: Tensor, _ targets: Tensor, axis: Int = 1, epsilon: Double = 1e-8, reduction: LossReduction = .mean
 ) -> Tensor {
-  reduction(1 - cosineSimilarity(outputs, targets, axis: axis, epsilon: epsilon))
+  comparing("cosineDistance", [outputs, targets]) {
+    reduction(1 - cosineSimilarity($0[0], $0[1], axis: axis, epsilon: epsilon))
+  }
 }
 
 /// `1 − cos(a, b)` where the target is 1, `max(0, cos(a, b) − margin)` where it is −1
@@ -33,14 +36,15 @@ public func cosineDistance(
 public func cosineEmbedding(
   _ first: Tensor, _ second: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean
 ) -> Tensor {
-  guard let pair = alike("cosineEmbedding", [first, second]) else { return first.sum() }
   guard first.rank == 2, targets.shape == [first.shape[0]] else {
     ShapeError(
       "cosineEmbedding", "targets \(targets.shape) are not one for each vector of \(first.shape), [batch, features]"
     ).report()
     return first.sum()
   }
-  let squares = pair.map { $0.squared().sum([1]) + 1e-12 }
-  let cosine = (pair[0] * pair[1]).sum([1]) / (squares[0] * squares[1]).sqrt()
-  return reduction(targets.greater(than: 0).select(1 - cosine, (cosine - margin).relu()))
+  return comparing("cosineEmbedding", [first, second]) { pair in
+    let squares = pair.map { $0.squared().sum([1]) + 1e-12 }
+    let cosine = (pair[0] * pair[1]).sum([1]) / (squares[0] * squares[1]).sqrt()
+    return reduction(targets.greater(than: 0).select(1 - cosine, (cosine - margin).relu()))
+  }
 }

@@ -47,13 +47,13 @@ public func crossEntropy(
   _ logits: Tensor, probabilities: Tensor, reduction: LossReduction = .mean, smoothing: Double = 0,
   weights: Tensor? = nil
 ) -> Tensor {
-  guard logits.rank >= 2, let pair = alike("crossEntropy", [logits, probabilities]),
-    fits(weights, logits, "crossEntropy")
-  else { return logits.sum() }
-  var shares = pair[1]
-  if smoothing > 0 { shares = shares * (1 - smoothing) + smoothing / Double(logits.shape[1]) }
-  if let weights { shares = shares * weights.alongClasses(of: pair[0]) }
-  return reduction(-(shares * pair[0].logSoftmax(axis: 1)).sum([1]))
+  guard logits.rank >= 2, fits(weights, logits, "crossEntropy") else { return logits.sum() }
+  return comparing("crossEntropy", [logits, probabilities]) { pair in
+    var shares = pair[1]
+    if smoothing > 0 { shares = shares * (1 - smoothing) + smoothing / Double(logits.shape[1]) }
+    if let weights { shares = shares * weights.alongClasses(of: pair[0]) }
+    return reduction(-(shares * pair[0].logSoftmax(axis: 1)).sum([1]))
+  }
 }
 
 /// The cross-entropy of probabilities with class indices: `−w_t max(log p_t, −100)`. A logarithm of probabilities

@@ -49,8 +49,7 @@ public func hingeEmbedding(
 public func marginRanking(
   _ first: Tensor, _ second: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean
 ) -> Tensor {
-  guard let all = alike("marginRanking", [first, second, targets]) else { return first.sum() }
-  return reduction((margin - all[2] * (all[0] - all[1])).relu())
+  comparing("marginRanking", [first, second, targets]) { reduction((margin - $0[2] * ($0[0] - $0[1])).relu()) }
 }
 
 /// `Σ_{j≠t} w_t max(0, margin − x_t + xⱼ)ᵖ / classes` of each example (Crammer, Singer, 2001;
@@ -73,11 +72,13 @@ public func multiMargin(
       .report()
     return outputs.sum()
   }
-  let choice = ClassChoice(targets, like: outputs, ignoring: nil, weights: weights)
-  let gaps = (outputs - outputs.picking(choice.classes, alongAxis: 1).expandingAxis(at: 1) + margin).relu()
-  let isOther = choice.classes.cast(to: .int64).oneHot(outputs.shape[1], dtype: outputs.dtype).equal(to: 0)
-  let powers = power == 1 ? gaps : gaps.squared()
-  let zero = Tensor.number(0, dtype: outputs.dtype, device: outputs.device)
-  let losses = isOther.select(powers, zero).mean([1])
-  return reduction(choice.weights.map { losses * $0 } ?? losses)
+  return outputs.wide { x in
+    let choice = ClassChoice(targets, like: x, ignoring: nil, weights: weights)
+    let gaps = (x - x.picking(choice.classes, alongAxis: 1).expandingAxis(at: 1) + margin).relu()
+    let isOther = choice.classes.cast(to: .int64).oneHot(x.shape[1], dtype: x.dtype).equal(to: 0)
+    let powers = power == 1 ? gaps : gaps.squared()
+    let zero = Tensor.number(0, dtype: x.dtype, device: x.device)
+    let losses = isOther.select(powers, zero).mean([1])
+    return reduction(choice.weights.map { losses * $0 } ?? losses)
+  }
 }

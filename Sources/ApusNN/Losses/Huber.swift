@@ -10,8 +10,10 @@ public func huber(
   _ outputs: Tensor, _ targets: Tensor, delta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("huber", outputs, targets, reduction) { x, t in
-    let distance = (x - t).abs()
-    return distance.less(than: delta).select(distance.squared() * 0.5, (distance - 0.5 * delta) * delta)
+    // Not the square of the distance, whose second derivative would be 0 where both are equal.
+    let difference = x - t
+    let distance = difference.abs()
+    return distance.less(than: delta).select(difference.squared() * 0.5, (distance - 0.5 * delta) * delta)
   }
 }
 
@@ -25,8 +27,9 @@ public func smoothL1(
   _ outputs: Tensor, _ targets: Tensor, beta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("smoothL1", outputs, targets, reduction) { x, t in
-    let distance = (x - t).abs()
+    let difference = x - t
+    let distance = difference.abs()
     guard beta > 0 else { return distance }
-    return distance.less(than: beta).select(distance.squared() * (0.5 / beta), distance - 0.5 * beta)
+    return distance.less(than: beta).select(difference.squared() * (0.5 / beta), distance - 0.5 * beta)
   }
 }

@@ -36,6 +36,7 @@ public func gaussianNegativeLogLikelihood(
 ) -> Tensor {
   elementLoss("gaussianNegativeLogLikelihood", means, targets, reduction) { x, t in
     // The lift to ε is a constant.
+    let variances = variances.cast(to: x.dtype)
     let v = variances + (variances.clamped(lower: epsilon) - variances).stopGradient()
     let losses = (v.log() + (x - t).squared() / v) * 0.5
     return isFull ? losses + 0.9189385332046727 : losses

@@ -14,10 +14,12 @@ public func negativeLogLikelihood(
   weights: Tensor? = nil
 ) -> Tensor {
   guard fits(targets, logProbabilities, weights, "negativeLogLikelihood") else { return logProbabilities.sum() }
-  let choice = ClassChoice(targets, like: logProbabilities, ignoring: ignoring, weights: weights)
-  var losses = -logProbabilities.picking(choice.classes, alongAxis: 1)
-  if let weights = choice.weights { losses = losses * weights }
-  return choice.reduced(losses, reduction)
+  return logProbabilities.wide { x in
+    let choice = ClassChoice(targets, like: x, ignoring: ignoring, weights: weights)
+    var losses = -x.picking(choice.classes, alongAxis: 1)
+    if let weights = choice.weights { losses = losses * weights }
+    return choice.reduced(losses, reduction)
+  }
 }
 
 /// Targets that are classes, with what they count.

@@ -24,16 +24,17 @@ public enum LossReduction: Sendable {
   }
 }
 
-/// Checks that tensors which a loss compares element by element have one shape, and brings them to a type of floats.
-/// - Returns: as many tensors; `nil` where shapes differ, which is reported then.
-func alike(_ name: String, _ tensors: [Tensor]) -> [Tensor]? {
+/// A loss that compares tensors of one shape element by element; where shapes differ, that is reported.
+///
+/// Losses of numbers of 16 bits are computed in `float32` and rounded once; in mixed precision they stay so.
+/// - Parameter loss: gets the tensors in the type that they are computed in.
+func comparing(_ name: String, _ tensors: [Tensor], _ loss: (_ tensors: [Tensor]) -> Tensor) -> Tensor {
   let first = tensors[0]
   if let other = tensors.first(where: { $0.shape != first.shape }) {
     ShapeError(name, "\(first.shape) and \(other.shape) differ; a loss does not broadcast").report()
-    return nil
+    return first.sum()
   }
-  let dtype: DType = first.dtype.isFloatingPoint ? first.widened.dtype : .float32
-  return tensors.map { $0.cast(to: dtype) }
+  return first.wide { wide in loss([wide] + tensors.dropFirst().map { $0.cast(to: wide.dtype) }) }
 }
 
 /// A loss of each element of `outputs` and `targets`, which have one shape, reduced.
@@ -41,6 +42,5 @@ func elementLoss(
   _ name: String, _ outputs: Tensor, _ targets: Tensor, _ reduction: LossReduction,
   _ loss: (_ output: Tensor, _ target: Tensor) -> Tensor
 ) -> Tensor {
-  guard let pair = alike(name, [outputs, targets]) else { return outputs.sum() }
-  return reduction(loss(pair[0], pair[1]))
+  comparing(name, [outputs, targets]) { reduction(loss($0[0], $0[1])) }
 }

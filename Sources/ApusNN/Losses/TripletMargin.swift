@@ -6,8 +6,7 @@ import ApusTensor
 ///   - first, second: `[…, features]`.
 /// - Returns: the shape without the last axis.
 public func pairwiseDistance(_ first: Tensor, _ second: Tensor, p: Double = 2, epsilon: Double = 1e-6) -> Tensor {
-  guard let pair = alike("pairwiseDistance", [first, second]) else { return first.sum() }
-  return (pair[0] - pair[1] + epsilon).norm(p, axes: [-1])
+  comparing("pairwiseDistance", [first, second]) { ($0[0] - $0[1] + epsilon).norm(p, axes: [-1]) }
 }
 
 /// `max(0, d(anchor, positive) − d(anchor, negative) + margin)` with `d = pairwiseDistance` (Schroff et al., 2015;
@@ -22,8 +21,10 @@ public func tripletMargin(
   _ anchor: Tensor, _ positive: Tensor, _ negative: Tensor, margin: Double = 1, p: Double = 2, epsilon: Double = 1e-6,
   swaps: Bool = false, reduction: LossReduction = .mean
 ) -> Tensor {
-  let near = pairwiseDistance(anchor, positive, p: p, epsilon: epsilon)
-  var far = pairwiseDistance(anchor, negative, p: p, epsilon: epsilon)
-  if swaps { far = far.minimum(pairwiseDistance(positive, negative, p: p, epsilon: epsilon)) }
-  return reduction((near - far + margin).relu())
+  comparing("tripletMargin", [anchor, positive, negative]) { all in
+    let near = pairwiseDistance(all[0], all[1], p: p, epsilon: epsilon)
+    var far = pairwiseDistance(all[0], all[2], p: p, epsilon: epsilon)
+    if swaps { far = far.minimum(pairwiseDistance(all[1], all[2], p: p, epsilon: epsilon)) }
+    return reduction((near - far + margin).relu())
+  }
 }

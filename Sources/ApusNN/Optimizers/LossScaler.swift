@@ -7,7 +7,8 @@ import ApusTensor
 /// all g finite:      the update is made; after growthInterval such steps  scale ← growthFactor · scale
 /// NaN or infinity:   parameters and the optimizer's state stay;          scale ← backoffFactor · scale
 /// ```
-/// All of it is part of the update's plan: the host neither waits nor knows which updates are given up.
+/// All of it is part of the update's plan: the host does not wait. It reads one update late how many were given up, and
+/// an optimizer stops after 20 in a row.
 public struct LossScaler: Sendable {
   /// How the scale starts and moves.
   public struct Settings: Hashable, Sendable {

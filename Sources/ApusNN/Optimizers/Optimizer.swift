@@ -11,6 +11,7 @@ import ApusTensor
 ///
 /// With `precision: .mixed` losses are built in mixed precision and scaled, so that their gradients stay within the range
 /// of `float16`; updates whose gradients overflow all the same are given up, and the scale is halved: see `LossScaler`.
+/// After 20 of them in a row `minimize` throws `OptimizerError.skippedUpdates`, which names the first operation to blame.
 /// Parameters, their gradients and the rule's tensors are `float32` as ever.
 /// ```
 /// let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model, precision: .mixed)
@@ -48,6 +49,7 @@ public final class Optimizer {
   /// For each parameter the tensors that the rule keeps.
   var slots: [[Tensor]]
   private var isPrepared = false
+  private var skippedUpdates = SkippedUpdates(total: 0)
 
   /// Stops where no update would make sense.
   private static func check(_ rule: any UpdateRule) {
@@ -150,7 +152,8 @@ public final class Optimizer {
     try prepare()
     return try withPrecision(precision) {
       try atGradientPoint {
-        try lossScaler?.valueAndGradients(of: parameters, loss) ?? ApusNN.valueAndGradients(of: parameters, loss)
+        if let lossScaler, try skippedUpdates.reachLimit() { try lossScaler.reportAnomaly(of: parameters, loss) }
+        return try lossScaler?.valueAndGradients(of: parameters, loss) ?? ApusNN.valueAndGradients(of: parameters, loss)
       }
     }
   }
@@ -185,6 +188,7 @@ public final class Optimizer {
     }
     if let lossScaler { results.append(contentsOf: lossScaler.state) }
     try eval(results)
+    if let lossScaler { try skippedUpdates.note(lossScaler.skippedSteps) }
   }
 
   /// Builds the new values. When it returns, nothing refers to the old ones but the graph.
@@ -268,6 +272,7 @@ extension Optimizer {
       lossScaler?.state = state
     }
     slots = restored
+    skippedUpdates = SkippedUpdates(total: nil)
     self.step = step
     isPrepared = false
   }

@@ -1,3 +1,5 @@
+import ApusTensor
+
 /// An optimizer that can be named.
 private struct NamedRule: Sendable {
   let name: String
@@ -62,10 +64,13 @@ public func learningRateSchedule(
   return warmup > 0 ? WarmUpSchedule(steps: warmup, then: schedule) : schedule
 }
 
-/// A name that no optimizer or schedule has.
+/// A name that no optimizer or schedule has, or updates that come to nothing.
 public enum OptimizerError: Error, Hashable, Sendable {
   case unknownOptimizer(String)
   case unknownSchedule(String)
+  /// In mixed precision so many updates in a row were given up, since gradients were not finite however small the scale
+  /// of the loss was. The operation is the first that gave NaN or an infinity in the step that followed.
+  case skippedUpdates(count: Int, Anomaly)
 }
 
 extension OptimizerError: CustomStringConvertible {
@@ -75,6 +80,10 @@ extension OptimizerError: CustomStringConvertible {
       return "unknown optimizer \"\(name)\"; known are \(optimizerNames.joined(separator: ", "))"
     case .unknownSchedule(let name):
       return "unknown schedule \"\(name)\"; known are \(scheduleNames.joined(separator: ", "))"
+    case .skippedUpdates(let count, let anomaly):
+      return "\(count) updates in a row were given up, since their gradients were not finite at any scale of the loss: "
+        + "\(anomaly); precision float32 or mixed(.bfloat16), whose numbers reach further, a lower learning rate or "
+        + "clipped gradients may help"
     }
   }
 }

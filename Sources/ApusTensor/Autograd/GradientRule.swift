@@ -12,9 +12,15 @@ enum GradientRule: Sendable {
   /// The node is a slice of its input: the gradients of all slices of a tensor are put together (``SliceGradients``).
   case slice
 
-  /// The rule of a function of one input: `(g, x, y)` to the gradient of `x`.
+  /// A rule of several operations. For the two types of 16 bits they are computed in `float32` and the gradient is
+  /// rounded once: what is rounded in between would overflow or vanish (`x²` in `float16` from 256 on).
+  static func composed(_ rule: @escaping @Sendable (GradientInput) -> [Tensor?]) -> GradientRule {
+    .rule { context in rule(context.inWideLane) }
+  }
+
+  /// The composed rule of a function of one input: `(g, x, y)` to the gradient of `x`.
   static func unary(_ rule: @escaping @Sendable (Tensor, Tensor, Tensor) -> Tensor) -> GradientRule {
-    .rule { context in [rule(context.gradient, context.input(0), context.output)] }
+    .composed { context in [rule(context.gradient, context.input(0), context.output)] }
   }
 }
 
@@ -22,7 +28,7 @@ enum GradientRule: Sendable {
 struct GradientInput {
   let node: Node
   /// The gradient of the result; where there are several, the first that there is.
-  let gradient: Tensor
+  var gradient: Tensor
   /// The gradients of the results of an operation that has several, `nil` for those that nothing depends on.
   let parts: [Tensor?]?
   /// Bit `i`: input `i` leads to what is differentiated (inputs from 63 on share a bit).
@@ -31,6 +37,17 @@ struct GradientInput {
   /// since the pass began, by an evaluation on another thread or in a rule of the user's.
   let nodes: [Unmanaged<Node>]
   let inputs: ArraySlice<Int32>
+  /// Whether the rule reads values of 16 bits as `float32`.
+  var isWide = false
+
+  /// The same with all values in the type that they are computed in.
+  var inWideLane: GradientInput {
+    guard node.dtype == .float16 || node.dtype == .bfloat16 else { return self }
+    var wide = self
+    wide.isWide = true
+    wide.gradient = gradient.wideLane
+    return wide
+  }
 
   /// The gradients of all results, `nil` for those that nothing depends on.
   var gradients: [Tensor?] { parts ?? [gradient] }
@@ -41,9 +58,12 @@ struct GradientInput {
     nodes[Int(inputs[inputs.startIndex + index])].takeUnretainedValue()
   }
 
-  func input(_ index: Int) -> Tensor { Tensor(node: inputNode(index)) }
+  func input(_ index: Int) -> Tensor {
+    let input = Tensor(node: inputNode(index))
+    return isWide ? input.wideLane : input
+  }
   var inputCount: Int { inputs.count }
-  var output: Tensor { Tensor(node: node) }
+  var output: Tensor { isWide ? Tensor(node: node).wideLane : Tensor(node: node) }
   /// A result of an operation that has several.
   func output(_ index: Int) -> Tensor { node.results.part(index, of: node) }
   var attributes: Attributes { node.attributes }

@@ -4,14 +4,16 @@ import ApusDevice
 // type; `g` is the gradient of the result `y` of `x`.
 
 extension Op {
-  static let relu = activation("relu", gradient: .unary { g, _, y in y.greater(than: 0).select(g, g.zero) }) {
+  static let relu = activation(
+    "relu", gradient: .rule { c in [c.output.greater(than: 0).select(c.gradient, c.gradient.zero)] }
+  ) {
     $0.emit("maximum", $1, $0.number(0))
   }
 
   /// Attributes: the slope below 0.
   static let leakyRelu = activation(
     "leakyRelu",
-    gradient: .rule { c in
+    gradient: .composed { c in
       let slope = c.attributes.number.double
       return [c.input(0).greater(than: 0).select(c.gradient, c.gradient * c.gradient.constant(slope))]
     }
@@ -22,10 +24,11 @@ extension Op {
   /// Attributes: the negative limit α.
   static let elu = activation(
     "elu",
-    gradient: .rule { c in
-      // α·eˣ = y + α below 0.
-      let alpha = c.gradient.constant(c.attributes.number.double)
-      return [c.input(0).greater(than: 0).select(c.gradient, c.gradient * (c.output + alpha))]
+    gradient: .composed { c in
+      // α·eˣ below 0, and not y + α: y is near −α there and has lost the digits of the sum.
+      let (x, alpha) = (c.input(0), c.gradient.constant(c.attributes.number.double))
+      // Of the numbers above 0 the exponential would overflow, and second derivatives multiply it with 0.
+      return [x.greater(than: 0).select(c.gradient, c.gradient * (x.clamped(upper: 0).exp() * alpha))]
     }
   ) { code, x in
     let below = code.emit("multiply", code.emit("expm1", x), code.number(code.attribute))
@@ -57,8 +60,11 @@ extension Op {
   /// `Φ + x·φ`, made of the same exponential as the value.
   static let geluSlope = activation(
     "geluSlope",
-    // φ·(2 − x²)
-    gradient: .unary { g, x, _ in g * (x * x * -0.5).exp() * (2 - x * x) * 0.3989422804014327 }
+    // φ·(2 − x²), where φ is 0 long before x² is cut.
+    gradient: .unary { g, x, _ in
+      let square = x.squared().minimum(x.constant(1e4))
+      return g * (square * -0.5).exp() * (2 - square) * 0.3989422804014327
+    }
   ) { code, x in
     let gaussian = code.emit("gaussian", x)
     let density = code.emit("multiply", gaussian, code.number(0.3989422804014327))
@@ -68,7 +74,8 @@ extension Op {
   static let geluTanh = activation(
     "geluTanh",
     gradient: .unary { g, x, _ in
-      let square = x * x
+      // From x² = 256 on t is ±1, and what is multiplied with 1 − t² must be a number.
+      let square = x.squared().minimum(x.constant(256))
       let t = (x * (square * 0.044715 + 1) * 0.7978845608028654).tanh()
       let slope = (square * 0.134145 + 1) * 0.7978845608028654
       return g * ((t + 1) * 0.5 + x * (1 - t * t) * slope * 0.5)
@@ -143,14 +150,16 @@ extension Tensor {
   }
 
   /// `x` above 0, `alpha · (e^(x / alpha) − 1)` elsewhere: ELU whose slope has no jump at 0 (Barron, 2017).
-  public func celu(alpha: Double = 1) -> Tensor { (self * (1 / alpha)).elu() * alpha }
+  public func celu(alpha: Double = 1) -> Tensor {
+    floating.inWideLane { ($0 * (1 / alpha)).elu() * alpha }
+  }
 
   /// `x` above 0, `slope · x` elsewhere, where `slope` is learned and broadcast (He et al., 2015). The gradient at 0 is
   /// that of the lower side.
   public func prelu(slope: Tensor) -> Tensor { greater(than: 0).select(self, self * slope) }
 
   /// Self-normalizing ELU (Klambauer et al., 2017).
-  public func selu() -> Tensor { elu(alpha: 1.6732632423543772) * 1.0507009873554805 }
+  public func selu() -> Tensor { floating.inWideLane { $0.elu(alpha: 1.6732632423543772) * 1.0507009873554805 } }
 
   /// `log(1 + eˣ)`, without overflow.
   public func softplus() -> Tensor { widened.apply(.softplus) }
@@ -167,29 +176,31 @@ extension Tensor {
   public func gelu(isApproximate: Bool = false) -> Tensor { apply(isApproximate ? .geluTanh : .gelu) }
 
   /// `x · tanh(softplus(x))` (Misra, 2019).
-  public func mish() -> Tensor { self * softplus().tanh() }
+  public func mish() -> Tensor { floating.inWideLane { $0 * $0.softplus().tanh() } }
 
   /// `x / (1 + |x|)`.
-  public func softsign() -> Tensor { self / (abs() + 1) }
+  public func softsign() -> Tensor { floating.inWideLane { $0 / ($0.abs() + 1) } }
 
-  /// `x` cut to `0 … 6`. The gradient at both bounds is half.
-  public func relu6() -> Tensor { clamped(lower: 0, upper: 6) }
+  /// `x` cut to `0 … 6`. The gradient at both bounds is 0.
+  public func relu6() -> Tensor { hardTanh(lower: 0, upper: 6) }
 
-  /// `x` cut to `lower … upper`. The gradient at both bounds is half.
-  public func hardTanh(lower: Double = -1, upper: Double = 1) -> Tensor { clamped(lower: lower, upper: upper) }
+  /// `x` cut to `lower … upper`. The gradient at both bounds is 0, as in PyTorch; that of `clamped` passes there.
+  public func hardTanh(lower: Double = -1, upper: Double = 1) -> Tensor {
+    clamped(lower, upper, passesAtBounds: false)
+  }
 
-  /// `relu6(x + 3) / 6`.
-  public func hardSigmoid() -> Tensor { (floating + 3).relu6() * (1.0 / 6) }
+  /// `relu6(x + 3) / 6`. The gradient at −3 and 3 is 0.
+  public func hardSigmoid() -> Tensor { floating.inWideLane { ($0 + 3).relu6() * (1.0 / 6) } }
 
-  /// `x · hardSigmoid(x)` (Howard et al., 2019).
-  public func hardSwish() -> Tensor { self * hardSigmoid() }
+  /// `x · hardSigmoid(x)` (Howard et al., 2019). The gradient is 0 at −3 and 1 at 3.
+  public func hardSwish() -> Tensor { floating.inWideLane { $0 * $0.hardSigmoid() } }
 
   /// `x − tanh(x)`.
-  public func tanhShrink() -> Tensor { floating - floating.tanh() }
+  public func tanhShrink() -> Tensor { floating.inWideLane { $0 - $0.tanh() } }
 
   /// `a · sigmoid(b)` of the two halves `a` and `b` along `axis`: a gated linear unit (Dauphin et al., 2017).
   public func glu(axis: Int = -1) -> Tensor {
     let halves = split(2, alongAxis: axis)
-    return halves[0] * halves[1].sigmoid()
+    return Tensor.inWideLane(halves) { $0[0] * $0[1].sigmoid() }
   }
 }

@@ -10,12 +10,16 @@ extension Tensor {
     if sizes.allSatisfy({ $0 == 1 }) { return mean(Array(2..<rank), keepingAxes: true) }
     if let window = evenWindows(sizes) { return averagePooled(window) }
     // A mean over a box is the mean of means along each axis; a matrix holds the weights of one axis.
-    var result = self
-    for (index, count) in sizes.enumerated() where count != shape[index + 2] {
-      let weights = adaptiveWeights(shape[index + 2], count)
-      result = result.onLastAxis(index + 2) { $0.matmul(weights) }
+    return inWideLane { x in
+      PrecisionScope.run(nil) {
+        sizes.enumerated().reduce(x) { result, size in
+          let (axis, count) = (size.offset + 2, size.element)
+          guard count != shape[axis] else { return result }
+          let weights = x.adaptiveWeights(shape[axis], count)
+          return result.onLastAxis(axis) { $0.matmul(weights) }
+        }
+      }
     }
-    return result
   }
 
   /// The largest elements of the windows of `adaptiveAveragePooled`. Equal ones share the gradient where

@@ -14,7 +14,7 @@ extension Op {
     })
   static let divide = binary(
     "divide",
-    gradient: .rule { c in
+    gradient: .composed { c in
       [
         c.isNeeded(0) ? c.gradient / c.input(1) : nil,
         c.isNeeded(1) ? -(c.gradient * c.output / c.input(1)) : nil,
@@ -22,7 +22,7 @@ extension Op {
     })
   static let power = binary(
     "power",
-    gradient: .rule { c in
+    gradient: .composed { c in
       let (x, p) = (c.input(0), c.input(1))
       return [
         // p · x^(p−1), and 0 where p is 0 even at x = 0.
@@ -40,23 +40,52 @@ extension Op {
   static let maximum = binary("maximum", gradient: extremumRule { x, y in x.greater(than: y) })
   static let atan2 = binary(
     "atan2",
-    gradient: .rule { c in
+    gradient: .composed { c in
       let (y, x) = (c.input(0), c.input(1))
-      let scale = c.gradient / (x * x + y * y)
+      let square = x * x + y * y
+      // At the origin both factors of a 1 in its place are 0.
+      let scale = c.gradient / square.equal(to: 0).select(square.constant(1), square)
       return [scale * x, -(scale * y)]
     })
   static let remainder = binary(
     "remainder",
-    gradient: .rule { c in
-      [c.gradient, c.isNeeded(1) ? -(c.gradient * (c.input(0) / c.input(1)).floor()) : nil]
+    gradient: .composed { c in
+      [c.gradient, c.isNeeded(1) ? -(c.gradient * c.input(0).floorDivided(by: c.input(1))) : nil]
     })
   static let fmod = binary(
     "fmod",
-    gradient: .rule { c in
+    gradient: .composed { c in
       [c.gradient, c.isNeeded(1) ? -(c.gradient * (c.input(0) / c.input(1)).truncated()) : nil]
     })
   static let floorDivide = binary(
     "floorDivide", row: "floor_divide", gradient: .rule { _ in [nil, nil] })
+
+  /// Inputs: the values, then the bounds that there are. Attributes: whether there is a lower one, an upper one, and
+  /// whether the gradient passes where a value equals a bound (0 or 1 each).
+  static let clamp: Op = Op(
+    name: "clamp",
+    shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, try DType.common("clamp", inputs)) },
+    gradient: .rule { c in
+      let (x, zero) = (c.input(0), Tensor.number(0, dtype: c.gradient.dtype, device: c.gradient.device))
+      var (inside, next): (Tensor?, Int) = (nil, 1)
+      let passes = c.attributes.integers[2] == 1
+      for isUpper in [false, true] where c.attributes.integers[isUpper ? 1 : 0] == 1 {
+        let (low, high) = isUpper ? (x, c.input(next)) : (c.input(next), x)
+        let isWithin = passes ? low.lessOrEqual(to: high) : low.less(than: high)
+        inside = inside.map { $0.logicalAnd(isWithin) } ?? isWithin
+        next += 1
+      }
+      return [inside.map { $0.select(c.gradient, zero) } ?? c.gradient] + Array(repeating: nil, count: next - 1)
+    },
+    lower: .elementwise { builder, node, registers in
+      var (result, next) = (registers[0], 1)
+      for (place, row) in ["maximum", "minimum"].enumerated() where node.attributes.integers[place] == 1 {
+        result = builder.narrow(
+          builder.emit(row, lane: node.dtype.lane, [result, registers[next]]), to: node.dtype)
+        next += 1
+      }
+      return result
+    })
 
   /// The gradient goes to the operand that was taken, half to each where both are equal.
   private static func extremumRule(
@@ -83,9 +112,7 @@ extension Tensor {
   public static func * (left: Tensor, right: Tensor) -> Tensor { arithmetic(.multiply, left, right) }
 
   /// The quotient; integers are divided as `float32` numbers.
-  public static func / (left: Tensor, right: Tensor) -> Tensor {
-    binary(.divide, left.floating, right.floating)
-  }
+  public static func / (left: Tensor, right: Tensor) -> Tensor { floatingBinary(.divide, left, right) }
 
   /// The number added to every element; an integer tensor and a fraction give `float32`.
   public static func + (left: Tensor, right: Double) -> Tensor { left + left.literal(right) }
@@ -125,20 +152,38 @@ extension Tensor {
   /// The larger of both, NaN where one is NaN. At a tie each gets half of the gradient.
   public func maximum(_ other: Tensor) -> Tensor { Tensor.binary(.maximum, self, other) }
 
-  /// The values moved into `lower … upper`. The gradient is 0 outside, and at a bound half.
+  /// The values moved into `lower … upper`; NaN stays. The gradient is 0 outside and passes at the bounds.
+  ///
+  /// Integers stay what they are where the bounds are whole numbers, also ones that their type does not hold; a fraction
+  /// gives `float32`.
   public func clamped(lower: Double? = nil, upper: Double? = nil) -> Tensor {
-    var result = self
-    if let lower { result = result.maximum(literal(lower)) }
-    if let upper { result = result.minimum(literal(upper)) }
-    return result
+    clamped(lower, upper, passesAtBounds: true)
+  }
+
+  /// - Parameter passesAtBounds: whether the gradient passes where a value equals a bound.
+  func clamped(_ lower: Double?, _ upper: Double?, passesAtBounds: Bool) -> Tensor {
+    let limits = [lower, upper]
+    if lower == nil && upper == nil { return self }
+    // Of `bool`, an integer or a floating-point type.
+    let dtype = limits.reduce(dtype) { dtype, limit in
+      limit.map { DType.promoted(dtype, literal($0).dtype) } ?? dtype
+    }
+    let bounds = limits.compactMap { limit in
+      limit.map { Tensor.number(Scalar(saturating: $0, as: dtype), dtype: dtype, device: device).node }
+    }
+    let present = limits.map { $0 == nil ? 0 : 1 }
+    return Tensor(
+      .clamp, OpInputs(list: [cast(to: dtype).node] + bounds), .integers(present + [passesAtBounds ? 1 : 0]))
   }
 
   /// The angle of the point `(x, self)`, in `−π … π`.
-  public func atan2(_ x: Tensor) -> Tensor { Tensor.binary(.atan2, floating, x.floating) }
+  /// The gradients at the origin are 0.
+  public func atan2(_ x: Tensor) -> Tensor { Tensor.floatingBinary(.atan2, self, x) }
   /// The remainder of floored division, with the sign of the divisor (NumPy's `%`).
   public func remainder(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.remainder, self, divisor) }
   /// The remainder of truncated division, with the sign of the dividend (C's `fmod`).
-  public func fmod(_ divisor: Tensor) -> Tensor { Tensor.binary(.fmod, floating, divisor.floating) }
+  /// Of integers it is exact; that of a divisor of 0 is 0.
+  public func fmod(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.fmod, self, divisor) }
   /// The quotient rounded down. The gradient is 0.
   public func floorDivided(by divisor: Tensor) -> Tensor {
     Tensor.arithmetic(.floorDivide, self, divisor)

@@ -80,17 +80,17 @@ extension Tensor {
   public func greaterOrEqual(to other: Tensor) -> Tensor { Tensor.binary(.greaterOrEqual, self, other) }
 
   /// Where the value is the number.
-  public func equal(to other: Double) -> Tensor { equal(to: literal(other)) }
+  public func equal(to other: Double) -> Tensor { compared(.equal, with: other) }
   /// Where the value is not the number.
-  public func notEqual(to other: Double) -> Tensor { notEqual(to: literal(other)) }
+  public func notEqual(to other: Double) -> Tensor { compared(.notEqual, with: other) }
   /// Where the value is below the number.
-  public func less(than other: Double) -> Tensor { less(than: literal(other)) }
+  public func less(than other: Double) -> Tensor { compared(.less, with: other) }
   /// Where the value is not above the number.
-  public func lessOrEqual(to other: Double) -> Tensor { lessOrEqual(to: literal(other)) }
+  public func lessOrEqual(to other: Double) -> Tensor { compared(.lessOrEqual, with: other) }
   /// Where the value is above the number.
-  public func greater(than other: Double) -> Tensor { greater(than: literal(other)) }
+  public func greater(than other: Double) -> Tensor { compared(.greater, with: other) }
   /// Where the value is not below the number.
-  public func greaterOrEqual(to other: Double) -> Tensor { greaterOrEqual(to: literal(other)) }
+  public func greaterOrEqual(to other: Double) -> Tensor { compared(.greaterOrEqual, with: other) }
 
   /// Where the value is NaN.
   public func isNaN() -> Tensor { apply(.isNaN) }
@@ -116,16 +116,16 @@ extension Tensor {
   public func bitOr(_ other: Tensor) -> Tensor { Tensor.binary(.bitOr, self, other) }
   /// The bits that are set in exactly one of both.
   public func bitXor(_ other: Tensor) -> Tensor { Tensor.binary(.bitXor, self, other) }
-  /// All bits turned over.
-  public func bitNot() -> Tensor { Tensor(.bitNot, OpInputs(node)) }
+  /// All bits turned over; of `bool` the other truth value.
+  public func bitNot() -> Tensor { dtype == .bool ? logicalNot() : Tensor(.bitNot, OpInputs(node)) }
   /// The bits moved up; 0 for the type's width or more, and for negative counts.
-  public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.binary(.shiftLeft, self, bits) }
+  public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftLeft, self, bits) }
   /// The bits moved down with zeros coming in; 0 for the type's width or more, and for negative counts.
-  public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.binary(.shiftRight, self, bits) }
+  public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftRight, self, bits) }
 
   /// For a `bool` condition: `then` where it holds, `other` elsewhere; all three are broadcast.
   public func select(_ then: Tensor, _ other: Tensor) -> Tensor {
-    let dtype = DType.promoted(then.dtype, other.dtype)
+    let dtype = Tensor.promotedType([then, other])
     return Tensor(
       .select, OpInputs(truth.node, then.cast(to: dtype).node, other.cast(to: dtype).node))
   }

@@ -41,7 +41,7 @@ extension Op {
       name: name,
       shape: { inputs, attributes throws(ShapeError) in
         guard case .convolution(let box) = attributes else { fatalError("\(name): no sizes") }
-        return TensorType(box.shape, try DType.common(name, inputs))
+        return TensorType(box.shape, try DType.common(name, inputs).product)
       },
       gradient: .rule { c in
         guard case .convolution(let box) = c.attributes else { fatalError("\(name): no sizes") }
@@ -59,7 +59,7 @@ extension Op {
               Convolution(
                 pass: box.pass, geometry: box.geometry, order: box.order,
                 left: operands.inputs[0].value,
-                right: operands.inputs[1].value, dtype: node.dtype, epilogue: operands.epilogue!))
+                right: operands.inputs[1].value, dtype: operands.dtypes[0], epilogue: operands.epilogue!))
           })))
   }
 
@@ -125,7 +125,7 @@ extension Tensor {
   ///   - stride: one number for each spatial axis, or one for all; likewise `padding` and `dilation`.
   ///   - padding: zeros before and after each spatial axis.
   /// - Returns: `[batch, outputChannels, ⌊(in + before + after − dilation·(kernel−1) − 1) / stride⌋ + 1…]`
-  ///   for `self: [batch, inputChannels, spatial…]`.
+  ///   for `self: [batch, inputChannels, spatial…]`; `int32` of `int8` and `uint8`.
   public func convolved(
     with weight: Tensor, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
     dilation: [Int] = [1], groups: Int = 1

@@ -114,7 +114,10 @@ private struct Labelled {
     let columns = right.labels.filter { !shared.contains($0) }
     let labels = batch + rows + columns
     if contracted.isEmpty || left.isBroadcast(contracted, extents) || right.isBroadcast(contracted, extents) {
-      let product = try left.ordered(labels + contracted) * right.ordered(labels + contracted)
+      // As a product of matrices has it: 8 bits are too few for products of integers.
+      let type = DType.promoted(left.tensor.dtype, right.tensor.dtype).product
+      let product =
+        try left.ordered(labels + contracted).cast(to: type) * right.ordered(labels + contracted).cast(to: type)
       return Labelled(tensor: product, labels: labels + contracted).summed(keeping: Set(labels))
     }
     func count(_ list: [Character]) -> Int { list.reduce(1) { $0 * extents[$1]! } }
@@ -149,7 +152,8 @@ extension Tensor {
   /// Einstein's summation: products of the operands' elements, summed over labels that the result lacks, as
   /// in NumPy: `"ij,jk->ik"` is the matrix product, `"bii->b"` the traces, `"...ij->...ji"` the transposes.
   ///
-  /// Operands are contracted from left to right, each time by one batched matrix product.
+  /// Operands are contracted from left to right, each time by one batched matrix product. As there, products of `int8`
+  /// and `uint8` are `int32`; sums of integers without a product are `int64`.
   ///
   /// - Parameter equation: one letter for each axis, operands separated by commas; `...` for axes that
   ///   broadcast. Without `->` the result has the labels that occur once, in alphabetical order.

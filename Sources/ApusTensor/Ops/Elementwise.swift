@@ -33,8 +33,8 @@ extension Op {
   static let erfinv = function(
     "erfinv", gradient: .unary { g, _, y in g * (y * y).exp() * 0.886226925452758 })
   static let sigmoid = function("sigmoid", gradient: .unary { g, _, y in g * y * (1 - y) })
-  static let negate = function("negate", gradient: .unary { g, _, _ in -g })
-  static let absolute = function("absolute", gradient: .unary { g, x, _ in g * x.sign() })
+  static let negate = function("negate", gradient: .rule { c in [-c.gradient] })
+  static let absolute = function("absolute", gradient: .rule { c in [c.gradient * c.input(0).sign()] })
   // Constant almost everywhere: no gradient flows.
   static let sign = function("sign", gradient: .rule { _ in [nil] })
   static let floor = function("floor", gradient: .rule { _ in [nil] })
@@ -108,8 +108,10 @@ extension Tensor {
   public func rounded() -> Tensor { dtype.isFloatingPoint ? apply(.round) : self }
   /// The integer part. The gradient is 0.
   public func truncated() -> Tensor { dtype.isFloatingPoint ? apply(.truncate) : self }
-  /// `−x`.
-  public static prefix func - (x: Tensor) -> Tensor { Tensor(.negate, OpInputs(x.node)) }
+  /// `−x`; `bool` counts as `int32`.
+  public static prefix func - (x: Tensor) -> Tensor {
+    Tensor(.negate, OpInputs((x.dtype == .bool ? x.cast(to: .int32) : x).node))
+  }
   /// `x · x`.
   public func squared() -> Tensor { self * self }
 }

@@ -121,11 +121,44 @@ extension DType {
   }
 }
 
+extension DType {
+  /// The type of a product of matrices of this type: sums of 8-bit integers would not fit into 8 bits.
+  var product: DType { self == .int8 || self == .uint8 || self == .bool ? .int32 : self }
+
+  /// `bool`, integers, floating-point types: a tensor without axes changes the type of others across these alone.
+  fileprivate var category: Int { isFloatingPoint ? 2 : self == .bool ? 0 : 1 }
+}
+
 extension Tensor {
+  /// The type that an operation on several tensors has, by PyTorch's rule: that of `DType.promoted`, but tensors without
+  /// axes beside others count only where they are floating-point and the others are not, or integers and the others
+  /// `bool`.
+  static func promotedType(_ tensors: [Tensor]) -> DType {
+    func common(_ list: [Tensor]) -> DType? {
+      list.first.map { first in list.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) } }
+    }
+    guard let whole = common(tensors.filter { $0.rank > 0 }) else { return common(tensors) ?? .float32 }
+    guard let single = common(tensors.filter { $0.rank == 0 }), single.category > whole.category else { return whole }
+    return DType.promoted(whole, single)
+  }
+
+  /// The same, `float32` where all are integers or `bool`.
+  static func floatingType(_ tensors: [Tensor]) -> DType {
+    let dtype = promotedType(tensors)
+    return dtype.isFloatingPoint ? dtype : .float32
+  }
+
   /// Builds a binary operation after promotion to a common type.
   static func binary(_ op: Op, _ left: Tensor, _ right: Tensor) -> Tensor {
     if left.dtype == right.dtype { return Tensor(op, OpInputs(left.node, right.node)) }
-    let dtype = DType.promoted(left.dtype, right.dtype)
+    let dtype = promotedType([left, right])
+    return Tensor(op, OpInputs(left.cast(to: dtype).node, right.cast(to: dtype).node))
+  }
+
+  /// Builds a binary operation on floating-point numbers.
+  static func floatingBinary(_ op: Op, _ left: Tensor, _ right: Tensor) -> Tensor {
+    if left.dtype == right.dtype && left.dtype.isFloatingPoint { return binary(op, left, right) }
+    let dtype = floatingType([left, right])
     return Tensor(op, OpInputs(left.cast(to: dtype).node, right.cast(to: dtype).node))
   }
 
@@ -146,6 +179,15 @@ extension Tensor {
   /// A number of this tensor's type that is part of the plan.
   func constant(_ value: Double) -> Tensor {
     Tensor(repeating: value, shape: [], dtype: dtype, device: device)
+  }
+
+  /// Runs a comparison with a number; one that an integer type does not hold is compared as `int64` or `float32`.
+  func compared(_ op: Op, with value: Double) -> Tensor {
+    let number = literal(value)
+    let isHeld = number.dtype.isFloatingPoint || Scalar(value, as: number.dtype).double == value
+    if isHeld { return Tensor.binary(op, self, number) }
+    let wide = cast(to: value.magnitude < 0x1p63 ? .int64 : .float32)
+    return Tensor.binary(op, wide, wide.literal(value))
   }
 
   /// A number beside this tensor: of its type, but `float32` where an integer tensor meets a fraction.

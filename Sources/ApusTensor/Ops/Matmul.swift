@@ -16,7 +16,7 @@ extension Op {
       }
       shape.append(a[a.rank - 2])
       shape.append(b[b.rank - 1])
-      return TensorType(shape, try DType.common("matmul", inputs))
+      return TensorType(shape, try DType.common("matmul", inputs).product)
     },
     gradient: .rule { c in
       let (a, b, g) = (c.input(0), c.input(1), c.gradient)
@@ -56,7 +56,8 @@ extension Op {
 
 extension Tensor {
   /// The matrix product. `[m, k] · [k, n]` gives `[m, n]`; leading axes are batches and broadcast; a
-  /// vector counts as a row on the left and as a column on the right. Types are promoted.
+  /// vector counts as a row on the left and as a column on the right. Types are promoted; products of `int8` and `uint8`
+  /// are `int32`.
   public func matmul(_ other: Tensor) -> Tensor {
     guard rank > 0, other.rank > 0 else {
       ShapeError("matmul", "\(shape) and \(other.shape) must have at least one axis").report()

@@ -1,8 +1,10 @@
 import ApusDevice
 
 extension Tensor {
-  /// `self + weight · (other − self)`.
-  public func lerp(to other: Tensor, _ weight: Tensor) -> Tensor { self + (other - self) * weight }
+  /// `self + weight · (other − self)`; integers count as `float32`.
+  public func lerp(to other: Tensor, _ weight: Tensor) -> Tensor {
+    Tensor.inWideLane([self, other, weight]) { $0[0] + ($0[1] - $0[0]) * $0[2] }
+  }
 
   /// The products `y[i, j] = x[i] · other[j]` of two vectors.
   public func outer(_ other: Tensor) -> Tensor {
@@ -13,20 +15,33 @@ extension Tensor {
     return expandingAxis(at: 1) * other
   }
 
-  /// `(Σ |x|ᵖ)^(1/p)` over `axes` (all when left out); the largest `|x|` for an infinite `p`, the number of
-  /// elements that are not 0 for `p = 0`. The gradient of a vector of zeros is 0.
+  /// `(Σ |x|ᵖ)^(1/p)` over `axes` (all when left out); the largest `|x|` for an infinite `p`, the smallest for `−∞`, the
+  /// number of elements that are not 0 for `p = 0`. The gradient of a vector of zeros is 0, as is that of single zeros,
+  /// for all `p`.
   public func norm(_ p: Double = 2, axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    if p == .infinity { return abs().max(axes, keepingAxes: keepingAxes) }
-    let x = floating.widened
-    if p == 0 { return x.notEqual(to: 0).cast(to: x.dtype).sum(axes, keepingAxes: keepingAxes) }
-    if p == 1 { return x.abs().sum(axes, keepingAxes: keepingAxes) }
-    let powers = p == 2 ? x.squared() : x.abs().power(x.constant(p))
-    let sum = powers.sum(axes, keepingAxes: keepingAxes)
-    // The root's slope at 0 is infinite: there a 1 takes its place.
-    let isPositive = sum.greater(than: 0)
-    let safe = isPositive.select(sum, sum.constant(1))
-    let root = p == 2 ? safe.sqrt() : safe.power(safe.constant(1 / p))
-    return isPositive.select(root, sum)
+    wide { x in
+      switch p {
+      case .infinity: return x.abs().max(axes, keepingAxes: keepingAxes)
+      case -.infinity: return x.abs().min(axes, keepingAxes: keepingAxes)
+      case 0: return x.notEqual(to: 0).cast(to: x.dtype).sum(axes, keepingAxes: keepingAxes)
+      case 1: return x.abs().sum(axes, keepingAxes: keepingAxes)
+      default: break
+      }
+      let sum = (p == 2 ? x.squared() : x.absolutePower(p)).sum(axes, keepingAxes: keepingAxes)
+      // The root's slope at 0 is infinite: there a 1 takes its place. NaN is no such place.
+      let isZero = sum.equal(to: 0)
+      let safe = isZero.select(sum.constant(1), sum)
+      let root = p == 2 ? safe.sqrt() : safe.power(safe.constant(1 / p))
+      return isZero.select(sum.constant(p < 0 ? .infinity : 0), root)
+    }
+  }
+
+  /// `|x|ᵖ`, with a gradient of 0 at 0 also where the slope is infinite, for `p < 1`.
+  private func absolutePower(_ p: Double) -> Tensor {
+    guard p < 1 else { return abs().power(constant(p)) }
+    let isZero = equal(to: 0)
+    let powers = isZero.select(constant(1), abs()).power(constant(p))
+    return isZero.select(constant(p < 0 ? .infinity : 0), powers)
   }
 
   /// Where `|self − other| ≤ absolute + relative · |other|`; infinities must be equal.
@@ -35,20 +50,33 @@ extension Tensor {
   public func isClose(
     to other: Tensor, relative: Double = 1e-5, absolute: Double = 1e-8, equatesNaN: Bool = false
   ) -> Tensor {
-    let bound = other.floating.abs() * relative + absolute
-    let isNear = (floating - other.floating).abs().lessOrEqual(to: bound)
+    let dtype = Tensor.promotedType([self, other])
+    let (x, y) = (cast(to: dtype).wideLane.floating, other.cast(to: dtype).wideLane.floating)
+    // The difference of integers is one: as float32 large ones would be equal.
+    let difference = dtype.isFloatingPoint ? x - y : (cast(to: .int64) - other.cast(to: .int64)).floating
+    let isNear = difference.abs().lessOrEqual(to: y.abs() * relative + absolute)
     // An infinite bound is met by everything.
-    let result = isNear.logicalAnd(other.floating.isFinite()).logicalOr(equal(to: other))
+    let result = isNear.logicalAnd(y.isFinite()).logicalOr(equal(to: other))
     guard equatesNaN else { return result }
-    return result.logicalOr(floating.isNaN().logicalAnd(other.floating.isNaN()))
+    return result.logicalOr(x.isNaN().logicalAnd(y.isNaN()))
   }
 
-  /// `log(eˣ + eʸ)`, without overflow.
+  /// `log(eˣ + eʸ)`, without overflow. The gradients are the shares of `eˣ` and `eʸ` in the sum.
   public func logAddExp(_ other: Tensor) -> Tensor {
-    let (x, y) = (floating, other.floating)
-    // For two equal infinities the difference would be NaN.
-    let difference = x.equal(to: y).select(x.constant(0), x - y)
-    return x.maximum(y) + (-difference.abs()).exp().log1p()
+    Tensor.inWideLane([self, other]) {
+      // A rule of its own: the kinks of maximum and |x − y| cancel in the first derivative, not in their second ones.
+      withGradient($0) { gradient, inputs, _ in
+        let difference = inputs[0].difference(inputs[1])
+        return [gradient * difference.sigmoid(), gradient * (-difference).sigmoid()]
+      } function: {
+        $0[0].maximum($0[1]) + (-$0[0].difference($0[1]).abs()).exp().log1p()
+      }
+    }
+  }
+
+  /// `self − other`, 0 for two equal infinities.
+  private func difference(_ other: Tensor) -> Tensor {
+    isInfinite().logicalAnd(equal(to: other)).select(constant(0), self - other)
   }
 
   /// The identity matrix: ones where column and row are equal, zeros elsewhere.

@@ -25,9 +25,9 @@ extension Op {
   static let sum = reduction("sum", reducer: "sum", gradient: .rule { c in [c.kept(c.gradient)] })
   static let product = reduction(
     "product", reducer: "product",
-    gradient: .rule { c in [c.input(0).productOfOthers(over: c.reducedAxes) * c.kept(c.gradient)] })
-  static let reduceMin = reduction("min", reducer: "min", gradient: .rule { c in [c.extremum()] })
-  static let reduceMax = reduction("max", reducer: "max", gradient: .rule { c in [c.extremum()] })
+    gradient: .composed { c in [c.input(0).productOfOthers(over: c.reducedAxes) * c.kept(c.gradient)] })
+  static let reduceMin = reduction("min", reducer: "min", gradient: .composed { c in [c.extremum()] })
+  static let reduceMax = reduction("max", reducer: "max", gradient: .composed { c in [c.extremum()] })
   static let any = reduction("any", reducer: "any", gradient: .notDifferentiable)
   static let all = reduction("all", reducer: "all", gradient: .notDifferentiable)
   static let argmin = reduction("argmin", reducer: "argmin", dtype: .int64, gradient: .notDifferentiable)
@@ -136,25 +136,19 @@ extension Tensor {
     wide { $0.variance(axes, correction: correction, keepingAxes: keepingAxes).sqrt() }
   }
 
-  /// `log Σ eˣ`, without overflow.
+  /// `log Σ eˣ`, without overflow; −∞ over no elements.
   public func logSumExp(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     wide { $0.logSumExpInLane(axes, keepingAxes) }
   }
 
   private func logSumExpInLane(_ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
+    // There is no largest of no elements.
+    if elementCount == 0 { return exp().sum(axes, keepingAxes: keepingAxes).log() }
     // An infinite maximum would give ∞ − ∞.
     let peak = max(axes, keepingAxes: true).stopGradient()
     let shift = peak.isFinite().select(peak, peak.literal(0))
     let sum = (self - shift).exp().sum(axes, keepingAxes: true).log() + shift
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
-  }
-
-  /// Runs `body` in `float32` for the two narrow types, whose sums would overflow or lose digits. In mixed precision
-  /// the result stays so.
-  func wide(_ body: (Tensor) -> Tensor) -> Tensor {
-    let source = widened
-    guard source.dtype == .float16 || source.dtype == .bfloat16 else { return body(source.floating) }
-    return body(cast(to: .float32)).cast(to: dtype)
   }
 
   /// For each element the product of the others it is reduced with, right also where some are 0.

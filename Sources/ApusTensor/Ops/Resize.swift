@@ -15,7 +15,7 @@ extension Tensor {
   /// - Parameters:
   ///   - size: the new extents, one for each spatial axis.
   ///   - alignsCorners: for `.linear`, whether the first and last elements keep their values; otherwise
-  ///     element `i` lies at `(i + ½) · in / out − ½`.
+  ///     element `i` lies at `(i + ½) · in / out − ½`. Values between integers are rounded.
   /// - Returns: `[batch, channels, size…]` for `self: [batch, channels, spatial…]`.
   public func resized(
     to size: [Int], by interpolation: Interpolation = .linear, alignsCorners: Bool = false
@@ -60,11 +60,10 @@ extension Tensor {
     let high = (low + 1).minimum(number.constant(Double(extent - 1)))
     var along = Shape(repeating: 1, count: rank)
     along[axis] = count
-    let weight = (place - low).cast(to: dtype.isFloatingPoint ? dtype : .float32).reshaped(to: along)
-    let (left, right) = (
-      gathering(low.cast(to: .int64), alongAxis: axis), gathering(high.cast(to: .int64), alongAxis: axis)
-    )
-    return left.lerp(to: right, weight)
+    let weight = (place - low).reshaped(to: along)
+    let ends = [low, high].map { gathering($0.cast(to: .int64), alongAxis: axis).cast(to: type) }
+    let values = ends[0].lerp(to: ends[1], weight)
+    return (dtype.isFloatingPoint ? values : values.rounded()).cast(to: dtype)
   }
 }
 

@@ -5,10 +5,12 @@ import ApusDevice
 extension Tensor {
   /// The cube root, also of negative numbers. The gradient `1 / (3·y²)` is infinite at 0.
   public func cbrt() -> Tensor {
-    withGradient([floating]) { gradient, _, output in
-      [gradient / (output.squared() * 3)]
-    } function: {
-      $0[0].cubeRoot()
+    floating.inWideLane { x in
+      withGradient([x]) { gradient, _, output in
+        [gradient / (output.squared() * 3)]
+      } function: {
+        $0[0].cubeRoot()
+      }
     }
   }
 
@@ -19,18 +21,22 @@ extension Tensor {
     return isFinite().logicalAnd(notEqual(to: 0)).select(better, root)
   }
 
-  /// `√(self² + other²)`, without overflow. The gradient of `hypot(0, 0)` is 0.
+  /// `√(self² + other²)`, without overflow; infinite where one is infinite, whatever the other. The gradient of
+  /// `hypot(0, 0)` is 0.
   public func hypot(_ other: Tensor) -> Tensor {
-    let dtype = DType.promoted(floating.dtype, other.floating.dtype)
-    return withGradient([cast(to: dtype), other.cast(to: dtype)]) { gradient, inputs, output in
-      let scale = output.equal(to: 0).select(output.constant(0), gradient / output)
-      return [scale * inputs[0], scale * inputs[1]]
-    } function: {
-      let (x, y) = ($0[0].abs(), $0[1].abs())
-      let (long, short) = (x.maximum(y), x.minimum(y))
-      // 0/0 and ∞/∞ are no slopes.
-      let slope = short.equal(to: long).select(long.constant(1), short / long)
-      return long * (slope.squared() + 1).sqrt()
+    Tensor.inWideLane([self, other]) {
+      withGradient($0) { gradient, inputs, output in
+        // The quotients are at most 1.
+        let size = output.equal(to: 0).select(output.constant(1), output)
+        return [gradient * (inputs[0] / size), gradient * (inputs[1] / size)]
+      } function: {
+        let (x, y) = ($0[0].abs(), $0[1].abs())
+        let (long, short) = (x.maximum(y), x.minimum(y))
+        // 0/0 and ∞/∞ are no slopes.
+        let slope = short.equal(to: long).select(long.constant(1), short / long)
+        let size = long * (slope.squared() + 1).sqrt()
+        return x.isInfinite().logicalOr(y.isInfinite()).select(long.constant(.infinity), size)
+      }
     }
   }
 

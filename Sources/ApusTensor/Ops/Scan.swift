@@ -11,7 +11,7 @@ extension Op {
 
   static let cumulativeProduct: Op = scan(
     "cumulativeProduct", combine: "product",
-    gradient: .rule { c in
+    gradient: .composed { c in
       let (axis, isReversed) = (c.scanAxis, c.isReversedScan)
       // ∂yⱼ/∂xᵢ = (Π_{k<i} x_k)·(Π_{i<k≤j} x_k): no division, so that zeros need no special case in any
       // derivative. The first factor is the result one place earlier.

@@ -4,7 +4,7 @@ extension Tensor {
   /// `xᵢ − log Σⱼ eˣʲ` along `axis`, without overflow.
   public func logSoftmax(axis: Int = -1) -> Tensor {
     guard let axis = checkedAxis(axis, "logSoftmax") else { return self }
-    return softmaxed("logSoftmax", axis) { x in
+    return softmaxed(axis) { x in
       let shifted = x - x.max([axis], keepingAxes: true).stopGradient()
       return shifted - shifted.exp().sum([axis], keepingAxes: true).log()
     }
@@ -13,7 +13,7 @@ extension Tensor {
   /// `eˣⁱ / Σⱼ eˣʲ` along `axis`, without overflow.
   public func softmax(axis: Int = -1) -> Tensor {
     guard let axis = checkedAxis(axis, "softmax") else { return self }
-    return softmaxed("softmax", axis) { x in
+    return softmaxed(axis) { x in
       let numerator = (x - x.max([axis], keepingAxes: true).stopGradient()).exp()
       return numerator * numerator.sum([axis], keepingAxes: true).reciprocal()
     }
@@ -22,11 +22,8 @@ extension Tensor {
   /// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along `axis`: the largest share for the smallest number.
   public func softmin(axis: Int = -1) -> Tensor { (-self).softmax(axis: axis) }
 
-  private func softmaxed(_ name: String, _ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
-    guard shape[axis] > 0 else {
-      ShapeError(name, "axis \(axis) of \(shape) is empty").report()
-      return self
-    }
-    return wide(body)
+  /// Nothing is computed of an axis without elements, which has no largest one.
+  private func softmaxed(_ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
+    wide { shape[axis] == 0 ? $0 : body($0) }
   }
 }

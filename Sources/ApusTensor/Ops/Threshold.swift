@@ -10,9 +10,9 @@ public enum StraightThrough: Hashable, Sendable {
 }
 
 extension Tensor {
-  /// `x` above `bound`, else `value`.
+  /// `x` above `bound`, else `value`; NaN stays.
   public func threshold(_ bound: Double, value: Double) -> Tensor {
-    greater(than: bound).select(self, literal(value))
+    lessOrEqual(to: bound).select(literal(value), self)
   }
 
   /// 1 where `x ≥ 0`, else 0: the threshold unit (McCulloch, Pitts, 1943; Rosenblatt, 1958), also called Heaviside's
@@ -32,13 +32,14 @@ extension Tensor {
 
   private var steps: Tensor { greaterOrEqual(to: 0).select(constant(1), constant(0)) }
 
-  /// `x` where `|x| > bound`, else 0. The gradient at the bounds is 0.
+  /// `x` where `|x| > bound`, else 0; NaN stays. The gradient at the bounds is 0.
   public func hardShrink(_ bound: Double = 0.5) -> Tensor {
-    abs().greater(than: bound).select(self, literal(0))
+    abs().lessOrEqual(to: bound).select(literal(0), self)
   }
 
-  /// `x` moved by `bound` towards 0, and 0 where `|x| ≤ bound`: the proximal map of `bound · |x|` (Donoho, 1995).
+  /// `x` moved by `bound` towards 0, and 0 where `|x| ≤ bound`; NaN stays: the proximal map of `bound · |x|` (Donoho,
+  /// 1995). The gradient at the bounds is 0.
   public func softShrink(_ bound: Double = 0.5) -> Tensor {
-    abs().greater(than: bound).select(self - sign() * bound, literal(0))
+    abs().lessOrEqual(to: bound).select(literal(0), self - sign() * bound)
   }
 }

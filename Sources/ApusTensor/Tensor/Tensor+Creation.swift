@@ -127,6 +127,17 @@ extension Scalar {
   }
 }
 
+extension Scalar {
+  /// The number of `dtype` next to `value`: what an integer type does not hold becomes its least or greatest number.
+  init(saturating value: Double, as dtype: DType) {
+    switch dtype {
+    case .int8: self.init(min(max(value, -128), 127), as: dtype)
+    case .uint8: self.init(min(max(value, 0), 255), as: dtype)
+    default: self.init(value, as: dtype)
+    }
+  }
+}
+
 extension Op {
   /// A number that may differ from run to run.
   static let scalar: Op = Op(

@@ -163,15 +163,29 @@ struct TrainingSession {
   ) throws -> (value: Tensor, gradients: Gradients) {
     let trainer = trainer
     func build() throws -> (value: Tensor, gradients: Gradients) {
-      try trainer.optimizer.valueAndGradients {
-        let loss = trainer.objective.losses(trainer.model(batch.inputs), batch.targets).mean()
-        return trainer.penalty.map { loss + $0() } ?? loss
+      try checkingSingleExample(batch) {
+        try trainer.optimizer.valueAndGradients {
+          let loss = trainer.objective.losses(trainer.model(batch.inputs), batch.targets).mean()
+          return trainer.penalty.map { loss + $0() } ?? loss
+        }
       }
     }
     if hasCheckedParameters { return try build() }
     let (result, reads) = try ParameterReads.recording(build)
     try ParameterCheck.check(result.value, result.gradients, reads, trainer.optimizer)
     return result
+  }
+
+  /// Builds a step. What is left of an epoch may be a single example, which some layers have no statistics of: that is
+  /// known only when the epoch ends, and no reason to stop the process.
+  private func checkingSingleExample<R>(_ batch: (inputs: Tensor, targets: Tensor), _ body: () throws -> R) throws -> R
+  {
+    guard batch.targets.shape.first == 1 else { return try body() }
+    do {
+      return try checkingShapes(body)
+    } catch let error as ShapeError {
+      throw TrainingError.singleExample(step: trainer.state.step + 1, error)
+    }
   }
 
   /// Runs a step, and checks each of its operations where the options want that.

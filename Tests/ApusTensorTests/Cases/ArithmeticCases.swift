@@ -51,13 +51,16 @@ extension OpCase {
     .binary(
       "remainder", on: -9...9, and: 1...4, dtypes: numbers, { $0.remainder($1) },
       { fmod($0, $1) < 0 ? fmod($0, $1) + $1 : fmod($0, $1) }),
-    .binary("fmod", on: -9...9, and: 1...4, { $0.fmod($1) }, { fmod($0, $1) }),
+    .binary("fmod", on: -9...9, and: 1...4, dtypes: numbers, { $0.fmod($1) }, { fmod($0, $1) }),
     .binary(
       "floorDivided", on: -9...9, and: 1...4, dtypes: numbers, tolerance: .exact, { $0.floorDivided(by: $1) },
       { ($0 / $1).rounded(.down) }),
     .unary(
       "clamped", on: -3...3, dtypes: floats, tolerance: .exact, { $0.clamped(lower: -1, upper: 1.5) },
       { min(max($0, -1), 1.5) }),
+    .unary(
+      "clamped(integers)", on: -9...9, dtypes: integers, tolerance: .exact, derivatives: .none,
+      { $0.clamped(lower: -300, upper: 5) }, { min($0, 5) }),
     .unary("+(number)", dtypes: numbers, { $0 + 3 }, { $0 + 3 }),
     .unary("*(number)", on: -9...9, dtypes: floats, { 2 * $0 * 0.5 }, { $0 }),
     .unary(

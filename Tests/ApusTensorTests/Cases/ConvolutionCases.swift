@@ -79,6 +79,11 @@ extension OpCase {
   }
 
   static let convolutions: [OpCase] = [
+    OpCase(
+      "convolved(8 bits)", inputs: [.numbers(-99...99), .numbers(-99...99)],
+      shapes: [[[2, 3, 5, 6], [4, 3, 3, 2]], [[0, 3, 5, 6], [4, 3, 3, 2]], [[1, 1, 1, 1], [1, 1, 1, 1]]],
+      dtypes: [.int8, .uint8], tolerance: .exact, derivatives: .none, apply: { $0[0].convolved(with: $0[1]) },
+      reference: { convolve($0[0], $0[1], [Slide(), Slide()], groups: 1) }),
     convolution(
       "convolved",
       [

@@ -29,7 +29,27 @@ extension OpCase {
       tolerance: .sum(terms: terms), apply: apply, reference: reference)
   }
 
+  /// Products of 8-bit integers, whose sums do not fit into 8 bits.
+  private static func narrowProduct(
+    _ name: String, _ shapes: [[Shape]], _ apply: @escaping @Sendable ([Tensor]) -> Tensor,
+    _ reference: @escaping @Sendable ([Grid]) -> Grid
+  ) -> OpCase {
+    OpCase(
+      name, inputs: [.numbers(-99...99), .numbers(-99...99)], shapes: shapes, dtypes: [.int8, .uint8],
+      tolerance: .exact,
+      derivatives: .none, apply: apply, reference: reference)
+  }
+
   static let products: [OpCase] = [
+    narrowProduct(
+      "matmul(8 bits)", [[[5, 40], [40, 9]], [[0, 3], [3, 2]], [[1, 1], [1, 1]]], { $0[0].matmul($0[1]) },
+      { product($0[0], $0[1]) }),
+    narrowProduct(
+      "einsum(8 bits)", [[[1, 3, 4], [2, 4]], [[1, 0, 4], [2, 4]]],
+      { Tensor.einsum("...ij,...j->...i", $0).cast(to: .int32) },
+      { x in
+        Grid([2, x[0].shape[1]]) { index in (0..<4).reduce(0) { $0 + x[0][0, index[1], $1] * x[1][index[0], $1] } }
+      }),
     product(
       "matmul", terms: 160,
       [[[3, 4], [4, 5]], [[65, 160], [160, 33]], [[1, 7], [7, 1]], [[0, 3], [3, 2]], [[3, 0], [0, 2]]],

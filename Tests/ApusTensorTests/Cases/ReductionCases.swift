@@ -62,9 +62,9 @@ extension OpCase {
       "standardDeviation", shapes: notEmpty, tolerance: .composed(steps: 16, scale: 1),
       { $0.standardDeviation($1, correction: 0, keepingAxes: $2) }, { variance($0, 0).squareRoot() })
     + reduction(
-      "logSumExp", on: -20...20, shapes: notEmpty, tolerance: .composed(steps: 4, scale: 20),
+      "logSumExp", on: -20...20, tolerance: .composed(steps: 4, scale: 20),
       { $0.logSumExp($1, keepingAxes: $2) },
-      { x in x.max()! + log(x.reduce(0) { $0 + exp($1 - x.max()!) }) })
+      { x in x.isEmpty ? -.infinity : x.max()! + log(x.reduce(0) { $0 + exp($1 - x.max()!) }) })
     + reduction(
       "norm", shapes: notEmpty, tolerance: .composed(steps: 16), { $0.norm(axes: $1, keepingAxes: $2) },
       { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() })
@@ -95,7 +95,7 @@ extension OpCase {
 
   static let softmaxes: [OpCase] = [
     OpCase(
-      "softmax", inputs: [.numbers(-9...9)], shapes: [[[3, 5]], [[2, 300]], [[4, 1]], [[0, 4]]],
+      "softmax", inputs: [.numbers(-9...9)], shapes: [[[3, 5]], [[2, 300]], [[4, 1]], [[0, 4]], [[4, 0]]],
       tolerance: .composed(steps: 6, scale: 1e-3), apply: { $0[0].softmax() },
       reference: { $0[0].lines(1) { x in x.map { exp($0 - x.max()!) / x.reduce(0) { $0 + exp($1 - x.max()!) } } } }),
     OpCase(
@@ -107,7 +107,7 @@ extension OpCase {
       tolerance: .composed(steps: 6, scale: 1e-3), apply: { $0[0].softmin() },
       reference: { $0[0].lines(1) { x in x.map { exp(-$0) / x.reduce(0) { $0 + exp(-$1) } } } }),
     OpCase(
-      "logSoftmax", inputs: [.numbers(-9...9)], shapes: [[[3, 5]], [[2, 300]], [[4, 1]], [[0, 4]]],
+      "logSoftmax", inputs: [.numbers(-9...9)], shapes: [[[3, 5]], [[2, 300]], [[4, 1]], [[0, 4]], [[4, 0]]],
       tolerance: .composed(steps: 6, scale: 9), apply: { $0[0].logSoftmax() },
       reference: { $0[0].lines(1) { x in x.map { $0 - x.max()! - log(x.reduce(0) { $0 + exp($1 - x.max()!) }) } } }),
   ]

@@ -128,6 +128,7 @@ public enum Reference {
     case "absolute": return a < 0 ? 0 &- a : a
     case "sign": return a.signum()
     case "divide": return b == 0 ? 0 : a == least && b == -1 ? a : a / b
+    case "fmod": return b == 0 || b == -1 ? 0 : a % b
     case "remainder":
       guard b != 0, b != -1 else { return 0 }
       return a % b != 0 && (a % b < 0) != (b < 0) ? a % b + b : a % b

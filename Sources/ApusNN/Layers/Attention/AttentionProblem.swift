@@ -94,7 +94,26 @@ extension AttentionProblem {
   /// `[batch…, heads, queries, width]`.
   func output() -> Tensor {
     let random = drawn()
-    return fusedOutput(random) ?? output(weights(random))
+    return fusedOutput(random) ?? weighted(random).output
+  }
+
+  /// The output by the definition, and the weights of the keys.
+  func weighted(_ random: RandomKey?) -> (output: Tensor, weights: Tensor) {
+    let results = inWideLane { problem in
+      let weights = problem.weights(random)
+      return [problem.output(weights), weights]
+    }
+    return (results[0], results[1])
+  }
+
+  /// Runs `body` as the step does: `float32` inside where all operands have 16 bits, one rounding at the end. Scores that
+  /// are rounded first lose what the softmax tells apart.
+  private func inWideLane(_ body: (AttentionProblem) -> [Tensor]) -> [Tensor] {
+    let dtype = DType.promoted(DType.promoted(query.dtype, key.dtype), value.dtype)
+    guard dtype == .float16 || dtype == .bfloat16 else { return body(self) }
+    var wide = self
+    (wide.query, wide.key, wide.value) = (query.wideLane, key.wideLane, value.wideLane)
+    return withPrecision(.float32) { body(wide) }.map { $0.cast(to: dtype) }
   }
 
   /// What to draw the weights with that dropout leaves, if there is any.
@@ -107,12 +126,12 @@ extension AttentionProblem {
   /// `[batch…, heads, queries, keys]`: what each query takes of each value, in operations.
   func weights(_ random: RandomKey?) -> Tensor {
     let products = (grouped(query) * scale).matmul(grouped(key).transposed())
-    let weights = products.reshaped(to: full).inWideLane { products in
-      var scores = products
-      if let added = masks.added { scores = scores + added.cast(to: scores.dtype) }
-      guard !masks.isEmpty else { return scores.softmax(axis: -1) }
-      return scores.softmaxOrZeros(masks.allowed(full[full.rank - 2], full[full.rank - 1], query.device))
-    }
+    var scores = products.reshaped(to: full)
+    if let added = masks.added { scores = scores + added.cast(to: scores.dtype) }
+    let weights =
+      masks.isEmpty
+      ? scores.softmax(axis: -1)
+      : scores.softmaxOrZeros(masks.allowed(full[full.rank - 2], full[full.rank - 1], query.device))
     return random.map { dropping.apply(dropping.kept(full, query.device, $0), to: weights) } ?? weights
   }
 

@@ -125,7 +125,7 @@ public struct MultiheadAttention: Module {
     isCausal: Bool = false, averagesHeads: Bool = true
   ) -> (output: Tensor, weights: Tensor) {
     guard let problem = problem(query, key, value, mask, keyMask, isCausal) else { return (query, query) }
-    let weights = problem.weights(problem.drawn())
-    return (joined(problem.output(weights), query), averagesHeads ? weights.mean([1]) : weights)
+    let (output, weights) = problem.weighted(problem.drawn())
+    return (joined(output, query), averagesHeads ? weights.mean([1]) : weights)
   }
 }

@@ -1,0 +1,160 @@
+import Apus
+import ApusTestSupport
+import Foundation
+
+/// An operation on numbers that stand for themselves: zeros, infinities, NaN, ties, and numbers whose squares their type
+/// does not hold. Expected values are PyTorch's where the README's table of conventions names no other.
+struct SpecialCase: Sendable {
+  let name: String
+  let dtype: DType
+  let inputs: [[Double]]
+  let apply: @Sendable ([Tensor]) -> Tensor
+  let expected: [Double]
+  /// What a result may differ by, relative to the expected one.
+  let tolerance: Double
+
+  init(
+    _ name: String, _ dtype: DType, _ inputs: [Double]..., tolerance: Double? = nil, expected: [Double],
+    _ apply: @escaping @Sendable ([Tensor]) -> Tensor
+  ) {
+    (self.name, self.dtype, self.inputs, self.apply, self.expected) = (name, dtype, inputs, apply, expected)
+    let ofType = dtype == .float16 ? 0x1p-10 : dtype == .bfloat16 ? 0x1p-7 : dtype == .float64 ? 1e-14 : 1e-6
+    self.tolerance = tolerance ?? (dtype.isFloatingPoint ? ofType : 0)
+  }
+
+  /// The smallest distance that counts: subnormal numbers have fewer digits.
+  private var floor: Double { dtype == .float16 ? 0x1p-24 : 0 }
+
+  func isRight(_ value: Double, _ expected: Double) -> Bool {
+    if value.isNaN || expected.isNaN { return value.isNaN && expected.isNaN }
+    return value == expected || (value - expected).magnitude <= max(tolerance * expected.magnitude, floor)
+  }
+
+  /// The first derivative of `Σ f(x)`.
+  static func slope(_ f: @escaping @Sendable (Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
+    { gradients(of: f($0[0]), withRespectTo: [$0[0]])[0] }
+  }
+
+  /// The second derivative of `Σ f(x)` for an `f` of single elements.
+  static func bend(_ f: @escaping @Sendable (Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
+    { x in
+      let first = gradients(of: f(x[0]), withRespectTo: [x[0]])[0]
+      return gradients(of: first, withRespectTo: [x[0]])[0]
+    }
+  }
+
+  /// The gradients of both inputs of `Σ f(x, y)`, one behind the other.
+  static func slopes(_ f: @escaping @Sendable (Tensor, Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
+    { .concatenated(gradients(of: f($0[0], $0[1]), withRespectTo: [$0[0], $0[1]])) }
+  }
+}
+
+extension SpecialCase {
+  private static let (nan, infinity) = (Double.nan, Double.infinity)
+
+  static let all = halves + kinks + edges + integers
+
+  /// What would overflow or vanish on the way in 16 bits.
+  private static let halves: [SpecialCase] = [
+    .init("tanh-GELU's slope", .float16, [300, -300, 60000, -60000, 1], expected: [1, 0, 1, 0, 1.0829640838]) {
+      slope { $0.gelu(isApproximate: true) }($0)
+    },
+    .init("tanh-GELU's slope", .bfloat16, [1e30, -1e30, 300], expected: [1, 0, 1]) {
+      slope { $0.gelu(isApproximate: true) }($0)
+    },
+    .init("tanh-GELU's slope", .float32, [1e25, -1e25], expected: [1, 0]) {
+      slope { $0.gelu(isApproximate: true) }($0)
+    },
+    .init("GELU's second slope", .float32, [1e25, -300, 0], expected: [0, 0, 0.7978845608]) {
+      bend { $0.gelu() }($0)
+    },
+    .init("ELU's slope", .float16, [-9, -12, 3], expected: [exp(-9), exp(-12), 1]) { slope { $0.elu() }($0) },
+    .init("ELU's slope", .float32, [-20, -40, 3], expected: [exp(-20), exp(-40), 1]) { slope { $0.elu() }($0) },
+    .init("ELU's second slope", .float32, [100, -2], expected: [0, exp(-2)]) { bend { $0.elu() }($0) },
+    .init("SELU's slope", .float16, [-9, 1], expected: [1.7580993408 * exp(-9), 1.0507009873]) {
+      slope { $0.selu() }($0)
+    },
+    .init("atan's slope", .float16, [300, -1000], expected: [1 / 90001.0, 1 / 1_000_001.0]) { slope { $0.atan() }($0) },
+    .init("asinh's slope", .float16, [300, -1000], expected: [1 / 300.0, 1 / 1000.0]) { slope { $0.asinh() }($0) },
+    .init("reciprocal's slope", .float16, [0x1p-10], expected: [-1024]) { slope { $0.reciprocal() * 0x1p-10 }($0) },
+    .init("atan2's slopes", .float16, [300], [400], expected: [0.0016, -0.0012]) { slopes { $0.atan2($1) }($0) },
+    .init("product's slopes", .float16, [256, 256, 0x1p-8, 0x1p-8, 1], expected: [0x1p-8, 0x1p-8, 256, 256, 1]) {
+      slope { $0.product() }($0)
+    },
+    .init("norm", .float16, [300, 400], expected: [500]) { $0[0].norm(keepingAxes: true) },
+    .init("norm's slopes", .float16, [300, 400], expected: [0.6, 0.8]) { slope { $0.norm() }($0) },
+    .init("norm(3)", .float16, [300, 400], expected: [cbrt(91e6)]) { $0[0].norm(3, keepingAxes: true) },
+    .init("hypot", .float16, [300, 40000], [400, 40000], expected: [500, 56576]) { $0[0].hypot($0[1]) },
+    .init("hypot's slopes", .float16, [0x1p-20], [0x1p-20], expected: [0.70703125, 0.70703125]) {
+      slopes { $0.hypot($1) }($0)
+    },
+    .init("lerp", .float16, [-60000, 60000], [60000, -60000], expected: [0, -30000]) {
+      $0[0].lerp(to: $0[1], Tensor([0.5, 0.75] as [Float]).cast(to: .float16))
+    },
+    .init("tanhShrink", .bfloat16, [0.125], expected: [0.125 - tanh(0.125)]) { $0[0].tanhShrink() },
+  ]
+
+  /// Derivatives where functions have kinks, or where what they consist of has some.
+  private static let kinks: [SpecialCase] = [
+    .init("clamped's slope", .float32, [-1, 1, 0.5, -2, nan], expected: [1, 1, 1, 0, 0]) {
+      slope { $0.clamped(lower: -1, upper: 1) }($0)
+    },
+    .init("hardTanh's slope", .float32, [-1, 1, 0.5, -2], expected: [0, 0, 1, 0]) { slope { $0.hardTanh() }($0) },
+    .init("hardSwish's slope", .float32, [-3, 3, 0, -1], expected: [0, 1, 0.5, 1 / 6.0]) {
+      slope { $0.hardSwish() }($0)
+    },
+    .init("atan2's slopes", .float32, [0, -0.0], [0, -0.0], expected: [0, 0, 0, 0]) { slopes { $0.atan2($1) }($0) },
+    .init("hypot's slopes", .float32, [0, 3], [0, 4], expected: [0, 0.6, 0, 0.8]) { slopes { $0.hypot($1) }($0) },
+    .init(
+      "logAddExp's slopes", .float32, [0, 1, infinity], [0, 0, infinity],
+      expected: [0.5, 0.7310586, 0.5, 0.5, 0.2689414, 0.5]
+    ) {
+      slopes { $0.logAddExp($1) }($0)
+    },
+    .init("logAddExp's second slope", .float32, [0, 1, 3], expected: [0.25, 0.1966119332, 0.0451766597]) {
+      bend { $0.logAddExp($0.stopGradient() * 0) }($0)
+    },
+    .init("norm(½)'s slopes", .float32, [0, 1, 4], expected: [0, 3, 1.5]) { slope { $0.norm(0.5) }($0) },
+    .init("norm(½)'s slopes", .float32, [0, 0], expected: [0, 0]) { slope { $0.norm(0.5) }($0) },
+    .init("norm(1.5)'s slopes", .float32, [0, 0], expected: [0, 0]) { slope { $0.norm(1.5) }($0) },
+    .init("norm(−1)'s slopes", .float32, [0, 2], expected: [0, 0]) { slope { $0.norm(-1) }($0) },
+    .init("norm(−∞)'s slopes", .float32, [3, -2], expected: [0, -1]) { slope { $0.norm(-.infinity) }($0) },
+  ]
+
+  /// Zeros, infinities and NaN.
+  private static let edges: [SpecialCase] = [
+    .init("hardShrink", .float32, [nan, 0.2, -2], expected: [nan, 0, -2]) { $0[0].hardShrink() },
+    .init("softShrink", .float32, [nan, 0.2, -2], expected: [nan, 0, -1.5]) { $0[0].softShrink() },
+    .init("threshold", .float32, [nan, 0.2, 2], expected: [nan, -3, 2]) { $0[0].threshold(0.5, value: -3) },
+    .init("clamped", .float32, [nan, -infinity, 9], expected: [nan, -1, 1]) { $0[0].clamped(lower: -1, upper: 1) },
+    .init(
+      "hypot", .float32, [infinity, -infinity, nan, 0, nan], [nan, 1, infinity, 0, 1],
+      expected: [infinity, infinity, infinity, 0, nan]
+    ) { $0[0].hypot($0[1]) },
+    .init(
+      "logAddExp", .float32, [infinity, -infinity, infinity, nan], [infinity, -infinity, -infinity, 1],
+      expected: [infinity, -infinity, infinity, nan]
+    ) { $0[0].logAddExp($0[1]) },
+    .init("norm(−∞)", .float32, [3, -2], expected: [2]) { $0[0].norm(-.infinity, keepingAxes: true) },
+    .init("norm(−1)", .float32, [0, 2], expected: [0]) { $0[0].norm(-1, keepingAxes: true) },
+    .init("norm(½)", .float32, [0, 1, 4], expected: [9]) { $0[0].norm(0.5, keepingAxes: true) },
+    .init("norm", .float32, [nan, 4], expected: [nan]) { $0[0].norm(keepingAxes: true) },
+    .init("norm(3)", .float32, [nan, 4], expected: [nan]) { $0[0].norm(3, keepingAxes: true) },
+  ]
+
+  /// Numbers that integer types do not hold, or `float32` not exactly.
+  private static let integers: [SpecialCase] = [
+    .init("fmod", .int64, [9_007_199_254_740_994, -7, 5], [3, 3, 0], expected: [1, -1, 0]) { $0[0].fmod($0[1]) },
+    .init("clamped", .uint8, [3, 200], expected: [3, 200]) { $0[0].clamped(lower: -1, upper: 300) },
+    .init("clamped", .int8, [-128, 100], expected: [-128, 100]) { $0[0].clamped(lower: -200, upper: 128) },
+    .init("less", .uint8, [3, 200], expected: [1, 1]) { $0[0].less(than: 300) },
+    .init("greater", .uint8, [3, 200], expected: [1, 1]) { $0[0].greater(than: -1) },
+    .init("equal", .uint8, [3, 200], expected: [0, 0]) { $0[0].equal(to: 259) },
+    .init("bitNot", .bool, [1, 0], expected: [0, 1]) { $0[0].bitNot() },
+    .init("negate", .bool, [1, 0], expected: [-1, 0]) { -$0[0] },
+    .init("resized", .uint8, [0, 255], expected: [0, 64, 191, 255]) { $0[0].reshaped(to: [1, 1, 2]).resized(to: [4]) },
+    .init("isClose", .int64, [16_777_217, 5], [16_777_216, 5], expected: [0, 1]) {
+      $0[0].isClose(to: $0[1], relative: 0, absolute: 0.5)
+    },
+  ]
+}
