@@ -5,7 +5,7 @@ import Synchronization
 /// A caching allocator of 64-byte aligned host memory.
 ///
 /// Sizes are rounded up to classes, eight to each power of two, and what is released waits in its class
-/// for the next request of that class.
+/// for the next request of that class, within the bounds of a `CacheLimit`.
 final class Allocator: @unchecked Sendable {
   static let alignment = 64
   /// Vectors may be read up to this far behind the last element.
@@ -13,46 +13,58 @@ final class Allocator: @unchecked Sendable {
   private static let hugePageByteCount = 2 << 20
 
   private struct State {
-    var free: [[UnsafeMutableRawPointer]] = []
+    var free = CachedBlocks<UnsafeMutableRawPointer>()
     var statistics = MemoryStatistics()
 
-    mutating func take(_ number: Int, _ size: Int) -> UnsafeMutableRawPointer? {
-      guard number < free.count, let pointer = free[number].popLast() else { return nil }
+    mutating func take(_ size: Int) -> UnsafeMutableRawPointer? {
+      guard let pointer = free.take(byteCount: size) else { return nil }
       statistics.pooled -= size
       statistics.used += size
       statistics.peak = max(statistics.peak, statistics.used)
       return pointer
+    }
+
+    mutating func evict(above limit: Int) {
+      free.evict(above: limit) { Glibc.free($0) }
+      statistics.pooled = free.byteCount
     }
   }
 
   private let state = Mutex(State())
   /// Bytes that this process may have in all.
   let limit: Int
+  private let cacheLimit: CacheLimit
 
-  init(limit: Int) { self.limit = limit }
+  init(limit: Int, cacheLimit: CacheLimit? = nil) {
+    self.limit = limit
+    self.cacheLimit = cacheLimit ?? CacheLimit(memoryByteCount: limit)
+  }
 
   deinit { releaseUnused() }
 
-  /// The number and the size of the class for a request.
-  private static func sizeClass(of byteCount: Int) -> (number: Int, byteCount: Int) {
+  /// The size of the class for a request.
+  private static func sizeClass(of byteCount: Int) -> Int {
     let units = max(1, (byteCount + alignment - 1) / alignment)
-    guard units > 8 else { return (units - 1, units * alignment) }
+    guard units > 8 else { return units * alignment }
     // The class is the number's first four bits, rounded up.
     let shift = (Int.bitWidth - 1 - (units - 1).leadingZeroBitCount) - 3
-    let eighths = ((units - 1) >> shift) + 1
-    return (8 * (shift + 1) + eighths - 9, (eighths << shift) * alignment)
+    return (((units - 1) >> shift) + 1) << shift * alignment
   }
 
   func allocate(byteCount: Int) throws(DeviceError) -> UnsafeMutableRawPointer {
-    let (number, size) = Self.sizeClass(of: byteCount)
+    guard byteCount <= limit else { throw outOfMemory(byteCount) }
+    let size = Self.sizeClass(of: byteCount)
     // The pointer leaves the lock as a number: it belongs to nobody else from here on.
-    let pooled = state.withLock { UInt(bitPattern: $0.take(number, size)) }
+    let pooled = state.withLock { UInt(bitPattern: $0.take(size)) }
     if let pointer = UnsafeMutableRawPointer(bitPattern: pooled) { return pointer }
     if let fresh = reserve(size) { return fresh }
     releaseUnused()
     if let fresh = reserve(size) { return fresh }
-    throw .outOfMemory(
-      device: "cpu", requested: byteCount, used: state.withLock { $0.statistics.used }, available: limit)
+    throw outOfMemory(byteCount)
+  }
+
+  private func outOfMemory(_ byteCount: Int) -> DeviceError {
+    .outOfMemory(device: "cpu", requested: byteCount, used: state.withLock { $0.statistics.used }, available: limit)
   }
 
   /// Memory from the system, counted as used, or `nil`.
@@ -77,25 +89,18 @@ final class Allocator: @unchecked Sendable {
   }
 
   func release(_ pointer: UnsafeMutableRawPointer, byteCount: Int) {
-    let (number, size) = Self.sizeClass(of: byteCount)
+    let size = Self.sizeClass(of: byteCount)
     let address = UInt(bitPattern: pointer)
     state.withLock { state in
-      while state.free.count <= number { state.free.append([]) }
-      state.free[number].append(UnsafeMutableRawPointer(bitPattern: address)!)
+      state.free.insert(UnsafeMutableRawPointer(bitPattern: address)!, byteCount: size)
       state.statistics.used -= size
       state.statistics.pooled += size
+      let most = cacheLimit.byteCount(peak: state.statistics.peak)
+      if state.statistics.pooled > most { state.evict(above: most) }
     }
   }
 
-  func releaseUnused() {
-    state.withLock { state in
-      for list in state.free {
-        for pointer in list { free(pointer) }
-      }
-      state.free = []
-      state.statistics.pooled = 0
-    }
-  }
+  func releaseUnused() { state.withLock { $0.evict(above: 0) } }
 
   var statistics: MemoryStatistics { state.withLock { $0.statistics } }
 }

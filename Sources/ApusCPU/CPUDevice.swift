@@ -26,6 +26,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   }
 
   convenience init(threads: String?, simd: String?) throws(DeviceError) {
+    if let flaw = CacheLimit.environmentFlaw { throw .unavailable(device: "cpu", reason: flaw) }
     var threadCount = csimd_available_cores()
     if let threads {
       guard let count = Int(threads), (1...1024).contains(count) else {
@@ -34,7 +35,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
       }
       threadCount = count
     }
-    try self.init(threadCount: threadCount, simd: simd, memoryLimit: HostSystem.memoryByteCount)
+    try self.init(threadCount: threadCount, simd: simd, memoryLimit: HostMemory.byteCount)
   }
 
   init(threadCount: Int, simd: String?, memoryLimit: Int) throws(DeviceError) {

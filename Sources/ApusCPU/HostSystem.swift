@@ -3,13 +3,6 @@ import Glibc
 
 /// What the operating system says of the machine.
 enum HostSystem {
-  /// The memory this process may use: the machine's, or its control group's where that is less.
-  static var memoryByteCount: Int {
-    let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-    let group = firstLine(of: "/sys/fs/cgroup/memory.max").flatMap { Int($0) } ?? Int.max
-    return min(machine, group)
-  }
-
   /// The processor's name, as in `/proc/cpuinfo`.
   static var processorName: String? {
     guard let text = String(systemFile: "/proc/cpuinfo") else { return nil }
@@ -21,8 +14,4 @@ enum HostSystem {
   }
 
   static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-
-  private static func firstLine(of path: String) -> String? {
-    String(systemFile: path)?.split(separator: "\n").first.map(String.init)
-  }
 }

@@ -71,10 +71,7 @@ package final class AtomicFile {
   }
 
   private static func checkSpace(directory: String, path: String, needed: Int) throws(FileError) {
-    var status = statvfs()
-    guard needed > 0, statvfs(directory, &status) == 0 else { return }
-    let (free, overflow) = Int(status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
-    guard !overflow, free < needed else { return }
+    guard needed > 0, let free = FileSystem.freeByteCount(directory), free < needed else { return }
     throw FileError(
       operation: "write", path: path, code: ENOSPC, detail: "\(needed) bytes are needed, \(free) are free")
   }

@@ -17,7 +17,7 @@ package final class FileDescriptor: Sendable {
   /// that a user gives cannot block the process.
   package convenience init(reading path: String) throws(FileError) {
     let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard number >= 0 else { throw .current("open", path) }
+    guard number >= 0 else { throw .current("open", path, detail: FileDescriptor.lossyName(path)) }
     var status = stat()
     guard fstat(number, &status) == 0 else {
       let error = FileError.current("stat", path)
@@ -29,6 +29,12 @@ package final class FileDescriptor: Sendable {
       throw FileError(operation: "open", path: path, code: 0, detail: "not a regular file")
     }
     self.init(path: path, number: number)
+  }
+
+  /// Why a path that does not exist may have been listed: what is no UTF-8 was replaced in it.
+  private static func lossyName(_ path: String) -> String? {
+    guard errno == ENOENT, path.unicodeScalars.contains("\u{FFFD}") else { return nil }
+    return "its name may not be UTF-8; rename it"
   }
 
   /// The size of the file in bytes.
@@ -54,7 +60,11 @@ package final class FileDescriptor: Sendable {
   }
 
   /// The `count` bytes from `offset` on; fewer only where the file ends.
+  /// - Throws: also where there is no memory for them.
   package func bytes(at offset: Int, count: Int) throws(FileError) -> [UInt8] {
+    guard HostAllocation.isPossible(count) else {
+      throw FileError(operation: "read", path: path, code: ENOMEM, detail: "\(count) bytes are needed")
+    }
     var failure: FileError?
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       do throws(FileError) {

@@ -24,11 +24,14 @@ package struct FileError: Error, Hashable, Sendable {
 }
 
 extension FileError: CustomStringConvertible {
+  /// Whether a file to be read is larger than the reader's limit.
+  package var isTooLarge: Bool { code == EFBIG && operation == "read" }
+
   /// The reason alone, without the path.
   package var reason: String {
     let cause = code == 0 ? nil : String(cString: strerror(code))
     return [cause, detail].compactMap(\.self).joined(separator: ": ")
   }
 
-  package var description: String { "\(path): cannot \(operation): \(reason)" }
+  package var description: String { "\(path.printable()): cannot \(operation): \(reason.printable(limit: 2000))" }
 }

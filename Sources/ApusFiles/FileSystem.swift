@@ -16,18 +16,52 @@ package enum FileSystem {
     guard mkdir(path, mode) == 0 || errno == EEXIST else { throw .current("create the directory", path) }
   }
 
+  /// Creates a directory that nobody else can write to, or makes sure that one which exists is so.
+  package static func createPrivateDirectory(_ path: String) throws(FileError) {
+    try createDirectory(path, mode: 0o700)
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw .current("look at", path) }
+    guard status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
+      throw FileError(
+        operation: "use", path: path, code: 0, detail: "it belongs to another user or others can write to it")
+    }
+  }
+
+  /// How many bytes the file system of a path has left; `nil` where it does not say.
+  package static func freeByteCount(_ path: String) -> Int? {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return nil }
+    let (free, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
+    return overflow ? nil : free
+  }
+
+  /// What there is in a directory.
+  package struct Entry: Sendable {
+    package let name: String
+    /// Whether the name is UTF-8. Of another `name` shows what can be shown, and the entry cannot be opened by it.
+    package let isNamed: Bool
+    /// Whether it is known to be a directory, and no symbolic link.
+    package let isDirectory: Bool
+  }
+
   /// The names in a directory, sorted, without `.` and `..`.
-  package static func entries(of path: String) throws(FileError) -> [String] {
+  package static func entries(of path: String) throws(FileError) -> [String] { try contents(of: path).map(\.name) }
+
+  /// What there is in a directory, sorted by names, without `.` and `..`.
+  package static func contents(of path: String) throws(FileError) -> [Entry] {
     guard let directory = opendir(path) else { throw .current("list", path) }
     defer { closedir(directory) }
-    var names: [String] = []
+    var found: [Entry] = []
     while let entry = readdir(directory) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      let (name, isNamed) = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+          (String(cString: $0), String(validatingCString: $0) != nil)
+        }
       }
-      if name != ".", name != ".." { names.append(name) }
+      if name == "." || name == ".." { continue }
+      found.append(Entry(name: name, isNamed: isNamed, isDirectory: Int(entry.pointee.d_type) == Int(DT_DIR)))
     }
-    return names.sorted()
+    return found.sorted { $0.name < $1.name }
   }
 
   /// Whether there is something at `path`.

@@ -1,4 +1,5 @@
 import ApusDevice
+import Glibc
 
 /// A device that lowers plans to kernels and runs them through a driver.
 final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
@@ -45,7 +46,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     let check = try faults.startCheck()
-    let download = GPUDownload(device: self, buffer: buffer, byteCount: byteCount, check: check)
+    let download = try GPUDownload(device: self, buffer: buffer, byteCount: byteCount, check: check)
     if byteCount > 0 { try download.start(block(of: buffer).memory) }
     return download
   }
@@ -99,18 +100,22 @@ final class GPUDownload<Driver: GPUDriver>: Download, @unchecked Sendable {
 
   init(
     device: GPUDevice<Driver>, buffer: Buffer, byteCount: Int, check: FaultRegister<Driver>.Check?
-  ) {
+  ) throws(DeviceError) {
+    var memory: UnsafeMutableRawPointer?
+    guard posix_memalign(&memory, 64, max(byteCount, 1)) == 0, let memory else {
+      throw .outOfMemory(device: "host", requested: byteCount, used: 0, available: HostMemory.byteCount)
+    }
     self.device = device
     self.buffer = buffer
     self.check = check
     self.byteCount = byteCount
-    bytes = .allocate(byteCount: max(byteCount, 1), alignment: 64)
+    bytes = UnsafeMutableRawBufferPointer(start: memory, count: max(byteCount, 1))
   }
 
   deinit {
     // The copy writes to `bytes` until it is complete.
     if let transfer { try? device.driver.wait(transfer) }
-    bytes.deallocate()
+    free(bytes.baseAddress)
   }
 
   func start(_ memory: Driver.Memory) throws(DeviceError) {

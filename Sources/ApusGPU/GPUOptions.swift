@@ -37,6 +37,7 @@ package struct GPUOptions: Sendable {
   /// Refuses what the environment cannot mean.
   /// - Parameter device: what is being opened, for the error.
   static func checkEnvironment(for device: String) throws(DeviceError) {
+    if let flaw = CacheLimit.environmentFlaw { throw .unavailable(device: device, reason: flaw) }
     guard let name = variable("APUS_KERNEL_CLASS"), KernelTarget.Class(rawValue: name) == nil else { return }
     let known = KernelTarget.Class.allCases.map(\.rawValue).joined(separator: " or ")
     throw .unavailable(device: device, reason: "APUS_KERNEL_CLASS is '\(name)'; it takes \(known)")

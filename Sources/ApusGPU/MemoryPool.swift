@@ -33,14 +33,18 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   private let driver: Driver
   private let fillsNewMemory: Bool
   private let lock = Lock()
-  private var free: [Int: [Driver.Memory]] = [:]
+  private let cacheLimit: CacheLimit
+  private var free = CachedBlocks<Driver.Memory>()
   private var counts = MemoryStatistics()
 
-  /// - Parameter fillsNewMemory: whether memory that was never used holds 0xA5 in every byte, so that what reads it
-  ///   before it is written gives wrong results.
-  init(driver: Driver, fillsNewMemory: Bool) {
+  /// - Parameters:
+  ///   - fillsNewMemory: whether memory that was never used holds 0xA5 in every byte, so that what reads it before it is
+  ///     written gives wrong results.
+  ///   - cacheLimit: how much is kept for reuse
+  init(driver: Driver, fillsNewMemory: Bool, cacheLimit: CacheLimit? = nil) {
     self.driver = driver
     self.fillsNewMemory = fillsNewMemory
+    self.cacheLimit = cacheLimit ?? CacheLimit(memoryByteCount: driver.info.memoryByteCount)
   }
 
   deinit { flush() }
@@ -66,7 +70,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     let capacity = capacity(for: byteCount)
-    if let memory = free[capacity]?.popLast() {
+    if let memory = free.take(byteCount: capacity) {
       counts.pooled -= capacity
       return used(Block(memory: memory, capacity: capacity))
     }
@@ -101,7 +105,14 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
     defer { lock.unlock() }
     counts.used -= block.capacity
     counts.pooled += block.capacity
-    free[block.capacity, default: []].append(block.memory)
+    free.insert(block.memory, byteCount: block.capacity)
+    evict(above: cacheLimit.byteCount(peak: counts.peak))
+  }
+
+  private func evict(above limit: Int) {
+    guard counts.pooled > limit else { return }
+    free.evict(above: limit) { driver.free($0) }
+    counts.pooled = free.byteCount
   }
 
   /// Releases all blocks that nobody uses.
@@ -111,11 +122,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
     flushLocked()
   }
 
-  private func flushLocked() {
-    for memories in free.values { for memory in memories { driver.free(memory) } }
-    free = [:]
-    counts.pooled = 0
-  }
+  private func flushLocked() { evict(above: 0) }
 
   private func used(_ block: Block) -> Block {
     counts.used += block.capacity

@@ -1,5 +1,6 @@
 import ApusFiles
 import Glibc
+import Synchronization
 
 /// Built programs and tables of measurements on disk: one file each, named by the digest of everything it depends on.
 ///
@@ -13,20 +14,16 @@ struct ProgramStore: Sendable {
   /// No program is near this size; a larger file is not one of ours.
   private static let limit = 256 << 20
 
+  private static let hasFailed = Atomic(false)
+
   let directory: String
 
   /// A store in `directory`, which is created where it is missing; `nil`, with a warning, where it is not
   /// safe: programs are run as they are, so nobody else may be able to write them.
   init?(directory: String) {
     self.directory = directory
-    do throws(FileError) { try FileSystem.createDirectory(directory, mode: 0o700) } catch {
+    do throws(FileError) { try FileSystem.createPrivateDirectory(directory) } catch {
       warn("kernels are not cached: \(error)")
-      return nil
-    }
-    var status = stat()
-    guard stat(directory, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return nil }
-    guard status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
-      warn("kernels are not cached: \(directory) belongs to another user or others can write to it")
       return nil
     }
   }
@@ -64,7 +61,10 @@ struct ProgramStore: Sendable {
     bytes += digest(of: program, key: key)
     bytes += program
     do throws(FileError) { try AtomicFile.write(bytes, to: path(key)) } catch {
-      warn("the cache is not written: \(error)")
+      // A full disk is told of once, not for every program.
+      guard ProgramStore.hasFailed.exchange(true, ordering: .relaxed) == false else { return }
+      warn(
+        "kernels are not kept in the cache \(directory.printable()): \(error.reason); they are built again next time")
     }
   }
 

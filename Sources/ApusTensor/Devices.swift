@@ -36,6 +36,9 @@ extension ComputeDevice {
     }
   }
 
+  /// The memory of the host that this process may use, in bytes.
+  package static var hostMemoryByteCount: Int { HostMemory.byteCount }
+
   /// Whether a text names a device, which need not be there.
   public static func isName(_ text: String) -> Bool {
     ["auto", "cpu", "opencl"].contains(text) || OpenCL.Name(text) != nil

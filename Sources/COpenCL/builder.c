@@ -1,14 +1,19 @@
 #define _GNU_SOURCE
 #include "copencl.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <link.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 // How long a builder waits for work before it ends, the largest piece of it, and how long that may take.
@@ -122,22 +127,64 @@ static void serve(cl_uint number) {
   }
 }
 
+// Closes all descriptors from one on, however many there are.
+static void close_from(int first) {
+#ifdef SYS_close_range
+  if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0) return;
+#endif
+  DIR *directory = opendir("/proc/self/fd");
+  if (directory == NULL) return;
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    int descriptor = atoi(entry->d_name);
+    if (descriptor >= first && descriptor != dirfd(directory)) close(descriptor);
+  }
+  closedir(directory);
+}
+
+// Whether a descriptor is a socket of this machine, as builders are given.
+static int is_local_socket(int descriptor) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 // Runs ahead of main. A process that was started as a builder does nothing else. The builder is a child of its, and so
 // nobody's when it ends: a process may watch its children, and take those that it does not know for its own.
-__attribute__((constructor(101))) static void begin(void) {
-  const char *number = getenv(COPENCL_BUILDER_VARIABLE);
-  if (number == NULL) return;
-  cl_uint device = (cl_uint)strtoul(number, NULL, 10);
-  unsetenv(COPENCL_BUILDER_VARIABLE);
+__attribute__((constructor(101))) static void begin(int count, char **words) {
+  if (count != 2 || strcmp(words[0], COPENCL_BUILDER_NAME) != 0) return;
+  char *end = NULL;
+  unsigned long number = strtoul(words[1], &end, 10);
+  if (end == words[1] || *end != 0 || !is_local_socket(COPENCL_BUILDER_SOCKET)) return;
   if (fork() != 0) _exit(0);
-  // What the process that started it holds open, and which signals it waits for, is that one's business.
-  for (int descriptor = COPENCL_BUILDER_SOCKET + 1; descriptor < 4096; descriptor += 1) close(descriptor);
+  // Where the C library could not close them ahead.
+  close_from(COPENCL_BUILDER_SOCKET + 1);
+  // Which signals the process that started it waits for is that one's business.
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   signal(SIGALRM, SIG_DFL);
-  serve(device);
+  serve((cl_uint)number);
   _exit(0);
+}
+
+int copencl_start_builder(int socket, int device, char *const *environment, int *process) {
+  char number[16];
+  snprintf(number, sizeof number, "%d", device);
+  char *words[] = {COPENCL_BUILDER_NAME, number, NULL};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  for (int descriptor = 0; descriptor < 3; descriptor += 1) {
+    posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0);
+  }
+  posix_spawn_file_actions_adddup2(&actions, socket, COPENCL_BUILDER_SOCKET);
+#if __GLIBC_PREREQ(2, 34)
+  posix_spawn_file_actions_addclosefrom_np(&actions, COPENCL_BUILDER_SOCKET + 1);
+#endif
+  pid_t child = 0;
+  int status = posix_spawn(&child, "/proc/self/exe", &actions, NULL, words, environment);
+  posix_spawn_file_actions_destroy(&actions);
+  *process = child;
+  return status;
 }
 
 static int first_object(struct dl_phdr_info *info, size_t size, void *result) {

@@ -42,6 +42,22 @@ import Testing
     withExtendedLifetime((second, large)) {}
   }
 
+  /// Blocks of many sizes one after the other, as networks of different shapes use them.
+  @Test func whatIsKeptHasALimit() throws {
+    let allocator = Allocator(limit: 1 << 30, cacheLimit: CacheLimit(memoryByteCount: 1 << 30, fixedByteCount: 8 << 20))
+    for size in stride(from: 1 << 20, to: 4 << 20, by: 1 << 17) {
+      allocator.release(try allocator.allocate(byteCount: size), byteCount: size)
+      #expect(allocator.statistics.pooled <= 8 << 20)
+    }
+    // Three times the peak stay, and so do the blocks of plans that take turns.
+    let device = try CPUDevice(threadCount: 1, simd: nil, memoryLimit: 1 << 32)
+    let sizes = [30 << 20, 40 << 20, 50 << 20]
+    for _ in 0..<2 { for size in sizes { _ = try device.allocate(byteCount: size) } }
+    #expect(device.memory.pooled == (30 + 40 + 52) << 20)
+    for size in stride(from: 60 << 20, to: 90 << 20, by: 1 << 20) { _ = try device.allocate(byteCount: size) }
+    #expect(device.memory.pooled <= 3 * device.memory.peak && device.memory.pooled > device.memory.peak)
+  }
+
   /// A plan that writes `count` numbers, each twice itself.
   private func plan(_ count: Int, slabs: [Int] = []) -> Plan {
     let layout = Layout(contiguous: [count])

@@ -59,30 +59,34 @@ final class KernelBuilders: @unchecked Sendable {
     while builders.count < count, let builder = start() { builders.append(builder) }
   }
 
+  /// What a builder is told of an environment: where libraries, platforms and their caches are, and nothing else.
+  static func needed(of environment: [String]) -> [String] {
+    let names: Set = ["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL"]
+    let prefixes = ["POCL_", "OCL_ICD_", "OPENCL_"]
+    return environment.filter { variable in
+      let name = variable.prefix { $0 != "=" }
+      return names.contains(String(name)) || prefixes.contains(where: name.hasPrefix)
+    }
+  }
+
+  private static var environment: [String] {
+    var found: [String] = []
+    var variable = environ
+    while let text = variable.pointee {
+      found.append(String(cString: text))
+      variable += 1
+    }
+    return needed(of: found)
+  }
+
   private func start() -> Int32? {
     var ends: [Int32] = [0, 0]
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
     guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { return nil }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    for descriptor in 0..<3 as Range<Int32> {
-      posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
-    }
-    posix_spawn_file_actions_adddup2(&actions, ends[1], COPENCL_BUILDER_SOCKET)
-    let mark = strdup("\(COPENCL_BUILDER_VARIABLE)=\(device)")
-    defer { free(mark) }
-    var environment: [UnsafeMutablePointer<CChar>?] = [mark]
-    var variable = environ
-    while let text = variable.pointee {
-      environment.append(text)
-      variable += 1
-    }
-    environment.append(nil)
-    let name = strdup("apus-kernel-builder")
-    defer { free(name) }
+    var environment = Self.environment.map { strdup($0) } + [nil]
+    defer { for variable in environment { free(variable) } }
     var process: pid_t = 0
-    let status = posix_spawn(&process, "/proc/self/exe", &actions, nil, [name, nil], environment)
+    let status = copencl_start_builder(ends[1], Int32(device), &environment, &process)
     close(ends[1])
     guard status == 0 else {
       close(ends[0])

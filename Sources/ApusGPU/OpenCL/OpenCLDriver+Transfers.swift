@@ -16,15 +16,17 @@ struct StagingBlocks {
 
   init(_ api: OpenCLFunctions) { self.api = api }
 
-  /// A block of at least `byteCount` bytes that no upload reads any more.
-  mutating func take(_ byteCount: Int) -> (UnsafeMutableRawPointer, Int) {
+  /// A block of at least `byteCount` bytes that no upload reads any more; `nil` where the host has no memory for one.
+  mutating func take(_ byteCount: Int) -> (bytes: UnsafeMutableRawPointer, capacity: Int)? {
     reclaim()
     if let index = free.firstIndex(where: { $0.capacity >= byteCount && $0.capacity <= 4 * byteCount + 4096 }) {
       let block = free.remove(at: index)
       return (block.bytes, block.capacity)
     }
     let capacity = (byteCount + 4095) & ~4095
-    return (.allocate(byteCount: capacity, alignment: 4096), capacity)
+    var bytes: UnsafeMutableRawPointer?
+    guard posix_memalign(&bytes, 4096, capacity) == 0, let bytes else { return nil }
+    return (bytes, capacity)
   }
 
   /// Marks a block as read until `event` is complete.
@@ -35,7 +37,7 @@ struct StagingBlocks {
   mutating func releaseAll() {
     for block in busy + free {
       if let event = block.event { _ = api.functions.clReleaseEvent(event) }
-      block.bytes.deallocate()
+      Glibc.free(block.bytes)
     }
     busy = []
     free = []
@@ -49,7 +51,7 @@ struct StagingBlocks {
     for var block in busy[..<done] {
       if let event = block.event { _ = api.functions.clReleaseEvent(event) }
       block.event = nil
-      if free.count < 16 { free.append(block) } else { block.bytes.deallocate() }
+      if free.count < 16 { free.append(block) } else { Glibc.free(block.bytes) }
     }
     busy.removeFirst(done)
   }
@@ -78,7 +80,9 @@ extension OpenCLDriver {
         queue, memory.object, cl_bool(CL_TRUE), 0, source.count, address, 0, nil, nil)
       return try checkMemory(status, byteCount: source.count)
     }
-    let (bytes, capacity) = staging.take(source.count)
+    guard let (bytes, capacity) = staging.take(source.count) else {
+      throw .outOfMemory(device: "host", requested: source.count, used: 0, available: HostMemory.byteCount)
+    }
     bytes.copyMemory(from: address, byteCount: source.count)
     var event: cl_event?
     let status = api.clEnqueueWriteBuffer(

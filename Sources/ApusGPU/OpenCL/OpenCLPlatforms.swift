@@ -50,6 +50,7 @@ struct OpenCLEntry: @unchecked Sendable {
     // PoCL tells a thread that it has no devices while another one's first question starts it up.
     enumeration.lock()
     defer { enumeration.unlock() }
+    PoCLCache.prepare()
     var entries: [OpenCLEntry] = []
     for platform in platforms(api) {
       for device in devices(of: platform, api) {

@@ -23,6 +23,9 @@ import ApusDevice
 ///   gradient: { gradients, _, results in [gradients[0]! * (1 - results[0].abs() / 30).squared()] })
 /// let y = softCap([x])[0]
 /// ```
+/// An operation is code of the program's own and trusted like it: neither the function nor the text is kept from memory
+/// that is not the operation's. Make tests of both with sizes that are no round numbers.
+///
 /// It takes part in plans like any other operation, also inside `loop`; nothing is fused with it. Make one once, and not
 /// for each call: each is compiled for itself.
 public final class CustomOperation: Sendable {
@@ -214,6 +217,9 @@ public typealias CustomItems = ApusDevice.CustomItems
 
 extension CustomItems {
   /// All elements of an input, whatever the items.
+  ///
+  /// Indices are checked in debug builds alone, as those of every `UnsafeBufferPointer`: a check would keep loops from
+  /// being vectorized. In release builds an index outside of `0 ..< count` reads memory of other values.
   /// - Precondition: the input has elements of that type.
   public func input<Element: TensorElement>(_ index: Int, of type: Element.Type) -> UnsafeBufferPointer<Element> {
     let array = inputs[index]
@@ -221,7 +227,10 @@ extension CustomItems {
     return UnsafeBufferPointer(start: array.pointer.assumingMemoryBound(to: type), count: array.count)
   }
 
-  /// All elements of a result, whatever the items.
+  /// All elements of a result, whatever the items; they are those of `items.range` that the function has to write.
+  ///
+  /// Indices are checked in debug builds alone. In release builds a write outside of `0 ..< count` changes memory of
+  /// other values, or ends the process.
   /// - Precondition: the result has elements of that type.
   public func result<Element: TensorElement>(
     _ index: Int, of type: Element.Type

@@ -59,9 +59,10 @@ const char *_Nonnull copencl_failure(void);
 // platform that keeps what it built on the disk finds it there. Such platforms (PoCL) build one kernel at a
 // time in a process, whatever its threads do.
 
-/// The variable of the environment that says to be a builder for the device of this number, among those of all
-/// platforms, and the builder's end of the socket.
-#define COPENCL_BUILDER_VARIABLE "APUS_KERNEL_BUILDER"
+/// What a builder is called, its first word; the second is the number of its device among those of all platforms. The
+/// descriptor is the builder's end of the socket. A process that has all three is a builder: no variable of the
+/// environment, which a user may set, makes one.
+#define COPENCL_BUILDER_NAME "apus-kernel-builder"
 #define COPENCL_BUILDER_SOCKET 3
 
 /// What a builder is sent, ahead of the options, the names of the kernels and the text, each ended by a zero. Kernels
@@ -76,9 +77,14 @@ typedef struct COpenCLJob {
   cl_uint text_count;
 } COpenCLJob;
 
-/// Whether this program becomes a builder when it is started with the variable: not where this library was loaded
-/// into a program of somebody else.
+/// Whether this program becomes a builder when it is started as one: not where this library was loaded into a program
+/// of somebody else.
 int copencl_can_start_builders(void);
+
+/// Starts `/proc/self/exe` as a builder for a device, with this environment and no descriptors but the socket; the
+/// standard ones lead nowhere. What was started ends at once, the builder is a child of its: `process` is to be waited for.
+/// Returns 0 or an error of `posix_spawn`.
+int copencl_start_builder(int socket, int device, char *_Nullable const *_Nonnull environment, int *_Nonnull process);
 
 /// How many cores this process may use.
 int copencl_core_count(void);

@@ -1,0 +1,133 @@
+import Glibc
+
+/// Free blocks of a device's memory that wait for a request of their size, and how many bytes of them may wait.
+///
+/// The least recently used block is given up first. Both devices' pools keep their free blocks in one.
+public struct CachedBlocks<Block> {
+  @usableFromInline struct Entry {
+    @usableFromInline let block: Block
+    /// Counts up with every block that comes in: the smallest number waits longest.
+    @usableFromInline let number: Int
+
+    @usableFromInline init(block: Block, number: Int) { (self.block, self.number) = (block, number) }
+  }
+
+  /// Blocks of one size, the latest at the end. Those ahead of `first` are gone.
+  @usableFromInline struct Queue {
+    @usableFromInline var entries: [Entry?] = []
+    @usableFromInline var first = 0
+
+    @usableFromInline init() {}
+
+    @inlinable var oldest: Int? { first < entries.count ? entries[first]?.number : nil }
+
+    @inlinable mutating func removeLast() -> Entry? {
+      guard first < entries.count, let entry = entries.removeLast() else { return nil }
+      if first == entries.count { clear() }
+      return entry
+    }
+
+    @inlinable mutating func removeFirst() -> Entry? {
+      guard first < entries.count, let entry = entries[first] else { return nil }
+      entries[first] = nil
+      first += 1
+      if first == entries.count {
+        clear()
+      } else if first > 64, 2 * first > entries.count {
+        entries.removeFirst(first)
+        first = 0
+      }
+      return entry
+    }
+
+    @inlinable mutating func clear() {
+      entries.removeAll(keepingCapacity: true)
+      first = 0
+    }
+  }
+
+  @usableFromInline var queues: [Int: Queue] = [:]
+  @usableFromInline var count = 0
+  /// The bytes of all blocks.
+  public private(set) var byteCount = 0
+
+  public init() {}
+
+  /// Adds a block that nobody uses any more.
+  @inlinable public mutating func insert(_ block: Block, byteCount size: Int) {
+    queues[size, default: Queue()].entries.append(Entry(block: block, number: count))
+    count += 1
+    add(size)
+  }
+
+  /// The block of a size that was used last; `nil` where there is none.
+  @inlinable public mutating func take(byteCount size: Int) -> Block? {
+    guard let index = queues.index(forKey: size), let entry = queues.values[index].removeLast() else { return nil }
+    add(-size)
+    return entry.block
+  }
+
+  /// Takes out the blocks that were used least recently, until at most `limit` bytes are left.
+  @inlinable public mutating func evict(above limit: Int, _ release: (Block) -> Void) {
+    while byteCount > limit, let index = oldestQueue(), let entry = queues.values[index].removeFirst() {
+      add(-queues.keys[index])
+      release(entry.block)
+    }
+  }
+
+  /// The queue of the block that waits longest. There are some dozens, and this is asked only where something is given up.
+  @usableFromInline func oldestQueue() -> Dictionary<Int, Queue>.Index? {
+    var found: (index: Dictionary<Int, Queue>.Index, number: Int)?
+    for index in queues.indices {
+      guard let number = queues.values[index].oldest, number < found?.number ?? .max else { continue }
+      found = (index, number)
+    }
+    return found?.index
+  }
+
+  @usableFromInline mutating func add(_ size: Int) { byteCount += size }
+}
+
+/// How many bytes of free blocks a device may keep for reuse.
+///
+/// Three times the most that was in use at once, so that a few plans which take turns (two networks of a GAN, training
+/// and evaluation) find their blocks again, but never more than half of the device's memory. `APUS_CACHED_MEMORY` is
+/// a limit in MiB instead; 0 keeps nothing.
+public struct CacheLimit: Sendable {
+  private static let peakFactor = 3
+  /// What is always kept: to ask a system for small blocks again costs more than they are worth.
+  private static let leastByteCount = 64 << 20
+
+  private let memoryByteCount: Int
+  private let fixedByteCount: Int?
+
+  /// The limit of a device with so much memory.
+  /// - Parameter fixedByteCount: a limit that does not depend on use; that of the environment when left out
+  public init(memoryByteCount: Int, fixedByteCount: Int? = CacheLimit.environment) {
+    (self.memoryByteCount, self.fixedByteCount) = (memoryByteCount, fixedByteCount)
+  }
+
+  /// `APUS_CACHED_MEMORY` in bytes; `nil` where it is not set.
+  public static let environment: Int? = getenv("APUS_CACHED_MEMORY").flatMap { byteCount(String(cString: $0)) }
+
+  /// Why `APUS_CACHED_MEMORY` cannot be understood; `nil` where it can, or is not set.
+  public static var environmentFlaw: String? {
+    guard let text = getenv("APUS_CACHED_MEMORY").map({ String(cString: $0) }), byteCount(text) == nil else {
+      return nil
+    }
+    return "APUS_CACHED_MEMORY is '\(text.prefix(40))'; it takes a number of MiB from 0 to \(most)"
+  }
+
+  private static let most = 1 << 30
+
+  private static func byteCount(_ text: String) -> Int? {
+    Int(text).flatMap { (0...most).contains($0) ? $0 << 20 : nil }
+  }
+
+  /// The limit in bytes, where at most `peak` bytes were in use at once.
+  public func byteCount(peak: Int) -> Int {
+    if let fixedByteCount { return fixedByteCount }
+    let (multiple, overflow) = peak.multipliedReportingOverflow(by: CacheLimit.peakFactor)
+    return min(memoryByteCount / 2, max(CacheLimit.leastByteCount, overflow ? .max : multiple))
+  }
+}

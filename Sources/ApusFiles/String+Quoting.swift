@@ -1,0 +1,51 @@
+/// Text from files, names and paths as a message may carry it. Such text can be of any length and hold anything: what
+/// moves a terminal's cursor or turns the direction of writing is escaped, and what is too long is cut in its middle.
+extension StringProtocol {
+  /// The text in double quotes, escaped and cut: for a name or value inside a message.
+  package func quoted(limit: Int = 80) -> String { "\"\(printable(limit: limit))\"" }
+
+  /// The text, escaped and cut.
+  ///
+  /// Control characters, those that set the direction of writing, invisible ones and line separators become `\u{1B}`.
+  ///
+  /// - Parameters:
+  ///   - limit: the most characters (Unicode scalars) that are kept; half of them are the beginning, half the end
+  ///   - keepsLines: whether line feeds and tabs stay as they are
+  package func printable(limit: Int = 512, keepsLines: Bool = false) -> String {
+    let scalars = unicodeScalars
+    // Nearly all texts are short and plain.
+    if utf8.count <= limit, utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return String(self) }
+    let half = limit / 2
+    guard let cut = scalars.index(scalars.startIndex, offsetBy: limit + 1, limitedBy: scalars.endIndex),
+      cut <= scalars.endIndex
+    else { return escaped(scalars[...], keepsLines) }
+    let start = scalars.index(scalars.startIndex, offsetBy: limit - half)
+    let end = scalars.index(scalars.endIndex, offsetBy: -half)
+    let omitted = utf8.distance(from: start, to: end)
+    return escaped(scalars[..<start], keepsLines) + " … \(omitted) bytes … " + escaped(scalars[end...], keepsLines)
+  }
+}
+
+private func escaped(_ scalars: some Collection<Unicode.Scalar>, _ keepsLines: Bool) -> String {
+  var result = String.UnicodeScalarView()
+  for scalar in scalars {
+    if scalar.isVisible || keepsLines && (scalar == "\n" || scalar == "\t") {
+      result.append(scalar)
+    } else {
+      result.append(contentsOf: "\\u{\(String(scalar.value, radix: 16, uppercase: true))}".unicodeScalars)
+    }
+  }
+  return String(result)
+}
+
+extension Unicode.Scalar {
+  fileprivate var isVisible: Bool {
+    if value < 0x7F { return value >= 0x20 }
+    switch properties.generalCategory {
+    case .control, .lineSeparator, .paragraphSeparator, .surrogate: return false
+    // Scripts and emoji are joined by these two.
+    case .format: return value == 0x200C || value == 0x200D
+    default: return true
+    }
+  }
+}

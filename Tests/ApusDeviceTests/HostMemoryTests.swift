@@ -1,0 +1,110 @@
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusDevice
+
+struct HostMemoryTests {
+  /// A root folder with the files of a process's control groups.
+  private func root(_ groups: String, _ mounts: String, _ limits: [String: String]) throws -> ScratchDirectory {
+    let scratch = try ScratchDirectory()
+    for (path, text) in limits.merging(
+      ["proc/self/cgroup": groups, "proc/self/mountinfo": mounts], uniquingKeysWith: { $1 })
+    {
+      let file = URL(filePath: scratch.file(path))
+      try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try text.write(to: file, atomically: true, encoding: .utf8)
+    }
+    return scratch
+  }
+
+  private func limit(_ groups: String, _ mounts: String, _ limits: [String: String]) throws -> Int? {
+    let scratch = try root(groups, mounts, limits)
+    return withExtendedLifetime(scratch) { HostMemory.controlGroupByteCount(root: scratch.path) }
+  }
+
+  private let unified = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
+  private let version1 =
+    "22 27 0:21 / /proc rw - proc proc rw\n32 31 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+    + "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+
+  /// The least limit of the group and of all above it counts, wherever it stands.
+  @Test func nestedGroups() throws {
+    let files = [
+      "sys/fs/cgroup/user.slice/memory.max": "max\n", "sys/fs/cgroup/user.slice/a/memory.max": "4096\n",
+      "sys/fs/cgroup/user.slice/a/b/memory.max": "8192\n", "sys/fs/cgroup/other/memory.max": "1\n",
+    ]
+    #expect(try limit("0::/user.slice/a/b\n", unified, files) == 4096)
+    #expect(try limit("0::/user.slice/a\n", unified, files) == 4096)
+    #expect(try limit("0::/user.slice\n", unified, files) == nil)
+    #expect(try limit("0::/\n", unified, ["sys/fs/cgroup/memory.max": "777\n"]) == 777)
+  }
+
+  @Test func groupsOfVersion1() throws {
+    let files = [
+      "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+      "sys/fs/cgroup/memory/job/memory.limit_in_bytes": "1000000\n",
+      "sys/fs/cgroup/memory/job/part/memory.limit_in_bytes": "9223372036854771712\n",
+      "sys/fs/cgroup/cpu/job/memory.limit_in_bytes": "1\n",
+    ]
+    let groups = "9:name=systemd:/\n4:memory:/job/part\n1:cpu:/job\n0::/\n"
+    #expect(try limit(groups, version1, files) == 1_000_000)
+    // Both versions at once: the smaller limit.
+    let both = files.merging(["sys/fs/cgroup/unified/memory.max": "500\n"]) { $1 }
+    let mounts = version1 + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+    #expect(try limit(groups, mounts, both) == 500)
+  }
+
+  /// A container sees its own group at the mount point, whatever the path is called outside.
+  @Test func groupsOfContainers() throws {
+    let mount = "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"
+    let files = ["sys/fs/cgroup/memory/memory.limit_in_bytes": "2048\n"]
+    #expect(try limit("4:memory:/docker/abc\n", mount, files) == 2048)
+    #expect(try limit("0::/../../x\n", unified, ["sys/fs/cgroup/memory.max": "99\n"]) == 99)
+  }
+
+  @Test func noGroupsAreNoLimit() throws {
+    #expect(try limit("", "", [:]) == nil)
+    #expect(HostMemory.controlGroupByteCount(root: "/no/such/folder") == nil)
+    #expect(HostMemory.byteCount > 1 << 28)
+  }
+}
+
+struct CachedBlocksTests {
+  @Test func theLeastRecentlyUsedGoFirst() {
+    var blocks = CachedBlocks<Int>()
+    for (number, size) in [(1, 8), (2, 16), (3, 8), (4, 32), (5, 8)] { blocks.insert(number, byteCount: size) }
+    #expect(blocks.byteCount == 72)
+    // The latest of a size is the first to be used again.
+    #expect(blocks.take(byteCount: 8) == 5 && blocks.take(byteCount: 64) == nil)
+    blocks.insert(5, byteCount: 8)
+    var gone: [Int] = []
+    blocks.evict(above: 48) { gone.append($0) }
+    #expect(gone == [1, 2] && blocks.byteCount == 48)
+    blocks.evict(above: 39) { gone.append($0) }
+    #expect(gone == [1, 2, 3, 4] && blocks.take(byteCount: 32) == nil)
+    #expect(blocks.take(byteCount: 8) == 5 && blocks.take(byteCount: 8) == nil && blocks.byteCount == 0)
+  }
+
+  /// A queue that is filled at one end and emptied at the other does not grow.
+  @Test func queuesStaySmall() {
+    var blocks = CachedBlocks<Int>()
+    var last = -1
+    for number in 0..<100_000 {
+      blocks.insert(number, byteCount: 1)
+      blocks.evict(above: 100) {
+        #expect($0 == last + 1)
+        last = $0
+      }
+    }
+    #expect(last == 99_899 && blocks.byteCount == 100 && blocks.take(byteCount: 1) == 99_999)
+    #expect((blocks.queues[1]?.entries.count ?? 0) < 1000)
+  }
+
+  @Test func limitsFollowThePeak() {
+    let limit = CacheLimit(memoryByteCount: 1 << 34, fixedByteCount: nil)
+    #expect(limit.byteCount(peak: 0) == 64 << 20 && limit.byteCount(peak: 1 << 30) == 3 << 30)
+    #expect(limit.byteCount(peak: 1 << 34) == 1 << 33 && limit.byteCount(peak: .max) == 1 << 33)
+    #expect(CacheLimit(memoryByteCount: 1 << 34, fixedByteCount: 7).byteCount(peak: 1 << 30) == 7)
+  }
+}

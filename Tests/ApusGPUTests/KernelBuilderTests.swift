@@ -1,0 +1,83 @@
+import ApusDevice
+import ApusTestSupport
+import COpenCL
+import Foundation
+import Testing
+
+@testable import ApusGPU
+
+@Suite struct KernelBuilderTests {
+  @Test func buildersAreToldLittle() {
+    let environment = [
+      "PATH=/bin", "SECRET=1", "POCL_CACHE_DIR=/c", "LD_PRELOAD=x.so", "HOME=/h", "APUS_KERNEL_BUILDER=0", "POCL=2",
+    ]
+    #expect(KernelBuilders.needed(of: environment) == ["PATH=/bin", "POCL_CACHE_DIR=/c", "HOME=/h"])
+  }
+
+  /// A builder has the socket and what it opens itself, and no variable but those that it is given.
+  @Test(.enabled(if: Harness.isPoCL)) func buildersInheritNothing() throws {
+    let scratch = try ScratchDirectory()
+    let path = try scratch.write([1], to: "secret")
+    // Open without the mark that closes it when a program starts, at numbers that no loop over the first thousands meets.
+    let file = open(path, O_RDONLY)
+    let high = fcntl(file, F_DUPFD, 5000)
+    defer {
+      close(file)
+      if high >= 0 { close(high) }
+    }
+    var ends: [Int32] = [0, 0]
+    #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
+    let mark = "LANG=\(UUID().uuidString)"
+    var variables = [strdup(mark), nil]
+    defer { free(variables[0]) }
+    var process: Int32 = 0
+    #expect(copencl_start_builder(ends[1], 0, &variables, &process) == 0)
+    close(ends[1])
+    while waitpid(process, nil, 0) < 0, errno == EINTR {}
+    let builder = try #require(started(mark))
+    let files = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(builder)/fd")
+      .compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(builder)/fd/\($0)") }
+    #expect(!files.isEmpty && !files.contains(path), "\(files)")
+    let environment = try Data(contentsOf: URL(filePath: "/proc/\(builder)/environ"))
+    #expect(String(decoding: environment, as: UTF8.self) == mark + "\0")
+    // It ends when its socket is closed.
+    close(ends[0])
+  }
+
+  /// The process with a variable in its environment.
+  private func started(_ mark: String) -> String? {
+    for _ in 0..<200 {
+      for process in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] where Int(process) != nil {
+        let bytes = FileManager.default.contents(atPath: "/proc/\(process)/environ") ?? Data()
+        if String(decoding: bytes, as: UTF8.self).contains(mark) { return process }
+      }
+      usleep(10_000)
+    }
+    return nil
+  }
+}
+
+@Suite struct MemoryPoolTests {
+  /// Blocks of many sizes one after the other, as networks of different shapes use them.
+  @Test func whatIsKeptHasALimit() throws {
+    let device = try #require(Harness.open(.cpu) as? GPUDevice<OpenCLDriver>)
+    let pool = MemoryPool(
+      driver: device.driver, fillsNewMemory: false,
+      cacheLimit: CacheLimit(memoryByteCount: 1 << 30, fixedByteCount: 8 << 20))
+    var kept: [Int] = []
+    for size in stride(from: 1 << 20, to: 4 << 20, by: 1 << 17) {
+      pool.give(try pool.take(size))
+      kept.append(pool.statistics.pooled)
+    }
+    #expect(kept.allSatisfy { $0 <= 8 << 20 } && kept.last! > 4 << 20, "\(kept)")
+    // The last one is found again, the first one is gone.
+    let before = pool.statistics.pooled
+    let last = try pool.take((4 << 20) - (1 << 17))
+    #expect(pool.statistics.pooled == before - last.capacity)
+    let first = try pool.take(1 << 20)
+    #expect(pool.statistics.pooled == before - last.capacity)
+    pool.give(first)
+    pool.give(last)
+    #expect(pool.statistics.used == 0 && pool.statistics.pooled <= 8 << 20)
+  }
+}
