@@ -11,7 +11,7 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusNN", ["ApusTensor"]),
   ("ApusData", ["ApusTensor", "ApusFiles", "CZlib", "CPNG", "CTurboJPEG"]),
   ("ApusTraining", ["ApusTensor", "ApusNN", "ApusData", "ApusFiles"]),
-  ("ApusModels", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining"]),
+  ("ApusModels", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusFiles"]),
   ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusModels"]),
 ]
 

@@ -1,4 +1,5 @@
 import Apus
+import ApusFiles
 import Glibc
 
 /// The command `apus`.
@@ -48,6 +49,7 @@ enum ApusCommand {
       if options.contains("--help") || options.contains("-h") {
         return try StandardOutput.write(line: Help.page(command))
       }
+      ReadingProgress.report = ReadingReport().note
       try command.run(Arguments(parsing: rest, for: command))
     }
   }
@@ -61,7 +63,7 @@ enum ApusCommand {
     }
     throw UsageError(
       command: nil,
-      message: "unknown command \"\(name)\"" + suggestion(for: name, in: commands.map { $0.name }))
+      message: "unknown command \(name.quoted())" + suggestion(for: name, in: commands.map { $0.name }))
   }
 
   private static var listing: String { "; known are " + commands.map { $0.name }.joined(separator: ", ") }

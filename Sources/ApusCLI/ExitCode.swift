@@ -36,7 +36,7 @@ enum ExitCode: Int32 {
   private init(for error: DataError) {
     switch error {
     case .unknownSource, .specification: self = .usage
-    case .malformed, .unsupported: self = .data
+    case .malformed, .unsupported, .tooLarge: self = .data
     case .inputOutput, .missing: self = .inputOutput
     }
   }

@@ -10,6 +10,8 @@ public enum DataError: Error, Hashable, Sendable {
   case malformed(path: String, format: String, place: Place, reason: String, remedy: String)
   /// A tensor or record is well-formed, but not what is asked for.
   case unsupported(path: String, format: String, reason: String, remedy: String)
+  /// The data, or what is to be done to them, are beyond a limit, which `reason` names.
+  case tooLarge(source: String, reason: String, remedy: String)
   /// A source of data that no data set answers to.
   case unknownSource(String, known: [String])
   /// A text that says what is to be done to data, and the word in it that cannot be understood.
@@ -29,6 +31,11 @@ public enum DataError: Error, Hashable, Sendable {
   }
 
   package init(_ error: FileError) {
+    // A file that is too large can be read; it is not one that can be used.
+    guard !error.isTooLarge else {
+      self = .tooLarge(source: error.path, reason: error.reason, remedy: "name a smaller file")
+      return
+    }
     self = .inputOutput(path: error.path, operation: error.operation, reason: error.reason)
   }
 }
@@ -40,7 +47,7 @@ extension DataError.Place: CustomStringConvertible {
     case .offset(let offset): "at byte \(offset)"
     case .record(let record): "in record \(record)"
     case .line(let line): "in line \(line)"
-    case .name(let name): "in \"\(name)\""
+    case .name(let name): "in \(name.quoted())"
     }
   }
 }
@@ -49,22 +56,24 @@ extension DataError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .inputOutput(let path, let operation, let reason):
-      return "\(path): cannot \(operation): \(reason)"
+      return "\(path.printable()): cannot \(operation): \(reason.printable(limit: 2000))"
     case .missing(let dataset, let path, let remedy):
-      return "the data set \(dataset) is not there (no \(path)); \(remedy)"
+      return "the data set \(dataset) is not there (no \(path.printable())); \(remedy)"
     case .malformed(let path, let format, let place, let reason, let remedy):
       let location = place == .file ? "" : " \(place)"
-      return "\(path): not a valid \(format) file\(location): \(reason); \(remedy)"
+      return "\(path.printable()): not a valid \(format) file\(location): \(reason.printable(limit: 2000)); \(remedy)"
     case .unsupported(let path, let format, let reason, let remedy):
-      return "\(path): cannot use this \(format) file: \(reason); \(remedy)"
+      return "\(path.printable()): cannot use this \(format) file: \(reason.printable(limit: 2000)); \(remedy)"
+    case .tooLarge(let source, let reason, let remedy):
+      return "\(source.printable()): \(reason.printable(limit: 2000)); \(remedy)"
     case .specification(let text, _, let reason):
-      return "\"\(text)\": \(reason)"
+      return "\(text.quoted(limit: 200)): \(reason.printable(limit: 2000))"
     case .unknownSource(let source, let known):
       // What follows a colon is no word to compare: the names are.
       let names = known.map { String($0.prefix { $0 != ":" }) }
       let match = nearestMatch(to: String(source.prefix { $0 != ":" }), in: names)
       let meant = match.flatMap { names.firstIndex(of: $0) }.map { "; did you mean \(known[$0])?" } ?? ""
-      return "unknown data source \"\(source)\"\(meant) (known are \(known.joined(separator: ", ")))"
+      return "unknown data source \(source.quoted(limit: 200))\(meant) (known are \(known.joined(separator: ", ")))"
     }
   }
 }

@@ -1,5 +1,14 @@
+import ApusFiles
+
+private let longestWord = 256
+private let mostWords = 10_000
+
 /// The word that someone who wrote `text` most likely meant; `nil` when none is near.
+///
+/// Text and words may come from a file: none of more than 256 bytes is compared, and no more than 10,000 words.
 package func nearestMatch(to text: String, in words: [String]) -> String? {
+  guard text.utf8.count <= longestWord else { return nil }
+  let words = words.prefix(mostWords).filter { $0.utf8.count <= longestWord }
   let longer = words.filter { text.count >= 2 && $0.hasPrefix(text) }
   if let word = longer.min(by: { $0.count < $1.count }) { return word }
   let scored = words.map { (word: $0, distance: editDistance(text.lowercased(), $0.lowercased())) }
@@ -9,9 +18,9 @@ package func nearestMatch(to text: String, in words: [String]) -> String? {
 
 /// The end of a message about an unknown word: what was probably meant, and what there is.
 package func suggestion(for text: String, in words: [String]) -> String {
-  let known = words.count <= 12 ? "; known are " + words.joined(separator: ", ") : ""
+  let known = words.count <= 12 ? "; known are " + words.map { $0.printable(limit: 80) }.joined(separator: ", ") : ""
   guard let match = nearestMatch(to: text, in: words) else { return known }
-  return "; did you mean \(match)?" + (known.isEmpty ? "" : " (\(known.dropFirst(2)))")
+  return "; did you mean \(match.printable(limit: 80))?" + (known.isEmpty ? "" : " (\(known.dropFirst(2)))")
 }
 
 /// How many letters have to be inserted, removed, replaced or swapped with their neighbour (optimal string

@@ -1,4 +1,5 @@
 import ApusData
+import ApusFiles
 import ApusNN
 
 /// A model that can be named: `mlp`, `lenet5`, `char-lstm`, …
@@ -85,7 +86,7 @@ extension ModelError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknown(let name, let known):
-      return "unknown model \"\(name)\"" + suggestion(for: name, in: known)
+      return "unknown model \(name.quoted())" + suggestion(for: name, in: known)
     case .misfit(let reason): return reason
     case .notFinite: return "the model gives NaN: training went wrong, or its weights are damaged"
     case .tooLarge(let parameters, let valuesEach, let requested, let device, let available):

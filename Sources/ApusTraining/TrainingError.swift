@@ -48,7 +48,10 @@ extension TrainingError: CustomStringConvertible {
     "detecting anomalies names the operation; a lower learning rate or gradients clipped to a norm of 1 may help; "
     + "checkpoints made before are as they were"
 
-  public var description: String {
+  /// Paths, keys and what files say are in it cut and escaped.
+  public var description: String { text.printable(limit: 4096, keepsLines: true) }
+
+  private var text: String {
     switch self {
     case .device(let error): return error.description
     case .data(let error): return error.description

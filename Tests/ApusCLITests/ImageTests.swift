@@ -118,6 +118,19 @@ struct ImageTests {
     #expect(try counted.member("skipped_images") == 1)
   }
 
+  @Test func namesThatAreNotUTF8AreCounted() throws {
+    let good = place.file("pictures/train/red/0.png")
+    let name = Array(place.file("pictures/train/red/caf").utf8) + [0xE9] + Array(".png\0".utf8)
+    name.withUnsafeBufferPointer { buffer in
+      buffer.withMemoryRebound(to: CChar.self) { #expect(link(good, $0.baseAddress!) == 0) }
+    }
+    let stopped = try Invocation(words("stopped"))
+    #expect(
+      stopped.status == 74 && stopped.errors.contains("its name may not be UTF-8; rename it"), "\(stopped.errors)")
+    let counted = try Invocation(words("counted", ["--skip-bad"]))
+    #expect(try counted.status == 0 && counted.member("skipped_images") == 1, "\(counted.errors)")
+  }
+
   /// What is measured are the pictures that can be read, under their own names; what is asked for by name is not left out.
   @Test func badPicturesOfTheTestAreLeftOut() throws {
     let path = place.file("pictures/test/green/4.png")

@@ -78,12 +78,31 @@ struct LimitTests {
     ("conv 16777216 1x1, conv 16777216 1x1", 65, "layer 2 (conv 16777216 1x1): a tensor of"),
     ("dense 16777216, dense 16777216", 65, "layer 2 (dense 16777216): a tensor of"),
     ("dense 16777217", 64, "is not an integer from 1 to 16777216"),
+    ("rows, lstm 8 layers 1000000", 65, "the list has 1000001 layers, more than the limit of 4096"),
+    (
+      String(repeating: "relu, ", count: 4096) + "dense 10", 65, "the list has 4097 layers, more than the limit of 4096"
+    ),
+    (
+      String(repeating: "residual (", count: 15) + "dense 1\u{1B}[2J" + String(repeating: ")", count: 15), 64,
+      "\\u{1B}[2j"
+    ),
   ])
   func layersThatNoMachineRuns(layers: String, status: Int32, message: String) throws {
     for command in [["summary"], ["train", "--data", images.source, "--output", place.file("run")]] {
       let run = try Invocation(command + ["--layers", layers])
       #expect(run.status == status && run.errors.contains(message), "\(run.errors)")
     }
+  }
+
+  @Test(arguments: ["--transform", "--augment"]) func picturesThatNoMemoryHolds(option: String) throws {
+    let start = ContinuousClock.now
+    for (text, message) in [
+      ("resize 16384", "pixels"), ("flip" + String(repeating: ", flip", count: 99), "transforms"),
+    ] {
+      let run = try train(["lenet5", option, text])
+      #expect(run.status == 65 && run.errors.contains("more than the limit of ") && run.errors.contains(message))
+    }
+    #expect(ContinuousClock.now - start < .seconds(20))
   }
 
   /// Said before a parameter is made, not when the memory is full.

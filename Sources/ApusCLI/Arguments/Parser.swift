@@ -1,4 +1,5 @@
 import Apus
+import ApusFiles
 
 /// A command line that cannot be understood.
 struct UsageError: Error, CustomStringConvertible {
@@ -92,7 +93,7 @@ private struct Parser {
 
   private mutating func argument(_ word: String, into result: inout Arguments) throws(UsageError) {
     guard let declaration = arguments.first(where: { $0.repeats || !result.contains($0) }) else {
-      throw failure("unexpected argument \"\(word)\"")
+      throw failure("unexpected argument \(word.quoted())")
     }
     result.append(try value(word, of: declaration), for: declaration)
   }
@@ -104,9 +105,9 @@ private struct Parser {
       // Where there are more than a shell can offer, all forms are said.
       let isAll = declaration.expectation.hasSuffix(words.joined(separator: ", "))
       let end = isAll ? suggestion(for: text, in: words) : ": it is \(declaration.expectation)"
-      throw failure("unknown \(subject) \"\(text)\"\(end)")
+      throw failure("unknown \(subject) \(text.quoted())\(end)")
     }
-    throw failure("\(subject): \"\(text)\" is not \(declaration.expectation)")
+    throw failure("\(subject): \(text.quoted()) is not \(declaration.expectation)")
   }
 
   private func failure(_ message: String) -> UsageError { UsageError(command: command, message: message) }

@@ -1,4 +1,5 @@
 import Apus
+import ApusFiles
 
 extension ValueKind<String> {
   /// The name of a device. Whether there is such a device shows when it is opened.
@@ -17,7 +18,7 @@ extension ComputeDevice {
     if option == nil, let text = nameInEnvironment {
       guard let value = ValueKind.device.parse(text) else {
         throw UsageError(
-          command: nil, message: "APUS_DEVICE: \"\(text)\" is not \(ValueKind.device.expectation)")
+          command: nil, message: "APUS_DEVICE: \(text.quoted()) is not \(ValueKind.device.expectation)")
       }
       name = value
     }

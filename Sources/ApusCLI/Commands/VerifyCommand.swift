@@ -1,4 +1,5 @@
 import Apus
+import ApusFiles
 
 enum VerifyCommand: Command {
   static let name = "verify"
@@ -29,7 +30,7 @@ enum VerifyCommand: Command {
       throw UsageError(command: name, message: "--devices needs two or more, for example --devices cpu,opencl")
     }
     for device in names where ValueKind.device.parse(device) == nil {
-      throw UsageError(command: name, message: "--devices: \"\(device)\" is not \(ValueKind.device.expectation)")
+      throw UsageError(command: name, message: "--devices: \(device.quoted()) is not \(ValueKind.device.expectation)")
     }
     let step = try ComparedStep(arguments)
     let opened = try names.map { try ComputeDevice.chosen(by: $0) }

@@ -22,7 +22,12 @@ enum StandardOutput {
 
 /// Where progress, logs and errors go.
 enum Diagnostics {
-  static func write(_ line: String) {
+  /// The most characters of one message: all that a library says is shorter.
+  private static let limit = 16_384
+
+  /// Writes a message of one or several lines. Whatever it quotes, no byte of it can move the terminal's cursor.
+  static func write(_ message: String) {
+    let line = message.printable(limit: limit, keepsLines: true)
     // There is nowhere left to report a failure to.
     try? FileDescriptor.standardError.write(Array((line + "\n").utf8))
   }

@@ -1,10 +1,13 @@
+import ApusFiles
+
 /// Columns of text, the last one as wide as it likes.
 struct Table {
   private var rows: [[String]] = []
 
   init(_ titles: String...) { rows = [titles] }
 
-  mutating func append(_ cells: String...) { rows.append(cells) }
+  /// - Parameter cells: may be names from files: they are cut and escaped
+  mutating func append(_ cells: String...) { rows.append(cells.map { $0.printable(limit: 256) }) }
 
   var text: String {
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

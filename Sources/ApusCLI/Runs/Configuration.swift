@@ -76,7 +76,7 @@ extension Arguments {
       guard let declaration = declarations.first(where: { $0.key == key.replacing("-", with: "_") }) else {
         throw UsageError(
           command: command,
-          message: "\(configuration.origin): unknown key \"\(key)\""
+          message: "\(configuration.origin): unknown key \(key.quoted())"
             + suggestion(for: key, in: declarations.map(\.key)))
       }
       let isGiven = given.contains(declaration) || given.containsAlternative(of: declaration)

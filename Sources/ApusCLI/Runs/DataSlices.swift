@@ -1,4 +1,5 @@
 import Apus
+import ApusFiles
 
 /// Groups of examples that have something in common, by their numbers in the measured part: `colour = red`.
 struct DataSlices {
@@ -55,7 +56,7 @@ struct DataSlices {
       }
       let field = fields[key]
       let found = isNumbered ? Int(field).flatMap { 0..<count ~= $0 ? [$0] : nil } : numbers[field]
-      if found == nil, isNumbered { throw malformed(line, "\"\(field)\" is not a number from 0 to \(count - 1)") }
+      if found == nil, isNumbered { throw malformed(line, "\(field.quoted()) is not a number from 0 to \(count - 1)") }
       if found == nil { unmatchedCount += 1 }
       for (title, value) in zip(header, fields) where title != "example" && title != "name" && !value.isEmpty {
         members["\(title) = \(value)", default: []].formUnion(found ?? [])

@@ -51,10 +51,13 @@ extension ImageFormat {
   ) throws(DataError) -> ImageFormat {
     let reading = try ImageReading(settings.image, for: network, own: data.imageSize, source: settings.data)
     let known = reading.isDirect(data.train) ? data.statistics : nil
-    let statistics =
-      if let known { known } else {
-        try PixelStatistics(of: data.train, options: reading.options(settings.image))
-      }
+    let options = reading.options(settings.image)
+    if known == nil {
+      // Ahead of the statistics, for which thousands of pictures are read.
+      let count = min(settings.batchSize.count ?? .max, data.train.labels.count)
+      try options.byteCount(ofBatch: count, source: settings.data)
+    }
+    let statistics = if let known { known } else { try PixelStatistics(of: data.train, options: options) }
     return ImageFormat(reading, classNames: data.classNames, statistics: statistics)
   }
 

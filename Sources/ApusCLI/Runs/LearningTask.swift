@@ -1,4 +1,5 @@
 import Apus
+import ApusFiles
 import Glibc
 
 /// The data of a run, and what is to be learnt from them.
@@ -78,7 +79,7 @@ extension LearningTask {
     case .images(let images):
       return "\(all) images of \(images.size.map(String.init).joined(separator: "x"))\(classes)"
     case .table(let table):
-      return "\(all) rows of \(table.encoder.width) features, target \"\(table.target)\"\(classes)"
+      return "\(all) rows of \(table.encoder.width) features, target \(table.target.quoted())\(classes)"
     case .text: return "\(all) \(format.examplesName)\(classes)"
     }
   }
@@ -106,7 +107,7 @@ func numbers(of names: [String], _ known: [String], _ source: String) throws(Dat
   for name in names {
     guard let number = known.firstIndex(of: name) else {
       throw .unsupported(
-        path: source, format: "data", reason: "it has a class \"\(name)\", which the model does not know",
+        path: source, format: "data", reason: "it has a class \(name.quoted()), which the model does not know",
         remedy: "its classes are \(known.joined(separator: ", "))")
     }
     numbers.append(Int32(number))

@@ -1,4 +1,5 @@
 import Apus
+import ApusFiles
 
 /// What a model has to know of the table it was trained with, to take others: kept in checkpoints.
 struct TableFormat: Hashable, Sendable {
@@ -95,7 +96,7 @@ extension TableFormat {
       if let option = settings.classOption {
         throw UsageError(
           command: settings.command,
-          message: "--\(option) is for classes, the target \"\(data.target)\" holds numbers")
+          message: "--\(option) is for classes, the target \(data.target.quoted()) holds numbers")
       }
       let statistics = data.targetStatistics ?? (0, 1)
       task = .numbers(mean: statistics.mean, deviation: statistics.standardDeviation)

@@ -26,13 +26,19 @@ struct FolderListing {
   /// - Parameter folder: relative to the root, empty for the root itself
   func folders(in folder: String) throws(DataError) -> [String] {
     var found: [String] = []
-    for name in try names(in: folder) where try item(Self.join(folder, name)).kind == .directory { found.append(name) }
+    for entry in try contents(of: folder) {
+      guard entry.isNamed else {
+        try checkFolder(entry, in: folder)
+        continue
+      }
+      if try item(Self.join(folder, entry.name)).kind == .directory { found.append(entry.name) }
+    }
     return found
   }
 
   /// Whether there is a folder of this name in the root.
   func contains(_ name: String) throws(DataError) -> Bool {
-    guard try names(in: "").contains(name) else { return false }
+    guard try contents(of: "").contains(where: { $0.name == name && $0.isNamed }) else { return false }
     return try item(name).kind == .directory
   }
 
@@ -44,8 +50,15 @@ struct FolderListing {
     // A folder to which several links lead is walked once: so loops end, and bushes of links do not grow.
     var seen: Set<String> = [start.canonical]
     while let (path, canonical) = open.popLast() {
-      for name in try names(in: path) {
+      for entry in try contents(of: path) {
+        let name = entry.name
         let below = Self.join(path, name)
+        guard entry.isNamed else {
+          // It cannot be opened, and is counted among those that cannot be read.
+          try checkFolder(entry, in: path)
+          if isPicture(name) { found.append(below) }
+          continue
+        }
         let item = try item(below, in: canonical)
         switch item.kind {
         case .directory:
@@ -73,9 +86,16 @@ struct FolderListing {
     return Self.extensions.contains(name[name.index(after: dot)...].lowercased())
   }
 
-  private func names(in folder: String) throws(DataError) -> [String] {
-    try reportingFiles { () throws(FileError) in try FileSystem.entries(of: "\(root)/\(folder)") }
-      .filter { !$0.hasPrefix(".") }.sorted(by: Self.precedes)
+  private func contents(of folder: String) throws(DataError) -> [FileSystem.Entry] {
+    try reportingFiles { () throws(FileError) in try FileSystem.contents(of: "\(root)/\(folder)") }
+      .filter { !$0.name.hasPrefix(".") }.sorted { Self.precedes($0.name, $1.name) }
+  }
+
+  /// Refuses a folder that cannot be opened: all in it would be missing.
+  private func checkFolder(_ entry: FileSystem.Entry, in folder: String) throws(DataError) {
+    guard entry.isDirectory else { return }
+    throw .inputOutput(
+      path: "\(root)/\(Self.join(folder, entry.name))", operation: "list", reason: "its name is not UTF-8; rename it")
   }
 
   /// What there is at a path, and its path without links.

@@ -27,7 +27,7 @@ public struct ImageFolder: ImageSource {
     var (paths, labels) = ([String](), [Int32]())
     for name in found {
       guard let number = numbers[name] else {
-        throw .imageFolder("\(folder)/\(name)", "an unknown class: the training part has no folder \"\(name)\"")
+        throw .imageFolder("\(folder)/\(name)", "an unknown class: the training part has no folder \(name.quoted())")
       }
       let pictures = try listing.pictures(below: part.isEmpty ? name : "\(part)/\(name)")
       guard !pictures.isEmpty else { throw .imageFolder("\(folder)/\(name)", "it has no pictures (png, jpg, jpeg)") }

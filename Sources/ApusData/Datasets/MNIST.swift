@@ -24,19 +24,24 @@ enum MNIST {
   ) throws(DataError) -> ImageSet {
     let imagePath = try find("\(prefix)-images-idx3-ubyte", in: directory, name, remedy)
     let labelPath = try find("\(prefix)-labels-idx1-ubyte", in: directory, name, remedy)
-    let images = try array(imagePath, rank: 3)
-    let labels = try array(labelPath, rank: 1)
-    guard images.extents[0] == labels.extents[0], !images.bytes.isEmpty else {
+    // The headers of both and the labels come first: the pictures may be a thousand times as large as their file.
+    let imageReader = try ByteReader(path: imagePath)
+    let header = try header(imageReader, rank: 3)
+    let labelReader = try ByteReader(path: labelPath)
+    let labelHeader = try self.header(labelReader, rank: 1)
+    guard header.extents[0] == labelHeader.extents[0], !header.extents.contains(0) else {
       throw .malformed(
         path: labelPath, format: "MNIST", place: .file,
-        reason: "\(labels.extents[0]) labels for images of sizes \(images.extents)",
+        reason: "\(labelHeader.extents[0]) labels for images of sizes \(header.extents)",
         remedy: "take images and labels from the same data set")
     }
+    let labels = try IDXArray(labelReader, labelHeader)
     if let record = labels.bytes.firstIndex(where: { Int($0) >= classCount }) {
       throw .malformed(
         path: labelPath, format: "MNIST", place: .record(record),
         reason: "label \(labels.bytes[record]), but there are \(classCount) classes", remedy: remedy)
     }
+    let images = try IDXArray(imageReader, header)
     return ImageSet(
       channels: 1, height: images.extents[1], width: images.extents[2], pixels: images.bytes,
       labels: labels.bytes.map(Int32.init))
@@ -54,15 +59,15 @@ enum MNIST {
     throw .missing(dataset: name, path: "\(directory)/\(file)[.gz]", remedy: remedy)
   }
 
-  private static func array(_ path: String, rank: Int) throws(DataError) -> IDXArray {
-    let array = try IDXArray(path: path)
-    guard array.type == .uint8, array.extents.count == rank else {
+  private static func header(_ reader: ByteReader, rank: Int) throws(DataError) -> IDXHeader {
+    let header = try IDXHeader(reader)
+    guard header.type == .uint8, header.extents.count == rank else {
       throw .malformed(
-        path: path, format: "MNIST", place: .offset(2),
-        reason: "\(array.type) of rank \(array.extents.count), expected uint8 of rank \(rank)",
+        path: reader.path, format: "MNIST", place: .offset(2),
+        reason: "\(header.type) of rank \(header.extents.count), expected uint8 of rank \(rank)",
         remedy: "check that images and labels are not exchanged")
     }
-    return array
+    return header
   }
 }
 

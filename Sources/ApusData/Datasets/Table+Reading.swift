@@ -1,3 +1,5 @@
+import ApusFiles
+
 extension Table {
   /// Reads a file of separated values, plain or compressed by gzip.
   ///
@@ -23,13 +25,16 @@ extension Table {
     _ path: String, _ options: TableOptions, _ open: () throws(DataError) -> CSVReader
   ) throws(DataError) {
     let survey = try TableSurvey(path, options, open())
+    let rowByteCount = 8 + 8 * survey.wantedCount
     var builders = survey.names.indices.map { ColumnBuilder(name: survey.names[$0], kind: survey.kinds[$0]) }
     var lines: [Int] = []
     let missing = MissingWords(options.missing)
+    var budget = GrowingBudget(path)
     try survey.forEachRow(of: open()) { fields, line throws(DataError) in
       lines.append(line)
+      try budget.take(rowByteCount, line: line)
       for (index, field) in fields.enumerated() where survey.isWanted[index] {
-        try builders[index].append(field.trimmed, missing, path, line)
+        try builders[index].append(field.trimmed, missing, path, line, &budget)
       }
     }
     let columns = builders.indices.filter { survey.isWanted[$0] }.map { builders[$0].column }
@@ -49,6 +54,7 @@ private struct TableSurvey {
   let path: String
   let names: [String]
   let isWanted: [Bool]
+  var wantedCount: Int { isWanted.count { $0 } }
   private(set) var kinds: [Table.Kind] = []
   private let hasHeader: Bool
 
@@ -72,7 +78,7 @@ private struct TableSurvey {
   private func checkNames(_ options: TableOptions) throws(DataError) {
     var seen: Set<String> = []
     for name in names where !seen.insert(name).inserted {
-      throw .csv(path, .line(1), "two columns are called \"\(name)\"", "give each a name of its own")
+      throw .csv(path, .line(1), "two columns are called \(name.quoted())", "give each a name of its own")
     }
     for name in options.kinds.keys.sorted() + options.ignored.sorted() where !seen.contains(name) {
       throw .noColumn(name, path, names)
@@ -88,8 +94,12 @@ private struct TableSurvey {
     var example = [Substring?](repeating: nil, count: names.count)
     let missing = MissingWords(options.missing)
     var count = 0
+    // Only sizes are known so far: a line's number, and a number for each column.
+    var budget = GrowingBudget(path)
+    let rowByteCount = 8 + 8 * wantedCount
     func look(at record: CSVReader.Record) throws(DataError) {
       try check(record)
+      try budget.take(rowByteCount, line: record.line)
       count += 1
       for index in names.indices where isWanted[index] && (isNumeric[index] || hasCommas[index]) {
         let text = record.fields[index].trimmed
@@ -105,7 +115,8 @@ private struct TableSurvey {
     for index in names.indices where options.kinds[names[index]] == nil && hasCommas[index] {
       guard let example = example[index] else { continue }
       throw .csv(
-        path, .file, "the column \"\(names[index])\" has numbers with decimal commas, such as \(example)",
+        path, .file,
+        "the column \(names[index].quoted()) has numbers with decimal commas, such as \(example.printable(limit: 40))",
         "write them with decimal points")
     }
     kinds = names.indices.map { options.kinds[names[$0]] ?? (isNumeric[$0] ? .numeric : .categorical) }
@@ -180,24 +191,31 @@ private struct ColumnBuilder {
   }
 
   mutating func append(
-    _ text: Substring, _ missing: MissingWords, _ path: String, _ line: Int
+    _ text: Substring, _ missing: MissingWords, _ path: String, _ line: Int, _ budget: inout GrowingBudget
   ) throws(DataError) {
     let isMissing = missing.contains(text)
     switch kind {
     case .numeric:
       guard let value = isMissing ? Double.nan : Number(text)?.value else {
-        throw .csv(path, .line(line), "\"\(text.prefix(40))\" in the column \"\(name)\" is no number", "correct it")
+        throw .csv(path, .line(line), "\(text.quoted()) in the column \(name.quoted()) is no number", "correct it")
       }
       guard !value.isInfinite else {
-        throw .csv(path, .line(line), "\(text.prefix(40)) in the column \"\(name)\" is too large", "correct it")
+        throw .csv(
+          path, .line(line), "\(text.printable(limit: 40)) in the column \(name.quoted()) is too large", "correct it")
       }
       numbers.append(value)
-    case .categorical: codes.append(isMissing ? -1 : place(of: String(text)))
+    case .categorical: codes.append(isMissing ? -1 : try place(of: String(text), line, &budget))
     }
   }
 
-  private mutating func place(of category: String) -> Int32 {
+  /// The list of categories and the table of their numbers: what each takes beside its text.
+  private static let categoryByteCount = 96
+
+  private mutating func place(
+    of category: String, _ line: Int, _ budget: inout GrowingBudget
+  ) throws(DataError) -> Int32 {
     if let place = places[category] { return place }
+    try budget.take(ColumnBuilder.categoryByteCount + category.utf8.count, line: line)
     let place = Int32(categories.count)
     categories.append(category)
     places[category] = place
@@ -219,7 +237,7 @@ extension DataError {
 
   static func noColumn(_ name: String, _ path: String, _ names: [String]) -> DataError {
     .unsupported(
-      path: path, format: "CSV", reason: "it has no column \"\(name)\"\(suggestion(for: name, in: names))",
+      path: path, format: "CSV", reason: "it has no column \(name.quoted())\(suggestion(for: name, in: names))",
       remedy: "name one of its columns")
   }
 }

@@ -1,3 +1,5 @@
+import ApusFiles
+
 /// What is predicted from a row of a table.
 public enum TableTargets: Hashable, Sendable {
   /// The class of each row, and the classes' names.
@@ -61,7 +63,8 @@ public struct TableDataset: Sendable {
       throw .noColumn(task.target ?? "", table.name, names)
     }
     guard names.count > 1 else {
-      throw .csv(table.name, .file, "it has no column but the target \"\(target)\"", "name a table of several columns")
+      throw .csv(
+        table.name, .file, "it has no column but the target \(target.quoted())", "name a table of several columns")
     }
     name = table.name
     self.target = target
@@ -69,7 +72,7 @@ public struct TableDataset: Sendable {
     targets = try TableDataset.targets(of: column, in: table, task.kind)
     if case .classes(_, let names) = targets, names.count < leastClassCount {
       throw .csv(
-        table.name, .file, "all rows have the same class in the target \"\(column.name)\"", "name another target")
+        table.name, .file, "all rows have the same class in the target \(column.name.quoted())", "name another target")
     }
     split =
       switch targets {
@@ -88,7 +91,7 @@ public struct TableDataset: Sendable {
     switch column.values {
     case .categories(let codes, let names):
       guard kind != .regression else {
-        throw .csv(table.name, .file, "the target \"\(column.name)\" holds words", "name a target of numbers")
+        throw .csv(table.name, .file, "the target \(column.name.quoted()) holds words", "name a target of numbers")
       }
       try checkMissing(codes.firstIndex(of: -1), column, table)
       return classes(codes, names) { names[$0] < names[$1] }
@@ -116,7 +119,7 @@ public struct TableDataset: Sendable {
   private static func checkMissing(_ row: Int?, _ column: Table.Column, _ table: Table) throws(DataError) {
     guard let row else { return }
     throw .csv(
-      table.name, .line(table.lines[row]), "the target \"\(column.name)\" is missing",
+      table.name, .line(table.lines[row]), "the target \(column.name.quoted()) is missing",
       "remove the row, or name another target")
   }
 

@@ -1,3 +1,5 @@
+import ApusFiles
+
 extension TableEncoder.Rule {
   /// What becomes of a column, by its training rows.
   init(
@@ -59,6 +61,7 @@ extension TableEncoder.Rule {
 extension DataError {
   static func tooLarge(_ column: String, _ path: String, _ place: Place) -> DataError {
     .csv(
-      path, place, "numbers of the column \"\(column)\" are too large to be scaled", "divide the column by a constant")
+      path, place, "numbers of the column \(column.quoted()) are too large to be scaled",
+      "divide the column by a constant")
   }
 }

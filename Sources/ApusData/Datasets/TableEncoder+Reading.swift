@@ -1,3 +1,5 @@
+import ApusFiles
+
 extension TableEncoder {
   /// Reads a table to be encoded: its columns are those of the training rows, by their names in any order.
   ///
@@ -36,7 +38,7 @@ extension TableEncoder {
 
   /// `column "a"`, `columns "a", "b"`, and of many how many more there are.
   private static func list(_ names: [String]) -> String {
-    let shown = names.prefix(8).map { "\"\($0.prefix(60))\"" }.joined(separator: ", ")
+    let shown = names.prefix(8).map { "\($0.quoted())" }.joined(separator: ", ")
     let rest = names.count > 8 ? " and \(names.count - 8) more" : ""
     return "\(names.count == 1 ? "column" : "columns") \(shown)\(rest)"
   }

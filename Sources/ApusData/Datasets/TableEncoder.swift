@@ -1,3 +1,5 @@
+import ApusFiles
+
 /// How the columns of a table become features.
 public struct TableEncoding: Hashable, Sendable {
   /// How numbers are scaled.
@@ -160,7 +162,7 @@ public struct TableEncoder: Hashable, Sendable {
         Self.forEachKnown(known, rows, codes, names) { features[$0 * width + place] = Float($1 + 1) }
       default:
         throw .csv(
-          table.name, .file, "the column \"\(column.name)\" is \(found.kind), but was \(column.kind) in training",
+          table.name, .file, "the column \(column.name.quoted()) is \(found.kind), but was \(column.kind) in training",
           "correct its values")
       }
       place += column.rule.width

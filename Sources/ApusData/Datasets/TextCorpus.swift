@@ -10,9 +10,6 @@ public struct TextCorpus: Sendable {
 
   /// The share that is held out.
   private static let testShare = 0.1
-  /// The largest file that is read.
-  static let byteLimit = 1 << 30
-
   /// Cuts a text: the last tenth of its characters (Unicode scalars) is held out.
   /// - Throws: when the text is too short to be cut.
   public init(name: String, text: String) throws(DataError) {
@@ -36,7 +33,7 @@ public struct TextCorpus: Sendable {
   /// The text of a file; lines may end as on Windows, and a byte-order mark is left out.
   static func text(of path: String) throws(DataError) -> String {
     var bytes = try reportingFiles { () throws(FileError) in
-      try FileDescriptor.contents(of: path, limit: byteLimit)
+      try FileDescriptor.contents(of: path, limit: DataBudget.textByteCount)
     }
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
     return try text(bytes, path: path)

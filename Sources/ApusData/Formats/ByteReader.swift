@@ -27,6 +27,9 @@ final class ByteReader {
     try self.init(stored: StoredBytes(path: path), path: path)
   }
 
+  /// How many bytes are left of a source that is not compressed; `nil` for one that is.
+  func plainByteCount() throws(DataError) -> Int? { inflater == nil ? try stored.remaining() : nil }
+
   /// The next `count` bytes; fewer only where the source ends.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
     let result = if let inflater { try inflater.read(count) } else { try stored.read(count) }
@@ -82,6 +85,10 @@ final class StoredBytes {
     }
     piece = held == 0 ? more : piece[start...] + more
     start = 0
+    if let report = ReadingProgress.report {
+      let size = try reportingFiles { () throws(FileError) in try file.byteCount() }
+      report(file.path, Double(next + more.count) / Double(max(size, 1)))
+    }
     return piece.count
   }
 

@@ -27,7 +27,7 @@ public final class CSVReader {
   /// The largest field, in bytes, unless told otherwise.
   public static let defaultFieldLimit = 1 << 20
   private static let columnLimit = 1 << 20
-  private static let recordLimit = 1 << 28
+  private static let recordLimit = 1 << 26
   private static let (lineFeed, carriageReturn, quote) = (UInt8(0x0a), UInt8(0x0d), UInt8(0x22))
 
   /// - Parameters:

@@ -51,14 +51,19 @@ public struct IDXArray: Hashable, Sendable {
   }
 }
 
-extension IDXArray {
-  private init(_ reader: ByteReader) throws(DataError) {
+/// The beginning of a file: what it holds, before any of it is read.
+struct IDXHeader {
+  var type: IDXArray.ElementType
+  var extents: [Int]
+
+  /// Reads the beginning of a file.
+  init(_ reader: ByteReader) throws(DataError) {
     let magic = try reader.read(4)
     guard magic.count == 4, magic[0] == 0, magic[1] == 0 else {
       let found = magic.map { String($0, radix: 16) }.joined(separator: " ")
       throw IDXArray.failure(reader, 0, "the file must start with 0 0 TYPE RANK, not with \(found)")
     }
-    guard let type = ElementType(rawValue: magic[2]) else {
+    guard let type = IDXArray.ElementType(rawValue: magic[2]) else {
       throw IDXArray.failure(reader, 2, "unknown element type \(magic[2])")
     }
     let rank = Int(magic[3])
@@ -67,24 +72,44 @@ extension IDXArray {
     guard sizes.count == 4 * rank else {
       throw IDXArray.failure(reader, reader.position, "the file ends inside the header")
     }
-    let extents = (0..<rank).map { axis in
-      sizes[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) }
-    }
-    let bytes = try IDXArray.elements(reader, extents, type)
-    self.init(type: type, extents: extents, bytes: IDXArray.hostOrder(bytes, width: type.byteCount))
+    self.type = type
+    extents = (0..<rank).map { axis in sizes[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) } }
   }
 
-  private static func elements(
-    _ reader: ByteReader, _ extents: [Int], _ type: ElementType
-  ) throws(DataError) -> [UInt8] {
-    var needed = type.byteCount
+  /// The bytes of the elements; `nil` where they do not fit `Int`.
+  var byteCount: Int? {
+    var bytes = type.byteCount
     for extent in extents {
-      let (product, overflow) = needed.multipliedReportingOverflow(by: extent)
-      guard !overflow, product < Int.max / 2 else {
-        throw failure(reader, 4, "the sizes \(extents) are too large")
-      }
-      needed = product
+      let (product, overflow) = bytes.multipliedReportingOverflow(by: extent)
+      guard !overflow, product < Int.max / 2 else { return nil }
+      bytes = product
     }
+    return bytes
+  }
+}
+
+extension IDXArray {
+  private init(_ reader: ByteReader) throws(DataError) { try self.init(reader, IDXHeader(reader)) }
+
+  /// Reads the elements behind a header.
+  init(_ reader: ByteReader, _ header: IDXHeader) throws(DataError) {
+    let bytes = try IDXArray.elements(reader, header)
+    self.init(
+      type: header.type, extents: header.extents, bytes: IDXArray.hostOrder(bytes, width: header.type.byteCount))
+  }
+
+  private static func elements(_ reader: ByteReader, _ header: IDXHeader) throws(DataError) -> [UInt8] {
+    let extents = header.extents
+    guard let needed = header.byteCount else { throw failure(reader, 4, "the sizes \(extents) are too large") }
+    // A plain file says at once that it is too short.
+    if let rest = try reader.plainByteCount(), rest < needed {
+      throw failure(
+        reader, reader.position + rest,
+        "the header promises \(needed) bytes of elements (\(extents)), there are \(rest)")
+    }
+    try DataBudget.check(
+      needed, of: "elements of sizes \(extents)", source: reader.path,
+      remedy: "name a smaller data set")
     let bytes = try reader.read(needed + 1)
     guard bytes.count >= needed else {
       throw failure(
@@ -107,7 +132,7 @@ extension IDXArray {
     return result
   }
 
-  private static func failure(_ reader: ByteReader, _ offset: Int, _ reason: String) -> DataError {
+  fileprivate static func failure(_ reader: ByteReader, _ offset: Int, _ reason: String) -> DataError {
     .malformed(
       path: reader.path, format: "IDX", place: .offset(offset), reason: reason,
       remedy: "copy or download the file again")

@@ -1,3 +1,4 @@
+import ApusFiles
 import CTurboJPEG
 
 /// Pictures in the JPEG format (ISO/IEC 10918), baseline and progressive, decoded and encoded by libjpeg-turbo.
@@ -16,11 +17,25 @@ enum JPEG {
       width > 0, height > 0
     else { throw failure(message(handle), bytes, path) }
     try limits.check(height: Int(height), width: Int(width), path: path, format: "JPEG")
+    let work = Int(height) * Int(width) * scanCount(bytes)
+    guard work <= mostWork else {
+      throw .tooLarge(
+        source: path,
+        reason:
+          "its \(scanCount(bytes)) scans of \(height)x\(width) pixels are more than the limit of \(mostWork) pixels",
+        remedy: "save it anew, not progressive")
+    }
     let kind = TJCS(rawValue: UInt32(colors))
     let hasInks = kind == TJCS_CMYK || kind == TJCS_YCCK
     let format = kind == TJCS_GRAY ? TJPF_GRAY : hasInks ? TJPF_CMYK : TJPF_RGB
     let stored = kind == TJCS_GRAY ? 1 : hasInks ? 4 : 3
     let count = Int(height) * Int(width) * stored
+    guard HostAllocation.isPossible(2 * count) else {
+      throw .tooLarge(
+        source: path,
+        reason: "there is no memory for its \(height)x\(width) pixels",
+        remedy: "make the picture smaller")
+    }
     // A hostile file of progressive scans without end would take hours.
     let flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS
     var broken: DataError?
@@ -34,7 +49,8 @@ enum JPEG {
       } else {
         let reason = message(handle)
         broken = failure(
-          reason, bytes, path, damage: firstWrong(bytes) { !isWhole(first: $0) && message(handle) == reason })
+          reason, bytes, path,
+          damage: firstWrong(bytes, tries: searchWork / work) { !isWhole(first: $0) && message(handle) == reason })
       }
     }
     if let broken { throw broken }
@@ -79,27 +95,48 @@ enum JPEG {
     tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
   }
 
-  /// - Parameter damage: the byte that the library had come to when it found something wrong, if that is known.
+  /// Pixels times scans that are decoded: a file of a few kilobytes can have hundreds of scans of millions.
+  private static let mostWork = 1 << 30
+  /// Pixels times scans that are decoded to find damage.
+  private static let searchWork = 1 << 28
+
+  /// How many scans there are, at most. In their data 0xFF 0xDA never comes.
+  private static func scanCount(_ bytes: [UInt8]) -> Int {
+    var count = 0
+    for index in bytes.indices.dropLast() where bytes[index] == 0xff && bytes[index + 1] == 0xda { count += 1 }
+    return max(count, 1)
+  }
+
+  /// - Parameter damage: the bytes among which is the one that the library had come to when it found something wrong, if
+  ///   that is known.
   private static func failure(
-    _ reason: String, _ bytes: [UInt8], _ path: String, damage: @autoclosure () -> Int? = nil
+    _ reason: String, _ bytes: [UInt8], _ path: String, damage: @autoclosure () -> ClosedRange<Int>? = nil
   ) -> DataError {
     // This the library only finds at the end.
     let end = reason.hasPrefix("Premature end") ? bytes.count : nil
-    let byte = brokenSegment(bytes) ?? end ?? damage()
+    let known = brokenSegment(bytes) ?? end
+    let found = known.map { $0...$0 } ?? damage()
+    let isOne = found.map { $0.lowerBound == $0.upperBound } ?? false
+    let place = isOne ? found.map { DataError.Place.offset($0.lowerBound) } : nil
+    let range = isOne ? nil : found.map { " between byte \($0.lowerBound) and byte \($0.upperBound)" }
     return .malformed(
-      path: path, format: "JPEG", place: byte.map(DataError.Place.offset) ?? .file, reason: reason,
+      path: path, format: "JPEG", place: place ?? .file, reason: reason + (range ?? ""),
       remedy: "copy or download the file again")
   }
 
   /// The byte with which a file becomes wrong in some way: the library does not say where it was, but of a file that is
   /// cut ahead of that place, it says that the file ends.
-  private static func firstWrong(_ bytes: [UInt8], _ isWrong: (_ first: Int) -> Bool) -> Int {
+  /// - Parameter tries: how often the file may be decoded: with fewer than the search takes, some bytes are left
+  private static func firstWrong(
+    _ bytes: [UInt8], tries: Int, _ isWrong: (_ first: Int) -> Bool
+  ) -> ClosedRange<Int>? {
+    guard tries > 0 else { return nil }
     var (tooFew, enough) = (0, bytes.count)
-    while enough - tooFew > 1 {
+    for _ in 0..<tries where enough - tooFew > 1 {
       let middle = tooFew + (enough - tooFew) / 2
       if isWrong(middle) { enough = middle } else { tooFew = middle }
     }
-    return enough - 1
+    return tooFew...enough - 1
   }
 
   /// The byte at which the segments ahead of the picture's data break off: the file's end if it is cut in one of them.

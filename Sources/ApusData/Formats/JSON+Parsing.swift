@@ -13,12 +13,15 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
 extension JSON {
   /// How deep arrays and objects may be nested unless told otherwise.
   public static let defaultDepth = 32
+  /// How many values a text may hold: each takes many times the memory of its characters.
+  public static let maximumValueCount = 1 << 21
 
   /// Reads one JSON value.
   ///
   /// Stricter than most readers: no duplicate keys (two spellings that Unicode calls equivalent count as
   /// one), no trailing commas, no bytes behind the value, no lone surrogates, only valid UTF-8, no number
-  /// outside the range of `Int` or `Double`, and at most `maximumDepth` nested arrays and objects.
+  /// outside the range of `Int` or `Double`, at most `maximumDepth` nested arrays and objects, and at most
+  /// `maximumValueCount` values.
   public init(parsing bytes: [UInt8], maximumDepth: Int = JSON.defaultDepth) throws(JSONError) {
     var parser = JSONParser(bytes: bytes, maximumDepth: maximumDepth)
     self = try parser.document()
@@ -26,7 +29,7 @@ extension JSON {
 
   /// Reads a file that holds one JSON value.
   /// - Parameter limit: the largest size in bytes that is accepted.
-  public init(path: String, limit: Int = 64 << 20) throws(DataError) {
+  public init(path: String, limit: Int = 16 << 20) throws(DataError) {
     let bytes = try reportingFiles { () throws(FileError) in
       try FileDescriptor.contents(of: path, limit: limit)
     }
@@ -45,6 +48,7 @@ private struct JSONParser {
   let maximumDepth: Int
   var position = 0
   var depth = 0
+  var valueCount = 0
 
   init(bytes: [UInt8], maximumDepth: Int) {
     self.bytes = bytes
@@ -65,6 +69,10 @@ private struct JSONParser {
   mutating func value() throws(JSONError) -> JSON {
     skipSpace()
     defer { skipSpace() }
+    valueCount += 1
+    guard valueCount <= JSON.maximumValueCount else {
+      throw failure("more than \(JSON.maximumValueCount) values, the limit")
+    }
     switch next {
     case UInt8(ascii: "{"): return .object(try object())
     case UInt8(ascii: "["): return .array(try array())
@@ -112,9 +120,9 @@ private struct JSONParser {
         let start = position
         guard next == UInt8(ascii: "\"") else { throw failure("expected a key in double quotes") }
         let key = try string()
-        guard result[key] == nil else { throw JSONError(offset: start, reason: "duplicate key \"\(key)\"") }
+        guard result[key] == nil else { throw JSONError(offset: start, reason: "duplicate key \(key.quoted())") }
         skipSpace()
-        guard take(UInt8(ascii: ":")) else { throw failure("expected a colon behind the key \"\(key)\"") }
+        guard take(UInt8(ascii: ":")) else { throw failure("expected a colon behind the key \(key.quoted())") }
         result[key] = try value()
       } while take(UInt8(ascii: ","))
       guard take(UInt8(ascii: "}")) else { throw failure("expected a comma or the end of the object") }
@@ -215,12 +223,12 @@ extension JSONParser {
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if isInteger {
       guard let value = Int(text) else {
-        throw JSONError(offset: start, reason: "the integer \(text.prefix(40)) does not fit 64 bits")
+        throw JSONError(offset: start, reason: "the integer \(text.printable(limit: 40)) does not fit 64 bits")
       }
       return .integer(value)
     }
     guard let value = Double(text), value.isFinite else {
-      throw JSONError(offset: start, reason: "the number \(text.prefix(40)) is out of range")
+      throw JSONError(offset: start, reason: "the number \(text.printable(limit: 40)) is out of range")
     }
     return .number(value)
   }

@@ -1,3 +1,4 @@
+import ApusFiles
 import CPNG
 
 /// Pictures in the PNG format (ISO/IEC 15948), decoded and encoded by libpng.
@@ -16,6 +17,12 @@ enum PNG {
     let channels = header.isColored ? 3 : 1
     var stored = channels
     let count = header.height * header.width
+    guard HostAllocation.isPossible(8 * count) else {
+      throw .tooLarge(
+        source: path,
+        reason: "there is no memory for its \(header.height)x\(header.width) pixels",
+        remedy: "make the picture smaller")
+    }
     // libpng reads from the memory that it was given first until the picture is finished.
     let pixels = stream.bytes.withUnsafeBufferPointer { source -> [UInt8]? in
       guard png_image_begin_read_from_memory(&state, source.baseAddress, source.count) != 0 else { return nil }

@@ -11,6 +11,7 @@ struct PNGChunks {
   /// A PNG file of the chunks that count.
   let bytes: [UInt8]
 
+  private static let mostChunks = 1 << 20
   private static let kept = ["IHDR", "PLTE", "IDAT", "IEND"]
 
   /// - Precondition: `file` starts with the signature.
@@ -18,7 +19,12 @@ struct PNGChunks {
     var ranges: [Range<Int>] = []
     var position = PNG.signature.count
     var kind = ""
+    var count = 0
     while kind != "IEND" {
+      count += 1
+      guard count <= PNGChunks.mostChunks else {
+        throw PNGChunks.failure(path, position, "more than \(PNGChunks.mostChunks) chunks, the limit")
+      }
       let chunk = try PNGChunks.chunk(of: file, at: position, path: path)
       kind = chunk.kind
       guard position > PNG.signature.count || kind == "IHDR" && chunk.range.count == 12 + 13 else {

@@ -1,3 +1,5 @@
+import ApusFiles
+
 extension Safetensors {
   /// The header of a file, checked as a whole: every byte behind it belongs to exactly one tensor.
   public struct Header: Hashable, Sendable {
@@ -51,6 +53,8 @@ extension Safetensors.Header {
     self.init(entries: entries, metadata: metadata)
   }
 
+  private static let mostAxes = 64
+
   private static func metadata(_ value: JSON, path: String) throws(DataError) -> [String: String] {
     guard let members = value.object else {
       throw .safetensors(path, .name("__metadata__"), "must be an object of strings")
@@ -58,7 +62,7 @@ extension Safetensors.Header {
     var result: [String: String] = [:]
     for (key, value) in members {
       guard let text = value.string else {
-        throw .safetensors(path, .name("__metadata__"), "the value of \"\(key)\" must be a string")
+        throw .safetensors(path, .name("__metadata__"), "the value of \(key.quoted()) must be a string")
       }
       result[key] = text
     }
@@ -72,10 +76,13 @@ extension Safetensors.Header {
       throw .safetensors(path, .name(name), "no string \"dtype\"")
     }
     guard let type = Safetensors.ElementType(rawValue: typeName) else {
-      throw .safetensors(path, .name(name), "unknown dtype \"\(typeName)\"")
+      throw .safetensors(path, .name(name), "unknown dtype \(typeName.quoted())")
     }
     guard let shape = sizes(value["shape"]) else {
       throw .safetensors(path, .name(name), "\"shape\" must be an array of integers that are not negative")
+    }
+    guard shape.count <= Self.mostAxes else {
+      throw .safetensors(path, .name(name), "\(shape.count) axes, more than the limit of \(Self.mostAxes)")
     }
     guard let offsets = sizes(value["data_offsets"]), offsets.count == 2, offsets[0] <= offsets[1] else {
       throw .safetensors(path, .name(name), "\"data_offsets\" must be [begin, end] with begin <= end")

@@ -1,3 +1,4 @@
+import ApusFiles
 import ApusTensor
 
 extension Safetensors.ElementType {
@@ -33,7 +34,7 @@ extension Safetensors.File {
   public func tensor(_ name: String, device: ComputeDevice = .current) throws(DataError) -> Tensor {
     guard let entry = header[name] else {
       let names = header.entries.map(\.name)
-      let match = nearestMatch(to: name, in: names).map { "; the nearest name is \"\($0)\"" } ?? ""
+      let match = nearestMatch(to: name, in: names).map { "; the nearest name is \($0.quoted())" } ?? ""
       throw .safetensors(path, .name(name), "there is no such tensor among \(names.count)\(match)")
     }
     return try tensor(entry, device: device)
@@ -49,12 +50,12 @@ extension Safetensors.File {
   private func tensor(_ entry: Safetensors.Entry, device: ComputeDevice) throws(DataError) -> Tensor {
     guard let dtype = entry.type.dtype else {
       throw .unsupported(
-        path: path, format: "safetensors", reason: "\"\(entry.name)\" has elements of \(entry.type.rawValue)",
+        path: path, format: "safetensors", reason: "\(entry.name.quoted()) has elements of \(entry.type.rawValue)",
         remedy: "convert the tensor to F32 first")
     }
     guard let shape = Shape(validating: entry.shape, dtype: dtype) else {
       throw .unsupported(
-        path: path, format: "safetensors", reason: "\"\(entry.name)\" has shape \(entry.shape)",
+        path: path, format: "safetensors", reason: "\(entry.name.quoted()) has shape \(entry.shape)",
         remedy: "store it with at most \(Shape.maximumRank) axes")
     }
     let bytes = try bytes(of: entry)

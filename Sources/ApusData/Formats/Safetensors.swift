@@ -5,8 +5,8 @@
 /// ```
 /// Everything is little-endian; tensors are in row-major order and lie without gaps.
 public enum Safetensors {
-  /// The largest header that is read, as in the reference implementation.
-  public static let maximumHeaderByteCount = 100_000_000
+  /// The largest header that is read: that of some 80,000 tensors.
+  public static let maximumHeaderByteCount = 8 << 20
 
   /// The types of elements, in the order in which a writer lays tensors out (last first).
   public enum ElementType: String, Sendable, CaseIterable {

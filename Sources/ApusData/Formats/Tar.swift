@@ -1,3 +1,5 @@
+import ApusFiles
+
 /// The files in an archive, in order: ustar (POSIX.1-1988) and pax (POSIX.1-2001), GNU's long names and large sizes,
 /// plain or compressed by gzip.
 ///
@@ -22,6 +24,10 @@ final class TarReader {
   private static let attributeLimit = 1 << 20
   /// How much may fill the archive up behind its end.
   private static let fillLimit = 1 << 20
+  /// The largest archive, once inflated, and the most headers of one: ten times those of any data set that is read.
+  private static let byteLimit = 1 << 31
+  private static let headerLimit = 100_000
+  private var headerCount = 0
 
   init(_ reader: ByteReader) {
     self.reader = reader
@@ -54,7 +60,8 @@ final class TarReader {
       case .other:
         try begin(own.byteCount ?? defaults.byteCount ?? header.byteCount, offset)
         own = TarAttributes()
-      case .sparse: throw failure(offset, "\"\(own.name ?? header.name)\" is stored with holes, which are not read")
+      case .sparse:
+        throw failure(offset, "\((own.name ?? header.name).quoted()) is stored with holes, which are not read")
       }
     }
     return nil
@@ -71,7 +78,10 @@ final class TarReader {
   }
 
   private func begin(_ byteCount: Int, _ offset: Int) throws(DataError) {
-    guard byteCount <= Int.max / 4 else { throw failure(offset, "a file of \(byteCount) bytes") }
+    guard byteCount <= TarReader.byteLimit - min(offset, TarReader.byteLimit) else {
+      throw failure(
+        offset, "a file of \(byteCount) bytes makes the archive larger than the limit, \(TarReader.byteLimit)")
+    }
     rest = byteCount
     blockRest = (byteCount + TarHeader.blockByteCount - 1) / TarHeader.blockByteCount * TarHeader.blockByteCount
   }
@@ -86,6 +96,10 @@ final class TarReader {
   /// The next header; `nil` for the zeros that close the archive.
   private func header() throws(DataError) -> TarHeader? {
     let offset = reader.position
+    headerCount += 1
+    guard headerCount <= TarReader.headerLimit else {
+      throw failure(offset, "more than \(TarReader.headerLimit) headers, the limit")
+    }
     let block = try reader.read(TarHeader.blockByteCount)
     guard block.count == TarHeader.blockByteCount else {
       let place = block.isEmpty ? "without the zeros that close it" : "inside a header"

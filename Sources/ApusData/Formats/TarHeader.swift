@@ -1,3 +1,5 @@
+import ApusFiles
+
 /// Why a header is none, and at which of its bytes.
 struct TarError: Error {
   var offset: Int
@@ -50,7 +52,7 @@ struct TarHeader {
     let prefix = block[257..<263].elementsEqual("ustar\0".utf8) ? TarHeader.text(block[345..<500]) : ""
     self.name = prefix.isEmpty ? name : "\(prefix)/\(name)"
     guard let byteCount = TarHeader.number(block[TarHeader.sizes]) else {
-      throw TarError(offset: TarHeader.sizes.lowerBound, reason: "the size of \"\(self.name)\" is no number")
+      throw TarError(offset: TarHeader.sizes.lowerBound, reason: "the size of \(self.name.quoted()) is no number")
     }
     self.byteCount = byteCount
   }
@@ -121,7 +123,7 @@ struct TarAttributes: Equatable {
     case "path": name = value.isEmpty ? nil : value
     case "size":
       guard let number = Int(value), number >= 0 else {
-        throw TarError(offset: offset, reason: "a pax record gives the size \"\(value.prefix(40))\"")
+        throw TarError(offset: offset, reason: "a pax record gives the size \(value.quoted())")
       }
       byteCount = number
     case _ where key.hasPrefix("GNU.sparse."):

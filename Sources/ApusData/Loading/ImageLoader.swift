@@ -110,21 +110,22 @@ public final class ImageLoader: @unchecked Sendable {
 
   /// The next batch; `nil` behind the last.
   ///
-  /// - Throws: what was wrong with a picture of this batch, the first one in its order. The batch is lost; the one
-  ///   behind it comes next.
+  /// - Throws: what was wrong with a picture of this batch, the first one in its order, or that its pictures take more
+  ///   memory than they may. The batch is lost; the one behind it comes next.
   public func next() throws(DataError) -> LoadedBatch? {
     let began = ContinuousClock.seconds
     defer { waitedSeconds += ContinuousClock.seconds - began }
     guard let batch = ring.next(fillsItself: threads.isEmpty) else { return nil }
     note(batch)
     if let error = batch.error { throw error.error }
+    guard let pixels = batch.pixels else { fatalError("ImageLoader: a batch without pixels or error") }
     let work = ring.work
     let places = work.bounds[batch.number]..<work.bounds[batch.number + 1]
     let examples = places.map { batch.replacements[$0] ?? work.examples[$0] }
     let missing =
       work.options.badImages == .leftOut ? batch.failures.keys.map { $0 - places.lowerBound }.sorted() : []
     return LoadedBatch(
-      number: batch.number, pixels: batch.pixels, imageSize: work.options.imageSize,
+      number: batch.number, pixels: pixels, imageSize: work.options.imageSize,
       labels: examples.map { work.labels[Int($0)] }, examples: examples, missing: missing, mix: batch.mix,
       source: work.source)
   }

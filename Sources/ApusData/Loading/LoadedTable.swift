@@ -20,10 +20,12 @@ public struct LoadedTable: Sendable {
   ) throws(DataError) {
     guard !rows.isEmpty else { fatalError("LoadedTable: no rows of \(data.name)") }
     let (size, overflow) = rows.count.multipliedReportingOverflow(by: 4 * encoder.width)
-    guard !overflow, size <= device.info.memoryByteCount else {
+    // They are made on the host, and copied.
+    guard !overflow, size <= device.info.memoryByteCount, size <= ComputeDevice.hostMemoryByteCount / 4 else {
       throw .unsupported(
         path: data.name, format: "CSV",
-        reason: "\(rows.count) rows of \(encoder.width) features do not fit the device's memory",
+        reason:
+          "\(rows.count) rows of \(encoder.width) features take \(overflow ? "too much" : size.byteText), more than the device's memory or a quarter of the host's",
         remedy: "leave out columns of many categories, or encode categories by codes")
     }
     let values = try encoder.encode(data.features, rows: rows)

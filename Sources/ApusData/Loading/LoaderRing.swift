@@ -15,7 +15,8 @@ final class LoaderRing: @unchecked Sendable {
   /// A batch that is being filled.
   final class Batch {
     let number: Int
-    let pixels: PixelBuffer
+    /// `nil` where there is no memory for them: then `error` says so.
+    let pixels: PixelBuffer?
     var mix: MixPlan?
     var rest: Int
     var isDone = false
@@ -25,9 +26,14 @@ final class LoaderRing: @unchecked Sendable {
     /// What ended it: that of the first place.
     var error: (place: Int, error: DataError)?
 
-    init(number: Int, count: Int, byteCount: Int) {
+    init(number: Int, count: Int, _ work: LoaderWork) {
       (self.number, rest) = (number, count)
-      pixels = PixelBuffer(count: byteCount)
+      do throws(DataError) {
+        pixels = try work.pixels(count: count)
+      } catch {
+        pixels = nil
+        self.error = (.min, error)
+      }
     }
   }
 
@@ -58,7 +64,7 @@ final class LoaderRing: @unchecked Sendable {
     let (start, end) = (work.bounds[current], work.bounds[current + 1])
     if place == start {
       let count = end - start
-      let batch = Batch(number: current, count: count, byteCount: count * work.imageByteCount)
+      let batch = Batch(number: current, count: count, work)
       batches.append(batch)
     }
     let piece = Piece(batch: batches[current - first], places: place..<min(place + work.pieceCount, end))
@@ -69,9 +75,10 @@ final class LoaderRing: @unchecked Sendable {
 
   /// Does a piece of work.
   func fill(_ piece: Piece) {
+    guard let pixels = piece.batch.pixels else { return finish(piece) }
     let start = work.bounds[piece.batch.number]
     for place in piece.places where !monitor.withLock({ isStopped }) {
-      let target = piece.batch.pixels.start + (place - start) * work.imageByteCount
+      let target = pixels.start + (place - start) * work.imageByteCount
       do throws(DataError) {
         let (example, failures) = try work.load(place, to: target)
         guard !failures.isEmpty else { continue }
@@ -96,9 +103,9 @@ final class LoaderRing: @unchecked Sendable {
     }
     guard isLast else { return }
     // Nobody else has anything to do with the batch any more.
-    if batch.error == nil, let mix = work.mix(batch.number) {
+    if batch.error == nil, let pixels = batch.pixels, let mix = work.mix(batch.number) {
       let size = work.options.imageSize
-      mix.exchange(batch.pixels.start, channels: size[0], ImageSize(height: size[1], width: size[2]))
+      mix.exchange(pixels.start, channels: size[0], ImageSize(height: size[1], width: size[2]))
       batch.mix = mix
     }
     monitor.withLock {

@@ -83,6 +83,17 @@ struct LoaderWork: Sendable {
     }
   }
 
+  /// Memory for a batch.
+  /// - Throws: when the batches that are held take more than `DataBudget` leaves.
+  func pixels(count: Int) throws(DataError) -> PixelBuffer {
+    let path = examples.first.map { source.name(of: Int($0)) } ?? "data"
+    let bytes = try options.byteCount(ofBatch: count, source: path)
+    guard let pixels = PixelBuffer(count: bytes) else {
+      throw .tooLarge(source: path, reason: "there is no memory for a batch", remedy: ImageLoader.Options.remedy)
+    }
+    return pixels
+  }
+
   private func write(_ example: Int32, place: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) {
     if let planes {
       planes.pixels.withUnsafeBufferPointer { source in
@@ -120,5 +131,23 @@ struct LoaderWork: Sendable {
     var random = ImageRandom(seed: options.seed, epoch: epoch, batch: batch)
     let way = ways[random.integer(below: ways.count)]
     return MixPlan(way, count: bounds[batch + 1] - bounds[batch], size, random: &random)
+  }
+}
+
+extension ImageLoader.Options {
+  static let remedy = "take smaller pictures or a smaller batch"
+
+  /// The bytes of a batch.
+  /// - Throws: when the batches that a loader holds, those ahead and the one that is handed out, take more than they may.
+  @discardableResult
+  package func byteCount(ofBatch count: Int, source: String) throws(DataError) -> Int {
+    let held = max(1, batchesAhead) + 1
+    let all = (imageSize + [count, held]).reduce(Int?(1)) { product, extent in
+      product.map { $0.multipliedReportingOverflow(by: extent) }.flatMap { $0.overflow ? nil : $0.partialValue }
+    }
+    try DataBudget.check(
+      all, of: "\(held) batches of \(count) pictures of \(imageSize.map(String.init).joined(separator: "x"))",
+      source: source, remedy: ImageLoader.Options.remedy)
+    return (all ?? 0) / held
   }
 }

@@ -1,14 +1,18 @@
+import Glibc
+
 /// Bytes of pixels at one place in memory, which threads fill together. Once it is handed out nobody writes to it.
 public final class PixelBuffer: @unchecked Sendable {
   public let count: Int
   let start: UnsafeMutablePointer<UInt8>
 
-  init(count: Int) {
+  /// - Returns: `nil` where there is no memory for it.
+  init?(count: Int) {
+    guard let memory = malloc(max(count, 1)) else { return nil }
     self.count = count
-    start = .allocate(capacity: max(count, 1))
+    start = memory.bindMemory(to: UInt8.self, capacity: max(count, 1))
   }
 
-  deinit { start.deallocate() }
+  deinit { free(start) }
 
   /// Calls `body` with the bytes.
   public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {

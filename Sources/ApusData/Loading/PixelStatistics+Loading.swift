@@ -12,7 +12,10 @@ extension PixelStatistics {
     let count = source.labels.count
     let taken = min(count, max(1, limit))
     let numbers = (0..<taken).map { Int32($0 * count / taken) }
-    let batches = stride(from: 0, to: taken, by: 64).map { numbers[$0..<min($0 + 64, taken)] }
+    let byteCount = options.imageSize.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    // Histograms are the same for any batches: large pictures come in small ones.
+    let size = min(64, max(1, (1 << 28) / max(1, byteCount)))
+    let batches = stride(from: 0, to: taken, by: size).map { numbers[$0..<min($0 + size, taken)] }
     let (channels, area) = (options.imageSize[0], options.imageSize[1] * options.imageSize[2])
     var histograms = [[Int]](repeating: [Int](repeating: 0, count: 256), count: channels)
     let loader = ImageLoader(source, batches: batches, epoch: 0, options: options)

@@ -21,9 +21,12 @@ public struct TokenizedTexts: Sendable {
     }
     let length = encoded.reduce(1) { max($0, $1.count) }
     let (size, overflow) = length.multipliedReportingOverflow(by: 4 * max(texts.count, 1))
-    guard !overflow, size <= device.info.memoryByteCount else {
+    // They are made on the host, and copied.
+    guard !overflow, size <= device.info.memoryByteCount, size <= ComputeDevice.hostMemoryByteCount / 4 else {
       throw .unsupported(
-        path: "text", format: "data", reason: "\(texts.count) texts of \(length) tokens do not fit the device's memory",
+        path: "text", format: "data",
+        reason:
+          "\(texts.count) texts of \(length) tokens take \(overflow ? "too much" : size.byteText), more than the device's memory or a quarter of the host's",
         remedy: "cut them to a smaller length")
     }
     var all = [Int32](repeating: ReservedToken.padding, count: texts.count * length)

@@ -40,7 +40,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   /// would become longer than 64 MiB together.
   public init(learning text: String, size: Int) {
     var counts: [[UInt8]: Int] = [:]
-    for part in BytePairTokenizer.parts(of: text) { counts[Array(part), default: 0] += 1 }
+    BytePairTokenizer.forEachPart(of: text) { counts[Array($0), default: 0] += 1 }
     let words = counts.sorted { $0.key.lexicographicallyPrecedes($1.key) }
       .map { (symbols: $0.key.map { Int32($0) + BytePairTokenizer.firstByte }, count: $0.value) }
     var merger = PairMerger(words)
@@ -64,7 +64,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   public func encode(_ text: String) -> [Int32] {
     var known: [ArraySlice<UInt8>: [Int32]] = [:]
     var tokens: [Int32] = []
-    for part in BytePairTokenizer.parts(of: text) {
+    BytePairTokenizer.forEachPart(of: text) { part in
       let own = known[part] ?? encoded(part)
       known[part] = own
       tokens += own
@@ -106,20 +106,18 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
 
   /// Cuts a text where merges end, as GPT-2 does:
   /// `'s|'t|'re|'ve|'m|'ll|'d| ?letters| ?digits| ?others|spaces`, where of several spaces the last is left for what
-  /// follows.
-  static func parts(of text: String) -> [ArraySlice<UInt8>] {
+  /// follows. One by one: a list of all takes more memory than the text.
+  private static func forEachPart(of text: String, _ body: (ArraySlice<UInt8>) -> Void) {
     let scalars = Array(text.unicodeScalars)
     let kinds = scalars.map { kind(of: $0) }
     let bytes = Array(text.utf8)
-    var parts: [ArraySlice<UInt8>] = []
     var (place, offset) = (0, 0)
     while place < scalars.count {
       let end = end(of: place, scalars, kinds)
       let next = scalars[place..<end].reduce(offset) { $0 + UTF8.width($1) }
-      parts.append(bytes[offset..<next])
+      body(bytes[offset..<next])
       (place, offset) = (end, next)
     }
-    return parts
   }
 
   /// Where the part that begins at `start` ends.

@@ -1,4 +1,5 @@
 import ApusData
+import ApusFiles
 
 extension LayerList {
   /// Reads a list in the grammar of the type; upper and lower case are the same.
@@ -98,7 +99,7 @@ private struct LayerParser {
   mutating func layer() throws(LayerListError) -> LayerList.Layer {
     guard let name = word() else { throw failure("a layer is missing between the commas") }
     let layer = try layer(name)
-    if let extra = word() { throw failure("\"\(extra)\" is not understood here") }
+    if let extra = word() { throw failure("\(extra.quoted()) is not understood here") }
     return layer
   }
 
@@ -117,7 +118,7 @@ private struct LayerParser {
     case "dropout":
       guard let text = word() else { throw failure("the rate is missing") }
       guard let rate = Double(text), rate >= 0, rate < 1 else {
-        throw failure("the rate \"\(text)\" is not a number from 0 to below 1")
+        throw failure("the rate \(text.quoted()) is not a number from 0 to below 1")
       }
       return .dropout(rate: rate)
     case "residual", "concat": throw failure("layers in parentheses are missing: \(name) (conv 8 3x3 pad 1, relu)")
@@ -125,7 +126,7 @@ private struct LayerParser {
       if let function = LayerList.Activation(rawValue: name) { return .activation(function) }
       if let kind = LayerList.Recurrent.Kind(rawValue: name) { return .recurrent(try recurrent(kind)) }
       let match = nearestMatch(to: name, in: LayerList.layerNames).map { "; did you mean \($0)?" } ?? ""
-      throw failure("unknown layer \"\(name)\"\(match)")
+      throw failure("unknown layer \(name.quoted())\(match)")
     }
   }
 
@@ -185,7 +186,8 @@ extension LayerParser {
     while let name = word() {
       guard known.contains(name) else {
         let match = nearestMatch(to: name, in: known).map { "; did you mean \($0)?" }
-        throw failure("\"\(name)\" is not understood here\(match ?? "; known are \(known.joined(separator: ", "))")")
+        throw failure(
+          "\(name.quoted()) is not understood here\(match ?? "; known are \(known.joined(separator: ", "))")")
       }
       guard !result.contains(where: { $0.name == name }) else { throw failure("\(name) is given twice") }
       let value: LayerList.Size
@@ -211,7 +213,7 @@ extension LayerParser {
 
   private func integer(_ text: String, _ what: String, from lowest: Int) throws(LayerListError) -> Int {
     guard let value = Int(text), (lowest...Self.largest).contains(value) else {
-      throw failure("\(what), \"\(text)\", is not an integer from \(lowest) to \(Self.largest)")
+      throw failure("\(what), \(text.quoted()), is not an integer from \(lowest) to \(Self.largest)")
     }
     return value
   }
@@ -219,7 +221,7 @@ extension LayerParser {
   private mutating func size(_ what: String, from lowest: Int = 1) throws(LayerListError) -> LayerList.Size {
     guard let text = word() else { throw failure("\(what) is missing") }
     let parts = text.split(separator: "x", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count <= 2 else { throw failure("\(what), \"\(text)\", is neither N nor HEIGHTxWIDTH") }
+    guard parts.count <= 2 else { throw failure("\(what), \(text.quoted()), is neither N nor HEIGHTxWIDTH") }
     let height = try integer(parts[0], what, from: lowest)
     return .init(height, parts.count == 2 ? try integer(parts[1], what, from: lowest) : height)
   }

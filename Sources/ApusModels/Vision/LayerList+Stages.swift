@@ -19,6 +19,10 @@ extension LayerList {
     var stages: [Stage] = []
     var shape = input
     var work = 0
+    if let last = layers.last, layerCount > LayerFit.mostLayers {
+      throw LayerFit(position: layers.count, layer: last).failure(
+        "the list has \(layerCount) layers, more than the limit of \(LayerFit.mostLayers)")
+    }
     for (index, layer) in layers.enumerated() {
       let fit = LayerFit(position: index + 1, layer: layer)
       if case .dense = layer, shape.count > 1 {
@@ -38,6 +42,19 @@ extension LayerList {
       shape = stage.output
     }
     return stages
+  }
+}
+
+extension LayerList {
+  /// The layers, those of links and the repeated ones of recurrent layers counted.
+  fileprivate var layerCount: Int {
+    layers.reduce(0) { count, layer in
+      switch layer {
+      case .link(let link): count + 1 + link.branches.reduce(0) { $0 + $1.layerCount }
+      case .recurrent(let layer): count + layer.layers
+      default: count + 1
+      }
+    }
   }
 }
 
@@ -80,6 +97,8 @@ private struct LayerFit {
   static let largestWork = 1 << 50
   /// No memory holds a tensor of more elements.
   static let largestTensor = 1 << 40
+  /// The most layers: four times those of the deepest published networks.
+  static let mostLayers = 4096
 
   let position: Int
   let layer: LayerList.Layer
@@ -185,7 +204,8 @@ private struct LayerFit {
     for extent in extents {
       let (next, overflow) = product.multipliedReportingOverflow(by: extent)
       guard !overflow, next <= LayerFit.largestTensor else {
-        throw failure("a tensor of \(extents.map(String.init).joined(separator: " x ")) elements is too large")
+        throw failure(
+          "a tensor of \(extents.map(String.init).joined(separator: " x ")) elements is too large: the limit is 2^40")
       }
       product = next
     }

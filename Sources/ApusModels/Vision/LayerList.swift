@@ -1,3 +1,5 @@
+import ApusFiles
+
 /// A chain of layers as it is written on a command line:
 /// `conv 6 5x5 pad 2, relu, pool 2, conv 16 5x5, relu, pool 2, flatten, dense 120, relu, dense 10`.
 ///
@@ -160,7 +162,9 @@ public struct LayerListError: Error, Hashable, Sendable {
 }
 
 extension LayerListError: CustomStringConvertible {
-  public var description: String { "layer \(position) (\(layer)): \(reason)" }
+  public var description: String {
+    "layer \(position) (\(layer.printable(limit: 120))): \(reason.printable(limit: 1000))"
+  }
 }
 
 // MARK: - Text

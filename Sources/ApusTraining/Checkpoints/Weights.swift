@@ -66,7 +66,7 @@ extension ModelState {
     let extra = file.header.entries.map(\.name).filter { !known.contains($0) && !isKept($0) }
     func list(_ keys: [String]) -> String {
       let rest = keys.count > 8 ? " and \(keys.count - 8) more" : ""
-      return keys.prefix(8).map { "\"\($0)\"" }.joined(separator: ", ") + rest
+      return keys.prefix(8).map { "\($0.quoted())" }.joined(separator: ", ") + rest
     }
     var problems: [String] = []
     if !missing.isEmpty { problems.append("\(list(missing)) \(missing.count == 1 ? "is" : "are") missing") }
@@ -82,14 +82,14 @@ extension Safetensors.File {
   /// What is wrong with a tensor's shape or type, if it is there.
   fileprivate func problem(_ name: String, _ shape: Shape, _ dtype: DType) -> String? {
     guard let entry = header[name], entry.shape != Array(shape) || entry.type.dtype != dtype else { return nil }
-    return "\"\(name)\" is \(entry.type.rawValue) of shape \(entry.shape), the model has \(dtype) of \(shape)"
+    return "\(name.quoted()) is \(entry.type.rawValue) of shape \(entry.shape), the model has \(dtype) of \(shape)"
   }
 
   /// Reads a tensor of which shape and type are known.
   func tensor(
     _ name: String, shape: Shape, dtype: DType, device: ComputeDevice
   ) throws(TrainingError) -> Tensor {
-    guard header[name] != nil else { throw .mismatch(path: path, reason: "\"\(name)\" is missing") }
+    guard header[name] != nil else { throw .mismatch(path: path, reason: "\(name.quoted()) is missing") }
     if let problem = problem(name, shape, dtype) { throw .mismatch(path: path, reason: problem) }
     return try reportingTraining { try tensor(name, device: device) }
   }

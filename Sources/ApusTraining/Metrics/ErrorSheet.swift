@@ -85,7 +85,7 @@ public struct ErrorSheet: Hashable, Sendable {
         throw malformed(row.line, "it has \(row.fields.count) fields, the first line \(header.count)")
       }
       guard let example = Int(fields[number]), example >= 0 else {
-        throw malformed(row.line, "\"\(fields[number])\" is not the number of an example")
+        throw malformed(row.line, "\(fields[number].quoted()) is not the number of an example")
       }
       if let other = lines.updateValue(row.line, forKey: example) {
         throw malformed(row.line, "example \(example) stands on line \(other), too")

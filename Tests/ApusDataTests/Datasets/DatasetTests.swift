@@ -138,6 +138,32 @@ struct MNISTDirectoryTests {
     #expect(try failure(directory(labels: three)).contains("3 labels for images of sizes [2, 1, 2]"))
   }
 
+  /// A few kilobytes can stand for gigabytes of pixels: how many labels there are, and how much memory the pixels take, is
+  /// looked at before any of them is inflated.
+  @Test func picturesAreInflatedLast() throws {
+    let header: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0x80, 0, 0, 0, 0x80, 0]
+    let zeros = gzipped([UInt8](repeating: 0, count: 1 << 24))
+    let bomb = gzipped(header) + (0..<512).flatMap { _ in zeros }
+    let start = ContinuousClock.now
+    let scratch = try directory(labels: [0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 3])
+    try FileManager.default.removeItem(atPath: scratch.file("train-images-idx3-ubyte"))
+    _ = try scratch.write(bomb, to: "train-images-idx3-ubyte.gz")
+    #expect(try failure(scratch).contains("3 labels for images of sizes [2, 32768, 32768]"))
+    _ = try scratch.write([0, 0, 8, 1, 0, 0, 0, 2, 7, 10], to: "train-labels-idx1-ubyte")
+    try FileManager.default.removeItem(atPath: scratch.file("train-labels-idx1-ubyte.gz"))
+    #expect(try failure(scratch).contains("in record 1: label 10"))
+    // As many labels as pictures, and more pixels than memory.
+    let huge = gzipped([0, 0, 8, 3, 0, 0, 0, 2, 0, 2, 0, 0, 0, 2, 0, 0]) + zeros
+    _ = try scratch.write(huge, to: "train-images-idx3-ubyte.gz")
+    _ = try scratch.write([0, 0, 8, 1, 0, 0, 0, 2, 7, 3], to: "train-labels-idx1-ubyte")
+    #expect(try failure(scratch).contains("elements of sizes [2, 131072, 131072] take 32"))
+    // A plain file shows how long it is.
+    _ = try scratch.write(Array(header), to: "train-images-idx3-ubyte")
+    try FileManager.default.removeItem(atPath: scratch.file("train-images-idx3-ubyte.gz"))
+    #expect(try failure(scratch).contains("the header promises 2147483648 bytes of elements"))
+    #expect(ContinuousClock.now - start < .seconds(5))
+  }
+
   @Test func labelsMustBeClasses() throws {
     let text = try failure(directory(labels: [0, 0, 8, 1, 0, 0, 0, 2, 7, 10]))
     #expect(text.contains("train-labels-idx1-ubyte.gz") && text.contains("in record 1: label 10"))

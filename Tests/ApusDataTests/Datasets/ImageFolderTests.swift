@@ -1,5 +1,6 @@
 import ApusTestSupport
 import Foundation
+import Glibc
 import Testing
 
 @testable import ApusData
@@ -53,6 +54,25 @@ struct ImageFolderTests {
     // Pictures of different sizes, decoded when they are asked for.
     #expect(try data.train.image(2) == Image(height: 1, width: 1, channels: 1, pixels: [0]))
     #expect(try data.train.image(3).width == 3)
+  }
+
+  /// What cannot be named cannot be opened: a picture is listed, and is one that cannot be read; a folder is an error.
+  @Test func namesThatAreNotUTF8() throws {
+    let scratch = try folder(["a/1.png", "b/2.png"])
+    func lossy(_ path: String, _ body: (UnsafePointer<CChar>) -> Int32) {
+      let bytes = Array(scratch.file(path).utf8).map { $0 == UInt8(ascii: "?") ? 0xE9 : $0 } + [0]
+      bytes.withUnsafeBufferPointer { buffer in
+        buffer.withMemoryRebound(to: CChar.self) { #expect(body($0.baseAddress!) == 0) }
+      }
+    }
+    lossy("a/caf?.png") { Glibc.link(scratch.file("a/1.png"), $0) }
+    lossy("a/notes?") { Glibc.link(scratch.file("a/1.png"), $0) }
+    let listed = try ImageFolder(path: scratch.path)
+    #expect(names(listed, scratch) == ["a/1.png", "a/caf\u{FFFD}.png", "b/2.png"])
+    let error = #expect(throws: DataError.self) { try listed.image(1) }
+    #expect(error?.description.contains("its name may not be UTF-8; rename it") == true)
+    lossy("a/de?p") { mkdir($0, 0o700) }
+    #expect(failure(scratch).contains("cannot list: its name is not UTF-8; rename it"))
   }
 
   @Test func valIsTestedWithWhereThereIsNoTest() throws {

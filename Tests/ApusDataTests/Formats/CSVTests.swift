@@ -1,4 +1,5 @@
 import ApusTestSupport
+import Synchronization
 import Testing
 
 @testable import ApusData
@@ -47,6 +48,29 @@ struct CSVTests {
     let text = CSVWriter.text(of: fields)
     #expect(text.hasPrefix("a,b\r\n, x \r\n\"a,b;c\td\",\"\"\"q\"\" \r\n\"\r\n"))
     #expect(try records(text) == fields)
+  }
+
+  /// However long a line of a compressed file is, little of it is held.
+  @Test func aLineWithoutEnd() throws {
+    let piece = gzipped([UInt8](repeating: UInt8(ascii: "x"), count: 1 << 24))
+    let start = ContinuousClock.now
+    #expect(throws: DataError.self) { try Table(parsing: (0..<64).flatMap { _ in piece }, path: "a.csv.gz") }
+    let fields = gzipped(Array(String(repeating: "1,", count: 1 << 23).utf8))
+    let error = #expect(throws: DataError.self) { try Table(parsing: fields + fields, path: "a.csv.gz") }
+    #expect(error?.description.contains("a record of more than 1048576 fields") == true)
+    #expect(ContinuousClock.now - start < .seconds(10))
+  }
+
+  /// Whoever wants to know hears how far the reading is: the table is read twice.
+  @Test func progressIsReported() throws {
+    let scratch = try ScratchDirectory()
+    let path = try scratch.write(Array(String(repeating: "1,2\n", count: 200_000).utf8), to: "a.csv")
+    let shares = Mutex<[Double]>([])
+    ReadingProgress.report = { name, share in if name == path { shares.withLock { $0.append(share) } } }
+    defer { ReadingProgress.report = nil }
+    #expect(try Table(path: path).rowCount == 199_999)
+    let found = shares.withLock { $0 }
+    #expect(found.count { $0 < 0.5 } == 2 && found.allSatisfy { $0 > 0 && $0 <= 1 } && found.last == 1, "\(found)")
   }
 
   @Test func delimitersAreDetectedOrGiven() throws {

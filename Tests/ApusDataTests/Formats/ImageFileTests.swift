@@ -115,6 +115,27 @@ struct ImageFileTests {
     #expect(missing?.description.hasPrefix("/nowhere/a.png: cannot open") == true)
   }
 
+  /// The damaged byte of a large picture is looked for as long as that takes no more than some decodings of it.
+  @Test func theSearchForDamageIsBounded() throws {
+    let image = Image(height: 6000, width: 6000, channels: 1, pixels: [UInt8](repeating: 7, count: 36_000_000))
+    var bytes = image.jpegData()
+    let place = bytes.count * 2 / 3
+    bytes.replaceSubrange(place..<place + 2, with: [0xff, 0xd9])
+    let start = ContinuousClock.now
+    let error = #expect(throws: DataError.self) { try Image(decoding: bytes, path: "x") }
+    #expect(ContinuousClock.now - start < .seconds(8))
+    let text = error?.description ?? ""
+    #expect(text.hasPrefix("x: not a valid JPEG file: "), "\(text)")
+    let found = try #require(text.firstMatch(of: /between byte (\d+) and byte (\d+)/)).output
+    #expect(Int(found.1)! <= place + 1 && Int(found.2)! >= place + 1, "\(place): \(text)")
+    // Scans without end.
+    let scan = [0xff, 0xda] as [UInt8]
+    let many = bytes.prefix(place) + (0..<64).flatMap { _ in scan } + bytes.suffix(from: place)
+    let refused = #expect(throws: DataError.self) { try Image(decoding: Array(many), path: "x") }
+    #expect(
+      refused?.description.contains("its 65 scans of 6000x6000 pixels are more than the limit of 1073741824") == true)
+  }
+
   @Test func whatIsTooLargeIsNotDecoded() throws {
     let fixture = try Fixture("images")
     for name in ["png-rgb", "jpeg-420"] {

@@ -4,6 +4,14 @@ import Testing
 @testable import ApusData
 
 struct JSONTests {
+  /// Each value takes many times the memory of its characters.
+  @Test func valuesAreCounted() {
+    let text = "[" + String(repeating: "0,", count: JSON.maximumValueCount - 2) + "0]"
+    #expect((try? JSON(parsing: Array(text.utf8))) != nil)
+    let error = #expect(throws: JSONError.self) { try JSON(parsing: Array(("[" + text + "]").utf8)) }
+    #expect(error?.reason == "more than 2097152 values, the limit")
+  }
+
   private func parse(_ text: String) throws -> JSON { try JSON(parsing: Array(text.utf8)) }
 
   @Test func readsEveryKindOfValue() throws {

@@ -1,4 +1,5 @@
 import ApusTestSupport
+import Glibc
 import Testing
 
 @testable import ApusData
@@ -13,6 +14,35 @@ private func file(_ header: String, data: Int = 0, length: UInt64? = nil) -> [UI
 }
 
 struct SafetensorsTests {
+  /// Neither a long name nor one that a terminal would act on is in a message as it is.
+  @Test func messagesQuoteNamesCutAndEscaped() {
+    let name = "\u{1B}[2J\u{202E}" + String(repeating: "n", count: 3_000_000)
+    let headers = [
+      "{\"\(name)\":{\(field)},\"\(name)\":{\(field)}}", "{\"\(name)\":{\"dtype\":\"\(name)\"}}", "{\"\(name)\":{}}",
+      "{\"\(name)\" 1}",
+    ].map { $0.replacing("\u{1B}", with: "\\u001b") }
+    for header in headers {
+      let error = #expect(throws: DataError.self) {
+        try Safetensors.header(of: file(header, data: 4), path: "a\u{9B}b")
+      }
+      let text = error?.description ?? ""
+      #expect(
+        text.utf8.count < 1000 && text.contains("\\u{1B}[2J\\u{202E}nnn") && text.hasPrefix("a\\u{9B}b: "), "\(text)")
+    }
+    let axes =
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[\(String(repeating: "1,", count: 1 << 20))1],\"data_offsets\":[0,4]}}"
+    let error = #expect(throws: DataError.self) { try Safetensors.header(of: file(axes, data: 4)) }
+    #expect(error?.description.contains("1048577 axes, more than the limit of 64") == true)
+  }
+
+  @Test func aLargeHeaderIsNotRead() throws {
+    let scratch = try ScratchDirectory()
+    let path = try scratch.write(file("{", length: 9 << 20), to: "a.safetensors")
+    #expect(truncate(path, 1 << 40) == 0)
+    let error = #expect(throws: DataError.self) { try Safetensors.File(path: path) }
+    #expect(error?.description.contains("a header of 9437184 bytes is above the limit of 8388608") == true)
+  }
+
   /// What the reference implementation is asked about; the third entry is what the specification says.
   /// Here it differs from version 0.8.0 twice: that one accepts leading space and a duplicate name.
   @Test(arguments: [

@@ -51,11 +51,23 @@ struct PipelineTests {
     ("resize 3x4x5", "no size"), ("resized-crop 8 scale 0.5", "a number is missing"),
     ("resized-crop 8 scale 1 0.5", "the smaller number comes first"), ("flip,,crop", "nothing stands between"),
     ("flip,", "nothing stands between"), ("color nan", "stands where a number belongs"),
-    ("scales", "a whole number is missing"), ("scales 224 0", "0 is not in 1 ... 16384"),
+    ("scales", "a whole number is missing"), ("scales 224 0", "0 is not in 1 ... 8192"),
     ("rotate", "a number is missing"), ("mixup 0", "0 is not in 0.001 ... 1000"),
     ("color hue 0.6", "is not in 0 ... 0.5"),
   ])
   func errorsNameTheWord(text: String, expected: String) {
+    let error = #expect(throws: DataError.self) { try ImagePipeline(parsing: text) }
+    #expect(error?.description.contains(expected) == true, "\(error!)")
+  }
+
+  @Test(arguments: [
+    ("resize 16384", "resize 16384: 16384x16384 is more than the limit of 67108864 pixels"),
+    ("pad 8192x8193", "is more than the limit of 67108864"),
+    ("center-crop 16384x4097", "is more than the limit of 67108864"),
+    ("shorter 8193", "8193 is not in 1 ... 8192"), ("scales 8 16384", "16384 is not in 1 ... 8192"),
+    (String(repeating: "flip, ", count: 64) + "flip", "65 transforms, more than the limit of 64"),
+  ])
+  func whatIsBeyondALimit(text: String, expected: String) {
     let error = #expect(throws: DataError.self) { try ImagePipeline(parsing: text) }
     #expect(error?.description.contains(expected) == true, "\(error!)")
   }

@@ -47,6 +47,19 @@ private struct Files: ImageSource {
 }
 
 struct ImageLoaderTests {
+  /// Batches that no memory holds are an error of the first that is asked for, with and without threads.
+  @Test(arguments: [0, 2]) func batchesThatAreTooLarge(workers: Int) {
+    let size = [3, 1 << 13, 1 << 13]
+    let loader = ImageLoader(
+      Files(600), batches: [[Int32](0..<600), [0]], epoch: 0,
+      options: ImageLoader.Options(
+        imageSize: size, pipeline: ImagePipeline([Resize(ImageSize(height: size[1], width: size[2]))]), workers: workers
+      ))
+    let error = #expect(throws: DataError.self) { try loader.next() }
+    #expect(
+      error?.description.contains("3 batches of 600 pictures of 3x8192x8192 take 337.5 GiB; the limit is ") == true)
+  }
+
   private let source = Files(53)
 
   private func options(

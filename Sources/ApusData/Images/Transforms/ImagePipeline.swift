@@ -1,3 +1,5 @@
+import ApusFiles
+
 /// What is done to each picture, in order, and to each batch: a list of transforms as in `flip, crop pad 4, color 0.2`.
 public struct ImagePipeline: Sendable {
   /// What is done to each picture.
@@ -16,6 +18,9 @@ public struct ImagePipeline: Sendable {
     RandomResizedCrop.self, HorizontalFlip.self, VerticalFlip.self, RandomShift.self, RandomRotation.self,
     RandomAffine.self, ColorJitter.self, RandomGrayscale.self, RandomErasing.self,
   ]
+
+  /// The most steps that a text may have.
+  private static let mostSteps = 64
 
   /// Whether nothing is done.
   public var isEmpty: Bool { transforms.isEmpty && mixing.isEmpty }
@@ -45,6 +50,12 @@ extension ImagePipeline: CustomStringConvertible {
   public init(parsing text: String) throws(DataError) {
     self.init()
     guard text.contains(where: { !$0.isWhitespace }) else { return }
+    let count = text.utf8.count { $0 == UInt8(ascii: ",") } + 1
+    guard count <= ImagePipeline.mostSteps else {
+      throw .tooLarge(
+        source: text, reason: "\(count) transforms, more than the limit of \(ImagePipeline.mostSteps)",
+        remedy: "name fewer")
+    }
     for step in text.split(separator: ",", omittingEmptySubsequences: false) {
       let words = step.split(whereSeparator: \.isWhitespace).map(String.init)
       guard let name = words.first else {
@@ -59,7 +70,7 @@ extension ImagePipeline: CustomStringConvertible {
         let names = ImagePipeline.transformTypes.map { $0.name } + BatchMixing.Kind.allCases.map(\.rawValue)
         throw .specification(
           text: text, word: name,
-          reason: "unknown transform \"\(name)\"" + suggestion(for: name, in: names)
+          reason: "unknown transform \(name.quoted())" + suggestion(for: name, in: names)
             + (names.count > 12 ? "; known are " + names.joined(separator: ", ") : ""))
       }
       try rest.finish()

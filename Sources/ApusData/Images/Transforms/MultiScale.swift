@@ -17,7 +17,7 @@ public struct MultiScale: ImageTransform {
 
   /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
-    self.init(try words.wholeNumbers(in: 1...16_384), filter: words.filter())
+    self.init(try words.wholeNumbers(in: 1...8_192), filter: words.filter())
   }
 
   public var description: String {

@@ -16,7 +16,7 @@ public struct ResizeShorter: ImageTransform {
 
   /// Reads what follows the name.
   public init(_ words: inout TransformWords) throws(DataError) {
-    let length = try words.requiredNumber(in: 1...16_384)
+    let length = try words.requiredNumber(in: 1...8_192)
     self.init(length, filter: words.filter())
   }
 

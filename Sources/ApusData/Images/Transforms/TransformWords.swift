@@ -1,3 +1,5 @@
+import ApusFiles
+
 /// The words of one step in a text such as `crop 224 pad 4 reflect`, which a transform takes one by one.
 public struct TransformWords {
   /// The step as it is written.
@@ -15,7 +17,13 @@ public struct TransformWords {
   mutating func size() throws(DataError) -> ImageSize? {
     guard let first = words.first, first.first?.isNumber == true else { return nil }
     guard let size = ImageSize(first) else {
-      throw failure(first, "\"\(first)\" is no size such as 224 or 224x320, of at most 16384")
+      throw failure(first, "\(first.quoted()) is no size such as 224 or 224x320, of at most 16384")
+    }
+    guard size.height * size.width <= ImageLimits.default.pixels else {
+      throw .tooLarge(
+        source: text,
+        reason: "\(size.height)x\(size.width) is more than the limit of \(ImageLimits.default.pixels) pixels",
+        remedy: "name a smaller size")
     }
     words.removeFirst()
     return size
@@ -96,7 +104,8 @@ public struct TransformWords {
     guard let word = words.first else { return }
     let isNumber = Double(word) != nil
     throw failure(
-      word, isNumber ? "the number \(word) has no place" : "unknown word \"\(word)\"" + suggestion(for: word, in: known)
+      word,
+      isNumber ? "the number \(word) has no place" : "unknown word \(word.quoted())" + suggestion(for: word, in: known)
     )
   }
 
@@ -105,7 +114,8 @@ public struct TransformWords {
   private mutating func number(at index: Int, in range: ClosedRange<Double>) throws(DataError) -> Double {
     let word = index < words.count ? words[index] : ""
     guard let number = Double(word), number.isFinite else {
-      throw failure(word, word.isEmpty ? "a number is missing at the end" : "\"\(word)\" stands where a number belongs")
+      throw failure(
+        word, word.isEmpty ? "a number is missing at the end" : "\(word.quoted()) stands where a number belongs")
     }
     guard range.contains(number) else {
       throw failure(word, "\(number.short) is not in \(range.lowerBound.short) ... \(range.upperBound.short)")

@@ -1,0 +1,37 @@
+import Apus
+import ApusFiles
+import Synchronization
+
+/// Says on standard error how far the reading of a large file is: nothing for one that is read in no time.
+final class ReadingReport: Sendable {
+  /// Seconds between two messages, and before the first of a file.
+  private static let interval = 3.0
+
+  private struct State {
+    var path = ""
+    var latest = 0.0
+  }
+
+  private let state = Mutex(State())
+  private let now: @Sendable () -> Double
+  private let write: @Sendable (String) -> Void
+
+  init(
+    now: @escaping @Sendable () -> Double = { ContinuousClock.seconds },
+    write: @escaping @Sendable (String) -> Void = { Diagnostics.write($0) }
+  ) {
+    (self.now, self.write) = (now, write)
+  }
+
+  /// Notes that a share of a file has been read.
+  @Sendable func note(_ path: String, _ share: Double) {
+    let isDue = state.withLock { state in
+      let time = now()
+      if path != state.path { state = State(path: path, latest: time) }
+      guard time - state.latest >= ReadingReport.interval else { return false }
+      state.latest = time
+      return true
+    }
+    if isDue { write("reading \(path.printable()): \(Int(100 * min(1, max(0, share)))) %") }
+  }
+}
