@@ -432,8 +432,9 @@ class Layers(Format):
 
 class Transforms(Format):
     seeds = [
-        "shorter 32, center-crop 28", "flip, crop pad 4 reflect, color 0.2 0.2, erase 0.5", "scales 28 32, random-crop 28",
-        "resize 28 bicubic, rotate 10 fill 3, affine 10, shift 2, grayscale 0.5, mixup 0.2, cutmix", "pad 40x30, crop 28",
+        "shorter 32, center-crop 28", "flip, crop pad 4 reflect, color 0.2, erase 0.5", "scales 28 32, crop 28",
+        "resize 28 bicubic, rotate 10 fill 3, affine rotate 10 move 0.1, shift 0.2, gray 0.5", "pad 40x30, crop 28",
+        "resized-crop 28 scale 0.5 1 ratio 0.8 1.2, flip-vertical 0.3, color brightness 0.1 hue 0.1",
     ]  # fmt: skip
 
     def mutant(self, random):
