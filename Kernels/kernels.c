@@ -193,14 +193,29 @@ static const char index_scatter_owned[] = {
 static const char index_scatter_searching[] = {
 #embed "index/scatter_searching.cl" suffix(, 0)
 };
+static const char index_end_chain[] = {
+#embed "index/end_chain.cl" suffix(, 0)
+};
+static const char index_owned_chain[] = {
+#embed "index/owned_chain.cl" suffix(, 0)
+};
+static const char index_owned_settle[] = {
+#embed "index/owned_settle.cl" suffix(, 0)
+};
 static const char index_segment_sum[] = {
 #embed "index/segment_sum.cl" suffix(, 0)
 };
-static const char scan_scan[] = {
-#embed "scan/scan.cl" suffix(, 0)
+static const char scan_sums[] = {
+#embed "scan/sums.cl" suffix(, 0)
 };
-static const char scan_carries[] = {
-#embed "scan/carries.cl" suffix(, 0)
+static const char scan_sum_carries[] = {
+#embed "scan/sum_carries.cl" suffix(, 0)
+};
+static const char scan_products[] = {
+#embed "scan/products.cl" suffix(, 0)
+};
+static const char scan_product_carries[] = {
+#embed "scan/product_carries.cl" suffix(, 0)
 };
 static const char sort_blocks[] = {
 #embed "sort/blocks.cl" suffix(, 0)
@@ -285,9 +300,14 @@ static const struct {
     {"recurrent/backward_gru.cl", recurrent_backward_gru},
     {"index/scatter_owned.cl", index_scatter_owned},
     {"index/scatter_searching.cl", index_scatter_searching},
+    {"index/end_chain.cl", index_end_chain},
+    {"index/owned_chain.cl", index_owned_chain},
+    {"index/owned_settle.cl", index_owned_settle},
     {"index/segment_sum.cl", index_segment_sum},
-    {"scan/scan.cl", scan_scan},
-    {"scan/carries.cl", scan_carries},
+    {"scan/sums.cl", scan_sums},
+    {"scan/sum_carries.cl", scan_sum_carries},
+    {"scan/products.cl", scan_products},
+    {"scan/product_carries.cl", scan_product_carries},
     {"sort/blocks.cl", sort_blocks},
     {"sort/merge.cl", sort_merge},
     {"custom/items.cl", custom_items},

@@ -14,8 +14,10 @@ for (; unit < end; unit += 1) {
       STORE_$laneType(sums, row * $inner + column, (int)SMALLER(last - column, ($index)WIDTH), $zero);
     }
   }
+  $BEGIN
   for ($index j = 0; j < $count; j += 1) {
     $ADD
   }
+  $SETTLE
   $CONVERT
 }

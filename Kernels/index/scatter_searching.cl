@@ -9,11 +9,14 @@ const $index column = place - row * $inner;
 const $index outer = row / $extent;
 const $index own = row - outer * $extent;
 $V sum = $zero;
+$CHAINS
 for ($index j = 0; j < $count; j += 1) {
   const i64 to = $indices[$firstIndex + outer * $outerStride + j * $stride + column * $columnStride];
   if (own == 0 && (to < 0 || to >= $extent)) $FAULT
   if (to == own) {
     sum = row_add_$lane(sum, LOAD_$type($source, $firstSource + (outer * $count + j) * $inner + column, 1));
+    $ENDCHAIN
   }
 }
+$SETTLE
 STORE_$type($result, $firstResult + place, 1, sum);

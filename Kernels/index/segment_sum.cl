@@ -25,7 +25,10 @@ for ($index high = $count; low < high;) {
   if ($indices[base + middle * $stride] < own) low = middle + 1; else high = middle;
 }
 $V sum = $zero;
+$CHAINS
 for ($index j = low; j < $count && $indices[base + j * $stride] == own; j += 1) {
   sum = row_add_$lane(sum, LOAD_$type($source, $firstSource + (outer * $count + j) * $inner + column, 1));
+  $ENDCHAIN
 }
+$SETTLE
 STORE_$type($result, $firstResult + place, 1, sum);

@@ -1,24 +1,74 @@
 // Running sums and products, and products of integer matrices.
 
-// Lines of `width` numbers; each is combined with the one before it (after it where reversed).
-#define SCAN_LOOP(name, S, op)                                                                   \
-  static void name(size_t lines, size_t width, void *values, int is_reversed) {                  \
-    S *v = values;                                                                               \
-    for (size_t line = 1; line < lines; line += 1) {                                             \
-      size_t at = is_reversed ? lines - 1 - line : line;                                         \
-      S *to = v + at * width;                                                                    \
-      const S *from = is_reversed ? to + width : to - width;                                     \
-      for (size_t i = 0; i < width; i += 1) to[i] = to[i] op from[i];                            \
+// Lines of `width` numbers, in order or from the last to the first.
+#define LINE(S, step) ((S *)values + (is_reversed ? lines - 1 - (step) : (step)) * width)
+
+// Each line is multiplied by the one before it, the first one by what `state` holds.
+#define SCAN_PRODUCT(name, S)                                                                    \
+  static void name(size_t lines, size_t width, void *values, int is_reversed, void *state,       \
+                   int64_t taken) {                                                              \
+    S *product = state;                                                                          \
+    for (size_t i = 0; taken == 0 && i < width; i += 1) product[i] = 1;                          \
+    for (size_t step = 0; step < lines; step += 1) {                                             \
+      S *to = LINE(S, step);                                                                     \
+      for (size_t i = 0; i < width; i += 1) to[i] = product[i] = product[i] * to[i];             \
     }                                                                                            \
   }
-SCAN_LOOP(scan_sum_f32, float, +)
-SCAN_LOOP(scan_sum_f64, double, +)
-SCAN_LOOP(scan_sum_i32, uint32_t, +)
-SCAN_LOOP(scan_sum_i64, uint64_t, +)
-SCAN_LOOP(scan_product_f32, float, *)
-SCAN_LOOP(scan_product_f64, double, *)
-SCAN_LOOP(scan_product_i32, uint32_t, *)
-SCAN_LOOP(scan_product_i64, uint64_t, *)
+
+// A sum is that of the line's chain of CSIMD_CHAIN lines plus what lies before the chain: the full chains of each level
+// (see reduce.def), from the highest on. `state` holds the levels, what lies before the chain, and the chain.
+#define SCAN_SUM(name, S)                                                                        \
+  static void name(size_t lines, size_t width, void *values, int is_reversed, void *state,       \
+                   int64_t taken) {                                                              \
+    S *levels = state, *before = levels + (CSIMD_SCAN_LINES - 2) * width, *sum = before + width; \
+    int64_t chains = taken / CSIMD_CHAIN;                                                        \
+    if (taken == 0) memset(levels, 0, width * sizeof(S));                                        \
+    for (size_t first = 0; first < lines; first += CSIMD_CHAIN) {                                \
+      size_t count = lines - first < CSIMD_CHAIN ? lines - first : CSIMD_CHAIN;                  \
+      size_t top = 0;                                                                            \
+      for (int64_t rest = chains; rest >= CSIMD_CHAIN; rest /= CSIMD_CHAIN) top += 1;            \
+      for (size_t i = 0; i < width; i += 1) {                                                    \
+        before[i] = levels[top * width + i];                                                     \
+        sum[i] = 0;                                                                              \
+      }                                                                                          \
+      for (size_t level = top; level > 0; level -= 1)                                            \
+        for (size_t i = 0; i < width; i += 1) before[i] += levels[(level - 1) * width + i];      \
+      if (width == 1) {                                                                          \
+        S start = *before, chain = 0;                                                            \
+        for (size_t step = 0; step < count; step += 1) {                                         \
+          S *to = LINE(S, first + step);                                                         \
+          chain += *to;                                                                          \
+          *to = start + chain;                                                                   \
+        }                                                                                        \
+        *sum = chain;                                                                            \
+      } else {                                                                                   \
+        for (size_t step = 0; step < count; step += 1) {                                         \
+          S *restrict to = LINE(S, first + step);                                                \
+          for (size_t i = 0; i < width; i += 1) {                                                \
+            sum[i] += to[i];                                                                     \
+            to[i] = before[i] + sum[i];                                                          \
+          }                                                                                      \
+        }                                                                                        \
+      }                                                                                          \
+      for (size_t i = 0; i < width; i += 1) levels[i] += sum[i];                                 \
+      chains += 1;                                                                               \
+      S *level = levels;                                                                         \
+      for (int64_t rest = chains; rest % CSIMD_CHAIN == 0; rest /= CSIMD_CHAIN, level += width)  \
+        for (size_t i = 0; i < width; i += 1) {                                                  \
+          level[width + i] = rest == CSIMD_CHAIN ? level[i] : level[width + i] + level[i];       \
+          level[i] = 0;                                                                          \
+        }                                                                                        \
+    }                                                                                            \
+  }
+SCAN_SUM(scan_sum_f32, float)
+SCAN_SUM(scan_sum_f64, double)
+SCAN_SUM(scan_sum_i32, uint32_t)
+SCAN_SUM(scan_sum_i64, uint64_t)
+SCAN_PRODUCT(scan_product_f32, float)
+SCAN_PRODUCT(scan_product_f64, double)
+SCAN_PRODUCT(scan_product_i32, uint32_t)
+SCAN_PRODUCT(scan_product_i64, uint64_t)
+#undef LINE
 
 // C = A·B, or C += A·B; integers wrap around.
 #define INTEGER_MATMUL(name, S)                                                                  \

@@ -1,9 +1,19 @@
 // The rows of reduce.def for one lane. A running value is four vectors, filled in turn, and is folded
 // first across the vectors, then by halves: the order depends on the count alone.
+//
+// Numbers are combined in a cascade of chains (see reduce.def): what CSIMD_CHAIN groups of four vectors give is a term
+// of the first level, what CSIMD_CHAIN terms of a level give a term of the next one.
 
 typedef struct {
+  /// The chain that is being filled.
   V part[4];
+  /// Of each level the chain of full chains below it. Holds a value only where the number of its terms is no multiple of
+  /// CSIMD_CHAIN; the last level takes all. A full chain goes there when the next one begins.
+  V level[3];
+  /// Groups of four vectors that were taken.
+  uint64_t groups;
 } FN(sums);
+_Static_assert(sizeof(FN(sums)) <= CSIMD_STATE_BYTES, "a running value has room");
 
 typedef struct {
   V best;
@@ -15,52 +25,86 @@ typedef struct {
 #define TAKE(name, combined, identity, asked, number)                                                \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,     \
                               const char *ahead) {                                                   \
-    FN(sums) s = *(FN(sums) *)state;                                                                 \
+    FN(sums) *s = state;                                                                             \
     const char *x = values[0].data;                                                                  \
     size_t step = values[0].step * LANES * BYTES_OF(V);                                              \
-    size_t i = 0;                                                                                    \
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                     \
-      for (size_t at = 0; ahead && at < 64 * asked; at += 64)                                        \
-        __builtin_prefetch(ahead + asked * i + at, 0, 2);                                            \
-      for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at);   \
-      for (int k = 0; k < 4; k += 1, x += step) {                                                    \
-        V a = LOAD(V, x);                                                                            \
-        s.part[k] = FN(combine_##combined)(s.part[k], number);                                       \
+    uint64_t groups = s->groups;                                                                     \
+    V part[4];                                                                                       \
+    for (int k = 0; k < 4; k += 1) part[k] = s->part[k];                                             \
+    for (size_t i = 0; i < n;) {                                                                     \
+      if (groups > 0 && groups % CSIMD_CHAIN == 0) {                                                 \
+        FN(climb_##combined)(s, groups, FN(chain_##combined)(part));                                 \
+        for (int k = 0; k < 4; k += 1) part[k] = identity;                                           \
       }                                                                                              \
+      size_t whole = (n - i) / (4 * LANES), room = CSIMD_CHAIN - groups % CSIMD_CHAIN;               \
+      if (whole > room) whole = room;                                                                \
+      groups += whole;                                                                               \
+      for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {                            \
+        for (size_t at = 0; ahead && at < 64 * asked; at += 64)                                      \
+          __builtin_prefetch(ahead + asked * i + at, 0, 2);                                          \
+        for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at); \
+        for (int k = 0; k < 4; k += 1, x += step) {                                                  \
+          V a = LOAD(V, x);                                                                          \
+          part[k] = FN(combine_##combined)(part[k], number);                                         \
+        }                                                                                            \
+      }                                                                                              \
+      if (whole == room || i == n) continue;                                                         \
+      for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                        \
+        size_t rest = n - i < LANES ? n - i : LANES;                                                 \
+        V a = (V)(0), last = identity;                                                               \
+        if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);                           \
+        a = number;                                                                                  \
+        if (rest == LANES) last = a; else COPY_SOME(V)(&last, &a, rest);                             \
+        part[k] = FN(combine_##combined)(part[k], last);                                             \
+      }                                                                                              \
+      groups += 1;                                                                                   \
     }                                                                                                \
-    for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                          \
-      size_t rest = n - i < LANES ? n - i : LANES;                                                   \
-      V a = (V)(0), last = identity;                                                                 \
-      if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);                             \
-      a = number;                                                                                    \
-      if (rest == LANES) last = a; else COPY_SOME(V)(&last, &a, rest);                               \
-      s.part[k] = FN(combine_##combined)(s.part[k], last);                                           \
-    }                                                                                                \
-    *(FN(sums) *)state = s;                                                                          \
+    for (int k = 0; k < 4; k += 1) s->part[k] = part[k];                                             \
+    s->groups = groups;                                                                              \
   }
 
 #define REDUCE(name, identity, expression)                                                                            \
   INLINE V FN(combine_##name)(V a, V b) { return expression; }                                                        \
-  static void FN(begin_##name)(void *state) {                                                                         \
-    FN(sums) *s = state;                                                                                              \
-    for (int i = 0; i < 4; i += 1) s->part[i] = identity;                                                             \
-  }                                                                                                                   \
-  TAKE(name, name, identity, 0, a)                                                                                    \
-  static void FN(merge_##name)(void *state, const void *other) {                                                      \
-    FN(sums) *s = state;                                                                                              \
-    const FN(sums) *o = other;                                                                                        \
-    for (int i = 0; i < 4; i += 1) s->part[i] = FN(combine_##name)(s->part[i], o->part[i]);                           \
-  }                                                                                                                   \
-  static void FN(finish_##name)(const void *state, void *result) {                                                    \
-    const FN(sums) *s = state;                                                                                        \
-    V a = FN(combine_##name)(FN(combine_##name)(s->part[0], s->part[1]),                                              \
-                             FN(combine_##name)(s->part[2], s->part[3]));                                             \
-    a = FN(combine_##name)(a, FOLDED(a, 8));                                                                          \
-    a = FN(combine_##name)(a, FOLDED(a, 4));                                                                          \
-    a = FN(combine_##name)(a, FOLDED(a, 2));                                                                          \
-    a = FN(combine_##name)(a, FOLDED(a, 1));                                                                          \
-    memcpy(result, &a, BYTES_OF(V));                                                                                  \
-  }                                                                                                                   \
+  static void FN(begin_##name)(void *state) {                                                                          \
+    FN(sums) *s = state;                                                                                               \
+    for (int i = 0; i < 4; i += 1) s->part[i] = identity;                                                              \
+    s->groups = 0;                                                                                                     \
+  }                                                                                                                    \
+  INLINE V FN(chain_##name)(const V *part) {                                                                           \
+    return FN(combine_##name)(FN(combine_##name)(part[0], part[1]), FN(combine_##name)(part[2], part[3]));             \
+  }                                                                                                                    \
+  /* Makes a full chain, the last of `groups`, a term of the levels. */                                                \
+  static void FN(climb_##name)(FN(sums) *s, uint64_t groups, V a) {                                                    \
+    for (int i = 0; i < 3 && groups % CSIMD_CHAIN == 0; i += 1) {                                                      \
+      groups /= CSIMD_CHAIN;                                                                                           \
+      int is_first = i < 2 ? groups % CSIMD_CHAIN == 1 : groups == 1;                                                  \
+      if (!is_first) a = FN(combine_##name)(s->level[i], a);                                                           \
+      s->level[i] = a;                                                                                                 \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  /* All that was taken: the lowest level is the latest. */                                                            \
+  INLINE V FN(settled_##name)(const FN(sums) *s) {                                                                     \
+    V a = FN(chain_##name)(s->part);                                                                                   \
+    uint64_t terms = s->groups > 0 ? (s->groups - 1) / CSIMD_CHAIN : 0;                                                \
+    for (int i = 0; i < 3 && terms > 0; i += 1, terms /= CSIMD_CHAIN)                                                  \
+      if (i == 2 || terms % CSIMD_CHAIN != 0) a = FN(combine_##name)(s->level[i], a);                                  \
+    return a;                                                                                                          \
+  }                                                                                                                    \
+  TAKE(name, name, identity, 0, a)                                                                                     \
+  static void FN(merge_##name)(void *state, const void *other) {                                                       \
+    FN(sums) *s = state;                                                                                               \
+    V a = FN(combine_##name)(FN(settled_##name)(s), FN(settled_##name)(other));                                        \
+    FN(begin_##name)(s);                                                                                               \
+    s->part[0] = a;                                                                                                    \
+  }                                                                                                                    \
+  static void FN(finish_##name)(const void *state, void *result) {                                                     \
+    V a = FN(settled_##name)(state);                                                                                   \
+    a = FN(combine_##name)(a, FOLDED(a, 8));                                                                           \
+    a = FN(combine_##name)(a, FOLDED(a, 4));                                                                           \
+    a = FN(combine_##name)(a, FOLDED(a, 2));                                                                           \
+    a = FN(combine_##name)(a, FOLDED(a, 1));                                                                           \
+    memcpy(result, &a, BYTES_OF(V));                                                                                   \
+  }                                                                                                                    \
   static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                                    \
     V first = identity;                                                                                               \
     for (size_t i = 0; i < n; i += 1) memcpy((char *)numbers + i * BYTES_OF(V), &first, BYTES_OF(V));                 \
@@ -235,23 +279,116 @@ INLINE V FN(squared_difference)(V a, V b) {
   V difference = a - b;
   return difference * difference;
 }
+TAKE(sum_difference, sum, (V)(0), 1, a - LOAD(V, values[1].data))
 TAKE(sum_squared_difference, sum, (V)(0), 1, FN(squared_difference)(a, LOAD(V, values[1].data)))
 TAKE(sum_exp_difference, sum, (V)(0), 4, FN(exp)(a - LOAD(V, values[1].data)))
+
+/// `sum_squared_difference` and `sum_difference` at once.
+static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd_operand *values, const char *ahead) {
+  FN(sums) *q = squares, *s = sums;
+  const char *x = values[0].data;
+  size_t step = values[0].step * LANES * BYTES_OF(V);
+  V shift = LOAD(V, values[1].data);
+  uint64_t groups = s->groups;
+  V square[4], sum[4];
+  for (int k = 0; k < 4; k += 1) {
+    square[k] = q->part[k];
+    sum[k] = s->part[k];
+  }
+  for (size_t i = 0; i < n;) {
+    if (groups > 0 && groups % CSIMD_CHAIN == 0) {
+      FN(climb_sum)(q, groups, FN(chain_sum)(square));
+      FN(climb_sum)(s, groups, FN(chain_sum)(sum));
+      for (int k = 0; k < 4; k += 1) square[k] = sum[k] = (V)(0);
+    }
+    size_t whole = (n - i) / (4 * LANES), room = CSIMD_CHAIN - groups % CSIMD_CHAIN;
+    if (whole > room) whole = room;
+    groups += whole;
+    for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {
+      if (ahead) __builtin_prefetch(ahead + i, 0, 2);
+      for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at);
+      for (int k = 0; k < 4; k += 1, x += step) {
+        V a = LOAD(V, x) - shift;
+        square[k] = FN(combine_sum)(square[k], a * a);
+        sum[k] = FN(combine_sum)(sum[k], a);
+      }
+    }
+    if (whole == room || i == n) continue;
+    for (int k = 0; i < n; i += LANES, k += 1, x += step) {
+      size_t rest = n - i < LANES ? n - i : LANES;
+      V a = (V)(0), last = (V)(0);
+      if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);
+      a = a - shift;
+      if (rest == LANES) last = a; else COPY_SOME(V)(&last, &a, rest);
+      square[k] = FN(combine_sum)(square[k], last * last);
+      sum[k] = FN(combine_sum)(sum[k], last);
+    }
+    groups += 1;
+  }
+  for (int k = 0; k < 4; k += 1) {
+    q->part[k] = square[k];
+    s->part[k] = sum[k];
+  }
+  q->groups = s->groups = groups;
+}
+
+/// The same of `count` columns of some lines; the arrays of sums are read and written once.
+static void FN(deviation_lines)(size_t count, void *squares, void *sums, const csimd_operand *values,
+                                ptrdiff_t distance, size_t lines) {
+  const char *x = values[0].data, *shifts = values[1].data;
+  char *to_square = squares, *to_sum = sums;
+  V shift = (V)(0);
+  if (values[1].step == 0) shift = LOAD(V, shifts);
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    size_t at = i * BYTES_OF(V);
+    V square = (V)(0), sum = (V)(0);
+    if (values[1].step != 0) shift = LOAD(V, shifts + at);
+    for (size_t line = 0; line < lines; line += 1) {
+      const char *from = x + (ptrdiff_t)line * distance + at;
+      for (size_t ahead = 0; ahead < LANES * BYTES_OF(V); ahead += 64) csimd_foresee(from + ahead);
+      V a = LOAD(V, from) - shift;
+      square = FN(combine_sum)(square, a * a);
+      sum = FN(combine_sum)(sum, a);
+    }
+    STORE(V, to_square + at, FN(combine_sum)(LOAD(V, to_square + at), square));
+    STORE(V, to_sum + at, FN(combine_sum)(LOAD(V, to_sum + at), sum));
+  }
+  if (i == count) return;
+  size_t at = i * BYTES_OF(V), rest = count - i;
+  V square = (V)(0), sum = (V)(0), q = (V)(0), s = (V)(0);
+  if (values[1].step != 0) COPY_SOME(V)(&shift, shifts + at, rest);
+  for (size_t line = 0; line < lines; line += 1) {
+    V a = shift;
+    COPY_SOME(V)(&a, x + (ptrdiff_t)line * distance + at, rest);
+    a = a - shift;
+    square = FN(combine_sum)(square, a * a);
+    sum = FN(combine_sum)(sum, a);
+  }
+  COPY_SOME(V)(&q, to_square + at, rest);
+  COPY_SOME(V)(&s, to_sum + at, rest);
+  q = FN(combine_sum)(q, square);
+  s = FN(combine_sum)(s, sum);
+  COPY_SOME(V)(to_square + at, &q, rest);
+  COPY_SOME(V)(to_sum + at, &s, rest);
+}
 #endif
 #undef TAKE
 
 #define REDUCER(name, is_index, take_lines)                                                          \
   {#name, is_index, 0, FN(begin_##name), FN(take_##name), FN(merge_##name), FN(finish_##name),       \
-   FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name)},
+   FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name), NULL, NULL},
 #define REDUCE(name, identity, expression) REDUCER(name, 0, FN(take_lines_##name))
 #define REDUCE_INDEX(name, is_better) REDUCER(name, 1, NULL)
-#define ROW_SUM(name, asked)                                                                      \
-  {#name, 0, asked, FN(begin_sum), FN(take_##name), FN(merge_sum), FN(finish_sum), NULL, NULL, NULL, NULL},
+#define ROW_SUM(name, asked, deviations, lines)                                                                      \
+  {#name, 0, asked, FN(begin_sum), FN(take_##name), FN(merge_sum), FN(finish_sum), FN(begin_columns_sum), NULL, NULL, \
+   FN(merge_columns_sum), deviations, lines},
 static const csimd_reducer LANE_TABLE(reducers)[] = {
 #include "../../Kernels/reduce.def"
 #if LANE_IS_FLOAT
-  ROW_SUM(sum_squared_difference, 1)
-  ROW_SUM(sum_exp_difference, 4)
+  ROW_SUM(sum_difference, 1, NULL, NULL)
+  ROW_SUM(sum_squared_difference, 1, FN(take_deviations), FN(deviation_lines))
+  ROW_SUM(sum_exp_difference, 4, NULL, NULL)
 #endif
 };
 #undef REDUCE

@@ -35,18 +35,37 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
                              int keeps, int divides, int streams) {
   size_t i = 0;
   FN(softmax_lines) lines = *at;
+  FN(begin_max)(peaks);
+  FN(begin_sum)(sums);
   V peak[4], sum[4];
   for (int k = 0; k < 4; k += 1) {
     peak[k] = LEAST;
     sum[k] = (V)(0);
   }
-  for (; i + 4 * LANES <= n; i += 4 * LANES)
-    for (size_t k = 0; k < 4; k += 1)
-      FN(softmax_vector)(&lines, (i + k * LANES) * BYTES_OF(V), shift, scale, &peak[k], &sum[k], keeps, divides, streams);
+  uint64_t groups = 0;
+  while (i < n) {
+    if (groups > 0 && groups % CSIMD_CHAIN == 0) {
+      FN(climb_max)(peaks, groups, FN(chain_max)(peak));
+      FN(climb_sum)(sums, groups, FN(chain_sum)(sum));
+      for (int k = 0; k < 4; k += 1) {
+        peak[k] = LEAST;
+        sum[k] = (V)(0);
+      }
+    }
+    size_t whole = (n - i) / (4 * LANES);
+    if (whole == 0) break;
+    if (whole > CSIMD_CHAIN) whole = CSIMD_CHAIN;
+    groups += whole;
+    for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES)
+      for (size_t k = 0; k < 4; k += 1)
+        FN(softmax_vector)(
+            &lines, (i + k * LANES) * BYTES_OF(V), shift, scale, &peak[k], &sum[k], keeps, divides, streams);
+  }
   for (int k = 0; k < 4; k += 1) {
     peaks->part[k] = peak[k];
     sums->part[k] = sum[k];
   }
+  peaks->groups = sums->groups = groups + (i < n);
   for (int k = 0; i < n; i += LANES, k += 1) {
     size_t rest = n - i, byte = i * BYTES_OF(V);
     if (rest >= LANES) {

@@ -12,10 +12,17 @@ typedef struct {
 
 static void take_rows(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
   row_context *c = context;
+  if (c->reduction->joins_outputs && c->reduction->reducer_count == 2) {
+    const csimd_reducer *squares = c->reduction->reducers[0];
+    const char *ahead = csimd_next_line(c->ahead, (int64_t)count * squares->asked / 4);
+    squares->take_deviations(count, c->states, c->states + CSIMD_STATE_BYTES, outputs, ahead);
+    return;
+  }
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {
     const csimd_reducer *reducer = c->reduction->reducers[i];
     const char *ahead = reducer->asked ? csimd_next_line(c->ahead, (int64_t)count * reducer->asked / 4) : NULL;
-    reducer->take(count, c->states + i * CSIMD_STATE_BYTES, &outputs[i], start, ahead);
+    const csimd_operand *values = c->reduction->joins_outputs ? outputs : &outputs[i];
+    reducer->take(count, c->states + i * CSIMD_STATE_BYTES, values, start, ahead);
   }
 }
 
@@ -74,107 +81,175 @@ void csimd_merge_rows(
     for (int i = 0; i < reduction->reducer_count; i += 1) {
       const csimd_reducer *reducer = reduction->reducers[i];
       char *state = first + i * CSIMD_STATE_BYTES;
-      for (int64_t part = 1; part < parts; part += 1) reducer->merge(state, state + part * bytes);
+      for (int64_t span = 1; span < parts; span *= 2)
+        for (int64_t part = 0; part + span < parts; part += 2 * span)
+          reducer->merge(state + part * bytes, state + (part + span) * bytes);
       reducer->finish(state, (char *)results[i] + position * reduction->result_bytes[i]);
     }
   }
 }
 
-// Columns of `width` results: for each reducer the numbers, 8 bytes apart at most, then the places.
-static char *column_numbers(char *columns, int64_t width, int reducer) { return columns + 16 * width * reducer; }
-static int64_t *column_places(char *columns, int64_t width, int reducer) {
-  return (int64_t *)(columns + 16 * width * reducer + 8 * width);
+// Columns of `width` results, in arrays of 8 bytes a result at most. A reducer with places has the numbers and the places,
+// another one what the lines give that are combined with each other first, then the levels of the cascade.
+
+int64_t csimd_column_arrays(int64_t lines) {
+  int64_t arrays = 2;
+  for (int64_t groups = (lines + CSIMD_LINES_AT_ONCE - 1) / CSIMD_LINES_AT_ONCE; groups >= CSIMD_CHAIN;
+       groups /= CSIMD_CHAIN)
+    arrays += 1;
+  return arrays;
 }
 
-// What lines give that are combined with each other first: reductions to numbers have no places.
-static char *column_lines(char *columns, int64_t width, int reducer) {
-  return (char *)column_places(columns, width, reducer);
+void csimd_climb_columns(
+    const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups) {
+  for (char *level = levels; groups > 0 && groups % CSIMD_CHAIN == 0; groups /= CSIMD_CHAIN, level += distance) {
+    if (groups == CSIMD_CHAIN) reducer->begin_columns(count, level + distance, NULL);
+    reducer->merge_columns(count, level + distance, NULL, level, NULL);
+    reducer->begin_columns(count, level, NULL);
+  }
+}
+
+void csimd_settle_columns(
+    const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups) {
+  for (char *level = (char *)levels + distance; groups >= CSIMD_CHAIN; groups /= CSIMD_CHAIN, level += distance)
+    reducer->merge_columns(count, levels, NULL, level, NULL);
 }
 
 typedef struct {
   const csimd_reduction *reduction;
   char *columns;
-  int64_t width, place;
+  int64_t width, arrays, place;
 } column_context;
+
+/// Where an array of a reducer has the number of result `position`.
+static char *column(const column_context *c, int reducer, int array, int64_t position) {
+  int bytes = c->reduction->reducers[reducer]->is_index && array == 1 ? 8 : c->reduction->number_bytes[reducer];
+  return c->columns + 8 * c->width * (c->arrays * reducer + array) + position * bytes;
+}
 
 static void take_columns(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
   column_context *c = context;
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {
     const csimd_reducer *reducer = c->reduction->reducers[i];
-    int64_t *places = reducer->is_index ? column_places(c->columns, c->width, i) + start : NULL;
-    char *numbers = (places ? column_numbers : column_lines)(c->columns, c->width, i);
-    reducer->take_columns(
-        count, numbers + start * c->reduction->number_bytes[i], places, &outputs[i], c->place);
+    int64_t *places = reducer->is_index ? (int64_t *)column(c, i, 1, start) : NULL;
+    reducer->take_columns(count, column(c, i, 0, start), places, &outputs[i], c->place);
   }
 }
 
-/// Before the first of lines that are combined with each other, and behind the last.
-static void change_lines(const column_context *c, int64_t first, int64_t last, int is_end) {
+/// Before the first of lines that are combined with each other, and behind the last, which end group `groups`.
+static void change_lines(const column_context *c, int64_t first, int64_t last, int64_t groups) {
+  size_t count = (size_t)(last - first);
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {
     const csimd_reducer *reducer = c->reduction->reducers[i];
     if (reducer->is_index) continue;
-    int64_t at = first * c->reduction->number_bytes[i];
-    char *lines = column_lines(c->columns, c->width, i) + at;
-    size_t count = (size_t)(last - first);
-    if (is_end) reducer->merge_columns(count, column_numbers(c->columns, c->width, i) + at, NULL, lines, NULL);
-    else reducer->begin_columns(count, lines, NULL);
+    char *lines = column(c, i, 0, first), *levels = column(c, i, 1, first);
+    if (groups > 0) {
+      reducer->merge_columns(count, levels, NULL, lines, NULL);
+      csimd_climb_columns(reducer, count, levels, 8 * c->width, groups);
+    }
+    reducer->begin_columns(count, lines, NULL);
   }
+}
+
+/// The operand of an output that is an argument, from column `first` of line `position` on.
+static csimd_operand joined_operand(
+    const csimd_reduction *reduction, const csimd_frame *frame, int output, int64_t first, int64_t position) {
+  int reg = reduction->kernel->outputs[output].reg;
+  const csimd_argument *argument = &reduction->kernel->arguments[reg];
+  if (argument->kind == CSIMD_CONSTANT) return (csimd_operand){argument->splat, 0};
+  int64_t at = argument->layout.offset + csimd_position(&reduction->outer[reg], position) + first;
+  return (csimd_operand){(const char *)frame->values[argument->index] + at * csimd_dtype_bytes(argument->dtype), 1};
+}
+
+/// Sums of deviations and of their squares, some lines at once.
+static int64_t take_deviations(
+    const column_context *c, const csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end) {
+  const csimd_reduction *reduction = c->reduction;
+  const csimd_reducer *reducer = reduction->reducers[0];
+  size_t count = (size_t)(last - first);
+  char *squares = column(c, 0, 1, first), *sums = column(c, 1, 1, first);
+  ptrdiff_t distance = reduction->outer[reduction->kernel->outputs[0].reg].strides[0] * reduction->number_bytes[0];
+  int64_t groups = 0;
+  for (int64_t position = start; position < end; position += CSIMD_LINES_AT_ONCE) {
+    int64_t some = end - position < CSIMD_LINES_AT_ONCE ? end - position : CSIMD_LINES_AT_ONCE;
+    csimd_operand values[2];
+    for (int i = 0; i < 2; i += 1) values[i] = joined_operand(reduction, frame, i, first, position);
+    reducer->deviation_lines(count, squares, sums, values, distance, (size_t)some);
+    groups += 1;
+    csimd_climb_columns(reducer, count, squares, 8 * c->width, groups);
+    csimd_climb_columns(reducer, count, sums, 8 * c->width, groups);
+  }
+  return groups;
 }
 
 void csimd_reduce_columns(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
-    int64_t end, void *columns, int64_t width) {
+    int64_t end, void *columns, int64_t width, int64_t arrays) {
   int64_t shifts[CSIMD_MAXIMUM_REGISTERS];
-  column_context context = {reduction, columns, width, 0};
-  frame->shifts = shifts;
-  for (int i = 0; i < reduction->reducer_count; i += 1)
-    reduction->reducers[i]->begin_columns(
-        (size_t)(last - first), column_numbers(columns, width, i) + first * reduction->number_bytes[i],
-        column_places(columns, width, i) + first);
+  column_context context = {reduction, columns, width, arrays, 0};
+  size_t count = (size_t)(last - first);
+  for (int i = 0; i < reduction->reducer_count; i += 1) {
+    const csimd_reducer *reducer = reduction->reducers[i];
+    if (reducer->is_index)
+      reducer->begin_columns(count, column(&context, i, 0, first), (int64_t *)column(&context, i, 1, first));
+    else reducer->begin_columns(count, column(&context, i, 1, first), NULL);
+  }
+  int64_t groups = 0;
   const csimd_argument *plain = plain_argument(reduction);
-  if (plain != NULL && reduction->outer[0].rank == 1 && reduction->reducers[0]->take_lines != NULL) {
-    frame->shifts = NULL;
+  if (reduction->joins_outputs) {
+    groups = take_deviations(&context, frame, first, last, start, end);
+  } else if (plain != NULL && reduction->outer[0].rank == 1 && reduction->reducers[0]->take_lines != NULL) {
     int bytes = csimd_dtype_bytes(plain->dtype);
     int64_t distance = reduction->outer[0].strides[0];
     const char *lines = (const char *)frame->values[plain->index]
         + (plain->layout.offset + reduction->outer[0].offset + first) * bytes;
+    char *levels = column(&context, 0, 1, first);
     for (int64_t position = start; position < end; position += CSIMD_LINES_AT_ONCE) {
-      int64_t count = end - position < CSIMD_LINES_AT_ONCE ? end - position : CSIMD_LINES_AT_ONCE;
+      int64_t some = end - position < CSIMD_LINES_AT_ONCE ? end - position : CSIMD_LINES_AT_ONCE;
       reduction->reducers[0]->take_lines(
-          (size_t)(last - first), column_numbers(columns, width, 0) + first * reduction->number_bytes[0],
-          lines + position * distance * bytes, distance * bytes, (size_t)count);
+          count, levels, lines + position * distance * bytes, distance * bytes, (size_t)some);
+      csimd_climb_columns(reduction->reducers[0], count, levels, 8 * width, groups += 1);
     }
-    return;
+  } else {
+    frame->shifts = shifts;
+    for (int64_t position = start; position < end; position += 1) {
+      if (position == start) change_lines(&context, first, last, 0);
+      move(reduction, position, shifts);
+      context.place = position;
+      csimd_run(reduction->kernel, frame, first, last, take_columns, &context);
+      if ((position - start + 1) % CSIMD_LINES_AT_ONCE == 0 || position + 1 == end)
+        change_lines(&context, first, last, groups += 1);
+    }
+    frame->shifts = NULL;
   }
-  for (int64_t position = start; position < end; position += 1) {
-    if ((position - start) % CSIMD_LINES_AT_ONCE == 0) change_lines(&context, first, last, 0);
-    move(reduction, position, shifts);
-    context.place = position;
-    csimd_run(reduction->kernel, frame, first, last, take_columns, &context);
-    if ((position - start + 1) % CSIMD_LINES_AT_ONCE == 0 || position + 1 == end)
-      change_lines(&context, first, last, 1);
-  }
-  frame->shifts = NULL;
+  for (int i = 0; i < reduction->reducer_count; i += 1)
+    if (!reduction->reducers[i]->is_index)
+      csimd_settle_columns(reduction->reducers[i], count, column(&context, i, 1, first), 8 * width, groups);
 }
 
 void csimd_merge_columns(
-    const csimd_reduction *reduction, void *columns, int64_t stride, int64_t parts, int64_t first,
-    int64_t last, int64_t width, void *const *results) {
+    const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
+    int64_t arrays, void *const *results) {
+  column_context context = {reduction, columns, width, arrays, 0};
   size_t count = (size_t)(last - first);
+  int64_t stride = 8 * width * arrays * reduction->reducer_count;
   for (int i = 0; i < reduction->reducer_count; i += 1) {
     const csimd_reducer *reducer = reduction->reducers[i];
     int64_t bytes = reduction->number_bytes[i];
-    char *numbers = column_numbers(columns, width, i) + first * bytes;
-    int64_t *places = column_places(columns, width, i) + first;
-    for (int64_t part = 1; part < parts; part += 1)
-      reducer->merge_columns(
-          count, numbers, places, numbers + part * stride,
-          (const int64_t *)((const char *)places + part * stride));
+    char *numbers = column(&context, i, reducer->is_index ? 0 : 1, first);
+    char *places = reducer->is_index ? column(&context, i, 1, first) : NULL;
+    for (int64_t span = 1; span < parts; span *= 2)
+      for (int64_t part = 0; part + span < parts; part += 2 * span) {
+        int64_t to = part * stride, from = (part + span) * stride;
+        reducer->merge_columns(
+            count, numbers + to, places ? (int64_t *)(places + to) : NULL, numbers + from,
+            places ? (const int64_t *)(places + from) : NULL);
+      }
     if (!reducer->is_index) {
       memcpy((char *)results[i] + first * bytes, numbers, count * (size_t)bytes);
       continue;
     }
     int64_t *result = (int64_t *)results[i] + first;
-    for (size_t k = 0; k < count; k += 1) result[k] = places[k] < 0 ? 0 : places[k];
+    for (size_t k = 0; k < count; k += 1) result[k] = ((int64_t *)places)[k] < 0 ? 0 : ((int64_t *)places)[k];
   }
 }

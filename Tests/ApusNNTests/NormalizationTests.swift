@@ -51,6 +51,39 @@ import Testing
     }
   }
 
+  /// Far from 0, and from the running values that are followed, no digits are lost; equal numbers have no variance.
+  @Test(arguments: TestDevice.all) func statisticsFarFromZero(_ test: TestDevice) throws {
+    for offset in [0, 1e4, 1e6] as [Float] {
+      try withDevice(test.device) { () throws in
+        let numbers = (0..<20_000).map { offset + Float($0 * 7919 % 2048) / 1024 }
+        let mean = numbers.reduce(0.0) { $0 + Double($1) } / 20_000
+        let variance = numbers.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / 19_999
+        let x = try Tensor(numbers, shape: [20_000, 1, 1, 1]).evaluated()
+        let (batch, instance) = (BatchNorm(1, momentum: 1), InstanceNorm(1, momentum: 1, tracksStatistics: true))
+        _ = try withMode(.training) { try batch(x).array() }
+        _ = try withMode(.training) { try instance(x.reshaped(to: [1, 1, 20_000])).array() }
+        for (mean1, variance1) in [
+          (batch.runningMean!.value, batch.runningVar!.value),
+          (instance.runningMean!.value, instance.runningVar!.value),
+        ] {
+          #expect(abs(try mean1.sum().scalar() - mean) <= 1e-6 * abs(mean), "\(test.name), \(offset)")
+          #expect(
+            abs(try variance1.sum().scalar() - variance) <= 1e-6 * variance, "\(test.name), \(offset)")
+        }
+      }
+    }
+  }
+
+  /// A value that is followed from far away arrives without the rounding of the way.
+  @Test func runningValuesFollowWithoutDifference() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let norm = BatchNorm(1, momentum: 1)
+      norm.runningVar!.value = Tensor([3e8] as [Float])
+      _ = try withMode(.training) { try norm(Tensor([0, 1.5, 3] as [Float], shape: [3, 1])).array() }
+      #expect(try norm.runningVar!.value.array() == [2.25] as [Float])
+    }
+  }
+
   @Test func frozenBatchNormsUseAndKeepTheirRunningValues() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let norm = BatchNorm(1, epsilon: 0)

@@ -59,32 +59,42 @@ extension Argument {
   }
 }
 
-/// A sum whose reducer does what its program did: `sum_squared_difference` or `sum_exp_difference`.
+/// Sums whose reducers do what their program did: `sum_squared_difference`, alone or with `sum_difference`, or
+/// `sum_exp_difference`.
 struct JoinedSum {
-  let reducer: String
+  let reducers: [String]
   /// Gives the numbers and what is subtracted from them.
   let prologue: Program
 
   /// `nil` where a sum is of something else, or what is subtracted from the numbers of a row is not one number.
   ///
-  /// - Parameter arguments: those of the reduction over the axes of a row.
-  init?(_ step: Reduction, over arguments: [Argument]) {
+  /// - Parameter arguments: those of the reduction over the axes of a row, `nil` for a reduction by columns.
+  init?(_ step: Reduction, over arguments: [Argument]?) {
     let program = step.prologue
-    guard step.reducers == ["sum"], program.inputs.count == 2, program.instructions.count == 2,
-      program.outputs[0].register == 3
+    guard step.reducers.allSatisfy({ $0 == "sum" }), let lane = program.instructions.first?.lane,
+      lane.dtype.isFloatingPoint,
+      (program.instructions.map(\.lane) + program.inputs.map(\.lane)).allSatisfy({ $0 == lane })
     else { return nil }
-    let (difference, last) = (program.instructions[0], program.instructions[1])
-    guard difference.function == "subtract", difference.lane.dtype.isFloatingPoint,
-      difference.operands.sorted() == [0, 1], program.inputs.allSatisfy({ $0.lane == difference.lane }),
-      last.lane == difference.lane, arguments[difference.operands[1]].isRepeated
+    let functions = program.instructions.map(\.function)
+    let (operands, outputs) = (program.instructions.map(\.operands), program.outputs.map(\.register))
+    if functions == ["multiply"], operands == [[0, 0]], outputs == [1, 0] {
+      let zero = Instruction("constant", lane: lane, operands: [], immediate: .float(0))
+      reducers = ["sum_squared_difference", "sum_difference"]
+      prologue = Program(
+        inputs: program.inputs, instructions: [zero],
+        outputs: [0, 1].map { Program.Output(register: $0, dtype: lane.dtype) })
+      return
+    }
+    guard functions.count == 2, functions[0] == "subtract", operands[0].sorted() == [0, 1], program.inputs.count == 2,
+      arguments.map({ $0[operands[0][1]].isRepeated }) ?? true
     else { return nil }
-    switch (last.function, last.operands) {
-    case ("multiply", [2, 2]): reducer = "sum_squared_difference"
-    case ("exp", [2]): reducer = "sum_exp_difference"
+    switch (functions[1], operands[1], outputs) {
+    case ("multiply", [2, 2], [3]) where arguments != nil: reducers = ["sum_squared_difference"]
+    case ("multiply", [2, 2], [3, 2]): reducers = ["sum_squared_difference", "sum_difference"]
+    case ("exp", [2], [3]) where arguments != nil: reducers = ["sum_exp_difference"]
     default: return nil
     }
     prologue = Program(
-      inputs: program.inputs,
-      outputs: difference.operands.map { Program.Output(register: $0, dtype: program.outputs[0].dtype) })
+      inputs: program.inputs, outputs: operands[0].map { Program.Output(register: $0, dtype: lane.dtype) })
   }
 }

@@ -4,7 +4,7 @@ import CSIMD
 /// `result[o, indices[o, j, i], i] += source[o, j, i]`, in ascending order of `j`.
 ///
 /// A task owns some rows of the result: it walks over all indices and adds what falls to it, so that the
-/// order does not depend on the tasks.
+/// order does not depend on the tasks. What one place gets is added in chains.
 final class ScatterAddStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -16,6 +16,9 @@ final class ScatterAddStep: CPUStep {
   private let store: csimd_store
   private let lane: Lane
   private let partCount: Int
+  /// Whether sums may have more terms than a chain, and where the shared memory has their counts.
+  private let hasChains: Bool
+  private let countsOffset: Int
 
   init(_ step: ScatterAdd, _ builder: StepBuilder, names: [String]) throws(DeviceError) {
     self.step = step
@@ -29,8 +32,12 @@ final class ScatterAddStep: CPUStep {
     partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
     // Narrow types are summed in their lane.
+    countsOffset =
+      step.dtype.isLane ? 0 : (step.outer * step.extent * step.inner * lane.byteCount + 63) & ~63
+    hasChains = lane.dtype.isFloatingPoint && step.count > Int(CSIMD_CHAIN)
+    let sumsPerRow = indices.servesRows ? 1 : step.inner
     sharedByteCount =
-      step.dtype.isLane ? 0 : step.outer * step.extent * step.inner * lane.byteCount
+      countsOffset + (hasChains ? SumChains.byteCount(step.outer * step.extent * sumsPerRow) : 0)
   }
 
   func run(_ context: borrowing RunContext) throws(DeviceError) {
@@ -49,11 +56,14 @@ final class ScatterAddStep: CPUStep {
       let first = (outer * step.extent + rows.lowerBound) * step.inner
       (sums + first * lane.byteCount).initializeMemory(
         as: UInt8.self, repeating: 0, count: rows.count * step.inner * lane.byteCount)
+      var chains = self.chains(outer, rows, context.shared)
       if step.isSorted, !ascends(outer, part, base) {
         failures.raise(worker)
-      } else if !accumulate(outer, rows, source, base, sums, workspaces[worker]) {
+      } else if !accumulate(outer, rows, source, base, sums, workspaces[worker], &chains) {
         failures.raise(worker)
       }
+      let width = indices.servesRows ? step.inner : 1
+      chains?.finish(sums + first * lane.byteCount) { addRow($0, $1, width) }
       if !step.dtype.isLane {
         store(
           rows.count * step.inner, result + first * step.dtype.byteCount, 1,
@@ -63,6 +73,18 @@ final class ScatterAddStep: CPUStep {
     if failures.isRaised { throw failure }
   }
 
+  /// The chains of the sums of some rows.
+  private func chains(_ outer: Int, _ rows: Range<Int>, _ shared: UnsafeMutableRawPointer)
+    -> SumChains?
+  {
+    guard hasChains else { return nil }
+    let (sumsPerRow, width) = indices.servesRows ? (1, step.inner) : (step.inner, 1)
+    let first = (outer * step.extent + rows.lowerBound) * sumsPerRow
+    return SumChains(
+      at: shared + countsOffset + SumChains.byteCount(first), unitCount: rows.count * sumsPerRow,
+      termCount: step.count, byteCount: width * lane.byteCount)
+  }
+
   private var failure: DeviceError {
     .indexOutOfRange(device: "cpu", operation: names.joined(separator: ", "))
   }
@@ -70,7 +92,9 @@ final class ScatterAddStep: CPUStep {
   /// Adds the source's rows that go to `rows`; `false` where an index is outside of the axis.
   private func accumulate(
     _ outer: Int, _ rows: Range<Int>, _ source: UnsafeMutableRawPointer,
-    _ base: UnsafeMutableRawPointer, _ sums: UnsafeMutableRawPointer, _ row: UnsafeMutableRawPointer
+    _ base: UnsafeMutableRawPointer, _ sums: UnsafeMutableRawPointer,
+    _ row: UnsafeMutableRawPointer,
+    _ chains: inout SumChains?
   ) -> Bool {
     var isFine = true
     let size = lane.byteCount
@@ -84,7 +108,9 @@ final class ScatterAddStep: CPUStep {
         if step.isSorted, index >= rows.upperBound { break }
         guard rows.contains(index) else { continue }
         load(step.inner, row, from, 1)
-        addRow(sums + (outer * step.extent + index) * step.inner * size, row, step.inner)
+        let sum = sums + (outer * step.extent + index) * step.inner * size
+        addRow(sum, row, step.inner)
+        chains?.note(index - rows.lowerBound, sum) { addRow($0, $1, step.inner) }
       } else {
         load(step.inner, row, from, 1)
         for i in 0..<step.inner {
@@ -94,7 +120,9 @@ final class ScatterAddStep: CPUStep {
             continue
           }
           guard rows.contains(index) else { continue }
-          addRow(sums + ((outer * step.extent + index) * step.inner + i) * size, row + i * size, 1)
+          let sum = sums + ((outer * step.extent + index) * step.inner + i) * size
+          addRow(sum, row + i * size, 1)
+          chains?.note((index - rows.lowerBound) * step.inner + i, sum) { addRow($0, $1, 1) }
         }
       }
     }
@@ -119,9 +147,12 @@ final class ScatterAddStep: CPUStep {
   /// Whether the indices of a part of the places ascend, up to the next part's first, and are in range.
   private func ascends(_ outer: Int, _ part: Int, _ base: UnsafeMutableRawPointer) -> Bool {
     var last = 0
-    let places = (part * step.count / partCount)..<min((part + 1) * step.count / partCount + 1, step.count)
+    let places =
+      (part * step.count / partCount)..<min((part + 1) * step.count / partCount + 1, step.count)
     for place in places {
-      guard let index = indices.read(base, indices.position(outer, place)), index >= last else { return false }
+      guard let index = indices.read(base, indices.position(outer, place)), index >= last else {
+        return false
+      }
       last = index
     }
     return true
@@ -142,5 +173,76 @@ final class ScatterAddStep: CPUStep {
       operands[1] = csimd_operand(data: row, step: 1)
       add(count, sum, operands.baseAddress, nil)
     }
+  }
+}
+
+/// The cascades of sums that terms go to one at a time (see `Kernels/reduce.def`). A sum itself holds its chain; room for
+/// the levels above it is made when its first chain is full.
+struct SumChains {
+  /// `counts[unit]`: the terms of a sum so far. `rooms[unit]`: the number of its room, from 1 on.
+  private let counts: UnsafeMutablePointer<Int32>
+  private let rooms: UnsafeMutablePointer<Int32>
+  private let unitCount: Int
+  private let byteCount: Int
+  private let levels: Int
+  private var memory: [UnsafeMutableRawPointer] = []
+  private static let chain = Int(CSIMD_CHAIN)
+
+  /// Bytes of the counts of `unitCount` sums.
+  static func byteCount(_ unitCount: Int) -> Int { 2 * unitCount * MemoryLayout<Int32>.size }
+
+  /// - Parameters:
+  ///   - place: room for the counts.
+  ///   - termCount: the most terms of a sum.
+  ///   - byteCount: the size of a sum.
+  init(at place: UnsafeMutableRawPointer, unitCount: Int, termCount: Int, byteCount: Int) {
+    counts = place.bindMemory(to: Int32.self, capacity: 2 * unitCount)
+    rooms = counts + unitCount
+    counts.update(repeating: 0, count: 2 * unitCount)
+    self.unitCount = unitCount
+    self.byteCount = byteCount
+    var (levels, rest) = (1, termCount / Self.chain)
+    while rest >= Self.chain {
+      levels += 1
+      rest /= Self.chain
+    }
+    self.levels = levels
+  }
+
+  /// Counts a term that was added to a sum. What fills the sum's chain goes to the levels above it.
+  mutating func note(
+    _ unit: Int, _ sum: UnsafeMutableRawPointer,
+    add: (_ target: UnsafeMutableRawPointer, _ source: UnsafeMutableRawPointer) -> Void
+  ) {
+    counts[unit] &+= 1
+    guard counts[unit] % Int32(Self.chain) == 0 else { return }
+    if rooms[unit] == 0 {
+      let room = UnsafeMutableRawPointer.allocate(byteCount: levels * byteCount, alignment: 64)
+      room.initializeMemory(as: UInt8.self, repeating: 0, count: levels * byteCount)
+      memory.append(room)
+      rooms[unit] = Int32(memory.count)
+    }
+    let room = memory[Int(rooms[unit]) - 1]
+    var (terms, source) = (Int(counts[unit]), sum)
+    for level in 0..<levels where terms % Self.chain == 0 {
+      terms /= Self.chain
+      let target = room + level * byteCount
+      add(target, source)
+      source.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+      source = target
+    }
+  }
+
+  /// Adds the levels to the sums, and frees their room.
+  consuming func finish(
+    _ sums: UnsafeMutableRawPointer,
+    add: (_ target: UnsafeMutableRawPointer, _ source: UnsafeMutableRawPointer) -> Void
+  ) {
+    guard !memory.isEmpty else { return }
+    for unit in 0..<unitCount where rooms[unit] > 0 {
+      let room = memory[Int(rooms[unit]) - 1]
+      for level in 0..<levels { add(sums + unit * byteCount, room + level * byteCount) }
+    }
+    for room in memory { room.deallocate() }
   }
 }

@@ -47,20 +47,35 @@ final class ColumnSums {
   /// Combines what all tiles left, in the parts and in the order of the reduction.
   func finish(_ pool: ThreadPool, shared: UnsafeMutableRawPointer) {
     let grain = max(16, TaskLimits.elementCount / max(1, groupCount) / 16 * 16)
+    let (levels, parts) = (shape.columnArrayCount - 1, shape.partCount)
     pool.run((width + grain - 1) / grain) { task, _ in
       let start = task * grain
       let count = min(grain, width - start)
-      let result = results + start * size
-      withUnsafeTemporaryAllocation(byteCount: grain * size, alignment: 64) { room in
-        for number in 0..<shape.partCount {
-          let part = shape.part(number)
-          let numbers = number == 0 ? result : room.baseAddress!
-          reducer.begin_columns(count, numbers, nil)
-          for line in stride(from: Int(part.lower), to: Int(part.upper), by: Self.lines) {
-            reducer.merge_columns(count, numbers, nil, shared + (line / Self.lines * width + start) * size, nil)
+      let distance = grain * size
+      // The levels of each part; the lowest one of a part holds its sums in the end.
+      withUnsafeTemporaryAllocation(byteCount: parts * levels * distance, alignment: 64) { room in
+        func numbers(_ part: Int) -> UnsafeMutableRawPointer { room.baseAddress! + part * levels * distance }
+        withUnsafePointer(to: reducer) { raw in
+          for number in 0..<parts {
+            let (part, target) = (shape.part(number), numbers(number))
+            reducer.begin_columns(count, target, nil)
+            var groups: Int64 = 0
+            for line in stride(from: Int(part.lower), to: Int(part.upper), by: Self.lines) {
+              reducer.merge_columns(count, target, nil, shared + (line / Self.lines * width + start) * size, nil)
+              groups += 1
+              csimd_climb_columns(raw, count, target, distance, groups)
+            }
+            csimd_settle_columns(raw, count, target, distance, groups)
           }
-          if number > 0 { reducer.merge_columns(count, result, nil, numbers, nil) }
         }
+        var span = 1
+        while span < parts {
+          for part in stride(from: 0, to: parts - span, by: 2 * span) {
+            reducer.merge_columns(count, numbers(part), nil, numbers(part + span), nil)
+          }
+          span *= 2
+        }
+        (results + start * size).copyMemory(from: room.baseAddress!, byteCount: count * size)
       }
     }
   }

@@ -4,7 +4,8 @@ import CSIMD
 /// A reduction, either by rows (each result takes in its elements one after the other) or by columns
 /// (each reduced position is taken in by all results side by side).
 ///
-/// Long reductions are cut into parts of a fixed length, whose running values are merged in order.
+/// Long reductions are cut into parts of a fixed length, whose running values are merged in pairs. Within a part, numbers
+/// are combined in a cascade of chains (see `Kernels/reduce.def`).
 final class ReductionStep: CPUStep, RowwiseStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -36,7 +37,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
       offset
       + (shape.byRows
         ? shape.partCount == 1 ? 0 : shape.keptCount * shape.partCount * table.stateByteCount
-        : shape.partCount * table.columnByteCount(shape.keptCount))
+        : shape.partCount * table.columnByteCount(shape))
     workspaceByteCount =
       max(table.kernel.workspaceByteCount + table.stateByteCount, epilogue.workspaceByteCount)
     columnSource = Self.lines(step, builder).map { [shape] in ($0, shape) }
@@ -145,21 +146,21 @@ final class ReductionStep: CPUStep, RowwiseStep {
   private func runColumns(_ context: borrowing RunContext) {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let columns = context.shared + partsOffset
-    let stride = table.columnByteCount(shape.keptCount)
+    let stride = table.columnByteCount(shape)
     context.pool.run(shape.blockCount * shape.partCount) { index, worker in
       let number = index % shape.partCount
       let (kept, part) = (shape.kept(index / shape.partCount), shape.part(number))
       var raw = table.kernel.frame(frame, workspace: workspaces[worker])
       csimd_reduce_columns(
         table.raw, &raw, kept.lower, kept.upper, part.lower, part.upper, columns + number * stride,
-        Int64(shape.keptCount))
+        Int64(shape.keptCount), Int64(shape.columnArrayCount))
     }
     let partCount = shape.partCount
     context.pool.run(shape.blockCount) { index, _ in
       let kept = shape.kept(index)
       csimd_merge_columns(
-        table.raw, columns, Int64(stride), Int64(partCount), kept.lower, kept.upper,
-        Int64(shape.keptCount), cores)
+        table.raw, columns, Int64(partCount), kept.lower, kept.upper, Int64(shape.keptCount),
+        Int64(shape.columnArrayCount), cores)
     }
   }
 }
@@ -198,6 +199,8 @@ struct ReductionShape {
 
   var partCount: Int { max(1, (reducedCount + partLength - 1) / partLength) }
   var blockCount: Int { (keptCount + keptGrain - 1) / keptGrain }
+  /// Of a reduction by columns, the arrays that a part needs for each reducer.
+  var columnArrayCount: Int { Int(csimd_column_arrays(Int64(min(partLength, reducedCount)))) }
 
   func kept(_ block: Int) -> (lower: Int64, upper: Int64) {
     (Int64(block * keptGrain), Int64(min((block + 1) * keptGrain, keptCount)))

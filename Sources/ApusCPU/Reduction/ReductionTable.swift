@@ -17,23 +17,31 @@ final class ReductionTable {
     let kept = (0..<step.domain.rank).filter { !step.axes.contains($0) }
     let (inner, outer) = byRows ? (step.axes, kept) : (kept, step.axes)
     let arguments = step.arguments.map { $0.selecting(inner) }
-    let sum = byRows ? JoinedSum(step, over: arguments) : nil
-    kernel = try Kernel(
-      sum?.prologue ?? step.prologue, domain: step.domain.selecting(inner), arguments: arguments, results: nil,
-      builder)
+    var sum = JoinedSum(step, over: byRows ? arguments : nil)
+    func lowered(_ prologue: Program) throws(DeviceError) -> Kernel {
+      try Kernel(
+        prologue, domain: step.domain.selecting(inner), arguments: arguments, results: nil, builder)
+    }
+    var found = try lowered(sum?.prologue ?? step.prologue)
+    if !byRows, sum != nil, !found.givesLines(found.movement(step.arguments, of: step.domain, axes: outer)) {
+      sum = nil
+      found = try lowered(step.prologue)
+    }
+    kernel = found
     lanes = step.prologue.outputs.map { step.prologue.lane(of: $0.register) }
     count = lanes.count
     let joined = sum == nil ? 0 : step.prologue.instructions.reduce(0) { $0 + $1.weight }
     weight = kernel.weight + joined + 2 * count
     var reducers: [UnsafePointer<csimd_reducer>?] = []
-    for (name, lane) in zip(sum.map { [$0.reducer] } ?? step.reducers, lanes) {
+    for (name, lane) in zip(sum?.reducers ?? step.reducers, lanes) {
       reducers.append(try builder.reducer(name, lane))
     }
     resultLanes = zip(reducers, lanes).map { $0!.pointee.is_index != 0 ? .int64 : $1 }
     raw = .allocate(capacity: 1)
     raw.initialize(
       to: csimd_reduction(
-        kernel: kernel.raw, reducer_count: Int32(count), reducers: Self.copy(reducers),
+        kernel: kernel.raw, reducer_count: Int32(count), joins_outputs: sum == nil ? 0 : 1,
+        reducers: Self.copy(reducers),
         number_bytes: Self.copy(lanes.map { Int32($0.byteCount) }),
         result_bytes: Self.copy(resultLanes.map { Int32($0.byteCount) }),
         outer: Self.copy(kernel.movement(step.arguments, of: step.domain, axes: outer))))
@@ -53,9 +61,8 @@ final class ReductionTable {
   /// Bytes of the running values of one result.
   var stateByteCount: Int { count * Int(CSIMD_STATE_BYTES) }
 
-  /// Bytes of the running values of `keptCount` results by columns: for each reducer the numbers, then
-  /// the places.
-  func columnByteCount(_ keptCount: Int) -> Int { count * 16 * keptCount }
+  /// Bytes of the running values of a part of a reduction by columns.
+  func columnByteCount(_ shape: ReductionShape) -> Int { count * 8 * shape.columnArrayCount * shape.keptCount }
 
   private static func copy<T>(_ array: [T]) -> UnsafePointer<T> {
     let result = UnsafeMutablePointer<T>.allocate(capacity: max(1, array.count))
@@ -65,6 +72,19 @@ final class ReductionTable {
 }
 
 extension Kernel {
+  /// Whether the first of two outputs are numbers that lie side by side in lines, and the second the same for all lines.
+  fileprivate func givesLines(_ outer: [csimd_layout]) -> Bool {
+    let outputs = UnsafeBufferPointer(start: raw.pointee.outputs, count: Int(raw.pointee.output_count))
+    guard outputs.count == 2, outputs.allSatisfy({ $0.reg < raw.pointee.argument_count }) else { return false }
+    let (numbers, others) = (Int(outputs[0].reg), Int(outputs[1].reg))
+    func lies(_ argument: csimd_argument) -> Bool {
+      argument.kind == Int32(CSIMD_TENSOR) && argument.in_place != 0 && argument.layout.isContiguous
+    }
+    let argument = raw.pointee.arguments[others]
+    let isFixed = argument.kind == Int32(CSIMD_CONSTANT) || lies(argument) && outer[others].isRepeated
+    return lies(raw.pointee.arguments[numbers]) && outer[numbers].rank == 1 && isFixed
+  }
+
   /// For each argument of the kernel, where the outer axes move it. What has no layout stays.
   func movement(_ inputs: [Argument], of domain: Shape, axes: [Int]) -> [csimd_layout] {
     let still = Layout(shape: domain.selecting(axes), strides: Shape(repeating: 0, count: axes.count))

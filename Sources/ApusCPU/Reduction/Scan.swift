@@ -1,16 +1,18 @@
 import ApusDevice
 import CSIMD
 
-/// A running sum or product along the middle axis of `[outer, extent, inner]`.
+/// A running sum or product along the middle axis of `[outer, extent, inner]`, a few lines at a time.
 final class ScanStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Scan
   private let scan: csimd_scan
   private let load: csimd_load
   private let store: csimd_store
-  /// Neighbours along the inner axis that a task takes along.
+  /// Neighbours along the inner axis that a task takes along, and the lines of them that a first-level cache holds.
   private let width: Int
+  private let lineCount: Int
   private static let maximumWidth = 256
+  private static let cachedCount = 4096
 
   init(_ step: Scan, _ builder: StepBuilder) throws(DeviceError) {
     self.step = step
@@ -23,8 +25,11 @@ final class ScanStep: CPUStep {
     scan = lane.entry(of: isProduct ? table.scan_product : table.scan_sum)
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
-    width = min(step.inner, Self.maximumWidth)
-    workspaceByteCount = (step.extent + 1) * max(1, width) * lane.byteCount + 64
+    width = max(1, min(step.inner, Self.maximumWidth))
+    let chain = Int(CSIMD_CHAIN)
+    lineCount = min(
+      (step.extent + chain - 1) / chain * chain, max(chain, Self.cachedCount / width / chain * chain))
+    workspaceByteCount = (lineCount + Int(CSIMD_SCAN_LINES)) * width * lane.byteCount + 64
   }
 
   func run(_ context: borrowing RunContext) {
@@ -32,22 +37,33 @@ final class ScanStep: CPUStep {
     let (source, result) = (context.address(step.source), context.address(step.result))
     let workspaces = context.workspaces
     let blocks = (step.inner + width - 1) / width
-    let size = step.dtype.byteCount
-    let laneSize = step.dtype.lane.byteCount
-    // Narrow types are combined in their lane and rounded when stored.
     context.pool.run(step.outer * blocks) { task, worker in
       let (outer, block) = task.quotientAndRemainder(dividingBy: blocks)
-      let count = min(width, step.inner - block * width)
-      let first = outer * step.extent * step.inner + block * width
-      let values = workspaces[worker]
-      let lines = count == step.inner ? 1 : step.extent
-      let length = count == step.inner ? step.extent * count : count
-      for line in 0..<lines {
-        load(length, values + line * count * laneSize, source + (first + line * step.inner) * size, 1)
+      run(outer, block, source, result, workspaces[worker])
+    }
+  }
+
+  /// Scans the lines of a block. Narrow types are combined in their lane and rounded when stored.
+  private func run(
+    _ outer: Int, _ block: Int, _ source: UnsafeMutableRawPointer, _ result: UnsafeMutableRawPointer,
+    _ workspace: UnsafeMutableRawPointer
+  ) {
+    let (size, laneSize) = (step.dtype.byteCount, step.dtype.lane.byteCount)
+    let count = min(width, step.inner - block * width)
+    let state = workspace
+    let values = workspace + Int(CSIMD_SCAN_LINES) * width * laneSize
+    for taken in stride(from: 0, to: step.extent, by: lineCount) {
+      let lines = min(lineCount, step.extent - taken)
+      let line = step.isReversed ? step.extent - taken - lines : taken
+      let first = (outer * step.extent + line) * step.inner + block * width
+      // Whole lines lie one behind the other.
+      let (pieces, length) = count == step.inner ? (1, lines * count) : (lines, count)
+      for piece in 0..<pieces {
+        load(length, values + piece * count * laneSize, source + (first + piece * step.inner) * size, 1)
       }
-      scan(step.extent, count, values, step.isReversed ? 1 : 0)
-      for line in 0..<lines {
-        store(length, result + (first + line * step.inner) * size, 1, values + line * count * laneSize, 0)
+      scan(lines, count, values, step.isReversed ? 1 : 0, state, Int64(taken))
+      for piece in 0..<pieces {
+        store(length, result + (first + piece * step.inner) * size, 1, values + piece * count * laneSize, 0)
       }
     }
   }

@@ -1,6 +1,8 @@
 import ApusDevice
 
 /// The running results of a reduction's reducers, in registers.
+///
+/// Sums are cascades of chains (see `Kernels/reduce.def`): a register holds the chain of each level above the lowest one.
 struct Accumulators {
   private struct Item {
     var reducer: String
@@ -8,12 +10,38 @@ struct Accumulators {
     var value: String
     /// The place of the value, for `argmin` and `argmax`.
     var place: String?
+
+    /// Whether the order matters to the last bits.
+    var isCascade: Bool { reducer == "sum" && lane.dtype.isFloatingPoint }
+    /// The register of a level, from 1 on.
+    func level(_ number: Int) -> String { "\(value)_\(number)" }
   }
 
   private var items: [Item]
+  /// Levels above the lowest one.
+  private let levels: Int
+
+  /// The most terms of a chain.
+  static let chain = 16
+
+  /// The levels of a cascade above its chains, of which there are at most `chains`.
+  static func levels(of chains: Int) -> Int {
+    var (levels, rest) = (1, chains)
+    while rest >= chain {
+      levels += 1
+      rest /= chain
+    }
+    return levels
+  }
+
+  /// Whether terms are taken in chains that `endChain` ends.
+  var hasChains: Bool { levels > 0 && items.contains { $0.isCascade } }
 
   /// The reducers of `step`, over the outputs of its prologue.
-  init(_ step: Reduction) {
+  /// - Parameter chains: how many chains of at most `chain` terms a register takes, at most.
+  init(_ step: Reduction, chains: Int) {
+    // Kernels are shared by shapes with about as many terms.
+    levels = chains <= 1 ? 0 : [1, 3].first { chains <= 1 << (4 * $0) } ?? 5
     items = zip(step.reducers, step.prologue.outputs).enumerated().map { index, pair in
       let isPlace = pair.0.hasPrefix("arg")
       return Item(
@@ -39,6 +67,40 @@ struct Accumulators {
       let identity = item.place == nil ? item.reducer : String(item.reducer.dropFirst(3))
       builder.line("\(item.lane.vector) \(item.value) = identity_\(identity)_\(item.lane.suffix)();")
       if let place = item.place { builder.line("VL \(place) = CONSTANT_i64(0x7fffffffffffffff);") }
+      guard hasChains, item.isCascade else { continue }
+      for level in 1...levels {
+        builder.line("\(item.lane.vector) \(item.level(level)) = identity_\(identity)_\(item.lane.suffix)();")
+      }
+    }
+    if hasChains { builder.line("int chains = 0;") }
+  }
+
+  /// Ends a chain: what was taken since the last one is a term of the next level.
+  func endChain(_ builder: inout KernelBuilder) {
+    guard hasChains else { return }
+    builder.line("chains += 1;")
+    climb(to: 1, &builder)
+  }
+
+  private func climb(to level: Int, _ builder: inout KernelBuilder) {
+    for item in items where item.isCascade {
+      let (lane, lower) = (item.lane.suffix, level == 1 ? item.value : item.level(level - 1))
+      let upper = item.level(level)
+      builder.line("\(upper) = reduce_\(item.reducer)_\(lane)(\(upper), \(lower));")
+      builder.line("\(lower) = identity_\(item.reducer)_\(lane)();")
+    }
+    guard level < levels else { return }
+    builder.block("if ((chains & \(1 << (4 * level) - 1)) == 0)") { climb(to: level + 1, &$0) }
+  }
+
+  /// Combines the levels, ahead of lanes, parts and results.
+  func settle(_ builder: inout KernelBuilder) {
+    guard hasChains else { return }
+    for item in items where item.isCascade {
+      for level in 1...levels {
+        builder.line(
+          "\(item.value) = reduce_\(item.reducer)_\(item.lane.suffix)(\(item.level(level)), \(item.value));")
+      }
     }
   }
 
@@ -90,7 +152,7 @@ struct Accumulators {
   /// Combines the lanes of each register in a tree; the result is in the first lane.
   func fold(_ builder: inout KernelBuilder) {
     guard builder.target.width > 1 else { return }
-    builder.block("for (int span = WIDTH / 2; span > 0; span /= 2)") { builder in
+    builder.block("UNROLL for (int span = WIDTH / 2; span > 0; span /= 2)") { builder in
       for register in registers {
         builder.line(
           "const \(register.lane.vector) other_\(register.name) = "

@@ -191,9 +191,14 @@ extension PlanLowering {
     // one that is read where it lies neighbouring panels.
     let block = step.k > 384 && (left.columnStride != 1 || canReadInPlace) ? 256 : min(2048, step.k)
     let segments = block == 0 ? 0 : (step.k + block - 1) / block
-    let tile = chooseTile(
+    var tile = chooseTile(
       "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
       m: step.m, n: step.n, terms: step.k, canReadInPlace: canReadInPlace)
+    // A large factor is not padded to panels of many times its columns.
+    let registers = (step.n + width - 1) / width
+    if step.batch.elementCount * step.k * size * tile.vectors * width > 1 << 20 {
+      tile = VectorTile(tile.rows, min(tile.vectors, lane.dtype.byteCount == 8 ? 2 * registers : registers))
+    }
     var tiling = VectorTiling(
       m: step.m, n: step.n, segments: segments, terms: block, tile: tile, lane: lane, registerWidth: width)
     tiling.segmentsPerBlock = 1

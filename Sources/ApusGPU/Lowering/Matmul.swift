@@ -23,7 +23,13 @@ extension Matrix {
 extension PlanLowering {
   mutating func lower(_ step: Matmul) {
     guard step.batch.elementCount * step.m * step.n > 0 else { return }
-    if isCPU { lowerVector(step) } else { lowerTiled(step) }
+    if isSums(step) {
+      lowerSums(step)
+    } else if isCPU {
+      lowerVector(step)
+    } else {
+      lowerTiled(step)
+    }
   }
 
   func detail(_ step: Matmul) -> String {

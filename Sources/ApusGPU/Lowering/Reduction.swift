@@ -147,7 +147,23 @@ private struct ReductionEmitter {
 
   private var isCPU: Bool { target.kernelClass == .cpu }
   private var width: Int { target.width }
-  private var accumulators: Accumulators { Accumulators(step) }
+
+  /// The chains that a register takes: those of a reduced row, or those of all rows together.
+  private var chains: Int {
+    func count(_ terms: Int, _ length: Int) -> Int { (terms + length - 1) / length }
+    let rows = count(shape.reduced.count, shape.parts)
+    if !shape.isAlong { return count(rows, Accumulators.chain) }
+    if isCPU { return (cutsRows ? shape.reduced.count : rows) * count(rowLength, Accumulators.chain * width) }
+    return count(count(shape.reducedCount, shape.parts), Accumulators.chain * shape.itemsPerOutput)
+  }
+  private var accumulators: Accumulators { Accumulators(step, chains: chains) }
+
+  /// Along the innermost axis on a CPU, whether long rows are cut into parts themselves; else rows are dealt out.
+  private var cutsRows: Bool { shape.parts > 1 && shape.reduced.count < shape.parts }
+  /// The elements of a row that belong to a part.
+  private var rowLength: Int {
+    cutsRows ? (shape.inner.extent / shape.parts + width) / width * width : shape.inner.extent
+  }
 
   /// Outputs that one work-item or group holds at a time.
   private var block: Int {
@@ -175,7 +191,6 @@ private struct ReductionEmitter {
   /// The kernel that reduces, to the results or to parts of them.
   func accumulate() -> (KernelBuilder, groups: Int) {
     var builder = newBuilder(shape.isAlong ? "reduction_along" : "reduction_across")
-    let index = builder.index
     var program = step.prologue
     program.outputs = []
     var text = ProgramText(
@@ -193,11 +208,13 @@ private struct ReductionEmitter {
         } else {
           text.move(outer, to: "row", &builder)
           accumulators.declare(&builder)
-          builder.block("for (\(index) outer = \(range(total, &builder)); outer += 1)") { builder in
+          let (first, end) = range(total, &builder)
+          inChains(of: accumulators, "outer", from: first, to: end, step: "1", &builder) { builder in
             text.beginRow("outer", &builder)
             let registers = emit(text, column: "column", count: "count", &builder)
             accumulators.add(registers, places: "(VL)((i64)outer)", &builder)
           }
+          accumulators.settle(&builder)
         }
         finish(&builder)
       }
@@ -219,17 +236,19 @@ private struct ReductionEmitter {
     let frame = emitter.openFrame(&builder)
     let parts = builder.number(shape.parts)
     let places = partPlaces(&builder)
+    let sums = Accumulators(step, chains: (shape.parts + Accumulators.chain - 1) / Accumulators.chain)
     builder.block(frame.loop) { builder in
       emitter.emitBlock(frame, &builder)
-      accumulators.declare(&builder)
-      builder.block("for (\(builder.index) part = 0; part < \(parts); part += 1)") { builder in
-        for (register, place) in zip(accumulators.registers, places) {
+      sums.declare(&builder)
+      inChains(of: sums, "part", from: "0", to: parts, step: "1", &builder) { builder in
+        for (register, place) in zip(sums.registers, places) {
           builder.line(
             "const \(register.lane.vector) other_\(register.name) = LOAD_\(register.lane.dtype)("
               + "\(place.pointer), \(place.offset), count);")
         }
-        accumulators.merge({ "other_\($0)" }, &builder)
+        sums.merge({ "other_\($0)" }, &builder)
       }
+      sums.settle(&builder)
       emitter.finish(&builder)
     }
     return (builder, frame.groups)
@@ -282,11 +301,34 @@ private struct ReductionEmitter {
     builder.line("const \(index) output = row * \(frame.columns) + column;")
   }
 
-  /// The start and the condition of a loop over the reduced rows that belong to this part.
-  private func range(_ total: String, _ builder: inout KernelBuilder) -> String {
-    guard shape.parts > 1 else { return "0; outer < \(total)" }
+  /// The first of the reduced rows that belong to this part, and the end of them.
+  private func range(_ total: String, _ builder: inout KernelBuilder) -> (first: String, end: String) {
+    guard shape.parts > 1 else { return ("0", total) }
     let size = builder.number((shape.reduced.count + shape.parts - 1) / shape.parts)
-    return "part * \(size); outer < SMALLER((part + 1) * \(size), \(total))"
+    return ("part * \(size)", "SMALLER((part + 1) * \(size), \(total))")
+  }
+
+  /// Emits a loop over terms, cut into chains where the accumulators have such.
+  private func inChains(
+    of accumulators: Accumulators, _ variable: String, from first: String, to end: String, step: String,
+    _ builder: inout KernelBuilder, _ body: (inout KernelBuilder) -> Void
+  ) {
+    let index = builder.index
+    builder.line("const \(index) \(variable)End = \(end);")
+    guard accumulators.hasChains else {
+      builder.block(
+        "for (\(index) \(variable) = \(first); \(variable) < \(variable)End; \(variable) += \(step))", body)
+      return
+    }
+    let chain = "\(Accumulators.chain) * \(step)"
+    builder.block(
+      "for (\(index) \(variable)Chain = \(first); \(variable)Chain < \(variable)End; \(variable)Chain += \(chain))"
+    ) { builder in
+      builder.line("const \(index) \(variable)Stop = SMALLER(\(variable)Chain + \(chain), \(variable)End);")
+      builder.block(
+        "for (\(index) \(variable) = \(variable)Chain; \(variable) < \(variable)Stop; \(variable) += \(step))", body)
+      accumulators.endChain(&builder)
+    }
   }
 
   // MARK: - Along the innermost axis
@@ -300,29 +342,24 @@ private struct ReductionEmitter {
     for register in accumulators.registers {
       builder.line("\(register.lane.scalar) all_\(register.name)[WIDTH];")
     }
-    // Long rows are cut into parts themselves, else the rows are dealt out.
-    let cutsRows = shape.parts > 1 && shape.reduced.count < shape.parts
-    let size =
-      cutsRows
-      ? (shape.inner.extent / shape.parts + width) / width * width : shape.inner.extent
-    let piece = cutsRows ? builder.number(size) : ""
-    let rows = cutsRows ? "0; outer < \(total)" : range(total, &builder)
-    let columns =
-      cutsRows ? "part * \(piece); along < SMALLER((part + 1) * \(piece), \(inner))" : "0; along < \(inner)"
-    let end = cutsRows ? "SMALLER((part + 1) * \(piece), \(inner))" : inner
+    let piece = cutsRows ? builder.number(rowLength) : ""
+    let rows = cutsRows ? ("0", total) : range(total, &builder)
+    let (first, end) = cutsRows ? ("part * \(piece)", "SMALLER((part + 1) * \(piece), \(inner))") : ("0", inner)
     builder.block("for (int one = 0; one < count; one += 1)") { builder in
       var text = text
       text.move(outer, to: "(output + one)", &builder)
       accumulators.declare(&builder)
-      builder.block("for (\(index) outer = \(rows); outer += 1)") { builder in
+      builder.line("const \(index) outerEnd = \(rows.1);")
+      builder.block("for (\(index) outer = \(rows.0); outer < outerEnd; outer += 1)") { builder in
         text.beginRow("outer", &builder)
-        builder.block("for (\(index) along = \(columns); along += WIDTH)") { builder in
-          builder.line("const int held = (int)SMALLER(\(end) - along, (\(index))WIDTH);")
+        inChains(of: accumulators, "along", from: first, to: end, step: "WIDTH", &builder) { builder in
+          builder.line("const int held = (int)SMALLER(alongEnd - along, (\(index))WIDTH);")
           let registers = emit(text, column: "along", count: "held", &builder)
           accumulators.add(
             registers, places: "(PLACES_i64(outer * \(inner) + along, 1))", count: "held", &builder)
         }
       }
+      accumulators.settle(&builder)
       accumulators.fold(&builder)
       for register in accumulators.registers {
         builder.line("all_\(register.name)[one] = FIRST_\(register.lane.suffix)(\(register.name));")
@@ -348,14 +385,17 @@ private struct ReductionEmitter {
       emitBlock(frame, &builder)
       text.move(outer, to: "output", &builder)
       accumulators.declare(&builder)
-      builder.line("const \(index) end = SMALLER((part + 1) * \(size), \(total) * \(inner));")
-      builder.block("for (\(index) place = part * \(size) + lid; place < end; place += \(items))") { builder in
+      inChains(
+        of: accumulators, "place", from: "part * \(size) + lid",
+        to: "SMALLER((part + 1) * \(size), \(total) * \(inner))", step: "\(items)", &builder
+      ) { builder in
         builder.line("const \(index) outer = place / \(inner);")
         builder.line("const \(index) along = place - outer * \(inner);")
         text.beginRow("outer", &builder)
         let registers = emit(text, column: "along", count: "1", &builder)
         accumulators.add(registers, places: "(VL)((i64)place)", &builder)
       }
+      accumulators.settle(&builder)
       if items == 256 { combineShared(&builder) }
       if let subgroup = target.subgroup { combineSubgroup(subgroup.size, &builder) }
       builder.block("if (lid == 0)") { builder in finish(&builder) }

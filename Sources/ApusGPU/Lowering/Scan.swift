@@ -6,42 +6,47 @@ extension PlanLowering {
     guard lines * step.extent > 0 else { return }
     // Few long lines are cut, so that the device has work.
     let isCut = lines < (isCPU ? 2 : 4096) && step.extent > 4096
-    let chunkSize = isCut ? max(512, (step.extent + 1023) / 1024) : step.extent
+    let chunkSize = isCut ? self.chunkSize(step) : step.extent
     let chunks = (step.extent + chunkSize - 1) / chunkSize
     if chunks > 1 {
-      needWorkspace(lines * chunks * 8)
+      needWorkspace(lines * chunks * step.dtype.lane.dtype.byteCount)
       launch(step, chunks: chunks, chunkSize: chunkSize, isTotals: true)
       launchCarries(step, chunks: chunks)
     }
     launch(step, chunks: chunks, chunkSize: chunkSize, isTotals: false)
   }
 
+  /// About a thousand chunks at most. Those of sums are whole terms of a level of their cascade.
+  private func chunkSize(_ step: Scan) -> Int {
+    guard step.isSum else { return max(512, (step.extent + 1023) / 1024) }
+    return [1 << 8, 1 << 12].first { step.extent <= $0 << 10 } ?? 1 << 16
+  }
+
   private var localSize: Int { isCPU ? 1 : 256 }
 
   private func filled(_ file: String, _ step: Scan, chunks: Int, _ builder: inout KernelBuilder) -> KernelTemplate {
-    let lane = step.dtype.lane
-    var template = KernelTemplate(file, lane, builder)
+    var template = KernelTemplate(file, step.dtype.lane, builder)
     template["localSize"] = String(localSize)
-    template["combine"] = step.combine == "product" ? "*" : "+"
-    template["identity"] = step.combine == "product" ? "1" : "0"
     template["chunks"] = builder.number(chunks)
+    template["mostLevels"] = String(Scan.mostLevels)
     return template
   }
 
   private mutating func launch(_ step: Scan, chunks: Int, chunkSize: Int, isTotals: Bool) {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "scan", target: target, isLarge: true)
-    var template = filled("scan/scan.cl", step, chunks: chunks, &builder)
+    var template = filled(step.isSum ? "scan/sums.cl" : "scan/products.cl", step, chunks: chunks, &builder)
     let (source, sourceOffset) = bind(step.source, isConstant: true, &builder)
     template["READ"] = element(step.dtype, source, "\(sourceOffset) + at")
     template["isReversed"] = builder.number(step.isReversed ? 1 : 0)
     let items = step.outer * step.inner * chunks
     for (name, value) in [
       ("inner", step.inner), ("extent", step.extent), ("chunkSize", chunkSize), ("items", items),
+      ("levels", Accumulators.levels(of: chunkSize / Accumulators.chain)),
     ] {
       template[name] = builder.number(value)
     }
-    template["start"] = template["identity"]
+    template["start"] = step.isSum ? "0" : "1"
     template["WRITE"] = ""
     template["FINISH"] = ""
     var totals = ""
@@ -49,11 +54,11 @@ extension PlanLowering {
       totals = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     }
     if isTotals {
-      template["FINISH"] = "\(totals)[item] = sum;"
+      template["FINISH"] = "\(totals)[item] = total;"
     } else {
       let (result, offset) = bind(step.result, isConstant: false, &builder)
-      template["WRITE"] = "STORE_\(step.dtype)(\(result), \(offset) + at, 1, (\(lane.vector))(sum));"
-      if step.dtype == lane.dtype { template["WRITE"] = "\(result)[\(offset) + at] = sum;" }
+      template["WRITE"] = "STORE_\(step.dtype)(\(result), \(offset) + at, 1, (\(lane.vector))(value));"
+      if step.dtype == lane.dtype { template["WRITE"] = "\(result)[\(offset) + at] = value;" }
       if chunks > 1 { template["start"] = "\(totals)[item]" }
     }
     builder.append(template)
@@ -66,9 +71,11 @@ extension PlanLowering {
   private mutating func launchCarries(_ step: Scan, chunks: Int) {
     let lines = step.outer * step.inner
     var builder = KernelBuilder(family: "scan_carries", target: target, isLarge: true)
-    var template = filled("scan/carries.cl", step, chunks: chunks, &builder)
+    let file = step.isSum ? "scan/sum_carries.cl" : "scan/product_carries.cl"
+    var template = filled(file, step, chunks: chunks, &builder)
     template["totals"] = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
     template["items"] = builder.number(lines)
+    template["levels"] = builder.number(Accumulators.levels(of: chunks))
     builder.append(template)
     launch(
       builder, groups: (lines + localSize - 1) / localSize, localSize: localSize, detail: "scan carries",
@@ -80,4 +87,11 @@ extension PlanLowering {
     dtype.lane.dtype == dtype
       ? "\(pointer)[\(offset)]" : "FIRST_\(dtype.lane.suffix)(SPLAT_\(dtype)(\(pointer), \(offset)))"
   }
+}
+
+extension Scan {
+  fileprivate var isSum: Bool { combine == "sum" }
+
+  /// Enough for 2⁶⁰ elements.
+  fileprivate static let mostLevels = 14
 }

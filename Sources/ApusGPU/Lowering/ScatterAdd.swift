@@ -26,7 +26,8 @@ extension PlanLowering {
     var template = KernelTemplate("index/\(kernel).cl", step.dtype.lane, builder)
     (template["source"], template["firstSource"]) = bind(step.source, isConstant: true, &builder)
     (template["result"], template["firstResult"]) = bind(step.result, isConstant: false, &builder)
-    let indices = Indices(step.indices, place(step.indices), plan.values[step.indices.value].dtype, &builder)
+    let indices = Indices(
+      step.indices, place(step.indices), plan.values[step.indices.value].dtype, &builder)
     let fault = builder.sharedPointer("int", slot: slots.fault, isConstant: false)
     template["FAULT"] = "\(fault)[0] = \(builder.number(noteFault()));"
     template["type"] = step.dtype.description
@@ -46,7 +47,8 @@ extension PlanLowering {
     let piece = max(1, wanted == 1 ? step.inner : (step.inner / wanted + width - 1) / width * width)
     let pieces = (step.inner + piece - 1) / piece
     let units = step.outer * pieces
-    let unitsPerItem = max(1, min((units + 7) / 8, 8192 / max(1, (step.count + step.extent) * piece)))
+    let unitsPerItem = max(
+      1, min((units + 7) / 8, 8192 / max(1, (step.count + step.extent) * piece)))
     let isConverted = lane.dtype != step.dtype
 
     var scatter = scatter(step, "scatter_owned", isLarge: true)
@@ -60,29 +62,35 @@ extension PlanLowering {
       isConverted
       ? scatter.builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
       : "\(scatter.template["result"]!) + \(scatter.template["firstResult"]!)"
-    scatter.template["ADD"] = addition(step, scatter)
+    let sumsByteCount =
+      isConverted ? (step.outer * step.extent * step.inner * lane.dtype.byteCount + 7) / 8 * 8 : 0
+    let chains = ownedChains(step, &scatter, units: units, piece: piece, behind: sumsByteCount)
+    (scatter.template["BEGIN"], scatter.template["SETTLE"]) = (chains.begin, chains.settle)
+    scatter.template["ADD"] = addition(step, scatter, chains.count)
     scatter.template["CONVERT"] = isConverted ? conversion(step, scatter.template) : ""
     scatter.builder.append(scatter.template)
-    if isConverted { needWorkspace(step.outer * step.extent * step.inner * lane.dtype.byteCount) }
     launch(
-      scatter.builder, groups: (units + unitsPerItem - 1) / unitsPerItem, detail: detail(step), bytes: bytes(step))
+      scatter.builder, groups: (units + unitsPerItem - 1) / unitsPerItem, detail: detail(step),
+      bytes: bytes(step))
   }
 
   /// Adds the columns of source `j` that a work-item owns.
-  private func addition(_ step: ScatterAdd, _ scatter: Scatter) -> String {
+  private func addition(_ step: ScatterAdd, _ scatter: Scatter, _ countTerm: String) -> String {
     let (template, indices) = (scatter.template, scatter.indices)
     let (lane, type) = (step.dtype.lane.suffix, step.dtype.lane.dtype)
     let (inner, fault) = (template["inner"]!, template["FAULT"]!)
     func check(_ reports: String) -> String {
       "if (to < 0 || to >= \(template["extent"]!)) { if (\(reports)) \(fault) continue; }"
     }
-    let source = "\(template["source"]!), \(template["firstSource"]!) + (outer * \(template["count"]!) + j) * \(inner)"
+    let source =
+      "\(template["source"]!), \(template["firstSource"]!) + (outer * \(template["count"]!) + j) * \(inner)"
     guard indices.isShared else {
       return """
         for (i64 column = first; column < last; column += 1) {
           const i64 to = \(indices.at("outer", "j", "column"));
           \(check("true"))
           sums[to * \(inner) + column] += FIRST_\(lane)(SPLAT_\(step.dtype)(\(source) + column));
+          \(countTerm)
         }
         """
     }
@@ -95,13 +103,56 @@ extension PlanLowering {
         const int held = (int)SMALLER(last - column, (i64)WIDTH);
         STORE_\(type)(sums, to * \(inner) + column, held, row_add_\(lane)(EXACT_\(type)(sums, to * \(inner) + column, held), LOAD_\(step.dtype)(\(source) + column, held)));
       }
+      \(countTerm)
       """
+  }
+
+  /// The text that keeps the cascades of sums in memory: ahead of all terms, after each, and behind them. Reserves the
+  /// workspace: behind what lies there already the counts of terms, the numbers of rooms, and the rooms for levels.
+  private mutating func ownedChains(
+    _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
+  ) -> (begin: String, count: String, settle: String) {
+    guard step.hasChains else {
+      needWorkspace(first)
+      return ("", "", "")
+    }
+    let lane = step.dtype.lane
+    let isShared = scatter.indices.isShared
+    // A room for each full chain at most.
+    let most = step.count / Accumulators.chain
+    let counts = isShared ? units * step.extent : step.outer * step.extent * step.inner
+    let rooms = isShared ? step.outer * most * step.inner : units * piece * most
+    needWorkspace(first + 8 * counts + rooms * step.chainLevels * lane.dtype.byteCount)
+    let ints = scatter.builder.pointer("int", slot: slots.workspace, isConstant: false)
+    let numbers = scatter.builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    func number(_ value: Int) -> String { scatter.builder.number(value) }
+    var text = scatter.template
+    text["counts"] = "(\(ints) + \(number(first / 4)))"
+    text["rooms"] = "(\(ints) + \(number(first / 4 + counts)))"
+    text["upper"] = "(\(numbers) + \(number((first + 8 * counts) / lane.dtype.byteCount)))"
+    text["levels"] = number(step.chainLevels)
+    let (extent, inner) = (text["extent"]!, text["inner"]!)
+    text["firstRoom"] = isShared ? "outer * \(number(most))" : "unit * \(number(piece * most))"
+    text["pitch"] = isShared ? inner : "1"
+    text["offset"] = isShared ? "c" : "0"
+    (text["from"], text["until"]) = isShared ? ("first", "last") : ("column", "(column + 1)")
+    let at = isShared ? "unit * \(extent) + to" : "(outer * \(extent) + to) * \(inner) + column"
+    func forAll(_ body: String) -> String {
+      let loop = isShared ? "" : "for (i64 column = first; column < last; column += 1) "
+      return "for (i64 to = 0; to < \(extent); to += 1) \(loop){\nconst i64 at = \(at);\n\(body)\n}"
+    }
+    return (
+      "int used = 0;\n" + forAll("\(text["counts"]!)[at] = 0;\n\(text["rooms"]!)[at] = 0;"),
+      "const i64 at = \(at);\n" + text.with(file: "index/owned_chain.cl").text,
+      forAll(text.with(file: "index/owned_settle.cl").text)
+    )
   }
 
   /// Rounds the sums of the columns that a work-item owns to the type of the result.
   private func conversion(_ step: ScatterAdd, _ template: KernelTemplate) -> String {
     let (inner, extent) = (template["inner"]!, template["extent"]!)
-    let result = "\(template["result"]!), \(template["firstResult"]!) + (outer * \(extent) + row) * \(inner)"
+    let result =
+      "\(template["result"]!), \(template["firstResult"]!) + (outer * \(extent) + row) * \(inner)"
     return """
       for (i64 row = 0; row < \(extent); row += 1) {
         for (i64 column = first; column < last; column += WIDTH) {
@@ -118,16 +169,45 @@ extension PlanLowering {
   /// where its own begin.
   private mutating func lowerElements(_ step: ScatterAdd) {
     let isLarge = step.outer * step.inner * max(step.extent, step.count) >= 1 << 30
-    var scatter = scatter(step, step.isSorted ? "segment_sum" : "scatter_searching", isLarge: isLarge)
+    var scatter = scatter(
+      step, step.isSorted ? "segment_sum" : "scatter_searching", isLarge: isLarge)
     let total = step.outer * step.extent * step.inner
     scatter.template["total"] = scatter.builder.number(total)
     scatter.template["indices"] = scatter.indices.pointer
     scatter.template["firstIndex"] = scatter.indices.base
+    fillChains(step, &scatter.template)
     for (name, stride) in zip(["outerStride", "stride", "columnStride"], scatter.indices.strides) {
       scatter.template[name] = stride
     }
     scatter.builder.append(scatter.template)
     launch(
-      scatter.builder, groups: (total + 255) / 256, localSize: 256, detail: detail(step), bytes: bytes(step))
+      scatter.builder, groups: (total + 255) / 256, localSize: 256, detail: detail(step),
+      bytes: bytes(step))
   }
+
+  /// Fills in what keeps the cascade of a sum in registers.
+  private func fillChains(_ step: ScatterAdd, _ template: inout KernelTemplate) {
+    for name in ["CHAINS", "ENDCHAIN", "SETTLE"] { template[name] = "" }
+    guard step.hasChains else { return }
+    // Kernels are shared by lists of about as many indices.
+    let levels = step.count < 1 << 16 ? 3 : 7
+    template["levels"] = String(levels)
+    let (register, zero) = (template["V"]!, template["zero"]!)
+    template["CHAINS"] = """
+      \(register) levels[\(levels)];
+      for (int k = 0; k < \(levels); k += 1) levels[k] = \(zero);
+      int terms = 0;
+      """
+    template["ENDCHAIN"] = template.with(file: "index/end_chain.cl").text
+    template["SETTLE"] =
+      "for (int k = 0; k < \(levels); k += 1) sum = row_add_\(step.dtype.lane.suffix)(levels[k], sum);"
+  }
+}
+
+extension ScatterAdd {
+  /// Whether a sum may have more terms than a chain, and the order of additions matters.
+  fileprivate var hasChains: Bool { dtype.lane.dtype.isFloatingPoint && count > Accumulators.chain }
+
+  /// The levels above the chains of a sum of all sources.
+  fileprivate var chainLevels: Int { Accumulators.levels(of: count / Accumulators.chain) }
 }

@@ -4,7 +4,7 @@ import ApusTensor
 /// 2015). The ε stands inside of the root, as in the paper.
 ///
 /// In training mean and variance are those of the batch, and the running ones follow:
-/// `running += momentum · (batch − running)`, the variance in its unbiased form. Without a momentum the running
+/// `running = (1 − momentum) · running + momentum · batch`, the variance in its unbiased form. Without a momentum the running
 /// values are the means over all batches so far: the share of batch `n` is `1 / n`. In inference, and in a layer
 /// whose parameters are all frozen, the running ones are used and stay as they are. A layer that does not track them
 /// takes those of the batch in every mode. A batch with a single value for each channel is an error, as in PyTorch.
@@ -74,16 +74,12 @@ public struct BatchNorm: Layer {
   /// `x − mean` and the variance, from the batch; the running values follow.
   private func tracked(_ x: Tensor) -> (Tensor, Tensor) {
     let axes = [0] + Array(2..<x.rank)
-    let mean = x.mean(axes, keepingAxes: true)
-    let centered = x - mean
-    let variance = centered.squared().mean(axes, keepingAxes: true)
+    let (centered, mean, variance) = x.centered(axes)
     if let runningMean, let runningVar, let numBatchesTracked {
       let count = x.elementCount / Swift.max(mean.elementCount, 1)
       let unbiased = Double(count) / Double(Swift.max(count - 1, 1))
       let batches = numBatchesTracked.value + 1
-      let share = { (difference: Tensor) in
-        momentum.map { difference * $0 } ?? difference / batches.cast(to: difference.dtype)
-      }
+      let share = momentum.map { .number($0) } ?? Statistic.Share.tensor(1 / batches.cast(to: runningMean.value.dtype))
       runningMean.follow(mean, share: share)
       runningVar.follow(variance * unbiased, share: share)
       numBatchesTracked.value = batches

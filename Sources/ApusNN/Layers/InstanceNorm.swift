@@ -5,8 +5,9 @@ import ApusTensor
 /// `γ, β: [channels]`.
 ///
 /// A layer that tracks statistics uses the running ones in inference; in training they follow by
-/// `running += momentum · (batch − running)`, where the batch's values are the means over its examples, of the
-/// variances in their unbiased form. A single place is an error where its own statistics are taken. The count of batches stands for PyTorch's key: like there it stays 0.
+/// `running = (1 − momentum) · running + momentum · batch`, where the batch's values are the means over its examples, of
+/// the variances in their unbiased form. A single place is an error where its own statistics are taken. The count of
+/// batches stands for PyTorch's key: like there it stays 0.
 public struct InstanceNorm: Layer {
   /// The factors `γ`, `[channels]`, if there are any.
   public let weight: Parameter?
@@ -65,12 +66,10 @@ public struct InstanceNorm: Layer {
   private func tracked(_ x: Tensor, _ runningMean: Statistic, _ runningVar: Statistic) -> Tensor {
     let axes = Array(2..<x.rank)
     let count = x.shape.dropFirst(2).reduce(1, *)
-    let mean = x.mean(axes, keepingAxes: true)
-    let centered = x - mean
-    let variance = centered.squared().mean(axes, keepingAxes: true)
+    let (centered, mean, variance) = x.centered(axes)
     let unbiased = Double(count) / Double(Swift.max(count - 1, 1))
-    runningMean.follow(mean.mean([0])) { $0 * momentum }
-    runningVar.follow(variance.mean([0]) * unbiased) { $0 * momentum }
+    runningMean.follow(mean.mean([0]), share: .number(momentum))
+    runningVar.follow(variance.mean([0]) * unbiased, share: .number(momentum))
     return centered * (variance + epsilon).rsqrt()
   }
 }

@@ -4,9 +4,16 @@ import ApusTensor
 extension Tensor {
   /// `(x − mean) / √(variance + ε)`, with the mean and the (biased) variance over `axes`.
   func standardized(_ axes: [Int], epsilon: Double) -> Tensor {
-    let centered = self - mean(axes, keepingAxes: true)
-    let variance = centered.squared().mean(axes, keepingAxes: true)
+    let (centered, _, variance) = centered(axes)
     return centered * (variance + epsilon).rsqrt()
+  }
+
+  /// `x − mean`, the mean and the (biased) variance over `axes`, which are kept with an extent of 1.
+  func centered(_ axes: [Int]) -> (Tensor, mean: Tensor, variance: Tensor) {
+    let mean = mean(axes, keepingAxes: true)
+    let centered = self - mean
+    let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: true)
+    return (centered, mean, sum / (Double(elementCount) / Double(Swift.max(sum.elementCount, 1))))
   }
 
   /// `x · γ + β` with a number for each channel, `x: [batch, channels, …]`.
@@ -48,9 +55,20 @@ extension Tensor {
 }
 
 extension Statistic {
-  /// `running += share(batch − running)`, without a gradient.
-  func follow(_ batch: Tensor, share: (Tensor) -> Tensor) {
+  /// The share of a batch in a running value: the same for all, or a tensor.
+  enum Share {
+    case number(Double)
+    case tensor(Tensor)
+  }
+
+  /// `running = (1 − share) · running + share · batch`, without a gradient. A difference of the two would lose digits
+  /// where they are far apart.
+  func follow(_ batch: Tensor, share: Share) {
     let old = value
-    value = old + share(batch.stopGradient().cast(to: old.dtype).reshaped(to: shape) - old)
+    let new = batch.stopGradient().cast(to: old.dtype).reshaped(to: shape)
+    switch share {
+    case .number(let share): value = old * (1 - share) + new * share
+    case .tensor(let share): value = old * (1 - share) + new * share
+    }
   }
 }

@@ -31,7 +31,7 @@ public struct PendingOperation: Sendable {
     case .leaf, .scalar, .constant, .index, .view: return .exact
     case .elementwise: return .elementwise
     case .reduction(let row):
-      guard ["sum", "product"].contains(row) else { return .exact }
+      guard ["sum", "product", Op.squaresOfCentered].contains(row) else { return .exact }
       return .sum(termCount: max(1, inputs[0].elementCount / count))
     case .part, .loop, .ruledResults, .custom:
       // A loop adds up as often as it runs; an element depends on all that went in.

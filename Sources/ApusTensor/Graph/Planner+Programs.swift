@@ -65,10 +65,13 @@ extension Planner {
   }
 
   /// What follows a seed: its result and the members behind it, over the step's own domain.
-  private func epilogue(of seed: Int, members: [Int], domain: Shape) -> Epilogue {
+  /// - Parameter correction: gives the result's register, from that of the step's result.
+  private func epilogue(
+    of seed: Int, members: [Int], domain: Shape, correction: (inout ProgramBuilder, Int) -> Int = { $1 }
+  ) -> Epilogue {
     var builder = ProgramBuilder()
     let lane = nodes[seed].dtype.lane
-    let core = builder.input(.core(lane), .core(0))
+    let core = correction(&builder, builder.input(.core(lane), .core(0)))
     var registers = [seed: builder.narrow(core, to: nodes[seed].dtype)]
     emit(members, &builder, &registers)
     let stored = stored([seed] + members, inside: Set([seed] + members))
@@ -91,10 +94,40 @@ extension Planner {
     let lane = nodes[input].dtype.lane
     var kept = domain
     for axis in axes { kept[axis] = 1 }
+    guard reducer != Op.squaresOfCentered else {
+      return squaresOfCentered(seed, of: register, group, domain, kept, axes, &builder)
+    }
     return Reduction(
       domain: domain, axes: axes, prologue: builder.program(storing: [(register, lane.dtype)]),
       arguments: builder.arguments, reducers: [reducer],
       epilogue: epilogue(of: seed, members: group.segments[0], domain: kept))
+  }
+
+  /// `Σx² − (Σx)²/n`, both sums in one pass: what the mean lost to rounding when it was subtracted is in `Σx`
+  /// (Chan, Golub, LeVeque, 1983). Where all of it is that, as for equal numbers, it is 0.
+  private func squaresOfCentered(
+    _ seed: Int, of register: Int, _ group: Group, _ domain: Shape, _ kept: Shape, _ axes: [Int],
+    _ builder: inout ProgramBuilder
+  ) -> Reduction {
+    let dtype = nodes[nodes[seed].inputs[0]].dtype
+    let lane = dtype.lane
+    let square = builder.emit("multiply", lane: lane, [register, register])
+    let count = Swift.max(1, domain.elementCount / Swift.max(1, kept.elementCount))
+    return Reduction(
+      domain: domain, axes: axes,
+      prologue: builder.program(storing: [(square, lane.dtype), (register, lane.dtype)]),
+      arguments: builder.arguments, reducers: ["sum", "sum"],
+      epilogue: epilogue(of: seed, members: group.segments[0], domain: kept) { builder, squares in
+        let sum = builder.input(.core(lane), .core(1))
+        let share = builder.constant(.float(1 / Double(count)), lane.dtype)
+        let mean = builder.emit("multiply", lane: lane, [sum, share])
+        let surplus = builder.emit("multiply", lane: lane, [mean, sum])
+        let difference = builder.emit("subtract", lane: lane, [squares, surplus])
+        let rounding = builder.emit("multiply", lane: lane, [squares, builder.constant(.float(0x1p-18), lane.dtype)])
+        let isRounding = builder.emit("less_equal", lane: lane, result: .int32, [difference, rounding])
+        let zero = builder.constant(.float(0), lane.dtype)
+        return builder.emit("select", lane: lane, [isRounding, zero, difference])
+      })
   }
 
   // MARK: - Registers

@@ -23,6 +23,12 @@ extension Op {
   }
 
   static let sum = reduction("sum", reducer: "sum", gradient: .rule { c in [c.kept(c.gradient)] })
+  /// The name by which the planner knows the reduction of `squaredDeviations`.
+  static let squaresOfCentered = "squaresOfCentered"
+  /// Of centered numbers, whose sum is 0 but for the rounding of their mean: that this is taken off changes no derivative.
+  static let squaredDeviations = reduction(
+    "squaredDeviations", reducer: squaresOfCentered,
+    gradient: .rule { c in [c.input(0) * c.kept(2 * c.gradient)] })
   static let product = reduction(
     "product", reducer: "product",
     gradient: .composed { c in [c.input(0).productOfOthers(over: c.reducedAxes) * c.kept(c.gradient)] })
@@ -119,21 +125,34 @@ extension Tensor {
     cast(to: .bool).reduce(.all, axes, keepingAxes)
   }
 
-  /// `Σ (x − mean)² / (n − correction)`; a correction of 1 gives the unbiased estimate.
+  /// `Σ (x − mean)² / (n − correction)`; a correction of 1 gives the unbiased estimate. What the mean loses to rounding
+  /// does not show in it.
   public func variance(_ axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
     wide { source in
       let centered = source - source.mean(axes, keepingAxes: true)
-      let sum = centered.squared().sum(axes, keepingAxes: keepingAxes)
+      let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: keepingAxes)
       let count = Double(elementCount) / Double(Swift.max(sum.elementCount, 1)) - correction
       return sum / source.constant(Swift.max(count, 0))
     }
   }
 
-  /// The square root of the variance.
+  /// `Σ (x − x̄)²` of numbers from which their mean was subtracted, so that `x̄` is what that lost to rounding.
+  ///
+  /// Derivatives are those of `Σ x²`: where the mean's own are taken as well, `x̄` is 0 for all of them.
+  package func sumOfSquaredDeviations(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    reduce(.squaredDeviations, axes, keepingAxes)
+  }
+
+  /// The square root of the variance. Its gradient is 0 where the variance is, as for equal numbers.
   public func standardDeviation(
     _ axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false
   ) -> Tensor {
-    wide { $0.variance(axes, correction: correction, keepingAxes: keepingAxes).sqrt() }
+    wide { source in
+      let variance = source.variance(axes, correction: correction, keepingAxes: keepingAxes)
+      // The root's slope at 0 is infinite: there a 1 takes its place.
+      let isPositive = variance.greater(than: 0)
+      return isPositive.select(isPositive.select(variance, variance.constant(1)).sqrt(), variance * 0)
+    }
   }
 
   /// `log Σ eˣ`, without overflow; −∞ over no elements.

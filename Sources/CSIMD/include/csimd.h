@@ -22,7 +22,9 @@ enum {
 /// are read and written once for all of them. Tasks of products have multiples of so many rows, so that they can leave
 /// the same sums.
 #define CSIMD_LINES_AT_ONCE 12
-/// The bytes of the running value of a reduction: 64 lanes.
+/// The terms of a chain of a reduction: see Kernels/reduce.def.
+#define CSIMD_CHAIN 16
+/// The bytes of the running value of a reduction: 64 lanes, and 16 lanes of each level above them.
 #define CSIMD_STATE_BYTES 1024
 
 /// An operand of a loop: with step 1 an array, with step 0 a number repeated over 16 lanes.
@@ -88,8 +90,9 @@ typedef struct {
 } csimd_row;
 
 /// One row of Kernels/reduce.def on one lane. Running values are 64 lanes (sums) or 16 lanes with their
-/// places (argmin and argmax: `is_index`). Two more sum what the numbers become: `sum_squared_difference` (a − b)² and
-/// `sum_exp_difference` exp(a − b) of the numbers a and the second operand b; they have no columns.
+/// places (argmin and argmax: `is_index`). Three more sum what the numbers become: `sum_difference` a − b,
+/// `sum_squared_difference` (a − b)² and `sum_exp_difference` exp(a − b) of the numbers a and the second operand b; they
+/// have no columns.
 typedef struct {
   const char *name;
   int is_index;
@@ -112,10 +115,20 @@ typedef struct {
   void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
   /// Merges columns of later places.
   void (*merge_columns)(size_t count, void *numbers, int64_t *places, const void *other, const int64_t *other_places);
+  /// Of `sum_squared_difference`, what it and `sum_difference` do with the same values, at once; else NULL.
+  void (*take_deviations)(
+      size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
+  /// The same for columns of `lines` arrays of numbers; the second operand is for all of them.
+  void (*deviation_lines)(
+      size_t count, void *squares, void *sums, const csimd_operand *values, ptrdiff_t distance, size_t lines);
 } csimd_reducer;
 
-/// Combines each of `lines` lines of `width` numbers with all before it (after it where reversed).
-typedef void (*csimd_scan)(size_t lines, size_t width, void *values, int is_reversed);
+/// Lines of numbers that a scan keeps: the levels of a cascade over 2⁶⁰ lines, and two more.
+#define CSIMD_SCAN_LINES 17
+/// Combines each of `lines` lines of `width` numbers with all before it (after it where reversed). `state` has room for
+/// CSIMD_SCAN_LINES lines and goes on from the `taken` lines before: a multiple of CSIMD_CHAIN, 0 at the start.
+typedef void (*csimd_scan)(
+    size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t taken);
 /// `C[m, n] = A[m, k]·B[k, n]` of integers (added to C where it accumulates), with the given distances.
 typedef void (*csimd_integer_matmul)(
     size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column, const void *b, size_t b_row,

@@ -140,6 +140,9 @@ void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const 
 typedef struct {
   const csimd_kernel *kernel;
   int reducer_count;
+  /// All reducers take the same two outputs, which are arguments: numbers, and what is subtracted from them. By columns
+  /// these are the two reducers of deviations, the numbers lie side by side and the others serve all lines.
+  int joins_outputs;
   const csimd_reducer *const *reducers;
   /// Bytes of a number of each reducer's operand lane.
   const int *number_bytes;
@@ -156,20 +159,33 @@ void csimd_reduce_rows(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
     int64_t end, void *states, void *const *results, int keeps_states);
 
-/// Merges the running values of `parts` parts of each of `count` results and writes the results.
+/// Merges the running values of `parts` parts of each of `count` results in pairs and writes the results.
 void csimd_merge_rows(
     const csimd_reduction *reduction, void *states, int64_t count, int64_t parts, void *const *results);
 
-/// Kept positions `first..<last` of `width`, reduced positions `start..<end`, into `columns`: 16·width bytes
-/// for each reducer.
+/// The arrays that a reduction by columns keeps for each reducer: of those to numbers one for the lines that are combined
+/// at once and one for each level of the cascade, where `lines` reduced positions are taken; else numbers and places.
+int64_t csimd_column_arrays(int64_t lines);
+
+/// Kept positions `first..<last` of `width`, reduced positions `start..<end`, into `columns`: `arrays` arrays of 8·width
+/// bytes for each reducer.
 void csimd_reduce_columns(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
-    int64_t end, void *columns, int64_t width);
+    int64_t end, void *columns, int64_t width, int64_t arrays);
 
-/// Merges the columns of `parts` parts, `stride` bytes apart, and writes the results.
+/// Merges the columns of `parts` parts, which lie one after the other, in pairs, and writes the results.
 void csimd_merge_columns(
-    const csimd_reduction *reduction, void *columns, int64_t stride, int64_t parts, int64_t first,
-    int64_t last, int64_t width, void *const *results);
+    const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
+    int64_t arrays, void *const *results);
+
+/// Makes what `groups` lines at once gave a term of the levels above, where that fills chains. Levels lie `distance`
+/// bytes apart, the lowest one first.
+void csimd_climb_columns(
+    const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
+
+/// Combines the levels of `groups` lines at once in the lowest.
+void csimd_settle_columns(
+    const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// Bytes of a lane's and of a type's numbers.
 int csimd_lane_bytes(int lane);

@@ -1,5 +1,5 @@
-// Running sums or products along the middle axis of [outer, extent, inner]. The axis is cut into chunks
-// where there are few others to run at a time:
+// Running products along the middle axis of [outer, extent, inner]. The axis is cut into chunks where there are few
+// others to run at a time:
 //
 //   totals:  one result for each chunk          carries: the running results of the chunks before each
 //   apply:   each chunk from its carry on
@@ -13,10 +13,11 @@ const i64 outer = line / $inner;
 const i64 base = outer * $extent * $inner + (line - outer * $inner);
 const i64 begin = chunk * $chunkSize;
 const i64 end = SMALLER(begin + $chunkSize, $extent);
-$T sum = $start;
+$T value = $start;
 for (i64 step = begin; step < end; step += 1) {
   const i64 at = base + ($isReversed ? $extent - 1 - step : step) * $inner;
-  sum = sum $combine $READ;
+  value = value * $READ;
   $WRITE
 }
+const $T total = value;
 $FINISH

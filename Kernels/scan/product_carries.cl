@@ -1,9 +1,9 @@
-// The running results of the chunks before each chunk, in place of the chunks' own.
+// The running products of the chunks before each chunk, in place of the chunks' own.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (line >= $items) return;
-$T sum = $identity;
+$T product = 1;
 for (i64 chunk = 0; chunk < $chunks; chunk += 1) {
   const $T total = $totals[line * $chunks + chunk];
-  $totals[line * $chunks + chunk] = sum;
-  sum = sum $combine total;
+  $totals[line * $chunks + chunk] = product;
+  product = product * total;
 }

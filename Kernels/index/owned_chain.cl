@@ -1,0 +1,27 @@
+// Counts a term of a sum in memory. What fills its chain goes to the levels above it (see reduce.def), which get room
+// when the first chain is full.
+$counts[at] += 1;
+if ($counts[at] % 16 == 0) {
+  const int isNew = $rooms[at] == 0;
+  if (isNew) {
+    used += 1;
+    $rooms[at] = used;
+  }
+  const i64 room = ($firstRoom + $rooms[at] - 1) * $levels * $pitch;
+  for (i64 c = $from; c < $until; c += WIDTH) {
+    const int some = (int)SMALLER($until - c, (i64)WIDTH);
+    for (int k = 0; isNew && k < $levels; k += 1) STORE_$laneType($upper, room + $offset + k * $pitch, some, $zero);
+    $V carry = EXACT_$laneType(sums, to * $inner + c, some);
+    STORE_$laneType(sums, to * $inner + c, some, $zero);
+    int chains = $counts[at];
+    for (int k = 0; k < $levels && chains % 16 == 0; k += 1) {
+      chains /= 16;
+      carry = row_add_$lane(EXACT_$laneType($upper, room + $offset + k * $pitch, some), carry);
+      if (k + 1 < $levels && chains % 16 == 0) {
+        STORE_$laneType($upper, room + $offset + k * $pitch, some, $zero);
+      } else {
+        STORE_$laneType($upper, room + $offset + k * $pitch, some, carry);
+      }
+    }
+  }
+}

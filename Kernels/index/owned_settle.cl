@@ -1,0 +1,12 @@
+// Adds the levels of the cascade of a sum in memory to it, where it has such.
+if ($rooms[at] > 0) {
+  const i64 room = ($firstRoom + $rooms[at] - 1) * $levels * $pitch;
+  for (i64 c = $from; c < $until; c += WIDTH) {
+    const int some = (int)SMALLER($until - c, (i64)WIDTH);
+    $V sum = EXACT_$laneType(sums, to * $inner + c, some);
+    for (int k = 0; k < $levels; k += 1) {
+      sum = row_add_$lane(EXACT_$laneType($upper, room + $offset + k * $pitch, some), sum);
+    }
+    STORE_$laneType(sums, to * $inner + c, some, sum);
+  }
+}

@@ -1,0 +1,17 @@
+// The running sums of the chunks before each chunk, in place of the chunks' own: the upper levels of the cascade.
+const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();
+if (line >= $items) return;
+$T levels[$mostLevels];
+for (int k = 0; k < $mostLevels; k += 1) levels[k] = 0;
+for (i64 chunk = 0; chunk < $chunks; chunk += 1) {
+  const $T total = $totals[line * $chunks + chunk];
+  $T before = 0;
+  for (int k = (int)$levels - 1; k >= 0; k -= 1) before = before + levels[k];
+  $totals[line * $chunks + chunk] = before;
+  levels[0] = levels[0] + total;
+  i64 chains = chunk + 1;
+  for (int k = 0; k + 1 < $levels && chains % 16 == 0; k += 1, chains /= 16) {
+    levels[k + 1] = levels[k + 1] + levels[k];
+    levels[k] = 0;
+  }
+}

@@ -1,0 +1,41 @@
+// Running sums along the middle axis of [outer, extent, inner], as cascades of chains (see reduce.def): a sum is that of
+// the element's chain of 16 plus what lies before the chain, the full chains of each level, from the highest on. So it is
+// the same wherever the axis is cut at a multiple of 16, 256, …; products.cl says how it is cut.
+//
+// A work-item takes one chunk of one (outer, inner).
+const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
+if (item >= $items) return;
+const i64 chunk = item % $chunks;
+const i64 line = item / $chunks;
+const i64 outer = line / $inner;
+const i64 base = outer * $extent * $inner + (line - outer * $inner);
+const i64 begin = chunk * $chunkSize;
+const i64 end = SMALLER(begin + $chunkSize, $extent);
+const $T start = $start;
+$T levels[$mostLevels];
+for (int k = 0; k < $mostLevels; k += 1) levels[k] = 0;
+$T upper = start;
+for (i64 first = begin; first < end; first += 16) {
+  const i64 stop = SMALLER(first + 16, end);
+  const $T before = upper + levels[0];
+  $T sum = 0;
+  for (i64 step = first; step < stop; step += 1) {
+    const i64 at = base + ($isReversed ? $extent - 1 - step : step) * $inner;
+    sum = sum + $READ;
+    const $T value = before + sum;
+    $WRITE
+  }
+  levels[0] = levels[0] + sum;
+  i64 chains = (first - begin) / 16 + 1;
+  if (chains % 16 == 0) {
+    for (int k = 0; k + 1 < $levels && chains % 16 == 0; k += 1, chains /= 16) {
+      levels[k + 1] = levels[k + 1] + levels[k];
+      levels[k] = 0;
+    }
+    upper = start;
+    for (int k = (int)$levels - 1; k > 0; k -= 1) upper = upper + levels[k];
+  }
+}
+$T total = 0;
+for (int k = (int)$levels - 1; k >= 0; k -= 1) total = total + levels[k];
+$FINISH

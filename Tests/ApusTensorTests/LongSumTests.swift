@@ -1,0 +1,171 @@
+import Apus
+import ApusTestSupport
+import Testing
+
+/// Sums, means, variances and running sums of so many numbers that one addition after the other would lose digits.
+@Suite struct LongSumTests {
+  /// All devices but the interpreter.
+  private static let devices = TestDevice.all.filter { $0.name != "reference" }
+  private static let count = 10_000_000
+
+  /// Numbers in 0..<1 without a pattern.
+  private static func random(_ count: Int) -> [Float] {
+    var state: UInt64 = 12345
+    return (0..<count).map { _ in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Float(state >> 40) * 0x1p-24
+    }
+  }
+
+  private static let sets: [(name: String, numbers: [Float])] = [
+    ("0.1", Array(repeating: 0.1, count: count)), ("random", random(count)),
+    ("random + 10,000", random(count).map { $0 + 10_000 }),
+  ]
+
+  /// `|actual − expected| ≤ 4 ULP`.
+  private func check(_ actual: Double, _ expected: Double, _ what: String) {
+    #expect(abs(actual - expected) <= 4 * 0x1p-23 * abs(expected), "\(what): \(actual) for \(expected)")
+  }
+
+  private func variance(_ numbers: some Collection<Float>) -> Double {
+    let mean = numbers.reduce(0.0) { $0 + Double($1) } / Double(numbers.count)
+    return numbers.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(numbers.count - 1)
+  }
+
+  @Test(arguments: devices) func sumMeanAndVariance(_ test: TestDevice) throws {
+    for (name, numbers) in Self.sets {
+      try withDevice(test.device) { () throws in
+        let x = try Tensor(numbers, shape: [Self.count]).evaluated()
+        let sum = numbers.reduce(0.0) { $0 + Double($1) }
+        check(try x.sum().scalar(), sum, "\(test.name): sum of \(name)")
+        check(try x.mean().scalar(), sum / Double(Self.count), "\(test.name): mean of \(name)")
+        check(try x.variance().scalar(), name == "0.1" ? 0.0 : variance(numbers), "\(test.name): variance of \(name)")
+        check(
+          try x.squared().sum().scalar(), numbers.reduce(0.0) { $0 + Double($1) * Double($1) },
+          "\(test.name): squares of \(name)")
+      }
+    }
+  }
+
+  /// Along rows and across them, with many rows and with few.
+  @Test(arguments: devices) func rowsAndColumns(_ test: TestDevice) throws {
+    let (name, numbers) = Self.sets[2]
+    for shape in [[4, 2_500_000], [1_000_000, 10], [400_000, 25]] as [Shape] {
+      try withDevice(test.device) { () throws in
+        let x = try Tensor(numbers, shape: shape).evaluated()
+        for axis in 0...1 where shape[axis] > 100_000 {
+          let sums: [Float] = try x.sum([axis]).array()
+          let variances: [Float] = try x.variance([axis]).array()
+          for line in stride(from: 0, to: sums.count, by: 3) {
+            let (start, step) = axis == 1 ? (line * shape[1], 1) : (line, shape[1])
+            let terms = (0..<shape[axis]).map { numbers[start + $0 * step] }
+            let what = "\(test.name): axis \(axis) of \(shape), \(name)"
+            check(Double(sums[line]), terms.reduce(0.0) { $0 + Double($1) }, what)
+            check(Double(variances[line]), variance(terms), what)
+          }
+        }
+      }
+    }
+  }
+
+  /// The gradient of a bias, the sums of a product's columns.
+  @Test(arguments: devices) func columnsOfProducts(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let (rows, columns) = (300_000, 12)
+      let x = try Tensor(Array(repeating: Float(0.1), count: rows * 2), shape: [rows, 2]).evaluated()
+      let w = try Tensor(Array(repeating: Float(0.5), count: 2 * columns), shape: [2, columns]).evaluated()
+      for sum: Float in try x.matmul(w).relu().sum([0]).array() {
+        check(Double(sum), Double(rows) * Double(Float(0.1)), "\(test.name): columns of a product")
+      }
+    }
+  }
+
+  /// Rows that many indices name: gradients of tables, scatters of rows and of elements, and segments.
+  @Test(arguments: devices) func scattersAndSegments(_ test: TestDevice) throws {
+    let count = 200_000
+    let places = (0..<count).map { Int64($0 % 7 == 0 ? 2 : 0) }
+    let hits = places.count { $0 == 2 }
+    func check(_ sums: [Float], _ row: Int, _ terms: Int, _ width: Int, _ what: String) {
+      self.check(
+        Double(sums[row * width + width - 1]), Double(Float(0.1)) * Double(terms), "\(test.name): \(what) of \(width)")
+    }
+    try withDevice(test.device) { () throws in
+      let ids = try Tensor(places).evaluated()
+      let segments = try Tensor((0..<count).map { Int64($0 < 150_000 ? 1 : 3) }).evaluated()
+      for width in [1, 20] {
+        let values = try Tensor(repeating: 0.1, shape: [count, width]).evaluated()
+        let table = try Tensor(repeating: 0, shape: [4, width]).evaluated()
+        let lookedUp = (table.gathering(ids) * values).sum()
+        let gradient: [Float] = try gradients(of: lookedUp, withRespectTo: [table])[0].array()
+        check(gradient, 2, hits, width, "gradient")
+        check(gradient, 0, count - hits, width, "gradient")
+        let elements = ids.expandingAxis(at: 1).broadcast(to: [count, width])
+        let scattered: [Float] = try table.scatterAdding(values, at: elements, axis: 0).array()
+        check(scattered, 2, hits, width, "scatter")
+        check(scattered, 0, count - hits, width, "scatter")
+        let sums: [Float] = try values.segmentSum(segments, count: 5).array()
+        check(sums, 1, 150_000, width, "segment")
+        check(sums, 3, 50_000, width, "segment")
+        #expect(sums[0] == 0 && sums[2 * width] == 0 && scattered[width] == 0, "\(test.name)")
+      }
+    }
+  }
+
+  @Test(arguments: devices) func runningSums(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let tenths: [Float] = try Tensor(repeating: 0.1, shape: [1_000_000]).evaluated().cumulativeSum(0).array()
+      for place in [999_999, 500_000, 31, 4096, 123_457] {
+        check(Double(tenths[place]), Double(Float(0.1)) * Double(place + 1), "\(test.name): running sum at \(place)")
+      }
+      let ones: [Float] = try Tensor(repeating: 1, shape: [20_000_000]).evaluated().cumulativeSum(0).array()
+      #expect(ones[19_999_999] == 20_000_000, "\(test.name)")
+      #expect(ones[16_777_217] == 16_777_218, "\(test.name)")
+    }
+  }
+
+  /// A line alone, which is cut, has the bits of one among many; so have lines below each other, and all devices.
+  @Test func runningSumsOfAnyCut() throws {
+    let numbers = Self.random(100_003).map { $0 - 0.25 }
+    var expected: [Float] = []
+    for test in Self.devices {
+      try withDevice(test.device) { () throws in
+        let line = try Tensor(numbers, shape: [100_003]).evaluated()
+        let alone: [Float] = try line.cumulativeSum(0).array()
+        if expected.isEmpty { expected = alone }
+        #expect(alone == expected, "\(test.name)")
+        let rows = line.expandingAxis(at: 0).broadcast(to: [3, 100_003])
+        #expect(try rows.cumulativeSum(1)[2].array() == expected, "\(test.name): rows")
+        #expect(try rows.transposed().cumulativeSum(0)[0..., 1].array() == expected, "\(test.name): columns")
+        let backward: [Float] = try line.flipped([0]).cumulativeSum(0, isReversed: true).array()
+        #expect(Array(backward.reversed()) == expected, "\(test.name): reversed")
+      }
+    }
+  }
+
+  /// What the mean loses to rounding is no part of the variance.
+  @Test(arguments: TestDevice.all) func varianceFarFromZero(_ test: TestDevice) throws {
+    let numbers = Self.random(100_000).map { $0 * 2 + 1_000_000 }
+    try withDevice(test.device) { () throws in
+      let x = try Tensor(numbers, shape: [2, 50_000]).evaluated()
+      check(try x.variance().scalar(), variance(numbers), "\(test.name): all")
+      let rows: [Float] = try x.variance([1]).array()
+      check(Double(rows[1]), variance(numbers[50_000...]), "\(test.name): a row")
+      check(try x.standardDeviation().scalar(), variance(numbers).squareRoot(), "\(test.name): deviation")
+    }
+  }
+
+  /// Of equal numbers the deviation is 0, and so are its derivatives.
+  @Test(arguments: TestDevice.all) func deviationOfEqualNumbers(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      for value in [0.1, 3, 1e6, 0] as [Float] {
+        let x = Tensor(Array(repeating: value, count: 30), shape: [3, 10])
+        let deviation = x.standardDeviation([1])
+        let first = gradients(of: deviation.sum(), withRespectTo: [x])[0]
+        let second = gradients(of: (first * Tensor((0..<10).map { Float($0) })).sum(), withRespectTo: [x])[0]
+        #expect(try deviation.array() == [0, 0, 0] as [Float], "\(test.name): \(value)")
+        #expect(try first.array() == Array(repeating: Float(0), count: 30), "\(test.name): \(value)")
+        #expect(try (second.array() as [Float]).allSatisfy(\.isFinite), "\(test.name): \(value)")
+      }
+    }
+  }
+}
