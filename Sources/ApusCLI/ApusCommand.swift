@@ -14,6 +14,7 @@ enum ApusCommand {
   ]
 
   static func main() {
+    StandardStreams.openMissing()
     // A file that grows past the limit of the process is an error of writing it, not the end of the command.
     signal(SIGXFSZ, SIG_IGN)
     do {

@@ -13,6 +13,7 @@ enum ExitCode: Int32 {
   case device = 69
   /// A file could not be read or written (`EX_IOERR`).
   case inputOutput = 74
+  case hungUp = 129
   case interrupted = 130
   case terminated = 143
 
@@ -27,7 +28,8 @@ enum ExitCode: Int32 {
     case is ShapeError, ModelError.misfit, ModelError.notFinite: self = .data
     case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
     case is OutputError: self = .inputOutput
-    case let interruption as Interruption: self = interruption.signal == 15 ? .terminated : .interrupted
+    // As a shell says it of a signal.
+    case let interruption as Interruption: self = ExitCode(rawValue: 128 + interruption.signal) ?? .interrupted
     case let error as ChildFailure: self = ExitCode(rawValue: error.status) ?? .failure
     default: self = .failure
     }
@@ -45,7 +47,7 @@ enum ExitCode: Int32 {
     switch error {
     case .device(let error): self.init(for: error)
     case .data(let error): self.init(for: error)
-    case .inputOutput: self = .inputOutput
+    case .inputOutput, .inUse: self = .inputOutput
     case .damaged, .mismatch, .unstorable, .untrained, .unknownParameter, .unmeasurable, .singleExample: self = .data
     case .noCheckpoint(_, let damaged): self = damaged.isEmpty ? .inputOutput : .data
     case .occupied: self = .usage

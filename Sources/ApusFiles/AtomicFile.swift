@@ -7,30 +7,45 @@ import Glibc
 /// checked, the file is flushed to the disk before the rename and the directory after it.
 package final class AtomicFile {
   package let path: String
+  private let folder: Folder
+  private let name: String
   private let temporary: String
   private let file: FileDescriptor
   private var isDone = false
   private var written = 0
 
-  /// Starts to write `path`.
+  /// Starts to write the file of a path that the user names. A symbolic link is replaced, not followed.
   /// - Parameter needed: the size the file will have; when the disk has less room, the error says so
   ///   before anything is written.
-  package init(path: String, needed: Int = 0) throws(FileError) {
-    self.path = path
+  package convenience init(path: String, needed: Int = 0) throws(FileError) {
     let (directory, name) = splitPath(path)
     var status = stat()
     let exists = stat(path, &status) == 0
     if exists, status.st_mode & S_IFMT != S_IFREG {
       throw FileError(operation: "write", path: path, code: 0, detail: "exists and is not a regular file")
     }
-    try AtomicFile.checkSpace(directory: directory, path: path, needed: needed)
-    (file, temporary) = try AtomicFile.create(beside: path, directory: directory, name: name)
-    if exists, fchmod(file.number, status.st_mode & 0o777) != 0 {
-      throw .current("chmod", path)
+    let folder: Folder
+    do throws(FileError) { folder = try Folder(path: directory) } catch {
+      throw FileError(operation: "write", path: path, code: error.code, detail: error.detail)
     }
+    try self.init(path, folder, name, mode: exists ? status.st_mode & 0o777 : nil, needed: needed)
   }
 
-  deinit { if !isDone { unlink(temporary) } }
+  /// Starts to write a file of a folder that is not trusted: anything but a regular file with one link is refused.
+  /// - Parameter needed: as for a path.
+  package convenience init(in folder: Folder, name: String, needed: Int = 0) throws(FileError) {
+    let mode = try folder.checkReplaceable(name)
+    try self.init(folder.path(of: name), folder, name, mode: mode, needed: needed)
+  }
+
+  private init(_ path: String, _ folder: Folder, _ name: String, mode: mode_t?, needed: Int) throws(FileError) {
+    (self.path, self.folder, self.name) = (path, folder, name)
+    try AtomicFile.checkSpace(in: folder, path: path, needed: needed)
+    (file, temporary) = try AtomicFile.create(in: folder, name: name, path: path)
+    if let mode, fchmod(file.number, mode) != 0 { throw .current("chmod", path) }
+  }
+
+  deinit { if !isDone { unlinkat(folder.number, temporary, 0) } }
 
   /// Appends bytes to the new file.
   package func write(_ bytes: [UInt8]) throws(FileError) {
@@ -45,18 +60,18 @@ package final class AtomicFile {
   /// Flushes the new file and puts it in the place of the old one.
   package func commit() throws(FileError) {
     guard fsync(file.number) == 0 else { throw explained(.current("flush", path), needed: written) }
-    guard rename(temporary, path) == 0 else { throw .current("rename", path) }
+    guard renameat(folder.number, temporary, folder.number, name) == 0 else { throw .current("rename", path) }
     isDone = true
-    try FileSystem.flushDirectory(splitPath(path).directory)
+    try folder.flush()
   }
 
   /// A new empty file whose name no other writer has.
   private static func create(
-    beside path: String, directory: String, name: String
+    in folder: Folder, name: String, path: String
   ) throws(FileError) -> (FileDescriptor, String) {
     for attempt in 0..<1000 {
-      let temporary = "\(directory)/.\(name).\(getpid())-\(attempt).new"
-      let number = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      let temporary = ".\(name).\(getpid())-\(attempt).new"
+      let number = openat(folder.number, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
       if number >= 0 { return (FileDescriptor(path: path, number: number), temporary) }
       guard errno == EEXIST else { break }
     }
@@ -70,8 +85,8 @@ package final class AtomicFile {
     return error
   }
 
-  private static func checkSpace(directory: String, path: String, needed: Int) throws(FileError) {
-    guard needed > 0, let free = FileSystem.freeByteCount(directory), free < needed else { return }
+  private static func checkSpace(in folder: Folder, path: String, needed: Int) throws(FileError) {
+    guard needed > 0, let free = FileSystem.freeByteCount(folder.path), free < needed else { return }
     throw FileError(
       operation: "write", path: path, code: ENOSPC, detail: "\(needed) bytes are needed, \(free) are free")
   }
@@ -81,9 +96,17 @@ extension AtomicFile {
   /// Replaces `path` by a file of these bytes.
   package static func write(_ bytes: some Sequence<UInt8>, to path: String) throws(FileError) {
     let bytes = bytes as? [UInt8] ?? Array(bytes)
-    let file = try AtomicFile(path: path, needed: bytes.count)
-    try file.write(bytes)
-    try file.commit()
+    try AtomicFile(path: path, needed: bytes.count).finish(bytes)
+  }
+
+  /// Replaces a file of a folder that is not trusted.
+  package static func write(_ bytes: [UInt8], in folder: Folder, name: String) throws(FileError) {
+    try AtomicFile(in: folder, name: name, needed: bytes.count).finish(bytes)
+  }
+
+  private func finish(_ bytes: [UInt8]) throws(FileError) {
+    try write(bytes)
+    try commit()
   }
 }
 

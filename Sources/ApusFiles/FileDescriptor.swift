@@ -96,19 +96,45 @@ package final class FileDescriptor: Sendable {
     }
     if let failure { throw failure }
   }
+
+  /// Cuts the file off behind so many bytes, where the next ones will be written.
+  package func truncate(to count: Int) throws(FileError) {
+    guard ftruncate(number, off_t(count)) == 0, lseek(number, off_t(count), SEEK_SET) >= 0 else {
+      throw .current("truncate", path)
+    }
+  }
+
+  /// Brings what was written to the disk.
+  package func flush() throws(FileError) {
+    guard fsync(number) == 0 else { throw .current("flush", path) }
+  }
+
+  /// Refuses to go on with a file that has been removed: what is written to it would be lost without a word.
+  package func checkNotRemoved() throws(FileError) {
+    var status = stat()
+    guard fstat(number, &status) == 0 else { throw .current("look at", path) }
+    guard status.st_nlink > 0 else {
+      throw FileError(operation: "write", path: path, code: ENOENT, detail: "it was removed while it was being written")
+    }
+  }
 }
 
 extension FileDescriptor {
   /// The whole of a regular file.
   /// - Parameter limit: a larger file is an error, found before memory is asked for.
   package static func contents(of path: String, limit: Int = .max) throws(FileError) -> [UInt8] {
-    let file = try FileDescriptor(reading: path)
-    let count = try file.byteCount()
+    try FileDescriptor(reading: path).contents(limit: limit)
+  }
+
+  /// The whole of the file.
+  /// - Parameter limit: a larger file is an error, found before memory is asked for.
+  package func contents(limit: Int = .max) throws(FileError) -> [UInt8] {
+    let count = try byteCount()
     guard count <= limit else {
       let detail = "\(count) bytes, more than the limit of \(limit)"
       throw FileError(operation: "read", path: path, code: EFBIG, detail: detail)
     }
-    return try file.bytes(at: 0, count: count)
+    return try bytes(at: 0, count: count)
   }
 }
 

@@ -15,12 +15,7 @@ extension FileSystem {
   package static func kind(of path: String, followsLinks: Bool) throws(FileError) -> Kind {
     var status = stat()
     guard (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { throw .current("look at", path) }
-    return switch status.st_mode & S_IFMT {
-    case S_IFREG: .file
-    case S_IFDIR: .directory
-    case S_IFLNK: .link
-    default: .other
-    }
+    return Kind(status)
   }
 
   /// The absolute path without symbolic links, `.` and `..`, of something that is there.
@@ -28,5 +23,18 @@ extension FileSystem {
     guard let resolved = realpath(path, nil) else { throw .current("resolve", path) }
     defer { free(resolved) }
     return String(cString: resolved)
+  }
+}
+
+extension FileSystem.Kind {
+  /// What `stat` found.
+  init(_ status: stat) {
+    self =
+      switch status.st_mode & S_IFMT {
+      case S_IFREG: .file
+      case S_IFDIR: .directory
+      case S_IFLNK: .link
+      default: .other
+      }
   }
 }

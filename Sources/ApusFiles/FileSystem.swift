@@ -72,13 +72,4 @@ package enum FileSystem {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
-
-  /// Makes the names in a directory survive a crash of the machine.
-  package static func flushDirectory(_ path: String) throws(FileError) {
-    let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard number >= 0 else { throw .current("flush", path) }
-    defer { close(number) }
-    // Some file systems have nothing to flush for a directory and say EINVAL.
-    guard fsync(number) == 0 || errno == EINVAL else { throw .current("flush", path) }
-  }
 }

@@ -19,6 +19,8 @@ public enum TrainingError: Error, Hashable, Sendable {
   case unstorable(path: String, reason: String)
   /// There is nothing to go on from.
   case noCheckpoint(path: String, damaged: [String])
+  /// Another process, of this number where it could be read, is writing to the run.
+  case inUse(path: String, process: Int?)
   /// The output directory holds another run.
   case occupied(path: String)
   /// No way leads from the loss to trainable parameters of these keys: training would leave them as they are.
@@ -65,6 +67,9 @@ extension TrainingError: CustomStringConvertible {
     case .noCheckpoint(let path, let damaged):
       let found = damaged.isEmpty ? "there is none" : damaged.joined(separator: "; ")
       return "\(path): no checkpoint to go on from: \(found)"
+    case .inUse(let path, let process):
+      let name = process.map { "process \($0)" } ?? "another process"
+      return "\(path): \(name) is writing to this run; wait for its end, or stop it"
     case .occupied(let path):
       return "\(path): there is a run already; resume it or take another directory"
     case .untrained(let keys):

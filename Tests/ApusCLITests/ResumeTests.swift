@@ -33,10 +33,10 @@ struct ResumeTests {
     process.arguments = words
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
-    // A shell may have switched SIGINT off for the tests, if they run in the background.
-    let before = Foundation.signal(SIGINT, SIG_DFL)
+    // A shell may have switched SIGINT off for the tests, if they run in the background, and nohup SIGHUP.
+    let before = [SIGINT, SIGHUP].map { ($0, Foundation.signal($0, SIG_DFL)) }
     try process.run()
-    _ = Foundation.signal(SIGINT, before)
+    for (signal, action) in before { _ = Foundation.signal(signal, action) }
     Thread.sleep(forTimeInterval: seconds)
     while let file, process.isRunning, !FileManager.default.fileExists(atPath: file) {
       Thread.sleep(forTimeInterval: 0.01)
@@ -72,7 +72,7 @@ struct ResumeTests {
     #expect(try digest(Invocation(killed + ["--resume", place.file("killed")])) == whole)
   }
 
-  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)] as [(Int32, Int32)])
   func signalsSave(signal: Int32, status: Int32) throws {
     let run = words("run", steps: 100_000)
     let first = place.file("run/checkpoints/step-000000000")

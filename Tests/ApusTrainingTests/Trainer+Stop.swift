@@ -10,5 +10,7 @@ extension Trainer {
   func stop(after steps: Int) throws {
     var session = try TrainingSession(self)
     try session.run(until: steps)
+    // The lock ends with a process.
+    runFolder = nil
   }
 }

@@ -211,6 +211,42 @@ private struct Line: ExampleSource {
     }
   }
 
+  @Test func onlyOneTrainerWritesToARun() throws {
+    try SmallRun().inDirectory { run, path in
+      let first = try run.trainer()
+      var session = try TrainingSession(first)
+      try session.run(until: 2)
+      let error = #expect(throws: TrainingError.self) { try run.trainer().resume { _ in } }
+      #expect(error == .inUse(path: path, process: Int(getpid())))
+      #expect(error?.description.contains("process \(getpid()) is writing to this run") == true)
+      #expect(first.state.step == 2)
+      first.runFolder = nil
+      let second = try run.trainer()
+      try second.resume { Issue.record("\($0)") }
+      _ = try second.run()
+      // A run that is over leaves the folder to others.
+      let third = try run.trainer()
+      try third.resume { Issue.record("\($0)") }
+      #expect(third.state.step == 18 && second.state.step == 18)
+    }
+  }
+
+  @Test func aFolderThatVanishesEndsTheRun() throws {
+    try SmallRun().inDirectory { run, path in
+      var run = run
+      run.options.onRecord = { record in
+        if record["train_loss"] != nil { try? FileManager.default.removeItem(atPath: path) }
+      }
+      let error = #expect(throws: TrainingError.self) { try run.trainer().run() }
+      guard case .inputOutput(let file, _, let reason)? = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(file.hasPrefix(path) && reason.contains("removed"), "\(reason)")
+      #expect(!FileManager.default.fileExists(atPath: path))
+    }
+  }
+
   @Test func aRunGoesOnOnlyWithWhatItStartedWith() throws {
     try SmallRun().inDirectory { run, _ in
       _ = try run.trainer().run()

@@ -29,32 +29,50 @@ enum PlotCommand: Command {
       throw UsageError(command: name, message: "--curves-only reads no data: --\(given.name) is of no use with it")
     }
     let source = try RunRecord(path: path, command: name)
-    let page = arguments[output] ?? "\(path)/report.html"
-    let pages = try reportingFiles { () throws(FileError) in try AtomicFile(path: page) }
+    let pages = try page(of: source, output: arguments[output])
     var report = RunReport(source)
     if !arguments[curves] {
       try report.examine(
         data: arguments[data], part: arguments[part].flatMap(DataPart.init), device: arguments[device])
     }
-    let result = try report.make()
-    let plots = "\(path)/plots"
-    try reportingFiles { () throws(FileError) in try FileSystem.createDirectory(plots) }
-    for figure in result.figures {
-      let file = "\(plots)/\(figure.name).svg"
-      let text = figure.chart.svg()
-      try reportingFiles { () throws(FileError) in try AtomicFile.write(Array(text.utf8), to: file) }
+    let count = try write(report.make(), of: source, to: pages) { figure, file in
       let line: JSON = ["plot": .string(figure.name), "title": .string(figure.chart.title), "file": .string(file)]
       try arguments[json] ? StandardOutput.write(line) : StandardOutput.write(line: file)
     }
-    let html = result.html()
+    guard arguments[json] else { return try StandardOutput.write(line: pages.path) }
+    try StandardOutput.write([
+      "run": .string(path), "report": .string(pages.path), "plots": .integer(count),
+      "records": .integer(source.metrics.records.count), "omitted": .array(report.omissions.map { .string($0) }),
+    ])
+  }
+
+  /// The page, which is begun before anything is computed for it.
+  static func page(of source: RunRecord, output: String?) throws(DataError) -> AtomicFile {
+    try reportingFiles { () throws(FileError) in
+      if let output { return try AtomicFile(path: output) }
+      return try AtomicFile(in: source.directory.folder, name: "report.html")
+    }
+  }
+
+  /// Writes each picture to a file of its own, then the page.
+  /// - Parameter onFigure: is given each picture with the path of its file.
+  /// - Returns: the number of pictures.
+  static func write(
+    _ report: Report, of source: RunRecord, to pages: AtomicFile,
+    onFigure: (_ figure: Report.Figure, _ file: String) throws -> Void
+  ) throws -> Int {
+    let plots = try reportingFiles { () throws(FileError) in try source.directory.folder.folder(creating: "plots") }
+    for figure in report.figures {
+      let name = "\(figure.name).svg"
+      let text = figure.chart.svg()
+      try reportingFiles { () throws(FileError) in try AtomicFile.write(Array(text.utf8), in: plots, name: name) }
+      try onFigure(figure, plots.path(of: name))
+    }
+    let html = report.html()
     try reportingFiles { () throws(FileError) in
       try pages.write(Array(html.utf8))
       try pages.commit()
     }
-    guard arguments[json] else { return try StandardOutput.write(line: page) }
-    try StandardOutput.write([
-      "run": .string(path), "report": .string(page), "plots": .integer(result.figures.count),
-      "records": .integer(source.metrics.records.count), "omitted": .array(report.omissions.map { .string($0) }),
-    ])
+    return report.figures.count
   }
 }

@@ -1,4 +1,5 @@
 import Apus
+import ApusFiles
 import Synchronization
 
 enum TrainCommand: Command {
@@ -43,10 +44,14 @@ enum TrainCommand: Command {
     training rows hold. A number that is predicted is standardized by the training rows' mean and deviation, and losses
     of training are of that; apus evaluate measures in the target's own units.
 
-    The first Ctrl-C finishes the step and saves, then apus train --resume DIR goes on, bit for bit.
+    The first Ctrl-C finishes the step and saves, then apus train --resume DIR goes on, bit for bit. So does a terminal that
+    is closed. A run whose output nobody reads any more goes on to its end, and is saved. While a process trains, no other
+    one can go on with its run.
     """
 
   static func run(_ arguments: Arguments) throws {
+    // A reader that has seen enough must not cost the run: head -1 ends with the first line.
+    StandardStreams.surviveClosedPipes()
     var run = try TrainingRun(arguments)
     let epochs = EpochPrinter(isEnabled: arguments[json])
     let report: ProfileReport?
@@ -61,14 +66,21 @@ enum TrainCommand: Command {
       run.directory.removeIfUnused()
       throw error
     }
-    try epochs.check()
-    if arguments[json] {
-      try StandardOutput.write(.object(trained.line(run)))
-    } else {
-      try StandardOutput.write(line: trained.text(run))
+    let interruption = trained.result.interruption.map { Interruption(signal: $0, run: run.directory.path) }
+    do {
+      try epochs.check()
+      if arguments[json] {
+        try StandardOutput.write(.object(trained.line(run)))
+      } else {
+        try StandardOutput.write(line: trained.text(run))
+      }
+      try report?.check()
+    } catch let error as OutputError {
+      // The terminal that hung up can take no results: the signal says why the run ended.
+      if let interruption { throw interruption }
+      throw OutputError(description: "\(error); the run is finished and saved in \(run.directory.path)")
     }
-    try report?.check()
-    if let signal = trained.result.interruption { throw Interruption(signal: signal, run: run.directory.path) }
+    if let interruption { throw interruption }
   }
 }
 

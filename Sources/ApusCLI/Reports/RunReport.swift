@@ -67,16 +67,16 @@ struct RunReport {
     add("test loss", metrics.last("test_loss").map { $0.text(places: 4) })
     add("training loss", metrics.last("train_loss").map { $0.text(places: 4) })
     add("epochs", epochs)
-    add("steps", metrics.last("step").map { Int($0).grouped })
+    add("steps", metrics.last("step").flatMap { Int(exactly: $0) }.map(\.grouped))
     add("time", metrics.last("seconds").map { RunReport.duration($0) })
     add("parameters", examination.map { $0.parameterCount.grouped })
     return facts
   }
 
   private var epochs: String? {
-    guard let last = record.metrics.last("epoch") else { return nil }
-    guard case .epochs(let all) = record.settings.length else { return "\(Int(last))" }
-    return "\(Int(last)) of \(all)"
+    guard let last = record.metrics.last("epoch").flatMap({ Int(exactly: $0) }) else { return nil }
+    guard case .epochs(let all) = record.settings.length else { return "\(last)" }
+    return "\(last) of \(all)"
   }
 
   /// `45 s`, `3 min 12 s`, `2 h 05 min`

@@ -14,10 +14,18 @@ struct Configuration {
 
   /// Reads a JSON object from a file.
   init(file path: String) throws {
-    origin = path
     let bytes = try reportingFiles { () throws(FileError) in
-      try FileDescriptor.contents(of: path, limit: 1 << 20)
+      try FileDescriptor.contents(of: path, limit: Configuration.limit)
     }
+    try self.init(origin: path, text: bytes)
+  }
+
+  /// The largest file that is read.
+  static let limit = 1 << 20
+
+  /// Reads a JSON object that a file holds.
+  init(origin path: String, text bytes: [UInt8]) throws(DataError) {
+    origin = path
     let remedy = "a configuration is an object such as {\"batch_size\": 64}"
     let json: JSON
     do throws(JSONError) {

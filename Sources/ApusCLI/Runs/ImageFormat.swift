@@ -29,15 +29,22 @@ struct ImageFormat: Hashable, Sendable {
 
   /// - Returns: `nil` when something is missing or does not fit together.
   init?(_ json: JSON?) {
-    guard let size = json?["size"]?.array?.compactMap(\.integer), size.count == 3, size.allSatisfy({ $0 > 0 }),
+    guard let size = json?["size"]?.array?.compactMap(\.integer), json?["size"]?.array?.count == 3,
+      ImageFormat.isPossible(size),
       let classNames = json?["classes"]?.array?.compactMap(\.string), !classNames.isEmpty,
-      let mean = json?["mean"]?.array?.compactMap(\.number), mean.count == size[0],
+      let mean = json?["mean"]?.array?.compactMap(\.number), mean.count == size[0], mean.allSatisfy(\.isFinite),
       let deviation = json?["standard_deviation"]?.array?.compactMap(\.number), deviation.count == size[0],
+      deviation.allSatisfy({ $0.isFinite && $0 > 0 }),
       let transform = try? ImagePipeline(parsing: json?["transform"]?.string ?? "")
     else { return nil }
     reading = ImageReading(size: size, transform: transform)
     self.classNames = classNames
     statistics = PixelStatistics(mean: mean, standardDeviation: deviation)
+  }
+
+  /// Whether images can have a size: what a model is made for is reckoned with it.
+  private static func isPossible(_ size: [Int]) -> Bool {
+    size.count == 3 && (1...4096).contains(size[0]) && size[1...].allSatisfy((1...65_536).contains)
   }
 
   /// The name of a class; its number when the model has more outputs than the data had classes.

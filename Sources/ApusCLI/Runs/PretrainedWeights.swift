@@ -39,8 +39,13 @@ struct PretrainedWeights {
   /// - Parameter replacesHead: leaves the last layer that has parameters as it is; it may have another size.
   func load(into model: any Layer, replacesHead: Bool) throws {
     let head = replacesHead ? model.headKey.map { "\($0)." } : nil
+    func isKept(_ key: String) -> Bool { head.map { key.hasPrefix($0) } ?? false }
     do throws(TrainingError) {
-      try model.state.load(from: path) { key in head.map { key.hasPrefix($0) } ?? false }
+      if let checkpoint {
+        try checkpoint.load(into: model, keeping: isKept)
+      } else {
+        try model.state.load(from: path, keeping: isKept)
+      }
     } catch {
       throw PretrainedWeights.advised(error)
     }

@@ -27,12 +27,9 @@ struct StoredModel {
       }
       throw TrainingError.damaged(path: path, reason: "no checkpoint is whole: \(first)")
     }
-    var arguments = Arguments()
     let stored = checkpoint.state.configuration
-    try arguments.fill(
-      from: Configuration(origin: checkpoint.path, values: stored["settings"]?.object ?? [:]),
-      RunOptions.declarations, command: command)
-    settings = try RunSettings(arguments, command: command)
+    settings = try RunSettings(
+      stored: Configuration(origin: checkpoint.path, values: stored["settings"]?.object ?? [:]), command: command)
     guard let format = DataFormat(stored) else {
       throw TrainingError.mismatch(path: checkpoint.path, reason: "it does not say what data it takes")
     }

@@ -43,7 +43,10 @@ struct TableFormat: Hashable, Sendable {
     guard let encoder = TableEncoder(json?["columns"]), let target = json?["target"]?.string else { return nil }
     switch json?["task"]?.string.flatMap(TableTask.Kind.init) {
     case .classification:
-      guard let names = json?["classes"]?.array?.compactMap(\.string), names.count > 1 else { return nil }
+      guard let list = json?["classes"]?.array, list.count > 1, list.allSatisfy({ $0.string != nil }) else {
+        return nil
+      }
+      let names = list.compactMap(\.string)
       task = .classes(names)
     case .regression:
       guard let mean = json?["mean"]?.number, let deviation = json?["standard_deviation"]?.number, mean.isFinite,

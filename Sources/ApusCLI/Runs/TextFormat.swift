@@ -27,6 +27,6 @@ struct TextFormat: Sendable {
     self.tokenizer = tokenizer
     classNames = json?["classes"]?.array?.compactMap(\.string)
     tokensPerCharacter = json?["tokens_per_character"]?.number
-    if classNames?.isEmpty == true { return nil }
+    if classNames?.isEmpty == true || tokensPerCharacter.map({ $0.isFinite && $0 > 0 }) == false { return nil }
   }
 }

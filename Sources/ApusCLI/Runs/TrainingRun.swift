@@ -48,24 +48,30 @@ struct TrainingRun {
     _ path: String, _ output: String?, _ given: Arguments
   ) throws -> (RunSettings, RunDirectory, Origin) {
     guard FileSystem.exists(path) else { throw TrainingError.noCheckpoint(path: path, damaged: []) }
-    let run = RunDirectory(path: path)
+    let source = try RunDirectory(reading: path)
+    let isCheckpoint = try Checkpoint.isCheckpoint(source.folder)
+    let isCopied = output != nil && output != path
+    // A checkpoint that another run starts from is only read. Else nobody may write to the run from here on: another
+    // process would have it go on from the same checkpoint.
+    let run = isCheckpoint || isCopied ? source : try RunDirectory(locking: source.folder)
     let checkpoint: Checkpoint
     do throws(TrainingError) {
-      checkpoint = try Checkpoint.find(path, warn: Diagnostics.write)
+      checkpoint = try Checkpoint.find(run.folder, warn: Diagnostics.write)
     } catch {
       guard case .noCheckpoint(_, damaged: []) = error, let stored = try run.configuration() else { throw error }
       // The run was stopped before it had made a checkpoint.
       Diagnostics.write("\(path): no checkpoint yet: the run starts anew")
-      return (try continued(stored, given), run, .new)
+      let settings = try continued(stored, given)
+      return (settings, isCopied ? try .creating(output, for: settings.model.name) : run, .new)
     }
     let stored = Configuration(
       origin: checkpoint.path, values: checkpoint.state.configuration["settings"]?.object ?? [:])
     let settings = try continued(stored, given)
-    guard checkpoint.path != path || output != nil else {
+    guard !isCheckpoint || output != nil else {
       throw UsageError(
         command: command, message: "--resume \(path): to go on from a run's older checkpoint, name a new --output")
     }
-    if let output, output != path {
+    if isCopied {
       return (settings, try .creating(output, for: settings.model.name), .copy(checkpoint))
     }
     return (settings, run, .newest(checkpoint))
@@ -73,10 +79,10 @@ struct TrainingRun {
 
   /// The settings of a run that goes on: its own, but for the length, the device and how often it is saved.
   private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
-    var (merged, original) = (given, Arguments())
-    try original.fill(from: stored, RunOptions.declarations, command: command)
+    let old = try RunSettings(stored: stored, command: command)
+    var merged = given
     try merged.fill(from: stored, RunOptions.declarations, command: command)
-    let (old, new) = (try RunSettings(original, command: command), try RunSettings(merged, command: command))
+    let new = try RunSettings(merged, command: command)
     let free = ["device", "epochs", "steps", "save_every", "detect_anomaly"]
     for declaration in RunOptions.declarations where !free.contains(declaration.key) {
       let (before, now) = (old.json[declaration.key], new.json[declaration.key])
@@ -141,6 +147,7 @@ struct TrainingRun {
     let isNew = if case .new = origin { true } else { false }
     return try settings.trainer(task, from: weights, isNew: isNew) { options in
       options.output = directory.path
+      options.folder = directory.locked
       options.saveEvery = settings.saveEvery
       options.configuration = task.format.configuration(settings)
       options.progress = .automatic

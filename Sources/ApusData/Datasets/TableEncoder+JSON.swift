@@ -8,7 +8,7 @@ extension TableEncoder {
     let columns = list.compactMap(Column.init)
     guard columns.count == list.count, Set(columns.map(\.name)).count == list.count else { return nil }
     self.init(columns: columns)
-    guard width > 0 else { return nil }
+    guard width > 0, width <= Self.widthLimit else { return nil }
   }
 }
 
@@ -37,13 +37,16 @@ extension TableEncoder.Column {
     let categories = json["one_hot"] ?? json["codes"]
     switch kind {
     case .categorical:
-      guard let list = categories?.array, Set(list.compactMap(\.string)).count == list.count else { return nil }
+      guard let list = categories?.array else { return nil }
       let names = list.compactMap(\.string)
+      // Each category has one place.
+      guard Set(names).count == list.count else { return nil }
       rule = json["one_hot"] == nil ? .codes(names) : .oneHot(names)
     case .numeric where json["scale"] == nil: rule = .dropped
     case .numeric:
       guard let fill = json["fill"]?.number, let offset = json["offset"]?.number, let scale = json["scale"]?.number,
-        let indicatesMissing = json["indicates_missing"]?.bool, scale > 0
+        let indicatesMissing = json["indicates_missing"]?.bool, fill.isFinite, offset.isFinite, scale > 0,
+        scale.isFinite
       else { return nil }
       rule = .number(fill: fill, offset: offset, scale: scale, indicatesMissing: indicatesMissing)
     }

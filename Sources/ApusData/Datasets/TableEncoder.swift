@@ -69,7 +69,7 @@ public struct TableEncoder: Hashable, Sendable {
   public let columns: [Column]
 
   /// The most features.
-  private static let widthLimit = 1 << 20
+  static let widthLimit = 1 << 20
 
   /// Fits the rules of all columns of a table.
   ///

@@ -11,9 +11,13 @@ extension Safetensors {
     private let dataOffset: Int
 
     /// Opens a file and checks its header against its size; no tensor is read.
-    public init(path: String) throws(DataError) {
-      self.path = path
-      let file = try reportingFiles { () throws(FileError) in try FileDescriptor(reading: path) }
+    public convenience init(path: String) throws(DataError) {
+      try self.init(reportingFiles { () throws(FileError) in try FileDescriptor(reading: path) })
+    }
+
+    /// Takes over an open file, as `init(path:)`.
+    package init(_ file: FileDescriptor) throws(DataError) {
+      path = file.path
       let size = try reportingFiles { () throws(FileError) in try file.byteCount() }
       let prefix = try reportingFiles { () throws(FileError) in try file.bytes(at: 0, count: 8) }
       let count = try Safetensors.headerByteCount(prefix, fileByteCount: size, path: path)

@@ -34,11 +34,24 @@ extension Safetensors {
   public static func write(
     _ tensors: [StoredTensor], metadata: [String: String] = [:], to path: String
   ) throws(DataError) -> String {
+    try write(tensors, metadata) { needed throws(FileError) in try AtomicFile(path: path, needed: needed) }
+  }
+
+  /// Replaces a file of a folder that is not trusted, as `write(_:metadata:to:)`.
+  package static func write(
+    _ tensors: [StoredTensor], in folder: Folder, name: String
+  ) throws(DataError) -> String {
+    try write(tensors, [:]) { needed throws(FileError) in try AtomicFile(in: folder, name: name, needed: needed) }
+  }
+
+  private static func write(
+    _ tensors: [StoredTensor], _ metadata: [String: String], _ open: (_ needed: Int) throws(FileError) -> AtomicFile
+  ) throws(DataError) -> String {
     let tensors = ordered(tensors)
     let start = headerBytes(tensors, metadata: metadata)
     let needed = tensors.reduce(start.count) { $0 + $1.bytes.count }
     return try reportingFiles { () throws(FileError) in
-      let file = try AtomicFile(path: path, needed: needed)
+      let file = try open(needed)
       var hash = SHA256()
       for piece in CollectionOfOne(start) + tensors.map(\.bytes) {
         hash.update(piece)

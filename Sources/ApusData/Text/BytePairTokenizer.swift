@@ -97,7 +97,8 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   /// The tokenizer that `json` describes; `nil` when it is no such description.
   public init?(_ json: JSON) {
     guard let elements = json.array else { return nil }
-    self.init(merges: elements.map { ($0.array ?? []).compactMap { $0.integer.flatMap(Int32.init(exactly:)) } })
+    // What is no number of a token stands for none: a merge is of two.
+    self.init(merges: elements.map { ($0.array ?? []).map { $0.integer.flatMap(Int32.init(exactly:)) ?? -1 } })
   }
 
   // MARK: - Parts

@@ -11,26 +11,34 @@ import ApusTensor
 /// optimizer.safetensors   what the optimizer keeps for each parameter
 /// state.json              everything else, with the SHA-256 digests of the other files and of itself
 /// ```
+/// Its files stay open: what is loaded are the bytes that were verified, also when the run removes the checkpoint in
+/// between. Links, pipes and devices in place of a file are refused.
 public struct Checkpoint: Sendable {
   /// The directory.
   public let path: String
   /// Everything but the tensors.
   public let state: TrainingState
+  private let weights: FileDescriptor
+  private let slots: FileDescriptor
 
   static let weightsName = "weights.safetensors"
   static let optimizerName = "optimizer.safetensors"
-  static let stateName = "state.json"
+  package static let stateName = "state.json"
   static let format = 1
 
   /// The file of parameters and statistics.
   public var weightsPath: String { "\(path)/\(Checkpoint.weightsName)" }
-  var optimizerPath: String { "\(path)/\(Checkpoint.optimizerName)" }
 
   /// Reads a checkpoint's state and verifies its files against their digests.
   public init(path: String) throws(TrainingError) {
-    self.path = path
-    let name = "\(path)/\(Checkpoint.stateName)"
-    let bytes = try reportingTraining { try FileDescriptor.contents(of: name, limit: 1 << 26) }
+    try self.init(reportingTraining { try Folder(path: path) })
+  }
+
+  /// Reads a checkpoint's state and verifies its files against their digests.
+  package init(_ folder: Folder) throws(TrainingError) {
+    path = folder.path
+    let name = folder.path(of: Checkpoint.stateName)
+    let bytes = try reportingTraining { try folder.contents(of: Checkpoint.stateName, limit: 1 << 26) }
     var members = try Checkpoint.members(of: bytes, name)
     let digest = members["sha256"]?.string
     members["sha256"] = nil
@@ -40,11 +48,20 @@ public struct Checkpoint: Sendable {
     guard members["format"]?.integer == Checkpoint.format else {
       throw .mismatch(path: name, reason: "its format is not \(Checkpoint.format)")
     }
-    guard let state = TrainingState(members) else { throw .damaged(path: name, reason: "values are missing") }
-    self.state = state
-    for (file, digest) in members["files"]?.object ?? [:] {
-      try Checkpoint.verify("\(path)/\(file)", digest.string ?? "")
+    guard let state = TrainingState(members) else {
+      throw .damaged(path: name, reason: "values are missing, or are numbers that no run reaches")
     }
+    self.state = state
+    // The digests of these files and of no others: a name could lead out of the folder.
+    let files = members["files"]?.object ?? [:]
+    guard Set(files.keys) == [Checkpoint.weightsName, Checkpoint.optimizerName] else {
+      throw .damaged(
+        path: name,
+        reason: "it has to give the digests of \(Checkpoint.weightsName) and \(Checkpoint.optimizerName), and no others"
+      )
+    }
+    weights = try Checkpoint.verified(folder, Checkpoint.weightsName, files)
+    slots = try Checkpoint.verified(folder, Checkpoint.optimizerName, files)
   }
 
   private static func members(of bytes: [UInt8], _ name: String) throws(TrainingError) -> JSONObject {
@@ -56,34 +73,46 @@ public struct Checkpoint: Sendable {
     throw .damaged(path: name, reason: "not a JSON object")
   }
 
-  static func digest(of members: JSONObject) -> String {
+  package static func digest(of members: JSONObject) -> String {
     SHA256.hexadecimal(of: Array(JSON.object(members).text().utf8))
   }
 
-  private static func verify(_ path: String, _ digest: String) throws(TrainingError) {
-    let found: String = try reportingTraining {
-      let file = try FileDescriptor(reading: path)
+  /// Opens a file whose bytes have the digest that the state gives.
+  private static func verified(
+    _ folder: Folder, _ name: String, _ digests: JSONObject
+  ) throws(TrainingError) -> FileDescriptor {
+    let (file, found) = try reportingTraining {
+      let file = try folder.file(reading: name)
       let count = try file.byteCount()
       var hash = SHA256()
       for offset in stride(from: 0, to: count, by: 1 << 22) {
         hash.update(try file.bytes(at: offset, count: min(1 << 22, count - offset)))
       }
-      return hash.hexadecimal()
+      return (file, hash.hexadecimal())
     }
-    guard found == digest else { throw .damaged(path: path, reason: "its SHA-256 digest is another one") }
+    guard found == digests[name]?.string else {
+      throw .damaged(path: file.path, reason: "its SHA-256 digest is another one")
+    }
+    return file
   }
 
   /// Takes over the parameters and statistics.
-  public func load(into model: any Module, device: ComputeDevice = .current) throws(TrainingError) {
-    try model.state.load(from: weightsPath, device: device)
+  ///
+  /// - Parameter isKept: whether what is under a key keeps its value, whatever the checkpoint has there.
+  public func load(
+    into model: any Module, device: ComputeDevice = .current,
+    keeping isKept: (_ key: String) -> Bool = { _ in false }
+  ) throws(TrainingError) {
+    let file = try reportingTraining { try Safetensors.File(weights) }
+    try model.state.load(from: file, device: device, keeping: isKept)
   }
 
   /// Takes over what the optimizer keeps.
   func load(into optimizer: Optimizer, device: ComputeDevice) throws(TrainingError) {
-    let file = try reportingTraining { try Safetensors.File(path: optimizerPath) }
+    let file = try reportingTraining { try Safetensors.File(slots) }
     let shapes = Dictionary(uniqueKeysWithValues: optimizer.state.map { ($0.key, $0.value) })
     guard file.header.entries.count == shapes.count else {
-      throw .mismatch(path: optimizerPath, reason: "the state is that of another optimizer")
+      throw .mismatch(path: slots.path, reason: "the state is that of another optimizer")
     }
     try optimizer.restore(step: state.step) { key throws(TrainingError) in
       let like = shapes[key]!

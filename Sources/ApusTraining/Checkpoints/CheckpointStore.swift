@@ -6,23 +6,49 @@ import ApusTensor
 /// The checkpoints of a run: `<run>/checkpoints/step-<number>`, of which the last two are kept.
 public struct CheckpointStore: Sendable {
   /// The directory of the run.
-  public let directory: String
+  private let run: String
+  /// The same, where it is open already.
+  private var folder: Folder?
   /// Checkpoints that were written or read here, oldest first.
   private var whole: [String] = []
 
+  private static let name = "checkpoints"
+
+  /// The directory of the checkpoints.
+  public var directory: String { "\(run)/\(CheckpointStore.name)" }
+
   /// - Parameter run: the run's directory.
-  public init(run: String) { directory = "\(run)/checkpoints" }
+  public init(run: String) { (self.run, folder) = (run, nil) }
+
+  /// The checkpoints of a run whose folder is open.
+  package init(_ folder: Folder) { (run, self.folder) = (folder.path, folder) }
+
+  /// Reaches the checkpoints through the folder of the run from now on.
+  mutating func open(_ run: RunFolder) { folder = run.folder }
+
+  /// The folder of the checkpoints; `nil` where there is none.
+  private func checkpoints() throws(TrainingError) -> Folder? {
+    try reportingTraining {
+      guard folder != nil || FileSystem.exists(run) else { return nil }
+      let run = try folder ?? Folder(path: run)
+      return try run.kind(of: CheckpointStore.name) == nil ? nil : run.folder(CheckpointStore.name)
+    }
+  }
 
   /// The directories of checkpoints, newest first, whole or not.
   public func names() throws(TrainingError) -> [String] {
-    guard FileSystem.isDirectory(directory) else { return [] }
-    let entries = try reportingTraining { try FileSystem.entries(of: directory) }
-    return entries.filter { CheckpointStore.step(of: $0) != nil }
-      .sorted { CheckpointStore.step(of: $0)! > CheckpointStore.step(of: $1)! }
+    guard let checkpoints = try checkpoints() else { return [] }
+    return try reportingTraining { try CheckpointStore.names(in: checkpoints) }
   }
 
-  private static func step(of name: String) -> Int? {
-    name.hasPrefix("step-") ? Int(name.dropFirst(5)) : nil
+  private static func names(in checkpoints: Folder) throws(FileError) -> [String] {
+    try checkpoints.entries().filter { step(of: $0) != nil }.sorted { step(of: $0)! > step(of: $1)! }
+  }
+
+  /// The step of a checkpoint of this name, as it would be spelled here.
+  private static func step(of entry: String) -> Int? {
+    guard entry.hasPrefix("step-"), let step = Int(entry.dropFirst(5)), name(of: step) == entry else { return nil }
+    return step
   }
 
   private static func name(of step: Int) -> String {
@@ -35,49 +61,66 @@ public struct CheckpointStore: Sendable {
   /// - Parameter warn: is told which newer ones are damaged, and why.
   /// - Throws: `TrainingError.noCheckpoint` when there is none.
   public mutating func newest(warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
-    var damaged: [String] = []
-    for name in try names() {
-      do throws(TrainingError) {
-        let checkpoint = try Checkpoint(path: "\(directory)/\(name)")
-        for message in damaged { warn(message + "; going on from the checkpoint before") }
-        whole = [name]
-        return checkpoint
-      } catch {
-        damaged.append(error.description)
+    guard let checkpoints = try checkpoints() else { throw .noCheckpoint(path: directory, damaged: []) }
+    var names = try names()
+    for attempt in 0... {
+      var damaged: [String] = []
+      for name in names {
+        do throws(TrainingError) {
+          let checkpoint = try CheckpointStore.checkpoint(name, in: checkpoints)
+          for message in damaged { warn(message + "; going on from the checkpoint before") }
+          whole = [name]
+          return checkpoint
+        } catch {
+          damaged.append(error.description)
+        }
       }
+      // A run that goes on removes old ones while they are read.
+      let before = names
+      names = try self.names()
+      guard names != before, attempt < 10 else { throw .noCheckpoint(path: directory, damaged: damaged) }
     }
-    throw .noCheckpoint(path: directory, damaged: damaged)
+    fatalError("CheckpointStore: the attempts have an end")
+  }
+
+  private static func checkpoint(_ name: String, in checkpoints: Folder) throws(TrainingError) -> Checkpoint {
+    let checkpoint = try Checkpoint(reportingTraining { try checkpoints.folder(name) })
+    guard checkpoint.state.step == step(of: name) else {
+      throw .damaged(path: checkpoint.path, reason: "it is of step \(checkpoint.state.step)")
+    }
+    return checkpoint
   }
 
   /// Writes a checkpoint beside the others, flushes it, gives it its name, then removes all but the last two.
+  /// - Parameter run: the folder of the run, which this process has locked.
   mutating func save(
-    _ state: TrainingState, model: ModelState, optimizer: Optimizer
-  ) throws(TrainingError) -> Checkpoint {
+    _ state: TrainingState, model: ModelState, optimizer: Optimizer, to run: RunFolder
+  ) throws(TrainingError) {
     let name = CheckpointStore.name(of: state.step)
-    let path = "\(directory)/\(name)"
-    let temporary = "\(directory)/.\(name).new"
-    try reportingTraining {
-      try FileSystem.createDirectory(directory)
-      try FileSystem.remove(temporary)
-      try FileSystem.createDirectory(temporary)
+    let temporary = ".\(name).new"
+    let checkpoints = try reportingTraining {
+      let checkpoints = try run.folder.folder(creating: CheckpointStore.name)
+      try checkpoints.remove(temporary)
       do {
-        try CheckpointStore.write(state, model, optimizer, to: temporary)
+        let folder = try checkpoints.folder(creating: temporary)
+        try CheckpointStore.write(state, model, optimizer, to: folder)
+        try folder.flush()
       } catch {
-        try? FileSystem.remove(temporary)
+        try? checkpoints.remove(temporary)
         throw error
       }
       // Only a damaged one can have the name: a whole one is not written twice.
-      try FileSystem.remove(path)
-      try FileSystem.move(temporary, to: path)
-      try FileSystem.flushDirectory(directory)
+      try checkpoints.remove(name)
+      try checkpoints.move(temporary, to: name)
+      try checkpoints.flush()
+      return checkpoints
     }
     whole = (whole.filter { $0 != name } + [name]).suffix(2)
-    try prune()
-    return try Checkpoint(path: path, state: state)
+    try prune(checkpoints)
   }
 
   private static func write(
-    _ state: TrainingState, _ model: ModelState, _ optimizer: Optimizer, to directory: String
+    _ state: TrainingState, _ model: ModelState, _ optimizer: Optimizer, to folder: Folder
   ) throws {
     let weights = try model.stored()
     // The loss of a step says nothing of what the step made of the weights.
@@ -87,8 +130,8 @@ public struct CheckpointStore: Sendable {
     let kept = optimizer.state
     try eval(kept.map(\.value))
     let slots = try kept.map { try Safetensors.StoredTensor(name: $0.key, $0.value) }
-    let weightsDigest = try Safetensors.write(weights, to: "\(directory)/\(Checkpoint.weightsName)")
-    let slotsDigest = try Safetensors.write(slots, to: "\(directory)/\(Checkpoint.optimizerName)")
+    let weightsDigest = try Safetensors.write(weights, in: folder, name: Checkpoint.weightsName)
+    let slotsDigest = try Safetensors.write(slots, in: folder, name: Checkpoint.optimizerName)
     var members = state.json
     members["format"] = .integer(Checkpoint.format)
     members["files"] = [
@@ -101,36 +144,40 @@ public struct CheckpointStore: Sendable {
     do throws(JSONError) {
       readable = try JSON(parsing: Array(text.utf8))
     } catch {
-      throw TrainingError.unstorable(path: directory, reason: error.reason)
+      throw TrainingError.unstorable(path: folder.path, reason: error.reason)
     }
     members["sha256"] = .string(Checkpoint.digest(of: readable.object ?? [:]))
     let bytes = Array((JSON.object(members).text(indented: true) + "\n").utf8)
-    try AtomicFile.write(bytes, to: "\(directory)/\(Checkpoint.stateName)")
+    try AtomicFile.write(bytes, in: folder, name: Checkpoint.stateName)
   }
 
   /// Removes what interrupted runs left, and all checkpoints but the last two whole ones.
-  private func prune() throws(TrainingError) {
+  private func prune(_ checkpoints: Folder) throws(TrainingError) {
     try reportingTraining {
-      for entry in try FileSystem.entries(of: directory) {
+      for entry in try checkpoints.entries() {
         let isLeftover = entry.hasPrefix(".step-") && entry.hasSuffix(".new")
         let isOld = CheckpointStore.step(of: entry) != nil && !whole.contains(entry)
-        if isLeftover || isOld { try FileSystem.remove("\(directory)/\(entry)") }
+        if isLeftover || isOld { try checkpoints.remove(entry) }
       }
     }
   }
 }
 
 extension Checkpoint {
-  /// A checkpoint that has just been written.
-  fileprivate init(path: String, state: TrainingState) throws(TrainingError) {
-    self.path = path
-    self.state = state
-  }
-
   /// The newest whole checkpoint of a run's directory, or the checkpoint that is itself named.
   public static func find(_ path: String, warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
-    if FileSystem.exists("\(path)/\(stateName)") { return try Checkpoint(path: path) }
-    var store = CheckpointStore(run: path)
+    try find(reportingTraining { try Folder(path: path) }, warn: warn)
+  }
+
+  /// The newest whole checkpoint of a run's folder, or of the checkpoint that the folder is.
+  package static func find(_ folder: Folder, warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
+    if try isCheckpoint(folder) { return try Checkpoint(folder) }
+    var store = CheckpointStore(folder)
     return try store.newest(warn: warn)
+  }
+
+  /// Whether a folder is a checkpoint, not a run.
+  package static func isCheckpoint(_ folder: Folder) throws(TrainingError) -> Bool {
+    try reportingTraining { try folder.kind(of: stateName) != nil }
   }
 }

@@ -89,17 +89,24 @@ extension TrainingState {
     return object
   }
 
-  /// - Returns: `nil` when something is missing or of another kind.
+  /// The largest count that a file may hold: what is added to it, or multiplied with it, still fits 64 bits.
+  static let countLimit = 1 << 48
+  /// The most numbers that a schedule may remember.
+  private static let memoryLimit = 64
+
+  /// - Returns: `nil` when something is missing, of another kind, or a number that no run reaches.
   init?(_ object: JSONObject) {
-    guard let step = object["step"]?.integer, let exampleCount = object["example_count"]?.integer,
-      let batchSize = object["batch_size"]?.integer, let seed = object["seed"]?.integer,
+    guard let step = object["step"]?.count(from: 0), let exampleCount = object["example_count"]?.count(from: 1),
+      let batchSize = object["batch_size"]?.count(from: 1), let seed = object["seed"]?.integer,
       let keySeed = object["random_key"]?["seed"]?.integer,
       let keyCounter = object["random_key"]?["counter"]?.integer,
       let optimizer = object["optimizer"]?.string, let configuration = object["configuration"]?.object,
       let epochLoss = RunningMean(object["epoch_loss"]),
       let windowLoss = RunningMean(object["window_loss"]), let seconds = object["seconds"]?.number,
-      let metricsByteCount = object["metrics_byte_count"]?.integer, step >= 0, exampleCount > 0, batchSize > 0
+      seconds.isFinite, seconds >= 0, let metricsByteCount = object["metrics_byte_count"]?.count(from: 0)
     else { return nil }
+    let memory = object["schedule_memory"]?.array ?? []
+    guard memory.count <= TrainingState.memoryLimit, memory.allSatisfy({ $0.number != nil }) else { return nil }
     self.init(
       exampleCount: exampleCount, batchSize: batchSize, seed: UInt64(bitPattern: Int64(seed)),
       randomKey: RandomKey(
@@ -113,9 +120,16 @@ extension TrainingState {
     testAccuracy = object["test_accuracy"]?.number
     validationLoss = object["validation_loss"]?.number
     validationAccuracy = object["validation_accuracy"]?.number
-    scheduleMemory = object["schedule_memory"]?.array?.compactMap(\.number) ?? []
+    scheduleMemory = memory.compactMap(\.number)
     self.seconds = seconds
     self.metricsByteCount = metricsByteCount
+  }
+}
+
+extension JSON {
+  /// An integer from a lower bound to the largest count.
+  fileprivate func count(from least: Int) -> Int? {
+    integer.flatMap { (least...TrainingState.countLimit).contains($0) ? $0 : nil }
   }
 }
 
@@ -123,7 +137,7 @@ extension RunningMean {
   fileprivate var json: JSON { ["sum": .number(sum), "count": .integer(count)] }
 
   fileprivate init?(_ json: JSON?) {
-    guard let sum = json?["sum"]?.number, let count = json?["count"]?.integer else { return nil }
+    guard let sum = json?["sum"]?.number, let count = json?["count"]?.count(from: 0) else { return nil }
     self.init(sum: sum, count: count)
   }
 }

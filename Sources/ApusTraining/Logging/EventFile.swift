@@ -34,14 +34,20 @@ public final class EventFile: Sendable {
     try self.init(directory: directory, resumingAfter: step) { EventFile.now }
   }
 
-  init(
+  convenience init(
     directory: String, resumingAfter step: Int, clock: @escaping @Sendable () -> Double
   ) throws(TrainingError) {
+    let folder = try reportingTraining { try Folder(creating: directory) }
+    try self.init(folder, resumingAfter: step, clock: clock)
+  }
+
+  /// Creates a file in a folder that is open.
+  init(
+    _ folder: Folder, resumingAfter step: Int, clock: @escaping @Sendable () -> Double = { EventFile.now }
+  ) throws(TrainingError) {
     self.clock = clock
-    (path, file) = try reportingTraining {
-      try FileSystem.createDirectory(directory)
-      return try EventFile.create(in: directory, now: clock())
-    }
+    file = try reportingTraining { try EventFile.create(in: folder, now: clock()) }
+    path = file.path
     append { $0.set(3, "brain.Event:2") }
     append {
       $0.set(2, step > 0 ? step + 1 : 0)
@@ -52,30 +58,32 @@ public final class EventFile: Sendable {
   }
 
   /// Seconds since 1970.
-  private static var now: Double {
+  static var now: Double {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
   /// `events.out.tfevents.<seconds>.<host>.<process>`, later than all that are there: they are read in this order.
-  private static func create(in directory: String, now: Double) throws(FileError) -> (String, FileDescriptor) {
+  private static func create(in folder: Folder, now: Double) throws(FileError) -> FileDescriptor {
     let prefix = "events.out.tfevents."
-    let last = try FileSystem.entries(of: directory).compactMap { name -> Int? in
+    let last = try folder.entries().compactMap { name -> Int? in
       guard name.hasPrefix(prefix) else { return nil }
-      return Int(name.dropFirst(prefix.count).prefix { $0.isNumber })
+      // Names with later times are not from here: there would be none behind them.
+      return Int(name.dropFirst(prefix.count).prefix { $0.isNumber }).flatMap { $0 < 1 << 40 ? $0 : nil }
     }.max()
     var seconds = max(Int(now), (last ?? 0) &+ 1)
     for _ in 0..<1000 {
       let digits = String(seconds)
       let padded = String(repeating: "0", count: max(0, 10 - digits.count)) + digits
-      let path = "\(directory)/\(prefix)\(padded).\(host).\(getpid())"
-      let number = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-      if number >= 0 { return (path, FileDescriptor(path: path, number: number)) }
-      guard errno == EEXIST else { throw FileError(operation: "create", path: path, code: errno) }
+      do throws(FileError) {
+        return try folder.file(creating: "\(prefix)\(padded).\(host).\(getpid())")
+      } catch {
+        guard error.code == EEXIST else { throw error }
+      }
       seconds += 1
     }
-    throw FileError(operation: "create", path: "\(directory)/\(prefix)\(seconds)", code: EEXIST)
+    throw FileError(operation: "create", path: folder.path(of: "\(prefix)\(seconds)"), code: EEXIST)
   }
 
   private static var host: String {
@@ -182,6 +190,7 @@ public final class EventFile: Sendable {
     try reportingTraining {
       try state.withLock { state in
         guard !state.buffer.isEmpty else { return }
+        try file.checkNotRemoved()
         try file.write(state.buffer)
         state.buffer = []
       }

@@ -17,16 +17,19 @@ public struct RunMetrics: Sendable {
   /// Reads a file of one JSON object a line.
   /// - Throws: an error that names the line, where one is no JSON object.
   public init(path: String) throws(DataError) {
-    let bytes = try reportingFiles { () throws(FileError) in
-      try FileDescriptor.contents(of: path, limit: 1 << 30)
-    }
+    try self.init(reportingFiles { () throws(FileError) in try FileDescriptor(reading: path) })
+  }
+
+  /// Reads an open file, as `init(path:)`.
+  package init(_ file: FileDescriptor) throws(DataError) {
+    let bytes = try reportingFiles { () throws(FileError) in try file.contents(limit: 1 << 30) }
     records = []
     let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     isCutOff = lines.last?.isEmpty == false
     for (number, line) in lines.dropLast().enumerated() {
       func failure(_ offset: Int, _ reason: String) -> DataError {
         .malformed(
-          path: path, format: "JSON Lines", place: .offset(line.startIndex + offset),
+          path: file.path, format: "JSON Lines", place: .offset(line.startIndex + offset),
           reason: "line \(number + 1): \(reason)",
           remedy: "take the line out, or go on with the run from its last checkpoint")
       }

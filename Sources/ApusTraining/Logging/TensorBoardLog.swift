@@ -1,4 +1,5 @@
 import ApusData
+import ApusFiles
 import Synchronization
 
 /// Writes the records of a run, those of `metrics.jsonl`, for TensorBoard: each number a curve over the steps.
@@ -26,8 +27,18 @@ public final class TensorBoardLog: Sendable {
 
   /// Creates a file of events in a directory.
   /// - Parameter step: the finished steps of a run that goes on; see ``EventFile``.
-  public init(directory: String, resumingAfter step: Int = 0) throws(TrainingError) {
-    events = try EventFile(directory: directory, resumingAfter: step)
+  public convenience init(directory: String, resumingAfter step: Int = 0) throws(TrainingError) {
+    try self.init(EventFile(directory: directory, resumingAfter: step), resumingAfter: step)
+  }
+
+  /// Writes to the folder `tensorboard` of a run.
+  convenience init(run: Folder, resumingAfter step: Int) throws(TrainingError) {
+    let folder = try reportingTraining { try run.folder(creating: "tensorboard") }
+    try self.init(EventFile(folder, resumingAfter: step), resumingAfter: step)
+  }
+
+  private init(_ events: EventFile, resumingAfter step: Int) {
+    self.events = events
     // How long a run that goes on had taken is not known here.
     if step == 0 { state.withLock { $0.clock = (0, 0) } }
   }

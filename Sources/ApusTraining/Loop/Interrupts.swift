@@ -1,9 +1,11 @@
 import Glibc
 import Synchronization
 
-/// Notices SIGINT and SIGTERM while a run is under way. The first lets the step in progress finish; the second
-/// ends the process at once, with exit code 130 or 143.
+/// Notices SIGINT, SIGTERM and SIGHUP while a run is under way. The first lets the step in progress finish; a second one
+/// ends the process at once, with exit code 130 or 143. A second SIGHUP does not: a terminal that closes sends it to the
+/// process, and its shell sends it again.
 enum Interrupts {
+  private static let signals = [SIGINT, SIGTERM, SIGHUP]
   private static let received = Atomic<Int32>(0)
   private static let installed = Mutex<[(signal: Int32, action: sigaction)]>([])
 
@@ -25,17 +27,18 @@ enum Interrupts {
     received.store(0, ordering: .relaxed)
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { number in
-      if Interrupts.received.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
+      let first = Interrupts.received.compareExchange(expected: 0, desired: number, ordering: .relaxed)
+      if !first.exchanged, number != SIGHUP { _exit(128 + number) }
     }
     action.sa_flags = Int32(SA_RESTART)
     // Whoever started the process may have left them blocked: threads that do so pass it on to what they start.
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    for signal in [SIGINT, SIGTERM] { sigaddset(&signals, signal) }
-    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    var set = sigset_t()
+    sigemptyset(&set)
+    for signal in signals { sigaddset(&set, signal) }
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
     installed.withLock { installed in
       guard installed.isEmpty else { return }
-      for signal in [SIGINT, SIGTERM] {
+      for signal in signals {
         var old = sigaction()
         // A signal that the parent has switched off (nohup) stays off.
         guard sigaction(signal, nil, &old) == 0, !isIgnored(old) else { continue }

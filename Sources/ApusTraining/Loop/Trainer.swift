@@ -35,6 +35,8 @@ public final class Trainer {
   /// How far the run is.
   public internal(set) var state: TrainingState
   var store: CheckpointStore?
+  /// The folder of the run, while it is locked.
+  var runFolder: RunFolder?
   /// The step of the newest checkpoint.
   var savedStep: Int?
   var lastSave = 0.0
@@ -106,13 +108,13 @@ public final class Trainer {
     try require(kept.seed == state.seed, "its seed is \(kept.seed)")
     try require(kept.optimizer == state.optimizer, "its optimizer is \(kept.optimizer)")
     try require(kept.step <= totalSteps, "it has \(kept.step) steps, more than the \(totalSteps) of this run")
-    try modelState.load(
-      from: reportingTraining { try Safetensors.File(path: checkpoint.weightsPath) }, device: device)
+    try checkpoint.load(into: model, device: device)
     try checkpoint.load(into: optimizer, device: device)
     random.key = kept.randomKey
     state = kept
     if var schedule = schedule as? any MetricSchedule {
       schedule.memory = kept.scheduleMemory
+      try require(schedule.memory == kept.scheduleMemory, "its schedule_memory is not one of this schedule")
       self.schedule = schedule
     }
     state.configuration = options.configuration.isEmpty ? kept.configuration : options.configuration
@@ -123,13 +125,16 @@ public final class Trainer {
   /// Goes on from the newest whole checkpoint of the output directory.
   /// - Parameter warn: is told of checkpoints that are damaged.
   public func resume(warn: (String) -> Void) throws(TrainingError) {
-    guard store != nil else { return }
+    guard let output = options.output else { return }
+    // Where there is no run, none is made.
+    if FileSystem.exists(output) { try lockOutput() }
     let checkpoint = try store!.newest(warn: warn)
     try resume(from: checkpoint)
   }
 
   /// Runs to the end, or until a signal.
   public func run() throws(TrainingError) -> TrainingResult {
+    defer { runFolder = nil }
     let body = { () throws(TrainingError) -> TrainingResult in
       var session = try TrainingSession(self)
       return try session.run()
@@ -149,23 +154,25 @@ public final class Trainer {
   /// A new run does not start where another one lies.
   func checkOutput() throws(TrainingError) {
     guard let output = options.output else { return }
-    guard isResumed || FileSystem.exists(output) == false || store?.isEmpty != false else {
-      throw .occupied(path: output)
-    }
-    try reportingTraining { try FileSystem.createDirectory(output) }
+    try lockOutput()
+    guard !isResumed else { return }
+    guard try store!.names().isEmpty else { throw .occupied(path: output) }
+  }
+
+  /// Opens and locks the output directory, until the end of the run.
+  private func lockOutput() throws(TrainingError) {
+    guard runFolder == nil, let output = options.output else { return }
+    let folder = if let folder = options.folder { folder } else { try RunFolder(creating: output) }
+    store?.open(folder)
+    runFolder = folder
   }
 
   /// Writes a checkpoint, unless there is one of this step.
   func save(now: Double) throws(TrainingError) {
     lastSave = now
-    guard store != nil, savedStep != state.step else { return }
+    guard let runFolder, savedStep != state.step else { return }
     state.randomKey = random.key
-    _ = try store!.save(state, model: modelState, optimizer: optimizer)
+    try store!.save(state, model: modelState, optimizer: optimizer, to: runFolder)
     savedStep = state.step
   }
-}
-
-extension CheckpointStore {
-  /// Whether there is no checkpoint, whole or not.
-  var isEmpty: Bool { (try? names())?.isEmpty ?? true }
 }

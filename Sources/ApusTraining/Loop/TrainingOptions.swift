@@ -30,6 +30,8 @@ public struct TrainingOptions: Sendable {
   public var detectsAnomalies: Bool
   /// Where checkpoints and metrics go; without a directory nothing is written.
   public var output: String?
+  /// The output directory, where it is open and locked already.
+  package var folder: RunFolder?
   /// Whether the metrics are also written for TensorBoard, to `tensorboard/` in the output directory.
   public var writesEvents = false
   /// Seconds from one checkpoint to the next, besides those at the ends of epochs.
@@ -38,7 +40,7 @@ public struct TrainingOptions: Sendable {
   public var configuration: JSONObject
   /// How people see how far it is.
   public var progress: Progress.Style
-  /// Whether SIGINT and SIGTERM end the run in good order.
+  /// Whether SIGINT, SIGTERM and SIGHUP end the run in good order.
   public var handlesSignals: Bool
   /// Is given each record of `metrics.jsonl`, also without an output directory.
   public var onRecord: (@Sendable (JSONObject) -> Void)?
@@ -95,6 +97,6 @@ public struct TrainingResult: Hashable, Sendable {
   public var loaderShare: Double?
   /// The digest of parameters and statistics, by sorted key; equal runs have equal ones.
   public var weightsSHA256: String
-  /// The signal that ended the run early: 2 (SIGINT) or 15 (SIGTERM). The exit code is 128 more.
+  /// The signal that ended the run early: 1 (SIGHUP), 2 (SIGINT) or 15 (SIGTERM). The exit code is 128 more.
   public var interruption: Int32?
 }

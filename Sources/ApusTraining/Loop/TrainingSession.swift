@@ -43,13 +43,9 @@ struct TrainingSession {
     clock = ContinuousClock.seconds
     progress = Progress(style: trainer.options.progress, firstStep: firstStep, now: clock)
     trainer.lastSave = clock
-    if let output = trainer.options.output {
-      metrics = try MetricsLog(path: "\(output)/metrics.jsonl", keeping: trainer.state.metricsByteCount)
-      events =
-        trainer.options.writesEvents
-        ? try TensorBoardLog(
-          directory: "\(output)/tensorboard", resumingAfter: firstStep)
-        : nil
+    if let run = trainer.runFolder?.folder {
+      metrics = try MetricsLog(in: run, keeping: trainer.state.metricsByteCount)
+      events = trainer.options.writesEvents ? try TensorBoardLog(run: run, resumingAfter: firstStep) : nil
     } else {
       (metrics, events) = (nil, nil)
     }

@@ -1,0 +1,20 @@
+import Apus
+
+extension RunSettings {
+  /// The settings that a run or a checkpoint keeps.
+  /// - Throws: where they cannot be understood: what stands in a file is no mistake in the command line.
+  init(stored: Configuration, command: String) throws(DataError) {
+    do {
+      var arguments = Arguments()
+      try arguments.fill(from: stored, RunOptions.declarations, command: command)
+      try self.init(arguments, command: command)
+      _ = try DatasetDescription.find(data)
+    } catch {
+      let text = (error as? UsageError)?.message ?? "\(error)"
+      throw DataError.malformed(
+        path: stored.origin, format: "configuration", place: .file,
+        reason: text.hasPrefix(stored.origin) ? String(text.dropFirst(stored.origin.count + 2)) : text,
+        remedy: "it was changed, or is of another version of apus")
+    }
+  }
+}

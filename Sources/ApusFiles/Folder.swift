@@ -1,0 +1,217 @@
+import Glibc
+
+/// An open directory whose content is not trusted.
+///
+/// Files and folders in it are opened by name through its descriptor: nobody can lead a later call elsewhere by replacing
+/// a part of the path. Symbolic links are not followed; files with several hard links, pipes, sockets and devices are
+/// refused, by a look at what was opened. A name with a separator, `.` and `..` are refused too.
+package final class Folder: Sendable {
+  /// What errors call it.
+  package let path: String
+  let number: Int32
+
+  /// Opens a directory that the user names: symbolic links in the path are followed.
+  package init(path: String) throws(FileError) {
+    let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard number >= 0 else { throw .current("open", path) }
+    (self.path, self.number) = (path, number)
+  }
+
+  /// Opens a directory that the user names; it is created, with those above it that are missing.
+  package convenience init(creating path: String) throws(FileError) {
+    try FileSystem.createDirectory(path)
+    try self.init(path: path)
+  }
+
+  private init(path: String, number: Int32) { (self.path, self.number) = (path, number) }
+
+  deinit { close(number) }
+
+  /// The path of an entry, for errors and messages.
+  package func path(of name: String) -> String { "\(path)/\(name)" }
+
+  /// What an entry is, a symbolic link being one; `nil` where there is none of this name.
+  package func kind(of name: String) throws(FileError) -> FileSystem.Kind? {
+    try check(name, "look at")
+    var status = stat()
+    guard fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+      if errno == ENOENT { return nil }
+      throw .current("look at", path(of: name))
+    }
+    return FileSystem.Kind(status)
+  }
+
+  // MARK: - Files
+
+  /// Opens a regular file for reading.
+  package func file(reading name: String) throws(FileError) -> FileDescriptor { try file(name, O_RDONLY, "open") }
+
+  /// Opens a regular file for writing. It is created where there is none; what it holds stays.
+  package func file(writing name: String) throws(FileError) -> FileDescriptor {
+    try file(name, O_RDWR | O_CREAT, "write")
+  }
+
+  /// Creates a regular file; `EEXIST` where there is anything of this name.
+  package func file(creating name: String) throws(FileError) -> FileDescriptor {
+    try check(name, "create")
+    let number = openat(number, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+    guard number >= 0 else { throw .current("create", path(of: name)) }
+    return FileDescriptor(path: path(of: name), number: number)
+  }
+
+  private func file(_ name: String, _ flags: Int32, _ operation: String) throws(FileError) -> FileDescriptor {
+    // A device would notice that it is opened. What counts is the look at the open file below.
+    if let kind = try kind(of: name), kind != .file { throw refusal(of: kind, operation, name) }
+    let number = openat(number, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o666)
+    guard number >= 0 else { throw .current(operation, path(of: name)) }
+    let file = FileDescriptor(path: path(of: name), number: number)
+    var status = stat()
+    guard fstat(number, &status) == 0 else { throw .current("look at", file.path) }
+    let kind = FileSystem.Kind(status)
+    guard kind == .file else { throw refusal(of: kind, operation, name) }
+    guard status.st_nlink <= 1 else { throw hardLink(operation, name) }
+    return file
+  }
+
+  /// The whole of a regular file.
+  /// - Parameter limit: a larger file is an error, found before memory is asked for.
+  package func contents(of name: String, limit: Int) throws(FileError) -> [UInt8] {
+    try file(reading: name).contents(limit: limit)
+  }
+
+  /// Refuses a name that has something other than a regular file with one link.
+  /// - Returns: the permissions of the file; `nil` where there is none.
+  func checkReplaceable(_ name: String) throws(FileError) -> mode_t? {
+    try check(name, "write")
+    var status = stat()
+    guard fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+      if errno == ENOENT { return nil }
+      throw .current("look at", path(of: name))
+    }
+    let kind = FileSystem.Kind(status)
+    guard kind == .file else { throw refusal(of: kind, "write", name) }
+    guard status.st_nlink <= 1 else { throw hardLink("write", name) }
+    return status.st_mode & 0o777
+  }
+
+  // MARK: - Folders
+
+  /// Opens a folder in this one.
+  package func folder(_ name: String) throws(FileError) -> Folder {
+    if let kind = try kind(of: name), kind != .directory { throw refusal(of: kind, "open", name) }
+    let number = openat(number, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard number >= 0 else { throw .current("open", path(of: name)) }
+    return Folder(path: path(of: name), number: number)
+  }
+
+  /// Opens a folder in this one, which is created where there is none.
+  package func folder(creating name: String) throws(FileError) -> Folder {
+    try check(name, "create the directory")
+    guard mkdirat(number, name, 0o777) == 0 || errno == EEXIST else {
+      throw .current("create the directory", path(of: name))
+    }
+    return try folder(name)
+  }
+
+  // MARK: - Entries
+
+  /// The names in the folder, sorted, without `.` and `..`.
+  package func entries() throws(FileError) -> [String] {
+    try names().map { Folder.text($0) }.sorted()
+  }
+
+  /// A name as text; what is not UTF-8 is shown as U+FFFD.
+  private static func text(_ name: [CChar]) -> String {
+    String(decoding: name.dropLast().lazy.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// The names as the file system has them, with the zero behind them: they need not be UTF-8.
+  private func names() throws(FileError) -> [[CChar]] {
+    let own = openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard own >= 0, let directory = fdopendir(own) else { throw .current("list", path) }
+    defer { closedir(directory) }
+    var names: [[CChar]] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+          Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1))
+        }
+      }
+      let dot = CChar(bitPattern: UInt8(ascii: "."))
+      if name != [dot, 0], name != [dot, dot, 0] { names.append(name) }
+    }
+    return names
+  }
+
+  /// Removes a file, or a folder with all that is in it. Symbolic links are removed, not followed.
+  package func remove(_ name: String) throws(FileError) {
+    try check(name, "remove")
+    try remove(Array(name.utf8CString), depth: 0)
+  }
+
+  /// How deep the folders may be nested that are removed: each level has an open descriptor.
+  private static let depthLimit = 64
+
+  private func remove(_ name: [CChar], depth: Int) throws(FileError) {
+    let path = path(of: Folder.text(name))
+    if unlinkat(number, name, 0) == 0 || errno == ENOENT { return }
+    // Linux says EISDIR of a directory, POSIX EPERM.
+    guard errno == EISDIR || errno == EPERM else { throw .current("remove", path) }
+    guard depth < Folder.depthLimit else {
+      throw FileError(operation: "remove", path: path, code: ELOOP, detail: "folders are nested too deep")
+    }
+    let own = openat(number, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard own >= 0 else { throw .current("remove", path) }
+    let folder = Folder(path: path, number: own)
+    for entry in try folder.names() { try folder.remove(entry, depth: depth + 1) }
+    guard unlinkat(number, name, AT_REMOVEDIR) == 0 || errno == ENOENT else { throw .current("remove", path) }
+  }
+
+  /// Removes all that is in the folder, then the folder, by the path that it was opened under.
+  package func removeAll() throws(FileError) {
+    for name in try names() { try remove(name, depth: 0) }
+    guard rmdir(path) == 0 || errno == ENOENT else { throw .current("remove", path) }
+  }
+
+  /// Gives an entry another name, which must be free or that of the same kind: files are replaced.
+  package func move(_ name: String, to target: String) throws(FileError) {
+    try check(name, "rename")
+    try check(target, "rename")
+    guard renameat(number, name, number, target) == 0 else {
+      throw .current("rename", path(of: name), detail: "to \(target)")
+    }
+  }
+
+  /// Makes the names in the folder survive a crash of the machine.
+  package func flush() throws(FileError) {
+    // Some file systems have nothing to flush for a directory and say EINVAL.
+    guard fsync(number) == 0 || errno == EINVAL else { throw .current("flush", path) }
+  }
+
+  // MARK: - Refusals
+
+  private func check(_ name: String, _ operation: String) throws(FileError) {
+    guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(UInt8(ascii: "/")), !name.utf8.contains(0)
+    else {
+      throw FileError(
+        operation: operation, path: path, code: 0, detail: "\(name.debugDescription) is not the name of a file")
+    }
+  }
+
+  private func refusal(of kind: FileSystem.Kind, _ operation: String, _ name: String) -> FileError {
+    let detail =
+      switch kind {
+      case .link: "it is a symbolic link, and links in such a folder are not followed"
+      case .directory: "it is a directory, not a file"
+      case .file: "it is a file, not a directory"
+      case .other: "it is a pipe, a socket or a device, not a file"
+      }
+    return FileError(operation: operation, path: path(of: name), code: 0, detail: detail)
+  }
+
+  private func hardLink(_ operation: String, _ name: String) -> FileError {
+    FileError(
+      operation: operation, path: path(of: name), code: 0,
+      detail: "it has several hard links, and would be changed under its other names too; copy it")
+  }
+}

@@ -1,0 +1,29 @@
+import Glibc
+
+/// The three streams that a process is started with.
+package enum StandardStreams {
+  /// Opens those that are closed on `/dev/null`: else the next file that is opened would get the number of one, and what
+  /// is printed would go into that file.
+  ///
+  /// Input is opened for writing and the others for reading, so that using them stays the error that it was: results
+  /// that nobody gets must not look like success.
+  package static func openMissing() {
+    for number in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(number, F_GETFD) == -1 && errno == EBADF {
+      // The lowest free number is this one: those below it are open by now.
+      let opened = open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+      guard opened == number || opened < 0 else {
+        fatalError("StandardStreams: \(number) is free, but \(opened) was opened")
+      }
+    }
+  }
+
+  /// Makes writing to a pipe that nobody reads an error, in place of the end of the process.
+  ///
+  /// A handler that does nothing, in place of `SIG_IGN`: programs that the process starts do not inherit it.
+  package static func surviveClosedPipes() {
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { _ in }
+    action.sa_flags = Int32(SA_RESTART)
+    sigaction(SIGPIPE, &action, nil)
+  }
+}

@@ -1,0 +1,135 @@
+import ApusTestSupport
+import Glibc
+import Testing
+
+@testable import ApusFiles
+
+/// Folders whose content is not trusted.
+struct FolderTests {
+  private let scratch: ScratchDirectory
+  private let folder: Folder
+
+  init() throws {
+    scratch = try ScratchDirectory()
+    folder = try Folder(creating: scratch.file("folder"))
+    _ = try scratch.write(Array("precious".utf8), to: "victim")
+    try FileSystem.createDirectory(scratch.file("victims/inner"))
+    _ = try scratch.write([1], to: "victims/inner/file")
+  }
+
+  /// Every way to open, write or list an entry.
+  private func uses(_ name: String) -> [() throws -> Void] {
+    [
+      { _ = try folder.file(reading: name) }, { _ = try folder.file(writing: name) },
+      { _ = try folder.file(creating: name) }, { _ = try folder.contents(of: name, limit: 10) },
+      { try AtomicFile.write([1], in: folder, name: name) }, { _ = try folder.folder(name) },
+      { _ = try folder.folder(creating: name) },
+    ]
+  }
+
+  @Test func namesStayInTheFolder() throws {
+    for name in ["", ".", "..", "../victim", "/etc/passwd", "a/b", "victim\u{0}", "./a", "a/"] {
+      for use in uses(name) + [{ try folder.remove(name) }, { try folder.move(name, to: "x") }] {
+        let error = #expect(throws: FileError.self, "\(name.debugDescription)") { try use() }
+        #expect(error?.description.contains("is not the name of a file") == true)
+      }
+    }
+  }
+
+  @Test func whatIsNoFileOfItsOwnIsRefused() throws {
+    let name = "entry"
+    let path = folder.path(of: name)
+    let makers: [() -> Int32] = [
+      { symlink(scratch.file("victim"), path) }, { symlink(scratch.file("nothing"), path) },
+      { symlink(scratch.file("victims"), path) }, { symlink(name, path) }, { link(scratch.file("victim"), path) },
+      { mkfifo(path, 0o600) },
+    ]
+    for make in makers {
+      #expect(make() == 0)
+      for use in uses(name) { #expect(throws: FileError.self) { try use() } }
+      try folder.remove(name)
+    }
+    #expect(try FileDescriptor.contents(of: scratch.file("victim")) == Array("precious".utf8))
+    #expect(!FileSystem.exists(scratch.file("nothing")))
+    let refused = #expect(throws: FileError.self) {
+      #expect(symlink("x", path) == 0)
+      _ = try folder.file(writing: name)
+    }
+    #expect(refused?.description.contains("a symbolic link") == true)
+  }
+
+  @Test func removingFollowsNoLink() throws {
+    try FileSystem.createDirectory(folder.path(of: "tree/deeper"))
+    #expect(symlink(scratch.file("victims"), folder.path(of: "tree/deeper/link")) == 0)
+    #expect(mkfifo(folder.path(of: "tree/pipe"), 0o600) == 0)
+    // A name that is no UTF-8.
+    #expect(open(folder.path(of: "tree/") + "x", O_CREAT | O_WRONLY, 0o600) >= 0)
+    let bytes = folder.path(of: "tree/").utf8CString.dropLast() + [-1, -2, 0]
+    #expect(Array(bytes).withUnsafeBufferPointer { mkdir($0.baseAddress!, 0o700) } == 0)
+    try folder.remove("tree")
+    try folder.remove("tree")
+    #expect(try folder.entries().isEmpty)
+    #expect(try FileSystem.entries(of: scratch.file("victims/inner")) == ["file"])
+  }
+
+  /// What is open is what counts: another folder under the same path changes nothing.
+  @Test func pathsAreResolvedOnce() throws {
+    try FileSystem.createDirectory(scratch.file("other"))
+    #expect(rename(scratch.file("folder"), scratch.file("moved")) == 0)
+    #expect(symlink(scratch.file("other"), scratch.file("folder")) == 0)
+    try AtomicFile.write([7], in: folder, name: "data")
+    #expect(try FileSystem.entries(of: scratch.file("other")).isEmpty)
+    #expect(try FileDescriptor.contents(of: scratch.file("moved/data")) == [7])
+    #expect(try folder.entries() == ["data"])
+  }
+
+  @Test func replacedFilesKeepTheirMode() throws {
+    try AtomicFile.write([1], in: folder, name: "data")
+    #expect(chmod(folder.path(of: "data"), 0o640) == 0)
+    try AtomicFile.write([2], in: folder, name: "data")
+    var status = stat()
+    #expect(stat(folder.path(of: "data"), &status) == 0 && status.st_mode & 0o777 == 0o640)
+    #expect(try folder.entries() == ["data"])
+  }
+
+  @Test func aRemovedFileIsNoticed() throws {
+    let file = try folder.file(writing: "data")
+    try file.checkNotRemoved()
+    try folder.remove("data")
+    #expect(throws: FileError.self) { try file.checkNotRemoved() }
+    // A folder that is gone is not made once more.
+    #expect(rmdir(folder.path) == 0)
+    #expect(throws: FileError.self) { _ = try folder.folder(creating: "inner") }
+    #expect(throws: FileError.self) { try AtomicFile.write([1], in: folder, name: "data") }
+    #expect(!FileSystem.exists(folder.path))
+  }
+
+  @Test func aLockIsForOne() throws {
+    guard case .locked(let lock) = try FolderLock.take(of: folder) else {
+      Issue.record("a free folder cannot be locked")
+      return
+    }
+    for _ in 0..<2 {
+      // Two descriptors of one process are strangers to each other as well.
+      guard case .inUse(let process) = try FolderLock.take(of: folder) else {
+        Issue.record("a folder is locked twice")
+        return
+      }
+      #expect(process == Int(getpid()))
+    }
+    withExtendedLifetime(lock) {}
+  }
+
+  @Test func aLockEndsWithItsHolder() throws {
+    _ = try FolderLock.take(of: folder)
+    guard case .locked = try FolderLock.take(of: folder) else {
+      Issue.record("a lock outlives its holder")
+      return
+    }
+    // A lock that leads elsewhere is none.
+    try folder.remove(FolderLock.name)
+    #expect(symlink(scratch.file("victim"), folder.path(of: FolderLock.name)) == 0)
+    #expect(throws: FileError.self) { _ = try FolderLock.take(of: folder) }
+    #expect(try FileDescriptor.contents(of: scratch.file("victim")) == Array("precious".utf8))
+  }
+}
