@@ -18,11 +18,13 @@ final class GradientScope: Sendable {
 
   func keep(_ node: Node) { kept.withLock { $0.append(node) } }
 
+  /// Cuts the edges of values. What was computed on the way to them and has no value stays a part of the graphs that
+  /// refer to it, and is computed again where those are evaluated.
   private func cutEdges() {
     var nodes = kept.withLock { $0 }
     while let device = nodes.first?.device {
       device.withEvaluator { _ in
-        for node in nodes where node.device === device { node.cutEdges() }
+        for node in nodes where node.device === device && node.isMaterialized { node.cutEdges() }
       }
       nodes.removeAll { $0.device === device }
     }
