@@ -53,7 +53,7 @@ enum ExitCode: Int32 {
     case .occupied: self = .usage
     // What the run was given, not what it made.
     case .brokenWeights(step: 0, _): self = .data
-    case .diverged, .brokenWeights, .anomaly, .optimizer: self = .failure
+    case .diverged, .brokenWeights, .anomaly, .optimizer, .tooLarge: self = .failure
     }
   }
 

@@ -10,6 +10,7 @@ func hint(for error: any Error) -> String? {
   case TrainingError.singleExample: "--batch-size"
   case TrainingError.noCheckpoint: "without --resume the run starts anew"
   case TrainingError.occupied(let path): "--resume \(path), --output"
+  case TrainingError.tooLarge(_, _, _, let fitting): fitting.map { "--batch-size \($0)" } ?? "--image-size, --device"
   case TrainingError.device(let error): hint(for: error)
   case TrainingError.data(let error): hint(for: error)
   case DeviceError.outOfMemory: "--batch-size"

@@ -43,7 +43,7 @@ final class Allocator: @unchecked Sendable {
   deinit { releaseUnused() }
 
   /// The size of the class for a request.
-  private static func sizeClass(of byteCount: Int) -> Int {
+  static func sizeClass(of byteCount: Int) -> Int {
     let units = max(1, (byteCount + alignment - 1) / alignment)
     guard units > 8 else { return units * alignment }
     // The class is the number's first four bits, rounded up.

@@ -51,6 +51,15 @@ public protocol Device: AnyObject, Sendable {
   /// Device memory at this moment, in bytes.
   var memory: MemoryStatistics { get }
 
+  /// The bytes that a buffer of `byteCount` bytes takes of the device's memory.
+  func footprint(ofBuffer byteCount: Int) -> Int
+
+  /// The memory that running a plan takes. Nothing is allocated or compiled for the answer.
+  func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint
+
+  /// The bytes that further buffers can have at this moment; memory kept for reuse counts as free.
+  var availableByteCount: Int { get }
+
   /// Gives pooled memory that is not in use back to the system.
   func releaseUnusedMemory()
 }

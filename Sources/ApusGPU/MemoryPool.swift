@@ -57,7 +57,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
 
   /// The size of the blocks that serve a request: eight sizes between two powers of two, so that at
   /// most an eighth is wasted and different shapes share blocks.
-  private func capacity(for byteCount: Int) -> Int {
+  func capacity(for byteCount: Int) -> Int {
     let least = (max(byteCount + blockSlack, 512) + 7) & ~7
     let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))
     let rounded = (least + step - 1) / step * step

@@ -19,7 +19,7 @@ public struct Predictions: Sendable {
   public var outputs: [Float]
   /// The number of outputs for an example.
   public var width: Int
-  /// The loss of each example.
+  /// The loss of each example, in the objective's unit.
   public var losses: [Float]
   /// What the outputs should have been.
   public var targets: Targets
@@ -81,7 +81,8 @@ public func predict(
     width = readings[0].shape.elementCount / size
     examples += places.map { start + $0 }
     parts.outputs += try readings[0].array(of: Float.self).rows(places, width: width)
-    parts.losses += try readings[1].array(of: Float.self).rows(places, width: 1)
+    let losses = try readings[1].array(of: Float.self).rows(places, width: 1)
+    parts.losses += objective.lossUnit == 1 ? losses : losses.map { Float(Double($0) * objective.lossUnit) }
     if readings[2].dtype == .int32 {
       parts.classes += try readings[2].array(of: Int32.self).rows(places, width: 1)
     } else {

@@ -37,6 +37,8 @@ public enum TrainingError: Error, Hashable, Sendable {
   case optimizer(OptimizerError)
   /// Step `step`, counted from 1, has one example, of which a layer cannot be trained.
   case singleExample(step: Int, ShapeError)
+  /// Training does not fit the device's memory; `fitting` is the largest batch size that does, if there is one.
+  case tooLarge(TrainingMemory, limit: MemoryLimit, device: String, fitting: Int?)
   /// Outputs or labels that no measure is defined for.
   case unmeasurable(reason: String)
 
@@ -91,6 +93,15 @@ extension TrainingError: CustomStringConvertible {
     case .optimizer(let error): return error.description
     case .singleExample(let step, let error):
       return "step \(step) has a batch of one example: \(error); another batch size leaves no such batch"
+    case .tooLarge(let memory, let limit, let device, let fitting):
+      let isLong = memory.byteCount <= limit.byteCount
+      let needs =
+        isLong
+        ? "a single array of \(memory.largestByteCount.byteText) of at most \(limit.largestByteCount.byteText) on device "
+          + "\(device)"
+        : "\(memory.byteCount.byteText) of \(limit.byteCount.byteText) that device \(device) has left"
+      return "training at batch size \(memory.batchSize) needs \(needs); "
+        + (fitting.map { "batch size \($0) fits" } ?? "no batch size fits: a smaller model or input needs less")
     case .unmeasurable(let reason): return "the results cannot be measured: \(reason)"
     }
   }

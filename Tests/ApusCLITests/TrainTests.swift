@@ -43,8 +43,8 @@ struct TrainTests {
     let line = try run.summary()
     #expect(
       Set(line.keys) == [
-        "model", "device", "seed", "epochs", "steps", "train_loss", "test_loss", "test_accuracy", "seconds",
-        "steps_per_second", "weights_sha256", "output",
+        "model", "device", "seed", "epochs", "steps", "train_loss", "train_accuracy", "test_loss", "test_accuracy",
+        "seconds", "steps_per_second", "weights_sha256", "output",
       ])
     #expect(line["model"] as? String == "mlp" && line["device"] as? String == "cpu")
     #expect(line["seed"] as? Int == 3 && line["epochs"] as? Int == 2 && line["steps"] as? Int == 6)

@@ -319,7 +319,7 @@ private struct Line: ExampleSource {
 
   /// Without what depends on time.
   private func withoutSeconds(_ metrics: String) -> String {
-    metrics.replacing(/"(seconds|examples_per_second|loader_share)":[^,}]*/, with: "")
+    metrics.replacing(/"(seconds|epoch_seconds|examples_per_second|loader_share)":[^,}]*/, with: "")
   }
 }
 

@@ -15,12 +15,17 @@ enum SummaryCommand: Command {
   static let layers = RunOptions.layers
   static let json = Flag("json", help: "print one JSON object for each layer, then one for the model")
   static let classes = RunOptions.classes
+  /// What the memory of training depends on, also of the model of a run.
+  private static let training = [RunOptions.batchSize.declaration, RunOptions.device.declaration]
   static let declarations =
-    [model.declaration, layers.declaration, classes.declaration, json.declaration] + ImageOptions.shape
+    [model.declaration, layers.declaration, classes.declaration, json.declaration] + training
+    + [RunOptions.optimizer.declaration, RunOptions.precision.declaration] + ImageOptions.shape
     + TextOptions.declarations.filter { $0.name != TextOptions.tokenizer.name }
   static let discussion = """
-    Multiply-accumulate operations and bytes of activations are those of one example, forward. What a run or a file holds
-    is as it is: the options are for models of the list and --layers.
+    Multiply-accumulate operations and bytes of activations are those of one example, forward. The memory of training is
+    that of a whole step on the device: it is planned as the step would be, and nothing is allocated. A --batch-size that
+    does not fit ends with exit code 1 and the largest one that does. What a run or a file holds is as it is: the other
+    options are for models of the list and --layers.
     """
 
   static func run(_ arguments: Arguments) throws {
@@ -28,14 +33,15 @@ enum SummaryCommand: Command {
     let isNamed = ModelDescription.all.contains { $0.name == arguments[model] }
     if let path = arguments[model], arguments[layers] == nil, !isNamed {
       if FileSystem.isDirectory(path) {
-        try refuseOptions(arguments, path)
+        try refuseOptions(arguments, path, allowing: training)
         let stored = try StoredModel(path: path, command: name)
         return try describe(
           stored.settings.model.name, stored.settings.makeModel(for: stored.format),
-          stored.settings.model.exampleInput(stored.format), arguments)
+          stored.settings.model.exampleInput(stored.format), PlannedTraining(stored.settings, stored.format),
+          batchSize: arguments[RunOptions.batchSize] ?? stored.settings.batchSize, arguments)
       }
       if FileSystem.exists(path) || path.contains("/") {
-        try refuseOptions(arguments, path)
+        try refuseOptions(arguments, path, allowing: [])
         return try TensorTable(path).write(arguments[json])
       }
     }
@@ -52,34 +58,87 @@ enum SummaryCommand: Command {
         command: name, message: "--classes is for classifiers, \(description.name) is a language model")
     }
     let extents = input.extents
+    var given = arguments
+    if let name = arguments[model] { given.append(name, for: RunOptions.model.declaration) }
+    let settings = try RunSettings(given, command: name)
+    let make = { try description.exampleModel(input: extents, classes: arguments[classes], stem: image.stem) }
     try describe(
-      description.name,
-      description.exampleModel(input: extents, classes: arguments[classes], stem: image.stem), input, arguments)
+      description.name, make(), input, PlannedTraining(settings, input: input, model: make),
+      batchSize: settings.batchSize, arguments)
   }
 
-  private static func refuseOptions(_ arguments: Arguments, _ path: String) throws(UsageError) {
-    let options = declarations.filter { $0.name != model.name && $0.name != json.name }
+  private static func refuseOptions(
+    _ arguments: Arguments, _ path: String, allowing allowed: [Declaration]
+  ) throws(UsageError) {
+    let known = [model.name, json.name] + allowed.map(\.name)
+    let options = declarations.filter { !known.contains($0.name) }
     guard let given = options.first(where: { arguments.contains($0) }) else { return }
     throw UsageError(command: name, message: "--\(given.name) is for models that are named, \(path) is what it is")
   }
 
   private static func describe(
     _ name: String, _ model: @autoclosure () throws -> any Layer, _ input: ModelSummary.Input,
-    _ arguments: Arguments
+    _ training: PlannedTraining, batchSize: BatchSize, _ arguments: Arguments
   ) throws {
     // Nothing is computed: the device only gives the tensors a place.
     let summary = try withDevice(.named("cpu")) { try ModelSummary(of: model(), input: input) }
-    guard arguments[json] else { return try StandardOutput.write(line: summary.description) }
-    for row in summary.rows { try StandardOutput.write(row.json) }
-    try StandardOutput.write([
-      "model": .string(name), "input": extents(summary.input), "output": extents(summary.output),
-      "parameters": .integer(summary.trainableCount + summary.frozenCount),
-      "trainable_parameters": .integer(summary.trainableCount), "statistics": .integer(summary.statisticCount),
-      "macs": .integer(summary.multiplyAccumulates), "activation_bytes": .integer(summary.activationByteCount),
-    ])
+    let (memory, refusal) = try training.stated(batchSize, arguments)
+    if arguments[json] {
+      for row in summary.rows { try StandardOutput.write(row.json) }
+      var line = summary.json(name)
+      for (key, value) in memory.json { line[key] = value }
+      try StandardOutput.write(.object(line))
+    } else {
+      try StandardOutput.write(line: "\(summary)\n\(memory.text)")
+    }
+    if let refusal, arguments.contains(RunOptions.batchSize.declaration) { throw refusal }
   }
 
   fileprivate static func extents(_ extents: [Int]) -> JSON { .array(extents.map { .integer($0) }) }
+}
+
+extension ModelSummary {
+  fileprivate func json(_ name: String) -> JSONObject {
+    [
+      "model": .string(name), "input": SummaryCommand.extents(input), "output": SummaryCommand.extents(output),
+      "parameters": .integer(trainableCount + frozenCount), "trainable_parameters": .integer(trainableCount),
+      "statistics": .integer(statisticCount), "macs": .integer(multiplyAccumulates),
+      "activation_bytes": .integer(activationByteCount),
+    ]
+  }
+}
+
+extension PlannedTraining {
+  /// What training takes, in words and as members of the summary.
+  fileprivate struct Statement {
+    let text: String
+    let json: JSONObject
+  }
+
+  /// The memory of training on the chosen device, and why it is refused if it is.
+  fileprivate func stated(
+    _ batchSize: BatchSize, _ arguments: Arguments
+  ) throws -> (memory: Statement, refusal: TrainingError?) {
+    guard let size = batchSize.count else {
+      throw UsageError(
+        command: SummaryCommand.name, message: "--batch-size full: there are no data; name the number of examples")
+    }
+    let device = try ComputeDevice.chosen(by: arguments[RunOptions.device])
+    let memory: TrainingMemory
+    var refusal: TrainingError?
+    do {
+      memory = try check(batchSize: size, on: device)
+    } catch TrainingError.tooLarge(let needed, let limit, let name, let fitting) {
+      (memory, refusal) = (needed, .tooLarge(needed, limit: limit, device: name, fitting: fitting))
+    }
+    var json: JSONObject = [
+      "device": .string(device.name), "batch_size": .integer(size), "training_bytes": .integer(memory.byteCount),
+      "optimizer_bytes": .integer(memory.optimizerByteCount), "fits": .bool(refusal == nil),
+    ]
+    if case .tooLarge(_, _, _, let fitting) = refusal { json["fitting_batch_size"] = fitting.map { .integer($0) } }
+    let text = "training on \(device.name): \(memory)" + (refusal.map { "\n\($0)" } ?? "")
+    return (Statement(text: text, json: json), refusal)
+  }
 }
 
 extension ModelSummary.Row {

@@ -41,8 +41,12 @@ enum TrainCommand: Command {
 
     --data csv:FILE trains chains of layers, such as mlp, on rows of a table: the last layer, a dense one, gets as many
     units as there are classes, or one where a number is predicted. Columns are filled, scaled and encoded by what the
-    training rows hold. A number that is predicted is standardized by the training rows' mean and deviation, and losses
-    of training are of that; apus evaluate measures in the target's own units.
+    training rows hold. A number that is predicted is standardized by the training rows' mean and deviation; losses and
+    errors are in the target's own units all the same.
+
+    Losses are means over the examples, of text over the tokens, in nats, and of numbers mean squared errors: the same
+    in training and every test, without penalties, class weights and smoothing. Measures of training are those of the
+    steps' own outputs, while the model learns.
 
     The first Ctrl-C finishes the step and saves, then apus train --resume DIR goes on, bit for bit. So does a terminal that
     is closed. A run whose output nobody reads any more goes on to its end, and is saved. While a process trains, no other
@@ -120,6 +124,7 @@ extension TrainedRun {
       "seed": .integer(Int(run.settings.seed)), "epochs": .integer(result.epochs), "steps": .integer(result.steps),
     ]
     line["train_loss"] = result.trainLoss.map { .number($0) }
+    line["train_accuracy"] = result.trainAccuracy.map { .number($0) }
     line["validation_loss"] = result.validationLoss.map { .number($0) }
     line["validation_accuracy"] = result.validationAccuracy.map { .number($0) }
     line["test_loss"] = result.testLoss.map { .number($0) }
@@ -142,19 +147,22 @@ extension TrainedRun {
     var rows = [("model", "\(run.settings.model.name) on \(device.name), seed \(run.settings.seed)")]
     rows.append(("steps", "\(result.steps.grouped) in \(result.epochs) \(result.epochs == 1 ? "epoch" : "epochs")"))
     let numbers = [
-      ("train loss", result.trainLoss), ("validation loss", result.validationLoss),
+      ("train loss", result.trainLoss), ("train accuracy", result.trainAccuracy),
+      ("validation loss", result.validationLoss),
       ("validation accuracy", result.validationAccuracy), ("test loss", result.testLoss),
       ("test accuracy", result.testAccuracy),
     ]
     rows += numbers.compactMap { name, number in number.map { (name, $0.text(places: 4)) } }
     rows += measures?.rows ?? []
-    if case .table(let table) = format, case .numbers(let mean, let deviation) = table.task {
-      let (mean, deviation) = (RegressionReport.text(mean), RegressionReport.text(deviation))
-      rows.append(("losses", "of (\(table.target) - \(mean)) / \(deviation), squared"))
+    if case .table(let table) = format, case .numbers = table.task {
+      rows.append(("losses", "mean squared errors of \(table.target), in its own units"))
     }
     let rate = result.stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
     let loader = result.loaderShare.map { ", \($0.percent(places: 1)) of it waiting for examples" } ?? ""
-    rows.append(("time", "\(result.seconds.text(places: 1)) s\(rate)\(loader)"))
+    let session = "\(result.sessionSeconds.text(places: 1)) s"
+    let isResumed = result.seconds > result.sessionSeconds
+    let whole = isResumed ? "\(result.seconds.text(places: 1)) s, \(session) in this session" : session
+    rows.append(("time", "\(whole)\(rate)\(loader)"))
     rows += skipped.rows
     rows.append(("weights", result.weightsSHA256))
     rows.append(("output", run.directory.path))

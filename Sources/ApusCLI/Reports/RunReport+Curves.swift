@@ -74,7 +74,7 @@ extension RunReport {
 
   /// What else epochs say.
   private var others: [String] {
-    let known: Set<String> = ["step", "epoch", "loss", "learning_rate", "seconds"]
+    let known: Set<String> = ["step", "epoch", "loss", "learning_rate", "seconds", "epoch_seconds"]
     return record.metrics.keys.filter { key in
       !known.contains(key) && !["train_", "test_", "validation_"].contains { key.hasPrefix($0) }
     }
@@ -82,13 +82,8 @@ extension RunReport {
 
   /// The time of each epoch, with its test.
   private var seconds: LineChart? {
-    let points = record.metrics.points("seconds", over: "epoch")
-    guard !points.isEmpty else { return nil }
-    var last = 0.0
-    let durations = points.map { point -> LineChart.Point in
-      defer { last = point.y }
-      return LineChart.Point(x: point.x, y: point.y - last)
-    }
+    let durations = record.metrics.points("epoch_seconds", over: "epoch")
+    guard !durations.isEmpty else { return nil }
     return LineChart(
       "Time of an epoch", x: Axis("epoch", isInteger: true), y: Axis("time", unit: "s", range: 0...0),
       [LineChart.Series("time", durations)])

@@ -65,6 +65,7 @@ struct RunReport {
     }
     add("test accuracy", metrics.last("test_accuracy").map { $0.percent(places: 2) })
     add("test loss", metrics.last("test_loss").map { $0.text(places: 4) })
+    add("training accuracy", metrics.last("train_accuracy").map { $0.percent(places: 2) })
     add("training loss", metrics.last("train_loss").map { $0.text(places: 4) })
     add("epochs", epochs)
     add("steps", metrics.last("step").flatMap { Int(exactly: $0) }.map(\.grouped))

@@ -62,11 +62,14 @@ struct DataSettings: Hashable, Sendable {
     }
   }
 
+  /// Whether a classifier minimizes something else than it is measured by.
+  var changesObjective: Bool { classWeights != .none || labelSmoothing != 0 }
+
   /// What is minimized by a classifier.
   /// - Parameter labels: those of the training examples.
   func objective(labels: [Int32], classCount: Int) -> Objective {
     let weights = classWeights == .balanced ? ClassBalance(labels: labels, classCount: classCount).weights : nil
-    return .classification(weights: weights, smoothing: labelSmoothing)
+    return .classification(weights: weights, smoothing: labelSmoothing, classCount: classCount)
   }
 }
 

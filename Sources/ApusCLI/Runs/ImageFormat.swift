@@ -68,6 +68,18 @@ extension ImageFormat {
     return ImageFormat(reading, classNames: data.classNames, statistics: statistics)
   }
 
+  /// The format of data as far as it is known without looking at pictures: these are taken as standardized.
+  static func planned(
+    _ data: ImageDataset, _ settings: RunSettings, _ network: ImageNetwork
+  ) throws(DataError) -> ImageFormat {
+    let reading = try ImageReading(settings.image, for: network, own: data.imageSize, source: settings.data)
+    let channels = reading.size[0]
+    return ImageFormat(
+      reading, classNames: data.classNames,
+      statistics: PixelStatistics(
+        mean: Array(repeating: 0, count: channels), standardDeviation: Array(repeating: 1, count: channels)))
+  }
+
   /// Images as a model is given them for evaluation: from the memory of the device where nothing is to be done to them.
   func examples(_ source: any ImageSource, _ settings: ImageSettings) -> any ExampleSource {
     if let images = source as? ImageSet, reading.isDirect(images) {

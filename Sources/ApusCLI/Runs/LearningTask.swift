@@ -17,16 +17,22 @@ struct LearningTask {
 
 extension LearningTask {
   /// Reads the data, and uploads them to the current device.
-  /// - Parameter known: the tokenizer of weights that the model starts from; else one is learnt from the text.
-  init(_ settings: RunSettings, tokenizer known: (any Tokenizer)? = nil) throws {
+  /// - Parameters:
+  ///   - known: the tokenizer of weights that the model starts from; else one is learnt from the text.
+  ///   - willLoad: is told what the data are and how many there are to learn from, as soon as that is known.
+  init(
+    _ settings: RunSettings, tokenizer known: (any Tokenizer)? = nil,
+    willLoad: (_ format: DataFormat, _ count: Int) throws -> Void = { _, _ in }
+  ) throws {
     switch settings.model.kind {
     case .images(let network):
       guard let options = settings.table else {
-        self = try .images(settings, network)
+        self = try .images(settings, network, willLoad)
         return
       }
       let (table, data) = try TableFormat.learning(settings, options, network)
       format = .table(table)
+      try willLoad(format, data.split.train.count)
       train = try table.examples(data, data.split.train)
       test = try table.examples(data, data.split.test)
       if !data.split.validation.isEmpty { validation = try table.examples(data, data.split.validation) }
@@ -35,26 +41,33 @@ extension LearningTask {
       let corpus = try TextCorpus.load(settings.data)
       let tokenizer = network.tokenizer(known, for: corpus.train, settings.data)
       var text = TextFormat(tokenizer: tokenizer)
-      train = try text.windows(of: corpus.train, network.sequenceLength, "training part", corpus.name)
+      let windows = try text.windows(of: corpus.train, network.sequenceLength, "training part", corpus.name)
+      try willLoad(.text(text), windows.count)
+      train = windows
       test = try text.measured(corpus.test, network.sequenceLength, "test part", corpus.name)
       format = .text(text)
     case .texts(let network):
       let data = try TextDataset.load(settings.data)
       let tokenizer = network.tokenizer(known, for: data.train.texts.joined(separator: "\n"), settings.data)
       format = .text(TextFormat(tokenizer: tokenizer, classNames: data.classNames))
+      try willLoad(format, data.train.texts.count)
       train = try TokenizedTexts(data.train, tokenizer: tokenizer, length: network.sequenceLength)
       test = try TokenizedTexts(data.test, tokenizer: tokenizer, length: network.sequenceLength)
     }
   }
 
   /// The parts of a data set of images.
-  private static func images(_ settings: RunSettings, _ network: ImageNetwork) throws -> LearningTask {
+  private static func images(
+    _ settings: RunSettings, _ network: ImageNetwork, _ willLoad: (_ format: DataFormat, _ count: Int) throws -> Void
+  ) throws -> LearningTask {
     let data = try ImageDataset.load(settings.data, split: settings.dataSettings.split)
       .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
     guard !data.test.labels.isEmpty else {
       throw UsageError(
         command: settings.command, message: "--test-share 0: \(settings.data) has no other pictures to test with")
     }
+    // The statistics of pictures in files take a while.
+    try willLoad(.images(ImageFormat.planned(data, settings, network)), data.train.labels.count)
     let format = try ImageFormat.reading(data, settings, network)
     let train = try format.trainingExamples(data.train, settings)
     return LearningTask(

@@ -183,12 +183,13 @@ extension DataFormat {
   /// What a model that predicts no classes is: `a language model`.
   var modelName: String { if case .table = self { "a model of numbers" } else { "a language model" } }
 
-  /// What is minimized and measured, with all classes alike.
+  /// What is minimized and measured, with all classes alike. Losses are means over examples, or tokens, in nats; of
+  /// numbers squared errors in the target's own units.
   var objective: Objective {
-    switch self {
-    case .images: .classification
-    case .text(let format): format.classNames == nil ? .tokens : .classification
-    case .table(let format): format.kind == .classification ? .classification : .regression
+    if isLanguage { return .tokens }
+    if case .table(let table) = self, case .numbers(_, let deviation) = table.task {
+      return .regression(unit: deviation)
     }
+    return .classification(classCount: classNames.count)
   }
 }

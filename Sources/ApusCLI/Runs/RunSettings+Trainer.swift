@@ -12,22 +12,42 @@ extension RunSettings {
     _ adapt: (inout TrainingOptions) -> Void
   ) throws -> Trainer {
     let seeds = RunSeeds(seed)
-    let rule = try optimizerRule(optimizer, learningRate: learningRate, weightDecay: weightDecay)
+    let rule = try updateRule()
     let model = try withRandomKey(seeds.initialization) { try makeModel(for: task.format, rule: rule) }
     if isNew {
       try weights?.load(into: model, replacesHead: replacesHead)
       try withRandomKey(seeds.initialization.stream(1)) { try initialization?.initialize(model, self, on: task.train) }
     }
+    return try trainer(
+      model, rule, on: task.train, testing: measures ? task.test : nil, validating: measures ? task.validation : nil,
+      objective: task.objective(self),
+      testObjective: dataSettings.changesObjective ? task.format.objective : nil
+    ) { options in
+      if dataSettings.sampling == .balanced { options.balancedLabels = task.labels }
+      adapt(&options)
+    }
+  }
+
+  /// The formula of the optimizer.
+  func updateRule() throws -> any UpdateRule {
+    try optimizerRule(optimizer, learningRate: learningRate, weightDecay: weightDecay)
+  }
+
+  /// What trains a model that is there.
+  /// - Parameter testObjective: what is reported, where that is not what is minimized.
+  func trainer(
+    _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource, testing test: (any ExampleSource)? = nil,
+    validating validation: (any ExampleSource)? = nil, objective: Objective, testObjective: Objective? = nil,
+    _ adapt: (inout TrainingOptions) -> Void
+  ) throws -> Trainer {
     var options = TrainingOptions(
       length: length, batchSize: batchSize.count, seed: seed,
       schedule: try learningRateSchedule(schedule, warmup: warmup ?? 0), precision: precision,
       clipNorm: clipNorm.flatMap { $0 > 0 ? $0 : nil }, clipValue: clipValue, detectsAnomalies: detectsAnomalies)
-    if dataSettings.sampling == .balanced { options.balancedLabels = task.labels }
     adapt(&options)
     return Trainer(
-      model, rule, on: task.train, testing: measures ? task.test : nil, validating: measures ? task.validation : nil,
-      objective: task.objective(self), testObjective: task.format.objective, groups: groups(of: model),
-      penalty: penalty(on: model), options)
+      model, rule, on: train, testing: test, validating: validation, objective: objective,
+      testObjective: testObjective, groups: groups(of: model), penalty: penalty(on: model), options)
   }
 
   /// Weights, which have more than one axis, and all else.

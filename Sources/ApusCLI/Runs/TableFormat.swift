@@ -7,8 +7,8 @@ struct TableFormat: Hashable, Sendable {
   enum Task: Hashable, Sendable {
     /// The classes' names, by number.
     case classes([String])
-    /// Numbers, which the model gives as `(x − mean) / deviation`, by those of the training rows: its losses are of
-    /// these. What is reported of a trained model is in the target's own units.
+    /// Numbers, which the model gives as `(x − mean) / deviation`, by those of the training rows. All that is reported,
+    /// losses and errors, is in the target's own units.
     case numbers(mean: Double, deviation: Double)
   }
 

@@ -111,7 +111,9 @@ struct TrainingRun {
     }
     let (result, task) = try withDevice(device) {
       let weights = try pretrainedWeights()
-      let task = try LearningTask(settings, tokenizer: tokenizer(of: weights))
+      let task = try LearningTask(settings, tokenizer: tokenizer(of: weights)) { format, count in
+        try stateMemory(format, count, on: device)
+      }
       Diagnostics.write("\(settings.model.name) in \(directory.path): \(task.summary)")
       let trainer = try trainer(task, from: weights, report, onRecord)
       adviseOnSteps(task.train.count)
@@ -122,6 +124,13 @@ struct TrainingRun {
     let skipped = task.skipped(settings)
     skipped.report()
     return TrainedRun(result: result, format: task.format, device: device, skipped: skipped)
+  }
+
+  /// Says what training takes of the device's memory, and refuses what does not fit, before anything is built.
+  private func stateMemory(_ format: DataFormat, _ count: Int, on device: ComputeDevice) throws {
+    let size = min(settings.batchSize.count ?? count, count)
+    let memory = try PlannedTraining(settings, format).check(batchSize: max(size, 1), on: device)
+    Diagnostics.write("training takes \(memory)")
   }
 
   /// An epoch of few steps is soon over, and teaches little.

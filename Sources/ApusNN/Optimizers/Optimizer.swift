@@ -128,6 +128,11 @@ public final class Optimizer {
     return moving
   }
 
+  /// The bytes of the tensors that the rule keeps.
+  public var stateByteCount: Int {
+    slots.joined().reduce(0) { $0 + $1.shape.elementCount * $1.dtype.byteCount }
+  }
+
   /// Evaluates what the first update starts from, so that it runs the same plan as all others. The first update
   /// does so by itself.
   public func prepare() throws(DeviceError) {

@@ -22,8 +22,18 @@ public struct TrainingState: Hashable, Sendable {
   var epochLoss = RunningMean()
   /// The same since the last line of metrics.
   var windowLoss = RunningMean()
+  /// Sums of the measures of training since the epoch began, by their names.
+  var epochMeasures: [String: RunningMean] = [:]
+  /// The time that was spent when the epoch began.
+  var epochStart = 0.0
   /// The mean loss of the last finished epoch.
   public var trainLoss: Double?
+  /// The measures of the last finished epoch of training, by their names: `accuracy`.
+  public var trainMeasures: [String: Double] = [:]
+  /// The measures of the last evaluation besides its accuracy, by their names.
+  public var testMeasures: [String: Double] = [:]
+  /// The same of the validation examples, where there are some.
+  public var validationMeasures: [String: Double] = [:]
   /// The mean loss of the last evaluation, if there was one.
   public var testLoss: Double?
   /// The share of hits in the last evaluation, if there was one.
@@ -57,8 +67,10 @@ struct RunningMean: Hashable, Sendable {
   var sum = 0.0
   var count = 0
 
-  mutating func add(_ value: Double, count: Int) {
-    sum += value * Double(count)
+  mutating func add(_ value: Double, count: Int) { add(sum: value * Double(count), count: count) }
+
+  mutating func add(sum: Double, count: Int) {
+    self.sum += sum
     self.count += count
   }
 
@@ -85,6 +97,11 @@ extension TrainingState {
     object["test_accuracy"] = testAccuracy.map { .number($0) }
     object["validation_loss"] = validationLoss.map { .number($0) }
     object["validation_accuracy"] = validationAccuracy.map { .number($0) }
+    object.set("epoch_measures", epochMeasures.mapValues(\.json))
+    if epochStart != 0 { object["epoch_start"] = .number(epochStart) }
+    object.set("train_measures", trainMeasures.mapValues { .number($0) })
+    object.set("test_measures", testMeasures.mapValues { .number($0) })
+    object.set("validation_measures", validationMeasures.mapValues { .number($0) })
     if !scheduleMemory.isEmpty { object["schedule_memory"] = .array(scheduleMemory.map { .number($0) }) }
     return object
   }
@@ -121,6 +138,11 @@ extension TrainingState {
     validationLoss = object["validation_loss"]?.number
     validationAccuracy = object["validation_accuracy"]?.number
     scheduleMemory = memory.compactMap(\.number)
+    epochMeasures = object.members("epoch_measures") { RunningMean($0) }
+    epochStart = object["epoch_start"]?.number ?? 0
+    trainMeasures = object.members("train_measures", \.number)
+    testMeasures = object.members("test_measures", \.number)
+    validationMeasures = object.members("validation_measures", \.number)
     self.seconds = seconds
     self.metricsByteCount = metricsByteCount
   }
@@ -130,6 +152,23 @@ extension JSON {
   /// An integer from a lower bound to the largest count.
   fileprivate func count(from least: Int) -> Int? {
     integer.flatMap { (least...TrainingState.countLimit).contains($0) ? $0 : nil }
+  }
+}
+
+extension JSONObject {
+  /// Sets an object of members in the order of their names, unless there are none.
+  fileprivate mutating func set(_ key: String, _ members: [String: JSON]) {
+    guard !members.isEmpty else { return }
+    var object = JSONObject()
+    for (name, value) in members.sorted(by: { $0.key < $1.key }) { object[name] = value }
+    self[key] = .object(object)
+  }
+
+  /// The members of an object that can be read.
+  fileprivate func members<Value>(_ key: String, _ read: (JSON) -> Value?) -> [String: Value] {
+    var members: [String: Value] = [:]
+    for (name, json) in self[key]?.object ?? [:] { members[name] = read(json) }
+    return members
   }
 }
 

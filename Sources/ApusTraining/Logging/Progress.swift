@@ -2,6 +2,9 @@ import ApusFiles
 import Glibc
 
 /// How far a run is, for people: a bar with the remaining time on a terminal, plain lines elsewhere.
+///
+/// What is written to a terminal is one line that fits its width, which is asked for each time: of the fields those of
+/// the highest ranks are left out. Lines that go to a file are written whole.
 public struct Progress {
   /// How it is shown.
   public enum Style: Sendable {
@@ -17,18 +20,23 @@ public struct Progress {
 
   private let style: Style
   private let write: @Sendable (String) -> Void
+  private let width: @Sendable () -> Int
   private let start: Double
   private let firstStep: Int
   private var last: Double
-  private var barLength = 0
+  /// The columns that the bar and its fields take on the screen; 0 where there are none.
+  private var drawnWidth = 0
 
   /// - Parameters:
   ///   - firstStep: the steps that were finished before this session.
+  ///   - width: the columns of the terminal; those of standard error when left out.
   ///   - write: takes the text; standard error when left out.
   public init(
-    style: Style, firstStep: Int, now: Double, write: (@Sendable (String) -> Void)? = nil
+    style: Style, firstStep: Int, now: Double, width: (@Sendable () -> Int)? = nil,
+    write: (@Sendable (String) -> Void)? = nil
   ) {
     self.style = style
+    self.width = width ?? { Terminal.width(of: STDERR_FILENO) }
     // Where nobody listens any more, a run does not end because of that.
     self.write = write ?? { try? FileDescriptor.standardError.write(Array($0.utf8)) }
     self.firstStep = firstStep
@@ -46,10 +54,12 @@ public struct Progress {
     public var epoch: Int
     /// The epochs of the run.
     public var totalEpochs: Int
-    /// The loss, if it is known.
+    /// The loss of the epoch so far, if it is known.
     public var loss: Double?
-    /// The share of hits in the last evaluation, if there was one.
-    public var accuracy: Double?
+    /// Measures of the epoch so far, the most important first: `accuracy`.
+    public var measures: [(name: String, value: Double)] = []
+    /// The same of the last evaluation, if there was one: `test accuracy`.
+    public var evaluated: [(name: String, value: Double)] = []
     /// The examples of this session's steps.
     public var examples: Int
   }
@@ -61,48 +71,71 @@ public struct Progress {
     case .bar where now - last >= 0.1: draw(status, now)
     case .lines where now - last >= 10:
       last = now
-      write(text(status, now) + "\n")
+      write(StatusLine(fields(status, now)).text + "\n")
     default: return
     }
   }
 
   /// Writes a line that stays.
-  public mutating func note(_ line: String) {
-    guard style != .silent else { return }
-    write(erasure + line + "\n")
-    barLength = 0
-  }
+  public mutating func note(_ line: String) { note(StatusLine([StatusLine.Field(line, rank: 0)])) }
 
-  private var erasure: String {
-    barLength == 0 ? "" : "\r" + String(repeating: " ", count: barLength) + "\r"
+  /// Writes a line that stays, of the fields that fit.
+  mutating func note(_ line: StatusLine) {
+    guard style != .silent else { return }
+    guard style == .bar else { return write(line.text + "\n") }
+    let columns = width()
+    let text = line.fitted(to: columns)
+    write("\r" + text + blank(after: text, columns) + "\n")
+    drawnWidth = 0
   }
 
   private mutating func draw(_ status: Status, _ now: Double) {
     last = now
-    let width = 24
-    let filled = status.totalSteps == 0 ? width : width * status.step / status.totalSteps
-    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-    let line = "\(bar) \(text(status, now))"
-    let rest = String(repeating: " ", count: max(0, barLength - line.count))
-    write("\r" + line + rest)
-    barLength = line.count
+    // The last column stays free: some terminals begin a new line as soon as it is written.
+    let columns = width() - 1
+    let least = 8
+    // On a narrow terminal words say more than a bar.
+    var text = StatusLine(fields(status, now)).fitted(to: columns < 55 ? columns : columns - least - 1)
+    let room = min(columns - text.displayWidth - 1, 24)
+    if room >= least { text = bar(status, width: room) + " " + text }
+    write("\r" + text + blank(after: text, columns))
+    drawnWidth = text.displayWidth
+  }
+
+  private func bar(_ status: Status, width: Int) -> String {
+    let share = status.totalSteps == 0 ? 1 : Double(status.step) / Double(status.totalSteps)
+    let filled = min(width, Int(share * Double(width)))
+    return String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+  }
+
+  /// What covers the rest of the line before, as far as the terminal is wide now.
+  private func blank(after text: String, _ columns: Int) -> String {
+    String(repeating: " ", count: max(0, min(drawnWidth, columns) - text.displayWidth))
   }
 
   /// `epoch 2/5  step 731/2345  loss 0.4213  accuracy 0.8531  512.0 steps/s  65536 examples/s  3s left`
-  private func text(_ status: Status, _ now: Double) -> String {
-    var parts = [
-      "epoch \(status.epoch)/\(status.totalEpochs)", "step \(status.step)/\(status.totalSteps)",
+  private func fields(_ status: Status, _ now: Double) -> [StatusLine.Field] {
+    typealias Field = StatusLine.Field
+    var fields = [
+      Field("epoch \(status.epoch)/\(status.totalEpochs)", rank: 0),
+      Field("step \(status.step)/\(status.totalSteps)", rank: 5),
     ]
-    if let loss = status.loss { parts.append("loss \(loss.text(places: 4))") }
-    if let accuracy = status.accuracy { parts.append("accuracy \(accuracy.text(places: 4))") }
+    if let loss = status.loss { fields.append(Field("loss \(loss.text(places: 4))", rank: 1)) }
+    for (place, measure) in status.measures.enumerated() {
+      fields.append(Field("\(measure.name) \(measure.value.text(places: 4))", rank: place == 0 ? 3 : 8))
+    }
+    for (place, measure) in status.evaluated.enumerated() {
+      fields.append(Field("\(measure.name) \(measure.value.text(places: 4))", rank: place == 0 ? 6 : 9))
+    }
+    // Of this session alone: what those before it took says nothing of this machine now.
     let steps = status.step - firstStep
     if steps > 0, now > start {
       let rate = Double(steps) / (now - start)
-      parts.append("\(rate.text(places: 1)) steps/s")
-      parts.append("\(Int(Double(status.examples) / (now - start))) examples/s")
-      parts.append("\(duration(Double(status.totalSteps - status.step) / rate)) left")
+      fields.append(Field("\(rate.text(places: 1)) steps/s", rank: 4))
+      fields.append(Field("\(Int(Double(status.examples) / (now - start))) examples/s", rank: 7))
+      fields.append(Field("\(duration(Double(status.totalSteps - status.step) / rate)) left", rank: 2))
     }
-    return parts.joined(separator: "  ")
+    return fields
   }
 }
 

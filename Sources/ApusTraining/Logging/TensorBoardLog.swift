@@ -13,7 +13,7 @@ import Synchronization
 /// | `loss`, of a window of steps | `loss/step` |
 /// | `train_x`, `test_x`, `validation_x` | `x/train`, `x/test`, `x/validation` |
 /// | `seconds`, between two records that have it | `speed/steps_per_second` |
-/// | `examples_per_second`, `loader_share` | `speed/…` |
+/// | `examples_per_second`, `loader_share`, `epoch_seconds` | `speed/…` |
 /// | others, such as `learning_rate` | the key |
 public final class TensorBoardLog: Sendable {
   private struct State {
@@ -64,7 +64,7 @@ public final class TensorBoardLog: Sendable {
   /// `test_top5_accuracy` to `top5_accuracy/test`
   static func tag(of key: String) -> String {
     if key == "loss" { return "loss/step" }
-    if key == "examples_per_second" || key == "loader_share" { return "speed/\(key)" }
+    if ["examples_per_second", "loader_share", "epoch_seconds"].contains(key) { return "speed/\(key)" }
     for part in ["train", "test", "validation"] where key.hasPrefix("\(part)_") {
       return "\(key.dropFirst(part.count + 1))/\(part)"
     }

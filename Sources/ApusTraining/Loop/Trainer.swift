@@ -24,6 +24,8 @@ public final class Trainer {
   let validation: (any ExampleSource)?
   let objective: Objective
   let testObjective: Objective
+  /// Whether what is minimized is not the loss that is reported.
+  let reportsOwnLoss: Bool
   let penalty: Penalty?
   let options: TrainingOptions
   let order: MinibatchOrder
@@ -50,7 +52,8 @@ public final class Trainer {
   ///     goes by these, without them by the training loss, never by `test`.
   ///   - testObjective: what they are measured by; the objective of training when left out.
   ///   - groups: parameters with rates, decays and constraints of their own.
-  ///   - penalty: a term of the loss; the losses of training that are reported contain it.
+  ///   - penalty: a term of the loss. The losses of training that are reported do not contain it: like those of
+  ///     evaluations they are those of `testObjective`, where there is one.
   public init(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource,
     testing test: (any ExampleSource)? = nil, validating validation: (any ExampleSource)? = nil,
@@ -65,6 +68,7 @@ public final class Trainer {
     self.validation = validation
     self.objective = objective
     self.testObjective = testObjective ?? objective
+    reportsOwnLoss = testObjective != nil || penalty != nil
     self.penalty = penalty
     self.options = options
     let seeds = RunSeeds(options.seed)

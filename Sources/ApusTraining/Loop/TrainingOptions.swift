@@ -79,8 +79,10 @@ public struct TrainingResult: Hashable, Sendable {
   public var epochs: Int
   /// Finished steps, over all sessions.
   public var steps: Int
-  /// The mean loss of the last epoch.
+  /// The mean loss of the last epoch, without penalties, in the unit of the other losses.
   public var trainLoss: Double?
+  /// The share of hits among the training examples of the last epoch, each measured in the step that learns from it.
+  public var trainAccuracy: Double?
   /// The mean loss over the validation examples after the last epoch, where there are some.
   public var validationLoss: Double?
   /// The share of hits among the validation examples after the last epoch, where there are some.
@@ -91,6 +93,8 @@ public struct TrainingResult: Hashable, Sendable {
   public var testAccuracy: Double?
   /// Time spent, over all sessions.
   public var seconds: Double
+  /// Time spent in this session.
+  public var sessionSeconds: Double
   /// Of this session, without validation and checkpoints; `nil` when it made no step.
   public var stepsPerSecond: Double?
   /// The share of the time of this session's steps that was spent waiting for examples; `nil` where none are waited for.

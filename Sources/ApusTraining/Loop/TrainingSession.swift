@@ -8,8 +8,9 @@ struct TrainingSession {
   private let metrics: MetricsLog?
   private let events: TensorBoardLog?
   private var progress: Progress
-  /// The loss of the step before, on its way to the host.
-  private var pending: (loss: Reading, count: Int, step: Int)?
+  /// The loss and the measures of the step before, on their way to the host.
+  private var pending: (loss: Reading, measures: StepMeasures.Pending?, count: Int, step: Int)?
+  private let measures: StepMeasures
   /// The rest of the batches of an epoch.
   private var pass: (epoch: Int, batches: any ExamplePass)?
   private let baseRate: Double
@@ -22,6 +23,8 @@ struct TrainingSession {
   /// When the time counted in `state.seconds` was last brought up to date.
   private var clock: Double
   private let firstStep: Int
+  /// Time spent before this session.
+  private let earlierSeconds: Double
   /// Examples of the steps of this session.
   private var exampleCount = 0
   /// Time spent in steps, with waiting for examples.
@@ -38,6 +41,8 @@ struct TrainingSession {
     try trainer.checkSchedule()
     try trainer.checkOutput()
     self.trainer = trainer
+    measures = StepMeasures(trainer)
+    earlierSeconds = trainer.state.seconds
     baseRate = trainer.optimizer.rule.learningRate
     firstStep = trainer.state.step
     clock = ContinuousClock.seconds
@@ -134,13 +139,17 @@ struct TrainingSession {
     optimizer.learningRate = baseRate * trainer.schedule.factor(step: step, of: trainer.totalSteps)
     optimizer.momentum = trainer.schedule.momentum(step: step, of: trainer.totalSteps)
     let trainer = trainer
-    let loss = try lookingForAnomalies(step) { () throws(TrainingError) in
+    let readings = try lookingForAnomalies(step) { () throws(TrainingError) in
       try reportingTraining {
         try withRandomSource(trainer.random) {
           try withMode(.training) {
-            let (loss, gradients) = try lossAndGradients(batch)
+            let (loss, gradients, measured) = try lossAndGradients(batch)
+            measured?.means.evaluateWithNext()
             try optimizer.update(trainer.options.clipped(consume gradients))
-            return try loss.startReading()
+            let reading = try measured.map {
+              StepMeasures.Pending(reading: try $0.means.startReading(), partsPerExample: $0.partsPerExample)
+            }
+            return (loss: try loss.startReading(), measures: reading)
           }
         }
       }
@@ -150,26 +159,32 @@ struct TrainingSession {
     try drain()
     let count = batch.targets.shape[0]
     exampleCount += count
-    pending = (loss, count, step + 1)
+    pending = (readings.loss, readings.measures, count, step + 1)
   }
 
   /// In the first step of a session also makes sure that everything is trained that should be.
   private func lossAndGradients(
     _ batch: (inputs: Tensor, targets: Tensor)
-  ) throws -> (value: Tensor, gradients: Gradients) {
-    let trainer = trainer
+  ) throws -> (value: Tensor, gradients: Gradients, measured: StepMeasures.Values?) {
+    let (trainer, measures) = (trainer, measures)
+    var measured: StepMeasures.Values?
     func build() throws -> (value: Tensor, gradients: Gradients) {
       try checkingSingleExample(batch) {
         try trainer.optimizer.valueAndGradients {
-          let loss = trainer.objective.losses(trainer.model(batch.inputs), batch.targets).mean()
+          let outputs = trainer.model(batch.inputs)
+          let loss = trainer.objective.losses(outputs, batch.targets).mean()
+          measured = measures.values(outputs, batch.targets)
           return trainer.penalty.map { loss + $0() } ?? loss
         }
       }
     }
-    if hasCheckedParameters { return try build() }
+    if hasCheckedParameters {
+      let (value, gradients) = try build()
+      return (value, gradients, measured)
+    }
     let (result, reads) = try ParameterReads.recording(build)
     try ParameterCheck.check(result.value, result.gradients, reads, trainer.optimizer)
-    return result
+    return (result.value, result.gradients, measured)
   }
 
   /// Builds a step. What is left of an epoch may be a single example, which some layers have no statistics of: that is
@@ -213,14 +228,18 @@ struct TrainingSession {
     fatalError("TrainingSession: epoch \(epoch) has fewer batches than its order")
   }
 
-  /// Reads the loss that is under way.
+  /// Reads the loss and the measures that are under way.
   private mutating func drain() throws(TrainingError) {
     guard let last = pending else { return }
     pending = nil
     let loss = try reportingTraining { try last.loss.scalar() }
     guard loss.isFinite else { throw .diverged(step: last.step, loss: loss) }
-    trainer.state.epochLoss.add(loss, count: last.count)
-    trainer.state.windowLoss.add(loss, count: last.count)
+    let (measures, trainer) = (measures, trainer)
+    let reported = try reportingTraining {
+      try measures.add(last.measures, loss: loss, count: last.count, to: &trainer.state)
+    }
+    trainer.state.epochLoss.add(reported, count: last.count)
+    trainer.state.windowLoss.add(reported, count: last.count)
   }
 
   // MARK: - Records
@@ -253,26 +272,32 @@ struct TrainingSession {
     try pauseProfile()
     trainer.state.trainLoss = trainer.state.epochLoss.mean
     trainer.state.epochLoss = RunningMean()
+    trainer.state.trainMeasures = trainer.state.epochMeasures.compactMapValues(\.mean)
+    trainer.state.epochMeasures = [:]
     if let validation = trainer.validation {
       let measured = try measure(validation)
       trainer.state.validationLoss = measured.loss
       trainer.state.validationAccuracy = measured.accuracy
+      trainer.state.validationMeasures = measured.measures
     }
     if let test = trainer.test, trainer.validation == nil || trainer.state.step == trainer.totalSteps {
       let measured = try measure(test)
       trainer.state.testLoss = measured.loss
       trainer.state.testAccuracy = measured.accuracy
+      trainer.state.testMeasures = measured.measures
     }
     if profiled != nil { try startProfile() }
     informSchedule()
     countTime()
     let state = trainer.state
     var record: JSONObject = ["epoch": .integer(epoch), "step": .integer(state.step)]
-    record["train_loss"] = state.trainLoss.map { .number($0) }
-    record["validation_loss"] = state.validationLoss.map { .number($0) }
-    record["validation_accuracy"] = state.validationAccuracy.map { .number($0) }
-    record["test_loss"] = state.testLoss.map { .number($0) }
-    record["test_accuracy"] = state.testAccuracy.map { .number($0) }
+    for part in RunPart.all(of: state) {
+      record["\(part.key)_loss"] = part.loss.map { .number($0) }
+      for (name, value) in part.measures { record["\(part.key)_\(name)"] = .number(value) }
+    }
+    let epochSeconds = state.seconds - state.epochStart
+    trainer.state.epochStart = state.seconds
+    record["epoch_seconds"] = .number(epochSeconds)
     record["seconds"] = .number(state.seconds)
     let spent = (examples: exampleCount - epochStart.examples, seconds: stepSeconds - epochStart.seconds)
     if spent.seconds > 0 { record["examples_per_second"] = .number(Double(spent.examples) / spent.seconds) }
@@ -283,7 +308,7 @@ struct TrainingSession {
       record["skipped_steps"] = .number(try reportingTraining { try scaler.skippedSteps.scalar() })
     }
     try self.record(record)
-    progress.note(line(state))
+    progress.note(line(state, seconds: epochSeconds))
   }
 
   private func measure(_ source: any ExampleSource) throws(TrainingError) -> Evaluation {
@@ -304,23 +329,22 @@ struct TrainingSession {
     trainer.state.scheduleMemory = schedule.memory
   }
 
-  /// `epoch 2/5  train loss 0.4213  test loss 0.4017  test accuracy 0.8561  12s`
-  private func line(_ state: TrainingState) -> String {
-    var parts = ["epoch \(epoch)/\(trainer.totalEpochs)"]
-    if let loss = state.trainLoss { parts.append("train loss \(loss.text(places: 4))") }
-    if let loss = state.validationLoss { parts.append("validation loss \(loss.text(places: 4))") }
-    if let accuracy = state.validationAccuracy { parts.append("validation accuracy \(accuracy.text(places: 4))") }
-    if let loss = state.testLoss { parts.append("test loss \(loss.text(places: 4))") }
-    if let accuracy = state.testAccuracy { parts.append("test accuracy \(accuracy.text(places: 4))") }
-    return (parts + [duration(state.seconds)]).joined(separator: "  ")
+  /// `epoch 2/5  train loss 0.4213  train accuracy 0.8461  test loss 0.4017  test accuracy 0.8561  12s`
+  private func line(_ state: TrainingState, seconds: Double) -> StatusLine {
+    var fields = [StatusLine.Field("epoch \(epoch)/\(trainer.totalEpochs)", rank: 0)]
+    for part in RunPart.all(of: state) { fields += part.fields }
+    return StatusLine(fields + [StatusLine.Field(duration(seconds), rank: 3)])
   }
 
   private var status: Progress.Status {
-    Progress.Status(
-      step: trainer.state.step, totalSteps: trainer.totalSteps, epoch: epoch, totalEpochs: trainer.totalEpochs,
-      loss: trainer.state.epochLoss.mean ?? trainer.state.trainLoss,
-      accuracy: trainer.state.validationAccuracy ?? trainer.state.testAccuracy,
-      examples: exampleCount)
+    let (state, parts) = (trainer.state, RunPart.all(of: trainer.state))
+    let running = measures.names.compactMap { name in
+      (state.epochMeasures[name]?.mean ?? state.trainMeasures[name]).map { (name: RunPart.words(name), value: $0) }
+    }
+    return Progress.Status(
+      step: state.step, totalSteps: trainer.totalSteps, epoch: epoch, totalEpochs: trainer.totalEpochs,
+      loss: state.epochLoss.mean ?? state.trainLoss, measures: running,
+      evaluated: parts.dropFirst().first?.named ?? [], examples: exampleCount)
   }
 
   // MARK: - Ends
@@ -353,8 +377,9 @@ struct TrainingSession {
     let steps = state.step - firstStep
     return TrainingResult(
       epochs: epoch, steps: state.step, trainLoss: state.trainLoss ?? state.epochLoss.mean,
+      trainAccuracy: state.trainMeasures[Objective.accuracy] ?? state.epochMeasures[Objective.accuracy]?.mean,
       validationLoss: state.validationLoss, validationAccuracy: state.validationAccuracy, testLoss: state.testLoss,
-      testAccuracy: state.testAccuracy, seconds: state.seconds,
+      testAccuracy: state.testAccuracy, seconds: state.seconds, sessionSeconds: state.seconds - earlierSeconds,
       stepsPerSecond: steps > 0 && stepSeconds > 0 ? Double(steps) / stepSeconds : nil,
       loaderShare: loaderShare, weightsSHA256: digest, interruption: interruption)
   }

@@ -1,0 +1,66 @@
+import Apus
+
+/// A run whose steps can be planned without its data: what it takes of a device's memory.
+struct PlannedTraining {
+  private let settings: RunSettings
+  private let objective: Objective
+  private let testObjective: Objective?
+  private let makeModel: (any UpdateRule) throws -> any Layer
+  private let makeExamples:
+    @Sendable (_ count: Int, _ upload: PlannedExamples.Upload) -> (inputs: Tensor, targets: Tensor)
+
+  /// A run on data of a format.
+  init(_ settings: RunSettings, _ format: DataFormat) {
+    self.settings = settings
+    let classes = format.classNames.count
+    objective =
+      format.isClassifier && settings.dataSettings.changesObjective
+      ? settings.dataSettings.objective(labels: (0..<classes).map { Int32($0) }, classCount: classes) : format.objective
+    testObjective = settings.dataSettings.changesObjective ? format.objective : nil
+    makeModel = { try settings.makeModel(for: format, rule: $0) }
+    let input = settings.model.exampleInput(format)
+    if case .images(let images) = format {
+      makeExamples = { count, upload in
+        (images.statistics.standardizing(upload(Shape([count] + images.size), .uint8)), upload([count], .int32))
+      }
+    } else if case .table(let table) = format, case .numbers = table.task {
+      makeExamples = { ($1(Shape([$0] + input.extents), input.dtype), $1([$0, 1], .float32)) }
+    } else {
+      let length = format.isLanguage ? input.extents : []
+      makeExamples = { ($1(Shape([$0] + input.extents), input.dtype), $1(Shape([$0] + length), .int32)) }
+    }
+  }
+
+  /// A model with the inputs and outputs that it was made for.
+  init(_ settings: RunSettings, input: ModelSummary.Input, model: @escaping () throws -> any Layer) {
+    self.settings = settings
+    let isLanguage = if case .language = settings.model.kind { true } else { false }
+    (objective, testObjective) = (isLanguage ? .tokens : .classification, nil)
+    makeModel = { _ in try model() }
+    let length = isLanguage ? input.extents : []
+    makeExamples = { ($1(Shape([$0] + input.extents), input.dtype), $1(Shape([$0] + length), .int32)) }
+  }
+
+  /// Plans a few steps.
+  func memory(batchSize: Int, on device: ComputeDevice) throws -> TrainingMemory {
+    try TrainingMemory(on: device) {
+      let rule = try settings.updateRule()
+      let model = try makeModel(rule)
+      return try settings.trainer(
+        model, rule, on: PlannedExamples(count: batchSize, makeExamples), objective: objective,
+        testObjective: testObjective
+      ) { options in
+        options.length = .steps(3)
+        options.batchSize = batchSize
+        options.schedule = ConstantSchedule()
+        options.detectsAnomalies = false
+      }
+    }
+  }
+
+  /// Refuses what does not fit a device.
+  /// - Returns: what the run takes.
+  func check(batchSize: Int, on device: ComputeDevice) throws -> TrainingMemory {
+    try MemoryLimit(of: device).check(batchSize: batchSize, on: device.name) { try memory(batchSize: $0, on: device) }
+  }
+}

@@ -1,0 +1,28 @@
+import ApusDevice
+import Glibc
+
+extension CPUDevice {
+  public func footprint(ofBuffer byteCount: Int) -> Int { Allocator.sizeClass(of: byteCount) }
+
+  public func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint {
+    let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount)
+    return PlanFootprint(
+      perRun: plan.slabs, shared: [executable.workspaceByteCount * pool.threadCount, executable.sharedByteCount])
+  }
+
+  /// What the device's own limit leaves, but no more than the system has free: other processes use the same memory.
+  public var availableByteCount: Int {
+    let (limit, counts) = (info.memoryByteCount, memory)
+    return max(0, min(limit - counts.used, (HostSystem.availableByteCount ?? limit) + counts.pooled))
+  }
+}
+
+extension HostSystem {
+  /// The memory that the system can give to processes without swapping; `nil` where it does not say.
+  static var availableByteCount: Int? {
+    guard let text = String(systemFile: "/proc/meminfo") else { return nil }
+    let line = text.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
+    let number = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
+    return number.map { $0 * 1024 }
+  }
+}

@@ -1,0 +1,13 @@
+import ApusDevice
+
+extension GPUDevice {
+  func footprint(ofBuffer byteCount: Int) -> Int { pool.capacity(for: byteCount) }
+
+  func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint {
+    let lowering = try lower(plan, tuner.choices)
+    let numbers = [8 * plan.scalars.count, 8 * lowering.geometry.count]
+    return PlanFootprint(
+      shared: plan.slabs + [lowering.workspaceByteCount],
+      prepared: numbers.reduce(0) { $0 + pool.capacity(for: $1) })
+  }
+}

@@ -1,0 +1,131 @@
+import ApusDevice
+import Synchronization
+
+/// What a computation would take of a device's memory.
+public struct PlannedMemory: Hashable, Sendable {
+  /// The most bytes in use at a time, with the workspaces that the device keeps.
+  public var peakByteCount: Int
+  /// The largest single allocation in bytes.
+  public var largestByteCount: Int
+}
+
+extension ComputeDevice {
+  /// Runs `body` on a device that plans whatever this one would run, and counts its memory. Nothing is allocated,
+  /// compiled or computed: values that are read are zero.
+  ///
+  /// The device of `body` stays known to the process, as all devices do; its plans are small beside what they describe.
+  public func planning<R>(_ body: () throws -> R) throws -> (result: R, memory: PlannedMemory) {
+    let backend = PlanningDevice(for: backend)
+    let result = try withDevice(ComputeDevice(backend: backend), body)
+    return (result, backend.planned)
+  }
+
+  /// The bytes that further values can have at this moment.
+  public var availableByteCount: Int { backend.availableByteCount }
+}
+
+/// A device that has another one's sizes and rules, and no memory.
+final class PlanningDevice: Device, @unchecked Sendable {
+  private struct Counts {
+    var used = 0
+    var peak = 0
+    var largest = 0
+    /// Pieces that the device keeps for all plans.
+    var shared: [Int] = []
+    var prepared = 0
+
+    /// Notes how much is in use while `extra` bytes more are.
+    mutating func note(extra: Int = 0) {
+      peak = max(peak, used + extra + prepared + shared.reduce(0, +))
+    }
+  }
+
+  private let target: any Device
+  private let counts = Mutex(Counts())
+
+  init(for target: any Device) { self.target = target }
+
+  var info: DeviceInfo { target.info }
+
+  var planned: PlannedMemory {
+    counts.withLock { PlannedMemory(peakByteCount: $0.peak, largestByteCount: $0.largest) }
+  }
+
+  var memory: MemoryStatistics { counts.withLock { MemoryStatistics(used: $0.used, peak: $0.peak) } }
+
+  func allocate(byteCount: Int) -> Buffer {
+    let taken = target.footprint(ofBuffer: byteCount)
+    counts.withLock { counts in
+      counts.used += taken
+      counts.largest = max(counts.largest, byteCount)
+      counts.note()
+    }
+    return PlannedBuffer(byteCount: byteCount) { [weak self] in self?.counts.withLock { $0.used -= taken } }
+  }
+
+  func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) {}
+
+  func startDownload(_ buffer: Buffer, byteCount: Int) -> any Download { Zeros(byteCount: byteCount) }
+
+  func channelsLast(
+    _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
+  ) -> ChannelsLastPreference {
+    target.channelsLast(geometry, pass, dtype)
+  }
+
+  func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
+    let footprint = try target.footprint(of: plan)
+    counts.withLock { counts in
+      counts.prepared += footprint.prepared
+      for (index, size) in footprint.shared.enumerated() {
+        if index == counts.shared.count { counts.shared.append(0) }
+        counts.shared[index] = max(counts.shared[index], target.footprint(ofBuffer: size))
+        counts.largest = max(counts.largest, size)
+      }
+      counts.note()
+    }
+    return PlannedExecutable(footprint)
+  }
+
+  func run(_ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]) {
+    guard let executable = executable as? PlannedExecutable else { return }
+    let slabs = executable.footprint.perRun
+    counts.withLock { counts in
+      counts.largest = max(counts.largest, slabs.max() ?? 0)
+      counts.note(extra: slabs.reduce(0) { $0 + target.footprint(ofBuffer: $1) })
+    }
+  }
+
+  func synchronize() {}
+  func releaseUnusedMemory() {}
+}
+
+private final class PlannedExecutable: Executable {
+  let footprint: PlanFootprint
+  init(_ footprint: PlanFootprint) { self.footprint = footprint }
+}
+
+/// A buffer that has a size alone.
+private final class PlannedBuffer: Buffer, @unchecked Sendable {
+  private let onRelease: @Sendable () -> Void
+
+  init(byteCount: Int, onRelease: @escaping @Sendable () -> Void) {
+    self.onRelease = onRelease
+    super.init(byteCount: byteCount)
+  }
+
+  deinit { onRelease() }
+}
+
+/// The value of everything that was planned and not computed.
+private final class Zeros: Download {
+  private let byteCount: Int
+  init(byteCount: Int) { self.byteCount = byteCount }
+
+  func wait<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(byteCount, 1), alignment: 64)
+    defer { bytes.deallocate() }
+    bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    return body(UnsafeRawBufferPointer(rebasing: bytes[..<byteCount]))
+  }
+}

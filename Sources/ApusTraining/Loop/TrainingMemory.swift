@@ -1,0 +1,146 @@
+import ApusNN
+import ApusTensor
+
+/// The memory that training takes of a device at a batch size: planned as the steps are, without allocating, compiling
+/// or computing anything.
+public struct TrainingMemory: Hashable, Sendable {
+  /// The number of examples in a batch.
+  public var batchSize: Int
+  /// The most bytes in use at a time.
+  public var byteCount: Int
+  /// The largest single allocation in bytes.
+  public var largestByteCount: Int
+  /// The bytes of the parameters and statistics.
+  public var modelByteCount: Int
+  /// The bytes of the optimizer's state.
+  public var optimizerByteCount: Int
+
+  /// The bytes of the batch, activations, gradients and workspaces.
+  public var stepByteCount: Int { max(0, byteCount - modelByteCount - optimizerByteCount) }
+
+  /// A size from its parts.
+  public init(
+    batchSize: Int, byteCount: Int, largestByteCount: Int, modelByteCount: Int, optimizerByteCount: Int
+  ) {
+    self.batchSize = batchSize
+    self.byteCount = byteCount
+    self.largestByteCount = largestByteCount
+    self.modelByteCount = modelByteCount
+    self.optimizerByteCount = optimizerByteCount
+  }
+
+  /// Plans the first steps of a run: later ones reuse their plans.
+  /// - Parameter make: makes the trainer, of a model that is built there, with `PlannedExamples`.
+  public init(on device: ComputeDevice, _ make: () throws -> Trainer) throws {
+    let (sizes, memory) = try device.planning { () throws -> (batch: Int, model: Int, optimizer: Int) in
+      let trainer = try make()
+      var session = try TrainingSession(trainer)
+      try session.run(until: min(3, trainer.totalSteps))
+      let model = trainer.modelState.entries.reduce(0) { $0 + $1.shape.elementCount * $1.dtype.byteCount }
+      return (trainer.order.batchSize, model, trainer.optimizer.stateByteCount)
+    }
+    self.init(
+      batchSize: sizes.batch, byteCount: memory.peakByteCount, largestByteCount: memory.largestByteCount,
+      modelByteCount: sizes.model, optimizerByteCount: sizes.optimizer)
+  }
+}
+
+extension TrainingMemory: CustomStringConvertible {
+  /// `1.2 GiB at batch size 128: 42.7 MiB model, 85.3 MiB optimizer, 1.1 GiB batch, activations, gradients and workspaces`
+  public var description: String {
+    "\(byteCount.byteText) at batch size \(batchSize): \(modelByteCount.byteText) model, "
+      + "\(optimizerByteCount.byteText) optimizer, \(stepByteCount.byteText) batch, activations, gradients and workspaces"
+  }
+}
+
+/// How much a device can give to a run.
+public struct MemoryLimit: Hashable, Sendable {
+  /// Bytes in all.
+  public var byteCount: Int
+  /// Bytes of the largest single allocation.
+  public var largestByteCount: Int
+
+  /// A limit that is known.
+  public init(byteCount: Int, largestByteCount: Int = .max) {
+    self.byteCount = byteCount
+    self.largestByteCount = largestByteCount
+  }
+
+  /// What a device can give at this moment.
+  public init(of device: ComputeDevice) {
+    self.init(
+      byteCount: device.availableByteCount, largestByteCount: device.info.maximumAllocationByteCount)
+  }
+
+  /// How many times the limit something takes: it fits up to 1.
+  func share(_ memory: TrainingMemory) -> Double {
+    max(
+      Double(memory.byteCount) / Double(max(1, byteCount)),
+      Double(memory.largestByteCount) / Double(max(1, largestByteCount)))
+  }
+
+  /// Whether training fits.
+  public func fits(_ memory: TrainingMemory) -> Bool { share(memory) <= 1 }
+
+  /// The largest batch size that fits, below one that does not: it was planned, and so was the next larger one.
+  ///
+  /// Memory is nearly affine in the batch size: the search begins where a line through both ends of the range meets the
+  /// limit, and goes away from there in doubling steps until the limit lies between two sizes.
+  /// - Returns: `nil` where not even one example fits.
+  public func largestBatchSize(
+    below refused: TrainingMemory, _ plan: (_ batchSize: Int) throws -> TrainingMemory
+  ) rethrows -> Int? {
+    guard refused.batchSize > 1 else { return nil }
+    let least = share(try plan(1))
+    guard least <= 1 else { return nil }
+    var (low, high) = (1, refused.batchSize)
+    guard high - low > 1 else { return low }
+    let slope = (share(refused) - least) / Double(high - low)
+    let guess = min(max(low + Int(min((1 - least) / slope, Double(high - low))), low + 1), high - 1)
+    var step = 1
+    if fits(try plan(guess)) {
+      low = guess
+      while low + step < high, fits(try plan(low + step)) { (low, step) = (low + step, 2 * step) }
+      high = min(high, low + step)
+    } else {
+      high = guess
+      while high - step > low, !fits(try plan(high - step)) { (high, step) = (high - step, 2 * step) }
+      low = max(low, high - step)
+    }
+    while high - low > 1 {
+      let middle = low + (high - low) / 2
+      if fits(try plan(middle)) { low = middle } else { high = middle }
+    }
+    return low
+  }
+
+  /// Refuses a batch size with which training would not fit, and names the largest that does.
+  /// - Parameter plan: plans training at a batch size.
+  /// - Returns: what it takes.
+  /// - Throws: `TrainingError.tooLarge`, and what `plan` throws.
+  public func check(
+    batchSize: Int, on device: String, _ plan: (_ batchSize: Int) throws -> TrainingMemory
+  ) throws -> TrainingMemory {
+    let memory = try estimate(batchSize, plan)
+    guard !fits(memory) else { return memory }
+    let fitting = try largestBatchSize(below: memory, plan)
+    throw TrainingError.tooLarge(memory, limit: self, device: device, fitting: fitting)
+  }
+
+  /// Plans a batch size; one far beyond the limit is not planned but follows from two smaller ones.
+  private func estimate(
+    _ batchSize: Int, _ plan: (_ batchSize: Int) throws -> TrainingMemory
+  ) rethrows -> TrainingMemory {
+    let known = 1024
+    guard batchSize > 4 * known else { return try plan(batchSize) }
+    let (small, large) = (try plan(known), try plan(2 * known))
+    func extended(_ size: KeyPath<TrainingMemory, Int>) -> Int {
+      let slope = Double(large[keyPath: size] - small[keyPath: size]) / Double(known)
+      return Int(min(Double(small[keyPath: size]) + slope * Double(batchSize - known), 1e18))
+    }
+    let guess = TrainingMemory(
+      batchSize: batchSize, byteCount: extended(\.byteCount), largestByteCount: extended(\.largestByteCount),
+      modelByteCount: large.modelByteCount, optimizerByteCount: large.optimizerByteCount)
+    return share(guess) > 2 ? guess : try plan(batchSize)
+  }
+}

@@ -1,0 +1,80 @@
+import ApusTestSupport
+import Foundation
+import Glibc
+import Testing
+
+/// The command on a terminal: a pseudo-terminal whose width is set.
+@Suite struct TerminalTests {
+  let place: ScratchDirectory
+  private let images: TinyImages
+
+  init() throws {
+    place = try ScratchDirectory()
+    images = try TinyImages(trainCount: 96, testCount: 40)
+  }
+
+  /// Trains while standard error is a terminal of so many columns, and returns what the terminal was sent.
+  /// - Parameter resized: the columns that it has after a while.
+  private func train(columns: Int, resized: Int? = nil) throws -> String {
+    let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+    // TIOCSPTLCK unlocks the other end and TIOCGPTN tells its number: macros that Swift does not know.
+    var (isLocked, number): (Int32, UInt32) = (0, 0)
+    try #require(
+      terminal >= 0 && ioctl(terminal, 0x4004_5431, &isLocked) == 0 && ioctl(terminal, 0x8004_5430, &number) == 0)
+    let path = "/dev/pts/\(number)"
+    func resize(to columns: Int) {
+      var size = winsize(ws_row: 24, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+      _ = ioctl(terminal, UInt(TIOCSWINSZ), &size)
+    }
+    resize(to: columns)
+    let process = Process()
+    process.executableURL = Invocation.executable
+    process.arguments = [
+      "train", "mlp", "--data", images.source, "--device", "cpu", "--batch-size", "2", "--epochs", "60", "--output",
+      place.file("run-\(columns)"),
+    ]
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    let other = open(path, O_RDWR | O_NOCTTY)
+    try #require(other >= 0)
+    process.standardError = FileHandle(fileDescriptor: other, closeOnDealloc: false)
+    try process.run()
+    close(other)
+    var text: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    // Reading fails as soon as the command has closed the other end.
+    while true {
+      let count = read(terminal, &buffer, buffer.count)
+      guard count > 0 else { break }
+      text += buffer[..<count]
+      if let resized, text.count > 2000 { resize(to: resized) }
+    }
+    close(terminal)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// The lines that a terminal shows: what follows each return to the left edge. Progress begins with the first bar or
+  /// epoch.
+  private func lines(_ text: String) -> ArraySlice<String> {
+    let all = text.split(whereSeparator: { ["\r", "\n", "\r\n"].contains($0) }).map(String.init)
+    let first = all.firstIndex { $0.contains("█") || $0.contains("░") || $0.contains("epoch 1/") } ?? 0
+    return all[first...]
+  }
+
+  @Test(arguments: [60, 80, 200]) func progressFitsTheTerminal(_ columns: Int) throws {
+    let shown = lines(try train(columns: columns))
+    let epochs = shown.filter { $0.hasPrefix("epoch ") }
+    #expect(epochs.count == 60 && epochs.allSatisfy { $0.contains("train accuracy 0.") || $0.contains("accuracy 1.") })
+    #expect(epochs.allSatisfy { $0.contains("test loss") } == (columns == 200))
+    // Letters, digits and the pieces of the bar take a column each.
+    #expect(shown.allSatisfy { $0.count <= columns }, "\(shown.first { $0.count > columns } ?? "")")
+  }
+
+  @Test func progressFollowsTheTerminal() throws {
+    let shown = lines(try train(columns: 200, resized: 60))
+    #expect(shown.contains { $0.count > 80 })
+    #expect(shown.suffix(10).allSatisfy { $0.count <= 60 }, "\(shown.suffix(10))")
+  }
+}
