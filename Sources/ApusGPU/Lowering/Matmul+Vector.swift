@@ -191,14 +191,10 @@ extension PlanLowering {
     // one that is read where it lies neighbouring panels.
     let block = step.k > 384 && (left.columnStride != 1 || canReadInPlace) ? 256 : min(2048, step.k)
     let segments = block == 0 ? 0 : (step.k + block - 1) / block
-    var tile = chooseTile(
-      "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
-      m: step.m, n: step.n, terms: step.k, canReadInPlace: canReadInPlace)
-    // A large factor is not padded to panels of many times its columns.
-    let registers = (step.n + width - 1) / width
-    if step.batch.elementCount * step.k * size * tile.vectors * width > 1 << 20 {
-      tile = VectorTile(tile.rows, min(tile.vectors, lane.dtype.byteCount == 8 ? 2 * registers : registers))
-    }
+    let tile = narrowed(
+      chooseTile(
+        "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
+        m: step.m, n: step.n, terms: step.k, canReadInPlace: canReadInPlace), for: step)
     var tiling = VectorTiling(
       m: step.m, n: step.n, segments: segments, terms: block, tile: tile, lane: lane, registerWidth: width)
     tiling.segmentsPerBlock = 1
@@ -228,6 +224,16 @@ extension PlanLowering {
     launch(
       builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks, detail: detail(step),
       flops: flops(step), bytes: bytes(step))
+  }
+
+  /// A tile no wider than the columns of a product whose packed right factor is large: it is not padded to many times its
+  /// size.
+  private func narrowed(_ tile: VectorTile, for step: Matmul) -> VectorTile {
+    let panelBytes = step.batch.elementCount * step.k * step.dtype.byteCount * tile.vectors * width
+    guard panelBytes > 1 << 20 else { return tile }
+    let registers = (step.n + width - 1) / width
+    let vectors = step.dtype.lane.dtype.byteCount == 8 ? 2 * registers : registers
+    return VectorTile(tile.rows, min(tile.vectors, vectors))
   }
 
   /// Whether a left factor that many panels read is small enough to be converted ahead of the product; others are as

@@ -17,8 +17,8 @@ extension Tensor {
   /// The same for several tensors, which are brought to one floating-point type first.
   package static func inWideLane(_ tensors: [Tensor], _ body: ([Tensor]) -> Tensor) -> Tensor {
     let common = floatingType(tensors)
-    let lane: DType = common == .float64 ? .float64 : .float32
-    return body(tensors.map { $0.cast(to: lane) }).cast(to: common)
+    guard common == .float16 || common == .bfloat16 else { return body(tensors.map { $0.cast(to: common) }) }
+    return body(tensors.map { $0.cast(to: .float32) }).cast(to: common)
   }
 
   /// As `inWideLane`, for sums and what consists of them: in mixed precision the result stays `float32`.
