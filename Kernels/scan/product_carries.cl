@@ -1,4 +1,4 @@
-// The running products of the chunks before each chunk, in place of the chunks' own.
+// Overwrites the product of each chunk with the running product of the chunks before it.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (line >= $items) return;
 $T product = 1;
