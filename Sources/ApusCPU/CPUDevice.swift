@@ -92,21 +92,26 @@ public final class CPUDevice: Device, @unchecked Sendable {
   }
 
   public func run(
-    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
-  ) throws(DeviceError) {
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
+  ) throws(RunFailure) {
     guard let executable = executable as? CPUExecutable else {
-      throw .launchFailed(device: "cpu", kernel: "plan", reason: "it was prepared by another device")
+      throw RunFailure(.launchFailed(device: "cpu", kernel: "plan", reason: "it was prepared by another device"))
     }
     var slabs: [CPUBuffer] = []
-    for byteCount in executable.plan.slabs {
-      slabs.append(try CPUBuffer(byteCount: byteCount, allocator: allocator))
+    do throws(DeviceError) {
+      for byteCount in executable.plan.slabs {
+        slabs.append(try CPUBuffer(byteCount: byteCount, allocator: allocator))
+      }
+    } catch {
+      throw RunFailure(error)
     }
     let failure: DeviceError? = turn.withLock { log in
       executable.run(
         inputs: inputs, outputs: outputs, slabs: slabs, scalars: scalars, pool: pool,
         workspaces: workspaces, log: &log)
     }
-    if let failure { throw failure }
+    // Nothing but an index stops a plan that runs, and those are checked before anything is overwritten.
+    if let failure { throw RunFailure(failure) }
   }
 
   public func synchronize() throws(DeviceError) {}

@@ -25,9 +25,12 @@ public protocol Device: AnyObject, Sendable {
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
 
   /// Runs a plan. `inputs`, `outputs` and `scalars` are parallel to the plan's.
+  ///
+  /// When it returns, all indices were in range: a device that finds out late waits for that, but not for the rest.
+  /// - Parameter areIndicesKnown: Whether all indices are known to be in range, so that nothing need be waited for.
   func run(
-    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
-  ) throws(DeviceError)
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
+  ) throws(RunFailure)
 
   /// Waits for all work called so far.
   func synchronize() throws(DeviceError)
@@ -64,7 +67,32 @@ public protocol Device: AnyObject, Sendable {
   func releaseUnusedMemory()
 }
 
+/// Why a plan did not run.
+public struct RunFailure: Error, Sendable {
+  /// What went wrong.
+  public let error: DeviceError
+  /// Whether donated inputs may have been written. As long as they were not, all inputs are as before.
+  public let hasOverwritten: Bool
+
+  /// A failure, which leaves inputs alone unless it says otherwise.
+  public init(_ error: DeviceError, hasOverwritten: Bool = false) {
+    self.error = error
+    self.hasOverwritten = hasOverwritten
+  }
+}
+
 extension Device {
+  /// Runs a plan of whose indices nothing is known.
+  package func run(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
+  ) throws(DeviceError) {
+    do throws(RunFailure) {
+      try run(executable, inputs: inputs, outputs: outputs, scalars: scalars, areIndicesKnown: false)
+    } catch {
+      throw error.error
+    }
+  }
+
   /// Channels stay first.
   public func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType

@@ -8,8 +8,9 @@ public enum DeviceError: Error, Hashable, Sendable {
   case buildFailed(device: String, kernel: String, log: String)
   /// A kernel did not run.
   case launchFailed(device: String, kernel: String, reason: String)
-  /// An index that a gather or scatter read was outside its axis.
-  case indexOutOfRange(device: String, operation: String)
+  /// An index was outside its axis, or an id below the one before it. `fault` is the first one; `nil` where it is lost,
+  /// as in a loop on a GPU.
+  case indexOutOfRange(device: String, operation: String, fault: IndexFault?)
   /// The device or its driver stopped answering; the process must open it again.
   case lost(device: String, reason: String)
   /// The device lacks what the plan needs, for example `float64`.
@@ -32,8 +33,8 @@ extension DeviceError: CustomStringConvertible {
         + "APUS_KEEP_KERNELS=DIR the text is kept for a report:\n\(excerpt(log))"
     case .launchFailed(let device, let kernel, let reason):
       return "device \(device) could not run \(kernel): \(reason)"
-    case .indexOutOfRange(let device, let operation):
-      return "\(operation): an index is outside its axis (found on device \(device))"
+    case .indexOutOfRange(let device, let operation, let fault):
+      return "\(operation): \(fault?.description ?? "an index is outside its axis") (found on device \(device))"
     case .lost(let device, let reason):
       return "device \(device) was lost: \(reason)"
     case .unsupported(let device, let feature):

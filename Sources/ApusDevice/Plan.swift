@@ -31,7 +31,8 @@ public struct Plan: Hashable, Sendable {
   }
 
   /// An output buffer. A donated input is written in place: the same buffer is then passed as that
-  /// input and as this output.
+  /// input and as this output. No step that may still meet a wrong index runs after one that writes it, so that a run
+  /// which fails has changed nothing.
   public struct Output: Hashable, Sendable {
     /// The size in bytes of the buffer that the caller provides.
     public var byteCount: Int

@@ -1,7 +1,6 @@
 /// `result[o, j, i] = source[o, indices[o, j, i], i]`.
 ///
-/// An index outside `0..<extent` is never read: the device reports
-/// `DeviceError.indexOutOfRange` at the latest when a value is read back.
+/// An index outside `0..<extent` is never read: the run throws `DeviceError.indexOutOfRange`.
 public struct Gather: Hashable, Sendable {
   /// The product of the extents ahead of the axis.
   public var outer: Int
@@ -20,12 +19,15 @@ public struct Gather: Hashable, Sendable {
   public var indices: Operand
   /// A contiguous value `[outer, count, inner]`.
   public var result: Int
+  /// What else is known of the indices.
+  public var indexing: Indexing
 
   /// A gather from its sizes and values.
   public init(
     outer: Int, extent: Int, count: Int, inner: Int, dtype: DType, source: Int, indices: Operand,
-    result: Int
+    result: Int, indexing: Indexing = Indexing()
   ) {
+    self.indexing = indexing
     self.outer = outer
     self.extent = extent
     self.count = count
@@ -59,12 +61,15 @@ public struct ScatterAdd: Hashable, Sendable {
   public var result: Int
   /// Whether the indices serve whole rows and ascend with `j`; one below the one before it is then out of range.
   public var isSorted: Bool
+  /// What else is known of the indices.
+  public var indexing: Indexing
 
   /// A scatter from its sizes and values.
   public init(
     outer: Int, extent: Int, count: Int, inner: Int, dtype: DType, source: Int, indices: Operand,
-    result: Int, isSorted: Bool = false
+    result: Int, isSorted: Bool = false, indexing: Indexing = Indexing()
   ) {
+    self.indexing = indexing
     self.outer = outer
     self.extent = extent
     self.count = count

@@ -6,7 +6,7 @@ package enum CUDAText {
   package static func program(for plan: Plan) throws(DeviceError) -> String {
     var target = KernelTarget(dialect: "prelude/cuda.h", kernelClass: .gpu, supportsFloat64: true)
     target.subgroup = KernelTarget.Subgroup(size: 32, access: .ptx)
-    var lowering = PlanLowering(plan, target: target, choices: nil, faultNumber: { _ in 1 })
+    var lowering = PlanLowering(plan, target: target, choices: nil)
     try lowering.run(device: "cuda")
     var seen: Set<KernelText> = []
     let kernels = lowering.launches.map(\.kernel).filter { seen.insert($0).inserted }

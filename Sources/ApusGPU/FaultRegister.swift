@@ -1,33 +1,11 @@
 import ApusDevice
 
-/// One word of device memory where kernels leave the number of the step that met an index outside its
-/// axis. It is read with the next download after a run that could have set it.
+/// One word of device memory where kernels leave the number of the place in a plan that met an index outside its axis;
+/// 0 where none did.
 final class FaultRegister<Driver: GPUDriver>: @unchecked Sendable {
-  /// A read of the word under way.
-  final class Check: @unchecked Sendable {
-    fileprivate let word = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 4)
-    fileprivate var transfer: Driver.Transfer?
-    fileprivate let generation: Int
-    private let driver: Driver
-
-    fileprivate init(driver: Driver, generation: Int) {
-      self.driver = driver
-      self.generation = generation
-    }
-
-    deinit {
-      if let transfer { try? driver.wait(transfer) }
-      word.deallocate()
-    }
-  }
-
   private let driver: Driver
   private let pool: MemoryPool<Driver>
   private let block: MemoryPool<Driver>.Block
-  private let lock = Lock()
-  private var operations: [String] = []
-  private var runs = 0
-  private var checkedRuns = 0
 
   var memory: Driver.Memory { block.memory }
 
@@ -40,54 +18,69 @@ final class FaultRegister<Driver: GPUDriver>: @unchecked Sendable {
 
   deinit { pool.give(block) }
 
-  /// The number that stands for an operation; equal names share one.
-  func number(of operation: String) -> Int {
-    lock.lock()
-    defer { lock.unlock() }
-    if let index = operations.firstIndex(of: operation) { return index + 1 }
-    operations.append(operation)
-    return operations.count
+  /// Waits for the work so far and returns what it left, which is cleared.
+  func take() throws(DeviceError) -> Int {
+    let word = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 4)
+    defer { word.deallocate() }
+    try driver.wait(try driver.copyOut(block.memory, to: word))
+    let number = Int(word.load(as: Int32.self))
+    if number != 0 { try clear() }
+    return number
   }
 
-  /// Notes that work was started that may set the word.
-  func noteRun() {
-    lock.lock()
-    defer { lock.unlock() }
-    runs += 1
-  }
-
-  /// Starts reading the word, or returns `nil` where nothing can have set it since it was last read.
-  func startCheck() throws(DeviceError) -> Check? {
-    lock.lock()
-    defer { lock.unlock() }
-    guard runs > checkedRuns else { return nil }
-    let check = Check(driver: driver, generation: runs)
-    check.transfer = try driver.copyOut(block.memory, to: check.word)
-    return check
-  }
-
-  /// Waits for a check and throws what the word stands for.
-  func finish(_ check: Check?) throws(DeviceError) {
-    guard let check, let transfer = check.transfer else { return }
-    check.transfer = nil
-    try driver.wait(transfer)
-    let number = Int(check.word.load(as: Int32.self))
-    lock.lock()
-    defer { lock.unlock() }
-    checkedRuns = max(checkedRuns, check.generation)
-    guard number > 0 else { return }
-    try clear()
-    throw .indexOutOfRange(
-      device: driver.info.identifier,
-      operation: number <= operations.count ? operations[number - 1] : "an indexing operation")
-  }
-
-  private func clear() throws(DeviceError) {
+  func clear() throws(DeviceError) {
     var zero: Int32 = 0
-    var failure: DeviceError?
-    withUnsafeBytes(of: &zero) { bytes in
-      do throws(DeviceError) { try driver.copyIn(bytes, to: block.memory) } catch { failure = error }
+    let result = withUnsafeBytes(of: &zero) { bytes in
+      Result { () throws(DeviceError) in try driver.copyIn(bytes, to: block.memory) }
     }
-    if let failure { throw failure }
+    try result.get()
+  }
+}
+
+/// A launch that reads indices, and where they lie.
+struct IndexSite: Sendable {
+  var launch: Int
+  var operation: String
+  var list: IndexList
+  var place: Place
+  var dtype: DType
+  /// Whether the launch runs many times, with other indices each time.
+  var isRepeated = false
+}
+
+extension GPUDevice {
+  /// The error for the first wrong index of the launches that check, which have run with `memories` and left `number`.
+  ///
+  /// They are run once more, up to each launch that reads indices: what follows may have taken over their memory. The
+  /// same index is found in every run, whichever work-item came last.
+  func indexFailure(
+    _ executable: GPUExecutable<Driver>, _ memories: [Driver.Memory], number: Int
+  ) throws(DeviceError) -> DeviceError {
+    let sites = executable.sites
+    var done = 0
+    for site in sites where site.launch < executable.checkedLaunches && !site.isRepeated {
+      try driver.replay(executable.recording, done..<site.launch, memories: memories)
+      done = site.launch
+      guard let fault = try firstFault(at: site, memories[site.place.slot]) else { continue }
+      try faults.clear()
+      return .indexOutOfRange(device: info.identifier, operation: site.operation, fault: fault)
+    }
+    try faults.clear()
+    let operation = sites.indices.contains(number - 1) ? sites[number - 1].operation : "an indexing operation"
+    return .indexOutOfRange(device: info.identifier, operation: operation, fault: nil)
+  }
+
+  private func firstFault(at site: IndexSite, _ memory: Driver.Memory) throws(DeviceError) -> IndexFault? {
+    let size = site.dtype.byteCount
+    let bytes = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: max(1, (site.place.offset + site.list.reach) * size), alignment: 64)
+    defer { bytes.deallocate() }
+    try driver.wait(try driver.copyOut(memory, to: bytes))
+    let start = site.place.offset * size
+    return site.list.firstFault { position in
+      size == 8
+        ? Int(bytes.load(fromByteOffset: start + 8 * position, as: Int64.self))
+        : Int(bytes.load(fromByteOffset: start + 4 * position, as: Int32.self))
+    }
   }
 }

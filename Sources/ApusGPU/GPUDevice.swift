@@ -45,8 +45,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
     precondition(byteCount <= buffer.byteCount, "startDownload: more bytes than the buffer holds")
     lock.lock()
     defer { lock.unlock() }
-    let check = try faults.startCheck()
-    let download = try GPUDownload(device: self, buffer: buffer, byteCount: byteCount, check: check)
+    let download = try GPUDownload(device: self, buffer: buffer, byteCount: byteCount)
     if byteCount > 0 { try download.start(block(of: buffer).memory) }
     return download
   }
@@ -54,9 +53,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   func synchronize() throws(DeviceError) {
     lock.lock()
     defer { lock.unlock() }
-    let check = try faults.startCheck()
     try driver.synchronize()
-    try faults.finish(check)
     programs.storeUsed()
   }
 
@@ -95,19 +92,15 @@ final class GPUDownload<Driver: GPUDriver>: Download, @unchecked Sendable {
   private let bytes: UnsafeMutableRawBufferPointer
   private let byteCount: Int
   private var transfer: Driver.Transfer?
-  private var check: FaultRegister<Driver>.Check?
   private let lock = Lock()
 
-  init(
-    device: GPUDevice<Driver>, buffer: Buffer, byteCount: Int, check: FaultRegister<Driver>.Check?
-  ) throws(DeviceError) {
+  init(device: GPUDevice<Driver>, buffer: Buffer, byteCount: Int) throws(DeviceError) {
     var memory: UnsafeMutableRawPointer?
     guard posix_memalign(&memory, 64, max(byteCount, 1)) == 0, let memory else {
       throw .outOfMemory(device: "host", requested: byteCount, used: 0, available: HostMemory.byteCount)
     }
     self.device = device
     self.buffer = buffer
-    self.check = check
     self.byteCount = byteCount
     bytes = UnsafeMutableRawBufferPointer(start: memory, count: max(byteCount, 1))
   }
@@ -130,12 +123,6 @@ final class GPUDownload<Driver: GPUDriver>: Download, @unchecked Sendable {
       self.transfer = nil
       try device.driver.wait(transfer)
       device.programs.storeUsed()
-    }
-    if let check {
-      self.check = nil
-      device.lock.lock()
-      defer { device.lock.unlock() }
-      try device.faults.finish(check)
     }
     return body(UnsafeRawBufferPointer(rebasing: bytes[..<byteCount]))
   }

@@ -42,8 +42,8 @@ protocol GPUDriver: AnyObject, Sendable {
 
   /// Prepares launches to be run in order, many times. Loops inside of others stand behind them.
   func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording
-  /// Starts the launches of a recording with `memories[slot]` in the place of each slot.
-  func replay(_ recording: Recording, memories: [Memory]) throws(DeviceError)
+  /// Starts some launches of a recording, in which loops are whole, with `memories[slot]` in the place of each slot.
+  func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError)
 
   func synchronize() throws(DeviceError)
 

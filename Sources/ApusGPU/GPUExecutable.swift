@@ -7,7 +7,12 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let scalars: [Lane]
   /// Sizes of the plan's slabs, then of the workspace.
   let scratchSizes: [Int]
-  let canFault: Bool
+  /// How many launches have run when all indices have been looked at, and how many before inputs are overwritten.
+  let checkedLaunches: Int
+  let preservingLaunches: Int
+  let launchCount: Int
+  /// The launches that read indices, by the number that they leave, less 1.
+  let sites: [IndexSite]
   let kernels: [KernelText]
   var runCount = 0
   let bank: GPUBuffer<Driver>
@@ -16,14 +21,17 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   var bankContents: [UInt64] = []
 
   init(
-    recording: Driver.Recording, slots: SlotTable, scalars: [Lane], scratchSizes: [Int], canFault: Bool,
-    kernels: [KernelText], bank: GPUBuffer<Driver>, geometry: GPUBuffer<Driver>
+    recording: Driver.Recording, _ plan: Plan, _ lowering: PlanLowering, scratchSizes: [Int], kernels: [KernelText],
+    bank: GPUBuffer<Driver>, geometry: GPUBuffer<Driver>
   ) {
     self.recording = recording
-    self.slots = slots
-    self.scalars = scalars
+    slots = lowering.slots
+    scalars = plan.scalars
     self.scratchSizes = scratchSizes
-    self.canFault = canFault
+    checkedLaunches = lowering.launchCount(ofSteps: plan.checkedStepCount)
+    preservingLaunches = lowering.launchCount(ofSteps: plan.preservingStepCount)
+    launchCount = lowering.launches.count
+    sites = lowering.sites
     self.kernels = kernels
     self.bank = bank
     self.geometry = geometry
@@ -37,7 +45,7 @@ extension GPUDevice {
   }
 
   func lower(_ plan: Plan, _ choices: TuningTable) throws(DeviceError) -> PlanLowering {
-    var lowering = PlanLowering(plan, target: driver.target, choices: choices, faultNumber: faults.number)
+    var lowering = PlanLowering(plan, target: driver.target, choices: choices)
     try lowering.run(device: info.identifier)
     return lowering
   }
@@ -59,27 +67,68 @@ extension GPUDevice {
           label: launch.label)
       }, loops: lowering.loops)
     return GPUExecutable<Driver>(
-      recording: recording, slots: lowering.slots, scalars: plan.scalars, scratchSizes: scratchSizes,
-      canFault: lowering.canFault, kernels: kernels,
+      recording: recording, plan, lowering, scratchSizes: scratchSizes, kernels: kernels,
       bank: try buffer(byteCount: 8 * plan.scalars.count),
       geometry: try buffer(of: lowering.geometry))
   }
 
   func run(
-    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
-  ) throws(DeviceError) {
-    try run(executable, inputs: inputs, outputs: outputs, scalars: scalars, isMeasured: false)
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
+  ) throws(RunFailure) {
+    let executable = own(executable)
+    lock.lock()
+    defer { lock.unlock() }
+    var hasOverwritten = false
+    do throws(DeviceError) {
+      let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
+      var done = 0
+      if !areIndicesKnown, executable.checkedLaunches > 0 {
+        done = executable.checkedLaunches
+        try driver.replay(executable.recording, 0..<done, memories: memories)
+        let number = try faults.take()
+        if number != 0 { throw try indexFailure(executable, memories, number: number) }
+      }
+      if done < executable.preservingLaunches {
+        try driver.replay(executable.recording, done..<executable.preservingLaunches, memories: memories)
+        done = executable.preservingLaunches
+      }
+      if done < executable.launchCount {
+        hasOverwritten = executable.preservingLaunches < executable.launchCount
+        try driver.replay(executable.recording, done..<executable.launchCount, memories: memories)
+      }
+    } catch {
+      throw RunFailure(error, hasOverwritten: hasOverwritten)
+    }
+    executable.runCount += 1
+    if executable.runCount == 1 || executable.runCount == 16 {
+      programs.noteRun(of: executable.kernels, isRepeated: executable.runCount > 1)
+    }
   }
 
-  /// - Parameter isMeasured: Whether the kernels are being measured, and are not to be kept for later processes.
-  func run(
-    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], isMeasured: Bool
+  /// Runs a plan whose kernels are being measured, and are not to be kept for later processes.
+  func measure(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
   ) throws(DeviceError) {
+    let executable = own(executable)
+    lock.lock()
+    defer { lock.unlock() }
+    let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
+    try driver.replay(executable.recording, 0..<executable.launchCount, memories: memories)
+    // The numbers that kernels are measured with need not be indices.
+    if !executable.sites.isEmpty { try faults.clear() }
+  }
+
+  private func own(_ executable: any Executable) -> GPUExecutable<Driver> {
     guard let executable = executable as? GPUExecutable<Driver> else {
       fatalError("device \(info.identifier) was given a plan that another device prepared")
     }
-    lock.lock()
-    defer { lock.unlock() }
+    return executable
+  }
+
+  /// The memory of each slot, with the scalars in theirs.
+  private func memories(
+    of executable: GPUExecutable<Driver>, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
+  ) throws(DeviceError) -> [Driver.Memory] {
     try scratch.reserve(executable.scratchSizes)
     try setScalars(scalars, of: executable)
     let unused = executable.bank.block.memory
@@ -92,12 +141,7 @@ extension GPUDevice {
     memories.append(executable.geometry.block.memory)
     memories.append(faults.memory)
     precondition(memories.count == executable.slots.count, "run: not as many buffers as the plan has")
-    if executable.canFault { faults.noteRun() }
-    try driver.replay(executable.recording, memories: memories)
-    executable.runCount += 1
-    if !isMeasured, executable.runCount == 1 || executable.runCount == 16 {
-      programs.noteRun(of: executable.kernels, isRepeated: executable.runCount > 1)
-    }
+    return memories
   }
 
   /// Uploads the scalar bank where it changed. The queue is in order: runs under way read the numbers

@@ -9,6 +9,10 @@ public struct Gradients: Sendable {
   /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`: an update that takes others is given up.
   /// `nil` where the loss was not scaled.
   public internal(set) var isFinite: Tensor? = nil
+  /// What the gradients are of: an update computes them as well, for what is wrong with a label may show there alone.
+  var losses: [Tensor] = []
+  /// What to go back to where an update with these gradients fails, the latest last.
+  var origins: [StepOrigin] = []
 
   /// The gradient of a parameter.
   public subscript(parameter: Parameter) -> Tensor? {
@@ -51,6 +55,8 @@ public struct Gradients: Sendable {
       tensors[index] = tensors[index].map { $0 + gradient } ?? gradient
     }
     if let flag = other.isFinite { isFinite = isFinite.map { $0.logicalAnd(flag) } ?? flag }
+    losses += other.losses
+    origins += other.origins
     return self
   }
 
@@ -70,6 +76,8 @@ public struct Gradients: Sendable {
 /// - Parameters:
 ///   - parameters: frozen ones get no gradient.
 ///   - loss: builds the loss, a tensor of one element.
+/// - Precondition: the loss depends on a parameter that is not frozen. One that has lost the way to it stops the process:
+///   it was built from a value that depends on the parameter, was evaluated before and has let go of its graph.
 public func valueAndGradients(
   of parameters: [Parameter], _ loss: () throws -> Tensor
 ) rethrows -> (value: Tensor, gradients: Gradients) {
@@ -103,10 +111,12 @@ func differentiate(_ loss: Tensor, _ parameters: [Parameter]) -> Gradients {
   var targets: [Tensor] = []
   targets.reserveCapacity(parameters.count)
   for parameter in parameters where parameter.isTrainable { targets.append(parameter.value) }
-  var found = partialGradients(of: loss, withRespectTo: targets)
+  // Whoever records what is read reports parameters without a part in the loss by their names.
+  var found = lossGradients(
+    of: loss, withRespectTo: targets, for: "gradients of the loss", mayBeUnrelated: ParameterReads.current != nil)
   if targets.count < parameters.count {
     var rest = found[...]
     found = parameters.map { $0.isTrainable ? rest.removeFirst() : nil }
   }
-  return Gradients(parameters: parameters, tensors: found)
+  return Gradients(parameters: parameters, tensors: found, losses: [loss])
 }

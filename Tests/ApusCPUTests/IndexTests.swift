@@ -34,6 +34,7 @@ import Testing
 
   @Test func indexOutsideIsAnError() throws {
     for bad in [-1.0, 5.0] {
+      let fault = IndexFault(value: Int(bad), position: [1], extent: 5)
       var builder = PlanBuilder()
       let vs = builder.input([Double](repeating: 1, count: 5), .float32)
       let vi = builder.input([0, bad, 4], .int64)
@@ -45,7 +46,7 @@ import Testing
           Gather(
             outer: 1, extent: 5, count: 3, inner: 1, dtype: .float32, source: vs, indices: indices,
             result: vg)))
-      #expect(throws: DeviceError.indexOutOfRange(device: "cpu", operation: "test")) {
+      #expect(throws: DeviceError.indexOutOfRange(device: "cpu", operation: "test", fault: fault)) {
         try builder.run(on: cpu())
       }
       scattering.step(
@@ -53,7 +54,7 @@ import Testing
           ScatterAdd(
             outer: 1, extent: 5, count: 3, inner: 1, dtype: .float32, source: vs, indices: indices,
             result: va)))
-      #expect(throws: DeviceError.indexOutOfRange(device: "cpu", operation: "test")) {
+      #expect(throws: DeviceError.indexOutOfRange(device: "cpu", operation: "test", fault: fault)) {
         try scattering.run(on: cpu())
       }
     }

@@ -1,9 +1,10 @@
 import ApusDevice
+import Synchronization
 import Testing
 
 @testable import ApusGPU
 
-/// A driver that builds other texts than it is given.
+/// A driver that builds other texts than it is given, and fails when a test wants that.
 final class AlteringDriver: GPUDriver {
   typealias Memory = OpenCLDriver.Memory
   typealias Module = OpenCLDriver.Module
@@ -13,6 +14,8 @@ final class AlteringDriver: GPUDriver {
   private let base: OpenCLDriver
   private let alter: @Sendable (String) -> String
   let target: KernelTarget
+  /// How many replays go well before one fails; `nil` for all.
+  let replaysLeft = Mutex<Int?>(nil)
 
   /// - Parameters:
   ///   - adapt: Changes what the lowering knows of the device.
@@ -47,8 +50,13 @@ final class AlteringDriver: GPUDriver {
   func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording {
     try base.record(launches, loops: loops)
   }
-  func replay(_ recording: Recording, memories: [Memory]) throws(DeviceError) {
-    try base.replay(recording, memories: memories)
+  func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
+    let fails = replaysLeft.withLock { left in
+      defer { left = left.map { $0 - 1 } }
+      return left == 0
+    }
+    if fails { throw .outOfMemory(device: info.identifier, requested: 1, used: 0, available: 0) }
+    try base.replay(recording, launches, memories: memories)
   }
   func synchronize() throws(DeviceError) { try base.synchronize() }
   func startProfile() throws(DeviceError) { try base.startProfile() }

@@ -111,18 +111,22 @@ import Testing
 
   @Test(arguments: [4.0, -1, 1_000_000]) func reportsIndices(_ index: Double) throws {
     for kernelClass in Harness.classes {
-      // Whoever reads from a device next gets the error: this one must have the device for itself.
       let device = Harness.open(kernelClass)
       let error = #expect(throws: DeviceError.self) { try gather(index, on: device) }
-      #expect(error == .indexOutOfRange(device: "opencl:0", operation: "embedding"))
-      // The error is reported once and the device stays usable.
+      let fault = IndexFault(value: Int(index), position: [1], extent: 4)
+      #expect(error == .indexOutOfRange(device: "opencl:0", operation: "embedding", fault: fault))
+      // The device stays usable.
       #expect(try gather(3, on: device) == [1, 4])
     }
   }
 
   /// Segments that do not ascend or are out of range, wherever in the list.
-  @Test(arguments: [[0, 4, 3, 4, 4], [0, 1, 2, 3, 5], [-1, 0, 0, 1, 1], [3, 0, 1, 1, 4]])
-  func reportsSegments(_ segments: [Double]) throws {
+  @Test(arguments: [
+    (segments: [0, 4, 3, 4, 4], fault: IndexFault(value: 3, position: [2], extent: 5, previous: 4)),
+    ([0, 1, 2, 3, 5], IndexFault(value: 5, position: [4], extent: 5)),
+    ([-1, 0, 0, 1, 1], IndexFault(value: -1, position: [0], extent: 5)),
+    ([3, 0, 1, 1, 4], IndexFault(value: 0, position: [1], extent: 5, previous: 3)),
+  ]) func reportsSegments(_ segments: [Double], _ fault: IndexFault) throws {
     for kernelClass in Harness.classes {
       var builder = PlanBuilder()
       let source = builder.input([1, 2, 3, 4, 5], .float32)
@@ -136,7 +140,7 @@ import Testing
             isSorted: true)), "segmentSum")
       let device = Harness.open(kernelClass)
       let error = #expect(throws: DeviceError.self) { try builder.results(on: device) }
-      #expect(error == .indexOutOfRange(device: "opencl:0", operation: "segmentSum"))
+      #expect(error == .indexOutOfRange(device: "opencl:0", operation: "segmentSum", fault: fault))
     }
   }
 }

@@ -174,11 +174,11 @@ struct TuningTests {
     let plan = product(m: 50, n: 70, k: 36).plan
     let target = try OpenCLEntry.all()[0].target(.cpu)
     func kernels(_ choices: TuningTable?) throws -> [String] {
-      var lowering = PlanLowering(plan, target: target, choices: choices, faultNumber: { _ in 1 })
+      var lowering = PlanLowering(plan, target: target, choices: choices)
       try lowering.run(device: "opencl:0")
       return lowering.launches.map(\.kernel.name)
     }
-    var lowering = PlanLowering(plan, target: target, choices: TuningTable(), faultNumber: { _ in 1 })
+    var lowering = PlanLowering(plan, target: target, choices: TuningTable())
     try lowering.run(device: "opencl:0")
     let problem = try #require(lowering.decisions.first?.problem)
     let usual = try kernels(nil)

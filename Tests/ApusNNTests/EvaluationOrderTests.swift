@@ -100,4 +100,86 @@ import Testing
       #expect(try weights(readsInside: true) == weights(readsInside: false))
     }
   }
+
+  // MARK: - Losses without a way
+
+  @Test(arguments: devices) func lossesThatHaveLostTheWay(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let net = Self.network()
+      let optimizer = Optimizer(SGD(learningRate: 0.1), for: net)
+      let output = net(Tensor(Self.x, shape: [2, 3]))
+      _ = try output.array()
+      let evaluated = #expect(throws: ShapeError.self) {
+        try checkingShapes { _ = try optimizer.valueAndGradients { output.squared().mean() } }
+      }
+      #expect(evaluated?.reason.contains("was evaluated before") == true)
+      #expect(evaluated?.reason.contains("add") == true)
+      let unrelated = #expect(throws: ShapeError.self) {
+        try checkingShapes { _ = try optimizer.valueAndGradients { Tensor(Self.x).squared().mean() } }
+      }
+      #expect(unrelated?.reason.contains("none of the 4 trainable parameters") == true)
+      // One of them is enough, and data that has been evaluated is nobody's.
+      let data = try (Tensor([1, 2, 3, 4] as [Float]) * 2).evaluated()
+      _ = try optimizer.minimize { (net.parameters[1].value * data).sum() }
+    }
+  }
+
+  @Test(arguments: devices) func unusedInputs(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      let old = try Tensor([1, 2] as [Float]).evaluated()
+      let x = try Tensor([3, 4] as [Float]).evaluated()
+      let data = try (x * 2).evaluated()
+      let new = try Tensor([5, 6] as [Float]).evaluated()
+      // Whatever their age: neither is in the output, which was computed from another value that has been evaluated.
+      let y = (data * new).sum()
+      #expect(
+        try gradients(of: y, withRespectTo: [old, new]).map { try $0.array(of: Float.self) } == [[0, 0], [6, 8]])
+      let refused = #expect(throws: ShapeError.self) {
+        try checkingShapes { _ = gradients(of: y, withRespectTo: [new, old], unused: .refused) }
+      }
+      #expect(refused?.reason.contains("does not depend on input 1") == true)
+      let hidden = #expect(throws: ShapeError.self) {
+        try checkingShapes { _ = gradients(of: y, withRespectTo: [new, x]) }
+      }
+      #expect(hidden?.reason.contains("input 1, since the result of multiply was evaluated before") == true)
+      // Through more than one evaluation.
+      let later = try (data.exp() + new).evaluated()
+      let farther = #expect(throws: ShapeError.self) {
+        try checkingShapes { _ = gradients(of: later.sum(), withRespectTo: [x]) }
+      }
+      #expect(farther?.reason.contains("was evaluated before") == true)
+      #expect(try gradients(of: later.sum(), withRespectTo: [old])[0].array() == [0, 0])
+    }
+  }
+
+  // MARK: - Adversaries
+
+  /// The steps of a DCGAN in PyTorch's order: one batch of images for both, made ahead of either.
+  @Test(arguments: devices) func adversariesShareTheirImages(_ test: TestDevice) throws {
+    try withDevice(test.device) { () throws in
+      func train(isShared: Bool) throws -> (weights: [Float], losses: [Double]) {
+        let (generator, critic) = (Self.network(), withRandomKey(RandomKey(seed: 8)) { Sequential { Linear(2, 1) } })
+        let steps = (
+          Optimizer(Adam(learningRate: 0.1), for: generator), Optimizer(Adam(learningRate: 0.1), for: critic)
+        )
+        let real = Tensor([1, 2, -1, 0.5] as [Float], shape: [2, 2])
+        var losses: [Double] = []
+        for _ in 0..<3 {
+          let noise = Tensor(Self.x, shape: [2, 3])
+          let images = generator(noise)
+          let criticLoss = try steps.1.minimize {
+            let (right, wrong) = (critic(real), critic(images.stopGradient()))
+            return (right - 1).squared().mean() + wrong.squared().mean()
+          }
+          losses.append(try criticLoss.scalar())
+          let loss = try steps.0.minimize { (critic(isShared ? images : generator(noise)) - 1).squared().mean() }
+          losses.append(try loss.scalar())
+        }
+        return (try generator.parameters.flatMap { try $0.value.array(of: Float.self) }, losses)
+      }
+      let (shared, built) = (try train(isShared: true), try train(isShared: false))
+      #expect(shared.weights == built.weights && shared.losses == built.losses)
+      #expect(try shared.weights != Self.network().parameters.flatMap { try $0.value.array(of: Float.self) })
+    }
+  }
 }

@@ -99,9 +99,10 @@ private final class FaultyDevice: Device, Sendable {
   }
 
   func run(
-    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
-  ) throws(DeviceError) {
-    try base.run(executable, inputs: inputs, outputs: outputs, scalars: scalars)
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
+  ) throws(RunFailure) {
+    try base.run(
+      executable, inputs: inputs, outputs: outputs, scalars: scalars, areIndicesKnown: areIndicesKnown)
   }
 
   func synchronize() throws(DeviceError) {}

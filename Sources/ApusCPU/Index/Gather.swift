@@ -25,7 +25,7 @@ final class GatherStep: CPUStep {
       if !copy(range, from: source, at: base, to: result) { failures.raise(worker) }
     }
     if failures.isRaised {
-      throw .indexOutOfRange(device: "cpu", operation: names.joined(separator: ", "))
+      throw indices.failure(step.indexList, base, names)
     }
   }
 

@@ -35,6 +35,19 @@ struct IndexReader {
   }
 }
 
+extension IndexReader {
+  /// The error that names the first wrong index.
+  func failure(_ list: IndexList, _ base: UnsafeMutableRawPointer, _ names: [String]) -> DeviceError {
+    let fault = list.firstFault { position in
+      isWide
+        ? Int(base.assumingMemoryBound(to: Int64.self)[position])
+        : Int(base.assumingMemoryBound(to: Int32.self)[position])
+    }
+    return .indexOutOfRange(
+      device: "cpu", operation: list.indexing.operation ?? names.joined(separator: ", "), fault: fault)
+  }
+}
+
 /// Notes from several workers that something went wrong.
 final class FailureFlags {
   private let flags: UnsafeMutablePointer<Bool>

@@ -42,7 +42,9 @@ final class ScatterAddStep: CPUStep {
 
   func run(_ context: borrowing RunContext) throws(DeviceError) {
     guard step.outer * step.extent * step.inner > 0 else {
-      if step.count * step.outer * step.inner > 0 { throw failure }
+      if step.count * step.outer * step.inner > 0 {
+        throw indices.failure(step.indexList, context.address(indices.value), names)
+      }
       return
     }
     let failures = FailureFlags(workers: context.pool.threadCount)
@@ -70,7 +72,7 @@ final class ScatterAddStep: CPUStep {
           sums + first * lane.byteCount, 0)
       }
     }
-    if failures.isRaised { throw failure }
+    if failures.isRaised { throw indices.failure(step.indexList, base, names) }
   }
 
   /// The chains of the sums of some rows.
@@ -83,10 +85,6 @@ final class ScatterAddStep: CPUStep {
     return SumChains(
       at: shared + countsOffset + SumChains.byteCount(first), unitCount: rows.count * sumsPerRow,
       termCount: step.count, byteCount: width * lane.byteCount)
-  }
-
-  private var failure: DeviceError {
-    .indexOutOfRange(device: "cpu", operation: names.joined(separator: ", "))
   }
 
   /// Adds the source's rows that go to `rows`; `false` where an index is outside of the axis.

@@ -36,7 +36,7 @@ extension PlanLowering {
     let indices = Indices(
       step.indices, place(step.indices), plan.values[step.indices.value].dtype, &builder)
     let fault = builder.sharedPointer("int", slot: slots.fault, isConstant: false)
-    let number = builder.number(noteFault())
+    let number = builder.number(noteIndices(step.indexList))
     let (count, extent, inner) = (
       builder.number(step.count), builder.number(step.extent), builder.number(step.inner)
     )

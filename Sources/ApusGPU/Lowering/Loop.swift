@@ -62,7 +62,11 @@ extension PlanLowering {
   private mutating func append(_ body: PlanLowering, count: Int, step: [Int64]) {
     let (firstLaunch, base) = (launches.count, geometry.count)
     needWorkspace(body.workspaceByteCount)
-    if body.canFault { noteFaults() }
+    for var site in body.sites {
+      site.launch += firstLaunch
+      site.isRepeated = site.isRepeated || count > 1
+      add(site)
+    }
     for turn in 0..<count {
       for (index, number) in body.geometry.enumerated() {
         add(number: turn == 0 ? number : number + Int64(turn) * step[index])

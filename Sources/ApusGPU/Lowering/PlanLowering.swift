@@ -31,8 +31,6 @@ struct PlanLowering {
   let slots: SlotTable
   /// The shapes of kernels that were found to be the fastest; `nil` leaves all choices to the cost models.
   let choices: TuningTable?
-  /// The number that a kernel leaves where an index of an operation is out of range.
-  let faultNumber: (String) -> Int
   /// Where the values lie, in the body of a loop; in a whole plan each where its storage says.
   private let places: [Place]?
   private(set) var launches: [LoweredLaunch] = []
@@ -40,24 +38,30 @@ struct PlanLowering {
   private(set) var loops: [LaunchLoop] = []
   private(set) var geometry: [Int64] = []
   private(set) var workspaceByteCount = 0
-  private(set) var canFault = false
+  /// The launches that read indices. The number that their kernels leave is the place here, and 1 more.
+  private(set) var sites: [IndexSite] = []
+  /// How many sites stand ahead of those of a loop's body.
+  private let firstSite: Int
+  /// How many launches stand ahead of those of each step.
+  private var firstLaunches: [Int] = []
   /// Which kernels were chosen among several, for whoever measures the others.
   private(set) var decisions: [KernelChoice] = []
   private var operation = ""
 
-  init(_ plan: Plan, target: KernelTarget, choices: TuningTable?, faultNumber: @escaping (String) -> Int) {
+  init(_ plan: Plan, target: KernelTarget, choices: TuningTable?) {
     self.plan = plan
     self.target = target
     self.choices = choices
-    self.faultNumber = faultNumber
     slots = SlotTable(plan)
+    firstSite = 0
     places = nil
   }
 
   /// The body of a loop, in the memory of the whole plan.
   init(_ plan: Plan, in outer: PlanLowering, places: [Place]) {
     self.plan = plan
-    (target, choices, slots, faultNumber) = (outer.target, outer.choices, outer.slots, outer.faultNumber)
+    (target, choices, slots) = (outer.target, outer.choices, outer.slots)
+    firstSite = outer.firstSite + outer.sites.count
     self.places = places
   }
 
@@ -69,6 +73,7 @@ struct PlanLowering {
     }
     for planned in plan.steps {
       operation = planned.names.joined(separator: ", ")
+      firstLaunches.append(launches.count)
       switch planned.step {
       case .elementwise(let step): lower(step)
       case .reduction(let step): lower(step)
@@ -133,12 +138,21 @@ struct PlanLowering {
     workspaceByteCount = max(workspaceByteCount, byteCount)
   }
 
-  mutating func noteFault() -> Int {
-    canFault = true
-    return faultNumber(operation)
+  /// Notes that the next launch reads indices; returns the number that it leaves where one is out of range.
+  mutating func noteIndices(_ list: IndexList) -> Int {
+    sites.append(
+      IndexSite(
+        launch: launches.count, operation: list.indexing.operation ?? operation, list: list,
+        place: place(value: list.indices.value), dtype: plan.values[list.indices.value].dtype))
+    return firstSite + sites.count
   }
 
-  mutating func noteFaults() { canFault = true }
+  mutating func add(_ site: IndexSite) { sites.append(site) }
+
+  /// How many launches the first steps are.
+  func launchCount(ofSteps count: Int) -> Int {
+    count < firstLaunches.count ? firstLaunches[count] : launches.count
+  }
 
   mutating func note(_ choice: KernelChoice) { decisions.append(choice) }
   mutating func add(number: Int64) { geometry.append(number) }

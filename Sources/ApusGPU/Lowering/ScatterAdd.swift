@@ -29,7 +29,7 @@ extension PlanLowering {
     let indices = Indices(
       step.indices, place(step.indices), plan.values[step.indices.value].dtype, &builder)
     let fault = builder.sharedPointer("int", slot: slots.fault, isConstant: false)
-    template["FAULT"] = "\(fault)[0] = \(builder.number(noteFault()));"
+    template["FAULT"] = "\(fault)[0] = \(builder.number(noteIndices(step.indexList)));"
     template["type"] = step.dtype.description
     for (name, value) in [("inner", step.inner), ("extent", step.extent), ("count", step.count)] {
       template[name] = builder.number(value)

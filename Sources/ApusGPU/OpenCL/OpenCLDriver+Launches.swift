@@ -61,7 +61,7 @@ extension OpenCLDriver {
       api.clSetKernelArg(entry.kernel, entry.geometryArgument, MemoryLayout<Int32>.size, &offset), entry.label.detail)
   }
 
-  func replay(_ recording: Recording, memories: [Memory]) throws(DeviceError) {
+  func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
     for slot in recording.places.indices where recording.bound[slot] != memories[slot] {
       var object: cl_mem? = memories[slot].object
       for place in recording.places[slot] {
@@ -72,7 +72,8 @@ extension OpenCLDriver {
       }
       recording.bound[slot] = memories[slot]
     }
-    try run(recording, recording.entries.indices, recording.loops[...], shift: nil)
+    let loops = recording.loops.filter { launches.contains($0.range.lowerBound) }
+    try run(recording, launches, loops[...], shift: nil)
     _ = api.clFlush(queue)
   }
 

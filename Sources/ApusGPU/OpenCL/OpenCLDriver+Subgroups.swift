@@ -24,7 +24,7 @@ extension OpenCLDriver {
       defer { results.deallocate() }
       let memory = try allocate(byteCount: results.count * 4)
       defer { free(memory) }
-      try replay(record([launch], loops: []), memories: [memory])
+      try replay(record([launch], loops: []), 0..<1, memories: [memory])
       try wait(copyOut(memory, to: UnsafeMutableRawBufferPointer(results)))
       return results.allSatisfy { $0 == 1 }
     } catch {

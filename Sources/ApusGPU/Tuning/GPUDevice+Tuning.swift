@@ -128,7 +128,7 @@ private struct Measurement<Driver: GPUDriver> {
     choices[problem] = name
     let executable = try device.executable(of: plan, choices)
     for output in outputs { try device.clear(output) }
-    try device.run(executable, inputs: inputs, outputs: outputs, scalars: scalars, isMeasured: true)
+    try device.measure(executable, inputs: inputs, outputs: outputs, scalars: scalars)
     var digest = SHA256()
     for output in outputs {
       let download = try device.startDownload(output, byteCount: output.byteCount)
@@ -195,7 +195,7 @@ private struct Measurement<Driver: GPUDriver> {
     try device.synchronize()
     let began = ContinuousClock.seconds
     for _ in 0..<repeats {
-      try device.run(candidate.executable, inputs: inputs, outputs: outputs, scalars: scalars, isMeasured: true)
+      try device.measure(candidate.executable, inputs: inputs, outputs: outputs, scalars: scalars)
     }
     try device.synchronize()
     return (ContinuousClock.seconds - began) / Double(repeats)

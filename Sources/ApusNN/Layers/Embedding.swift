@@ -47,7 +47,7 @@ public struct Embedding: Layer {
       ShapeError("Embedding", "indices \(x.shape) are \(x.dtype), not integers").report()
       return x
     }
-    let rows = weight.value.rows(at: x)
+    let rows = weight.value.rows(at: x, for: "Embedding")
     guard let paddingIndex else { return rows }
     let isPadding = x.equal(to: Double(paddingIndex)).expandingAxis(at: x.rank)
     return isPadding.select(rows.stopGradient(), rows)

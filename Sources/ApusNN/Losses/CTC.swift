@@ -100,7 +100,7 @@ private struct CTCSizes {
       start += length
     }
     return Tensor.concatenated([classes, blanks])
-      .rows(at: Tensor(places, shape: [batch, count], device: targets.device))
+      .rows(at: Tensor(places, shape: [batch, count], device: targets.device), for: "ctcLoss")
   }
 
   /// An index that is none in place of a blank that stands for a class.
@@ -117,7 +117,7 @@ private struct CTCSizes {
     let labels = labels(targets)
     let impossible = Tensor.number(ctcImpossible, dtype: x.dtype, device: x.device)
     let places = refusingBlanks(labels).expandingAxis(at: 0).broadcast(to: [time, batch, count])
-    let emissions = x.elements(at: places, alongAxis: 2)
+    let emissions = x.elements(at: places, alongAxis: 2, for: "ctcLoss")
     let flags = (0..<time).flatMap { time in inputLengths.map { time < $0 } }
     let isTime = Tensor(flags, shape: [time, batch, 1], device: x.device)
     // Over a blank between two classes that differ.

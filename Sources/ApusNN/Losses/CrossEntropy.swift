@@ -18,11 +18,11 @@ public func crossEntropy(
 ) -> Tensor {
   guard fits(targets, logits, weights, "crossEntropy") else { return logits.sum() }
   let x = logits.dtype == .float64 ? logits : logits.cast(to: .float32)
-  let choice = ClassChoice(targets, like: x, ignoring: ignoring, weights: weights)
+  let choice = ClassChoice(targets, like: x, ignoring: ignoring, weights: weights, for: "crossEntropy")
   let largest = x.max([1]).stopGradient()
   let shifted = x - largest.expandingAxis(at: 1)
   let logSum = shifted.exp().sum([1]).log()
-  var losses = logSum - (x.picking(choice.classes, alongAxis: 1) - largest)
+  var losses = logSum - (x.picking(choice.classes, alongAxis: 1, for: "crossEntropy") - largest)
   if let weights = choice.weights { losses = losses * weights }
   if smoothing > 0 {
     var others = logSum - shifted.mean([1])
@@ -66,7 +66,8 @@ public func crossEntropy(
   fromProbabilities probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
   weights: Tensor? = nil
 ) -> Tensor {
-  negativeLogLikelihood(
-    probabilities.cast(to: probabilities.dtype == .float64 ? .float64 : .float32).safeLog(), targets,
-    reduction: reduction, ignoring: ignoring, weights: weights)
+  guard fits(targets, probabilities, weights, "crossEntropy") else { return probabilities.sum() }
+  let logarithms = probabilities.cast(to: probabilities.dtype == .float64 ? .float64 : .float32).safeLog()
+  let choice = ClassChoice(targets, like: logarithms, ignoring: ignoring, weights: weights, for: "crossEntropy")
+  return choice.likelihoods(logarithms, reduction, for: "crossEntropy")
 }

@@ -73,8 +73,8 @@ public func multiMargin(
     return outputs.sum()
   }
   return outputs.wide { x in
-    let choice = ClassChoice(targets, like: x, ignoring: nil, weights: weights)
-    let gaps = (x - x.picking(choice.classes, alongAxis: 1).expandingAxis(at: 1) + margin).relu()
+    let choice = ClassChoice(targets, like: x, ignoring: nil, weights: weights, for: "multiMargin")
+    let gaps = (x - x.picking(choice.classes, alongAxis: 1, for: "multiMargin").expandingAxis(at: 1) + margin).relu()
     let isOther = choice.classes.cast(to: .int64).oneHot(x.shape[1], dtype: x.dtype).equal(to: 0)
     let powers = power == 1 ? gaps : gaps.squared()
     let zero = Tensor.number(0, dtype: x.dtype, device: x.device)

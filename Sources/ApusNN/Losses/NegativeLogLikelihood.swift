@@ -14,11 +14,9 @@ public func negativeLogLikelihood(
   weights: Tensor? = nil
 ) -> Tensor {
   guard fits(targets, logProbabilities, weights, "negativeLogLikelihood") else { return logProbabilities.sum() }
+  let name = "negativeLogLikelihood"
   return logProbabilities.wide { x in
-    let choice = ClassChoice(targets, like: x, ignoring: ignoring, weights: weights)
-    var losses = -x.picking(choice.classes, alongAxis: 1)
-    if let weights = choice.weights { losses = losses * weights }
-    return choice.reduced(losses, reduction)
+    ClassChoice(targets, like: x, ignoring: ignoring, weights: weights, for: name).likelihoods(x, reduction, for: name)
   }
 }
 
@@ -31,13 +29,22 @@ struct ClassChoice {
   /// The weight of each target; `nil` where all weigh 1.
   let weights: Tensor?
 
-  /// - Parameter x: numbers of the type of the weights that are wanted.
-  init(_ targets: Tensor, like x: Tensor, ignoring: Int?, weights: Tensor?) {
+  /// - Parameters:
+  ///   - x: numbers of the type of the weights that are wanted.
+  ///   - operation: the loss that errors name.
+  init(_ targets: Tensor, like x: Tensor, ignoring: Int?, weights: Tensor?, for operation: String) {
     counts = ignoring.map { targets.notEqual(to: Double($0)) }
     let classes =
       counts.map { $0.select(targets, Tensor.number(0, dtype: targets.dtype, device: targets.device)) } ?? targets
     self.classes = classes
-    self.weights = weights.map { $0.cast(to: x.dtype).gathering(classes.cast(to: .int64)) }
+    self.weights = weights.map { $0.cast(to: x.dtype).rows(at: classes, for: operation) }
+  }
+
+  /// The losses of logarithms of probabilities.
+  func likelihoods(_ logProbabilities: Tensor, _ reduction: LossReduction, for operation: String) -> Tensor {
+    var losses = -logProbabilities.picking(classes, alongAxis: 1, for: operation)
+    if let weights { losses = losses * weights }
+    return reduced(losses, reduction)
   }
 
   /// - Parameter losses: already weighted.

@@ -109,12 +109,13 @@ extension LossScaler {
   func valueAndGradients(
     of parameters: [Parameter], _ loss: () throws -> Tensor
   ) rethrows -> (value: Tensor, gradients: Gradients) {
-    let result = try recordingGradients {
+    var result = try recordingGradients {
       let value = try loss()
       return expectingOverflow {
         (value: value, gradients: unscaled(differentiate(scaled(value), parameters)))
       }
     }
+    result.gradients.losses = [result.value]
     result.value.evaluateWithNext()
     return result
   }

@@ -137,12 +137,16 @@ public final class Optimizer {
   /// does so by itself.
   public func prepare() throws(DeviceError) {
     guard !isPrepared else { return }
-    isPrepared = true
     try eval(model.entries.map(\.cell.storedValue) + slots.joined() + (lossScaler?.state ?? []))
+    isPrepared = true
   }
 
   /// Builds a loss, and takes one step against its gradients.
+  ///
+  /// A step that fails (an index that is out of range, not enough memory) changes nothing: when this throws, parameters,
+  /// statistics, the rule's tensors and the source of random numbers are as before.
   /// - Returns: the loss before the step. It is evaluated, but not waited for.
+  /// - Precondition: the loss depends on a parameter that is not frozen; see `valueAndGradients(of:_:)`.
   @discardableResult
   public func minimize(_ loss: () throws -> Tensor) throws -> Tensor {
     let (value, gradients) = try valueAndGradients(loss)
@@ -152,14 +156,31 @@ public final class Optimizer {
 
   /// Builds a loss and its gradients as `minimize` does: in the optimizer's precision, at the place that the rule wants,
   /// and with the loss scaled. What is given are those of the loss itself, to be clipped or added up and then taken by
-  /// `update(_:)`.
+  /// `update(_:)`. Where that fails, or `loss` throws, statistics and random numbers go back to where they are now.
   public func valueAndGradients(_ loss: () throws -> Tensor) throws -> (value: Tensor, gradients: Gradients) {
     try prepare()
-    return try withPrecision(precision) {
-      try atGradientPoint {
-        if let lossScaler, try skippedUpdates.reachLimit() { try lossScaler.reportAnomaly(of: parameters, loss) }
-        return try lossScaler?.valueAndGradients(of: parameters, loss) ?? ApusNN.valueAndGradients(of: parameters, loss)
+    let origin = StepOrigin(model)
+    do {
+      var result = try withPrecision(precision) {
+        try atGradientPoint {
+          if let lossScaler, try skippedUpdates.reachLimit() { try lossScaler.reportAnomaly(of: parameters, loss) }
+          return try lossScaler?.valueAndGradients(of: parameters, loss) ?? ApusNN.valueAndGradients(of: parameters, loss)
+        }
       }
+      result.gradients.origins = [origin]
+      return result
+    } catch {
+      origin.restore()
+      throw error
+    }
+  }
+
+  /// Runs steps of several evaluations, which go back to where they began when one of them throws.
+  func restoring<R>(_ body: () throws -> R) throws -> R {
+    let origin = StepOrigin(model, isHeld: true)
+    do { return try body() } catch {
+      origin.restore()
+      throw error
     }
   }
 
@@ -180,10 +201,54 @@ public final class Optimizer {
   /// Takes one step against given gradients. Parameters without one stay as they are.
   ///
   /// Old values are overwritten in place unless something else refers to them; likewise memory for the gradients
-  /// is taken only if the caller keeps them.
+  /// is taken only if the caller keeps them. An update that fails changes nothing, as in `minimize`.
   public func update(_ gradients: consuming Gradients) throws(DeviceError) {
     try prepare()
+    let origins = gradients.origins
+    let former = FormerState(self)
+    do throws(DeviceError) { try apply(consume gradients) } catch {
+      former.restore(self)
+      for origin in origins.reversed() { origin.restore() }
+      throw error
+    }
+  }
+
+  /// The values of before an update.
+  private struct FormerState {
+    let step: Int
+    let parameters: [FormerValue]
+    let slots: [[FormerValue]]
+    let scaler: [FormerValue]
+
+    init(_ optimizer: Optimizer) {
+      step = optimizer.step
+      parameters = optimizer.parameters.map { FormerValue($0.cell.storedValue) }
+      slots = optimizer.slots.map { $0.map(FormerValue.init) }
+      scaler = optimizer.lossScaler?.state.map(FormerValue.init) ?? []
+    }
+
+    func restore(_ optimizer: Optimizer) {
+      optimizer.step = step
+      for (parameter, former) in zip(optimizer.parameters, parameters) {
+        if let value = former.tensor { parameter.cell.storedValue = value }
+      }
+      for index in slots.indices { Self.restore(&optimizer.slots[index], slots[index]) }
+      if var state = optimizer.lossScaler?.state {
+        Self.restore(&state, scaler)
+        optimizer.lossScaler?.state = state
+      }
+    }
+
+    private static func restore(_ tensors: inout [Tensor], _ former: [FormerValue]) {
+      for (index, value) in former.enumerated() {
+        if let tensor = value.tensor { tensors[index] = tensor }
+      }
+    }
+  }
+
+  private func apply(_ gradients: consuming Gradients) throws(DeviceError) {
     step += 1
+    let losses = gradients.losses
     assign(consume gradients)
     var results: [Tensor] = []
     results.reserveCapacity(parameters.count * (1 + (slots.first?.count ?? 0)) + LossScaler.stateNames.count)
@@ -192,7 +257,7 @@ public final class Optimizer {
       results.append(contentsOf: slots[index])
     }
     if let lossScaler { results.append(contentsOf: lossScaler.state) }
-    try eval(results)
+    try eval(results + losses)
     if let lossScaler { try skippedUpdates.note(lossScaler.skippedSteps) }
   }
 

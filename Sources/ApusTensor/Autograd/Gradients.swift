@@ -5,14 +5,16 @@ import ApusDevice
 ///
 /// The gradients are ordinary tensors and can be differentiated again. Values that are read keep their place in the
 /// graph inside `recordingGradients`. A value that was evaluated outside of one counts as a constant, whichever thread
-/// has evaluated it: what it was made from is let go.
+/// has evaluated it: what it was made from is let go. A value whose `stopGradient()` is evaluated keeps its graph.
 ///
-/// - Parameter seed: the gradient of `output` itself, ones when left out.
-/// - Returns: one gradient for each input; zeros where `output` does not depend on it.
-/// - Precondition: output and inputs are floating-point. Where no way is left from the output to an input and a value
-///   on the way was evaluated before, the process stops rather than give zeros.
+/// - Parameters:
+///   - seed: the gradient of `output` itself, ones when left out.
+///   - unused: what becomes of inputs that `output` does not depend on (`allow_unused` of PyTorch).
+/// - Returns: one gradient for each input.
+/// - Precondition: output and inputs are floating-point. Where `output` depends on an input through a value that has let
+///   go of its graph, the process stops rather than give zeros.
 public func gradients(
-  of output: Tensor, withRespectTo inputs: [Tensor], seed: Tensor? = nil
+  of output: Tensor, withRespectTo inputs: [Tensor], seed: Tensor? = nil, unused: UnusedInputs = .zeros
 ) -> [Tensor] {
   var start = Tensor(repeating: 1, shape: output.shape, dtype: output.dtype, device: output.device)
   if let seed {
@@ -23,11 +25,19 @@ public func gradients(
     }
   }
   var pass = BackwardPass(output.node, inputs.map(\.node))
-  pass.check(output, inputs)
+  pass.check(output, inputs, unused)
   let found = pass.run(start)
   return zip(inputs, found).map { input, gradient in
     gradient ?? Tensor(repeating: 0, shape: input.shape, dtype: input.dtype, device: input.device)
   }
+}
+
+/// What `gradients` does with inputs that the output does not depend on.
+public enum UnusedInputs: Hashable, Sendable {
+  /// Their gradients are zeros.
+  case zeros
+  /// They are a mistake, which stops the process.
+  case refused
 }
 
 /// Runs `body` so that values read inside stay differentiable: their edges are kept to its end.
@@ -41,9 +51,9 @@ public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
 /// that an evaluation on another thread keeps their values.
 struct BackwardPass: ~Copyable {
   /// What the output depends on, inputs first. Owned by the pass.
-  private var order: [Unmanaged<Node>] = []
+  private(set) var order: [Unmanaged<Node>] = []
   /// The places in `order` of the inputs of each node, one after the other.
-  private var edges: [Int32] = []
+  private(set) var edges: [Int32] = []
   private var firstEdge: [Int32] = []
   /// Whether a node depends on a target (and can be differentiated).
   private var isNeeded: [Bool] = []
@@ -71,16 +81,14 @@ struct BackwardPass: ~Copyable {
     }
   }
 
-  private func isDifferentiable(_ index: Int) -> Bool {
-    order[index]._withUnsafeGuaranteedRef { node in
-      switch node.op.gradient {
-      case .notDifferentiable: false
-      case .rule, .part, .slice: node.dtype.isFloatingPoint
-      }
-    }
-  }
+  /// Whether a way leads from the output to a target.
+  func isReached(_ target: Int) -> Bool { targets[target] >= 0 }
 
-  private func edgeRange(_ index: Int) -> Range<Int> {
+  func isTarget(_ index: Int) -> Bool { targets.contains(index) }
+
+  func isDifferentiable(_ index: Int) -> Bool { order[index]._withUnsafeGuaranteedRef(\.isDifferentiable) }
+
+  func edgeRange(_ index: Int) -> Range<Int> {
     let end = index + 1 < firstEdge.count ? Int(firstEdge[index + 1]) : edges.count
     return Int(firstEdge[index])..<end
   }
@@ -112,36 +120,6 @@ struct BackwardPass: ~Copyable {
     }
     // Those of other devices are not in the graph, and not marked under this lock.
     targets = targetNodes.map { $0.device === output.device && $0.mark == epoch ? Int($0.position) : -1 }
-  }
-
-  /// Reports integers, and zeros that would hide a way that is gone.
-  func check(_ output: Tensor, _ inputs: [Tensor]) {
-    for tensor in [output] + inputs where !tensor.dtype.isFloatingPoint {
-      return ShapeError("gradients", "\(tensor.dtype) numbers have no gradients; cast(to:) makes floats").report()
-    }
-    let unreached = zip(inputs, targets).filter { $0.1 < 0 }.map(\.0.node.serial).min()
-    guard let unreached, let name = operationEvaluated(after: unreached) else { return }
-    ShapeError(
-      "gradients",
-      "no way leads back to an input, since the result of \(name) was evaluated before and has let go of what it was made "
-        + "from; take gradients before values are read, or do both inside recordingGradients { }; "
-        + "stopGradient() marks a value that is meant to be a constant"
-    ).report()
-  }
-
-  /// An operation that the output depends on, was built after node `serial` and has a value but no edges any more.
-  private func operationEvaluated(after serial: UInt64) -> String? {
-    var flows = Array(repeating: false, count: order.count)
-    flows[order.count - 1] = true
-    for index in order.indices.reversed() where flows[index] && isDifferentiable(index) {
-      let edges = edgeRange(index)
-      for edge in edges { flows[Int(self.edges[edge])] = true }
-      let node = order[index].takeUnretainedValue()
-      if edges.isEmpty, node.serial > serial, !targets.contains(index) {
-        return node.op === Op.part ? "a loop or another operation of several results" : node.op.name
-      }
-    }
-    return nil
   }
 
   /// Each rule works in the types of its operation, whatever the precision is.

@@ -15,7 +15,34 @@ extension Tensor {
 
 /// As `gradients(of:withRespectTo:)`, with `nil` for tensors that `output` does not depend on.
 package func partialGradients(of output: Tensor, withRespectTo inputs: [Tensor]) -> [Tensor?] {
-  let seed = Tensor(repeating: 1, shape: output.shape, dtype: output.dtype, device: output.device)
   var pass = BackwardPass(output.node, inputs.map(\.node))
-  return pass.run(seed)
+  return pass.run(output.seed)
+}
+
+/// As `partialGradients`. A loss that has lost the way to one of the values, or that depends on none of them, is reported
+/// as a mistake of `operation`.
+///
+/// - Parameter mayBeUnrelated: Whether somebody else reports a loss that depends on none.
+package func lossGradients(
+  of loss: Tensor, withRespectTo values: [Tensor], for operation: String, mayBeUnrelated: Bool
+) -> [Tensor?] {
+  var pass = BackwardPass(loss.node, values.map(\.node))
+  pass.check(loss: loss, of: values, operation, mayBeUnrelated: mayBeUnrelated)
+  return pass.run(loss.seed)
+}
+
+extension Tensor {
+  /// The gradient of what is differentiated.
+  fileprivate var seed: Tensor { Tensor(repeating: 1, shape: shape, dtype: dtype, device: device) }
+}
+
+/// A value to go back to. It does not keep an evaluation from taking its memory over.
+package struct FormerValue: Sendable {
+  private let node: Node
+
+  /// Remembers what a tensor refers to.
+  package init(_ tensor: Tensor) { node = tensor.node }
+
+  /// The value as a tensor; `nil` where its memory was taken over.
+  package var tensor: Tensor? { node.device.withEvaluator { _ in node.isConsumed } ? nil : Tensor(node: node) }
 }

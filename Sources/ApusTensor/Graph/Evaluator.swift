@@ -17,6 +17,10 @@ struct Evaluator: ~Copyable {
   private var donatable: [Bool] = []
   private var outputNodes: [Unmanaged<Node>] = []
   private var scalars: [Scalar] = []
+  /// Nodes behind a `stopGradient` of the graph.
+  private var detached: [Unmanaged<Node>] = []
+  /// For each node of `order` whether it keeps its inputs; empty where none does.
+  private var keepsEdges: [Bool] = []
   /// Values to compute with the next plan although nothing that is asked for needs them.
   private var attached: [(node: Node, scope: GradientScope?)] = []
   private var attachedLimit = 64
@@ -44,9 +48,20 @@ struct Evaluator: ~Copyable {
     attached.compactMap { $0.node.handleCount.load(ordering: .acquiring) > 0 ? $0.node : nil }
   }
 
-  /// Gives every root a value.
+  /// Gives every root a value. What rides along without a fault of the roots' own does not keep them from theirs: it
+  /// stays without a value then, and whoever asks for it meets the error.
   mutating func evaluate(_ roots: [Node]) throws(DeviceError) {
     let extra = takeAttached()
+    guard !extra.isEmpty else { return try evaluate(roots, with: []) }
+    do throws(DeviceError) { try evaluate(roots, with: extra) } catch {
+      switch error {
+      case .outOfMemory, .lost, .launchFailed: throw error
+      default: try evaluate(roots, with: [])
+      }
+    }
+  }
+
+  private mutating func evaluate(_ roots: [Node], with extra: [Node]) throws(DeviceError) {
     begin()
     for root in roots where !root.isMaterialized { visit(root) }
     for root in extra where !root.isMaterialized && root.handleCount.load(ordering: .acquiring) > 0 {
@@ -58,13 +73,14 @@ struct Evaluator: ~Copyable {
       return
     }
     for root in roots where root.mark == epoch { root.edges = -1_000_000 }
+    findDetached()
     do throws(DeviceError) {
       try writeKey()
       if let entry = plans.entry(for: key) {
         try run(entry)
       } else {
-        let graph = snapshot()
-        try run(plans.prepare(graph, for: key, backend: backend))
+        let table = DependencyTable(order, inputs: inputNodes, outputs: outputNodes)
+        try run(plans.prepare(snapshot(), table, for: key, backend: backend))
       }
     } catch {
       // The graph stays as it is; what was bound is let go.
@@ -95,6 +111,29 @@ struct Evaluator: ~Copyable {
     donatable.removeAll(keepingCapacity: true)
     outputNodes.removeAll(keepingCapacity: true)
     scalars.removeAll(keepingCapacity: true)
+    detached.removeAll(keepingCapacity: true)
+    keepsEdges.removeAll(keepingCapacity: true)
+  }
+
+  /// A value that somebody holds beside its `stopGradient` is meant to be differentiated on another way: images that a
+  /// discriminator is trained with, and then their generator. It keeps its graph, and that keeps its inputs' memory.
+  private mutating func findDetached() {
+    detached.removeAll {
+      $0._withUnsafeGuaranteedRef { node in
+        node.isMaterialized || !node.hasEdges || node.handleCount.load(ordering: .acquiring) == 0
+      }
+    }
+    guard !detached.isEmpty else { return }
+    keepsEdges = Array(repeating: false, count: order.count)
+    for node in detached { keepsEdges[Int(node._withUnsafeGuaranteedRef(\.position))] = true }
+    for position in order.indices.reversed() where keepsEdges[position] {
+      order[position]._withUnsafeGuaranteedRef { node in
+        guard !node.isMaterialized else { return }
+        for index in 0..<node.inputCount {
+          keepsEdges[Int(node.edge(index)._withUnsafeGuaranteedRef(\.position))] = true
+        }
+      }
+    }
   }
 
   /// Appends what `root` depends on to `order`, inputs before their users, and counts edges.
@@ -137,6 +176,7 @@ struct Evaluator: ~Copyable {
       $0.edges = 0
       $0.staysPending = $0.isRearrangement && $0.handleCount.load(ordering: .acquiring) > 0
       if $0.hasParts { siblings += $0.results.living }
+      if $0.isDetaching, !$0.isMaterialized, let source = $0.firstEdge { detached.append(source) }
     }
     stack.append((node, 0))
   }
@@ -161,7 +201,8 @@ struct Evaluator: ~Copyable {
     if node.isMaterialized {
       guard let buffer = node.buffer, !node.hasFailed else { return node.failure }
       let isDonatable =
-        mayDonate && node.handleCount.load(ordering: .acquiring) == 0
+        mayDonate && (keepsEdges.isEmpty || !keepsEdges[Int(node.position)])
+        && node.handleCount.load(ordering: .acquiring) == 0
         && node.consumerCount.load(ordering: .relaxed) == node.edges
       inputs.append(buffer)
       inputNodes.append(unmanaged)
@@ -215,24 +256,66 @@ struct Evaluator: ~Copyable {
         outputs.append(try backend.allocate(byteCount: output.byteCount))
       }
     }
-    do throws(DeviceError) {
-      try backend.run(entry.executable, inputs: inputs, outputs: outputs, scalars: scalars)
+    do throws(RunFailure) {
+      try backend.run(
+        entry.executable, inputs: inputs, outputs: outputs, scalars: scalars, areIndicesKnown: areKnown(entry.indices))
     } catch {
-      // The plan may have overwritten what was donated to it.
-      for output in entry.outputs {
+      for output in entry.outputs where error.hasOverwritten {
         guard let input = output.donatedInput else { continue }
-        inputNodes[input]._withUnsafeGuaranteedRef { $0.failure = error }
+        inputNodes[input]._withUnsafeGuaranteedRef { $0.failure = error.error }
       }
-      throw error
+      throw error.error
     }
+    let record = record(entry)
     for (index, unmanaged) in outputNodes.enumerated() {
-      unmanaged._withUnsafeGuaranteedRef { $0.buffer = outputs[index] }
+      unmanaged._withUnsafeGuaranteedRef {
+        $0.buffer = outputs[index]
+        $0.origin = RunRecord.Output(record: record, number: Int32(truncatingIfNeeded: index))
+      }
+    }
+    for (output, sources) in entry.indices.sources {
+      let numbers = numbers(of: sources)
+      outputNodes[output]._withUnsafeGuaranteedRef { $0.numbers = numbers }
     }
     inputs.removeAll(keepingCapacity: true)
     for output in entry.outputs {
       guard let input = output.donatedInput else { continue }
-      inputNodes[input]._withUnsafeGuaranteedRef { $0.buffer = nil }
+      inputNodes[input]._withUnsafeGuaranteedRef {
+        $0.buffer = nil
+        $0.isConsumed = true
+      }
     }
+  }
+
+  /// Whether the host knows that no index of the plan is out of range.
+  private func areKnown(_ indices: IndexAnalysis) -> Bool {
+    guard let requirements = indices.requirements else { return false }
+    return requirements.allSatisfy { requirement in
+      guard let numbers = inputNodes[requirement.input]._withUnsafeGuaranteedRef(\.numbers) else { return false }
+      return requirement.range.contains(numbers.lowerBound) && requirement.range.contains(numbers.upperBound)
+    }
+  }
+
+  /// A range that the integers of some inputs are in.
+  private func numbers(of sources: [Int]) -> ClosedRange<Int>? {
+    var result: ClosedRange<Int>?
+    for source in sources {
+      guard let numbers = inputNodes[source]._withUnsafeGuaranteedRef(\.numbers) else { return nil }
+      result = result.map { min($0.lowerBound, numbers.lowerBound)...max($0.upperBound, numbers.upperBound) } ?? numbers
+    }
+    return result
+  }
+
+  /// What the run computes from what.
+  private func record(_ entry: PlanCache.Entry) -> RunRecord {
+    var origins: [RunRecord.Output?] = []
+    origins.reserveCapacity(inputNodes.count)
+    for (index, node) in inputNodes.enumerated() {
+      origins.append(donatable[index] ? nil : node._withUnsafeGuaranteedRef(\.origin))
+    }
+    return RunRecord(
+      entry.dependencies, inputs: inputNodes.map { $0._withUnsafeGuaranteedRef(\.serial) }, origins: origins,
+      outputs: outputNodes.map { $0._withUnsafeGuaranteedRef(\.serial) })
   }
 
   /// Lets go of the evaluated graph, inputs first so that nothing is released recursively.
@@ -241,11 +324,12 @@ struct Evaluator: ~Copyable {
     // Inputs had values before: edges that they have belong to a scope, which may be another thread's. They come
     // in the order of the nodes.
     var inputs = inputNodes[...]
-    for unmanaged in order {
+    for (position, unmanaged) in order.enumerated() {
       if inputs.first?.toOpaque() == unmanaged.toOpaque() {
         inputs.removeFirst()
         continue
       }
+      if !keepsEdges.isEmpty, keepsEdges[position] { continue }
       // A node that is not kept but still has users elsewhere cannot exist: it became an output.
       unmanaged._withUnsafeGuaranteedRef { node in
         guard node.hasEdges, node.edges < 0 || !node.staysPending else { return }

@@ -27,7 +27,7 @@ struct MemoryPlanner {
       for node in step.values { lastUse[node] = position }
     }
     placeInputs()
-    placeOutputs(steps)
+    placeOutputs(steps, checkedStepCount: (order.lastIndex { planner.isChecking($0) } ?? -1) + 1)
     for (position, step) in steps.enumerated() {
       for node in step.results where valueOf[node] == nil { placeScratch(node, at: position) }
       for node in Set(step.values) where lastUse[node] == position { free(node) }
@@ -56,7 +56,10 @@ struct MemoryPlanner {
 
   /// Outputs take over donated inputs of their type that are read for the last time before the step that writes
   /// the output, or by that step in the same places.
-  private mutating func placeOutputs(_ steps: [Step]) {
+  ///
+  /// - Parameter checkedStepCount: The steps that may end the run with a wrong index, and those ahead of them, take
+  ///   nothing over: a run that fails leaves all inputs as they were.
+  private mutating func placeOutputs(_ steps: [Step], checkedStepCount: Int) {
     var donors = Donors(planner, lastUse: lastUse)
     let writer = Dictionary(
       steps.enumerated().flatMap { position, step in step.results.map { ($0, position) } },
@@ -74,7 +77,7 @@ struct MemoryPlanner {
         donors.isFree(input) && planner.nodes[input].type == type && lastUse[input] == position
       }
       var output = Plan.Output(byteCount: max(byteCount(node), 1))
-      if let donor = inPlace ?? donors.unused(type, before: position),
+      if position >= checkedStepCount, let donor = inPlace ?? donors.unused(type, before: position),
         case .leaf(let input) = planner.nodes[donor].kind
       {
         donors.take(donor)

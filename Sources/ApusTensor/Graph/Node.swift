@@ -31,12 +31,27 @@ final class Node: @unchecked Sendable {
 
   /// The value, once there is one.
   var buffer: Buffer?
-  /// Why there is no value: an upload that failed, reported when the value is used. On the heap, since hardly any node
-  /// has one.
-  private var failureBox: FailureBox?
+  /// Whether an evaluation has taken over the memory of the value.
+  var isConsumed = false
+  /// The run that computed the value, and which of its outputs it was; `nil` for what was brought in.
+  var origin: RunRecord.Output?
+  /// On the heap, since hardly any node has some.
+  private var notes: NodeNotes?
+  /// Why there is no value: an upload that failed, reported when the value is used.
   var failure: DeviceError? {
-    get { failureBox?.error }
-    set { failureBox = newValue.map(FailureBox.init) }
+    get { notes?.failure }
+    set {
+      guard newValue != nil || notes != nil else { return }
+      notes = NodeNotes(failure: newValue, numbers: notes?.numbers)
+    }
+  }
+  /// A range that all numbers of the value are in, where the host knows one.
+  var numbers: ClosedRange<Int>? {
+    get { notes?.numbers }
+    set {
+      guard newValue != nil || notes != nil else { return }
+      notes = NodeNotes(failure: notes?.failure, numbers: newValue)
+    }
   }
 
   /// Tensors that refer to the node.
@@ -90,7 +105,7 @@ final class Node: @unchecked Sendable {
     others = []
     self.buffer = buffer
     AnomalyScope.note(serial)
-    if let failure { failureBox = FailureBox(failure) }
+    if let failure { notes = NodeNotes(failure: failure, numbers: nil) }
   }
 
   @inline(__always) var shape: Shape { packedShape.shape }
@@ -118,12 +133,23 @@ final class Node: @unchecked Sendable {
   var device: ComputeDevice { deviceReference.takeUnretainedValue() }
 
   /// Whether the node has a failure in place of its value.
-  @inline(__always) var hasFailed: Bool { failureBox != nil }
+  @inline(__always) var hasFailed: Bool { notes.map { $0.failure != nil } ?? false }
 
   /// Whether the node has a value, and so is an input of whatever uses it.
   @inline(__always) var isMaterialized: Bool { buffer != nil || hasFailed }
 
   var hasEdges: Bool { first != nil }
+
+  /// The first input, without counting a reference.
+  var firstEdge: Unmanaged<Node>? { first }
+
+  /// Whether the node is a value that gradients do not flow through, by the user's own wish.
+  @inline(__always) var isDetaching: Bool {
+    guard UInt(bitPattern: opReference.toOpaque()) == Node.detaching else { return false }
+    if case .none = attributes { return true }
+    return false
+  }
+  private static let detaching = UInt(bitPattern: Unmanaged.passUnretained(Op.stopGradient).toOpaque())
 
   /// Whether the node is another order of all elements of a value that is there: whoever reads it can read that, and a
   /// copy is only made where one is asked for.
@@ -176,10 +202,14 @@ final class Node: @unchecked Sendable {
   deinit { cutEdges() }
 }
 
-private final class FailureBox: Sendable {
-  let error: DeviceError
+private final class NodeNotes: Sendable {
+  let failure: DeviceError?
+  let numbers: ClosedRange<Int>?
 
-  init(_ error: DeviceError) { self.error = error }
+  init(failure: DeviceError?, numbers: ClosedRange<Int>?) {
+    self.failure = failure
+    self.numbers = numbers
+  }
 }
 
 extension Op {

@@ -6,12 +6,16 @@ struct PlanCache: ~Copyable {
     let executable: any Executable
     let outputs: [Plan.Output]
     let stepCount: Int
+    let indices: IndexAnalysis
+    let dependencies: DependencyTable
     var lastUse: UInt64 = 0
 
-    init(executable: any Executable, outputs: [Plan.Output], stepCount: Int) {
+    init(executable: any Executable, _ plan: Plan, _ indices: IndexAnalysis, _ dependencies: DependencyTable) {
       self.executable = executable
-      self.outputs = outputs
-      self.stepCount = stepCount
+      outputs = plan.outputs
+      stepCount = plan.steps.count
+      self.indices = indices
+      self.dependencies = dependencies
     }
   }
 
@@ -32,11 +36,10 @@ struct PlanCache: ~Copyable {
 
   /// Plans a graph, prepares the plan and keeps it.
   mutating func prepare(
-    _ graph: GraphSnapshot, for key: PlanKey, backend: any Device
+    _ graph: GraphSnapshot, _ dependencies: DependencyTable, for key: PlanKey, backend: any Device
   ) throws(DeviceError) -> Entry {
     let plan = Planner(graph, for: backend).plan()
-    let entry = Entry(
-      executable: try backend.prepare(plan), outputs: plan.outputs, stepCount: plan.steps.count)
+    let entry = Entry(executable: try backend.prepare(plan), plan, IndexAnalysis(graph), dependencies)
     clock += 1
     entry.lastUse = clock
     if entries.count >= capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {

@@ -289,11 +289,17 @@ extension Planner {
       && !reaches(one, later, visits: visits)
   }
 
-  /// The groups, what they read first.
+  /// Whether a group may meet a wrong index.
+  func isChecking(_ group: Int) -> Bool { groups[group].seed.map(checking.contains) ?? false }
+
+  /// The groups, what they read first. Those that may meet a wrong index come before others where they can: behind
+  /// them inputs may be overwritten.
   func scheduledGroups() -> [Int] {
     var order: [Int] = []
     var seen = Set<Int>()
-    let roots = groups.indices.filter { !groups[$0].nodes.isEmpty }.sorted { groups[$0].last < groups[$1].last }
+    let roots = groups.indices.filter { !groups[$0].nodes.isEmpty }.sorted {
+      (isChecking($0) ? 0 : 1, groups[$0].last) < (isChecking($1) ? 0 : 1, groups[$1].last)
+    }
     for root in roots where seen.insert(root).inserted {
       var stack: [(group: Int, rest: [Int])] = [(root, sortedDependencies(root))]
       while let (group, rest) = stack.last {

@@ -40,11 +40,12 @@ extension Planner {
       let epilogue = lowering.epilogueDomain.map { domain in
         self.epilogue(of: seed, members: group.segments[0], domain: domain(node))
       }
-      return lowering.build(
+      let step = lowering.build(
         node,
         StepOperands(
           inputs: inputs, scalars: numbers, dtypes: node.inputs.map { nodes[$0].dtype },
           epilogue: epilogue, result: seed))
+      return checking.contains(seed) ? step : step.withKnownIndices()
     default: fatalError("planner: \(node.op.name) is not a step")
     }
   }

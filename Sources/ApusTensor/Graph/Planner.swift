@@ -12,6 +12,8 @@ struct Planner {
   let scalars: [Lane]
   let device: any Device
   let info: DeviceInfo
+  /// The operations whose indices have to be looked at.
+  let checking: Set<Int>
 
   /// Users of each node, once for each edge.
   var users: [[Int]] = []
@@ -36,6 +38,7 @@ struct Planner {
     scalars = graph.scalars
     self.device = device
     info = device.info
+    checking = IndexAnalysis(graph).checking
     for index in nodes.indices { uniformDepth.append(depth(of: nodes[index])) }
   }
 

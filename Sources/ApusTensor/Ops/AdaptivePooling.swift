@@ -35,7 +35,7 @@ extension Tensor {
       // Short windows name their last element again.
       let offsets = Tensor.indices([count, longest], alongAxis: 1, device: device)
       let places = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)
-      result = result.gathering(places, alongAxis: axis).max([axis + 1])
+      result = result.gathering(known: places, alongAxis: axis).max([axis + 1])
     }
     return result
   }

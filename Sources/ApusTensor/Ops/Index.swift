@@ -10,9 +10,9 @@ extension Op {
     gradient: .notDifferentiable,
     lower: .index)
 
-  /// Inputs: source and integer indices. Attributes: axis, and whether the indices have the source's rank
+  /// Inputs: source and integer indices. Attributes: axis, whether the indices have the source's rank
   /// (1, as in `torch.gather`) or replace the axis (0, as in `torch.index_select` with indices of any
-  /// rank).
+  /// rank), and an `IndexLabel`.
   static let gather: Op = Op(
     name: "gather",
     shape: { inputs, attributes throws(ShapeError) in
@@ -41,11 +41,11 @@ extension Op {
             Gather(
               outer: parts.outer, extent: parts.extent, count: parts.count, inner: parts.inner,
               dtype: node.dtype, source: operands.inputs[0].value, indices: parts.indices,
-              result: operands.result))
+              result: operands.result, indexing: parts.indexing))
         })))
 
-  /// Inputs: values as `gather` gives them, and indices. Attributes: those of `gather`, then the extent of
-  /// the axis.
+  /// Inputs: values as `gather` gives them, and indices. Attributes: the first two of `gather`, the extent of
+  /// the axis, and an `IndexLabel`.
   static let scatterAdd: Op = Op(
     name: "scatterAdd",
     shape: { inputs, attributes throws(ShapeError) in
@@ -69,7 +69,7 @@ extension Op {
       [
         Tensor(
           .gather, OpInputs(c.gradient.node, c.inputNode(1)),
-          .integers(Array(c.attributes.integers.prefix(2)))), nil,
+          .integers(Array(c.attributes.integers.prefix(2)) + [c.attributes.indexLabel.word])), nil,
       ]
     },
     lower: .step(
@@ -81,7 +81,7 @@ extension Op {
             ScatterAdd(
               outer: parts.outer, extent: parts.extent, count: parts.count, inner: parts.inner,
               dtype: node.dtype, source: operands.inputs[0].value, indices: parts.indices,
-              result: operands.result))
+              result: operands.result, indexing: parts.indexing))
         })))
 
   private static func checkIndices(_ name: String, _ node: Node) throws(ShapeError) {
@@ -98,6 +98,7 @@ private struct IndexParts {
   var count: Int
   var inner: Int
   var indices: Operand
+  var indexing: Indexing
 
   /// - Parameter full: the shape with the indexed axis.
   init(_ attributes: [Int], _ full: Shape, _ indices: Operand) {
@@ -111,6 +112,7 @@ private struct IndexParts {
     let shape: Shape = [outer, count, inner]
     let strides: Shape = isElementwise ? shape.contiguousStrides : [0, 1, 0]
     self.indices = Operand(value: indices.value, layout: Layout(shape: shape, strides: strides))
+    indexing = IndexLabel(word: attributes[attributes.count - 1]).indexing(indices.layout.shape)
   }
 }
 
@@ -120,24 +122,36 @@ extension Tensor {
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func gathering(_ indices: Tensor, alongAxis axis: Int = 0) -> Tensor {
+    gathering(indices, alongAxis: axis, for: "gathering")
+  }
+
+  /// As `gathering(_:alongAxis:)`, under the name of the layer or operation that the user wrote.
+  package func gathering(_ indices: Tensor, alongAxis axis: Int = 0, for operation: String) -> Tensor {
     guard let axis = checkedAxis(axis, "gather"), let list = wrapped(indices, axis, "gather") else { return self }
-    return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0]))
+    let label = IndexLabel(operation, countsFromEnd: true)
+    return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0, label.word]))
+  }
+
+  /// As `gathering(_:alongAxis:)`, for indices that are in range by the way they are made.
+  func gathering(known indices: Tensor, alongAxis axis: Int) -> Tensor {
+    Tensor(
+      .gather, OpInputs(node, indices.node), .integers([axis, 0, IndexLabel("gathering", isKnown: true).word]))
   }
 
   /// The slices along axis 0 at `indices`, integers of any shape. Unlike in `gathering`, a negative index is an error.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
-  package func rows(at indices: Tensor) -> Tensor {
+  package func rows(at indices: Tensor, for operation: String) -> Tensor {
     let list = indices.dtype == .int64 || indices.dtype == .int32 ? indices : indices.cast(to: .int64)
     guard let axis = checkedAxis(0, "gather") else { return self }
-    return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0]))
+    return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0, IndexLabel(operation).word]))
   }
 
   /// As `takingAlong`, for indices of the shape but for `axis`; a negative index is an error.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
-  package func elements(at indices: Tensor, alongAxis axis: Int) -> Tensor {
-    Tensor(.gather, OpInputs(node, indices.node), .integers([axis, 1]))
+  package func elements(at indices: Tensor, alongAxis axis: Int, for operation: String) -> Tensor {
+    Tensor(.gather, OpInputs(node, indices.node), .integers([axis, 1, IndexLabel(operation).word]))
   }
 
   /// For each element of `indices` the element of the same place, but for `axis`, where the index says
@@ -149,7 +163,8 @@ extension Tensor {
     where other != axis && indices.shape[other] < shape[other] {
       source = source.slice(other, from: 0, count: indices.shape[other])
     }
-    return Tensor(.gather, OpInputs(source.node, list.node), .integers([axis, 1]))
+    let label = IndexLabel("takingAlong", countsFromEnd: true)
+    return Tensor(.gather, OpInputs(source.node, list.node), .integers([axis, 1, label.word]))
   }
 
   /// This tensor with `values` added at the places `indices` of `axis`; several for one place add up, in
@@ -166,7 +181,8 @@ extension Tensor {
     }
     return self
       + Tensor(
-        .scatterAdd, OpInputs(values.cast(to: dtype).node, list.node), .integers([axis, 1, shape[axis]]))
+        .scatterAdd, OpInputs(values.cast(to: dtype).node, list.node),
+        .integers([axis, 1, shape[axis], IndexLabel("scatterAdding", countsFromEnd: true).word]))
   }
 
   /// Indices as `int32` or `int64`, negative ones counted from the end; what is no integer is reported.

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: source, and integer indices of its shape without the axis. Attribute: the axis.
+  /// Inputs: source, and integer indices of its shape without the axis. Attributes: the axis, and an `IndexLabel`.
   ///
   /// The gradient is a choice, which becomes part of the steps around it: for the gradient of a cross-entropy that is
   /// the step of the softmax. Where the axis is long and little is picked, `gather` is the better operation.
@@ -34,7 +34,8 @@ extension Op {
           Gather(
             outer: outer, extent: source[axis], count: 1, inner: inner, dtype: node.dtype,
             source: operands.inputs[0].value, indices: Operand(value: operands.inputs[1].value, layout: layout),
-            result: operands.result))
+            result: operands.result,
+            indexing: node.attributes.indexLabel.indexing(operands.inputs[1].layout.shape)))
       })))
 }
 
@@ -44,8 +45,8 @@ extension Tensor {
   ///
   /// - Parameter indices: integers, of the shape without `axis`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
-  package func picking(_ indices: Tensor, alongAxis axis: Int) -> Tensor {
+  package func picking(_ indices: Tensor, alongAxis axis: Int, for operation: String) -> Tensor {
     let wide = indices.dtype == .int64 || indices.dtype == .int32 ? indices : indices.cast(to: .int32)
-    return Tensor(.pick, OpInputs(node, wide.node), .integers([axis]))
+    return Tensor(.pick, OpInputs(node, wide.node), .integers([axis, IndexLabel(operation).word]))
   }
 }

@@ -42,7 +42,8 @@ extension Tensor {
     if count % extent == 0 { return repeated(count / extent, alongAxis: axis) }
     if extent % count == 0 { return slice(axis, from: 0, count: count, step: extent / count) }
     let place = Tensor.indices([count], alongAxis: 0, device: device)
-    return gathering((place * Double(extent)).floorDivided(by: place.constant(Double(count))), alongAxis: axis)
+    let source = (place * Double(extent)).floorDivided(by: place.constant(Double(count)))
+    return gathering(known: source, alongAxis: axis)
   }
 
   private func linear(_ axis: Int, _ count: Int, _ alignsCorners: Bool) -> Tensor {
@@ -61,7 +62,7 @@ extension Tensor {
     var along = Shape(repeating: 1, count: rank)
     along[axis] = count
     let weight = (place - low).reshaped(to: along)
-    let ends = [low, high].map { gathering($0.cast(to: .int64), alongAxis: axis).cast(to: type) }
+    let ends = [low, high].map { gathering(known: $0.cast(to: .int64), alongAxis: axis).cast(to: type) }
     let values = ends[0].lerp(to: ends[1], weight)
     return (dtype.isFloatingPoint ? values : values.rounded()).cast(to: dtype)
   }

@@ -105,6 +105,9 @@ extension Tensor {
   /// The same value, as a constant for differentiation.
   public func stopGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node)) }
 
+  /// As `stopGradient()`, where gradients flow by a rule instead: the evaluator tells the two apart by the attribute.
+  fileprivate func underRule() -> Tensor { Tensor(.stopGradient, OpInputs(node), .integers([])) }
+
   /// The same value under another identity, for differentiation with respect to one of several tensors.
   package func aliased() -> Tensor { Tensor(.alias, OpInputs(node)) }
 }
@@ -121,7 +124,7 @@ public func withGradient(
   _ gradient: @escaping @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?],
   function: ([Tensor]) -> Tensor
 ) -> Tensor {
-  let result = function(inputs.map { $0.stopGradient() })
+  let result = function(inputs.map { $0.underRule() })
   return Tensor(
     .ruled, OpInputs(list: [result.node] + inputs.map(\.node)), .ruled(RuledGradient(gradient)))
 }
@@ -138,7 +141,7 @@ public func withGradient(
   _ gradient: @escaping @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?],
   function: ([Tensor]) -> [Tensor]
 ) -> [Tensor] {
-  let results = function(inputs.map { $0.stopGradient() })
+  let results = function(inputs.map { $0.underRule() })
   guard let device = results.first?.device else { return [] }
   let rules = RuledGradients(results.map { TensorType($0.shape, $0.dtype) }, gradient)
   let node = Node(
@@ -154,7 +157,7 @@ public func withGradient(
 /// a layer's parameters, has gradients as outside, and random numbers, which do not depend on `inputs`, are kept.
 /// - Parameter inputs: what the values to be computed again depend on.
 public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -> Tensor {
-  let fixed = inputs.map { $0.stopGradient() }
+  let fixed = inputs.map { $0.underRule() }
   let result = function(fixed)
   let (body, invariants) = LoopBody.capture(result, from: fixed)
   return withGradient(inputs + invariants.map { Tensor(node: $0) }) { gradient, inputs, _ in

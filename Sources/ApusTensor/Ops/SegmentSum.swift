@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: rows, and an ascending list of the segments that they belong to. Attribute: the number of segments.
+  /// Inputs: rows, and an ascending list of the segments that they belong to. Attributes: the number of segments, and an
+  /// `IndexLabel`.
   static let segmentSum: Op = Op(
     name: "segmentSum",
     shape: { inputs, attributes throws(ShapeError) in
@@ -15,7 +16,10 @@ extension Op {
       return TensorType(Shape([count] + rows.dropFirst()), inputs.dtype(0))
     },
     gradient: .rule { c in
-      [Tensor(.gather, OpInputs(c.gradient.node, c.inputNode(1)), .integers([0, 0])), nil]
+      [
+        Tensor(.gather, OpInputs(c.gradient.node, c.inputNode(1)), .integers([0, 0, c.attributes.indexLabel.word])),
+        nil,
+      ]
     },
     lower: .step(
       StepLowering(build: { node, operands in
@@ -26,7 +30,8 @@ extension Op {
           ScatterAdd(
             outer: 1, extent: node.shape[0], count: rows[0], inner: inner, dtype: node.dtype,
             source: operands.inputs[0].value, indices: Operand(value: operands.inputs[1].value, layout: layout),
-            result: operands.result, isSorted: true))
+            result: operands.result, isSorted: true,
+            indexing: node.attributes.indexLabel.indexing(operands.inputs[1].layout.shape)))
       })))
 }
 
@@ -39,8 +44,12 @@ extension Tensor {
   ///   - count: the extent of the result's axis 0.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an id that is outside, or below the one before.
   public func segmentSum(_ ids: Tensor, count: Int) -> Tensor {
+    segmentSum(ids, count: count, IndexLabel("segmentSum"))
+  }
+
+  fileprivate func segmentSum(_ ids: Tensor, count: Int, _ label: IndexLabel) -> Tensor {
     let list = ids.dtype.isInteger && ids.dtype.byteCount == 1 ? ids.cast(to: .int64) : ids
-    return Tensor(.segmentSum, OpInputs(node, list.node), .integers([count]))
+    return Tensor(.segmentSum, OpInputs(node, list.node), .integers([count, label.word]))
   }
 }
 
@@ -50,15 +59,18 @@ extension Tensor {
 /// the order of their indices first: sorting is stable, so that sums are added in the same order.
 func gatherGradient(_ c: GradientInput) -> Tensor {
   let (source, ids) = (c.inputNode(0).shape, c.input(1))
-  let extent = source[c.attributes.integers[0]]
-  guard c.attributes.integers == [0, 0],
+  let (axis, isElementwise, label) = (c.attributes.integers[0], c.attributes.integers[1], c.attributes.indexLabel)
+  let extent = source[axis]
+  guard axis == 0, isElementwise == 0,
     extent.multipliedReportingOverflow(by: ids.elementCount).partialValue >= 1 << 22
   else {
     return Tensor(
-      .scatterAdd, OpInputs(c.gradient.node, ids.node), .integers(c.attributes.integers + [extent]))
+      .scatterAdd, OpInputs(c.gradient.node, ids.node), .integers([axis, isElementwise, extent, label.word]))
   }
   let list = ids.reshaped(to: [ids.elementCount])
   let order = list.argsort()
   let rows = c.gradient.reshaped(to: Shape([ids.elementCount] + source.dropFirst()))
-  return rows.rows(at: order).segmentSum(list.rows(at: order), count: extent)
+  let sorted = list.gathering(known: order, alongAxis: 0)
+  return rows.gathering(known: order, alongAxis: 0).segmentSum(
+    sorted, count: extent, IndexLabel(label.operation, ascends: true))
 }

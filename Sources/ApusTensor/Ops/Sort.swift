@@ -51,6 +51,7 @@ extension Tensor {
 
   /// `takingAlong` for indices that are known to be in range.
   private func taking(_ indices: Tensor, _ axis: Int) -> Tensor {
-    Tensor(.gather, OpInputs(node, indices.node), .integers([axis, 1]))
+    Tensor(
+      .gather, OpInputs(node, indices.node), .integers([axis, 1, IndexLabel("takingAlong", isKnown: true).word]))
   }
 }

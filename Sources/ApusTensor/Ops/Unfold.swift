@@ -30,7 +30,7 @@ extension Op {
       return [
         Tensor(
           .scatterAdd, OpInputs(c.gradient.transposed(order).node, places.node),
-          .integers([axis, 0, c.input(0).shape[axis]]))
+          .integers([axis, 0, c.input(0).shape[axis], IndexLabel("unfolded", isKnown: true).word]))
       ]
     },
     lower: .view { node in

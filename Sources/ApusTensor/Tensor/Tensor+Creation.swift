@@ -93,10 +93,38 @@ extension Tensor {
     do throws(DeviceError) {
       let buffer = try device.backend.allocate(byteCount: Swift.max(bytes.count, 1))
       try device.backend.upload(bytes, to: buffer)
-      self.init(node: Node(buffer: buffer, type: type, device: device))
+      let node = Node(buffer: buffer, type: type, device: device)
+      node.numbers = Tensor.numbers(of: bytes, type)
+      self.init(node: node)
     } catch {
       self.init(node: Node(buffer: nil, failure: error, type: type, device: device))
     }
+  }
+
+  /// The range of integers that may be indices: whoever knows it need not wait for the device to look at them. Bytes of
+  /// several axes are pictures.
+  private static func numbers(of bytes: UnsafeRawBufferPointer, _ type: TensorType) -> ClosedRange<Int>? {
+    switch type.dtype {
+    case .int32: range(of: bytes, as: Int32.self)
+    case .int64: range(of: bytes, as: Int64.self)
+    case .int8 where type.shape.rank <= 1: range(of: bytes, as: Int8.self)
+    case .uint8 where type.shape.rank <= 1: range(of: bytes, as: UInt8.self)
+    default: nil
+    }
+  }
+
+  private static func range<T: FixedWidthInteger & BitwiseCopyable>(
+    of bytes: UnsafeRawBufferPointer, as type: T.Type
+  ) -> ClosedRange<Int>? {
+    let size = MemoryLayout<T>.size
+    guard bytes.count >= size else { return nil }
+    var (least, largest) = (T.max, T.min)
+    for offset in stride(from: 0, to: bytes.count, by: size) {
+      let number = bytes.loadUnaligned(fromByteOffset: offset, as: T.self)
+      least = Swift.min(least, number)
+      largest = Swift.max(largest, number)
+    }
+    return Int(least)...Int(largest)
   }
 
   /// A copy on another device; gradients do not flow through it.

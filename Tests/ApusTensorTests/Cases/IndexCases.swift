@@ -31,7 +31,7 @@ extension OpCase {
     OpCase(
       "picking", inputs: [.numbers(-9...9), .indices(bound: 3)],
       shapes: [[[4, 3], [4]], [[2, 3, 5], [2, 5]], [[0, 3], [0]], [[1, 3, 1], [1, 1]]],
-      dtypes: numbers, tolerance: .exact, apply: { $0[0].picking($0[1], alongAxis: 1) },
+      dtypes: numbers, tolerance: .exact, apply: { $0[0].picking($0[1], alongAxis: 1, for: "pick") },
       reference: { x in
         Grid(x[1].shape) { place in x[0][[place[0], Int(x[1][place])] + place.dropFirst()] }
       }),

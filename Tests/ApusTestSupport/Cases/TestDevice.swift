@@ -21,7 +21,10 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   public let device: ComputeDevice
   public let extent: Extent
 
-  /// Opens the device once more, for tests that break it: a fault is reported to whoever reads next.
+  /// Opens what the device is made of once more.
+  public let backend: @Sendable () throws(DeviceError) -> any Device
+
+  /// Opens the device once more, for tests that break it.
   public let reopened: @Sendable () throws(DeviceError) -> ComputeDevice
 
   public var testDescription: String { name }
@@ -32,6 +35,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   ) throws(DeviceError) {
     self.name = name
     self.extent = extent
+    backend = open
     reopened = { () throws(DeviceError) in ComputeDevice(backend: try open()) }
     device = try reopened()
   }

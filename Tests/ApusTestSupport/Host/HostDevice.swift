@@ -62,8 +62,8 @@ public class HostDevice: Device, @unchecked Sendable {
   }
 
   public func run(
-    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
-  ) throws(DeviceError) {
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
+  ) throws(RunFailure) {
     fatalError("\(type(of: self)) runs no plans")
   }
 

@@ -44,8 +44,8 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
   }
 
   override public func run(
-    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
-  ) throws(DeviceError) {
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
+  ) throws(RunFailure) {
     let plan = (executable as! Recorded).plan
     precondition(inputs.count == plan.inputCount && outputs.count == plan.outputs.count)
     precondition(scalars.count == plan.scalars.count)

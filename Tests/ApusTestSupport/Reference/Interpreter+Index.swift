@@ -16,7 +16,8 @@ extension Interpreter {
 
   func run(_ step: Gather) throws(DeviceError) {
     let (source, result) = (arrays[step.source], arrays[step.result])
-    try forEachIndex(step.indices, step.outer, step.count, step.inner, extent: step.extent) { element, place in
+    try check(step.indexList)
+    forEachIndex(step.indices, step.outer, step.count, step.inner, extent: step.extent) { element, place in
       result[element] = source[place]
     }
   }
@@ -26,28 +27,26 @@ extension Interpreter {
     // Rounded once, like every sum here.
     var sums = Array(
       repeating: Combined("sum", Program.Output(register: 0, dtype: step.dtype.lane.dtype)), count: result.count)
-    if step.isSorted {
-      let list = (0..<step.count).map { arrays[step.indices.value][$0].integer }
-      guard zip(list, list.dropFirst()).allSatisfy({ $0 <= $1 }) else {
-        throw .indexOutOfRange(device: device, operation: names.joined(separator: " "))
-      }
-    }
-    try forEachIndex(step.indices, step.outer, step.count, step.inner, extent: step.extent) { element, place in
+    try check(step.indexList)
+    forEachIndex(step.indices, step.outer, step.count, step.inner, extent: step.extent) { element, place in
       sums[place].add(source[element], number: 0)
     }
     for element in 0..<result.count { result[element] = step.dtype.rounded(sums[element].result) }
   }
 
+  private func check(_ list: IndexList) throws(DeviceError) {
+    guard let fault = list.firstFault({ Int(arrays[list.indices.value][$0].integer) }) else { return }
+    throw .indexOutOfRange(
+      device: device, operation: list.indexing.operation ?? names.joined(separator: " "), fault: fault)
+  }
+
   /// Calls `body` with each element of `[outer, count, inner]` and its place in `[outer, extent, inner]`.
   private func forEachIndex(
     _ indices: Operand, _ outer: Int, _ count: Int, _ inner: Int, extent: Int, _ body: (Int, Int) -> Void
-  ) throws(DeviceError) {
+  ) {
     let places = Places(indices.layout)
     for element in 0..<outer * count * inner {
       let index = Int(arrays[indices.value][places[element]].integer)
-      guard (0..<extent).contains(index) else {
-        throw .indexOutOfRange(device: device, operation: names.joined(separator: " "))
-      }
       body(element, (element / inner / count * extent + index) * inner + element % inner)
     }
   }

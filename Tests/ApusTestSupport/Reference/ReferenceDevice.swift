@@ -19,8 +19,8 @@ public final class ReferenceDevice: HostDevice, @unchecked Sendable {
   }
 
   override public func run(
-    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
-  ) throws(DeviceError) {
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
+  ) throws(RunFailure) {
     let plan = (executable as! Prepared).plan
     precondition(inputs.count == plan.inputCount && outputs.count == plan.outputs.count)
     precondition(scalars.count == plan.scalars.count)
@@ -41,7 +41,7 @@ public final class ReferenceDevice: HostDevice, @unchecked Sendable {
       scalars: scalars)
     for planned in plan.steps {
       interpreter.names = planned.names
-      try interpreter.run(planned.step)
+      do throws(DeviceError) { try interpreter.run(planned.step) } catch { throw RunFailure(error) }
     }
   }
 

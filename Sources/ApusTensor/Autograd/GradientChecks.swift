@@ -1,0 +1,82 @@
+import ApusDevice
+
+extension BackwardPass {
+  /// Reports integers, and zeros that would hide a way that is gone.
+  func check(_ output: Tensor, _ inputs: [Tensor], _ unused: UnusedInputs) {
+    for tensor in [output] + inputs where !tensor.dtype.isFloatingPoint {
+      return ShapeError("gradients", "\(tensor.dtype) numbers have no gradients; cast(to:) makes floats").report()
+    }
+    for (number, input) in inputs.enumerated() where !isReached(number) {
+      if let reason = evaluation(hiding: input) {
+        return ShapeError("gradients", "no way leads back to input \(number), since \(reason)").report()
+      }
+      guard unused == .refused else { continue }
+      return ShapeError(
+        "gradients", "the output does not depend on input \(number), \(input.dtype) of shape \(input.shape)"
+      ).report()
+    }
+  }
+
+  /// Reports a loss that none of some values has a part in, or that has let go of the way to one of them.
+  func check(loss: Tensor, of values: [Tensor], _ operation: String, mayBeUnrelated: Bool) {
+    let unreached = values.indices.filter { !isReached($0) }
+    for number in unreached {
+      guard let reason = evaluation(hiding: values[number]) else { continue }
+      return ShapeError(
+        operation,
+        "no way leads back from the loss to a trainable parameter of shape \(values[number].shape), since \(reason)"
+      ).report()
+    }
+    guard unreached.count == values.count, !values.isEmpty, !mayBeUnrelated else { return }
+    ShapeError(
+      operation,
+      "the loss depends on none of the \(values.count) trainable parameters; build it from the output of the model that "
+        + "they belong to, inside of the closure"
+    ).report()
+  }
+
+  /// Why no way leads to an input that the output did depend on; `nil` where it never did.
+  private func evaluation(hiding input: Tensor) -> String? {
+    guard let last = order.indices.last else { return nil }
+    let nodes = input.node.sourceSerials
+    return order[last].takeUnretainedValue().device.withEvaluator { _ in evaluation(hiding: nodes) }
+  }
+
+  /// - Parameter nodes: The input, by its number.
+  private func evaluation(hiding nodes: Set<UInt64>) -> String? {
+    var flows = Array(repeating: false, count: order.count)
+    flows[order.count - 1] = true
+    for index in order.indices.reversed() where flows[index] {
+      let found = order[index]._withUnsafeGuaranteedRef { node -> String? in
+        guard edgeRange(index).isEmpty, let origin = node.origin, !isTarget(index),
+          origin.record.output(origin.number, dependsOn: nodes)
+        else { return nil }
+        return node.op === Op.part ? "a loop or another operation of several results" : node.op.name
+      }
+      if let found {
+        return
+          "the result of \(found) was evaluated before and has let go of what it was made from; build the loss anew "
+          + "after an evaluation, take gradients before values are read, or do both inside recordingGradients { }; "
+          + "stopGradient() marks a value that is meant to be a constant"
+      }
+      guard isDifferentiable(index) else { continue }
+      for edge in edgeRange(index) { flows[Int(edges[edge])] = true }
+    }
+    return nil
+  }
+}
+
+extension Node {
+  /// The node, and what it is another layout of.
+  fileprivate var sourceSerials: Set<UInt64> {
+    device.withEvaluator { _ in
+      var found: Set<UInt64> = [serial]
+      var node = self
+      while node.op.isView, node.inputCount > 0 {
+        node = node.input(0)
+        found.insert(node.serial)
+      }
+      return found
+    }
+  }
+}

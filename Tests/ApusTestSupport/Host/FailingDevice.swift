@@ -1,0 +1,73 @@
+import Apus
+import ApusDevice
+import Synchronization
+
+/// Another device, calls of which fail when a test wants that.
+public final class FailingDevice: Device, Sendable {
+  /// What fails, once.
+  public enum Failure: Sendable {
+    /// The allocation after some others.
+    case allocation(after: Int)
+    /// The next plan that is run, ahead of its first step.
+    case run
+  }
+
+  private let base: any Device
+  private let next = Mutex<Failure?>(nil)
+  private let error: DeviceError
+
+  public init(_ base: any Device) {
+    self.base = base
+    error = .outOfMemory(device: base.info.identifier, requested: 1 << 40, used: 0, available: 0)
+  }
+
+  /// Has a call fail, or no more where it has not been made yet.
+  public func fail(_ failure: Failure?) { next.withLock { $0 = failure } }
+
+  /// Whether what should fail has not been called.
+  public var isWaiting: Bool { next.withLock { $0 != nil } }
+
+  public var info: DeviceInfo { base.info }
+
+  public func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
+    let fails = next.withLock { next in
+      guard case .allocation(let count) = next else { return false }
+      next = count > 0 ? .allocation(after: count - 1) : nil
+      return count == 0
+    }
+    if fails { throw error }
+    return try base.allocate(byteCount: byteCount)
+  }
+
+  public func run(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
+  ) throws(RunFailure) {
+    let fails = next.withLock { next in
+      guard case .run = next else { return false }
+      next = nil
+      return true
+    }
+    if fails { throw RunFailure(error) }
+    try base.run(
+      executable, inputs: inputs, outputs: outputs, scalars: scalars, areIndicesKnown: areIndicesKnown)
+  }
+
+  public func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {
+    try base.upload(source, to: buffer)
+  }
+
+  public func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download {
+    try base.startDownload(buffer, byteCount: byteCount)
+  }
+
+  public func channelsLast(
+    _ geometry: ConvolutionGeometry, _ pass: ApusDevice.Convolution.Pass, _ dtype: DType
+  ) -> ChannelsLastPreference {
+    base.channelsLast(geometry, pass, dtype)
+  }
+
+  public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable { try base.prepare(plan) }
+  public func synchronize() throws(DeviceError) { try base.synchronize() }
+  public var memory: MemoryStatistics { base.memory }
+  public func releaseUnusedMemory() { base.releaseUnusedMemory() }
+}
