@@ -19,7 +19,7 @@ import Testing
 
   @Test func operationsHaveThePattern() throws {
     #expect(try pattern { $0.softmax() }?.quotients != nil)
-    #expect(try pattern { $0.logSumExp([1]) }?.shift != nil)
-    #expect(try pattern { $0.max([1]) } == nil)
+    #expect(try pattern { $0.logSumExp(axis: 1) }?.shift != nil)
+    #expect(try pattern { $0.max(axis: 1) } == nil)
   }
 }

@@ -30,7 +30,7 @@ extension LayerMistakeTests {
       scaledDotProductAttention(zeros([2, 3]), zeros([5, 3]), zeros([5, 3]), isCausal: true, queryOffset: zeros([]))),
     Call("MultiheadAttention", ["key [3, 4]", "[keys, batch, 4]"], decoded([2, 1, 4], memory: [3, 4])),
     Call(
-      "MultiheadAttention", ["query [2, 5]", "[queries, batch, 4]"], MultiheadAttention(4, heads: 2)(zeros([2, 5]))),
+      "MultiheadAttention", ["query [2, 1, 5]", "[queries, batch, 4]"], MultiheadAttention(4, heads: 2)(zeros([2, 5]))),
     Call(
       "MultiheadAttention", ["key [2, 3, 4]", "[keys, batch, 5]"],
       MultiheadAttention(4, heads: 2, keySize: 5)(zeros([2, 3, 4]), zeros([2, 3, 4]))),

@@ -105,7 +105,7 @@ import Testing
       let (y, weights) = attention.withWeights(x, keyMask: keyMask)
       #expect(try y[1].array().allSatisfy { $0 == 0 })
       #expect(try weights[1].array().allSatisfy { $0 == 0 })
-      #expect(try weights[0].sum([-1]).array().allSatisfy { abs($0 - 1) < 1e-6 })
+      #expect(try weights[0].sum(axis: -1).array().allSatisfy { abs($0 - 1) < 1e-6 })
       #expect(try (attention(x, keyMask: keyMask) - y).abs().max().scalar() < 1e-6)
     }
   }

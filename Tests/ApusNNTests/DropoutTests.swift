@@ -156,7 +156,7 @@ import Testing
       try check([33, 37]) { $0.tanh() }
       try check([33, 37]) { $0.matmul(.ones([37, 29])) }
       try check([2, 16, 9, 7]) { $0.convolved(with: .ones([24, 16, 3, 3]), padding: [(1, 1)]) }
-      try check([5, 7, 33]) { $0 - $0.mean([2], keepingAxes: true) }
+      try check([5, 7, 33]) { $0 - $0.mean(axis: 2, keepingAxes: true) }
     }
   }
 

@@ -54,7 +54,7 @@ private final class Owner: Module {
         if isDeep { Linear(2, 2) }
         for width in [1, 2] {
           Linear(2, width, hasBias: false)
-          Function { x in Tensor.concatenated([x, x], alongAxis: 1).slice(1, from: 0, count: 2) }
+          Function { x in Tensor.concatenated([x, x], axis: 1).slice(axis: 1, from: 0, count: 2) }
         }
         if isDeep {
           ReLU()
@@ -263,6 +263,170 @@ private final class Owner: Module {
       }
       try eval([result.value])
       #expect(try norm.numBatchesTracked!.value.scalar() == 1)
+    }
+  }
+}
+
+/// Printing, copying, freezing and modes of modules.
+@Suite struct ModuleUseTests {
+  let device = ComputeDevice(backend: ReferenceDevice())
+
+  @Test func descriptions() throws {
+    try withDevice(device) { () throws in
+      let model = Sequential {
+        Conv2d(1, 2, kernel: 3, padding: 1)
+        BatchNorm(2)
+        Dropout(0.25)
+        Sequential {
+          ReLU()
+          ReLU()
+        }
+      }
+      model.freeze { $0.hasPrefix("1.") }
+      let text = "\(model)"
+      #expect(
+        text.hasPrefix(
+          """
+          Sequential(
+            (0): Conv2d(weight: [2, 1, 3, 3], bias: [2], groups: 1, stride: [1, 1], padding: [1, 1], dilation: [1, 1]
+          """), "\(text)")
+      #expect(text.contains("  (1): BatchNorm(weight: [2] frozen, bias: [2] frozen, epsilon: 1e-05, momentum: 0.1"))
+      #expect(text.contains("  (2): Dropout(rate: 0.25, isAlwaysOn: false)\n"), "\(text)")
+      #expect(text.hasSuffix("  (3): Sequential(\n    (0-1): 2 x ReLU()\n  )\n)"), "\(text)")
+      let optimizer = Optimizer(
+        Adam(learningRate: 0.5), for: model, groups: [ParameterGroup([model.parameters[0]], rateFactor: 0.1)])
+      let lines = "\(optimizer)".split(separator: "\n")
+      #expect(lines.count == 3 && lines[0].hasPrefix("Adam(learningRate: 0.5") && lines[1] == "  3 parameters, step 0")
+      #expect(lines[2].hasPrefix("  group 0: 1 parameter, rateFactor: 0.1"), "\(lines)")
+      #expect("\(Parameter(.zeros([1]), isTrainable: false))".hasPrefix("Parameter (frozen): [0.]"))
+    }
+  }
+
+  @Test func loadingFromAnother() throws {
+    for device in TestDevice.all {
+      try withDevice(device.reopened()) { () throws in
+        let make = {
+          Sequential {
+            Linear(2, 2)
+            BatchNorm(2)
+          }
+        }
+        let (online, target) = (make(), make())
+        let optimizer = Optimizer(SGD(learningRate: 0.1), for: online)
+        let x = Tensor([[1, 2], [3, 5]] as [[Float]])
+        let step = { try withMode(.training) { try optimizer.minimize { online(x).squared().sum() } } }
+        _ = try step()
+        try target.load(from: online)
+        let copied = try online(x).array()
+        #expect(try target(x).array() == copied, "\(device.name)")
+        _ = try step()
+        #expect(try target(x).array() == copied && online(x).array() != copied, "\(device.name)")
+        let narrow = make()
+        narrow.convert(to: .float16)
+        try narrow.load(from: online)
+        #expect(narrow.parameters.allSatisfy { $0.dtype == .float16 })
+      }
+    }
+  }
+
+  @Test func freezing() throws {
+    try withDevice(device) { () throws in
+      let model = Net()
+      #expect(model.freeze { $0.hasPrefix("head.") } == ["head.weight", "head.bias"])
+      #expect(model.parameters.count { !$0.isTrainable } == 2)
+      model.unfreeze { $0 == "tied" }
+      #expect(model.head!.weight.isTrainable && !model.head!.bias!.isTrainable)
+      #expect(model.freeze().count == model.parameters.count)
+      model.unfreeze()
+      #expect(model.parameters.allSatisfy { $0.isTrainable })
+    }
+  }
+
+  @Test func aModeOfItsOwn() throws {
+    for device in TestDevice.all {
+      try withDevice(device.reopened()) { () throws in
+        let norm = BatchNorm(1)
+        let model = Sequential {
+          Linear(1, 1)
+          norm.inMode(.inference)
+          Dropout(0.5).inMode(.inference)
+        }
+        #expect(model.state.entries.map(\.key).contains("1.running_mean"))
+        let x = Tensor([[4], [8]] as [[Float]])
+        let used = withMode(.inference) { model(x) }
+        let optimizer = Optimizer(SGD(learningRate: 0), for: model)
+        let step = { (body: () -> Tensor) in try withMode(.training) { try optimizer.minimize { body().sum() } } }
+        let plain = try step { model(x) }.scalar()
+        let again = try step { checkpointed([x]) { model($0[0]) } }.scalar()
+        #expect(try plain == used.sum().scalar() && again == plain, "\(device.name)")
+        #expect(try norm.runningMean!.value.array() == [0] && norm.weight!.isTrainable, "\(device.name)")
+      }
+    }
+  }
+
+  @Test func clippedSteps() throws {
+    try withDevice(device) { () throws in
+      let layer = Linear(weight: Parameter([[3.0, 4]]), bias: nil)
+      let optimizer = Optimizer(SGD(learningRate: 1), for: layer)
+      try optimizer.minimize(clipNorm: 1) { (layer.weight.value.squared() / 2).sum() }
+      let found = try layer.weight.value.array()
+      #expect(abs(found[0] - 2.4) < 1e-5 && abs(found[1] - 3.2) < 1e-5)
+      try optimizer.minimize(over: 2, clipNorm: 0.5) { _ in (layer.weight.value.squared() / 2).sum() }
+      let next = try layer.weight.value.array()
+      #expect(abs(next[0] - 2.1) < 1e-5 && abs(next[1] - 2.8) < 1e-5)
+    }
+  }
+
+  @Test func oneExampleWithoutABatch() throws {
+    try withDevice(device) { () throws in
+      var key = RandomKey(seed: 3)
+      func x(_ shape: Shape) -> Tensor { .normal(shape, key: &key) }
+      let layers: [(any Layer, Shape)] = [
+        (Linear(3, 2), [3]), (Conv2d(2, 3, kernel: 2, padding: 1, paddingMode: .circular), [2, 3, 4]),
+        (ConvTranspose1d(2, 3, kernel: 2, stride: 2), [2, 3]), (MaxPool2d(2), [2, 4, 4]), (AvgPool1d(2), [2, 4]),
+        (AdaptiveAvgPool2d(2), [2, 3, 3]), (ReflectionPad1d(1), [2, 3]), (InstanceNorm(2), [2, 5]),
+        (LayerNorm(3), [3]), (Dropout2d(0.5), [2, 3, 3]), (LPPool1d(2, 2), [2, 4]),
+      ]
+      for (layer, shape) in layers {
+        let example = x(shape)
+        let (one, batch) = (layer(example), layer(example.expandingAxis(at: 0)))
+        #expect(one.shape == batch.shape.removing(0), "\(layer)")
+        #expect(try one.array() == batch.array(), "\(layer)")
+      }
+      let sequence = x([4, 3])
+      for isBatchFirst in [false, true] {
+        let gru = GRU(3, 2, isBatchFirst: isBatchFirst, isBidirectional: true)
+        let (one, batch) = (gru(sequence), gru(sequence.expandingAxis(at: isBatchFirst ? 0 : 1)))
+        #expect(one.output.shape == [4, 4] && one.state.shape == [2, 2])
+        #expect(try one.output.array() == batch.output.array() && one.state.array() == batch.state.array())
+        let attention = MultiheadAttention(4, heads: 2, isBatchFirst: isBatchFirst)
+        let (queries, keys) = (x([2, 4]), x([3, 4]))
+        let (found, weights) = attention.withWeights(queries, keys, keyMask: Tensor([true, true, false]))
+        #expect(found.shape == [2, 4] && weights.shape == [2, 3])
+        #expect(try attention(queries, keys, keyMask: Tensor([true, true, false])).array() == found.array())
+      }
+      #expect(LSTMCell(3, 2)(x([3])).cell.shape == [2] && GRUCell(3, 2)(x([3]), state: x([2])).shape == [2])
+      let (logits, label) = (x([5]), Tensor(3))
+      let batch = (logits.expandingAxis(at: 0), Tensor([3]))
+      #expect(try crossEntropy(logits, label).scalar() == crossEntropy(batch.0, batch.1).scalar())
+      #expect(crossEntropy(logits, label, reduction: .none).shape == [])
+      #expect(try multiMargin(logits, label).scalar() == multiMargin(batch.0, batch.1).scalar())
+    }
+  }
+
+  @Test func functionalForms() throws {
+    try withDevice(device) { () throws in
+      var key = RandomKey(seed: 4)
+      let x = Tensor.normal([3, 4], key: &key)
+      let (linear, norm) = (Linear(4, 2), LayerNorm(4))
+      #expect(try x.linear(weight: linear.weight.value, bias: linear.bias!.value).array() == linear(x).array())
+      #expect(try x.layerNormalized(weight: norm.weight!.value).array() == norm(x).array())
+      let batch = BatchNorm(4)
+      #expect(try x.batchNormalized().array() == withMode(.training) { batch(x) }.array())
+      let dropped = try x.dropout(0.5, key: &key).array()
+      #expect(try zip(dropped, x.array()).allSatisfy { $0 == 0 || $0 == 2 * $1 } && dropped.contains(0))
+      let conv = Conv1d(3, 2, kernel: 2)
+      #expect(try x.convolved(with: conv.weight.value, bias: conv.bias!.value).array() == conv(x).array())
     }
   }
 }

@@ -187,7 +187,9 @@ import Testing
         var count = 0
         for step in 0..<6 {
           let expected = try one.minimize { loss(whole, x) }.scalar()
-          let found = try other.minimize(over: 4, accumulation) { loss(parts, x.slice(0, from: 3 * $0, count: 3)) }
+          let found = try other.minimize(over: 4, accumulation) {
+            loss(parts, x.slice(axis: 0, from: 3 * $0, count: 3))
+          }
           #expect(abs(try found.scalar() - expected) < 1e-5 * expected)
           if step == 2 { count = device.preparedPlanCount }
         }

@@ -59,7 +59,7 @@ import Testing
       let places = ahead.optimizer.atGradientPoint { ahead.optimizer.parameters.map(\.value) }
       for (place, parameter) in zip(places, plain.optimizer.parameters) {
         #expect(try place.isClose(to: parameter.value, relative: 1e-4, absolute: 1e-5).all().scalar() == 1)
-        #expect(try place.notEqual(to: 0).any().scalar() == 1)
+        #expect(try (place .!= 0).any().scalar() == 1)
       }
     }
   }

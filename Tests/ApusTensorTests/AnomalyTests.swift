@@ -90,7 +90,7 @@ import Testing
   @Test func viewsCountAsWhatTheyShow() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([.infinity, 0, 1, .infinity] as [Float], shape: [2, 2])
-      let finite = x.transposed().reshaped(to: [4]).slice(0, from: 1, count: 2)
+      let finite = x.transposed().reshaped(to: [4]).slice(axis: 0, from: 1, count: 2)
       #expect(try finite.array() == [1, 0])
       #expect(try #require(anomaly { try eval([finite.log()]) }).inputs[0].range == 0...1)
       #expect(anomaly { try eval([x.transposed().log()]) } == nil)

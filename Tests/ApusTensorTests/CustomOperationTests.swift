@@ -27,7 +27,7 @@ import Testing
       let wide = CustomOperation.weighing([(x * 2).transposed(), Tensor.number(3, shape: [4])])
       let (_, steps) = loop(over: [Tensor.stacked([x, x + 1])], carrying: [w]) { carried, elements in
         let found = CustomOperation.weighing([elements[0], carried[0]])
-        return ([carried[0] + found[1].sum([0])], [found[1] * 2])
+        return ([carried[0] + found[1].sum(axis: 0)], [found[1] * 2])
       }
       let found = [plain[0], plain[1] + 1, wide[1], steps[0]]
       try eval(found)
@@ -65,7 +65,7 @@ import Testing
       }
       let (a, w) = (Tensor(CustomOperationTests.x, shape: [4, 3]), Tensor([2, -1, 0.5] as [Float]))
       let fused = CustomOperation.weighing([a, w])
-      let sums = a.sum([1])
+      let sums = a.sum(axis: 1)
       let composed = a * w - sums.expandingAxis(at: 1)
       let losses: [Tensor] = [
         fused[0].squared().sum() + fused[1].squared().sum(), sums.squared().sum() + composed.squared().sum(),

@@ -30,11 +30,11 @@ import Testing
     try withDevice(test.device) { () throws in
       let table = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
       let places = (Tensor([0, 1, 2, 3] as [Float]) * 0.5).cast(to: .int32)
-      #expect(try table.gathering(places).sum([1]).array() == [3, 3, 7, 7])
+      #expect(try table.gathering(places).sum(axis: 1).array() == [3, 3, 7, 7])
       let wrong = places.reshaped(to: [2, 2]) * 3
-      let error = #expect(throws: DeviceError.self) { try table.gathering(wrong, alongAxis: 1).array() }
+      let error = #expect(throws: DeviceError.self) { try table.gathering(wrong, axis: 1).array() }
       #expect(error?.description.hasPrefix("gathering: index 3 at [1, 0] is not in -2 ..< 2") == true)
-      #expect(try table.gathering(places).sum([1]).array() == [3, 3, 7, 7])
+      #expect(try table.gathering(places).sum(axis: 1).array() == [3, 3, 7, 7])
     }
   }
 

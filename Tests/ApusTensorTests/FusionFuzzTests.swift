@@ -99,12 +99,12 @@ private struct RandomGraph {
     case 1: return partner(of: x).map { x * $0 } ?? x.abs()
     case 2: return partner(of: x).map { $0.maximum(x) } ?? x.sign()
     case 3: return x * Double(next(5)) - 1.5
-    case 4: return x.greater(than: 0).select(x, Tensor.number(0.25, dtype: x.dtype))
+    case 4: return (x .> 0).select(x, Tensor.number(0.25, dtype: x.dtype))
     case 5: return x.abs().sqrt()
     case 6: return x.rank > 1 ? x.transposed() : x.expandingAxis(at: 0)
     case 7: return x.rank > 1 ? x.flattened() : x.reshaped(to: [x.elementCount, 1])
-    case 8: return x.rank > 0 ? x.sum([next(x.rank)], keepingAxes: next(2) == 0) : x * x
-    case 9: return x.rank > 0 ? x.max([next(x.rank)]) : x - 1
+    case 8: return x.rank > 0 ? x.sum(axes: [next(x.rank)], keepingAxes: next(2) == 0) : x * x
+    case 9: return x.rank > 0 ? x.max(axes: [next(x.rank)]) : x - 1
     case 10: return x.rank == 2 ? x.matmul(x.transposed()) : x + 1
     case 11:
       guard x.rank > 0, x.shape[0] > 1 else { return x / 2 }
@@ -114,7 +114,7 @@ private struct RandomGraph {
     case 12: return x.cast(to: next(2) == 0 ? .float16 : .int32).cast(to: .float32)
     default:
       guard x.rank > 0, x.elementCount < 200 else { return x.rounded() }
-      return Tensor.concatenated([x, x * 2], alongAxis: next(x.rank))
+      return Tensor.concatenated([x, x * 2], axis: next(x.rank))
     }
   }
 

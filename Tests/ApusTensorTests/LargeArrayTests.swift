@@ -23,7 +23,7 @@ import Testing
     let halves = try x.cast(to: .float16).evaluated()
     #expect(try halves.cast(to: .float32).array() == values.map { Float(Float16($0)) })
     let squares = try (x * x).evaluated()
-    let isLess = try x.less(than: squares).evaluated()
+    let isLess = try (x .< squares).evaluated()
     #expect(try isLess.cast(to: .float32).array() == values.map { $0 < $0 * $0 ? 1 : 0 })
   }
 
@@ -60,7 +60,7 @@ import Testing
     let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])
     let source = try x[0..<rows * columns].reshaped(to: [rows, columns]).evaluated()
     let other = try x[0..<columns * rest].reshaped(to: [columns, rest]).evaluated()
-    let whole = try Tensor.concatenated([source.transposed(), other], alongAxis: 1).array() as [Float]
+    let whole = try Tensor.concatenated([source.transposed(), other], axis: 1).array() as [Float]
     let (values, others) = (try source.array() as [Float], try other.array() as [Float])
     for row in 0..<columns {
       let line = whole[row * (rows + rest)..<(row + 1) * (rows + rest)]
@@ -79,7 +79,7 @@ import Testing
     let row = try x[0..<1].evaluated()
     for body in [{ $0 * 1.5 }, { ($0 * 0.3 + 0.1).exp() }, { ($0 * row - $0).tanh() }] as [(Tensor) -> Tensor] {
       let stored = try body(x).evaluated()
-      #expect(try body(x).sum(axes).array() == stored.sum(axes).array())
+      #expect(try body(x).sum(axes: axes).array() == stored.sum(axes: axes).array())
     }
   }
 
@@ -89,17 +89,17 @@ import Testing
     let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<shape.elementCount].reshaped(to: shape)
       .evaluated()
     let axis = shape.rank - 1
-    let peak = try x.max([axis], keepingAxes: true).evaluated()
+    let peak = try x.max(axis: axis, keepingAxes: true).evaluated()
     let numerator = try (x - peak).exp().evaluated()
-    let sum = try numerator.sum([axis], keepingAxes: true).evaluated()
+    let sum = try numerator.sum(axis: axis, keepingAxes: true).evaluated()
     #expect(try x.softmax().array() == (numerator * sum.reciprocal()).array())
-    let mean = try x.mean([axis], keepingAxes: true).evaluated()
+    let mean = try x.mean(axis: axis, keepingAxes: true).evaluated()
     let centered = try (x - mean).evaluated()
-    let variance = try centered.squared().mean([axis], keepingAxes: true).evaluated()
-    let whole = x - x.mean([axis], keepingAxes: true)
-    let normal = whole * (whole.squared().mean([axis], keepingAxes: true) + 1e-5).rsqrt()
+    let variance = try centered.squared().mean(axis: axis, keepingAxes: true).evaluated()
+    let whole = x - x.mean(axis: axis, keepingAxes: true)
+    let normal = whole * (whole.squared().mean(axis: axis, keepingAxes: true) + 1e-5).rsqrt()
     #expect(try normal.array() == (centered * (variance + 1e-5).rsqrt()).array())
     let logarithm = try (sum.log() + peak).evaluated()
-    #expect(try x.logSumExp([axis], keepingAxes: true).array() == logarithm.array())
+    #expect(try x.logSumExp(axis: axis, keepingAxes: true).array() == logarithm.array())
   }
 }

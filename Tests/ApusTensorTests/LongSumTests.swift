@@ -54,8 +54,8 @@ import Testing
       try withDevice(test.device) { () throws in
         let x = try Tensor(numbers, shape: shape).evaluated()
         for axis in 0...1 where shape[axis] > 100_000 {
-          let sums: [Float] = try x.sum([axis]).array()
-          let variances: [Float] = try x.variance([axis]).array()
+          let sums: [Float] = try x.sum(axis: axis).array()
+          let variances: [Float] = try x.variance(axis: axis).array()
           for line in stride(from: 0, to: sums.count, by: 3) {
             let (start, step) = axis == 1 ? (line * shape[1], 1) : (line, shape[1])
             let terms = (0..<shape[axis]).map { numbers[start + $0 * step] }
@@ -74,7 +74,7 @@ import Testing
       let (rows, columns) = (300_000, 12)
       let x = try Tensor(Array(repeating: Float(0.1), count: rows * 2), shape: [rows, 2]).evaluated()
       let w = try Tensor(Array(repeating: Float(0.5), count: 2 * columns), shape: [2, columns]).evaluated()
-      for sum: Float in try x.matmul(w).relu().sum([0]).array() {
+      for sum: Float in try x.matmul(w).relu().sum(axis: 0).array() {
         check(Double(sum), Double(rows) * Double(Float(0.1)), "\(test.name): columns of a product")
       }
     }
@@ -113,11 +113,11 @@ import Testing
 
   @Test(arguments: devices) func runningSums(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
-      let tenths: [Float] = try Tensor(repeating: 0.1, shape: [1_000_000]).evaluated().cumulativeSum(0).array()
+      let tenths: [Float] = try Tensor(repeating: 0.1, shape: [1_000_000]).evaluated().cumulativeSum(axis: 0).array()
       for place in [999_999, 500_000, 31, 4096, 123_457] {
         check(Double(tenths[place]), Double(Float(0.1)) * Double(place + 1), "\(test.name): running sum at \(place)")
       }
-      let ones: [Float] = try Tensor(repeating: 1, shape: [20_000_000]).evaluated().cumulativeSum(0).array()
+      let ones: [Float] = try Tensor(repeating: 1, shape: [20_000_000]).evaluated().cumulativeSum(axis: 0).array()
       #expect(ones[19_999_999] == 20_000_000, "\(test.name)")
       #expect(ones[16_777_217] == 16_777_218, "\(test.name)")
     }
@@ -130,13 +130,13 @@ import Testing
     for test in Self.devices {
       try withDevice(test.device) { () throws in
         let line = try Tensor(numbers, shape: [100_003]).evaluated()
-        let alone: [Float] = try line.cumulativeSum(0).array()
+        let alone: [Float] = try line.cumulativeSum(axis: 0).array()
         if expected.isEmpty { expected = alone }
         #expect(alone == expected, "\(test.name)")
         let rows = line.expandingAxis(at: 0).broadcast(to: [3, 100_003])
-        #expect(try rows.cumulativeSum(1)[2].array() == expected, "\(test.name): rows")
-        #expect(try rows.transposed().cumulativeSum(0)[0..., 1].array() == expected, "\(test.name): columns")
-        let backward: [Float] = try line.flipped([0]).cumulativeSum(0, isReversed: true).array()
+        #expect(try rows.cumulativeSum(axis: 1)[2].array() == expected, "\(test.name): rows")
+        #expect(try rows.transposed().cumulativeSum(axis: 0)[0..., 1].array() == expected, "\(test.name): columns")
+        let backward: [Float] = try line.flipped(axis: 0).cumulativeSum(axis: 0, isReversed: true).array()
         #expect(Array(backward.reversed()) == expected, "\(test.name): reversed")
       }
     }
@@ -148,7 +148,7 @@ import Testing
     try withDevice(test.device) { () throws in
       let x = try Tensor(numbers, shape: [2, 50_000]).evaluated()
       check(try x.variance().scalar(), variance(numbers), "\(test.name): all")
-      let rows: [Float] = try x.variance([1]).array()
+      let rows: [Float] = try x.variance(axis: 1).array()
       check(Double(rows[1]), variance(numbers[50_000...]), "\(test.name): a row")
       check(try x.standardDeviation().scalar(), variance(numbers).squareRoot(), "\(test.name): deviation")
     }
@@ -159,7 +159,7 @@ import Testing
     try withDevice(test.device) { () throws in
       for value in [0.1, 3, 1e6, 0] as [Float] {
         let x = Tensor(Array(repeating: value, count: 30), shape: [3, 10])
-        let deviation = x.standardDeviation([1])
+        let deviation = x.standardDeviation(axis: 1)
         let first = gradients(of: deviation.sum(), withRespectTo: [x])[0]
         let second = gradients(of: (first * Tensor((0..<10).map { Float($0) })).sum(), withRespectTo: [x])[0]
         #expect(try deviation.array() == [0, 0, 0] as [Float], "\(test.name): \(value)")

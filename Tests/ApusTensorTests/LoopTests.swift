@@ -23,9 +23,9 @@ import Testing
 
     func body(_ carried: [Tensor], _ x: Tensor) -> (carried: [Tensor], outputs: [Tensor]) {
       let (h, s, count) = (carried[0], carried[1], carried[2])
-      let next = (Tensor.concatenated([x, h], alongAxis: 1).matmul(weight) + bias).tanh()
+      let next = (Tensor.concatenated([x, h], axis: 1).matmul(weight) + bias).tanh()
       let sum = s * 0.5 + next * count.cast(to: .float32).exp() * 0.01
-      return ([next, sum, count + 1], [next, (sum * h).sum([1])])
+      return ([next, sum, count + 1], [next, (sum * h).sum(axis: 1)])
     }
 
     func looped(isReversed: Bool) -> [Tensor] {
@@ -103,7 +103,7 @@ import Testing
             let next = (inner[0] * w + element[0]).sin()
             return ([next], [next])
           }
-          return ([state[0]], [states[0].sum([0]), outer[0]])
+          return ([state[0]], [states[0].sum(axis: 0), outer[0]])
         }
         return last + all
       }

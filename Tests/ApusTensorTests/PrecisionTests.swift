@@ -22,17 +22,17 @@ import Testing
     ("log2", { $0.log2() }), ("log10", { $0.log10() }), ("log1p", { $0.log1p() }), ("rsqrt", { $0.rsqrt() }),
     ("reciprocal", { $0.reciprocal() }), ("tan", { $0.tan() }), ("asin", { $0.asin() }), ("acos", { $0.acos() }),
     ("sinh", { $0.sinh() }), ("cosh", { $0.cosh() }), ("erfinv", { $0.erfinv() }), ("power", { $0.power(2) }),
-    ("softplus", { $0.softplus() }), ("sum", { $0.sum() }), ("product", { $0.product([0]) }),
-    ("mean", { $0.mean([1]) }),
+    ("softplus", { $0.softplus() }), ("sum", { $0.sum() }), ("product", { $0.product(axis: 0) }),
+    ("mean", { $0.mean(axis: 1) }),
     ("variance", { $0.variance() }), ("deviation", { $0.standardDeviation() }), ("norm", { $0.norm() }),
     ("logSumExp", { $0.logSumExp() }), ("softmax", { $0.softmax() }), ("logSoftmax", { $0.logSoftmax() }),
-    ("cumulativeSum", { $0.cumulativeSum(0) }), ("cumulativeProduct", { $0.cumulativeProduct(0) }),
+    ("cumulativeSum", { $0.cumulativeSum(axis: 0) }), ("cumulativeProduct", { $0.cumulativeProduct(axis: 0) }),
   ]
 
   private static let following: [(name: String, body: @Sendable (Tensor) -> Tensor)] = [
     ("add", { $0 + $0 }), ("multiply", { $0 * 2 }), ("relu", { $0.relu() }), ("tanh", { $0.tanh() }),
     ("sigmoid", { $0.sigmoid() }), ("gelu", { $0.gelu() }), ("sqrt", { $0.sqrt() }), ("max", { $0.max() }),
-    ("select", { $0.greater(than: 0.5).select($0, $0 * 2) }), ("reshaped", { $0.reshaped(to: [4]) }),
+    ("select", { ($0 .> 0.5).select($0, $0 * 2) }), ("reshaped", { $0.reshaped(to: [4]) }),
     ("maxPooled", { $0.reshaped(to: [1, 1, 2, 2]).maxPooled([2, 2]) }),
   ]
 

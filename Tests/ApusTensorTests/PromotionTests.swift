@@ -36,7 +36,7 @@ import Testing
       #expect(zeros(.int8).sum().dtype == .int64)
       #expect(zeros(.float16).sum().dtype == .float16)
       #expect(zeros(.int64).exp().dtype == .float32)
-      #expect(zeros(.float64).less(than: zeros(.float32)).dtype == .bool)
+      #expect((zeros(.float64) .< zeros(.float32)).dtype == .bool)
       #expect(zeros(.bool).select(zeros(.int8), zeros(.float64)).dtype == .float64)
       #expect(zeros(.uint8).argmax().dtype == .int64)
     }
@@ -52,7 +52,7 @@ import Testing
     withDevice(ComputeDevice(backend: RecordingDevice())) {
       let (x, y) = (Tensor.zeros([3], dtype: whole), Tensor.zeros([], dtype: single))
       #expect((x + y).dtype == result && (y + x).dtype == result)
-      #expect(x.equal(to: 0).select(x, y).dtype == result)
+      #expect((x .== 0).select(x, y).dtype == result)
       #expect((y + y).dtype == (single == .bool ? .int32 : single))
       #expect((.zeros([0], dtype: whole) + y).dtype == result)
     }

@@ -10,10 +10,10 @@ import Testing
   @Test func elementwiseChainsAndReductions() throws {
     try withDevice(device) { () throws in
       let x = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])
-      let y = (x * 2 + Tensor([10, 20, 30] as [Float])).sum([1])
+      let y = (x * 2 + Tensor([10, 20, 30] as [Float])).sum(axis: 1)
       #expect(try y.array() == [72, 90])
       #expect(try x.transposed().matmul(x).array() == [17, 22, 27, 22, 29, 36, 27, 36, 45])
-      #expect(try x.argmax(1).array(of: Int.self) == [2, 2])
+      #expect(try x.argmax(axis: 1).array(of: Int.self) == [2, 2])
       #expect(try x.max().scalar() == 6)
     }
   }

@@ -8,7 +8,7 @@ import Testing
   /// The sum of `weights[i]·slice²` over slices `[start, count]` of the last axis.
   private func loss(_ x: Tensor, _ slices: [(start: Int, count: Int, step: Int)]) -> Tensor {
     let terms = slices.enumerated().map { index, slice in
-      let part = x.slice(x.rank - 1, from: slice.start, count: slice.count, step: slice.step)
+      let part = x.slice(axis: x.rank - 1, from: slice.start, count: slice.count, step: slice.step)
       return (part * part * Double(index + 1)).sum()
     }
     return terms.dropFirst().reduce(terms[0]) { $0 + $1 }

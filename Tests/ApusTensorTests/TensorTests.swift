@@ -54,12 +54,12 @@ import Testing
   @Test func masks() throws {
     try onReference { () throws in
       let x: Tensor = [[1.0, -2.0], [3.0, -4.0], [5.0, 6.0]]
-      #expect(try x.compressed(by: x.greater(than: 0)).values() == [1, 3, 5, 6])
+      #expect(try x.compressed(by: x .> 0).values() == [1, 3, 5, 6])
       let rows = try x.compressed(by: [true, false, true])
       #expect(rows.shape == [2, 2])
       #expect(try rows.values() == [1, -2, 5, 6])
-      #expect(try x.less(than: 0).trueIndices().array(of: Int.self) == [1, 3])
-      #expect(try x.compressed(by: x.less(than: -9)).shape == [0])
+      #expect(try (x .< 0).trueIndices().array(of: Int.self) == [1, 3])
+      #expect(try x.compressed(by: x .< -9).shape == [0])
     }
   }
 

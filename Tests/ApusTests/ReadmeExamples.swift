@@ -12,7 +12,7 @@ import Testing
     try withDevice(device) { () throws in
       // example
       let x = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])
-      let y = ((x * 2 + 1).sqrt() * x.sigmoid()).sum([1])
+      let y = ((x * 2 + 1).sqrt() * x.sigmoid()).sum(axis: 1)
       print(try y.array())
       print(y.device.lastPlanStepCount)  // 1: the chain and the sum are one step
       // end

@@ -340,3 +340,52 @@ private final class Records: @unchecked Sendable {
   var values: [JSONObject] { lock.withLock { stored } }
   func append(_ record: JSONObject) { lock.withLock { stored.append(record) } }
 }
+
+/// Batches that threads prepare ahead.
+@Suite struct PrefetchingTests {
+  /// Batches whose third one cannot be read.
+  private struct Broken: ExampleSource {
+    let count = 40
+
+    func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
+      if numbers.contains(20) { throw .inputOutput(path: "points", operation: "read", reason: "it is gone") }
+      return (Tensor(numbers) * 2, Tensor(numbers))
+    }
+  }
+
+  @Test func batchesAreInOrderForAnyNumberOfThreads() throws {
+    for device in TestDevice.all {
+      try withDevice(device.reopened()) { () throws in
+        let points = try Points(count: 50)
+        let numbers: [Int32] = (0..<50).map { Int32($0 * 11 % 50) }
+        let batches = (0..<10).map { Array(numbers[5 * $0..<5 * $0 + 5]) }
+        for threads in [1, 3] {
+          var pass = points.prefetched(threads: threads).pass(over: batches, from: 2, epoch: 0)
+          var count = 0
+          while let (inputs, targets) = try pass.next() {
+            let expected = points.examples(batches[2 + count])
+            #expect(try inputs.isEvaluated && inputs.array() == expected.inputs.array(), "\(device.name)")
+            #expect(try targets.array() == expected.targets.array())
+            count += 1
+          }
+          #expect(count == 8)
+        }
+      }
+    }
+  }
+
+  @Test func errorsComeInTheirTurn() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let batches: [[Int32]] = (0..<4).map { Array(Int32($0 * 10)..<Int32($0 * 10 + 10)) }
+      var pass = Broken().prefetched(threads: 2).pass(over: batches, from: 0, epoch: nil)
+      #expect(try pass.next()?.inputs.array(of: Int.self).last == 18)
+      #expect(try pass.next()?.targets.array(of: Int.self).first == 10)
+      #expect(throws: DataError.self) { try pass.next() }
+      #expect(try pass.next()?.targets.array(of: Int.self).first == 30)
+      #expect(try pass.next() == nil)
+      // A pass that is given up ends its threads.
+      var first = Broken().prefetched(threads: 2, batchesAhead: 1).pass(over: batches, from: 0, epoch: nil)
+      #expect(try first.next() != nil)
+    }
+  }
+}

@@ -83,7 +83,7 @@ import Testing
       var count: Int { points.count }
       func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
         let inputs = points.examples(numbers).inputs
-        return (inputs, inputs.sum([1]).reshaped(to: [-1, 1]))
+        return (inputs, inputs.sum(axis: 1).reshaped(to: [-1, 1]))
       }
     }
     try withDevice(SmallRun().device) {

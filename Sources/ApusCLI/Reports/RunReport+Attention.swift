@@ -30,8 +30,8 @@ extension RunReport {
     var columns: [(caption: String, values: [Float])] = []
     func add(_ caption: String, _ weights: Tensor) throws {
       let resized = weights.resized(to: [height, width])
-      let least = resized.min([1, 2, 3], keepingAxes: true)
-      let range = resized.max([1, 2, 3], keepingAxes: true) - least + 1e-30
+      let least = resized.min(axes: [1, 2, 3], keepingAxes: true)
+      let range = resized.max(axes: [1, 2, 3], keepingAxes: true) - least + 1e-30
       columns.append((caption, try ((resized - least) / range).array(of: Float.self)))
     }
     if let model = examination.model as? VisionTransformer {
@@ -39,8 +39,8 @@ extension RunReport {
     }
     if let last = maps.last(where: { $0.kind == .tokens }), let (rows, width) = last.patches(height, width) {
       for head in 0..<last.weights.shape[1] {
-        let weights = last.weights.slice(1, from: head, count: 1).slice(2, from: 0, count: 1)
-          .slice(3, from: 1, count: rows * width)
+        let weights = last.weights.slice(axis: 1, from: head, count: 1).slice(axis: 2, from: 0, count: 1)
+          .slice(axis: 3, from: 1, count: rows * width)
         try add("head \(head)", weights.reshaped(to: [images.count, 1, rows, width]))
       }
     }
@@ -60,7 +60,7 @@ extension RunReport {
   /// The weights of the channels of each layer, the largest first, in the mean over the examples.
   private func channels(_ maps: [AttentionMap]) throws -> LineChart? {
     let series = try maps.filter { $0.kind == .channels }.suffix(8).map { map -> LineChart.Series in
-      let weights = try map.weights.mean([0]).array(of: Float.self).sorted(by: >)
+      let weights = try map.weights.mean(axis: 0).array(of: Float.self).sorted(by: >)
       let last = Double(max(weights.count - 1, 1))
       return LineChart.Series(map.path, weights.enumerated().map { .init(x: Double($0) / last, y: Double($1)) })
     }

@@ -57,7 +57,7 @@ extension RunReport {
   /// Each example by its largest number: `[batch, …]` in `0 ... 1`.
   private func normalized(_ maps: Tensor) -> Tensor {
     let axes = Array(1..<maps.rank)
-    return maps / (maps.max(axes, keepingAxes: true) + 1e-30)
+    return maps / (maps.max(axes: axes, keepingAxes: true) + 1e-30)
   }
 
   /// The channels of the convolutions' outputs for one example.

@@ -48,8 +48,8 @@ public struct LoadedImages: Sendable {
   /// - Precondition: `range` lies within `0..<count`.
   public func batch(_ range: Range<Int>) -> Batch {
     Batch(
-      images: statistics.standardizing(pixels.slice(0, from: range.lowerBound, count: range.count)),
-      labels: labels.slice(0, from: range.lowerBound, count: range.count))
+      images: statistics.standardizing(pixels.slice(axis: 0, from: range.lowerBound, count: range.count)),
+      labels: labels.slice(axis: 0, from: range.lowerBound, count: range.count))
   }
 }
 

@@ -1,17 +1,17 @@
 import Glibc
 
 /// A lock, and two queues of threads that wait for what others change under it.
-final class Monitor: @unchecked Sendable {
+package final class Monitor: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let conditions = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 2)
 
   /// What threads wait for.
-  enum Event: Int {
+  package enum Event: Int {
     case room = 0
     case result = 1
   }
 
-  init() {
+  package init() {
     pthread_mutex_init(mutex, nil)
     for event in 0..<2 { pthread_cond_init(conditions + event, nil) }
   }
@@ -23,16 +23,16 @@ final class Monitor: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  func lock() { pthread_mutex_lock(mutex) }
-  func unlock() { pthread_mutex_unlock(mutex) }
+  package func lock() { pthread_mutex_lock(mutex) }
+  package func unlock() { pthread_mutex_unlock(mutex) }
 
   /// Gives the lock up until somebody announces the event; it may also wake up without.
-  func wait(for event: Event) { pthread_cond_wait(conditions + event.rawValue, mutex) }
+  package func wait(for event: Event) { pthread_cond_wait(conditions + event.rawValue, mutex) }
 
   /// Wakes up all who wait for an event.
-  func announce(_ event: Event) { pthread_cond_broadcast(conditions + event.rawValue) }
+  package func announce(_ event: Event) { pthread_cond_broadcast(conditions + event.rawValue) }
 
-  func withLock<R>(_ body: () -> R) -> R {
+  package func withLock<R>(_ body: () -> R) -> R {
     lock()
     defer { unlock() }
     return body()

@@ -58,7 +58,7 @@ public struct RecurrentLayer: Layer {
     if layer.givesAll { return found.output }
     // [layers · directions, batch, units]: those of the last layer.
     let count = layer.isBidirectional ? 2 : 1
-    let states = found.state.slice(0, from: found.state.shape[0] - count, count: count)
+    let states = found.state.slice(axis: 0, from: found.state.shape[0] - count, count: count)
     return states.transposed([1, 0, 2]).flattened(from: 1)
   }
 }

@@ -65,10 +65,10 @@ public struct TableEmbedding: Layer {
       ShapeError("TableEmbedding", "the input \(x.shape) is not [batch, \(width)]").report()
       return x
     }
-    let numbers = runs.map { x.slice(1, from: $0.lowerBound, count: $0.count) }
+    let numbers = runs.map { x.slice(axis: 1, from: $0.lowerBound, count: $0.count) }
     let rows = zip(features, embeddings).map { feature, embedding in
-      embedding(x.slice(1, from: feature, count: 1).squeezingAxis(at: 1).cast(to: .int32))
+      embedding(x.slice(axis: 1, from: feature, count: 1).squeezingAxis(at: 1).cast(to: .int32))
     }
-    return .concatenated(numbers + rows, alongAxis: 1)
+    return .concatenated(numbers + rows, axis: 1)
   }
 }

@@ -31,7 +31,7 @@ public struct LSTMLanguageModel: LanguageModel {
   public func read(_ tokens: Tensor, _ memory: inout LSTM.State?) -> Tensor {
     let (states, last) = lstm(embedding(tokens), state: memory)
     memory = last
-    return output(states.slice(1, from: states.shape[1] - 1, count: 1).flattened(from: 1))
+    return output(states.slice(axis: 1, from: states.shape[1] - 1, count: 1).flattened(from: 1))
   }
 
   public func tensors(of memory: LSTM.State?) -> [Tensor] { memory.map { [$0.hidden, $0.cell] } ?? [] }

@@ -22,7 +22,7 @@ public struct LSTMTextClassifier: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let isText = isText(x)
     // A row of padding alone has one time, which the mean leaves out.
-    let lengths = isText.cast(to: .int32).sum([1]).clamped(lower: 1)
+    let lengths = isText.cast(to: .int32).sum(axis: 1).clamped(lower: 1)
     let vectors = LayerTrace.run("embedding", embedding, x) { embedding($0) }
     let states = LayerTrace.run("lstm", lstm, vectors) { lstm($0, lengths: lengths).output }
     let mean = meanOverText(states, isText)

@@ -2,10 +2,10 @@ import ApusData
 import ApusTensor
 
 /// `[batch, time]`: whether a place holds a token and does not fill up.
-func isText(_ tokens: Tensor) -> Tensor { tokens.notEqual(to: Double(ReservedToken.padding)) }
+func isText(_ tokens: Tensor) -> Tensor { tokens .!= ReservedToken.padding }
 
 /// The mean of `[batch, time, size]` over the places of the text: `[batch, size]`, zeros where there is no text.
 func meanOverText(_ states: Tensor, _ isText: Tensor) -> Tensor {
   let weights = isText.cast(to: states.dtype).expandingAxis(at: 2)
-  return (states * weights).sum([1]) / weights.sum([1]).clamped(lower: 1)
+  return (states * weights).sum(axis: 1) / weights.sum(axis: 1).clamped(lower: 1)
 }

@@ -43,7 +43,7 @@ public struct TransformerLanguageModel: LanguageModel {
   public func read(_ tokens: Tensor, _ memory: inout [KeyValueCache]) -> Tensor {
     let vectors = memory.first.map { positions(embedding(tokens), offset: $0.end) } ?? embedding(tokens)
     let states = encoder(vectors, caches: &memory)
-    return output(states.slice(1, from: states.shape[1] - 1, count: 1).flattened(from: 1))
+    return output(states.slice(axis: 1, from: states.shape[1] - 1, count: 1).flattened(from: 1))
   }
 
   public func tensors(of memory: [KeyValueCache]) -> [Tensor] { memory.flatMap { [$0.keys, $0.values] } }

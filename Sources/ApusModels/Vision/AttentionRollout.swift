@@ -18,9 +18,9 @@ extension VisionTransformer {
     let identity = Tensor.eye(tokens, dtype: x.dtype, device: x.device)
     var rollout = identity.broadcast(to: [batch, tokens, tokens])
     for map in AttentionMap.all(of: self, on: x) {
-      rollout = ((map.weights.mean([1]) + identity) * 0.5).matmul(rollout)
+      rollout = ((map.weights.mean(axis: 1) + identity) * 0.5).matmul(rollout)
     }
-    let patches = rollout.slice(1, from: 0, count: 1).slice(2, from: 1, count: tokens - 1)
+    let patches = rollout.slice(axis: 1, from: 0, count: 1).slice(axis: 2, from: 1, count: tokens - 1)
     return patches.reshaped(to: [batch, 1, rows, columns]).resized(to: imageSize)
   }
 }

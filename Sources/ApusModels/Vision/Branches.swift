@@ -23,7 +23,7 @@ struct Branches: Layer {
     let isAlone = outputs.count == 1
     switch kind {
     case .residual: return isAlone ? outputs[0] + x : outputs.dropFirst().reduce(outputs[0], +)
-    case .concat: return .concatenated(isAlone ? [x] + outputs : outputs, alongAxis: 1)
+    case .concat: return .concatenated(isAlone ? [x] + outputs : outputs, axis: 1)
     }
   }
 }

@@ -63,9 +63,9 @@ private struct ChannelGate: Layer {
   /// `[batch, channels, 1, 1]`. Means and maxima go through the dense layers as one batch.
   func factors(_ x: Tensor) -> Tensor {
     let (batch, channels) = (x.shape[0], x.shape[1])
-    let pooled = Tensor.concatenated([x.mean([2, 3]), x.max([2, 3])])
+    let pooled = Tensor.concatenated([x.mean(axes: [2, 3]), x.max(axes: [2, 3])])
     let both = LayerTrace.run("mlp", mlp, pooled).reshaped(to: [2, batch, channels, 1, 1])
-    return both.sum([0]).sigmoid()
+    return both.sum(axis: 0).sigmoid()
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor { x * factors(x) }
@@ -90,7 +90,7 @@ private struct SpatialGate: Layer {
 
   /// `[batch, 1, height, width]`.
   func factors(_ x: Tensor) -> Tensor {
-    let pooled = Tensor.concatenated([x.max([1], keepingAxes: true), x.mean([1], keepingAxes: true)], alongAxis: 1)
+    let pooled = Tensor.concatenated([x.max(axis: 1, keepingAxes: true), x.mean(axis: 1, keepingAxes: true)], axis: 1)
     return LayerTrace.run("spatial", spatial, pooled).sigmoid()
   }
 

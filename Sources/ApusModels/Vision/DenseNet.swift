@@ -34,7 +34,7 @@ public struct DenseNet: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let y = LayerTrace.run("features", features, x)
-    return LayerTrace.run("classifier", classifier, y.relu().mean([2, 3]))
+    return LayerTrace.run("classifier", classifier, y.relu().mean(axes: [2, 3]))
   }
 }
 
@@ -108,7 +108,7 @@ struct DenseBlock: Layer {
     var y = x
     for (index, layer) in layers.enumerated() {
       let added = LayerTrace.run("denselayer\(index + 1)", layer, y)
-      y = Tensor.concatenated([y, added], alongAxis: 1)
+      y = Tensor.concatenated([y, added], axis: 1)
     }
     return y
   }

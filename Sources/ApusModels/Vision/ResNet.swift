@@ -87,6 +87,6 @@ public struct ResNet: Layer {
     for (name, stage) in [("layer1", layer1), ("layer2", layer2), ("layer3", layer3), ("layer4", layer4)] {
       y = LayerTrace.run(name, stage, y)
     }
-    return LayerTrace.run("fc", fc, y.mean([2, 3]))
+    return LayerTrace.run("fc", fc, y.mean(axes: [2, 3]))
   }
 }

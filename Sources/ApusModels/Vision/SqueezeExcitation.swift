@@ -36,7 +36,7 @@ public struct SqueezeExcitation: AttendingLayer {
 
   /// `s`, `[batch, channels, 1, 1]`.
   private func factors(_ x: Tensor) -> Tensor {
-    let squeezed = LayerTrace.run("fc1", fc1, x.mean([2, 3], keepingAxes: true)).relu()
+    let squeezed = LayerTrace.run("fc1", fc1, x.mean(axes: [2, 3], keepingAxes: true)).relu()
     return LayerTrace.run("fc2", fc2, squeezed).sigmoid()
   }
 

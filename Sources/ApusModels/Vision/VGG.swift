@@ -66,6 +66,6 @@ public struct VGG: Layer {
   /// 7 × 7 pixels, or the one of small images.
   private func pooled(_ x: Tensor) -> Tensor {
     if let avgpool { return avgpool(x) }
-    return x.rank == 4 && x.shape[2] * x.shape[3] > 1 ? x.mean([2, 3], keepingAxes: true) : x
+    return x.rank == 4 && x.shape[2] * x.shape[3] > 1 ? x.mean(axes: [2, 3], keepingAxes: true) : x
   }
 }

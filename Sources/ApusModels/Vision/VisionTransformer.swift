@@ -91,7 +91,7 @@ public struct VisionTransformer: Layer {
     let patches = LayerTrace.run("conv_proj", convProj, x).flattened(from: 2).transposed()
     let tokens = LayerTrace.run("class_token", classToken, patches)
     let states = LayerTrace.run("encoder", encoder, tokens)
-    return LayerTrace.run("heads.head", head, states.slice(1, from: 0, count: 1).flattened(from: 1))
+    return LayerTrace.run("heads.head", head, states.slice(axis: 1, from: 0, count: 1).flattened(from: 1))
   }
 }
 
@@ -103,6 +103,6 @@ private struct ClassToken: Layer {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     let shape: Shape = [x.shape[0], 1, x.shape[2]]
-    return .concatenated([token.value.cast(to: x.dtype).broadcast(to: shape), x], alongAxis: 1)
+    return .concatenated([token.value.cast(to: x.dtype).broadcast(to: shape), x], axis: 1)
   }
 }

@@ -38,7 +38,7 @@ public struct AdaptiveAvgPool<let rank: Int>: Layer {
   public var members: [ModuleMember] { [] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    size.sizes(for: x, Self.typeName).map { x.adaptiveAveragePooled($0) } ?? x
+    x.asBatch(ofRank: rank + 2) { x in size.sizes(for: x, Self.typeName).map { x.adaptiveAveragePooled($0) } ?? x }
   }
 }
 
@@ -57,7 +57,7 @@ public struct AdaptiveMaxPool<let rank: Int>: Layer {
   public var members: [ModuleMember] { [] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    size.sizes(for: x, Self.typeName).map { x.adaptiveMaxPooled($0) } ?? x
+    x.asBatch(ofRank: rank + 2) { x in size.sizes(for: x, Self.typeName).map { x.adaptiveMaxPooled($0) } ?? x }
   }
 }
 

@@ -11,7 +11,7 @@ extension Tensor {
   /// `x · Wᵀ + b` for `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]`: `[batch…, outputs]`.
   ///
   /// In mixed precision weight and bias are of the type of products, unless `x` is `float64`, which is left alone.
-  package func affine(weight: Tensor, bias: Tensor?) -> Tensor {
+  public func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor {
     guard dtype != .float64 else { return matmul(weight.transposed()).plus(bias) }
     return matmul(weight.narrowed.transposed()).plus(bias?.narrowed)
   }

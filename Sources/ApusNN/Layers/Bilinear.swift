@@ -32,7 +32,7 @@ public struct Bilinear: Module {
     let rows = x.shape.dropLast().reduce(1, *)
     let weights = weight.value.reshaped(to: [outputs, first * second])
     let flat = Tensor.inWideLane([x.reshaped(to: [rows, first, 1]), z.reshaped(to: [rows, 1, second])]) {
-      ($0[0] * $0[1]).reshaped(to: [rows, first * second]).affine(weight: weights, bias: bias?.value)
+      ($0[0] * $0[1]).reshaped(to: [rows, first * second]).linear(weight: weights, bias: bias?.value)
     }
     return flat.reshaped(to: Shape(x.shape.dropLast() + [outputs]))
   }

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// The convolution (cross-correlation) along 1 to 3 spatial axes, plus a bias for each output channel:
 /// `y[n, k, o] = b[k] + Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · W[k, c, r]`
-/// for `x: [batch, inputs, spatial…]`, `W: [outputs, inputs / groups, kernel…]`, `b: [outputs]`.
+/// for `x: [batch, inputs, spatial…]` or, of one example, `[inputs, spatial…]`, `W: [outputs, inputs / groups, kernel…]`, `b: [outputs]`.
 ///
 /// A depthwise convolution, which filters every channel on its own, is one with as many groups as inputs: see
 /// `depthwise(_:multiplier:…)`.
@@ -17,7 +17,6 @@ public struct Convolution<let rank: Int>: Layer {
   private let padding: [(before: Int, after: Int)]
   private let dilation: [Int]
   private let paddingMode: PaddingMode
-  private let biasShape: Shape
 
   /// - Parameters:
   ///   - groups: into how many independent parts the channels are divided.
@@ -43,7 +42,6 @@ public struct Convolution<let rank: Int>: Layer {
     self.dilation = dilation.spread(rank, name)
     self.padding = padding.amounts(rank, kernel: kernel, dilation: self.dilation, name)
     self.paddingMode = paddingMode
-    biasShape = Shape([outputs] + Array(repeating: 1, count: rank))
   }
 
   /// A convolution of every channel on its own (Chollet, 2017): outputs `multiplier · c ..< multiplier · (c + 1)` come
@@ -67,10 +65,12 @@ public struct Convolution<let rank: Int>: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let isFilled = paddingMode == .zeros || padding.allSatisfy { $0 == (0, 0) }
-    let source = isFilled ? x : x.padded(by: [(0, 0), (0, 0)] + padding, mode: paddingMode)
+    let axes = Array(repeating: (before: 0, after: 0), count: Swift.max(0, x.rank - rank)) + padding
+    let source = isFilled ? x : x.padded(by: axes, mode: paddingMode)
     let y = source.convolved(
-      with: weight.value, stride: stride, padding: isFilled ? padding : [(0, 0)], dilation: dilation, groups: groups)
-    return OutputProbe.note(weight, bias.map { y + $0.value.narrowed.reshaped(to: biasShape) } ?? y)
+      with: weight.value, bias: bias?.value, stride: stride, padding: isFilled ? padding : [(0, 0)],
+      dilation: dilation, groups: groups)
+    return OutputProbe.note(weight, y)
   }
 }
 

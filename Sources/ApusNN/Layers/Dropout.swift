@@ -75,7 +75,8 @@ public struct Dropout: DroppingLayer {
   }
 }
 
-/// Dropout of whole channels: each channel of each example of `x: [batch, channels, spatial…]` is zero with
+/// Dropout of whole channels: each channel of each example of `x: [batch, channels, spatial…]`, or of the one of
+/// `[channels, spatial…]`, is zero with
 /// probability `rate`, else `x / (1 − rate)` (Tompson et al., 2015: neighbouring places are too much alike for
 /// `Dropout`). In inference `x`, unless it is always on.
 public struct ChannelDropout<let rank: Int>: DroppingLayer {
@@ -96,11 +97,11 @@ public struct ChannelDropout<let rank: Int>: DroppingLayer {
   public var members: [ModuleMember] { [] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard x.rank == rank + 2 else {
+    guard x.rank == rank + 2 || x.rank == rank + 1 else {
       ShapeError(Self.typeName, "\(x.shape) is not [batch, channels, \(rank) spatial axes]").report()
       return x
     }
-    let channels = Shape([x.shape[0], x.shape[1]] + Array(repeating: 1, count: rank))
+    let channels = Shape(x.shape.dropLast(rank) + Array(repeating: 1, count: rank))
     return dropping.kept(channels, x.device, Self.typeName).map { dropping.apply($0, to: x) } ?? x
   }
 }

@@ -49,7 +49,7 @@ public struct Embedding: Layer {
     }
     let rows = weight.value.rows(at: x, for: "Embedding")
     guard let paddingIndex else { return rows }
-    let isPadding = x.equal(to: Double(paddingIndex)).expandingAxis(at: x.rank)
+    let isPadding = (x .== paddingIndex).expandingAxis(at: x.rank)
     return isPadding.select(rows.stopGradient(), rows)
   }
 }

@@ -43,7 +43,10 @@ public struct InstanceNorm: Layer {
     self.channels = channels
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  /// - Parameter x: `[batch, channels, spatial…]`, or `[channels, places]` of one example.
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.asBatch(ofRank: 3, normalizedBatch) }
+
+  private func normalizedBatch(_ x: Tensor) -> Tensor {
     guard x.hasChannels(channels, spatialAxes: 1...3, "InstanceNorm") else { return x }
     return x.inWideLane { normalized($0).scaled(perChannel: weight, plus: bias) }
   }
@@ -68,8 +71,8 @@ public struct InstanceNorm: Layer {
     let count = x.shape.dropFirst(2).reduce(1, *)
     let (centered, mean, variance) = x.centered(axes)
     let unbiased = Double(count) / Double(Swift.max(count - 1, 1))
-    runningMean.follow(mean.mean([0]), share: .number(momentum))
-    runningVar.follow(variance.mean([0]) * unbiased, share: .number(momentum))
+    runningMean.follow(mean.mean(axis: 0), share: .number(momentum))
+    runningVar.follow(variance.mean(axis: 0) * unbiased, share: .number(momentum))
     return centered * (variance + epsilon).rsqrt()
   }
 }

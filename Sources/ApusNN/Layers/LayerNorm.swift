@@ -31,11 +31,7 @@ public struct LayerNorm: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard let axes = x.lastAxes(shape, "LayerNorm") else { return x }
-    return x.inWideLane { x in
-      var y = x.standardized(axes, epsilon: epsilon)
-      if let weight { y = y * weight.value }
-      return bias.map { y + $0.value } ?? y
-    }
+    return x.layerNormalized(axes: axes, weight: weight?.value, bias: bias?.value, epsilon: epsilon)
   }
 }
 
@@ -69,7 +65,7 @@ public struct RMSNorm: Layer {
     guard let axes = x.lastAxes(shape, "RMSNorm") else { return x }
     let epsilon = epsilon ?? RMSNorm.unit(x.dtype)
     return x.inWideLane { x in
-      let y = x * (x.squared().mean(axes, keepingAxes: true) + epsilon).rsqrt()
+      let y = x * (x.squared().mean(axes: axes, keepingAxes: true) + epsilon).rsqrt()
       return weight.map { y * $0.value } ?? y
     }
   }

@@ -13,25 +13,26 @@ private struct Border: Sendable {
     }
   }
 
-  /// The elements around all axes of `x: [batch, channels, spatial…]`; what does not fit is reported.
+  /// The elements around all axes of `x: [batch, channels, spatial…]` or `[channels, spatial…]`; what does not fit is reported.
   ///
   /// - Parameter most: how many elements an axis gives at most.
   func around(_ x: Tensor, _ layer: String, most: (_ extent: Int) -> Int = { _ in .max }) -> [(
     before: Int, after: Int
   )]? {
-    guard x.rank == amounts.count + 2 else {
+    let lead = x.rank - amounts.count
+    guard lead == 1 || lead == 2 else {
       ShapeError(layer, "\(x.shape) is not [batch, channels, \(amounts.count) spatial axes]").report()
       return nil
     }
-    for (axis, amount) in amounts.enumerated() where max(amount.before, amount.after) > max(most(x.shape[axis + 2]), 0)
-    {
+    for (index, amount) in amounts.enumerated() {
+      let (axis, room) = (index + lead, max(most(x.shape[index + lead]), 0))
+      guard max(amount.before, amount.after) > room else { continue }
       ShapeError(
-        layer,
-        "\(max(amount.before, amount.after)) elements are more than axis \(axis + 2) of \(x.shape) gives, \(max(most(x.shape[axis + 2]), 0))"
+        layer, "\(max(amount.before, amount.after)) elements are more than axis \(axis) of \(x.shape) gives, \(room)"
       ).report()
       return nil
     }
-    return [(0, 0), (0, 0)] + amounts
+    return Array(repeating: (before: 0, after: 0), count: lead) + amounts
   }
 }
 

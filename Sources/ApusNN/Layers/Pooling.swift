@@ -71,7 +71,7 @@ public struct GlobalAveragePool: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.mean(Array(2..<Swift.max(x.rank, 2))) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.mean(axes: Array(2..<Swift.max(x.rank, 2))) }
 }
 
 /// The largest element over all spatial axes: `[batch, channels, spatial…]` to `[batch, channels]`. Equal ones share
@@ -80,7 +80,7 @@ public struct GlobalMaxPool: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.max(Array(2..<Swift.max(x.rank, 2))) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.max(axes: Array(2..<Swift.max(x.rank, 2))) }
 }
 
 public typealias MaxPool1d = MaxPool<1>

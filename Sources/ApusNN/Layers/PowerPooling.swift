@@ -29,7 +29,7 @@ public struct LPPool<let rank: Int>: Layer {
       let sum = powers.averagePooled(window, stride: stride) * Double(window.reduce(1, *))
       if power == 1 { return sum }
       // The root's slope at 0 is infinite: there a 1 takes its place.
-      let isZero = sum.equal(to: 0)
+      let isZero = sum .== 0
       let safe = sum.replacing(where: isZero, with: 1)
       return (power == 2 ? safe.sqrt() : safe.power(1 / power)).replacing(where: isZero, with: 0)
     }

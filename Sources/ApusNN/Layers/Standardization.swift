@@ -10,7 +10,7 @@ extension Tensor {
 
   /// `x − mean`, the mean and the (biased) variance over `axes`, which are kept with an extent of 1.
   func centered(_ axes: [Int]) -> (Tensor, mean: Tensor, variance: Tensor) {
-    let mean = mean(axes, keepingAxes: true)
+    let mean = mean(axes: axes, keepingAxes: true)
     let centered = self - mean
     let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: true)
     return (centered, mean, sum / (Double(elementCount) / Double(Swift.max(sum.elementCount, 1))))

@@ -16,7 +16,6 @@ public struct TransposedConvolution<let rank: Int>: Layer {
   private let padding: [(before: Int, after: Int)]
   private let outputPadding: [Int]
   private let dilation: [Int]
-  private let biasShape: Shape
 
   /// - Parameters:
   ///   - padding: what a convolution from the output to the input would add, and is cut off here; there is no `.same`.
@@ -52,7 +51,6 @@ public struct TransposedConvolution<let rank: Int>: Layer {
     bias = hasBias ? Parameter(biasInitializer([outputs], fans: .init(weight: shape))) : nil
     self.groups = groups
     self.padding = padding.amounts(rank, kernel: kernel, dilation: self.dilation, name)
-    biasShape = Shape([outputs] + Array(repeating: 1, count: rank))
   }
 
   public static var typeName: String { "ConvTranspose\(rank)d" }
@@ -63,9 +61,9 @@ public struct TransposedConvolution<let rank: Int>: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let y = x.transposeConvolved(
-      with: weight.value, stride: stride, padding: padding, outputPadding: outputPadding, dilation: dilation,
-      groups: groups)
-    return OutputProbe.note(weight, bias.map { y + $0.value.narrowed.reshaped(to: biasShape) } ?? y)
+      with: weight.value, bias: bias?.value, stride: stride, padding: padding, outputPadding: outputPadding,
+      dilation: dilation, groups: groups)
+    return OutputProbe.note(weight, y)
   }
 }
 

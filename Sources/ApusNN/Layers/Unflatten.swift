@@ -9,7 +9,7 @@ public struct Unflatten: Layer {
 
   /// - Parameter axis: negative numbers count from the end.
   /// - Precondition: at most one size is −1, and none lower.
-  public init(_ axis: Int = 1, to sizes: [Int]) {
+  public init(axis: Int = 1, to sizes: [Int]) {
     guard !sizes.isEmpty, sizes.allSatisfy({ $0 >= -1 }), sizes.count(where: { $0 == -1 }) <= 1 else {
       fatalError("Unflatten: the sizes \(sizes) must be 0 or more, one of them -1 at most")
     }

@@ -53,7 +53,7 @@ private func weighted(_ losses: Tensor, _ weights: Tensor?) -> Tensor {
 extension Tensor {
   /// `max(log x, −100)`, with a gradient of 0 at 0.
   func safeLog() -> Tensor {
-    let isPositive = greater(than: 0)
+    let isPositive = self .> 0
     let one = Tensor.number(1, dtype: dtype, device: device)
     return isPositive.select(isPositive.select(self, one).log().clamped(lower: -100), one * -100)
   }

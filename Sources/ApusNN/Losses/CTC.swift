@@ -35,7 +35,7 @@ public func ctcLoss(
   }
   let x = logProbabilities.cast(to: logProbabilities.dtype == .float64 ? .float64 : .float32)
   let losses = -sizes.pathSums(x, targets)
-  let isPossible = losses.less(than: -ctcImpossible / 2)
+  let isPossible = losses .< -ctcImpossible / 2
   let other = Tensor.number(zeroInfinity ? 0 : .infinity, dtype: x.dtype, device: x.device)
   let found = isPossible.logicalOr(losses.isNaN()).select(losses, other)
   guard case .mean = reduction else { return reduction(found) }
@@ -86,7 +86,7 @@ private struct CTCSizes {
   func labels(_ targets: Tensor, distance: Int = 0) -> Tensor {
     let flat = targets.reshaped(to: [targets.elementCount])
     let classes = flat.dtype == .int64 ? flat : flat.cast(to: .int32)
-    let blanks = Tensor.zeros([1], dtype: classes.dtype, device: targets.device) + Double(blank)
+    let blanks = Tensor.zeros([1], dtype: classes.dtype, device: targets.device) + blank
     let width = targets.rank == 2 ? targets.shape[1] : nil
     var start = 0
     var places: [Int32] = []
@@ -108,7 +108,7 @@ private struct CTCSizes {
     let flags = targetLengths.flatMap { length in (0..<count).map { $0 % 2 == 1 && $0 / 2 < length } }
     let isClass = Tensor(flags, shape: labels.shape, device: labels.device)
     let none = Tensor.number(-1, dtype: labels.dtype, device: labels.device)
-    return isClass.logicalAnd(labels.equal(to: Double(blank))).select(none, labels)
+    return isClass.logicalAnd(labels .== blank).select(none, labels)
   }
 
   /// The logarithms of the probabilities of the targets, `[batch]`.
@@ -117,19 +117,19 @@ private struct CTCSizes {
     let labels = labels(targets)
     let impossible = Tensor.number(ctcImpossible, dtype: x.dtype, device: x.device)
     let places = refusingBlanks(labels).expandingAxis(at: 0).broadcast(to: [time, batch, count])
-    let emissions = x.elements(at: places, alongAxis: 2, for: "ctcLoss")
+    let emissions = x.elements(at: places, axis: 2, for: "ctcLoss")
     let flags = (0..<time).flatMap { time in inputLengths.map { time < $0 } }
     let isTime = Tensor(flags, shape: [time, batch, 1], device: x.device)
     // Over a blank between two classes that differ.
-    let mayLeap = labels.notEqual(to: self.labels(targets, distance: 2))
+    let mayLeap = labels .!= self.labels(targets, distance: 2)
     // Before the first time there is one path: at the first blank, from where it goes on to blank or class.
     let begin = (0..<batch * count).map { $0 % count == 0 ? 0 : Float(ctcImpossible) }
     let start = Tensor(begin, shape: [batch, count], device: x.device).cast(to: x.dtype)
     let (last, _) = loop(over: [emissions, isTime], carrying: [start]) { carried, elements in
       let stays = carried[0]
       let padded = stays.padded(by: [(0, 0), (2, 0)], value: ctcImpossible)
-      let steps = padded.slice(1, from: 1, count: count)
-      let leaps = mayLeap.select(padded.slice(1, from: 0, count: count), impossible)
+      let steps = padded.slice(axis: 1, from: 1, count: count)
+      let leaps = mayLeap.select(padded.slice(axis: 1, from: 0, count: count), impossible)
       let largest = stays.maximum(steps).maximum(leaps).stopGradient()
       let sum = (stays - largest).exp() + (steps - largest).exp() + (leaps - largest).exp()
       // An infinite emission would make NaN of differences.
@@ -139,6 +139,6 @@ private struct CTCSizes {
     // The path ends at the last class or behind it.
     let ends = targetLengths.flatMap { length in (0..<count).map { $0 == 2 * length || $0 == 2 * length - 1 } }
     let isEnd = Tensor(ends, shape: [batch, count], device: x.device)
-    return isEnd.select(last[0], impossible).logSumExp([1])
+    return isEnd.select(last[0], impossible).logSumExp(axis: 1)
   }
 }

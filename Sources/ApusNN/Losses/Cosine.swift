@@ -9,7 +9,7 @@ import ApusTensor
 public func cosineSimilarity(_ first: Tensor, _ second: Tensor, axis: Int = 1, epsilon: Double = 1e-8) -> Tensor {
   comparing("cosineSimilarity", [first, second]) { pair in
     let norms = pair.map { $0.norm(axes: [axis]).clamped(lower: epsilon) }
-    return (pair[0] * pair[1]).sum([axis]) / (norms[0] * norms[1])
+    return (pair[0] * pair[1]).sum(axis: axis) / (norms[0] * norms[1])
   }
 }
 
@@ -43,8 +43,8 @@ public func cosineEmbedding(
     return first.sum()
   }
   return comparing("cosineEmbedding", [first, second]) { pair in
-    let squares = pair.map { $0.squared().sum([1]) + 1e-12 }
-    let cosine = (pair[0] * pair[1]).sum([1]) / (squares[0] * squares[1]).sqrt()
-    return reduction(targets.greater(than: 0).select(1 - cosine, (cosine - margin).relu()))
+    let squares = pair.map { $0.squared().sum(axis: 1) + 1e-12 }
+    let cosine = (pair[0] * pair[1]).sum(axis: 1) / (squares[0] * squares[1]).sqrt()
+    return reduction((targets .> 0).select(1 - cosine, (cosine - margin).relu()))
   }
 }

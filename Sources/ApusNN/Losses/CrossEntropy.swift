@@ -5,8 +5,8 @@ import ApusTensor
 /// The gradient of the logits of an example without weights is `softmax(x) − onehot(t)`.
 ///
 /// - Parameters:
-///   - logits: `[batch, classes]` or `[batch, classes, places…]`, not normalized.
-///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`.
+///   - logits: `[batch, classes]` or `[batch, classes, places…]`, `[classes]` of one example, not normalized.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`, `[]` of one example.
 ///   - ignoring: a target that counts as nothing, and not in the mean.
 ///   - smoothing: the share `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
 ///   - weights: `[classes]`; the mean is weighted, `Σ w_t lossₜ / Σ w_t`, as in `torch.nn.CrossEntropyLoss`.
@@ -16,19 +16,24 @@ public func crossEntropy(
   _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
   smoothing: Double = 0, weights: Tensor? = nil
 ) -> Tensor {
+  if logits.rank == 1 {
+    return ofOneExample(logits, targets) {
+      crossEntropy($0, $1, reduction: reduction, ignoring: ignoring, smoothing: smoothing, weights: weights)
+    }
+  }
   guard fits(targets, logits, weights, "crossEntropy") else { return logits.sum() }
   let x = logits.dtype == .float64 ? logits : logits.cast(to: .float32)
   let choice = ClassChoice(targets, like: x, ignoring: ignoring, weights: weights, for: "crossEntropy")
-  let largest = x.max([1]).stopGradient()
+  let largest = x.max(axis: 1).stopGradient()
   let shifted = x - largest.expandingAxis(at: 1)
-  let logSum = shifted.exp().sum([1]).log()
-  var losses = logSum - (x.picking(choice.classes, alongAxis: 1, for: "crossEntropy") - largest)
+  let logSum = shifted.exp().sum(axis: 1).log()
+  var losses = logSum - (x.picking(choice.classes, axis: 1, for: "crossEntropy") - largest)
   if let weights = choice.weights { losses = losses * weights }
   if smoothing > 0 {
-    var others = logSum - shifted.mean([1])
+    var others = logSum - shifted.mean(axis: 1)
     if let weights {
       let shares = weights.alongClasses(of: x)
-      others = logSum * shares.mean() - (shifted * shares).mean([1])
+      others = logSum * shares.mean() - (shifted * shares).mean(axis: 1)
     }
     losses = losses * (1 - smoothing) + others * smoothing
   }
@@ -47,12 +52,17 @@ public func crossEntropy(
   _ logits: Tensor, probabilities: Tensor, reduction: LossReduction = .mean, smoothing: Double = 0,
   weights: Tensor? = nil
 ) -> Tensor {
+  if logits.rank == 1 {
+    return ofOneExample(logits, probabilities) {
+      crossEntropy($0, probabilities: $1, reduction: reduction, smoothing: smoothing, weights: weights)
+    }
+  }
   guard logits.rank >= 2, fits(weights, logits, "crossEntropy") else { return logits.sum() }
   return comparing("crossEntropy", [logits, probabilities]) { pair in
     var shares = pair[1]
     if smoothing > 0 { shares = shares * (1 - smoothing) + smoothing / Double(logits.shape[1]) }
     if let weights { shares = shares * weights.alongClasses(of: pair[0]) }
-    return reduction(-(shares * pair[0].logSoftmax(axis: 1)).sum([1]))
+    return reduction(-(shares * pair[0].logSoftmax(axis: 1)).sum(axis: 1))
   }
 }
 

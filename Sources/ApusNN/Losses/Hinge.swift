@@ -37,7 +37,7 @@ public func hingeEmbedding(
   _ distances: Tensor, _ targets: Tensor, margin: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("hingeEmbedding", distances, targets, reduction) { x, t in
-    t.greater(than: 0).select(x, (margin - x).relu())
+    (t .> 0).select(x, (margin - x).relu())
   }
 }
 
@@ -56,8 +56,8 @@ public func marginRanking(
 /// `torch.nn.MultiMarginLoss`).
 ///
 /// - Parameters:
-///   - outputs: `[batch, classes]`.
-///   - targets: integers in `0 ..< classes`, `[batch]`.
+///   - outputs: `[batch, classes]`, `[classes]` of one example.
+///   - targets: integers in `0 ..< classes`, `[batch]`, `[]` of one example.
 ///   - power: `p`, 1 or 2.
 ///   - weights: `[classes]`.
 /// - Returns: one number, or with `reduction: .none` `[batch]`.
@@ -66,6 +66,11 @@ public func multiMargin(
   _ outputs: Tensor, _ targets: Tensor, power: Int = 1, margin: Double = 1, weights: Tensor? = nil,
   reduction: LossReduction = .mean
 ) -> Tensor {
+  if outputs.rank == 1 {
+    return ofOneExample(outputs, targets) {
+      multiMargin($0, $1, power: power, margin: margin, weights: weights, reduction: reduction)
+    }
+  }
   guard fits(targets, outputs, weights, "multiMargin") else { return outputs.sum() }
   guard outputs.rank == 2, power == 1 || power == 2 else {
     ShapeError("multiMargin", "outputs \(outputs.shape) are not [batch, classes], or power \(power) is not 1 or 2")
@@ -74,11 +79,11 @@ public func multiMargin(
   }
   return outputs.wide { x in
     let choice = ClassChoice(targets, like: x, ignoring: nil, weights: weights, for: "multiMargin")
-    let gaps = (x - x.picking(choice.classes, alongAxis: 1, for: "multiMargin").expandingAxis(at: 1) + margin).relu()
-    let isOther = choice.classes.cast(to: .int64).oneHot(x.shape[1], dtype: x.dtype).equal(to: 0)
+    let gaps = (x - x.picking(choice.classes, axis: 1, for: "multiMargin").expandingAxis(at: 1) + margin).relu()
+    let isOther = choice.classes.cast(to: .int64).oneHot(x.shape[1], dtype: x.dtype) .== 0
     let powers = power == 1 ? gaps : gaps.squared()
     let zero = Tensor.number(0, dtype: x.dtype, device: x.device)
-    let losses = isOther.select(powers, zero).mean([1])
+    let losses = isOther.select(powers, zero).mean(axis: 1)
     return reduction(choice.weights.map { losses * $0 } ?? losses)
   }
 }

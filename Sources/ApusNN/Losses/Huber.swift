@@ -13,7 +13,7 @@ public func huber(
     // Not the square of the distance, whose second derivative would be 0 where both are equal.
     let difference = x - t
     let distance = difference.abs()
-    return distance.less(than: delta).select(difference.squared() * 0.5, (distance - 0.5 * delta) * delta)
+    return (distance .< delta).select(difference.squared() * 0.5, (distance - 0.5 * delta) * delta)
   }
 }
 
@@ -30,6 +30,6 @@ public func smoothL1(
     let difference = x - t
     let distance = difference.abs()
     guard beta > 0 else { return distance }
-    return distance.less(than: beta).select(difference.squared() * (0.5 / beta), distance - 0.5 * beta)
+    return (distance .< beta).select(difference.squared() * (0.5 / beta), distance - 0.5 * beta)
   }
 }

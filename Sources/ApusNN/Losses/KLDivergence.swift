@@ -14,6 +14,6 @@ public func klDivergence(
   elementLoss("klDivergence", logProbabilities, targets, reduction) { x, t in
     if targetsAreLogarithms { return t.exp() * (t - x) }
     let one = Tensor.number(1, dtype: t.dtype, device: t.device)
-    return t * (t.greater(than: 0).select(t, one).log() - x)
+    return t * ((t .> 0).select(t, one).log() - x)
   }
 }

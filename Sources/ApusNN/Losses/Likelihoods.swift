@@ -15,7 +15,7 @@ public func poissonNegativeLogLikelihood(
   elementLoss("poissonNegativeLogLikelihood", outputs, targets, reduction) { x, t in
     let losses = outputsAreLogarithms ? x.exp() - t * x : x - t * (x + epsilon).log()
     guard isFull else { return losses }
-    let isLarge = t.greater(than: 1)
+    let isLarge = t .> 1
     let count = isLarge.select(t, Tensor.number(1, dtype: t.dtype, device: t.device))
     let stirling = count * count.log() - count + (count * (2 * Double.pi)).log() * 0.5
     return losses + isLarge.select(stirling, Tensor.number(0, dtype: t.dtype, device: t.device))

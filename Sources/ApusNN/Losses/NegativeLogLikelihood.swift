@@ -3,8 +3,9 @@ import ApusTensor
 /// `−w_t l_t` of logarithms of probabilities and class indices (`torch.nn.NLLLoss`).
 ///
 /// - Parameters:
-///   - logProbabilities: `[batch, classes]` or `[batch, classes, places…]`, for example of `logSoftmax(axis: 1)`.
-///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`.
+///   - logProbabilities: `[batch, classes]` or `[batch, classes, places…]`, `[classes]` of one example; say
+///     of `logSoftmax(axis: 1)`.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`, `[]` of one example.
 ///   - ignoring: a target that counts as nothing, and not in the mean.
 ///   - weights: `[classes]`; the mean is weighted, `Σ w_t lossₜ / Σ w_t`.
 /// - Returns: one number, or with `reduction: .none` the shape of `targets`.
@@ -13,6 +14,11 @@ public func negativeLogLikelihood(
   _ logProbabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
   weights: Tensor? = nil
 ) -> Tensor {
+  if logProbabilities.rank == 1 {
+    return ofOneExample(logProbabilities, targets) {
+      negativeLogLikelihood($0, $1, reduction: reduction, ignoring: ignoring, weights: weights)
+    }
+  }
   guard fits(targets, logProbabilities, weights, "negativeLogLikelihood") else { return logProbabilities.sum() }
   let name = "negativeLogLikelihood"
   return logProbabilities.wide { x in
@@ -33,7 +39,7 @@ struct ClassChoice {
   ///   - x: numbers of the type of the weights that are wanted.
   ///   - operation: the loss that errors name.
   init(_ targets: Tensor, like x: Tensor, ignoring: Int?, weights: Tensor?, for operation: String) {
-    counts = ignoring.map { targets.notEqual(to: Double($0)) }
+    counts = ignoring.map { targets .!= $0 }
     let classes =
       counts.map { $0.select(targets, Tensor.number(0, dtype: targets.dtype, device: targets.device)) } ?? targets
     self.classes = classes
@@ -42,7 +48,7 @@ struct ClassChoice {
 
   /// The losses of logarithms of probabilities.
   func likelihoods(_ logProbabilities: Tensor, _ reduction: LossReduction, for operation: String) -> Tensor {
-    var losses = -logProbabilities.picking(classes, alongAxis: 1, for: operation)
+    var losses = -logProbabilities.picking(classes, axis: 1, for: operation)
     if let weights { losses = losses * weights }
     return reduced(losses, reduction)
   }
@@ -64,6 +70,12 @@ extension Tensor {
     shape[1] = elementCount
     return cast(to: x.dtype).reshaped(to: shape)
   }
+}
+
+/// A loss of one example, `outputs: [classes]` with one target, as that of a batch of one.
+func ofOneExample(_ outputs: Tensor, _ targets: Tensor, _ loss: (Tensor, Tensor) -> Tensor) -> Tensor {
+  let found = loss(outputs.expandingAxis(at: 0), targets.expandingAxis(at: 0))
+  return found.rank == 0 ? found : found.squeezingAxis(at: 0)
 }
 
 /// Whether targets are classes of `logits`, and weights those of its classes; reported where they are not.

@@ -6,7 +6,7 @@ import ApusTensor
 /// What a module holds is found by reflection and named after its properties, in the way of PyTorch's state
 /// dictionaries: `lowerCamelCase` becomes `snake_case`, elements of arrays take their index, and levels are
 /// joined by dots (`encoder.layers.0.running_mean`). A module with other names implements `members`.
-public protocol Module: Sendable {
+public protocol Module: Sendable, CustomStringConvertible {
   /// What the module holds, under its keys.
   var members: [ModuleMember] { get }
 

@@ -12,11 +12,13 @@ extension Optimizer {
   ///
   /// - Parameters:
   ///   - count: how many losses there are.
+  ///   - clipNorm: the largest norm of their sum or mean; a longer one is scaled down to it.
   ///   - loss: builds the loss of a batch, 0 being the first.
   /// - Returns: the sum or mean of the losses before the step. It is evaluated, but not waited for.
   @discardableResult
   public func minimize(
-    over count: Int, _ accumulation: Accumulation = .mean, _ loss: (_ batch: Int) throws -> Tensor
+    over count: Int, _ accumulation: Accumulation = .mean, clipNorm: Double? = nil,
+    _ loss: (_ batch: Int) throws -> Tensor
   ) throws -> Tensor {
     guard count > 0 else { fatalError("Optimizer: a step needs at least one batch") }
     try prepare()
@@ -38,12 +40,13 @@ extension Optimizer {
     guard let value, let total else { fatalError("Optimizer: no batch") }
     guard accumulation == .mean, count > 1 else {
       value.evaluateWithNext()
-      try update(total)
+      try update(clipNorm.map { total.clipped(toNorm: $0) } ?? total)
       return value
     }
     let mean = value * (1 / Double(count))
     mean.evaluateWithNext()
-    try update(total.scaled(by: 1 / Double(count)))
+    let scaled = total.scaled(by: 1 / Double(count))
+    try update(clipNorm.map { scaled.clipped(toNorm: $0) } ?? scaled)
     return mean
   }
 }

@@ -48,7 +48,7 @@ public struct LAMB: MomentumRule {
       let adapted = state[0] * correction1 / ((state[1] * correction2).sqrt() + small)
       let direction = decayed(adapted, value, decay)
       let (length, stride) = (value.norm(), direction.norm())
-      let isUsable = length.greater(than: zero).logicalAnd(stride.greater(than: zero))
+      let isUsable = (length .> zero).logicalAnd(stride .> zero)
       let ratio = isUsable.select(length / isUsable.select(stride, one), one)
       return value - direction * (ratio * rate)
     }

@@ -83,7 +83,7 @@ public struct LossScaler: Sendable {
   mutating func update(_ isFinite: Tensor) {
     let zero = Tensor.number(0, dtype: .int32, device: scale.device)
     let good = isFinite.select(goodSteps + 1, zero)
-    let grows = good.greaterOrEqual(to: Double(settings.growthInterval))
+    let grows = good .>= settings.growthInterval
     // A scale beyond all numbers would never be left again.
     let larger = scale * settings.growthFactor
     let grown = grows.logicalAnd(larger.isFinite()).select(larger, scale)

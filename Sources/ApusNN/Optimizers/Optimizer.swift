@@ -145,11 +145,14 @@ public final class Optimizer {
   ///
   /// A step that fails (an index that is out of range, not enough memory) changes nothing: when this throws, parameters,
   /// statistics, the rule's tensors and the source of random numbers are as before.
+  /// - Parameter clipNorm: the largest norm of all gradients together; longer ones are scaled down to it, as
+  ///   `Gradients.clipped(toNorm:)` does.
   /// - Returns: the loss before the step. It is evaluated, but not waited for.
   /// - Precondition: the loss depends on a parameter that is not frozen; see `valueAndGradients(of:_:)`.
   @discardableResult
-  public func minimize(_ loss: () throws -> Tensor) throws -> Tensor {
-    let (value, gradients) = try valueAndGradients(loss)
+  public func minimize(clipNorm: Double? = nil, _ loss: () throws -> Tensor) throws -> Tensor {
+    var (value, gradients) = try valueAndGradients(loss)
+    if let clipNorm { gradients = gradients.clipped(toNorm: clipNorm) }
     try update(consume gradients)
     return value
   }
@@ -164,7 +167,8 @@ public final class Optimizer {
       var result = try withPrecision(precision) {
         try atGradientPoint {
           if let lossScaler, try skippedUpdates.reachLimit() { try lossScaler.reportAnomaly(of: parameters, loss) }
-          return try lossScaler?.valueAndGradients(of: parameters, loss) ?? ApusNN.valueAndGradients(of: parameters, loss)
+          return try lossScaler?.valueAndGradients(of: parameters, loss)
+            ?? ApusNN.valueAndGradients(of: parameters, loss)
         }
       }
       result.gradients.origins = [origin]

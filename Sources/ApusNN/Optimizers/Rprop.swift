@@ -47,8 +47,8 @@ public struct Rprop: UpdateRule {
       let gradient = decayed(gradient, value, decay)
       // The signs' product: that of the numbers underflows.
       let change = gradient.sign() * state[0].sign()
-      let isBack = change.less(than: 0)
-      let factor = isBack.select(less, change.greater(than: 0).select(more, one))
+      let isBack = change .< 0
+      let factor = isBack.select(less, (change .> 0).select(more, one))
       state[1] = (state[1] * factor).maximum(smallest).minimum(largest)
       state[0] = isBack.select(zero, gradient)
       return value - state[0].sign() * state[1]

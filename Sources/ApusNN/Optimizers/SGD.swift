@@ -40,7 +40,7 @@ public struct SGD: MomentumRule {
       : step.number(number) {
         $0 == 1 ? 1 : 1 - dampening
       } device: {
-        $0.equal(to: 1).select(number(1), number(1 - dampening))
+        ($0 .== 1).select(number(1), number(1 - dampening))
       }
     return { [isNesterov] value, gradient, state in
       var direction = decayed(gradient, value, decay)

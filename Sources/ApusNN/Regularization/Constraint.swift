@@ -18,7 +18,7 @@ public struct MaxNorm: Constraint {
 
   public func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor {
     let (norm, limit) = (value.rowNorms, number(limit))
-    let isLong = norm.greater(than: limit)
+    let isLong = norm .> limit
     return isLong.select(value * (limit / isLong.select(norm, number(1))), value)
   }
 }
@@ -29,7 +29,7 @@ public struct UnitNorm: Constraint {
 
   public func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor {
     let norm = value.rowNorms
-    return value / norm.greater(than: number(0)).select(norm, number(1))
+    return value / (norm .> number(0)).select(norm, number(1))
   }
 }
 

@@ -61,7 +61,7 @@ public struct Penalty: Sendable {
 extension Tensor {
   /// The square root, with a gradient of 0 at 0 in place of an infinite one.
   fileprivate func safeRoot() -> Tensor {
-    let isPositive = greater(than: 0)
+    let isPositive = self .> 0
     let root = isPositive.select(self, Tensor.number(1, dtype: dtype, device: device)).sqrt()
     return isPositive.select(root, Tensor.number(0, dtype: dtype, device: device))
   }

@@ -190,7 +190,7 @@ private struct AnomalyCheck {
     for turn in 0..<body.count {
       let index = body.isReversed ? body.count - 1 - turn : turn
       for (place, sequence) in zip(elements, sequences) {
-        values[place] = sequence.slice(0, from: index, count: 1).squeezingAxis(at: 0)
+        values[place] = sequence.slice(axis: 0, from: index, count: 1).squeezingAxis(at: 0)
       }
       let results = body(values)
       do throws(DeviceError) {

@@ -21,7 +21,7 @@ struct SliceGradients {
   /// Tensors of `shape`, whose sum is the gradient.
   func contributions(_ shape: Shape) -> [Tensor] {
     for axis in 0..<shape.rank where pieces.count > 1 && areParts(of: shape, along: axis) {
-      return [.concatenated(sorted(along: axis).map(\.gradient), alongAxis: axis)]
+      return [.concatenated(sorted(along: axis).map(\.gradient), axis: axis)]
     }
     return pieces.map { $0.gradient.embedded(in: shape, start: $0.starts, step: $0.steps) }
   }

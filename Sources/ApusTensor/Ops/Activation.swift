@@ -5,7 +5,7 @@ import ApusDevice
 
 extension Op {
   static let relu = activation(
-    "relu", gradient: .rule { c in [c.output.greater(than: 0).select(c.gradient, c.gradient.zero)] }
+    "relu", gradient: .rule { c in [(c.output .> 0).select(c.gradient, c.gradient.zero)] }
   ) {
     $0.emit("maximum", $1, $0.number(0))
   }
@@ -15,7 +15,7 @@ extension Op {
     "leakyRelu",
     gradient: .composed { c in
       let slope = c.attributes.number.double
-      return [c.input(0).greater(than: 0).select(c.gradient, c.gradient * c.gradient.constant(slope))]
+      return [(c.input(0) .> 0).select(c.gradient, c.gradient * c.gradient.constant(slope))]
     }
   ) { code, x in
     code.select(code.test("greater", x, code.number(0)), x, code.emit("multiply", x, code.number(code.attribute)))
@@ -28,7 +28,7 @@ extension Op {
       // α·eˣ below 0, and not y + α: y is near −α there and has lost the digits of the sum.
       let (x, alpha) = (c.input(0), c.gradient.constant(c.attributes.number.double))
       // Of the numbers above 0 the exponential would overflow, and second derivatives multiply it with 0.
-      return [x.greater(than: 0).select(c.gradient, c.gradient * (x.clamped(upper: 0).exp() * alpha))]
+      return [(x .> 0).select(c.gradient, c.gradient * (x.clamped(upper: 0).exp() * alpha))]
     }
   ) { code, x in
     let below = code.emit("multiply", code.emit("expm1", x), code.number(code.attribute))
@@ -156,7 +156,7 @@ extension Tensor {
 
   /// `x` above 0, `slope · x` elsewhere, where `slope` is learned and broadcast (He et al., 2015). The gradient at 0 is
   /// that of the lower side.
-  public func prelu(slope: Tensor) -> Tensor { greater(than: 0).select(self, self * slope) }
+  public func prelu(slope: Tensor) -> Tensor { (self .> 0).select(self, self * slope) }
 
   /// Self-normalizing ELU (Klambauer et al., 2017).
   public func selu() -> Tensor { floating.inWideLane { $0.elu(alpha: 1.6732632423543772) * 1.0507009873554805 } }
@@ -200,7 +200,7 @@ extension Tensor {
 
   /// `a · sigmoid(b)` of the two halves `a` and `b` along `axis`: a gated linear unit (Dauphin et al., 2017).
   public func glu(axis: Int = -1) -> Tensor {
-    let halves = split(2, alongAxis: axis)
+    let halves = split(2, axis: axis)
     return Tensor.inWideLane(halves) { $0[0] * $0[1].sigmoid() }
   }
 }

@@ -7,7 +7,7 @@ extension Tensor {
   /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.
   public func adaptiveAveragePooled(_ output: [Int]) -> Tensor {
     guard let sizes = adaptiveSizes(output, "adaptiveAveragePool") else { return self }
-    if sizes.allSatisfy({ $0 == 1 }) { return mean(Array(2..<rank), keepingAxes: true) }
+    if sizes.allSatisfy({ $0 == 1 }) { return mean(axes: Array(2..<rank), keepingAxes: true) }
     if let window = evenWindows(sizes) { return averagePooled(window) }
     // A mean over a box is the mean of means along each axis; a matrix holds the weights of one axis.
     return inWideLane { x in
@@ -33,9 +33,9 @@ extension Tensor {
       let (start, end) = adaptiveBounds(extent, count)
       let longest = (0..<count).lazy.map { (($0 + 1) * extent + count - 1) / count - $0 * extent / count }.max()!
       // Short windows name their last element again.
-      let offsets = Tensor.indices([count, longest], alongAxis: 1, device: device)
+      let offsets = Tensor.indices([count, longest], axis: 1, device: device)
       let places = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)
-      result = result.gathering(known: places, alongAxis: axis).max([axis + 1])
+      result = result.gathering(known: places, axis: axis).max(axis: axis + 1)
     }
     return result
   }
@@ -60,19 +60,19 @@ extension Tensor {
 
   /// `start` and `end` of each window, `int64` of rank 1.
   private func adaptiveBounds(_ extent: Int, _ count: Int) -> (start: Tensor, end: Tensor) {
-    let window = Tensor.indices([count], alongAxis: 0, device: device)
+    let window = Tensor.indices([count], axis: 0, device: device)
     let divisor = window.constant(Double(count))
     return (
-      (window * Double(extent)).floorDivided(by: divisor),
-      ((window + 1) * Double(extent) + Double(count - 1)).floorDivided(by: divisor)
+      (window * extent).floorDivided(by: divisor),
+      ((window + 1) * extent + (count - 1)).floorDivided(by: divisor)
     )
   }
 
   /// `[extent, count]`: one over the size of window `j` in column `j`, where the row is in the window.
   private func adaptiveWeights(_ extent: Int, _ count: Int) -> Tensor {
     let (start, end) = adaptiveBounds(extent, count)
-    let place = Tensor.indices([extent, count], alongAxis: 0, device: device)
-    let isInside = place.greaterOrEqual(to: start).logicalAnd(place.less(than: end))
+    let place = Tensor.indices([extent, count], axis: 0, device: device)
+    let isInside = (place .>= start).logicalAnd(place .< end)
     let type = dtype.isFloatingPoint ? dtype : .float32
     return isInside.cast(to: type) / (end - start).cast(to: type)
   }

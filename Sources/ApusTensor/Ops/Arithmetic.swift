@@ -27,24 +27,24 @@ extension Op {
       return [
         // p · x^(p−1), and 0 where p is 0 even at x = 0.
         c.isNeeded(0)
-          ? p.equal(to: 0).select(Tensor.number(0, dtype: x.dtype, device: x.device), c.gradient * p * x.power(p - 1))
+          ? (p .== 0).select(Tensor.number(0, dtype: x.dtype, device: x.device), c.gradient * p * x.power(p - 1))
           : nil,
         // y · log x, and 0 where x is not positive.
         c.isNeeded(1)
-          ? x.greater(than: 0).select(
+          ? (x .> 0).select(
             c.gradient * c.output * x.log(), Tensor.number(0, dtype: x.dtype, device: x.device))
           : nil,
       ]
     })
-  static let minimum = binary("minimum", gradient: extremumRule { x, y in x.less(than: y) })
-  static let maximum = binary("maximum", gradient: extremumRule { x, y in x.greater(than: y) })
+  static let minimum = binary("minimum", gradient: extremumRule { x, y in x .< y })
+  static let maximum = binary("maximum", gradient: extremumRule { x, y in x .> y })
   static let atan2 = binary(
     "atan2",
     gradient: .composed { c in
       let (y, x) = (c.input(0), c.input(1))
       let square = x * x + y * y
       // At the origin both factors of a 1 in its place are 0.
-      let scale = c.gradient / square.equal(to: 0).select(square.constant(1), square)
+      let scale = c.gradient / (square .== 0).select(square.constant(1), square)
       return [scale * x, -(scale * y)]
     })
   static let remainder = binary(
@@ -71,7 +71,7 @@ extension Op {
       let passes = c.attributes.integers[2] == 1
       for isUpper in [false, true] where c.attributes.integers[isUpper ? 1 : 0] == 1 {
         let (low, high) = isUpper ? (x, c.input(next)) : (c.input(next), x)
-        let isWithin = passes ? low.lessOrEqual(to: high) : low.less(than: high)
+        let isWithin = passes ? (low .<= high) : low .< high
         inside = inside.map { $0.logicalAnd(isWithin) } ?? isWithin
         next += 1
       }
@@ -94,7 +94,7 @@ extension Op {
     .rule { c in
       let (x, y, g) = (c.input(0), c.input(1), c.gradient)
       let zero = Tensor.number(0, dtype: g.dtype, device: g.device)
-      let tie = x.equal(to: y).select(g * 0.5, zero)
+      let tie = (x .== y).select(g * 0.5, zero)
       return [
         c.isNeeded(0) ? isFirst(x, y).select(g, tie) : nil,
         c.isNeeded(1) ? isFirst(y, x).select(g, tie) : nil,
@@ -114,23 +114,6 @@ extension Tensor {
   /// The quotient; integers are divided as `float32` numbers.
   public static func / (left: Tensor, right: Tensor) -> Tensor { floatingBinary(.divide, left, right) }
 
-  /// The number added to every element; an integer tensor and a fraction give `float32`.
-  public static func + (left: Tensor, right: Double) -> Tensor { left + left.literal(right) }
-  /// The number added to every element.
-  public static func + (left: Double, right: Tensor) -> Tensor { right.literal(left) + right }
-  /// The number subtracted from every element.
-  public static func - (left: Tensor, right: Double) -> Tensor { left - left.literal(right) }
-  /// The number less every element.
-  public static func - (left: Double, right: Tensor) -> Tensor { right.literal(left) - right }
-  /// Every element times the number.
-  public static func * (left: Tensor, right: Double) -> Tensor { left * left.literal(right) }
-  /// Every element times the number.
-  public static func * (left: Double, right: Tensor) -> Tensor { right.literal(left) * right }
-  /// Every element divided by the number.
-  public static func / (left: Tensor, right: Double) -> Tensor { left / left.literal(right) }
-  /// The number divided by every element.
-  public static func / (left: Double, right: Tensor) -> Tensor { right.literal(left) / right }
-
   /// Puts the sum in place of the left side, whose shape and type may change.
   public static func += (left: inout Tensor, right: Tensor) { left = left + right }
   /// Puts the difference in place of the left side.
@@ -144,8 +127,6 @@ extension Tensor {
   public func power(_ exponent: Tensor) -> Tensor {
     Tensor.arithmetic(.power, widened, exponent.widened)
   }
-  /// `xᵖ`.
-  public func power(_ exponent: Double) -> Tensor { power(literal(exponent)) }
 
   /// The smaller of both, NaN where one is NaN. At a tie each gets half of the gradient.
   public func minimum(_ other: Tensor) -> Tensor { Tensor.binary(.minimum, self, other) }
@@ -166,7 +147,7 @@ extension Tensor {
     if lower == nil && upper == nil { return self }
     // Of `bool`, an integer or a floating-point type.
     let dtype = limits.reduce(dtype) { dtype, limit in
-      limit.map { DType.promoted(dtype, literal($0).dtype) } ?? dtype
+      limit.map { DType.promoted(dtype, literal(Scalar(bound: $0)).dtype) } ?? dtype
     }
     let bounds = limits.compactMap { limit in
       limit.map { Tensor.number(Scalar(saturating: $0, as: dtype), dtype: dtype, device: device).node }

@@ -144,7 +144,7 @@ extension Tensor {
   ) -> (output: Tensor, whole: Tensor) {
     let whole = AttentionParts.tensor(.attention, [query, key, value], added: added, options)
     let shape: Shape = [query.shape[0], query.shape[1], query.shape[2], value.shape[3]]
-    return (whole.slice(0, from: 0, count: shape.elementCount).reshaped(to: shape), whole)
+    return (whole.slice(axis: 0, from: 0, count: shape.elementCount).reshaped(to: shape), whole)
   }
 
   /// The gradients of queries, keys and values as one step, from that of the output.

@@ -66,32 +66,6 @@ extension Tensor {
     return Tensor(.cast, OpInputs(node), .integers([Int(dtype.rawValue)]))
   }
 
-  /// Where the values are equal. Comparisons give `bool`; NaN is equal to nothing.
-  public func equal(to other: Tensor) -> Tensor { Tensor.binary(.equal, self, other) }
-  /// Where the values differ; NaN differs from everything.
-  public func notEqual(to other: Tensor) -> Tensor { Tensor.binary(.notEqual, self, other) }
-  /// Where the value is below the other; never for NaN.
-  public func less(than other: Tensor) -> Tensor { Tensor.binary(.less, self, other) }
-  /// Where the value is not above the other; never for NaN.
-  public func lessOrEqual(to other: Tensor) -> Tensor { Tensor.binary(.lessOrEqual, self, other) }
-  /// Where the value is above the other; never for NaN.
-  public func greater(than other: Tensor) -> Tensor { Tensor.binary(.greater, self, other) }
-  /// Where the value is not below the other; never for NaN.
-  public func greaterOrEqual(to other: Tensor) -> Tensor { Tensor.binary(.greaterOrEqual, self, other) }
-
-  /// Where the value is the number.
-  public func equal(to other: Double) -> Tensor { compared(.equal, with: other) }
-  /// Where the value is not the number.
-  public func notEqual(to other: Double) -> Tensor { compared(.notEqual, with: other) }
-  /// Where the value is below the number.
-  public func less(than other: Double) -> Tensor { compared(.less, with: other) }
-  /// Where the value is not above the number.
-  public func lessOrEqual(to other: Double) -> Tensor { compared(.lessOrEqual, with: other) }
-  /// Where the value is above the number.
-  public func greater(than other: Double) -> Tensor { compared(.greater, with: other) }
-  /// Where the value is not below the number.
-  public func greaterOrEqual(to other: Double) -> Tensor { compared(.greaterOrEqual, with: other) }
-
   /// Where the value is NaN.
   public func isNaN() -> Tensor { apply(.isNaN) }
   /// Where the value is neither infinite nor NaN.

@@ -124,18 +124,26 @@ extension Tensor {
   ///   - weight: `[outputChannels, inputChannels / groups, kernel…]`.
   ///   - stride: one number for each spatial axis, or one for all; likewise `padding` and `dilation`.
   ///   - padding: zeros before and after each spatial axis.
+  ///   - bias: `[outputChannels]`, added to the result.
   /// - Returns: `[batch, outputChannels, ⌊(in + before + after − dilation·(kernel−1) − 1) / stride⌋ + 1…]`
-  ///   for `self: [batch, inputChannels, spatial…]`; `int32` of `int8` and `uint8`.
+  ///   for `self: [batch, inputChannels, spatial…]`; both without the batch for `self: [inputChannels, spatial…]`.
+  ///   `int32` of `int8` and `uint8`.
   public func convolved(
-    with weight: Tensor, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
+    with weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
     dilation: [Int] = [1], groups: Int = 1
   ) -> Tensor {
+    if rank == weight.rank - 1, rank > 1 {
+      return asBatch(ofRank: weight.rank) {
+        $0.convolved(with: weight, bias: bias, stride: stride, padding: padding, dilation: dilation, groups: groups)
+      }
+    }
     do throws(ShapeError) {
       let box = try ConvolutionBox.forward(
         shape, weight.shape, stride: stride, padding: padding, dilation: dilation, groups: groups)
       let (x, w) = Tensor.factors(self, weight)
       let dtype = DType.promoted(x.dtype, w.dtype)
       return Tensor(.convolution, OpInputs(x.cast(to: dtype).node, w.cast(to: dtype).node), .convolution(box))
+        .plus(channelBias: bias)
     } catch {
       error.report()
       return self
@@ -147,12 +155,21 @@ extension Tensor {
   /// - Parameters:
   ///   - weight: `[inputChannels, outputChannels / groups, kernel…]`, as in PyTorch.
   ///   - outputPadding: elements added behind each spatial axis of the result.
+  ///   - bias: `[outputChannels]`, added to the result.
   /// - Returns: `[batch, outputChannels, (in − 1)·stride − before − after + dilation·(kernel−1) +
-  ///   outputPadding + 1…]` for `self: [batch, inputChannels, spatial…]`.
+  ///   outputPadding + 1…]` for `self: [batch, inputChannels, spatial…]`; both without the batch for
+  ///   `self: [inputChannels, spatial…]`.
   public func transposeConvolved(
-    with weight: Tensor, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
+    with weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
     outputPadding: [Int] = [0], dilation: [Int] = [1], groups: Int = 1
   ) -> Tensor {
+    if rank == weight.rank - 1, rank > 1 {
+      return asBatch(ofRank: weight.rank) {
+        $0.transposeConvolved(
+          with: weight, bias: bias, stride: stride, padding: padding, outputPadding: outputPadding,
+          dilation: dilation, groups: groups)
+      }
+    }
     do throws(ShapeError) {
       let box = try ConvolutionBox.transposed(
         shape, weight.shape, stride: stride, padding: padding, outputPadding: outputPadding,
@@ -160,10 +177,18 @@ extension Tensor {
       let (x, w) = Tensor.factors(self, weight)
       let dtype = DType.promoted(x.dtype, w.dtype)
       return Tensor(
-        .convolutionInputGradient, OpInputs(x.cast(to: dtype).node, w.cast(to: dtype).node), .convolution(box))
+        .convolutionInputGradient, OpInputs(x.cast(to: dtype).node, w.cast(to: dtype).node), .convolution(box)
+      )
+      .plus(channelBias: bias)
     } catch {
       error.report()
       return self
     }
+  }
+
+  /// Plus a number for each channel; in mixed precision the sum is of the type of products.
+  private func plus(channelBias bias: Tensor?) -> Tensor {
+    guard let bias else { return self }
+    return self + bias.narrowed.reshaped(to: Shape([bias.elementCount] + Array(repeating: 1, count: rank - 2)))
   }
 }

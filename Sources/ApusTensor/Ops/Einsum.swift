@@ -100,7 +100,7 @@ private struct Labelled {
   func summed(keeping needed: Set<Character>) -> Labelled {
     let axes = labels.indices.filter { !needed.contains(labels[$0]) }
     guard !axes.isEmpty else { return self }
-    return Labelled(tensor: tensor.sum(axes), labels: labels.filter(needed.contains))
+    return Labelled(tensor: tensor.sum(axes: axes), labels: labels.filter(needed.contains))
   }
 
   /// The product of both, summed over shared labels that nothing else needs: one batched matmul.

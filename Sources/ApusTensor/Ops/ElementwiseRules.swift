@@ -181,25 +181,35 @@ extension Tensor {
     Tensor(repeating: value, shape: [], dtype: dtype, device: device)
   }
 
-  /// Runs a comparison with a number; one that an integer type does not hold is compared as `int64` or `float32`.
-  func compared(_ op: Op, with value: Double) -> Tensor {
-    let number = literal(value)
-    let isHeld = number.dtype.isFloatingPoint || Scalar(value, as: number.dtype).double == value
-    if isHeld { return Tensor.binary(op, self, number) }
-    let wide = cast(to: value.magnitude < 0x1p63 ? .int64 : .float32)
-    return Tensor.binary(op, wide, wide.literal(value))
+  /// A number beside this tensor, by PyTorch's rule for Python's numbers: of the tensor's type, but `float32` where an
+  /// integer tensor meets a floating-point number, and `int64` where a `bool` tensor meets an integer.
+  func literal<Number: TensorElement>(_ value: Number) -> Tensor {
+    literal(value.number, isTruth: Number.dtype == .bool)
   }
 
-  /// A number beside this tensor: of its type, but `float32` where an integer tensor meets a fraction.
-  func literal(_ value: Double) -> Tensor {
+  /// The same for a number as plans hold it.
+  /// - Parameter isTruth: whether the number stands for a truth value.
+  func literal(_ number: Scalar, isTruth: Bool = false) -> Tensor {
     var type = dtype
     if !type.isFloatingPoint {
-      if !value.isFinite || value.rounded(.towardZero) != value {
-        type = .float32
-      } else if type == .bool {
-        type = .int32
+      switch number {
+      case .float: type = .float32
+      case .integer: if type == .bool && !isTruth { type = .int64 }
       }
     }
-    return .number(value, dtype: type, device: device)
+    return .number(number.converted(to: type), dtype: type, device: device)
+  }
+
+  /// Runs a comparison with a number; an integer that the tensor's type does not hold is compared as `int64`.
+  func compared<Number: TensorElement>(_ op: Op, with value: Number) -> Tensor {
+    compared(op, with: value.number, isTruth: Number.dtype == .bool)
+  }
+
+  /// The same for a number as plans hold it.
+  func compared(_ op: Op, with number: Scalar, isTruth: Bool = false) -> Tensor {
+    guard dtype.isInteger, case .integer = number, number.converted(to: dtype) != number else {
+      return Tensor.binary(op, self, literal(number, isTruth: isTruth))
+    }
+    return Tensor.binary(op, cast(to: .int64), .number(number, dtype: .int64, device: device))
   }
 }

@@ -121,19 +121,19 @@ extension Tensor {
   /// `indices`. An embedding looks rows up with axis 0. Negative indices count from the end.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
-  public func gathering(_ indices: Tensor, alongAxis axis: Int = 0) -> Tensor {
-    gathering(indices, alongAxis: axis, for: "gathering")
+  public func gathering(_ indices: Tensor, axis: Int = 0) -> Tensor {
+    gathering(indices, axis: axis, for: "gathering")
   }
 
-  /// As `gathering(_:alongAxis:)`, under the name of the layer or operation that the user wrote.
-  package func gathering(_ indices: Tensor, alongAxis axis: Int = 0, for operation: String) -> Tensor {
+  /// As `gathering(_:axis:)`, under the name of the layer or operation that the user wrote.
+  package func gathering(_ indices: Tensor, axis: Int = 0, for operation: String) -> Tensor {
     guard let axis = checkedAxis(axis, "gather"), let list = wrapped(indices, axis, "gather") else { return self }
     let label = IndexLabel(operation, countsFromEnd: true)
     return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0, label.word]))
   }
 
-  /// As `gathering(_:alongAxis:)`, for indices that are in range by the way they are made.
-  func gathering(known indices: Tensor, alongAxis axis: Int) -> Tensor {
+  /// As `gathering(_:axis:)`, for indices that are in range by the way they are made.
+  func gathering(known indices: Tensor, axis: Int) -> Tensor {
     Tensor(
       .gather, OpInputs(node, indices.node), .integers([axis, 0, IndexLabel("gathering", isKnown: true).word]))
   }
@@ -150,7 +150,7 @@ extension Tensor {
   /// As `takingAlong`, for indices of the shape but for `axis`; a negative index is an error.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
-  package func elements(at indices: Tensor, alongAxis axis: Int, for operation: String) -> Tensor {
+  package func elements(at indices: Tensor, axis: Int, for operation: String) -> Tensor {
     Tensor(.gather, OpInputs(node, indices.node), .integers([axis, 1, IndexLabel(operation).word]))
   }
 
@@ -161,7 +161,7 @@ extension Tensor {
     var source = self
     for other in 0..<Swift.min(rank, indices.rank)
     where other != axis && indices.shape[other] < shape[other] {
-      source = source.slice(other, from: 0, count: indices.shape[other])
+      source = source.slice(axis: other, from: 0, count: indices.shape[other])
     }
     let label = IndexLabel("takingAlong", countsFromEnd: true)
     return Tensor(.gather, OpInputs(source.node, list.node), .integers([axis, 1, label.word]))
@@ -185,6 +185,26 @@ extension Tensor {
         .integers([axis, 1, shape[axis], IndexLabel("scatterAdding", countsFromEnd: true).word]))
   }
 
+  /// This tensor with the slices of `values` added to those at `indices` along `axis`: `y[indices[i]] += values[i]` for
+  /// axis 0 (`torch.index_add`). Several for one slice add up, in order. Negative indices count from the end.
+  ///
+  /// - Parameters:
+  ///   - values: the shape of this tensor, with the axes of `indices` in place of `axis`.
+  ///   - indices: integers.
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
+  public func indexAdding(_ values: Tensor, at indices: Tensor, axis: Int = 0) -> Tensor {
+    guard let axis = checkedAxis(axis, "indexAdd"), let list = wrapped(indices, axis, "indexAdd") else { return self }
+    let expected = Shape(shape[..<axis] + Array(indices.shape) + shape[(axis + 1)...])
+    guard values.shape == expected else {
+      ShapeError("indexAdd", "values \(values.shape) for indices \(indices.shape) must have shape \(expected)").report()
+      return self
+    }
+    return self
+      + Tensor(
+        .scatterAdd, OpInputs(values.cast(to: dtype).node, list.node),
+        .integers([axis, 0, shape[axis], IndexLabel("indexAdding", countsFromEnd: true).word]))
+  }
+
   /// Indices as `int32` or `int64`, negative ones counted from the end; what is no integer is reported.
   private func wrapped(_ indices: Tensor, _ axis: Int, _ operation: String) -> Tensor? {
     guard indices.dtype.isInteger else {
@@ -192,13 +212,13 @@ extension Tensor {
       return nil
     }
     let list = indices.dtype.byteCount == 1 ? indices.cast(to: .int64) : indices
-    return list.less(than: 0).select(list + list.constant(Double(shape[axis])), list)
+    return (list .< 0).select(list + list.constant(Double(shape[axis])), list)
   }
 
   /// The place of each element along `axis` (negative ones count from the end), as `int64`, or as `int32` for
   /// fewer than 2³¹ elements.
   public static func indices(
-    _ shape: Shape, alongAxis axis: Int, dtype: DType = .int64, device: ComputeDevice = .current
+    _ shape: Shape, axis: Int, dtype: DType = .int64, device: ComputeDevice = .current
   ) -> Tensor {
     indices(shape, axis, "indices", dtype, device)
   }
@@ -212,7 +232,7 @@ extension Tensor {
     Tensor(.index, OpInputs(), .integers([Int(dtype.rawValue)] + Array(shape)), device: device)
   }
 
-  /// As `indices(_:alongAxis:)`; mistakes are those of `operation`.
+  /// As `indices(_:axis:)`; mistakes are those of `operation`.
   static func indices(
     _ shape: Shape, _ axis: Int, _ operation: String, _ dtype: DType = .int64, _ device: ComputeDevice
   ) -> Tensor {
@@ -246,7 +266,7 @@ extension Tensor {
     }
     let count = Int(Swift.max(0, quotient))
     let wide: DType = dtype.isFloatingPoint ? (dtype == .float64 ? .float64 : .float32) : .int64
-    let place = indices([count], alongAxis: 0, device: device).cast(to: wide)
+    let place = indices([count], axis: 0, device: device).cast(to: wide)
     return (place * place.constant(step) + place.constant(start)).cast(to: dtype)
   }
 
@@ -257,7 +277,7 @@ extension Tensor {
     var full = shape
     full.append(classes)
     guard Tensor.accepts(full, "oneHot") else { return cast(to: dtype) }
-    let places = Tensor.indices(full, alongAxis: rank, device: device)
-    return expandingAxis(at: rank).cast(to: .int64).equal(to: places).cast(to: dtype)
+    let places = Tensor.indices(full, axis: rank, device: device)
+    return (expandingAxis(at: rank).cast(to: .int64) .== places).cast(to: dtype)
   }
 }

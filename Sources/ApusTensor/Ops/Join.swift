@@ -30,7 +30,7 @@ extension Op {
       return (0..<c.inputCount).map { index in
         let extent = c.inputNode(index).shape[axis]
         defer { start += extent }
-        return c.isNeeded(index) ? c.gradient.slice(axis, from: start, count: extent) : nil
+        return c.isNeeded(index) ? c.gradient.slice(axis: axis, from: start, count: extent) : nil
       }
     },
     lower: .step(
@@ -87,7 +87,7 @@ extension Op {
 
 extension Tensor {
   /// The tensors one after the other along `axis`; types are promoted.
-  public static func concatenated(_ tensors: [Tensor], alongAxis axis: Int = 0) -> Tensor {
+  public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     guard let first = tensors.first else {
       ShapeError("concatenate", "there is no tensor to concatenate").report()
       return .zeros([])
@@ -99,7 +99,7 @@ extension Tensor {
   }
 
   /// Tensors of one shape along a new axis.
-  public static func stacked(_ tensors: [Tensor], alongAxis axis: Int = 0) -> Tensor {
+  public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     guard let first = tensors.first else {
       ShapeError("stack", "there is no tensor to stack").report()
       return .zeros([])
@@ -109,7 +109,7 @@ extension Tensor {
       return first
     }
     guard first.hasRoomForAxis("stack") else { return first }
-    return concatenated(tensors.map { $0.expandingAxis(at: axis) }, alongAxis: axis)
+    return concatenated(tensors.map { $0.expandingAxis(at: axis) }, axis: axis)
   }
 
   /// The tensor laid into an array of `value`.
@@ -136,7 +136,7 @@ extension Tensor {
   }
 
   /// `count` elements of axis `axis`, from `start` on, each `step` apart.
-  public func slice(_ axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {
+  public func slice(axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {
     guard let axis = checkedAxis(axis, "slice") else { return self }
     var starts = Array(repeating: 0, count: rank)
     var steps = Array(repeating: 1, count: rank)

@@ -148,7 +148,7 @@ extension Tensor {
     for axis in 0..<target.rank where target[axis] == 1 && shape[axis + lead] != 1 {
       axes.append(axis + lead)
     }
-    let sum = axes.isEmpty ? self : sum(axes, keepingAxes: true)
+    let sum = axes.isEmpty ? self : sum(axes: axes, keepingAxes: true)
     return sum.reshaped(to: target)
   }
 

@@ -21,15 +21,15 @@ extension Tensor {
   public func norm(_ p: Double = 2, axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     wide { x in
       switch p {
-      case .infinity: return x.abs().max(axes, keepingAxes: keepingAxes)
-      case -.infinity: return x.abs().min(axes, keepingAxes: keepingAxes)
-      case 0: return x.notEqual(to: 0).cast(to: x.dtype).sum(axes, keepingAxes: keepingAxes)
-      case 1: return x.abs().sum(axes, keepingAxes: keepingAxes)
+      case .infinity: return x.abs().max(axes: axes, keepingAxes: keepingAxes)
+      case -.infinity: return x.abs().min(axes: axes, keepingAxes: keepingAxes)
+      case 0: return (x .!= 0).cast(to: x.dtype).sum(axes: axes, keepingAxes: keepingAxes)
+      case 1: return x.abs().sum(axes: axes, keepingAxes: keepingAxes)
       default: break
       }
-      let sum = (p == 2 ? x.squared() : x.absolutePower(p)).sum(axes, keepingAxes: keepingAxes)
+      let sum = (p == 2 ? x.squared() : x.absolutePower(p)).sum(axes: axes, keepingAxes: keepingAxes)
       // The root's slope at 0 is infinite: there a 1 takes its place. NaN is no such place.
-      let isZero = sum.equal(to: 0)
+      let isZero = sum .== 0
       let safe = isZero.select(sum.constant(1), sum)
       let root = p == 2 ? safe.sqrt() : safe.power(safe.constant(1 / p))
       return isZero.select(sum.constant(p < 0 ? .infinity : 0), root)
@@ -39,7 +39,7 @@ extension Tensor {
   /// `|x|ᵖ`, with a gradient of 0 at 0 also where the slope is infinite, for `p < 1`.
   private func absolutePower(_ p: Double) -> Tensor {
     guard p < 1 else { return abs().power(constant(p)) }
-    let isZero = equal(to: 0)
+    let isZero = self .== 0
     let powers = isZero.select(constant(1), abs()).power(constant(p))
     return isZero.select(constant(p < 0 ? .infinity : 0), powers)
   }
@@ -54,9 +54,9 @@ extension Tensor {
     let (x, y) = (cast(to: dtype).wideLane.floating, other.cast(to: dtype).wideLane.floating)
     // The difference of integers is one: as float32 large ones would be equal.
     let difference = dtype.isFloatingPoint ? x - y : (cast(to: .int64) - other.cast(to: .int64)).floating
-    let isNear = difference.abs().lessOrEqual(to: y.abs() * relative + absolute)
+    let isNear = difference.abs() .<= y.abs() * relative + absolute
     // An infinite bound is met by everything.
-    let result = isNear.logicalAnd(y.isFinite()).logicalOr(equal(to: other))
+    let result = isNear.logicalAnd(y.isFinite()).logicalOr(self .== other)
     guard equatesNaN else { return result }
     return result.logicalOr(x.isNaN().logicalAnd(y.isNaN()))
   }
@@ -76,7 +76,7 @@ extension Tensor {
 
   /// `self − other`, 0 for two equal infinities.
   private func difference(_ other: Tensor) -> Tensor {
-    isInfinite().logicalAnd(equal(to: other)).select(constant(0), self - other)
+    isInfinite().logicalAnd(self .== other).select(constant(0), self - other)
   }
 
   /// The identity matrix: ones where column and row are equal, zeros elsewhere.
@@ -84,7 +84,7 @@ extension Tensor {
     _ rows: Int, _ columns: Int? = nil, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
     let shape: Shape = [rows, columns ?? rows]
-    return indices(shape, 0, "eye", .int64, device).equal(to: indices(shape, 1, "eye", .int64, device)).cast(to: dtype)
+    return (indices(shape, 0, "eye", .int64, device) .== indices(shape, 1, "eye", .int64, device)).cast(to: dtype)
   }
 
   /// `count` numbers with equal distances, from `start` to `end` with both.
@@ -96,7 +96,7 @@ extension Tensor {
     let place = indices([count], 0, "linspace", .int64, device).cast(to: wide)
     let step = count > 1 ? (end - start) / Double(count - 1) : 0
     // Counted from the nearer end, so that both ends are exact.
-    let isFirstHalf = place.less(than: Double(count) / 2)
+    let isFirstHalf = place .< Double(count) / 2
     let fromStart = place * place.constant(step) + place.constant(start)
     let fromEnd = place.constant(end) - (place.constant(Double(count - 1)) - place) * place.constant(step)
     return isFirstHalf.select(fromStart, fromEnd).cast(to: dtype)

@@ -28,7 +28,7 @@ extension Tensor {
       guard fits(amount, axis, mode) else { return self }
       let (before, after) = result.borders(amount, axis, mode)
       let parts = [before, result, after].filter { $0.shape[axis] > 0 }
-      result = parts.count == 1 ? parts[0] : .concatenated(parts, alongAxis: axis)
+      result = parts.count == 1 ? parts[0] : .concatenated(parts, axis: axis)
     }
     return result
   }
@@ -63,19 +63,20 @@ extension Tensor {
     switch mode {
     case .reflect:
       return (
-        slice(axis, from: amount.before, count: amount.before, step: -1),
-        slice(axis, from: extent - 2, count: amount.after, step: -1)
+        slice(axis: axis, from: amount.before, count: amount.before, step: -1),
+        slice(axis: axis, from: extent - 2, count: amount.after, step: -1)
       )
     case .circular:
       return (
-        slice(axis, from: extent - amount.before, count: amount.before), slice(axis, from: 0, count: amount.after)
+        slice(axis: axis, from: extent - amount.before, count: amount.before),
+        slice(axis: axis, from: 0, count: amount.after)
       )
     case .zeros, .replicate:
       var (before, after) = (shape, shape)
       (before[axis], after[axis]) = (amount.before, amount.after)
       return (
-        slice(axis, from: 0, count: 1).broadcast(to: before),
-        slice(axis, from: extent - 1, count: 1).broadcast(to: after)
+        slice(axis: axis, from: 0, count: 1).broadcast(to: before),
+        slice(axis: axis, from: extent - 1, count: 1).broadcast(to: after)
       )
     }
   }

@@ -21,8 +21,8 @@ extension Op {
     gradient: .rule { c in
       let (axis, source, zero) = (c.attributes.integers[0], c.inputNode(0), c.gradient.constant(0))
       let dtype: DType = source.shape.elementCount <= Int(Int32.max) ? c.inputNode(1).dtype : .int64
-      let isPicked = Tensor.indices(source.shape, axis, "pick", dtype, c.gradient.device)
-        .equal(to: c.input(1).expandingAxis(at: axis))
+      let indices = Tensor.indices(source.shape, axis, "pick", dtype, c.gradient.device)
+      let isPicked = indices .== c.input(1).expandingAxis(at: axis)
       return [isPicked.select(c.gradient.expandingAxis(at: axis), zero), nil]
     },
     lower: .step(
@@ -45,7 +45,7 @@ extension Tensor {
   ///
   /// - Parameter indices: integers, of the shape without `axis`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
-  package func picking(_ indices: Tensor, alongAxis axis: Int, for operation: String) -> Tensor {
+  package func picking(_ indices: Tensor, axis: Int, for operation: String) -> Tensor {
     let wide = indices.dtype == .int64 || indices.dtype == .int32 ? indices : indices.cast(to: .int32)
     return Tensor(.pick, OpInputs(node, wide.node), .integers([axis, IndexLabel(operation).word]))
   }

@@ -123,12 +123,15 @@ extension Tensor {
   ///   - padding: elements before and after each axis, at most half of the window.
   ///   - roundsUp: whether a window may reach beyond the end (PyTorch's `ceil_mode`).
   /// - Returns: `[batch, channels, ⌊(in + before + after − dilation·(window−1) − 1) / stride⌋ + 1…]` for
-  ///   `self: [batch, channels, spatial…]`.
+  ///   `self: [batch, channels, spatial…]`; both without the batch where `window` has an extent for all axes but the
+  ///   first.
   public func maxPooled(
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
     dilation: [Int] = [1], roundsUp: Bool = false
   ) -> Tensor {
-    pooled(.maxPool, .maximum, window, stride, padding, dilation, roundsUp, countsPadding: true)
+    asBatch(ofRank: window.count + 2) {
+      $0.pooled(.maxPool, .maximum, window, stride, padding, dilation, roundsUp, countsPadding: true)
+    }
   }
 
   /// The mean of each window.
@@ -140,8 +143,11 @@ extension Tensor {
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
     roundsUp: Bool = false, countsPadding: Bool = true
   ) -> Tensor {
-    let means = pooled(.averagePool, .average, window, stride, padding, [1], roundsUp, countsPadding: countsPadding)
-    return roundsUp && countsPadding ? means.countingUntilPaddingEnds(padding.map(\.after)) : means
+    asBatch(ofRank: window.count + 2) {
+      let means = $0.pooled(
+        .averagePool, .average, window, stride, padding, [1], roundsUp, countsPadding: countsPadding)
+      return roundsUp && countsPadding ? means.countingUntilPaddingEnds(padding.map(\.after)) : means
+    }
   }
 
   /// The means of windows that were divided by all of their places, divided by those alone that are not beyond the
@@ -155,7 +161,7 @@ extension Tensor {
       let behind = after[after.count == 1 ? 0 : axis - 2]
       let rest = box.input[place] + behind - (last * box.stride[place] - box.padding[place])
       guard rest < box.window[place] else { continue }
-      let isLast = Tensor.indices([last + 1], alongAxis: 0, device: device).equal(to: Double(last))
+      let isLast = Tensor.indices([last + 1], axis: 0, device: device) .== last
       let share = Double(box.window[place]) / Double(rest)
       let along = Shape([last + 1] + Array(repeating: 1, count: rank - 1 - axis))
       result = result * isLast.select(constant(share), constant(1)).reshaped(to: along)

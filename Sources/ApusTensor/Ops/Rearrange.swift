@@ -10,7 +10,7 @@ extension Int {
 
 extension Tensor {
   /// Parts of the given extents along `axis`, one after the other.
-  public func split(into extents: [Int], alongAxis axis: Int = 0) -> [Tensor] {
+  public func split(into extents: [Int], axis: Int = 0) -> [Tensor] {
     guard let axis = checkedAxis(axis, "split") else { return extents.map { _ in self } }
     var rest: Int? = shape[axis]
     for extent in extents { rest = rest.flatMap { (0...$0).contains(extent) ? $0 - extent : nil } }
@@ -21,12 +21,12 @@ extension Tensor {
     var start = 0
     return extents.map { extent in
       defer { start += extent }
-      return slice(axis, from: start, count: extent)
+      return slice(axis: axis, from: start, count: extent)
     }
   }
 
   /// `count` parts of one extent along `axis`.
-  public func split(_ count: Int, alongAxis axis: Int = 0) -> [Tensor] {
+  public func split(_ count: Int, axis: Int = 0) -> [Tensor] {
     // As many parts as are asked for stand for the wrong ones, within reason.
     let wrong = Array(repeating: self, count: Swift.min(Swift.max(count, 0), 1 << 16))
     guard let axis = checkedAxis(axis, "split") else { return wrong }
@@ -34,11 +34,11 @@ extension Tensor {
       ShapeError("split", "axis \(axis) of \(shape) does not split into \(count) equal parts").report()
       return wrong
     }
-    return split(into: Array(repeating: shape[axis] / count, count: count), alongAxis: axis)
+    return split(into: Array(repeating: shape[axis] / count, count: count), axis: axis)
   }
 
   /// The elements in reverse order along each of `axes`.
-  public func flipped(_ axes: [Int]) -> Tensor {
+  public func flipped(axes: [Int]) -> Tensor {
     var start = Array(repeating: 0, count: rank)
     var step = Array(repeating: 1, count: rank)
     for axis in axes {
@@ -50,7 +50,7 @@ extension Tensor {
   }
 
   /// The tensor moved by `amounts` along `axes`; what leaves at one end comes back at the other.
-  public func rolled(by amounts: [Int], alongAxes axes: [Int]) -> Tensor {
+  public func rolled(by amounts: [Int], axes: [Int]) -> Tensor {
     guard amounts.count == axes.count else {
       ShapeError("roll", "\(amounts.count) amounts for \(axes.count) axes").report()
       return self
@@ -62,8 +62,8 @@ extension Tensor {
       let distance = amount % shape[axis]
       let cut = distance > 0 ? shape[axis] - distance : -distance
       guard cut > 0 else { continue }
-      let parts = result.split(into: [cut, shape[axis] - cut], alongAxis: axis)
-      result = .concatenated([parts[1], parts[0]], alongAxis: axis)
+      let parts = result.split(into: [cut, shape[axis] - cut], axis: axis)
+      result = .concatenated([parts[1], parts[0]], axis: axis)
     }
     return result
   }
@@ -82,7 +82,7 @@ extension Tensor {
   }
 
   /// Each element repeated `count` times in a row along `axis`.
-  public func repeated(_ count: Int, alongAxis axis: Int) -> Tensor {
+  public func repeated(_ count: Int, axis: Int) -> Tensor {
     guard count >= 0 else {
       ShapeError("repeat", "count \(count) is negative").report()
       return self
@@ -107,10 +107,10 @@ extension Tensor {
 
   /// The lower triangle of the last two axes, zeros above diagonal `diagonal` (0 is the main one, positive
   /// numbers are above it).
-  public func tril(_ diagonal: Int = 0) -> Tensor { triangle(diagonal, "tril") { $0.lessOrEqual(to: $1) } }
+  public func tril(_ diagonal: Int = 0) -> Tensor { triangle(diagonal, "tril") { $0 .<= $1 } }
 
   /// The upper triangle of the last two axes, zeros below diagonal `diagonal`.
-  public func triu(_ diagonal: Int = 0) -> Tensor { triangle(diagonal, "triu") { $0.greaterOrEqual(to: $1) } }
+  public func triu(_ diagonal: Int = 0) -> Tensor { triangle(diagonal, "triu") { $0 .>= $1 } }
 
   private func triangle(_ diagonal: Int, _ name: String, _ keeps: (Tensor, Tensor) -> Tensor) -> Tensor {
     guard rank >= 2 else {
@@ -118,22 +118,37 @@ extension Tensor {
       return self
     }
     let matrix = Shape(shape.suffix(2))
-    let row = Tensor.indices(matrix, alongAxis: 0, device: device)
-    let column = Tensor.indices(matrix, alongAxis: 1, device: device)
+    let row = Tensor.indices(matrix, axis: 0, device: device)
+    let column = Tensor.indices(matrix, axis: 1, device: device)
     return keeps(column - row, row.constant(Double(diagonal))).select(self, constant(0))
   }
 
-  /// The diagonal of the last two axes: `y[…, i] = x[…, i, i + offset]`.
-  public func diagonal(_ offset: Int = 0) -> Tensor {
+  /// The diagonal of two axes, the last two when left out, as the last axis: `y[…, i] = x[…, i, i + offset]`.
+  ///
+  /// - Parameters:
+  ///   - offset: 0 is the main diagonal, positive ones lie above it.
+  ///   - axes: those of rows and columns.
+  public func diagonal(offset: Int = 0, axes: [Int] = [-2, -1]) -> Tensor {
     guard rank >= 2 else {
       ShapeError("diagonal", "\(shape) has no rows and columns").report()
       return self
     }
+    guard axes.count == 2, let row = checkedAxis(axes[0], "diagonal"), let column = checkedAxis(axes[1], "diagonal"),
+      row != column
+    else {
+      ShapeError("diagonal", "\(axes) are not two axes of \(shape)").report()
+      return self
+    }
+    let order = (0..<rank).filter { $0 != row && $0 != column } + [row, column]
+    return transposed(order).diagonalOfMatrices(offset)
+  }
+
+  private func diagonalOfMatrices(_ offset: Int) -> Tensor {
     let (rows, columns) = (shape[rank - 2], shape[rank - 1])
     let count = Swift.max(0, Swift.min(rows + Swift.min(offset, 0), columns - Swift.max(offset, 0)))
     let first = count == 0 ? 0 : offset >= 0 ? offset : -offset * columns
     let flat = reshaped(to: Shape(shape.dropLast(2) + [rows * columns]))
-    return flat.slice(rank - 2, from: first, count: count, step: columns + 1)
+    return flat.slice(axis: rank - 2, from: first, count: count, step: columns + 1)
   }
 
   /// The sum of the diagonal of the last two axes.
@@ -142,7 +157,7 @@ extension Tensor {
       ShapeError("trace", "\(shape) has no rows and columns").report()
       return self
     }
-    return diagonal().sum([-1])
+    return diagonal().sum(axis: -1)
   }
 
   /// Matrices with the last axis as their diagonal and zeros elsewhere.

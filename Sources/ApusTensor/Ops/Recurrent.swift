@@ -175,6 +175,6 @@ extension Tensor {
 
   /// Elements of a list of numbers, in a shape.
   private func part(from start: Int, _ shape: Shape) -> Tensor {
-    slice(0, from: start, count: shape.elementCount).reshaped(to: shape)
+    slice(axis: 0, from: start, count: shape.elementCount).reshaped(to: shape)
   }
 }

@@ -52,8 +52,8 @@ extension GradientInput {
 
   /// The gradient goes in equal parts to all elements that equal the extreme one.
   fileprivate func extremum() -> Tensor {
-    let hit = input(0).equal(to: kept(output)).cast(to: gradient.dtype)
-    return hit / kept(hit.sum(reducedAxes)) * kept(gradient)
+    let hit = (input(0) .== kept(output)).cast(to: gradient.dtype)
+    return hit / kept(hit.sum(axes: reducedAxes)) * kept(gradient)
   }
 }
 
@@ -76,52 +76,52 @@ extension Tensor {
   }
 
   /// The sum over `axes` (all when left out); integers and `bool` are summed as `int64`.
-  public func sum(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+  public func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     return source.reduce(.sum, axes, keepingAxes)
   }
 
   /// The product over `axes`; integers and `bool` as `int64`.
-  public func product(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+  public func product(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     return source.reduce(.product, axes, keepingAxes)
   }
 
   /// The mean over `axes`; NaN over no elements.
-  public func mean(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+  public func mean(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     wide { source in
-      let sum = source.sum(axes, keepingAxes: keepingAxes)
+      let sum = source.sum(axes: axes, keepingAxes: keepingAxes)
       return sum / source.constant(Double(elementCount) / Double(Swift.max(sum.elementCount, 1)))
     }
   }
 
   /// The smallest element; NaN where there is one. Equal ones share the gradient.
-  public func min(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+  public func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axes, "min").reduce(.reduceMin, axes, keepingAxes)
   }
 
   /// The largest element; NaN where there is one. Equal ones share the gradient.
-  public func max(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+  public func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axes, "max").reduce(.reduceMax, axes, keepingAxes)
   }
 
   /// The place (`int64`) of the first smallest element along `axis`, or in the flattened tensor.
-  public func argmin(_ axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
+  public func argmin(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axis.map { [$0] }, "argmin").reduce(.argmin, axis.map { [$0] }, keepingAxes)
   }
 
   /// The place (`int64`) of the first largest element along `axis`, or in the flattened tensor.
-  public func argmax(_ axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
+  public func argmax(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axis.map { [$0] }, "argmax").reduce(.argmax, axis.map { [$0] }, keepingAxes)
   }
 
   /// Whether any element is not 0; false over no elements.
-  public func any(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+  public func any(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     cast(to: .bool).reduce(.any, axes, keepingAxes)
   }
 
   /// Whether no element is 0; true over no elements.
-  public func all(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+  public func all(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     cast(to: .bool).reduce(.all, axes, keepingAxes)
   }
 
@@ -129,7 +129,7 @@ extension Tensor {
   /// does not show in it.
   public func variance(_ axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
     wide { source in
-      let centered = source - source.mean(axes, keepingAxes: true)
+      let centered = source - source.mean(axes: axes, keepingAxes: true)
       let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: keepingAxes)
       let count = Double(elementCount) / Double(Swift.max(sum.elementCount, 1)) - correction
       return sum / source.constant(Swift.max(count, 0))
@@ -145,12 +145,12 @@ extension Tensor {
 
   /// The square root of the variance. Its gradient is 0 where the variance is, as for equal numbers.
   public func standardDeviation(
-    _ axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false
+    axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false
   ) -> Tensor {
     wide { source in
-      let variance = source.variance(axes, correction: correction, keepingAxes: keepingAxes)
+      let variance = source.variance(axes: axes, correction: correction, keepingAxes: keepingAxes)
       // The root's slope at 0 is infinite: there a 1 takes its place.
-      let isPositive = variance.greater(than: 0)
+      let isPositive = variance .> 0
       return isPositive.select(isPositive.select(variance, variance.constant(1)).sqrt(), variance * 0)
     }
   }
@@ -162,11 +162,11 @@ extension Tensor {
 
   private func logSumExpInLane(_ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
     // There is no largest of no elements.
-    if elementCount == 0 { return exp().sum(axes, keepingAxes: keepingAxes).log() }
+    if elementCount == 0 { return exp().sum(axes: axes, keepingAxes: keepingAxes).log() }
     // An infinite maximum would give ∞ − ∞.
-    let peak = max(axes, keepingAxes: true).stopGradient()
+    let peak = max(axes: axes, keepingAxes: true).stopGradient()
     let shift = peak.isFinite().select(peak, peak.literal(0))
-    let sum = (self - shift).exp().sum(axes, keepingAxes: true).log() + shift
+    let sum = (self - shift).exp().sum(axes: axes, keepingAxes: true).log() + shift
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
   }
 

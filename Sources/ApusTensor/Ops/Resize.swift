@@ -39,18 +39,18 @@ extension Tensor {
 
   private func nearest(_ axis: Int, _ count: Int) -> Tensor {
     let extent = shape[axis]
-    if count % extent == 0 { return repeated(count / extent, alongAxis: axis) }
-    if extent % count == 0 { return slice(axis, from: 0, count: count, step: extent / count) }
-    let place = Tensor.indices([count], alongAxis: 0, device: device)
-    let source = (place * Double(extent)).floorDivided(by: place.constant(Double(count)))
-    return gathering(known: source, alongAxis: axis)
+    if count % extent == 0 { return repeated(count / extent, axis: axis) }
+    if extent % count == 0 { return slice(axis: axis, from: 0, count: count, step: extent / count) }
+    let place = Tensor.indices([count], axis: 0, device: device)
+    let source = (place * extent).floorDivided(by: place.constant(Double(count)))
+    return gathering(known: source, axis: axis)
   }
 
   private func linear(_ axis: Int, _ count: Int, _ alignsCorners: Bool) -> Tensor {
     let extent = shape[axis]
     if extent == 1 { return broadcast(to: shape.replacing(axis, with: count)) }
     let type: DType = dtype == .float64 ? .float64 : .float32
-    let number = Tensor.indices([count], alongAxis: 0, device: device).cast(to: type)
+    let number = Tensor.indices([count], axis: 0, device: device).cast(to: type)
     var place: Tensor
     if alignsCorners {
       place = number * number.constant(count == 1 ? 0 : Double(extent - 1) / Double(count - 1))
@@ -62,7 +62,7 @@ extension Tensor {
     var along = Shape(repeating: 1, count: rank)
     along[axis] = count
     let weight = (place - low).reshaped(to: along)
-    let ends = [low, high].map { gathering(known: $0.cast(to: .int64), alongAxis: axis).cast(to: type) }
+    let ends = [low, high].map { gathering(known: $0.cast(to: .int64), axis: axis).cast(to: type) }
     let values = ends[0].lerp(to: ends[1], weight)
     return (dtype.isFloatingPoint ? values : values.rounded()).cast(to: dtype)
   }

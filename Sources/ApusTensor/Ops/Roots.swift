@@ -18,7 +18,7 @@ extension Tensor {
     let root = abs().power(constant(1.0 / 3)).copySign(self)
     // 1/3 is no number of the type. One step of Newton's, (2·y + x/y²)/3, gives its digits back.
     let better = root - (root - self / root.squared()) * constant(1.0 / 3)
-    return isFinite().logicalAnd(notEqual(to: 0)).select(better, root)
+    return isFinite().logicalAnd(self .!= 0).select(better, root)
   }
 
   /// `√(self² + other²)`, without overflow; infinite where one is infinite, whatever the other. The gradient of
@@ -27,13 +27,13 @@ extension Tensor {
     Tensor.inWideLane([self, other]) {
       withGradient($0) { gradient, inputs, output in
         // The quotients are at most 1.
-        let size = output.equal(to: 0).select(output.constant(1), output)
+        let size = (output .== 0).select(output.constant(1), output)
         return [gradient * (inputs[0] / size), gradient * (inputs[1] / size)]
       } function: {
         let (x, y) = ($0[0].abs(), $0[1].abs())
         let (long, short) = (x.maximum(y), x.minimum(y))
         // 0/0 and ∞/∞ are no slopes.
-        let slope = short.equal(to: long).select(long.constant(1), short / long)
+        let slope = (short .== long).select(long.constant(1), short / long)
         let size = long * (slope.squared() + 1).sqrt()
         return x.isInfinite().logicalOr(y.isInfinite()).select(long.constant(.infinity), size)
       }
@@ -43,7 +43,7 @@ extension Tensor {
   /// `|self|` with the sign of `other`, that of −0 included. The gradient of `other` is 0.
   public func copySign(_ other: Tensor) -> Tensor {
     let sign = other.floating
-    let isNegative = sign.less(than: 0).logicalOr(sign.reciprocal().less(than: 0))
+    let isNegative = (sign .< 0).logicalOr(sign.reciprocal() .< 0)
     let size = floating.abs()
     return isNegative.select(-size, size)
   }

@@ -47,7 +47,7 @@ extension Tensor {
   /// The running sum along `axis`, with the element itself; integers and `bool` as `int64`.
   ///
   /// - Parameter isReversed: whether it runs from the end to the start.
-  public func cumulativeSum(_ axis: Int, isReversed: Bool = false) -> Tensor {
+  public func cumulativeSum(axis: Int, isReversed: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     guard let axis = checkedAxis(axis, "cumulativeSum") else { return source }
     return source.scanned(.cumulativeSum, axis, isReversed: isReversed)
@@ -55,7 +55,7 @@ extension Tensor {
 
   /// The running product along `axis`, with the element itself; integers and `bool` as `int64`. Derivatives
   /// are right also where elements are 0; each takes log₂ n rounds.
-  public func cumulativeProduct(_ axis: Int, isReversed: Bool = false) -> Tensor {
+  public func cumulativeProduct(axis: Int, isReversed: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     guard let axis = checkedAxis(axis, "cumulativeProduct") else { return source }
     return source.scanned(.cumulativeProduct, axis, isReversed: isReversed)
@@ -71,7 +71,7 @@ extension Tensor {
     let kept = Swift.max(shape[axis] - Swift.abs(forward), 0)
     var amounts = Array(repeating: (before: 0, after: 0), count: rank)
     amounts[axis] = forward > 0 ? (shape[axis] - kept, 0) : (0, shape[axis] - kept)
-    return slice(axis, from: forward > 0 ? 0 : shape[axis] - kept, count: kept).padded(by: amounts, value: fill)
+    return slice(axis: axis, from: forward > 0 ? 0 : shape[axis] - kept, count: kept).padded(by: amounts, value: fill)
   }
 
   /// `sᵢ = Σ_{j≥i} gⱼ · Π_{i<k≤j} x_k`, the solution of `sᵢ = gᵢ + xᵢ₊₁·sᵢ₊₁`, where self is `g`.

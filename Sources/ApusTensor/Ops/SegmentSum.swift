@@ -70,7 +70,7 @@ func gatherGradient(_ c: GradientInput) -> Tensor {
   let list = ids.reshaped(to: [ids.elementCount])
   let order = list.argsort()
   let rows = c.gradient.reshaped(to: Shape([ids.elementCount] + source.dropFirst()))
-  let sorted = list.gathering(known: order, alongAxis: 0)
-  return rows.gathering(known: order, alongAxis: 0).segmentSum(
+  let sorted = list.gathering(known: order, axis: 0)
+  return rows.gathering(known: order, axis: 0).segmentSum(
     sorted, count: extent, IndexLabel(label.operation, ascends: true))
 }

@@ -5,8 +5,8 @@ extension Tensor {
   public func logSoftmax(axis: Int = -1) -> Tensor {
     guard let axis = checkedAxis(axis, "logSoftmax") else { return self }
     return softmaxed(axis) { x in
-      let shifted = x - x.max([axis], keepingAxes: true).stopGradient()
-      return shifted - shifted.exp().sum([axis], keepingAxes: true).log()
+      let shifted = x - x.max(axis: axis, keepingAxes: true).stopGradient()
+      return shifted - shifted.exp().sum(axis: axis, keepingAxes: true).log()
     }
   }
 
@@ -14,8 +14,8 @@ extension Tensor {
   public func softmax(axis: Int = -1) -> Tensor {
     guard let axis = checkedAxis(axis, "softmax") else { return self }
     return softmaxed(axis) { x in
-      let numerator = (x - x.max([axis], keepingAxes: true).stopGradient()).exp()
-      return numerator * numerator.sum([axis], keepingAxes: true).reciprocal()
+      let numerator = (x - x.max(axis: axis, keepingAxes: true).stopGradient()).exp()
+      return numerator * numerator.sum(axis: axis, keepingAxes: true).reciprocal()
     }
   }
 

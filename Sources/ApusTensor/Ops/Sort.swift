@@ -20,7 +20,7 @@ extension Op {
 extension Tensor {
   /// The places (`int64`) of the elements along `axis` in sorted order; equal elements keep theirs. NaN is
   /// larger than any number.
-  public func argsort(_ axis: Int = -1, isDescending: Bool = false) -> Tensor {
+  public func argsort(axis: Int = -1, isDescending: Bool = false) -> Tensor {
     guard rank > 0 else { return Tensor(repeating: 0, shape: [], dtype: .int64, device: device) }
     guard let axis = checkedAxis(axis, "argsort") else { return self }
     if axis == rank - 1 { return Tensor(.argsort, OpInputs(node), .integers([isDescending ? 1 : 0])) }
@@ -30,9 +30,9 @@ extension Tensor {
   }
 
   /// The elements along `axis` in order. The gradient goes to where each came from.
-  public func sorted(_ axis: Int = -1, isDescending: Bool = false) -> Tensor {
+  public func sorted(axis: Int = -1, isDescending: Bool = false) -> Tensor {
     guard rank > 0, let place = checkedAxis(axis, "sort") else { return self }
-    return taking(argsort(place, isDescending: isDescending), place)
+    return taking(argsort(axis: place, isDescending: isDescending), place)
   }
 
   /// The `count` largest (or smallest) elements along `axis`, the most extreme first, and their places
@@ -45,7 +45,7 @@ extension Tensor {
       ShapeError("topK", "\(shape) does not have \(count) elements along axis \(axis)").report()
       return (self, self)
     }
-    let indices = argsort(axis, isDescending: isLargest).slice(axis, from: 0, count: count)
+    let indices = argsort(axis: axis, isDescending: isLargest).slice(axis: axis, from: 0, count: count)
     return (taking(indices, axis), indices)
   }
 

@@ -1,22 +1,24 @@
 import ApusDevice
 
-/// A subscript worked out for one shape: a slice, then a reshape that drops and adds axes.
-private struct Region {
-  var start: [Int] = []
-  var step: [Int] = []
-  var extent: [Int] = []
-  /// The shape of the result.
-  var shape = Shape()
+/// A subscript worked out for one shape: a slice, a reshape that drops and adds axes, then lookups along some of them.
+struct Region {
+  private(set) var start: [Int] = []
+  private(set) var step: [Int] = []
+  private(set) var extent: [Int] = []
+  /// The shape of the slice; axes with lists of indices are whole.
+  private(set) var shape = Shape()
+  /// The lists of indices, with their axes in `shape`.
+  private(set) var lookups: [(axis: Int, indices: Tensor)] = []
 
-  init(_ indices: [AxisIndex], in source: Shape) throws(ShapeError) {
-    let taken = indices.count { $0 != .newAxis && $0 != .ellipsis }
-    guard indices.count(where: { $0 == .ellipsis }) <= 1 else {
-      throw ShapeError("subscript", "only one ellipsis can stand for the axes between")
-    }
+  init(_ indices: [AxisIndex], in tensor: Tensor) throws(ShapeError) {
+    let source = tensor.shape
+    let taken = indices.count { $0.takesAxis }
+    let ellipses = indices.count { $0.isEllipsis }
+    guard ellipses <= 1 else { throw ShapeError("subscript", "only one ellipsis can stand for the axes between") }
     guard taken <= source.rank else {
       throw ShapeError("subscript", "\(taken) indices are too many for \(source)")
     }
-    for index in indices.contains(.ellipsis) ? indices : indices + [.ellipsis] {
+    for index in ellipses == 1 ? indices : indices + [.ellipsis] {
       switch index.kind {
       case .newAxis: shape.append(1)
       case .ellipsis: for _ in taken..<source.rank { take(0, 1, source[start.count]) }
@@ -27,6 +29,13 @@ private struct Region {
         }
         take(index < 0 ? index + extent : index, 1, nil)
       case .range(let from, let to, let step): try takeRange(from, to, step, source[start.count])
+      case .list(let list): take(lookup: Tensor(list, device: tensor.device), source[start.count])
+      case .tensor(let indices):
+        guard indices.dtype.isInteger else {
+          let advice = indices.dtype == .bool ? "; a mask is for compressed(by:) and replacing(where:with:)" : ""
+          throw ShapeError("subscript", "indices \(indices.shape) are \(indices.dtype), not integers\(advice)")
+        }
+        take(lookup: indices, source[start.count])
       }
     }
     if let flaw = shape.flaw { throw ShapeError("subscript", flaw) }
@@ -38,6 +47,12 @@ private struct Region {
     self.step.append(step)
     extent.append(count ?? 1)
     if let count { shape.append(count) }
+  }
+
+  /// Takes the next axis whole, for indices to be looked up along it.
+  private mutating func take(lookup indices: Tensor, _ count: Int) {
+    lookups.append((shape.rank, indices))
+    take(0, 1, count)
   }
 
   /// Ends outside of the axis are moved to it, as in NumPy.
@@ -55,29 +70,90 @@ private struct Region {
   }
 }
 
+extension AxisIndex {
+  fileprivate var isEllipsis: Bool { if case .ellipsis = kind { true } else { false } }
+  fileprivate var takesAxis: Bool { if case .newAxis = kind { false } else { !isEllipsis } }
+}
+
 extension Tensor {
-  /// The part that NumPy's basic indexing takes: `x[1]`, `x[0..<4, -1]`, `x[.range(step: -1)]`,
-  /// `x[.ellipsis, .newAxis]`. Axes without an index are taken whole.
+  /// The part that indices take: `x[1]`, `x[0..<4, -1]`, `x[.range(step: -1)]`, `x[.ellipsis, .newAxis]`, and with lists
+  /// of indices `x[[2, 0]]`, `x[.all, places]`. Axes without an index are taken whole.
+  ///
+  /// Several lists are broadcast against each other and taken together: `x[[0, 1], [2, 3]]` are the elements `x[0, 2]`
+  /// and `x[1, 3]`. Their axes stand where the first list does, or first, where others lie between them.
+  ///
+  /// Setting a part gives the variable a tensor with that part replaced, as `replacing(_:with:)` does: other tensors
+  /// stay as they are, and gradients flow to the new part and to the rest of the old tensor. A tensor of `bool` as the
+  /// only index sets the elements where it holds.
+  ///
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for lists of indices.
   public subscript<each Index: AxisIndexing>(_ indices: repeat each Index) -> Tensor {
+    get {
+      var list: [AxisIndex] = []
+      for index in repeat each indices { list.append(index.axisIndex) }
+      return taken(list)
+    }
+    set {
+      var list: [AxisIndex] = []
+      for index in repeat each indices { list.append(index.axisIndex) }
+      self = replaced(list, with: newValue)
+    }
+    // The accessor that the compiler would make of both crashes it (Swift 6.3).
+    _modify {
+      var list: [AxisIndex] = []
+      for index in repeat each indices { list.append(index.axisIndex) }
+      var part = taken(list)
+      yield &part
+      self = replaced(list, with: part)
+    }
+  }
+
+  /// Sets a part to numbers as written in the source: `x[0] = 1.5`, `x[1] = [1, 2, 3]`.
+  @_disfavoredOverload
+  public subscript<each Index: AxisIndexing>(_ indices: repeat each Index) -> TensorLiteral {
+    @available(*, unavailable, message: "parts of a tensor are tensors")
+    get { .list([]) }
+    set {
+      var list: [AxisIndex] = []
+      for index in repeat each indices { list.append(index.axisIndex) }
+      self = replaced(list, with: Tensor(newValue, device: device))
+    }
+    _modify {
+      var list: [AxisIndex] = []
+      for index in repeat each indices { list.append(index.axisIndex) }
+      var literal = TensorLiteral.list([])
+      yield &literal
+      self = replaced(list, with: Tensor(literal, device: device))
+    }
+  }
+
+  /// The tensor with `value`, broadcast, in place of the part that the indices take. Where lists of indices name an
+  /// element several times, the last value counts.
+  public func replacing<each Index: AxisIndexing>(
+    _ indices: repeat each Index, with value: Tensor
+  ) -> Tensor {
     var list: [AxisIndex] = []
     for index in repeat each indices { list.append(index.axisIndex) }
+    return replaced(list, with: value)
+  }
+
+  private func taken(_ list: [AxisIndex]) -> Tensor {
     do throws(ShapeError) {
-      let region = try Region(list, in: shape)
-      return slice(region).reshaped(to: region.shape)
+      let region = try Region(list, in: self)
+      return try slice(region).reshaped(to: region.shape).lookingUp(region.lookups)
     } catch {
       error.report()
       return self
     }
   }
 
-  /// The tensor with `value`, broadcast, in place of the part that the indices take.
-  public func replacing<each Index: AxisIndexing>(
-    _ indices: repeat each Index, with value: Tensor
-  ) -> Tensor {
-    var list: [AxisIndex] = []
-    for index in repeat each indices { list.append(index.axisIndex) }
+  private func replaced(_ list: [AxisIndex], with value: Tensor) -> Tensor {
+    if list.count == 1, case .tensor(let mask) = list[0].kind, mask.dtype == .bool {
+      return replacing(where: mask.reshaped(to: mask.shape.padded(to: rank)), with: value)
+    }
     do throws(ShapeError) {
-      let region = try Region(list, in: shape)
+      let region = try Region(list, in: self)
+      guard region.lookups.isEmpty else { return try scattering(value, at: list) }
       guard value.shape.broadcast(with: region.shape) == region.shape else {
         throw ShapeError("replacing", "\(value.shape) does not broadcast to \(region.shape), the part of \(shape)")
       }
@@ -106,8 +182,8 @@ extension Tensor {
   }
 
   /// The tensor with `value` where `mask` holds.
-  public func replacing(where mask: Tensor, with value: Double) -> Tensor {
-    mask.select(constant(value), self)
+  public func replacing<Number: TensorElement>(where mask: Tensor, with value: Number) -> Tensor {
+    mask.select(.number(value.number.converted(to: dtype), dtype: dtype, device: device), self)
   }
 
   /// The elements where `mask` holds, in row-major order (`x[mask]` of NumPy). The mask is read back, for the

@@ -12,7 +12,7 @@ public enum StraightThrough: Hashable, Sendable {
 extension Tensor {
   /// `x` above `bound`, else `value`; NaN stays.
   public func threshold(_ bound: Double, value: Double) -> Tensor {
-    lessOrEqual(to: bound).select(literal(value), self)
+    compared(.lessOrEqual, with: Scalar(bound: bound)).select(literal(Scalar(bound: value)), self)
   }
 
   /// 1 where `x ≥ 0`, else 0: the threshold unit (McCulloch, Pitts, 1943; Rosenblatt, 1958), also called Heaviside's
@@ -24,22 +24,23 @@ extension Tensor {
     guard let gradient else { return x.steps.stopGradient() }
     return withGradient([x]) { g, inputs, _ in
       guard gradient == .clipped else { return [g] }
-      return [inputs[0].abs().lessOrEqual(to: 1).select(g, g.constant(0))]
+      return [(inputs[0].abs() .<= 1).select(g, g.constant(0))]
     } function: {
       $0[0].steps
     }
   }
 
-  private var steps: Tensor { greaterOrEqual(to: 0).select(constant(1), constant(0)) }
+  private var steps: Tensor { (self .>= 0).select(constant(1), constant(0)) }
 
   /// `x` where `|x| > bound`, else 0; NaN stays. The gradient at the bounds is 0.
   public func hardShrink(_ bound: Double = 0.5) -> Tensor {
-    abs().lessOrEqual(to: bound).select(literal(0), self)
+    abs().compared(.lessOrEqual, with: Scalar(bound: bound)).select(literal(0), self)
   }
 
   /// `x` moved by `bound` towards 0, and 0 where `|x| ≤ bound`; NaN stays: the proximal map of `bound · |x|` (Donoho,
   /// 1995). The gradient at the bounds is 0.
   public func softShrink(_ bound: Double = 0.5) -> Tensor {
-    abs().lessOrEqual(to: bound).select(literal(0), self - sign() * bound)
+    abs().compared(.lessOrEqual, with: Scalar(bound: bound))
+      .select(literal(0), self - sign() * literal(Scalar(bound: bound)))
   }
 }

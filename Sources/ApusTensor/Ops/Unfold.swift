@@ -23,8 +23,8 @@ extension Op {
       let device = c.gradient.device
       // Element `j` of window `i` came from place `i · step + j`.
       let places =
-        Tensor.indices(windows, alongAxis: 0, device: device) * Double(step)
-        + Tensor.indices(windows, alongAxis: 1, device: device)
+        Tensor.indices(windows, axis: 0, device: device) * step
+        + Tensor.indices(windows, axis: 1, device: device)
       var order = Array(0..<c.gradient.rank - 1)
       order.insert(c.gradient.rank - 1, at: axis + 1)
       return [
@@ -42,7 +42,7 @@ extension Op {
 extension Tensor {
   /// All windows of `size` elements along `axis`, each `step` apart, as a new last axis:
   /// `y[…, i, …, j] = x[…, i · step + j, …]`. Nothing is copied.
-  public func unfolded(_ axis: Int, size: Int, step: Int = 1) -> Tensor {
+  public func unfolded(axis: Int, size: Int, step: Int = 1) -> Tensor {
     guard let axis = checkedAxis(axis, "unfold") else { return self }
     return Tensor(.unfold, OpInputs(node), .integers([axis, size, step]))
   }

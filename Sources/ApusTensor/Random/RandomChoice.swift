@@ -37,10 +37,10 @@ extension Tensor {
     }
     // The largest of logits with Gumbel noise is distributed as their softmax (Gumbel, 1954).
     let draws = count.map { Shape([$0] + shape) } ?? shape
-    guard Tensor.accepts(draws, "categorical") else { return argmax(-1) }
+    guard Tensor.accepts(draws, "categorical") else { return argmax(axis: -1) }
     let unit = key.unit(draws, device: device)
     let uniform = unit.maximum(unit.constant(0x1p-25))
     let noise = -(-uniform.log()).log()
-    return (cast(to: .float32) + noise).argmax(-1)
+    return (cast(to: .float32) + noise).argmax(axis: -1)
   }
 }

@@ -1,12 +1,15 @@
 import ApusDevice
 
-/// What a subscript takes along one axis: an index, a range with a step, a new axis, or all axes between.
+/// What a subscript takes along one axis: an index, a range with a step, a list or tensor of indices, a new axis, or all
+/// axes between.
 ///
 /// Negative numbers count from the end. Ranges reach as far as the axis does, as in NumPy.
-public struct AxisIndex: Hashable, Sendable {
-  enum Kind: Hashable, Sendable {
+public struct AxisIndex: Sendable {
+  enum Kind: Sendable {
     case index(Int)
     case range(from: Int?, to: Int?, step: Int)
+    case list([Int])
+    case tensor(Tensor)
     case newAxis
     case ellipsis
   }
@@ -31,7 +34,7 @@ public struct AxisIndex: Hashable, Sendable {
   public static let ellipsis = AxisIndex(kind: .ellipsis)
 }
 
-/// A type that a tensor's subscript takes: `Int`, Swift's ranges and `AxisIndex`.
+/// A type that a tensor's subscript takes: `Int`, Swift's ranges, `[Int]`, a tensor of integers and `AxisIndex`.
 public protocol AxisIndexing: Sendable {
   var axisIndex: AxisIndex { get }
 }
@@ -50,6 +53,8 @@ extension AxisIndexing where Self == AxisIndex {
 }
 
 extension AxisIndex: AxisIndexing { public var axisIndex: AxisIndex { self } }
+extension [Int]: AxisIndexing { public var axisIndex: AxisIndex { AxisIndex(kind: .list(self)) } }
+extension Tensor: AxisIndexing { public var axisIndex: AxisIndex { AxisIndex(kind: .tensor(self)) } }
 extension Int: AxisIndexing { public var axisIndex: AxisIndex { .at(self) } }
 extension Range<Int>: AxisIndexing {
   public var axisIndex: AxisIndex { .range(from: lowerBound, to: upperBound) }

@@ -54,6 +54,7 @@ extension Tensor {
 
   /// A tensor of `values` in row-major order.
   /// - Precondition: `values.count == shape.elementCount`.
+  @_disfavoredOverload
   public init<Element: TensorElement>(
     _ values: [Element], shape: Shape, device: ComputeDevice = .current
   ) {
@@ -71,6 +72,7 @@ extension Tensor {
   }
 
   /// A tensor of rank 1.
+  @_disfavoredOverload
   public init<Element: TensorElement>(_ values: [Element], device: ComputeDevice = .current) {
     self.init(values, shape: [values.count], device: device)
   }
@@ -137,6 +139,15 @@ extension Tensor {
 }
 
 extension Scalar {
+  /// The number as `dtype` holds it, as `init(_:as:)` makes it of a `Double`; 64 bits of an integer stay.
+  func converted(to dtype: DType) -> Scalar {
+    switch (self, dtype) {
+    case (.integer, .int64): self
+    case (.integer(let value), _): Scalar(Double(value), as: dtype)
+    case (.float(let value), _): Scalar(value, as: dtype)
+    }
+  }
+
   /// A number as `dtype` holds it: integers as `cast(to:)` makes them, truth values as 0 and 1. Floating-point
   /// numbers are rounded where they are stored.
   init(_ value: Double, as dtype: DType) {
@@ -156,12 +167,35 @@ extension Scalar {
 }
 
 extension Scalar {
+  /// A number given as a `Double` for tensors of any type: an integer where it is a whole number.
+  init(bound value: Double) {
+    let isWhole = value.magnitude < 0x1p63 && value.rounded(.towardZero) == value
+    self = isWhole ? .integer(Int64(value)) : .float(value)
+  }
+
   /// The number of `dtype` next to `value`: what an integer type does not hold becomes its least or greatest number.
   init(saturating value: Double, as dtype: DType) {
     switch dtype {
     case .int8: self.init(min(max(value, -128), 127), as: dtype)
     case .uint8: self.init(min(max(value, 0), 255), as: dtype)
     default: self.init(value, as: dtype)
+    }
+  }
+}
+
+extension TensorElement {
+  /// The number as plans hold it.
+  var number: Scalar {
+    switch Self.dtype {
+    case .float32: .float(Double(unsafeBitCast(self, to: Float.self)))
+    case .float64: .float(unsafeBitCast(self, to: Double.self))
+    case .float16: .float(Double(unsafeBitCast(self, to: Float16.self)))
+    case .bfloat16: .float(Double(Float(unsafeBitCast(self, to: BFloat16.self))))
+    case .int64: .integer(unsafeBitCast(self, to: Int64.self))
+    case .int32: .integer(Int64(unsafeBitCast(self, to: Int32.self)))
+    case .int8: .integer(Int64(unsafeBitCast(self, to: Int8.self)))
+    case .uint8: .integer(Int64(unsafeBitCast(self, to: UInt8.self)))
+    case .bool: .integer(unsafeBitCast(self, to: Bool.self) ? 1 : 0)
     }
   }
 }

@@ -39,7 +39,7 @@ private struct TensorPrinter {
         cut[axis] = true
         let ends = [0, tensor.shape[axis] - TensorPrinter.edge]
         shown = .concatenated(
-          ends.map { shown.slice(axis, from: $0, count: TensorPrinter.edge) }, alongAxis: axis)
+          ends.map { shown.slice(axis: axis, from: $0, count: TensorPrinter.edge) }, axis: axis)
       }
     }
     shape = shown.shape

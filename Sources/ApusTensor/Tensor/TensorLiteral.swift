@@ -22,10 +22,10 @@ extension TensorLiteral {
   fileprivate func shape() throws(ShapeError) -> Shape {
     guard case .list(let elements) = self else { return [] }
     var inner = Shape()
-    for (place, element) in elements.enumerated() {
+    for (index, element) in elements.enumerated() {
       let shape = try element.shape()
-      guard place == 0 || shape == inner else {
-        throw ShapeError("tensor", "the lists of a literal differ in length: \(inner) and \(shape)")
+      guard index == 0 || shape == inner else {
+        throw ShapeError("tensor", "nested lists differ in length: \(inner) and \(shape)")
       }
       inner = shape
     }
@@ -42,8 +42,23 @@ extension TensorLiteral {
 extension Tensor: ExpressibleByArrayLiteral {
   /// A tensor on the current device: `bool` where all leaves are truth values, `int64` where all are written
   /// as integers, else `float32`.
-  public init(arrayLiteral elements: TensorLiteral...) {
-    let literal = TensorLiteral.list(elements)
+  public init(arrayLiteral elements: TensorLiteral...) { self.init(TensorLiteral.list(elements)) }
+
+  /// A tensor of numbers as written in the source, of any depth: `Tensor([[1, 2], [3, 4]])`, `Tensor(0.5)`. The element
+  /// type is `bool` where all numbers are truth values, `int64` where all are written as integers, else `float32`.
+  /// - Precondition: lists of one depth have one length.
+  public init(_ literal: TensorLiteral, device: ComputeDevice = .current) {
+    do throws(ShapeError) {
+      self.init(literal, shape: try literal.shape(), device: device)
+    } catch {
+      error.report()
+      self.init(repeating: 0, shape: [], device: device)
+    }
+  }
+
+  /// A tensor of the numbers of `literal`, in row-major order; the element type is that of `init(_:device:)`.
+  /// - Precondition: `literal` has `shape.elementCount` numbers.
+  public init(_ literal: TensorLiteral, shape: Shape, device: ComputeDevice = .current) {
     // Integers are kept as such: a Double does not hold all of them.
     var (integers, truths, floats): ([Int], [Bool], [Float]) = ([], [], [])
     literal.forEach { leaf in
@@ -58,18 +73,12 @@ extension Tensor: ExpressibleByArrayLiteral {
       case .list: break
       }
     }
-    do throws(ShapeError) {
-      let shape = try literal.shape()
-      if !floats.isEmpty, truths.count == floats.count {
-        self.init(truths, shape: shape)
-      } else if !floats.isEmpty, integers.count == floats.count {
-        self.init(integers, shape: shape)
-      } else {
-        self.init(floats, shape: shape)
-      }
-    } catch {
-      error.report()
-      self.init(repeating: 0, shape: [elements.count])
+    if !floats.isEmpty, truths.count == floats.count {
+      self.init(truths, shape: shape, device: device)
+    } else if !floats.isEmpty, integers.count == floats.count {
+      self.init(integers, shape: shape, device: device)
+    } else {
+      self.init(floats, shape: shape, device: device)
     }
   }
 }

@@ -63,7 +63,7 @@ public struct Objective: Sendable {
           ? crossEntropy(outputs, probabilities: targets, reduction: .none, smoothing: smoothing, weights: shares)
           : crossEntropy(outputs, targets, reduction: .none, smoothing: smoothing, weights: shares)
       },
-      hits: { outputs, targets in outputs.argmax(1).equal(to: Objective.classes(targets)) },
+      hits: { outputs, targets in outputs.argmax(axis: 1) .== Objective.classes(targets) },
       measures: classCount > topClassCount ? [Measure("top5_accuracy") { Objective.isAmong(5, $0, $1) }] : [])
   }
 
@@ -72,13 +72,13 @@ public struct Objective: Sendable {
 
   /// The likeliest classes, int64 `[batch]`.
   private static func classes(_ targets: Tensor) -> Tensor {
-    targets.rank > 1 ? targets.argmax(1) : targets.cast(to: .int64)
+    targets.rank > 1 ? targets.argmax(axis: 1) : targets.cast(to: .int64)
   }
 
   /// Whether fewer than `count` logits are larger than that of the class.
   private static func isAmong(_ count: Int, _ outputs: Tensor, _ targets: Tensor) -> Tensor {
     let own = outputs.takingAlong(classes(targets).reshaped(to: [-1, 1]), axis: 1)
-    return outputs.greater(than: own).cast(to: .float32).sum([1]).less(than: Double(count))
+    return (outputs .> own).cast(to: .float32).sum(axis: 1) .< Double(count)
   }
 
   /// Logits `[batch, time, classes]` and class indices `[batch, time]`: cross-entropy and hits at each place. The
@@ -87,9 +87,9 @@ public struct Objective: Sendable {
     losses: { outputs, targets in
       let losses = crossEntropy(
         outputs.reshaped(to: [-1, outputs.shape[2]]), targets.reshaped(to: [-1]), reduction: .none)
-      return losses.reshaped(to: targets.shape).mean([1])
+      return losses.reshaped(to: targets.shape).mean(axis: 1)
     },
-    hits: { $0.argmax(2).equal(to: $1.cast(to: .int64)) })
+    hits: { $0.argmax(axis: 2) .== $1.cast(to: .int64) })
 
   /// Numbers: the mean squared error.
   public static let regression = Objective.regression(unit: 1)
@@ -100,7 +100,7 @@ public struct Objective: Sendable {
     var objective = Objective(
       losses: { outputs, targets in
         let errors = meanSquaredError(outputs, targets, reduction: .none)
-        return errors.rank > 1 ? errors.mean(Array(1..<errors.rank)) : errors
+        return errors.rank > 1 ? errors.mean(axes: Array(1..<errors.rank)) : errors
       },
       measures: [
         Measure("mean_absolute_error") { outputs, targets in

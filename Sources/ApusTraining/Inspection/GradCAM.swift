@@ -21,7 +21,7 @@ extension Layer {
       }
       guard let maps = found?.output else { return nil }
       let gradient = gradients(of: classScore(output, classes), withRespectTo: [maps])[0]
-      return (gradient.mean([2, 3], keepingAxes: true) * maps).sum([1]).relu()
+      return (gradient.mean(axes: [2, 3], keepingAxes: true) * maps).sum(axis: 1).relu()
     }
   }
 }

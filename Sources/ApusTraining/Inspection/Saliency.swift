@@ -16,7 +16,7 @@ extension Layer {
       let score = classScore(withMode(.inference) { self(x) }, classes)
       return gradients(of: score, withRespectTo: [x])[0]
     }
-    return gradient.abs().max([1])
+    return gradient.abs().max(axis: 1)
   }
 }
 
@@ -26,6 +26,6 @@ func classScore(_ outputs: Tensor, _ classes: Tensor?) -> Tensor {
     ShapeError("classScore", "the model gives \(outputs.shape), not [batch, classes]").report()
     return outputs.sum()
   }
-  let chosen = (classes ?? outputs.argmax(1)).stopGradient()
+  let chosen = (classes ?? outputs.argmax(axis: 1)).stopGradient()
   return (outputs * chosen.oneHot(outputs.shape[1], dtype: outputs.dtype)).sum()
 }

@@ -29,7 +29,9 @@ import Testing
     try withDevice(.named("cpu")) {
       let layer = TableEmbedding(width: 2, codes: [TableEmbedding.Code(feature: 0, count: 3)])
       let x = Tensor([2, 0.5, 0, 1, 2, 4] as [Float], shape: [3, 2])
-      let (_, gradients) = valueAndGradients(of: layer.parameters) { (layer(x) * x.slice(1, from: 1, count: 1)).sum() }
+      let (_, gradients) = valueAndGradients(of: layer.parameters) {
+        (layer(x) * x.slice(axis: 1, from: 1, count: 1)).sum()
+      }
       let found = try #require(gradients.tensors[0]).array(of: Float.self)
       #expect(found == [1, 1, 0, 0, 4.5, 4.5])
     }

@@ -5,7 +5,7 @@ extension ModuleCase {
   static let shapes = [
     ModuleCase("flatten", Flatten()),
     ModuleCase("unflatten", Unflatten(to: [2, 3])),
-    ModuleCase("unflatten-open", Unflatten(-2, to: [-1, 2])),
+    ModuleCase("unflatten-open", Unflatten(axis: -2, to: [-1, 2])),
     ModuleCase("identity", Identity()),
     ModuleCase("pixel-shuffle", PixelShuffle(2)),
     ModuleCase("pixel-unshuffle", PixelUnshuffle(2)),

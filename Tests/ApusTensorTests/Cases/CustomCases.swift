@@ -52,7 +52,7 @@ extension CustomOperation {
       let (x, w) = (inputs[0], inputs[1])
       let ofSum = gradients[0] ?? Tensor.zeros([x.shape[0]])
       let ofY = gradients[1] ?? Tensor.zeros(x.shape)
-      return [ofY * w + (ofSum - ofY.sum([1])).expandingAxis(at: 1), (ofY * x).sum([0])]
+      return [ofY * w + (ofSum - ofY.sum(axis: 1)).expandingAxis(at: 1), (ofY * x).sum(axis: 0)]
     })
 }
 

@@ -16,7 +16,7 @@ extension OpCase {
     OpCase(
       "gathering(inner axis)", inputs: [.numbers(-9...9), .indices(bound: 3)],
       shapes: [[[2, 3, 4], [5]], [[0, 3, 4], [5]], [[1, 3, 1], [1]]],
-      dtypes: numbers, tolerance: .exact, apply: { $0[0].gathering($0[1], alongAxis: 1) },
+      dtypes: numbers, tolerance: .exact, apply: { $0[0].gathering($0[1], axis: 1) },
       reference: { x in Grid([x[0].shape[0], x[1].shape[0], x[0].shape[2]]) { x[0][$0[0], Int(x[1][$0[1]]), $0[2]] } }),
     OpCase(
       "takingAlong", inputs: [.numbers(-9...9), .indices(bound: 3, wraps: true)],
@@ -31,7 +31,7 @@ extension OpCase {
     OpCase(
       "picking", inputs: [.numbers(-9...9), .indices(bound: 3)],
       shapes: [[[4, 3], [4]], [[2, 3, 5], [2, 5]], [[0, 3], [0]], [[1, 3, 1], [1, 1]]],
-      dtypes: numbers, tolerance: .exact, apply: { $0[0].picking($0[1], alongAxis: 1, for: "pick") },
+      dtypes: numbers, tolerance: .exact, apply: { $0[0].picking($0[1], axis: 1, for: "pick") },
       reference: { x in
         Grid(x[1].shape) { place in x[0][[place[0], Int(x[1][place])] + place.dropFirst()] }
       }),
@@ -62,7 +62,7 @@ extension OpCase {
       "oneHot", inputs: [.indices(bound: 4)], shapes: [[[2, 3]], [[0]], [[]]], dtypes: [.float32], tolerance: .exact,
       derivatives: .none, apply: { $0[0].oneHot(4) },
       reference: { x in Grid(Shape(Array(x[0].shape) + [4])) { Int(x[0][Array($0.dropLast())]) == $0.last! ? 1 : 0 } }),
-    constant("indices", shape: [2, 3, 4], { Tensor.indices([2, 3, 4], alongAxis: 1) }, { Double($0[1]) }),
+    constant("indices", shape: [2, 3, 4], { Tensor.indices([2, 3, 4], axis: 1) }, { Double($0[1]) }),
     constant("range", shape: [4], { Tensor.range(from: 3, to: -4, step: -2) }, { 3 - 2 * Double($0[0]) }),
     constant(
       "range(float)", shape: [7], { Tensor.range(from: 0.5, to: 2.25, step: 0.25, dtype: .float32) },
@@ -95,32 +95,33 @@ extension OpCase {
   }
 
   static let scans: [OpCase] = [
-    scan("cumulativeSum", -2...2, tolerance: .sum(terms: 6), { $0.cumulativeSum(1) }) { x in
+    scan("cumulativeSum", -2...2, tolerance: .sum(terms: 6), { $0.cumulativeSum(axis: 1) }) { x in
       x.indices.map { x[...$0].reduce(0, +) }
     },
     scan(
-      "cumulativeSum(reversed)", -2...2, tolerance: .sum(terms: 6), { $0.cumulativeSum(-1, isReversed: true) }, axis: 2
+      "cumulativeSum(reversed)", -2...2, tolerance: .sum(terms: 6), { $0.cumulativeSum(axis: -1, isReversed: true) },
+      axis: 2
     ) { x in
       x.indices.map { x[$0...].reduce(0, +) }
     },
-    scan("cumulativeProduct", -2...2, tolerance: .composed(steps: 4), { $0.cumulativeProduct(1) }) { x in
+    scan("cumulativeProduct", -2...2, tolerance: .composed(steps: 4), { $0.cumulativeProduct(axis: 1) }) { x in
       x.indices.map { x[...$0].reduce(1, *) }
     },
     scan(
       "cumulativeProduct(reversed)", -2...2, tolerance: .composed(steps: 4),
-      { $0.cumulativeProduct(0, isReversed: true) }, axis: 0
+      { $0.cumulativeProduct(axis: 0, isReversed: true) }, axis: 0
     ) { x in
       x.indices.map { x[$0...].reduce(1, *) }
     },
     OpCase(
       "cumulativeProduct(zeros)", inputs: [.wholeNumbers(-1...1)], shapes: [[[3, 7]], [[0, 7]], [[1, 1]]],
       tolerance: .exact,
-      apply: { $0[0].cumulativeProduct(1) },
+      apply: { $0[0].cumulativeProduct(axis: 1) },
       reference: { $0[0].lines(1) { x in x.indices.map { x[...$0].reduce(1, *) } } }),
     OpCase(
       "product(zeros)", inputs: [.wholeNumbers(-1...1)], shapes: [[[4, 3, 5]], [[1, 1, 1]], [[0, 3, 5]]],
       tolerance: .exact,
-      apply: { $0[0].product([0, 2]) }, reference: { $0[0].reduced([0, 2]) { $0.reduce(1, *) } }),
+      apply: { $0[0].product(axes: [0, 2]) }, reference: { $0[0].reduced([0, 2]) { $0.reduce(1, *) } }),
   ]
 
   private static func scan(
@@ -146,7 +147,7 @@ extension OpCase {
     OpCase(
       "argsort(first axis)", inputs: [.numbers(0...9)], shapes: [[[7, 4]], [[0, 4]], [[1, 1]]], dtypes: numbers,
       tolerance: .exact,
-      derivatives: .none, apply: { $0[0].argsort(0) }, reference: { $0[0].lines(0) { order($0, <) } }),
+      derivatives: .none, apply: { $0[0].argsort(axis: 0) }, reference: { $0[0].lines(0) { order($0, <) } }),
     OpCase(
       "sorted", inputs: [.numbers(-9...9)], shapes: sortShapes, dtypes: numbers, tolerance: .exact,
       apply: { $0[0].sorted() }, reference: { $0[0].lines(1) { $0.sorted() } }),

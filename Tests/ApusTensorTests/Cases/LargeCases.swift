@@ -25,17 +25,17 @@ extension OpCase {
       "sum(large)", [[257, 513]], tolerance: .sum(terms: 257 * 513), { $0[0].sum() },
       { Grid([], [$0[0].values.reduce(0, +)]) }),
     large(
-      "sum(large rows)", [[130, 1031]], tolerance: .sum(terms: 1031), { $0[0].sum([1]) },
+      "sum(large rows)", [[130, 1031]], tolerance: .sum(terms: 1031), { $0[0].sum(axis: 1) },
       { $0[0].reduced([1]) { $0.reduce(0, +) } }),
     large(
-      "sum(large columns)", [[1031, 130]], tolerance: .sum(terms: 1031), { $0[0].sum([0]) },
+      "sum(large columns)", [[1031, 130]], tolerance: .sum(terms: 1031), { $0[0].sum(axis: 0) },
       { $0[0].reduced([0]) { $0.reduce(0, +) } }),
     large(
-      "sum(large, channels)", [[24, 7, 31, 29]], tolerance: .sum(terms: 24 * 31 * 29), { $0[0].sum([0, 2, 3]) },
+      "sum(large, channels)", [[24, 7, 31, 29]], tolerance: .sum(terms: 24 * 31 * 29), { $0[0].sum(axes: [0, 2, 3]) },
       { $0[0].reduced([0, 2, 3]) { $0.reduce(0, +) } }),
     large("max(large)", [[70_001]], tolerance: .exact, { $0[0].max() }, { Grid([], [$0[0].values.max()!]) }),
     large(
-      "argmax(large)", [[3, 40_001]], tolerance: .exact, { $0[0].argmax(1) },
+      "argmax(large)", [[3, 40_001]], tolerance: .exact, { $0[0].argmax(axis: 1) },
       { $0[0].reduced([1]) { x in Double(x.firstIndex(of: x.max()!)!) } }),
     large(
       "matmul(large)", [[131, 301], [301, 259]], tolerance: .sum(terms: 301), { $0[0].matmul($0[1]) },
@@ -56,10 +56,10 @@ extension OpCase {
         }
       }),
     large(
-      "cumulativeSum(large)", [[3, 5003]], tolerance: .sum(terms: 5003), { $0[0].cumulativeSum(1) },
+      "cumulativeSum(large)", [[3, 5003]], tolerance: .sum(terms: 5003), { $0[0].cumulativeSum(axis: 1) },
       { $0[0].lines(1, running) }),
     large(
-      "cumulativeSum(large columns)", [[1500, 37]], tolerance: .sum(terms: 1500), { $0[0].cumulativeSum(0) },
+      "cumulativeSum(large columns)", [[1500, 37]], tolerance: .sum(terms: 1500), { $0[0].cumulativeSum(axis: 0) },
       { $0[0].lines(0, running) }),
     large("sorted(large)", [[3, 5003]], tolerance: .exact, { $0[0].sorted() }, { $0[0].lines(1) { $0.sorted() } }),
     large(

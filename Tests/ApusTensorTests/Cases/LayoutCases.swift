@@ -44,7 +44,7 @@ extension OpCase {
     .move(
       "squeezingAxis", [[3, 1, 4], [0, 1, 4]], { $0.squeezingAxis(at: 1) }, { $0.reshaped([$0.shape[0], $0.shape[2]]) }),
     .move(
-      "slice", [[7, 3], [8, 1], [7, 0]], { $0.slice(0, from: 1, count: 3, step: 2) },
+      "slice", [[7, 3], [8, 1], [7, 0]], { $0.slice(axis: 0, from: 1, count: 3, step: 2) },
       { x in Grid([3, x.shape[1]]) { x[1 + 2 * $0[0], $0[1]] } }),
     .move(
       "subscript(index)", [[3, 4, 2], [2, 1, 1], [2, 0, 2]], { $0[-1] },
@@ -110,13 +110,13 @@ extension OpCase {
       { x in Grid([x.shape[0] + 1, x.shape[1] + 1]) { $0[0] < x.shape[0] && $0[1] > 0 ? x[$0[0], $0[1] - 1] : 0 } }),
     .move(
       "concatenated", [[[2, 3], [2, 1], [2, 4]], [[0, 3], [0, 1], [0, 1]], [[2, 0], [2, 2], [2, 0]]],
-      { Tensor.concatenated($0, alongAxis: -1) },
+      { Tensor.concatenated($0, axis: -1) },
       { x in
         let all = x.flatMap { grid in (0..<grid.shape[1]).map { column in (grid, column) } }
         return Grid([x[0].shape[0], all.count]) { all[$0[1]].0[$0[0], all[$0[1]].1] }
       }),
     .move(
-      "stacked", [[[2, 3], [2, 3]], [[0, 3], [0, 3]], [[1, 1], [1, 1]]], { Tensor.stacked($0, alongAxis: 1) },
+      "stacked", [[[2, 3], [2, 3]], [[0, 3], [0, 3]], [[1, 1], [1, 1]]], { Tensor.stacked($0, axis: 1) },
       { x in Grid([x[0].shape[0], 2, x[0].shape[1]]) { x[$0[1]][$0[0], $0[2]] } }),
   ]
 
@@ -125,19 +125,19 @@ extension OpCase {
       "split", [[6, 2], [9, 1], [6, 0]], { $0.split(into: [1, $0.shape[0] - 3, 2])[1] },
       { x in Grid([x.shape[0] - 3, x.shape[1]]) { x[$0[0] + 1, $0[1]] } }),
     .move(
-      "split(equal)", [[2, 6], [0, 3], [1, 3]], { $0.split(3, alongAxis: 1)[2] },
+      "split(equal)", [[2, 6], [0, 3], [1, 3]], { $0.split(3, axis: 1)[2] },
       { x in Grid([x.shape[0], x.shape[1] / 3]) { x[$0[0], $0[1] + x.shape[1] / 3 * 2] } }),
     .move(
-      "flipped", [[3, 4], [0, 4], [1, 1]], { $0.flipped([0, -1]) },
+      "flipped", [[3, 4], [0, 4], [1, 1]], { $0.flipped(axes: [0, -1]) },
       { x in Grid(x.shape) { x[x.shape[0] - 1 - $0[0], x.shape[1] - 1 - $0[1]] } }),
     .move(
-      "rolled", [[3, 5], [0, 4], [1, 1]], { $0.rolled(by: [-1, 7], alongAxes: [0, 1]) },
+      "rolled", [[3, 5], [0, 4], [1, 1]], { $0.rolled(by: [-1, 7], axes: [0, 1]) },
       { x in Grid(x.shape) { x[($0[0] + 1) % x.shape[0], ($0[1] + 7 * x.shape[1] - 7) % x.shape[1]] } }),
     .move(
       "tiled", [[3, 2], [0, 2], [1, 1]], { $0.tiled([2, 3]) },
       { x in Grid([x.shape[0] * 2, x.shape[1] * 3]) { x[$0[0] % x.shape[0], $0[1] % x.shape[1]] } }),
     .move(
-      "repeated", [[3, 2], [0, 2], [1, 1]], { $0.repeated(3, alongAxis: 0) },
+      "repeated", [[3, 2], [0, 2], [1, 1]], { $0.repeated(3, axis: 0) },
       { x in Grid([x.shape[0] * 3, x.shape[1]]) { x[$0[0] / 3, $0[1]] } }),
     .move(
       "tril", [[2, 4, 3], [0, 2, 2], [1, 1, 1]], { $0.tril(-1) },
@@ -149,16 +149,16 @@ extension OpCase {
       "diagonal", [[2, 4, 3], [0, 2, 2], [1, 1, 1]], { $0.diagonal() },
       { x in Grid([x.shape[0], min(x.shape[1], x.shape[2])]) { x[$0[0], $0[1], $0[1]] } }),
     .move(
-      "diagonal(below)", [[4, 3], [0, 3], [3, 1]], { $0.diagonal(-2) },
+      "diagonal(below)", [[4, 3], [0, 3], [3, 1]], { $0.diagonal(offset: -2) },
       { x in Grid([max(0, min(x.shape[0] - 2, x.shape[1]))]) { x[$0[0] + 2, $0[0]] } }),
     .move(
-      "diagonal(above)", [[4, 3], [0, 3], [1, 2]], { $0.diagonal(1) },
+      "diagonal(above)", [[4, 3], [0, 3], [1, 2]], { $0.diagonal(offset: 1) },
       { x in Grid([max(0, min(x.shape[0], x.shape[1] - 1))]) { x[$0[0], $0[0] + 1] } }),
     .move(
       "diagonalMatrix", [[2, 3], [0, 3], [1, 1]], { $0.diagonalMatrix() },
       { x in Grid([x.shape[0], x.shape[1], x.shape[1]]) { $0[1] == $0[2] ? x[$0[0], $0[1]] : 0 } }),
     .move(
-      "unfolded", [[2, 7, 3], [1, 3, 1], [0, 7, 3]], { $0.unfolded(1, size: 3, step: 2) },
+      "unfolded", [[2, 7, 3], [1, 3, 1], [0, 7, 3]], { $0.unfolded(axis: 1, size: 3, step: 2) },
       { x in Grid([x.shape[0], (x.shape[1] - 3) / 2 + 1, x.shape[2], 3]) { x[$0[0], $0[1] * 2 + $0[3], $0[2]] } }),
     OpCase(
       "trace", inputs: [.numbers(-2...2)], shapes: [[[2, 4, 3]], [[1, 1, 1]], [[0, 2, 2]], [[2, 0, 2]]], dtypes: floats,

@@ -39,31 +39,32 @@ extension OpCase {
 
   static let reductions: [OpCase] =
     reduction(
-      "sum", dtypes: numbers, tolerance: .sum(terms: 1800), { $0.sum($1, keepingAxes: $2) }, { $0.reduce(0, +) })
+      "sum", dtypes: numbers, tolerance: .sum(terms: 1800), { $0.sum(axes: $1, keepingAxes: $2) }, { $0.reduce(0, +) })
     + reduction(
       "product", on: 0.7...1.4, dtypes: floats, shapes: [[[3, 4, 5]], [[1, 1, 1]], [[2, 0, 3]]],
-      tolerance: .composed(steps: 16), { $0.product($1, keepingAxes: $2) }, { $0.reduce(1, *) })
+      tolerance: .composed(steps: 16), { $0.product(axes: $1, keepingAxes: $2) }, { $0.reduce(1, *) })
     + reduction(
-      "mean", dtypes: floats, shapes: notEmpty, tolerance: .sum(terms: 1800), { $0.mean($1, keepingAxes: $2) }, mean)
+      "mean", dtypes: floats, shapes: notEmpty, tolerance: .sum(terms: 1800), { $0.mean(axes: $1, keepingAxes: $2) },
+      mean)
     + reduction(
-      "min", dtypes: numbers, shapes: notEmpty, tolerance: .exact, { $0.min($1, keepingAxes: $2) }, { $0.min()! })
+      "min", dtypes: numbers, shapes: notEmpty, tolerance: .exact, { $0.min(axes: $1, keepingAxes: $2) }, { $0.min()! })
     + reduction(
-      "max", dtypes: numbers, shapes: notEmpty, tolerance: .exact, { $0.max($1, keepingAxes: $2) }, { $0.max()! })
+      "max", dtypes: numbers, shapes: notEmpty, tolerance: .exact, { $0.max(axes: $1, keepingAxes: $2) }, { $0.max()! })
     + reduction(
       "any", on: 0...1, dtypes: [.int32, .uint8, .float32], tolerance: .exact, derivatives: .none,
-      { $0.rounded().any($1, keepingAxes: $2) }, { $0.contains { $0.rounded(.toNearestOrEven) != 0 } ? 1 : 0 })
+      { $0.rounded().any(axes: $1, keepingAxes: $2) }, { $0.contains { $0.rounded(.toNearestOrEven) != 0 } ? 1 : 0 })
     + reduction(
       "all", on: 0...9, dtypes: [.int32, .uint8, .float32], tolerance: .exact, derivatives: .none,
-      { $0.rounded().all($1, keepingAxes: $2) }, { $0.allSatisfy { $0.rounded(.toNearestOrEven) != 0 } ? 1 : 0 })
+      { $0.rounded().all(axes: $1, keepingAxes: $2) }, { $0.allSatisfy { $0.rounded(.toNearestOrEven) != 0 } ? 1 : 0 })
     + reduction(
       "variance", shapes: notEmpty, tolerance: .composed(steps: 16, scale: 1),
-      { $0.variance($1, keepingAxes: $2) }, { variance($0, 1) })
+      { $0.variance(axes: $1, keepingAxes: $2) }, { variance($0, 1) })
     + reduction(
       "standardDeviation", shapes: notEmpty, tolerance: .composed(steps: 16, scale: 1),
-      { $0.standardDeviation($1, correction: 0, keepingAxes: $2) }, { variance($0, 0).squareRoot() })
+      { $0.standardDeviation(axes: $1, correction: 0, keepingAxes: $2) }, { variance($0, 0).squareRoot() })
     + reduction(
       "logSumExp", on: -20...20, tolerance: .composed(steps: 4, scale: 20),
-      { $0.logSumExp($1, keepingAxes: $2) },
+      { $0.logSumExp(axes: $1, keepingAxes: $2) },
       { x in x.isEmpty ? -.infinity : x.max()! + log(x.reduce(0) { $0 + exp($1 - x.max()!) }) })
     + reduction(
       "norm", shapes: notEmpty, tolerance: .composed(steps: 16), { $0.norm(axes: $1, keepingAxes: $2) },
@@ -79,8 +80,8 @@ extension OpCase {
       "norm(infinite)", shapes: notEmpty, tolerance: .exact, { $0.norm(.infinity, axes: $1, keepingAxes: $2) },
       { $0.map(abs).max()! })
     + [
-      placement("argmin", { $0.argmin(1) }, { place($0) { $0 < $1 } }),
-      placement("argmax", { $0.argmax(1) }, { place($0) { $0 > $1 } }),
+      placement("argmin", { $0.argmin(axis: 1) }, { place($0) { $0 < $1 } }),
+      placement("argmax", { $0.argmax(axis: 1) }, { place($0) { $0 > $1 } }),
     ]
 
   private static func placement(

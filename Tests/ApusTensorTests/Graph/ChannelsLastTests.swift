@@ -25,8 +25,8 @@ import Testing
     }
 
     func normalized(_ x: Tensor, _ scale: Tensor) -> Tensor {
-      let mean = x.mean([0, 2, 3], keepingAxes: true)
-      let variance = (x - mean).squared().mean([0, 2, 3], keepingAxes: true)
+      let mean = x.mean(axes: [0, 2, 3], keepingAxes: true)
+      let variance = (x - mean).squared().mean(axes: [0, 2, 3], keepingAxes: true)
       return (x - mean) * (variance + 1e-5).rsqrt() * scale.reshaped(to: [scale.shape[0], 1, 1])
     }
 
@@ -38,7 +38,7 @@ import Testing
       let sum = (normalized(second, scales[2]) + short).relu()
       let pooled =
         sum.maxPooled([3], stride: [2], padding: [(1, 1)]) + sum.averagePooled([2], stride: [2], roundsUp: true)
-      return pooled.mean([2, 3])
+      return pooled.mean(axes: [2, 3])
     }
 
     /// The result, the gradients of all that goes in, and the gradient of their squares.
@@ -103,7 +103,7 @@ import Testing
       return steps.compactMap { if case .convolution(let step) = $0 { step.order } else { nil } }
     }
     func pooled(_ x: Tensor, _ w: Tensor, stride: Int) -> Tensor {
-      x.convolved(with: w, stride: [stride]).relu().maxPooled([2]).mean([2, 3])
+      x.convolved(with: w, stride: [stride]).relu().maxPooled([2]).mean(axes: [2, 3])
     }
     #expect(try orders { x, w in [x.convolved(with: w, stride: [2])] } == [.channelsFirst])
     #expect(try orders { x, w in [pooled(x, w, stride: 2)] } == [.mixed])
@@ -112,7 +112,7 @@ import Testing
     #expect(try orders { x, w in [x.convolved(with: w)] } == [.channelsFirst])
     #expect(try orders { x, w in [pooled(x, w, stride: 1)] } == [.channelsFirst])
     let deeper = try orders { x, w in
-      [x.convolved(with: w).relu().convolved(with: Tensor.zeros([16, 16, 3, 3])).mean([2, 3])]
+      [x.convolved(with: w).relu().convolved(with: Tensor.zeros([16, 16, 3, 3])).mean(axes: [2, 3])]
     }
     #expect(deeper == [.mixed, .channelsLast])
   }
@@ -138,7 +138,7 @@ import Testing
     }
     #expect(training.count == 3 && training.allSatisfy { $0 == .channelsFirst })
     let deeper = try orders { x, w in
-      [x.convolved(with: w, stride: [2]).relu().convolved(with: Tensor.zeros([16, 16, 3, 3])).mean([2, 3])]
+      [x.convolved(with: w, stride: [2]).relu().convolved(with: Tensor.zeros([16, 16, 3, 3])).mean(axes: [2, 3])]
     }
     #expect(deeper == [.channelsLast, .channelsLast])
   }
@@ -159,8 +159,9 @@ import Testing
         let y = network.input.convolved(with: network.weights[0]).convolved(with: network.weights[1])
         let places = Tensor((0..<25).map { Float($0) }, shape: [5, 5])
         let tensors = [
-          y.sum([0]), y.sum([1]), y.sum([0], keepingAxes: true), y.max([1, 3], keepingAxes: true), y.sum(),
-          y.sum([2], keepingAxes: true) * y, y.argmax(1), y.argmax().cast(to: .float32), y + places,
+          y.sum(axis: 0), y.sum(axis: 1), y.sum(axis: 0, keepingAxes: true), y.max(axes: [1, 3], keepingAxes: true),
+          y.sum(),
+          y.sum(axis: 2, keepingAxes: true) * y, y.argmax(axis: 1), y.argmax().cast(to: .float32), y + places,
           y.reshaped(to: [3, 800]), y.transposed([0, 2, 3, 1]), y[0], y.softmax(axis: 1),
         ]
         try eval(tensors)

@@ -35,7 +35,7 @@ import Testing
       #expect(try steps { [input([8, 6], dtype).softmax()] }.count == single.count)
       let readers = try steps {
         let wide = input([8, 6], dtype).cast(to: .float32)
-        return [wide.sum([0]), wide.max([1])]
+        return [wide.sum(axis: 0), wide.max(axis: 1)]
       }
       #expect(readers.count == 2)
     }
@@ -44,7 +44,7 @@ import Testing
   private func joined(_ heads: [Tensor]) -> Tensor {
     let (batch, rows, width) = (heads[0].shape[0], heads[0].shape[2], heads[0].shape[1] * heads[0].shape[3])
     let parts = heads.map { $0.transposed([0, 2, 1, 3]).reshaped(to: [batch, rows, width]) }
-    return .concatenated(parts, alongAxis: 2)
+    return .concatenated(parts, axis: 2)
   }
 
   @Test func joinedHeadsAreNotCopiedFirst() throws {
@@ -53,7 +53,7 @@ import Testing
     guard case .copy(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
     #expect(step.pieces.map(\.place.shape) == [[2, 3, 4, 8], [2, 3, 4, 8]])
     // Axes that no reshape joins are read as they are.
-    let plain = try self.steps { [.concatenated([input([2, 3]).transposed(), input([3, 1])], alongAxis: 1)] }
+    let plain = try self.steps { [.concatenated([input([2, 3]).transposed(), input([3, 1])], axis: 1)] }
     #expect(plain.count == 1)
   }
 
@@ -83,7 +83,7 @@ import Testing
   @Test func castsAndComparisonsJoinAChain() throws {
     let steps = try steps {
       let x = input([8, 6], .float16)
-      return [x.cast(to: .float32).greater(than: 0.5).select(x, x * 3).cast(to: .int32)]
+      return [(x.cast(to: .float32) .> 0.5).select(x, x * 3).cast(to: .int32)]
     }
     #expect(steps.count == 1)
   }
@@ -91,7 +91,7 @@ import Testing
   @Test func aReductionTakesWhatIsAheadAndBehind() throws {
     let steps = try steps {
       let x = input([8, 6])
-      return [((x - input([6])).exp().sum([1]) * 2 + input([8])).log()]
+      return [((x - input([6])).exp().sum(axis: 1) * 2 + input([8])).log()]
     }
     #expect(steps.count == 1)
     guard case .reduction(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
@@ -134,7 +134,7 @@ import Testing
     let steps = try steps {
       let x = input([8, 6, 4])
       let view = x.transposed([2, 0, 1])[1..<3, .all, .range(step: -2)].expandingAxis(at: 1)
-      return [view * 2, x.unfolded(1, size: 3).sum([-1]), x.reshaped(to: [48, 4]).matmul(input([4, 2]))]
+      return [view * 2, x.unfolded(axis: 1, size: 3).sum(axis: -1), x.reshaped(to: [48, 4]).matmul(input([4, 2]))]
     }
     #expect(steps.count == 3)
   }
@@ -173,7 +173,7 @@ import Testing
   @Test func equalNodesAreComputedOnce() throws {
     let steps = try steps {
       let x = input([8, 6])
-      return [x.sum([0]) + x.sum([0])]
+      return [x.sum(axis: 0) + x.sum(axis: 0)]
     }
     #expect(steps.count == 1)
   }
@@ -214,9 +214,9 @@ import Testing
       var kept: [Tensor] = []
       for _ in 0..<10 {
         x = x.matmul(w)
-        kept.append(x.sum([0]))
+        kept.append(x.sum(axis: 0))
       }
-      let total = kept.reduce(x.sum([1])) { $0 + $1 }
+      let total = kept.reduce(x.sum(axis: 1)) { $0 + $1 }
       kept = []
       try eval([total])
     }

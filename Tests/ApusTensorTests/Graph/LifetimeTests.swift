@@ -199,8 +199,8 @@ import Testing
       try eval([vector(65) * Tensor.number(1)])
       #expect(compute.preparedPlanCount == 2)
       // Other attributes, other plans.
-      try eval([vector().reshaped(to: [8, 8]).sum([0])])
-      try eval([vector().reshaped(to: [8, 8]).sum([1])])
+      try eval([vector().reshaped(to: [8, 8]).sum(axis: 0)])
+      try eval([vector().reshaped(to: [8, 8]).sum(axis: 1)])
       #expect(compute.preparedPlanCount == 4)
     }
   }

@@ -84,8 +84,8 @@ struct InspectionTests {
     let last = Linear(9, 2)
 
     func callAsFunction(_ x: Tensor) -> Tensor {
-      let y = Tensor.concatenated([x, LayerTrace.run("first", first, x) { first($0) }], alongAxis: 1)
-      let z = Tensor.concatenated([y, LayerTrace.run("second", second, y) { second($0) }], alongAxis: 1)
+      let y = Tensor.concatenated([x, LayerTrace.run("first", first, x) { first($0) }], axis: 1)
+      let z = Tensor.concatenated([y, LayerTrace.run("second", second, y) { second($0) }], axis: 1)
       return LayerTrace.run("last", last, z) { last($0) }
     }
   }

@@ -28,6 +28,20 @@ extension MultiheadAttention {
     return AttentionProblem(heads.query, heads.key, heads.value, masks, scale: nil, dropping: dropping)
   }
 
+  /// One example as a batch.
+  func batchOfOne(
+    _ query: Tensor, _ key: Tensor?, _ value: Tensor?, _ keyMask: Tensor?
+  ) -> (query: Tensor, key: Tensor?, value: Tensor?, keyMask: Tensor?) {
+    let spread = { (x: Tensor) in x.rank == 2 ? x.expandingAxis(at: isBatchFirst ? 0 : 1) : x }
+    // Keys that are the queries have the same projection.
+    let isSelf = key.map { $0.identity == query.identity } ?? true
+    let hasOneSource = value.map { $0.identity == (key ?? query).identity } ?? true
+    return (
+      spread(query), isSelf ? nil : key.map(spread), hasOneSource ? nil : value.map(spread),
+      keyMask.map { $0.rank == 1 ? $0.expandingAxis(at: 0) : $0 }
+    )
+  }
+
   // MARK: Projections
 
   /// The parts of the input projection's bias for queries, keys and values.
@@ -39,11 +53,11 @@ extension MultiheadAttention {
     let extents = [size, groupSize, groupSize]
     let parts: [Tensor]
     if let weight = inProjWeight, query.identity == key.identity, key.identity == value.identity {
-      let all = OutputProbe.note(weight, query.affine(weight: weight.value, bias: inProjBias?.value))
-      parts = all.split(into: extents, alongAxis: 2)
+      let all = OutputProbe.note(weight, query.linear(weight: weight.value, bias: inProjBias?.value))
+      parts = all.split(into: extents, axis: 2)
     } else {
       let weights = weights
-      parts = zip([query, key, value], zip(weights, biases)).map { $0.affine(weight: $1.0, bias: $1.1) }
+      parts = zip([query, key, value], zip(weights, biases)).map { $0.linear(weight: $1.0, bias: $1.1) }
     }
     return AttentionHeads(query: split(parts[0]), key: split(parts[1]), value: split(parts[2]))
   }
@@ -52,12 +66,12 @@ extension MultiheadAttention {
   func projected(_ key: Tensor, _ value: Tensor) -> (key: Tensor, value: Tensor) {
     let (weights, biases) = (weights, biases)
     return (
-      split(key.affine(weight: weights[1], bias: biases[1])), split(value.affine(weight: weights[2], bias: biases[2]))
+      split(key.linear(weight: weights[1], bias: biases[1])), split(value.linear(weight: weights[2], bias: biases[2]))
     )
   }
 
   /// The heads of queries alone.
-  func projected(_ query: Tensor) -> Tensor { split(query.affine(weight: weights[0], bias: biases[0])) }
+  func projected(_ query: Tensor) -> Tensor { split(query.linear(weight: weights[0], bias: biases[0])) }
 
   /// The weights of queries, keys and values.
   private var weights: [Tensor] {
@@ -89,8 +103,8 @@ extension MultiheadAttention {
     }
     let place: Shape = [heads.key.shape[0], keyValueHeads, 1, headSize]
     func append(_ key: Tensor, _ value: Tensor) {
-      heads.key = .concatenated([heads.key, key.cast(to: heads.key.dtype).broadcast(to: place)], alongAxis: 2)
-      heads.value = .concatenated([heads.value, value.cast(to: heads.value.dtype).broadcast(to: place)], alongAxis: 2)
+      heads.key = .concatenated([heads.key, key.cast(to: heads.key.dtype).broadcast(to: place)], axis: 2)
+      heads.value = .concatenated([heads.value, value.cast(to: heads.value.dtype).broadcast(to: place)], axis: 2)
       masks.masks = masks.masks.map { $0.withOpenKey(after: keys) }
     }
     if let biasK, let biasV {
@@ -147,6 +161,6 @@ extension Tensor {
     if shape[rank - 1] == 1 { whole[rank - 1] = keys }
     more[rank - 1] = 1
     let open = Tensor(repeating: dtype == .bool ? 1 : 0, shape: more, dtype: dtype, device: device)
-    return .concatenated([broadcast(to: whole), open], alongAxis: -1)
+    return .concatenated([broadcast(to: whole), open], axis: -1)
   }
 }

@@ -99,7 +99,8 @@ public struct MultiheadAttention: Module {
   }
 
   /// - Parameters:
-  ///   - query: `[queries, batch, size]`; with `isBatchFirst` the batch comes first here and in what follows.
+  ///   - query: `[queries, batch, size]`; with `isBatchFirst` the batch comes first here and in what follows. Where it is
+  ///     `[queries, size]`, there is one example, and nothing has the axis of the batch.
   ///   - key: `[keys, batch, keySize]`; the queries when left out.
   ///   - value: `[keys, batch, valueSize]`; the keys when left out.
   ///   - mask: broadcast to `[batch, heads, queries, keys]`; `bool` (true where a query may attend to a key) or added
@@ -112,6 +113,11 @@ public struct MultiheadAttention: Module {
     _ query: Tensor, _ key: Tensor? = nil, _ value: Tensor? = nil, mask: Tensor? = nil, keyMask: Tensor? = nil,
     isCausal: Bool = false
   ) -> Tensor {
+    if query.rank == 2 {
+      let batch = batchOfOne(query, key, value, keyMask)
+      let found = self(batch.query, batch.key, batch.value, mask: mask, keyMask: batch.keyMask, isCausal: isCausal)
+      return found.squeezingAxis(at: isBatchFirst ? 0 : 1)
+    }
     guard let problem = problem(query, key, value, mask, keyMask, isCausal) else { return query }
     return joined(problem.output(), query)
   }
@@ -124,8 +130,15 @@ public struct MultiheadAttention: Module {
     _ query: Tensor, _ key: Tensor? = nil, _ value: Tensor? = nil, mask: Tensor? = nil, keyMask: Tensor? = nil,
     isCausal: Bool = false, averagesHeads: Bool = true
   ) -> (output: Tensor, weights: Tensor) {
+    if query.rank == 2 {
+      let batch = batchOfOne(query, key, value, keyMask)
+      let found = withWeights(
+        batch.query, batch.key, batch.value, mask: mask, keyMask: batch.keyMask, isCausal: isCausal,
+        averagesHeads: averagesHeads)
+      return (found.output.squeezingAxis(at: isBatchFirst ? 0 : 1), found.weights.squeezingAxis(at: 0))
+    }
     guard let problem = problem(query, key, value, mask, keyMask, isCausal) else { return (query, query) }
     let (output, weights) = problem.weighted(problem.drawn())
-    return (joined(output, query), averagesHeads ? weights.mean([1]) : weights)
+    return (joined(output, query), averagesHeads ? weights.mean(axis: 1) : weights)
   }
 }

@@ -56,8 +56,8 @@ public struct RotaryPositions: Sendable {
       let (a, b) = pairs(x)
       let turned = [a * cosine - b * sine, b * cosine + a * sine]
       switch pairing {
-      case .halves: return .concatenated(turned, alongAxis: -1)
-      case .neighbours: return Tensor.stacked(turned, alongAxis: -1).reshaped(to: x.shape)
+      case .halves: return .concatenated(turned, axis: -1)
+      case .neighbours: return Tensor.stacked(turned, axis: -1).reshaped(to: x.shape)
       }
     }
   }
@@ -65,9 +65,10 @@ public struct RotaryPositions: Sendable {
   private func pairs(_ x: Tensor) -> (Tensor, Tensor) {
     let axis = x.rank - 1
     switch pairing {
-    case .halves: return (x.slice(axis, from: 0, count: size / 2), x.slice(axis, from: size / 2, count: size / 2))
+    case .halves:
+      return (x.slice(axis: axis, from: 0, count: size / 2), x.slice(axis: axis, from: size / 2, count: size / 2))
     case .neighbours:
-      let step = { x.slice(axis, from: $0, count: size / 2, step: 2) }
+      let step = { x.slice(axis: axis, from: $0, count: size / 2, step: 2) }
       return (step(0), step(1))
     }
   }
@@ -77,7 +78,7 @@ extension Tensor {
   /// Rows `offset ..< offset + count`; those from 0 on where there is no offset.
   func places(_ count: Int, _ offset: Tensor?) -> Tensor {
     guard let offset else { return slice(0, from: 0, count: count) }
-    let places = Tensor.indices([count], alongAxis: 0, dtype: .int32, device: device) + offset.cast(to: .int32)
+    let places = Tensor.indices([count], axis: 0, dtype: .int32, device: device) + offset.cast(to: .int32)
     return rows(at: places, for: "positions")
   }
 }

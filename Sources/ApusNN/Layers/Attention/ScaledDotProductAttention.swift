@@ -53,9 +53,9 @@ struct AttentionMasks: Sendable {
   static func causal(_ queries: Int, _ keys: Int, _ offset: Tensor?, _ device: ComputeDevice) -> Tensor {
     let shape: Shape = [queries, keys]
     let dtype: DType = shape.elementCount <= Int(Int32.max) ? .int32 : .int64
-    let row = Tensor.indices(shape, alongAxis: 0, dtype: dtype, device: device)
+    let row = Tensor.indices(shape, axis: 0, dtype: dtype, device: device)
     let last = offset.map { row + $0.cast(to: dtype) } ?? row
-    return Tensor.indices(shape, alongAxis: 1, dtype: dtype, device: device).lessOrEqual(to: last)
+    return Tensor.indices(shape, axis: 1, dtype: dtype, device: device) .<= last
   }
 
   /// Where all masks of truth values and the causal one hold, if there are any.

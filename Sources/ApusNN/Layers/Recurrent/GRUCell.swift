@@ -21,7 +21,6 @@ public struct GRUCell: Module {
   /// - Parameters: see `RNNCell`.
   /// - Returns: `h′: [batch, size]`.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
-    guard let states = cell.states(state.map { [$0] }, count: 1, for: x) else { return x }
-    return cell.next(x, states)[0]
+    cell(x, states: state.map { [$0] }, count: 1)?[0] ?? x
   }
 }

@@ -22,10 +22,9 @@ public struct LSTMCell: Module {
   ///   - state: `h` and `c`, `[batch, size]` each, zeros where left out.
   /// - Returns: `h′` and `c′`.
   public func callAsFunction(_ x: Tensor, state: LSTM.State? = nil) -> LSTM.State {
-    guard let states = cell.states(state.map { [$0.hidden, $0.cell] }, count: 2, for: x) else {
+    guard let next = cell(x, states: state.map { [$0.hidden, $0.cell] }, count: 2) else {
       return LSTM.State(hidden: x, cell: x)
     }
-    let next = cell.next(x, states)
     return LSTM.State(hidden: next[0], cell: next[1])
   }
 }

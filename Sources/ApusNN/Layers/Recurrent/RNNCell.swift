@@ -23,11 +23,10 @@ public struct RNNCell: Module {
   public var members: [ModuleMember] { cell.weights.members() }
 
   /// - Parameters:
-  ///   - x: `[batch, inputs]`.
-  ///   - state: `h: [batch, size]`, zeros where left out.
+  ///   - x: `[batch, inputs]`, or `[inputs]` of one example.
+  ///   - state: `h: [batch, size]` or `[size]`, zeros where left out.
   /// - Returns: `h′`, of the same shape.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
-    guard let states = cell.states(state.map { [$0] }, count: 1, for: x) else { return x }
-    return cell.next(x, states)[0]
+    cell(x, states: state.map { [$0] }, count: 1)?[0] ?? x
   }
 }

@@ -36,7 +36,7 @@ func gruStep(_ x: Tensor, _ p: Tensor, state: Tensor) -> Tensor {
 }
 
 private func gruGates(_ x: Tensor, _ p: Tensor) -> (r: Tensor, z: Tensor, n: Tensor) {
-  let (x, p) = (x.split(3, alongAxis: 1), p.split(3, alongAxis: 1))
+  let (x, p) = (x.split(3, axis: 1), p.split(3, axis: 1))
   let r = (x[0] + p[0]).sigmoid()
   return (r, (x[1] + p[1]).sigmoid(), (x[2] + r * p[2]).tanh())
 }
@@ -60,10 +60,10 @@ private func gruGradients(
     let (dh, past) = split(carried[0].adding(all(elements)), by: held(elements))
     let dn = dh * (1 - z) * (1 - n * n)
     let dz = dh * (before(elements)! - n) * z * (1 - z)
-    let dr = dn * p(elements)!.split(3, alongAxis: 1)[2] * r * (1 - r)
-    let ofX = Tensor.concatenated([dr, dz, dn], alongAxis: 1)
-    let ofSums = Tensor.concatenated([dr, dz, dn * r], alongAxis: 1).adding(ofP(elements))
+    let dr = dn * p(elements)!.split(3, axis: 1)[2] * r * (1 - r)
+    let ofX = Tensor.concatenated([dr, dz, dn], axis: 1)
+    let ofSums = Tensor.concatenated([dr, dz, dn * r], axis: 1).adding(ofP(elements))
     return ([(ofSums.matmul(weight) + dh * z).adding(past)], [ofX, ofSums])
   }
-  return [found[0], carried[0], weightGradient(found[1], previous), found[1].sum([0, 1])]
+  return [found[0], carried[0], weightGradient(found[1], previous), found[1].sum(axes: [0, 1])]
 }

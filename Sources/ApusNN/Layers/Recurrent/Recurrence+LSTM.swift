@@ -23,7 +23,7 @@ func lstmRecurrence(
     ) { carried, elements in
       let (h, c, gates) = lstmStep(x(elements)! + carried[0].matmul(transposed), cell: carried[1])
       let states = held(elements).map { [$0.select(h, carried[0]), $0.select(c, carried[1])] } ?? [h, c]
-      return (states, states + [.concatenated(gates, alongAxis: 1)])
+      return (states, states + [.concatenated(gates, axis: 1)])
     }
     return [found[0], carried[0], carried[1], found[1], found[2]]
   }
@@ -35,7 +35,7 @@ func lstmRecurrence(
 ///   - cell: `[batch, size]`, `c` of before.
 /// - Returns: the new `h` and `c`, and `i f g o`.
 func lstmStep(_ sum: Tensor, cell: Tensor) -> (h: Tensor, c: Tensor, gates: [Tensor]) {
-  let sums = sum.split(4, alongAxis: 1)
+  let sums = sum.split(4, axis: 1)
   let gates = [sums[0].sigmoid(), sums[1].sigmoid(), sums[2].tanh(), sums[3].sigmoid()]
   let c = gates[1] * cell + gates[0] * gates[2]
   return (gates[3] * c.tanh(), c, gates)
@@ -56,7 +56,7 @@ private func lstmGradients(
     over: elements.sequences, carrying: [gradients[1] ?? inputs[1] * 0, gradients[2] ?? inputs[2] * 0],
     isReversed: !isReversed
   ) { carried, elements in
-    let parts = gates(elements)!.split(4, alongAxis: 1)
+    let parts = gates(elements)!.split(4, axis: 1)
     let (i, f, g, o) = (parts[0], parts[1], parts[2], parts[3])
     let before = previousCell(elements)!
     let squashed = (f * before + i * g).tanh()
@@ -64,9 +64,9 @@ private func lstmGradients(
     let (dc, heldC) = split(carried[1].adding(cells(elements)), by: held(elements))
     let cell = dc + dh * o * (1 - squashed * squashed)
     var inner = [cell * g, cell * before, cell * i, dh * squashed]
-    if let others = ofGates(elements)?.split(4, alongAxis: 1) { inner = zip(inner, others).map { $0 + $1 } }
+    if let others = ofGates(elements)?.split(4, axis: 1) { inner = zip(inner, others).map { $0 + $1 } }
     let slopes = [i * (1 - i), f * (1 - f), 1 - g * g, o * (1 - o)]
-    let sums = Tensor.concatenated(zip(inner, slopes).map { $0 * $1 }, alongAxis: 1)
+    let sums = Tensor.concatenated(zip(inner, slopes).map { $0 * $1 }, axis: 1)
     return ([sums.matmul(weight).adding(heldH), (cell * f).adding(heldC)], [sums])
   }
   let previous = previousStates(outputs[0], inputs[1], isReversed: isReversed)

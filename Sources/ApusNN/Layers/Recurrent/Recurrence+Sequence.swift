@@ -76,6 +76,6 @@ private struct RecurrentSequence: Sendable {
       options)
     let previous = previousStates(all, inputs[1], isReversed: options.isReversed)
     let ofWeight = weightGradient(found.product, previous)
-    return [found.input] + found.states + [ofWeight] + (bias(inputs) == nil ? [] : [found.product.sum([0, 1])])
+    return [found.input] + found.states + [ofWeight] + (bias(inputs) == nil ? [] : [found.product.sum(axes: [0, 1])])
   }
 }

@@ -29,8 +29,8 @@ func previousStates(_ states: Tensor, _ initial: Tensor, isReversed: Bool) -> Te
   let first = initial.expandingAxis(at: 0)
   guard count > 1 else { return first }
   return isReversed
-    ? .concatenated([states.slice(0, from: 1, count: count - 1), first])
-    : .concatenated([first, states.slice(0, from: 0, count: count - 1)])
+    ? .concatenated([states.slice(axis: 0, from: 1, count: count - 1), first])
+    : .concatenated([first, states.slice(axis: 0, from: 0, count: count - 1)])
 }
 
 /// `Σₜ gₜᵀ · hₜ` as one product: `[T, batch, n]` and `[T, batch, size]` to `[n, size]`.

@@ -31,6 +31,15 @@ struct RecurrentCell: Sendable {
     return states ?? Array(repeating: .zeros(expected, dtype: x.dtype, device: x.device), count: count)
   }
 
+  /// The states after a time, of `x: [batch, inputs]` or, of one example, `[inputs]`; `nil` where shapes do not fit,
+  /// which is reported then.
+  func callAsFunction(_ x: Tensor, states given: [Tensor]?, count: Int) -> [Tensor]? {
+    guard x.rank == 1 else { return states(given, count: count, for: x).map { next(x, $0) } }
+    let batch = x.expandingAxis(at: 0)
+    let spread = given?.map { $0.rank == 1 ? $0.expandingAxis(at: 0) : $0 }
+    return states(spread, count: count, for: batch).map { next(batch, $0).map { $0.squeezingAxis(at: 0) } }
+  }
+
   /// The states after a time.
   func next(_ x: Tensor, _ states: [Tensor]) -> [Tensor] {
     recurrence.cell(ofInput(x), ofState(states[0]), states)
@@ -38,11 +47,11 @@ struct RecurrentCell: Sendable {
 
   /// `x · W_ihᵀ + b_ih`.
   func ofInput(_ x: Tensor) -> Tensor {
-    x.affine(weight: weights.weightIH.value, bias: weights.biasIH?.value)
+    x.linear(weight: weights.weightIH.value, bias: weights.biasIH?.value)
   }
 
   /// `h · W_hhᵀ + b_hh`.
   func ofState(_ h: Tensor) -> Tensor {
-    h.affine(weight: weights.weightHH.value, bias: weights.biasHH?.value)
+    h.linear(weight: weights.weightHH.value, bias: weights.biasHH?.value)
   }
 }

@@ -45,11 +45,22 @@ struct RecurrentStack: Sendable {
   }
 
   /// - Parameters:
-  ///   - x: `[T, batch, inputs]`, or `[batch, T, inputs]`.
-  ///   - states: `[layers · directions, batch, size]` each, zeros where there are none.
+  ///   - x: `[T, batch, inputs]`, or `[batch, T, inputs]`; `[T, inputs]` is one sequence.
+  ///   - states: `[layers · directions, batch, size]` each, zeros where there are none; without the batch for one
+  ///     sequence, as the results are.
   ///   - lengths: how many elements of each sequence count.
   /// - Returns: the outputs of the last layer, `[T, batch, directions · size]`, and the last states.
   func callAsFunction(_ x: Tensor, states: [Tensor]?, lengths: SequenceLengths?) -> (output: Tensor, states: [Tensor]) {
+    if x.rank == 2 {
+      let batch = isBatchFirst ? 0 : 1
+      let found = self(
+        x.expandingAxis(at: batch), states: states?.map { $0.rank == 2 ? $0.expandingAxis(at: 1) : $0 },
+        lengths: lengths)
+      return (
+        found.output.rank == 3 ? found.output.squeezingAxis(at: batch) : found.output,
+        found.states.map { $0.rank == 3 ? $0.squeezingAxis(at: 1) : $0 }
+      )
+    }
     if let problem = problem(x, states, lengths) {
       ShapeError(name, problem).report()
       return (x, states ?? [])
@@ -74,7 +85,7 @@ struct RecurrentStack: Sendable {
         outputs.append(mask.map { $0.select(found.all, zero(found.all)) } ?? found.all)
         for (state, value) in found.last.enumerated() { last[state].append(value) }
       }
-      sequence = outputs.count == 1 ? outputs[0] : .concatenated(outputs, alongAxis: 2)
+      sequence = outputs.count == 1 ? outputs[0] : .concatenated(outputs, axis: 2)
     }
     let states = last.map { $0.count == 1 ? $0[0].expandingAxis(at: 0) : Tensor.stacked($0) }
     return (isBatchFirst ? sequence.transposed([1, 0, 2]) : sequence, states)
@@ -87,7 +98,7 @@ struct RecurrentStack: Sendable {
     let rows = x.shape[0] * x.shape[1]
     var bias = direction.biasIH?.value
     if let other = direction.biasHH, !recurrence.hasHiddenBias { bias = bias?.adding(other.value) }
-    let product = x.reshaped(to: [rows, x.shape[2]]).affine(weight: direction.weightIH.value, bias: bias)
+    let product = x.reshaped(to: [rows, x.shape[2]]).linear(weight: direction.weightIH.value, bias: bias)
     return product.reshaped(to: [x.shape[0], x.shape[1], direction.weightIH.shape[0]])
   }
 

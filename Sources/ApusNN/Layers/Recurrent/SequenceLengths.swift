@@ -13,10 +13,10 @@ enum SequenceLengths {
       let flags = (0..<count).flatMap { time in lengths.map { time < $0 } }
       return Tensor(flags, shape: [count, lengths.count, 1], device: device)
     case .computed(let lengths):
-      let times = Tensor.indices([count], alongAxis: 0, device: device)
+      let times = Tensor.indices([count], axis: 0, device: device)
       // Looking the last time up finds lengths that are not in 1 … count.
       let last = times.rows(at: lengths.cast(to: .int64) - 1, for: "a sequence length less 1")
-      return times.reshaped(to: [count, 1, 1]).lessOrEqual(to: last.reshaped(to: [1, lengths.elementCount, 1]))
+      return times.reshaped(to: [count, 1, 1]) .<= last.reshaped(to: [1, lengths.elementCount, 1])
     }
   }
 

@@ -1,0 +1,129 @@
+import ApusTensor
+
+extension Module {
+  /// The module as PyTorch prints it: type, parameters with their shapes and settings in parentheses, then the modules
+  /// within, one on a line under its key. Equal neighbours are counted.
+  /// ```
+  /// Sequential(
+  ///   (0): Linear(weight: [128, 784], bias: [128])
+  ///   (1): ReLU()
+  /// )
+  /// ```
+  public var description: String { ModulePrinter.text(of: self) }
+}
+
+/// Writes modules down.
+private enum ModulePrinter {
+  static func text(of module: any Module) -> String {
+    var (settings, children): ([String], [(key: String, text: String)]) = ([], [])
+    for member in module.members {
+      switch member {
+      case .parameter(let key, let parameter):
+        settings.append("\(key): \(parameter.shape)\(parameter.isTrainable ? "" : " frozen")")
+      case .statistic: break
+      case .module(let key, let module): children.append((key, text(of: module)))
+      }
+    }
+    settings += Settings(of: module).texts
+    let head = "\(type(of: module).typeName)(\(settings.joined(separator: ", "))"
+    if children.isEmpty { return head + ")" }
+    let lines = merged(children).map { "  (\($0.key)): " + $0.text.replacing("\n", with: "\n  ") }
+    return head + "\n" + lines.joined(separator: "\n") + "\n)"
+  }
+
+  /// Neighbours of consecutive numbers and one text as one: `(0-5): 6 x …`.
+  private static func merged(_ children: [(key: String, text: String)]) -> [(key: String, text: String)] {
+    var result: [(key: String, text: String)] = []
+    var index = 0
+    while index < children.count {
+      let (key, text) = children[index]
+      var count = 1
+      if let first = Int(key) {
+        while index + count < children.count, children[index + count] == (String(first + count), text) { count += 1 }
+      }
+      result.append(count == 1 ? (key, text) : ("\(key)-\(children[index + count - 1].key)", "\(count) x \(text)"))
+      index += count
+    }
+    return result
+  }
+}
+
+/// The numbers, truth values, words and lists of them among the stored properties of a value, as `name: value`.
+struct Settings {
+  private(set) var texts: [String] = []
+
+  init(of value: Any) {
+    for child in Mirror(reflecting: value).children {
+      guard let label = child.label?.drop(while: { $0 == "_" }), !label.hasPrefix("$") else { continue }
+      add(child.value, String(label))
+    }
+  }
+
+  private mutating func add(_ value: Any, _ label: String) {
+    if let text = Settings.text(of: value) {
+      texts.append("\(label): \(text)")
+    } else if !(value is any Module), !(value is Shape), Mirror(reflecting: value).displayStyle == .struct {
+      // What several layers share in a structure of its own, as the rate of dropout.
+      texts += Settings(of: value).texts
+    }
+  }
+
+  private static func text(of value: Any) -> String? {
+    switch value {
+    case let number as Int: return "\(number)"
+    case let number as Double: return "\(number)"
+    case let number as Float: return "\(number)"
+    case let truth as Bool: return "\(truth)"
+    case let word as String: return word
+    case let type as DType: return "\(type)"
+    case let pair as (before: Int, after: Int):
+      return pair.before == pair.after ? "\(pair.before)" : "\(pair.before)+\(pair.after)"
+    default: break
+    }
+    let mirror = Mirror(reflecting: value)
+    switch mirror.displayStyle {
+    case .optional: return mirror.children.first.flatMap { text(of: $0.value) }
+    case .enum where mirror.children.isEmpty: return "\(value)"
+    case .collection, .tuple:
+      let parts = mirror.children.map { text(of: $0.value) }
+      guard !parts.isEmpty, parts.allSatisfy({ $0 != nil }) else { return nil }
+      return "[" + parts.compactMap(\.self).joined(separator: ", ") + "]"
+    default: return nil
+    }
+  }
+}
+
+extension Parameter: CustomStringConvertible {
+  /// Shape, element type and values.
+  public var description: String {
+    "Parameter\(isTrainable ? "" : " (frozen)"): \(value.stopGradient())"
+  }
+}
+
+extension Statistic: CustomStringConvertible {
+  /// Shape, element type and values.
+  public var description: String { "Statistic: \(value.stopGradient())" }
+}
+
+extension Optimizer: CustomStringConvertible {
+  /// The rule with its settings, then the groups, one on a line.
+  /// ```
+  /// Adam(learningRate: 0.001, weightDecay: 0.0)
+  ///   4 parameters, step 100
+  /// ```
+  public var description: String {
+    var settings = Settings(of: rule).texts.filter { !$0.hasPrefix("learningRate:") }
+    settings.insert("learningRate: \(learningRate)", at: 0)
+    if precision != .float32 { settings.append("precision: mixed \(precision.productType!)") }
+    let grouped = groups.reduce(0) { $0 + $1.parameters.count }
+    var lines = ["\(type(of: rule))(\(settings.joined(separator: ", ")))"]
+    lines.append("  \(Optimizer.counted(parameters.count - grouped)), step \(step)")
+    for (index, group) in groups.enumerated() {
+      let own = Settings(of: group).texts.joined(separator: ", ")
+      lines.append("  group \(index): \(Optimizer.counted(group.parameters.count))\(own.isEmpty ? "" : ", " + own)")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func counted(_ count: Int) -> String { count == 1 ? "1 parameter" : "\(count) parameters" }
+}

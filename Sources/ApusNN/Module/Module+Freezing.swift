@@ -1,0 +1,59 @@
+import ApusTensor
+
+extension Module {
+  /// Freezes the parameters whose keys `isChosen` holds for: they get no gradients, and optimizers leave them as they
+  /// are. A batch norm whose parameters are all frozen keeps its running values.
+  /// ```
+  /// model.freeze { !$0.hasPrefix("fc.") }
+  /// ```
+  /// - Parameter isChosen: takes a key as in `state`; all parameters when left out. One that is shared has several.
+  /// - Returns: the keys of the parameters that `isChosen` holds for.
+  @discardableResult
+  public func freeze(where isChosen: (_ name: String) -> Bool = { _ in true }) -> [String] {
+    setTrainable(false, isChosen)
+  }
+
+  /// Has the parameters whose keys `isChosen` holds for trained again.
+  /// - Parameter isChosen: takes a key as in `state`; all parameters when left out.
+  /// - Returns: the keys of the parameters that `isChosen` holds for.
+  @discardableResult
+  public func unfreeze(where isChosen: (_ name: String) -> Bool = { _ in true }) -> [String] {
+    setTrainable(true, isChosen)
+  }
+
+  private func setTrainable(_ isTrainable: Bool, _ isChosen: (String) -> Bool) -> [String] {
+    let state = state
+    let aliases = Dictionary(grouping: state.aliases.keys) { state.aliases[$0]! }
+    return state.entries.compactMap { entry in
+      guard let parameter = entry.parameter, ([entry.key] + (aliases[entry.key] ?? [])).contains(where: isChosen) else {
+        return nil
+      }
+      parameter.isTrainable = isTrainable
+      return entry.key
+    }
+  }
+
+  /// Takes the values of all parameters and statistics of a model of the same structure, as a target network does.
+  /// Values are copied: later updates of one model leave the other as it is.
+  ///
+  /// - Throws: where the models are on different devices and copying between them fails.
+  /// - Precondition: both have the same keys with the same shapes.
+  public func load(from other: some Module) throws(DeviceError) {
+    let (own, given) = (state, other.state)
+    let values = Dictionary(uniqueKeysWithValues: given.entries.map { ($0.key, $0.value) })
+    let unknown = given.entries.first { entry in !own.entries.contains { $0.key == entry.key } }
+    if let unknown { fatalError("load: \(Self.typeName) has no \(unknown.key), which \(type(of: other).typeName) has") }
+    for entry in own.entries {
+      guard let value = values[entry.key] else {
+        fatalError("load: \(type(of: other).typeName) has no \(entry.key), which \(Self.typeName) has")
+      }
+      guard value.shape == entry.shape else {
+        fatalError("load: \(entry.key) has shape \(value.shape), not \(entry.shape)")
+      }
+    }
+    for entry in own.entries {
+      let value = values[entry.key]!.stopGradient().cast(to: entry.dtype)
+      entry.assign(try value.moved(to: entry.value.device))
+    }
+  }
+}

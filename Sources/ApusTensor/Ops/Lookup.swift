@@ -1,0 +1,67 @@
+import ApusDevice
+
+// Subscripts by lists of indices.
+
+extension Tensor {
+  /// The elements at lists of indices along some axes, in ascending order of the axes: NumPy's advanced indexing.
+  func lookingUp(_ lookups: [(axis: Int, indices: Tensor)]) throws(ShapeError) -> Tensor {
+    guard let first = lookups.first else { return self }
+    if lookups.count == 1 { return gathering(first.indices, axis: first.axis, for: "subscript") }
+    var common = first.indices.shape
+    for (_, indices) in lookups.dropFirst() {
+      guard let next = common.broadcast(with: indices.shape) else {
+        throw ShapeError("subscript", "lists of indices \(common) and \(indices.shape) do not broadcast")
+      }
+      common = next
+    }
+    let axes = lookups.map(\.axis)
+    let isAdjacent = axes.last! - axes[0] == axes.count - 1
+    let target = isAdjacent ? axes[0] : 0
+    var order = (0..<rank).filter { !axes.contains($0) }
+    order.insert(contentsOf: axes, at: target)
+    // The axes become one, whose places are numbered row by row. Looking each index up among those of its axis finds
+    // what is out of range.
+    let count = axes.reduce(1) { $0 * shape[$1] }
+    var place = Tensor(repeating: 0, shape: common, dtype: .int64, device: device)
+    for (axis, indices) in lookups {
+      let numbers = Tensor.indices([shape[axis]], axis: 0, device: device)
+      place = place * shape[axis] + numbers.gathering(indices, for: "subscript")
+    }
+    let kept = order.map { shape[$0] }
+    let merged = Shape(kept[..<target] + [count] + kept[(target + axes.count)...])
+    return transposed(order).reshaped(to: merged).gathering(known: place, axis: target)
+  }
+
+  /// The tensor with `value`, broadcast, at the elements that a subscript with lists of indices takes; the last value
+  /// counts where an element is named several times.
+  func scattering(_ value: Tensor, at list: [AxisIndex]) throws(ShapeError) -> Tensor {
+    let numbers = Tensor.range(to: Double(elementCount), device: device).reshaped(to: shape)
+    let region = try Region(list, in: numbers)
+    let places = try numbers[region].lookingUp(region.lookups)
+    guard value.shape.broadcast(with: places.shape) == places.shape else {
+      throw ShapeError("replacing", "\(value.shape) does not broadcast to \(places.shape), the part of \(shape)")
+    }
+    let count = places.elementCount
+    guard count > 0 else { return self }
+    let values = value.cast(to: dtype).broadcast(to: places.shape).reshaped(to: [count])
+    // Sorting keeps the order of equal places: the last of each is the one that counts.
+    let flat = places.reshaped(to: [count])
+    let order = flat.argsort()
+    let sorted = flat.gathering(known: order, axis: 0)
+    let isLast = Tensor.concatenated([sorted[1...] .!= sorted[..<(count - 1)], Tensor([true], device: device)])
+    let winner = Tensor.zeros([elementCount], dtype: .int64, device: device)
+      .indexAdding(isLast.select(order + 1, 0), at: sorted)
+    let replaced = values.gathering(known: winner.maximum(1) - 1, axis: 0).reshaped(to: shape)
+    return (winner.reshaped(to: shape) .> 0).select(replaced, self)
+  }
+
+  /// The slice of a region, without lookups.
+  private subscript(region: Region) -> Tensor {
+    sliced(start: region.start, step: region.step, extent: region.extent).reshaped(to: region.shape)
+  }
+}
+
+extension Shape {
+  /// The shape with axes of extent 1 behind it, for `rank` axes.
+  func padded(to rank: Int) -> Shape { Shape(self + Array(repeating: 1, count: Swift.max(0, rank - self.rank))) }
+}

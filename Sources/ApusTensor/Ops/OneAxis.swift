@@ -1,0 +1,42 @@
+import ApusDevice
+
+// Operations over several axes, for one: `axis:` names one axis, `axes:` several.
+
+extension Tensor {
+  /// The sum along `axis`.
+  public func sum(axis: Int, keepingAxes: Bool = false) -> Tensor { sum(axes: [axis], keepingAxes: keepingAxes) }
+  /// The product along `axis`.
+  public func product(axis: Int, keepingAxes: Bool = false) -> Tensor {
+    product(axes: [axis], keepingAxes: keepingAxes)
+  }
+  /// The mean along `axis`.
+  public func mean(axis: Int, keepingAxes: Bool = false) -> Tensor { mean(axes: [axis], keepingAxes: keepingAxes) }
+  /// The smallest element along `axis`.
+  public func min(axis: Int, keepingAxes: Bool = false) -> Tensor { min(axes: [axis], keepingAxes: keepingAxes) }
+  /// The largest element along `axis`.
+  public func max(axis: Int, keepingAxes: Bool = false) -> Tensor { max(axes: [axis], keepingAxes: keepingAxes) }
+  /// Whether any element along `axis` is not 0.
+  public func any(axis: Int, keepingAxes: Bool = false) -> Tensor { any(axes: [axis], keepingAxes: keepingAxes) }
+  /// Whether no element along `axis` is 0.
+  public func all(axis: Int, keepingAxes: Bool = false) -> Tensor { all(axes: [axis], keepingAxes: keepingAxes) }
+  /// `log Σ eˣ` along `axis`.
+  public func logSumExp(axis: Int, keepingAxes: Bool = false) -> Tensor {
+    logSumExp(axes: [axis], keepingAxes: keepingAxes)
+  }
+  /// The variance along `axis`.
+  public func variance(axis: Int, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
+    variance(axes: [axis], correction: correction, keepingAxes: keepingAxes)
+  }
+  /// The square root of the variance along `axis`.
+  public func standardDeviation(axis: Int, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
+    standardDeviation(axes: [axis], correction: correction, keepingAxes: keepingAxes)
+  }
+  /// `(Σ |x|ᵖ)^(1/p)` along `axis`.
+  public func norm(_ p: Double = 2, axis: Int, keepingAxes: Bool = false) -> Tensor {
+    norm(p, axes: [axis], keepingAxes: keepingAxes)
+  }
+  /// The elements in reverse order along `axis`.
+  public func flipped(axis: Int) -> Tensor { flipped(axes: [axis]) }
+  /// The tensor moved by `amount` along `axis`; what leaves at one end comes back at the other.
+  public func rolled(by amount: Int, axis: Int) -> Tensor { rolled(by: [amount], axes: [axis]) }
+}

@@ -1,0 +1,182 @@
+import ApusData
+import ApusTensor
+import Glibc
+
+/// The examples of another source, which threads ask for ahead of a model that trains or is measured.
+///
+/// Batches come in order, and are the same for any number of threads. Their values are computed before they are handed
+/// out, on the device that was current where the source was made.
+public struct PrefetchedExamples<Source: ExampleSource>: ExampleSource {
+  /// Where the examples come from. Its `examples(_:)` is called from several threads at a time.
+  public let source: Source
+  /// The number of threads.
+  public let threads: Int
+  /// The number of batches that are prepared ahead of the one that is used.
+  public let batchesAhead: Int
+  private let device: ComputeDevice
+
+  /// - Precondition: there is at least one thread, and at least one batch ahead.
+  init(_ source: Source, threads: Int, batchesAhead: Int) {
+    guard threads > 0, batchesAhead > 0 else {
+      fatalError("PrefetchedExamples: \(threads) threads, \(batchesAhead) batches ahead")
+    }
+    (self.source, self.threads, self.batchesAhead, device) = (source, threads, batchesAhead, .current)
+  }
+
+  public var count: Int { source.count }
+
+  public func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
+    try source.examples(numbers)
+  }
+
+  public func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {
+    let (source, device) = (source, device)
+    let queue = BatchQueue(count: batches.count, from: first, ahead: batchesAhead) { number throws(DataError) in
+      // One batch of the source's own pass: in training, examples may differ from epoch to epoch.
+      try withDeviceOf(device) { () throws(DataError) in
+        var pass = source.pass(over: batches, from: number, epoch: epoch)
+        guard let (inputs, targets) = try pass.next() else { fatalError("\(Source.self): a batch is missing") }
+        // An error in the values is thrown where they are read.
+        _ = try? eval([inputs, targets])
+        return LoadedExamples(inputs: inputs, targets: targets, missing: pass.missing)
+      }
+    }
+    return PrefetchedPass(queue, threads: threads)
+  }
+}
+
+extension ExampleSource {
+  /// The same examples, prepared by threads ahead of their use.
+  /// - Parameters:
+  ///   - threads: how many; the batches are the same for any number.
+  ///   - batchesAhead: how many batches are prepared ahead; two for each thread when left out.
+  public func prefetched(threads: Int = 1, batchesAhead: Int? = nil) -> PrefetchedExamples<Self> {
+    PrefetchedExamples(self, threads: threads, batchesAhead: batchesAhead ?? 2 * threads)
+  }
+}
+
+/// `withDevice` for a body that throws `DataError`.
+private func withDeviceOf<R>(_ device: ComputeDevice, _ body: () throws(DataError) -> R) throws(DataError) -> R {
+  try withDevice(device) { () -> Result<R, DataError> in
+    do throws(DataError) { return .success(try body()) } catch { return .failure(error) }
+  }.get()
+}
+
+/// A batch that a thread has prepared.
+private struct LoadedExamples {
+  let inputs: Tensor
+  let targets: Tensor
+  let missing: [Int]
+}
+
+/// The batches that threads prepare, a bounded number ahead of the one that is handed out next.
+private final class BatchQueue: @unchecked Sendable {
+  private let monitor = Monitor()
+  private let count: Int
+  private let ahead: Int
+  private let load: @Sendable (_ number: Int) throws(DataError) -> LoadedExamples
+  /// The next batch to prepare, and the next to hand out.
+  private var next: Int
+  private var first: Int
+  private var results: [Int: Result<LoadedExamples, DataError>] = [:]
+  private var isStopped = false
+
+  init(
+    count: Int, from first: Int, ahead: Int,
+    _ load: @escaping @Sendable (_ number: Int) throws(DataError) -> LoadedExamples
+  ) {
+    (self.count, self.ahead, self.load, self.next, self.first) = (count, ahead, load, first, first)
+  }
+
+  /// Prepares batches until there are none left, or the queue is stopped.
+  func work() {
+    while let number = take() {
+      let result: Result<LoadedExamples, DataError>
+      do throws(DataError) { result = .success(try load(number)) } catch { result = .failure(error) }
+      monitor.withLock {
+        results[number] = result
+        monitor.announce(.result)
+      }
+    }
+  }
+
+  private func take() -> Int? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    while !isStopped, next < count {
+      if next < first + ahead {
+        next += 1
+        return next - 1
+      }
+      monitor.wait(for: .room)
+    }
+    return nil
+  }
+
+  /// The next batch, waited for; `nil` behind the last.
+  func handOut() throws(DataError) -> LoadedExamples? {
+    guard first < count else { return nil }
+    monitor.lock()
+    defer { monitor.unlock() }
+    while true {
+      if let result = results.removeValue(forKey: first) {
+        first += 1
+        monitor.announce(.room)
+        return try result.get()
+      }
+      monitor.wait(for: .result)
+    }
+  }
+
+  func stop() {
+    monitor.withLock {
+      isStopped = true
+      monitor.announce(.room)
+    }
+  }
+}
+
+/// A way through prefetched batches; its end stops the threads.
+private final class PrefetchedPass: ExamplePass {
+  private let queue: BatchQueue
+  private var threads: [pthread_t] = []
+  private(set) var waitedSeconds = 0.0
+  private(set) var missing: [Int] = []
+
+  init(_ queue: BatchQueue, threads count: Int) {
+    self.queue = queue
+    for _ in 0..<count { startThread() }
+  }
+
+  deinit {
+    queue.stop()
+    for thread in threads { pthread_join(thread, nil) }
+  }
+
+  private func startThread() {
+    // The thread keeps the queue alive, never the pass: that one's end is what ends the thread.
+    let argument = Unmanaged.passRetained(queue)
+    var thread = pthread_t()
+    let status = pthread_create(
+      &thread, nil,
+      { argument in
+        Unmanaged<BatchQueue>.fromOpaque(argument!).takeRetainedValue().work()
+        return nil
+      }, argument.toOpaque())
+    guard status == 0 else {
+      argument.release()
+      // Without any thread nothing would ever come.
+      guard !threads.isEmpty else { fatalError("PrefetchedExamples: no thread can be started: error \(status)") }
+      return
+    }
+    threads.append(thread)
+  }
+
+  func next() throws(DataError) -> (inputs: Tensor, targets: Tensor)? {
+    let began = ContinuousClock.now
+    defer { waitedSeconds += (ContinuousClock.now - began) / .seconds(1) }
+    guard let batch = try queue.handOut() else { return nil }
+    missing = batch.missing
+    return (batch.inputs, batch.targets)
+  }
+}
