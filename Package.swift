@@ -29,6 +29,11 @@ func closure(_ names: [String]) -> [Target.Dependency] {
   return found.sorted().map { .target(name: $0) }
 }
 
+/// The programs in Examples, which `ExampleTests` runs.
+let examples = [
+  "DCGAN", "DQN", "Seq2Seq", "MAML", "GCN", "SkipGram", "FineTuning", "Accumulation", "HalfInference",
+]
+
 let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
 
 let package = Package(
@@ -63,6 +68,11 @@ let package = Package(
         name: "ApusTestSupport", dependencies: closure(["Apus"]) + ["CTestEnvironment"], path: "Tests/ApusTestSupport",
         swiftSettings: swift),
     ]
+    + examples.map {
+      .executableTarget(
+        name: $0, dependencies: closure(["Apus"]), path: "Examples/\($0)", swiftSettings: swift,
+        linkerSettings: [.linkedLibrary("m")])
+    }
     + (modules.map(\.name) + ["ApusBenchmarks", "ApusCLI"]).map {
       .testTarget(
         name: $0 + "Tests", dependencies: closure([$0, "Apus", "ApusTestSupport"]),

@@ -11,7 +11,7 @@ import Testing
   @Test func tensors() throws {
     try withDevice(device) { () throws in
       // example
-      let x = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])
+      let x = Tensor([[1.0, 2, 3], [4, 5, 6]])
       let y = ((x * 2 + 1).sqrt() * x.sigmoid()).sum(axis: 1)
       print(try y.array())
       print(y.device.lastPlanStepCount)  // 1: the chain and the sum are one step

@@ -1,0 +1,13 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// To copy: one program with this manifest, in which `path:` names a clone of Apus.
+let package = Package(
+  name: "Examples",
+  dependencies: [.package(name: "Apus", path: "..")],
+  targets: [
+    "DCGAN", "DQN", "Seq2Seq", "MAML", "GCN", "SkipGram", "FineTuning", "Accumulation", "HalfInference",
+  ].map {
+    .executableTarget(name: $0, dependencies: [.product(name: "Apus", package: "Apus")], path: $0)
+  }
+)

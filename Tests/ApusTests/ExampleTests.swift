@@ -1,0 +1,103 @@
+import Foundation
+import Testing
+
+/// The programs of Examples: they learn, and are no longer than one and a half times their PyTorch forms, which lie
+/// beside them.
+@Suite struct ExampleTests {
+  /// A program, its argument, and the words ahead of a loss that falls.
+  struct Program: CustomTestStringConvertible, Sendable {
+    let name: String
+    let amount: Int
+    var loss: String? = "loss"
+    var testDescription: String { name }
+  }
+
+  static let programs = [
+    Program(name: "DCGAN", amount: 60, loss: nil), Program(name: "DQN", amount: 1500, loss: nil),
+    Program(name: "Seq2Seq", amount: 240), Program(name: "MAML", amount: 200), Program(name: "GCN", amount: 60),
+    Program(name: "SkipGram", amount: 160), Program(name: "FineTuning", amount: 60),
+    Program(name: "Accumulation", amount: 12), Program(name: "HalfInference", amount: 100),
+  ]
+
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  @Test(arguments: programs) func isAsShortAsInPyTorch(_ program: Program) throws {
+    let own = try Self.lines("Examples/\(program.name)/main.swift", comment: "//")
+    let peer = try Self.lines("Examples/PyTorch/\(program.name).py", comment: "#")
+    #expect(own > 10 && Double(own) < 1.5 * Double(peer), "\(own) lines, \(peer) in PyTorch")
+  }
+
+  /// The lines with code.
+  private static func lines(_ path: String, comment: String) throws -> Int {
+    let text = try String(contentsOf: root.appending(path: path), encoding: .utf8)
+    return text.split(separator: "\n").count {
+      let line = $0.trimmingCharacters(in: .whitespaces)
+      return !line.isEmpty && !line.hasPrefix(comment)
+    }
+  }
+
+  @Test(arguments: programs) func learns(_ program: Program) throws {
+    let output = try Self.output(program)
+    if let word = program.loss {
+      let losses = Self.numbers(after: word, in: output)
+      let edge = max(1, losses.count / 4)
+      try #require(losses.count >= 4, "\(output)")
+      let (first, last): (Double, Double) = (losses.prefix(edge).reduce(0, +), losses.suffix(edge).reduce(0, +))
+      #expect(last < 0.9 * first, "\(output)")
+    }
+    switch program.name {
+    case "DCGAN":
+      // Both networks move: neither loss stays where it began, and the bright part nears that of the rectangles.
+      let (of, by) = (Self.numbers(after: "discriminator", in: output), Self.numbers(after: "generator", in: output))
+      try #require(of.count >= 4 && by.count >= 4, "\(output)")
+      let moves = Set(of).count == of.count && Set(by).count == by.count
+      let isFinite = (of + by).allSatisfy { $0.isFinite }
+      #expect(moves && isFinite, "\(output)")
+      let (share, truth) = (Self.numbers(after: "share", in: output), Self.numbers(after: "of", in: output))
+      try #require(share.count == 1 && truth.count == 1, "\(output)")
+      let difference: Double = abs(share[0] - truth[0])
+      #expect(difference < 0.2, "\(output)")
+    case "DQN":
+      let rewards = Self.numbers(after: "reward", in: output)
+      // Chance alone gives −0.6.
+      try #require(rewards.count == 3, "\(output)")
+      #expect(rewards[2] > 0.3 && rewards[2] > rewards[0], "\(output)")
+    case "Seq2Seq", "GCN", "FineTuning", "Accumulation":
+      let accuracy = Self.numbers(after: "accuracy", in: output).last ?? 0
+      #expect(accuracy > 0.8, "\(output)")
+    case "SkipGram":
+      // One word in five is of the same topic.
+      let share = Self.numbers(after: "topic", in: output).last ?? 0
+      #expect(share > 0.6, "\(output)")
+    case "HalfInference":
+      let accuracies = Self.numbers(after: "accuracy", in: output)
+      let difference = Self.numbers(after: "difference", in: output)
+      try #require(accuracies.count == 2 && difference.count == 1, "\(output)")
+      #expect(accuracies[0] > 0.9 && accuracies[1] > 0.9 && difference[0] < 0.02, "\(output)")
+    default: break
+    }
+  }
+
+  private static func numbers(after word: String, in output: String) -> [Double] {
+    output.split(separator: "\n").flatMap { line in
+      let words = line.split(separator: " ")
+      return words.indices.dropLast().compactMap { words[$0] == word ? Double(words[$0 + 1]) : nil }
+    }
+  }
+
+  private static func output(_ program: Program) throws -> String {
+    // Programs lie beside the one that runs the tests.
+    let folder = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+    let process = Process()
+    process.executableURL = folder.appending(path: program.name)
+    process.arguments = [String(program.amount)]
+    let pipe = Pipe()
+    (process.standardOutput, process.standardError) = (pipe, pipe)
+    try process.run()
+    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0, "\(output)")
+    return output
+  }
+}
