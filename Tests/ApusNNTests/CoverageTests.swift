@@ -1,100 +1,72 @@
+import Apus
 import ApusTestSupport
 import Foundation
 import Testing
 
-@testable import ApusTensor
-
-/// Reads the sources: what is public and what is an operation has a case.
+/// Reads the sources: what is public has a conformance case.
 @Suite struct CoverageTests {
-  /// Methods that are tested elsewhere, with the suite.
-  private static let others = [
-    "compressed": "TensorTests", "trueIndices": "TensorTests", "withGradient": "RuledTests",
-    "checkpointed": "RuledTests", "promoted": "PromotionTests", "+=": "LifetimeTests", "-=": "PromotionTests",
-    "*=": "PromotionTests", "/=": "PromotionTests", "loop": "LoopTests",
-    "input": "CustomOperationTests", "result": "CustomOperationTests",
-  ]
-
-  /// Operations that planners and access insert, that make values out of nothing, or whose family is tested with its
-  /// definition.
-  private static let plumbing: Set<String> = [
-    "ruled", "ruledResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient", "attention",
-    "attentionGradient", "recurrent", "recurrentGradient",
-  ]
-
-  /// Cases whose subscripts or results leave no choice of shapes, and reductions that refuse no elements.
-  private static func admitsNoEmptyShape(_ name: String) -> Bool {
-    let fixed: Set<String> = [
-      "broadcast", "subscript(ranges)", "subscript(beyond)", "subscript(empty)", "replacing", "replacing(index)",
-    ]
-    let reductions = [
-      "mean", "min", "max", "variance", "standardDeviation", "logSumExp", "norm", "norm(1)", "norm(3)",
-      "norm(infinite)",
-    ]
-    return fixed.contains(name) || reductions.contains { name == $0 + "(all)" }
-  }
-
-  /// Every case runs on a shape without elements and on one with an axis of 1 (or on a number).
-  @Test func everyCaseHasTheSmallestShapes() {
-    let large = Set(OpCase.large.map(\.name))
-    let cases = OpCase.all.filter { !$0.inputs.isEmpty && !large.contains($0.name) }
-    #expect(cases.count > 200)
-    let extents = { (operation: OpCase) in operation.shapes.flatMap { $0 } }
-    let withoutEmpty = cases.filter { !extents($0).contains { $0.contains(0) } }.map(\.name)
-    #expect(withoutEmpty.filter { !CoverageTests.admitsNoEmptyShape($0) } == [])
-    let fixed: Set<String> = ["subscript(ranges)", "subscript(beyond)", "subscript(empty)"]
-    let withoutOne = cases.filter { !extents($0).contains { $0.isEmpty || $0.contains(1) } }.map(\.name)
-    #expect(withoutOne.filter { !fixed.contains($0) } == [])
-  }
-
   private func sources(_ folder: String) throws -> String {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appending(path: "Sources/ApusTensor/\(folder)")
+      .deletingLastPathComponent().appending(path: "Sources/ApusNN/\(folder)")
     return try FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)
       .filter { $0.pathExtension == "swift" }.map { try String(contentsOf: $0, encoding: .utf8) }.joined()
   }
 
-  @Test func everyPublicMethodHasACase() throws {
-    let cases = Set(OpCase.all.map(\.method)).union(CoverageTests.others.keys)
-    let methods = try sources("Ops").matches(of: /public (?:static |prefix )*func (\S+?)[\s(<]/).map { String($0.1) }
-    #expect(methods.count > 100)
-    #expect(Set(methods).subtracting(cases).sorted() == [])
-  }
-
-  @Test func everyOperationIsInACase() throws {
-    var seen = CoverageTests.plumbing
-    try withDevice(TestDevice.reference.device) { () throws in
-      for operation in OpCase.all {
-        let dtype = operation.dtypes[0]
-        let inputs = operation.tensors(operation.grids(0, dtype: dtype), dtype: dtype)
-        let result = operation.apply(inputs)
-        collect(result, &seen)
-        guard operation.derivatives == .second else { continue }
-        let numbers = inputs.filter { $0.dtype.isFloatingPoint }
-        let first = gradients(of: (result * result).sum(), withRespectTo: numbers)
-        let sum = first.reduce(.zeros([], dtype: dtype)) { $0 + $1.squared().sum() }
-        for second in gradients(of: sum, withRespectTo: numbers) { collect(second, &seen) }
-      }
+  /// The public types of a folder that conform to one of some protocols.
+  private func types(_ folder: String, _ protocols: Set<String>) throws -> Set<String> {
+    let found = try sources(folder).matches(of: /public (?:struct|final class) (\w+)(?:<[^>]*>)?: ([\w, ]+)/).filter {
+      let conformances = $0.2.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+      return !protocols.isDisjoint(with: conformances)
     }
-    let pattern = /static let \w+(?:: Op)? =\s*(?:Op\(\s*name: |\w+\(\s*)"(\w+)"/
-    let operations = try sources("Ops").matches(of: pattern).map { String($0.1) }
-    #expect(operations.count > 80)
-    #expect(Set(operations).subtracting(seen).sorted() == [])
+    return Set(found.map { String($0.1) })
   }
 
-  private func collect(_ tensor: Tensor, _ names: inout Set<String>) {
-    var seen: Set<ObjectIdentifier> = []
-    var stack = [tensor.node]
-    while let node = stack.popLast() {
-      guard seen.insert(ObjectIdentifier(node)).inserted else { continue }
-      names.insert(node.op.name)
-      for index in 0..<node.inputCount { stack.append(node.input(index)) }
+  /// `MaxPool` for a `MaxPool<2>`.
+  private func name(_ value: Any) -> String { String("\(type(of: value))".prefix { $0 != "<" }) }
+
+  private func check(_ kind: String, _ types: Set<String>, _ covered: Set<String>, atLeast count: Int) {
+    #expect(types.count >= count, "the sources are not where they were")
+    #expect(types.subtracting(covered).sorted() == [], "\(kind) without a conformance case")
+    print("coverage: \(types.count) \(kind), each with a conformance case")
+  }
+
+  @Test func everyLayerHasACase() throws {
+    let device = TestDevice.reference.device
+    let covered = withDevice(device) {
+      (ModuleCase.layers + ModuleCase.moreActivations).map { self.name($0.make()) }
     }
+    // Random, or chains and closures of the user's: ModuleTests.
+    let others: Set = ["Dropout", "Sequential", "Function"]
+    check("layers", try types("Layers", ["Layer", "Module"]), others.union(covered), atLeast: 50)
   }
 
-  /// A missing device is a failure, not a skip.
-  @Test func everyDeviceIsThere() {
-    #expect(TestDevice.problems == [])
-    #expect(TestDevice.all.contains { $0.name == "cpu" })
-    #expect(TestDevice.all.contains { $0.name.hasPrefix("opencl:0") })
+  @Test func everyRecurrentModuleHasACase() throws {
+    let device = TestDevice.reference.device
+    let covered = withDevice(device) { Set(RecurrentCase.all.map { self.name($0.make()) }) }
+    check("recurrent modules", try types("Layers/Recurrent", ["Layer", "Module"]), covered, atLeast: 6)
+  }
+
+  @Test func everyKindOfAttentionHasACase() throws {
+    let device = TestDevice.reference.device
+    let covered = withDevice(device) { ModuleCase.attention.map { self.name($0.make()) } }
+    check("kinds of attention", try types("Layers/Attention", ["Layer", "Module"]), Set(covered), atLeast: 8)
+    // What has no parameters stands in cases of its own, named after it.
+    let cases = ModuleCase.attention.map(\.name)
+    for prefix in ["sdpa", "rotary", "linear-biases"] { #expect(cases.contains { $0.hasPrefix(prefix) }) }
+  }
+
+  @Test func everyOptimizerHasACase() throws {
+    let covered = OptimizerCase.all.map { name($0.rule) }
+    check("optimizers", try types("Optimizers", ["UpdateRule", "MomentumRule"]), Set(covered), atLeast: 11)
+  }
+
+  @Test func everyScheduleHasACase() throws {
+    let covered = ScheduleCase.all.map { name($0.schedule) }
+    check("schedules", try types("Schedules", ["Schedule", "MetricSchedule"]), Set(covered), atLeast: 13)
+  }
+
+  @Test func everyLossHasACase() throws {
+    let functions = try sources("Losses").matches(of: /(?m)^public func (\w+)/).map { String($0.1) }
+    check("losses", Set(functions), Set(LossCase.all.map(\.function)), atLeast: 20)
   }
 }

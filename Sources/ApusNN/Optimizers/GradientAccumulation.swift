@@ -22,11 +22,11 @@ extension Optimizer {
   ) throws -> Tensor {
     guard count > 0 else { fatalError("Optimizer: a step needs at least one batch") }
     try prepare()
-    return try restoring { try minimized(over: count, accumulation, loss) }
+    return try restoring { try minimized(over: count, accumulation, clipNorm, loss) }
   }
 
   private func minimized(
-    over count: Int, _ accumulation: Accumulation, _ loss: (_ batch: Int) throws -> Tensor
+    over count: Int, _ accumulation: Accumulation, _ clipNorm: Double?, _ loss: (_ batch: Int) throws -> Tensor
   ) throws -> Tensor {
     var (total, value): (Gradients?, Tensor?) = (nil, nil)
     for batch in 0..<count {

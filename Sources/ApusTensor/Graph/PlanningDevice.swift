@@ -87,7 +87,9 @@ final class PlanningDevice: Device, @unchecked Sendable {
     return PlannedExecutable(footprint)
   }
 
-  func run(_ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]) {
+  func run(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
+  ) {
     guard let executable = executable as? PlannedExecutable else { return }
     let slabs = executable.footprint.perRun
     counts.withLock { counts in

@@ -127,7 +127,7 @@ extension Tensor {
 
   /// `Σ (x − mean)² / (n − correction)`; a correction of 1 gives the unbiased estimate. What the mean loses to rounding
   /// does not show in it.
-  public func variance(_ axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
+  public func variance(axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
     wide { source in
       let centered = source - source.mean(axes: axes, keepingAxes: true)
       let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: keepingAxes)
@@ -156,7 +156,7 @@ extension Tensor {
   }
 
   /// `log Σ eˣ`, without overflow; −∞ over no elements.
-  public func logSumExp(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+  public func logSumExp(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     wide { $0.logSumExpInLane(axes, keepingAxes) }
   }
 

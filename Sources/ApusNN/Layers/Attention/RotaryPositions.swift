@@ -77,7 +77,7 @@ public struct RotaryPositions: Sendable {
 extension Tensor {
   /// Rows `offset ..< offset + count`; those from 0 on where there is no offset.
   func places(_ count: Int, _ offset: Tensor?) -> Tensor {
-    guard let offset else { return slice(0, from: 0, count: count) }
+    guard let offset else { return slice(axis: 0, from: 0, count: count) }
     let places = Tensor.indices([count], axis: 0, dtype: .int32, device: device) + offset.cast(to: .int32)
     return rows(at: places, for: "positions")
   }
