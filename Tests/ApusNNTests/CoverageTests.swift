@@ -35,8 +35,8 @@ import Testing
     let covered = withDevice(device) {
       (ModuleCase.layers + ModuleCase.moreActivations).map { self.name($0.make()) }
     }
-    // Random, or chains and closures of the user's: ModuleTests.
-    let others: Set = ["Dropout", "Sequential", "Function"]
+    // Random, chains and closures of the user's, or other layers in a mode of their own: ModuleTests.
+    let others: Set = ["Dropout", "Sequential", "Function", "InMode"]
     check("layers", try types("Layers", ["Layer", "Module"]), others.union(covered), atLeast: 50)
   }
 

@@ -123,7 +123,7 @@ import Testing
   @Test(arguments: [DType.float16, .bfloat16, .float64]) func allTypesAreLookedAt(dtype: DType) throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 3] as [Float]).cast(to: dtype)
-      let limit = Tensor([dtype == .float64 ? 1e308 : dtype == .float16 ? 3e4 : 2e38]).cast(to: dtype)
+      let limit = Tensor([dtype == .float64 ? 1e308 : dtype == .float16 ? 3e4 : 2e38] as [Double]).cast(to: dtype)
       let found = try #require(anomaly { try eval([x * limit]) })
       #expect(found.operation == "multiply" && found.place == [1] && found.dtype == dtype)
     }

@@ -252,7 +252,7 @@ import Testing
     Mistake("maxPool") { _, _, y in _ = y.maxPooled([2], padding: [(.max, 0)]) },
     Mistake("maxPool") { _, _, y in _ = y.maxPooled([2], dilation: [0]) },
     Mistake("averagePool") { _, _, y in _ = y.averagePooled([6]) },
-    Mistake("averagePool") { x, _, _ in _ = x.averagePooled([1]) },
+    Mistake("averagePool") { x, _, _ in _ = x.averagePooled([1, 1]) },
     Mistake("adaptiveAveragePool") { _, _, y in _ = y.adaptiveAveragePooled([]) },
     Mistake("adaptiveAveragePool") { _, _, y in _ = y.adaptiveAveragePooled([-1]) },
     Mistake("adaptiveMaxPool") { _, _, y in _ = y.adaptiveMaxPooled([0, 1]) },

@@ -14,7 +14,7 @@ import Testing
 
   static let programs = [
     Program(name: "DCGAN", amount: 60, loss: nil), Program(name: "DQN", amount: 1500, loss: nil),
-    Program(name: "Seq2Seq", amount: 240), Program(name: "MAML", amount: 200), Program(name: "GCN", amount: 60),
+    Program(name: "Seq2Seq", amount: 240), Program(name: "MAML", amount: 500), Program(name: "GCN", amount: 60),
     Program(name: "SkipGram", amount: 160), Program(name: "FineTuning", amount: 60),
     Program(name: "Accumulation", amount: 12), Program(name: "HalfInference", amount: 100),
   ]

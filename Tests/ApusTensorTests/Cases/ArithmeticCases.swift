@@ -78,12 +78,12 @@ extension OpCase {
   ]
 
   static let comparisons: [OpCase] = [
-    comparison("equal", { $0 .== $1 }, { $0 == $1 }),
-    comparison("notEqual", { $0 .!= $1 }, { $0 != $1 }),
-    comparison("less", { $0 .< $1 }, { $0 < $1 }),
-    comparison("lessOrEqual", { $0 .<= $1 }, { $0 <= $1 }),
-    comparison("greater", { $0 .> $1 }, { $0 > $1 }),
-    comparison("greaterOrEqual", { $0 .>= $1 }, { $0 >= $1 }),
+    comparison(".==", { $0 .== $1 }, { $0 == $1 }),
+    comparison(".!=", { $0 .!= $1 }, { $0 != $1 }),
+    comparison(".<", { $0 .< $1 }, { $0 < $1 }),
+    comparison(".<=", { $0 .<= $1 }, { $0 <= $1 }),
+    comparison(".>", { $0 .> $1 }, { $0 > $1 }),
+    comparison(".>=", { $0 .>= $1 }, { $0 >= $1 }),
     comparison("logicalAnd", { $0.logicalAnd($1) }, { $0 != 0 && $1 != 0 }),
     comparison("logicalOr", { $0.logicalOr($1) }, { $0 != 0 || $1 != 0 }),
     comparison("logicalXor", { $0.logicalXor($1) }, { ($0 != 0) != ($1 != 0) }),

@@ -49,6 +49,21 @@ extension OpCase {
         return result
       }),
     OpCase(
+      "indexAdding", inputs: [.numbers(-4...4), .numbers(-4...4), .indices(bound: 3, wraps: true)],
+      shapes: [
+        [[2, 3], [2, 6], [6]], [[2, 3], [2, 0], [0]], [[1, 3], [1, 1], [1]], [[2, 3], [2, 2, 2], [2, 2]],
+      ],
+      dtypes: floats + [.int32, .int64],
+      tolerance: .sum(terms: 8), apply: { $0[0].indexAdding($0[1], at: $0[2], axis: 1) },
+      reference: { x in
+        var result = x[0]
+        for index in Grid.indices(x[1].shape) {
+          let place = Int(x[2][Array(index.dropFirst())])
+          result[[index[0], place < 0 ? place + 3 : place]] += x[1][index]
+        }
+        return result
+      }),
+    OpCase(
       "segmentSum", inputs: [.numbers(-4...4)], shapes: [[[7, 3]], [[0, 3]], [[1, 1]], [[40]]],
       dtypes: floats + [.int32, .int64], tolerance: .sum(terms: 16),
       apply: { $0[0].segmentSum(Tensor(segments($0[0].shape.first ?? 0)), count: 5) },
