@@ -26,19 +26,21 @@ let model = Sequential {
 }
 let optimizer = Optimizer(Adam(learningRate: 1e-2), for: model)
 
-for epoch in 0..<epochs {
-  let batches = order.epoch(epoch).map(Array.init)
-  var loader = data.pass(over: batches, from: 0, epoch: epoch)
-  var last: Tensor?
-  for _ in 0..<batches.count / 4 {
-    last = try withMode(.training) {
-      try optimizer.minimize(over: 4) { _ in
-        let (inputs, targets) = try loader.next()!
-        return crossEntropy(model(inputs), targets)
+reportingErrors {
+  for epoch in 0..<epochs {
+    let batches = order.epoch(epoch).map(Array.init)
+    var loader = data.pass(over: batches, from: 0, epoch: epoch)
+    var last: Tensor?
+    for _ in 0..<batches.count / 4 {
+      last = try withMode(.training) {
+        try optimizer.minimize(over: 4) { _ in
+          let (inputs, targets) = try loader.next()!
+          return crossEntropy(model(inputs), targets)
+        }
       }
     }
+    print("epoch", epoch, "loss", try last!.scalar())
   }
-  print("epoch", epoch, "loss", try last!.scalar())
+  let (inputs, targets) = try data.examples((0..<1024).map { Int32($0) })
+  print("accuracy", try (model(inputs).argmax(axis: 1) .== targets).cast(to: .float32).mean().scalar())
 }
-let (inputs, targets) = try data.examples((0..<1024).map { Int32($0) })
-print("accuracy", try (model(inputs).argmax(axis: 1) .== targets).cast(to: .float32).mean().scalar())

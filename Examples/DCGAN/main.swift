@@ -39,22 +39,25 @@ var key = RandomKey(seed: 1)
 }
 
 let (real, fake) = (Tensor.ones([batch]), Tensor.zeros([batch]))
-for step in 1...steps {
-  try withMode(.training) {
-    try recordingGradients {
-      let images = generator(Tensor.normal([batch, noise, 1, 1], key: &key))
-      let ofDiscriminator = try discriminatorOptimizer.minimize {
-        binaryCrossEntropy(discriminator(rectangles()), real)
-          + binaryCrossEntropy(discriminator(images.stopGradient()), fake)
-      }
-      let ofGenerator = try generatorOptimizer.minimize { binaryCrossEntropy(discriminator(images), real) }
-      if step % 10 == 0 {
-        print("step", step, "discriminator", try ofDiscriminator.scalar(), "generator", try ofGenerator.scalar())
+
+reportingErrors {
+  for step in 1...steps {
+    try withMode(.training) {
+      try recordingGradients {
+        let images = generator(Tensor.normal([batch, noise, 1, 1], key: &key))
+        let ofDiscriminator = try discriminatorOptimizer.minimize {
+          binaryCrossEntropy(discriminator(rectangles()), real)
+            + binaryCrossEntropy(discriminator(images.stopGradient()), fake)
+        }
+        let ofGenerator = try generatorOptimizer.minimize { binaryCrossEntropy(discriminator(images), real) }
+        if step % 10 == 0 {
+          print("step", step, "discriminator", try ofDiscriminator.scalar(), "generator", try ofGenerator.scalar())
+        }
       }
     }
   }
+  let drawn = generator(Tensor.normal([batch, noise, 1, 1], key: &key))
+  print(
+    "bright share", try (drawn .> 0).cast(to: .float32).mean().scalar(), "of",
+    try (rectangles() .> 0).cast(to: .float32).mean().scalar())
 }
-let drawn = generator(Tensor.normal([batch, noise, 1, 1], key: &key))
-print(
-  "bright share", try (drawn .> 0).cast(to: .float32).mean().scalar(), "of",
-  try (rectangles() .> 0).cast(to: .float32).mean().scalar())

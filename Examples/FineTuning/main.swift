@@ -44,17 +44,19 @@ struct Network: Module {
   }
 }
 
-let source = Network(classes: 10)
-try train(source, "source", rate: 3e-3) { stripes(32, classes: 10) }
-try source.state.save(to: "/tmp/apus-stripes.safetensors")
+reportingErrors {
+  let source = Network(classes: 10)
+  try train(source, "source", rate: 3e-3) { stripes(32, classes: 10) }
+  try source.state.save(to: "stripes.safetensors")
 
-var model = Network(classes: 10)
-try model.state.load(from: "/tmp/apus-stripes.safetensors")
-model.head = Linear(32, 2)
-let few = stripes(32, classes: 2)
-model.freeze { $0.hasPrefix("features.") }
-try train(model, "head", rate: 1e-2) { few }
-model.unfreeze()
-try train(model, "all", rate: 1e-4) { few }
-let (images, labels) = stripes(256, classes: 2)
-print("accuracy", try (model(images).argmax(axis: 1) .== labels).cast(to: .float32).mean().scalar())
+  var model = Network(classes: 10)
+  try model.state.load(from: "stripes.safetensors")
+  model.head = Linear(32, 2)
+  let few = stripes(32, classes: 2)
+  model.freeze { $0.hasPrefix("features.") }
+  try train(model, "head", rate: 1e-2) { few }
+  model.unfreeze()
+  try train(model, "all", rate: 1e-4) { few }
+  let (images, labels) = stripes(256, classes: 2)
+  print("accuracy", try (model(images).argmax(axis: 1) .== labels).cast(to: .float32).mean().scalar())
+}

@@ -6,10 +6,12 @@ let (nodes, classes, width) = (200, 4, 16)
 let labels = (0..<nodes).map { $0 % classes }
 
 // Edges in both directions, most within a community, and a loop at every node.
+var key = RandomKey(seed: 1)
 var edges = (0..<nodes).map { ($0, $0) }
 for left in 0..<nodes {
-  for right in 0..<left where Double.random(in: 0..<1) < (labels[left] == labels[right] ? 0.15 : 0.01) {
-    edges += [(left, right), (right, left)]
+  for right in 0..<left {
+    let share = labels[left] == labels[right] ? 0.15 : 0.01
+    if Double.random(in: 0..<1, using: &key) < share { edges += [(left, right), (right, left)] }
   }
 }
 let (sources, targets) = (Tensor(edges.map(\.0)), Tensor(edges.map(\.1)))
@@ -36,11 +38,13 @@ let model = Sequential {
 let optimizer = Optimizer(Adam(learningRate: 0.01, weightDecay: 5e-4), for: model)
 let (features, truth, known) = (Tensor.eye(nodes), Tensor(labels), 0..<4 * classes)
 
-for step in 1...steps {
-  let loss = try withMode(.training) {
-    try optimizer.minimize { crossEntropy(model(features)[known], truth[known]) }
+reportingErrors {
+  for step in 1...steps {
+    let loss = try withMode(.training) {
+      try optimizer.minimize { crossEntropy(model(features)[known], truth[known]) }
+    }
+    if step % 10 == 0 { print("step", step, "loss", try loss.scalar()) }
   }
-  if step % 10 == 0 { print("step", step, "loss", try loss.scalar()) }
+  let hits = model(features).argmax(axis: 1) .== truth
+  print("accuracy", try hits.cast(to: .float32).mean().scalar())
 }
-let hits = model(features).argmax(axis: 1) .== truth
-print("accuracy", try hits.cast(to: .float32).mean().scalar())

@@ -25,18 +25,21 @@ let centers = Tensor.normal([10, 64], key: &key)
 
 let model = network()
 let optimizer = Optimizer(Adam(learningRate: 1e-3, weightDecay: 0.01, isDecoupled: true), for: model)
-for step in 1...steps {
-  let (inputs, labels) = points(64)
-  let loss = try withMode(.training) { try optimizer.minimize { crossEntropy(model(inputs), labels) } }
-  if step % 20 == 0 { print("step", step, "loss", try loss.scalar()) }
-}
 
-let half = network()
-half.convert(to: .float16)
-try half.load(from: model)
-let (inputs, labels) = points(1024)
-let (exact, narrow) = (model(inputs).softmax(), half(inputs.cast(to: .float16)).softmax())
-print("largest difference", try (exact - narrow).abs().max().scalar())
-for (name, shares) in [("float32", exact), ("float16", narrow)] {
-  print(name, "accuracy", try (shares.argmax(axis: 1) .== labels).cast(to: .float32).mean().scalar())
+reportingErrors {
+  for step in 1...steps {
+    let (inputs, labels) = points(64)
+    let loss = try withMode(.training) { try optimizer.minimize { crossEntropy(model(inputs), labels) } }
+    if step % 20 == 0 { print("step", step, "loss", try loss.scalar()) }
+  }
+
+  let half = network()
+  half.convert(to: .float16)
+  try half.load(from: model)
+  let (inputs, labels) = points(1024)
+  let (exact, narrow) = (model(inputs).softmax(), half(inputs.cast(to: .float16)).softmax())
+  print("largest difference", try (exact - narrow).abs().max().scalar())
+  for (name, shares) in [("float32", exact), ("float16", narrow)] {
+    print(name, "accuracy", try (shares.argmax(axis: 1) .== labels).cast(to: .float32).mean().scalar())
+  }
 }

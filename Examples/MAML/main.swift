@@ -33,9 +33,11 @@ var key = RandomKey(seed: 1)
   return withValues(values.mapped { index, value in value - slopes[index] * innerRate }) { loss() }
 }
 
-for step in 1...steps {
-  let loss = try withMode(.training) {
-    try optimizer.minimize { (1..<tasks).reduce(adapted()) { sum, _ in sum + adapted() } / tasks }
+reportingErrors {
+  for step in 1...steps {
+    let loss = try withMode(.training) {
+      try optimizer.minimize { (1..<tasks).reduce(adapted()) { sum, _ in sum + adapted() } / tasks }
+    }
+    if step % 20 == 0 { print("step", step, "loss", try loss.scalar()) }
   }
-  if step % 20 == 0 { print("step", step, "loss", try loss.scalar()) }
 }

@@ -49,10 +49,10 @@ def train(model, name, rate, batch):
 
 source = Network(10)
 train(source, "source", 3e-3, lambda: stripes(32, 10))
-torch.save(source.state_dict(), "/tmp/torch-stripes.pt")
+torch.save(source.state_dict(), "stripes.pt")
 
 model = Network(10)
-model.load_state_dict(torch.load("/tmp/torch-stripes.pt", weights_only=True))
+model.load_state_dict(torch.load("stripes.pt", weights_only=True))
 model.head = nn.Linear(32, 2)
 few = stripes(32, 2)
 for parameter in model.features.parameters():

@@ -27,15 +27,17 @@ let model = Translator()
 let optimizer = Optimizer(Adam(learningRate: 5e-3), for: model)
 var key = RandomKey(seed: 1)
 
-for step in 1...steps {
-  let source = Tensor.randomIntegers([batch, length], upper: digits, key: &key)
-  let answer = source.flipped(axis: 1)
-  let loss = try withMode(.training) {
-    try optimizer.minimize(clipNorm: 1) { crossEntropy(model(source, answer).transposed(), answer) }
+reportingErrors {
+  for step in 1...steps {
+    let source = Tensor.randomIntegers([batch, length], upper: digits, key: &key)
+    let answer = source.flipped(axis: 1)
+    let loss = try withMode(.training) {
+      try optimizer.minimize(clipNorm: 1) { crossEntropy(model(source, answer).transposed(), answer) }
+    }
+    if step % 20 == 0 { print("step", step, "loss", try loss.scalar()) }
   }
-  if step % 20 == 0 { print("step", step, "loss", try loss.scalar()) }
+  let source = Tensor.randomIntegers([256, length], upper: digits, key: &key)
+  var answer = Tensor.zeros([256, length], dtype: .int64)
+  for place in 0..<length { answer[.all, place] = model(source, answer)[.all, place].argmax(axis: 1) }
+  print("accuracy", try (answer .== source.flipped(axis: 1)).cast(to: .float32).mean().scalar())
 }
-let source = Tensor.randomIntegers([256, length], upper: digits, key: &key)
-var answer = Tensor.zeros([256, length], dtype: .int64)
-for place in 0..<length { answer[.all, place] = model(source, answer)[.all, place].argmax(axis: 1) }
-print("accuracy", try (answer .== source.flipped(axis: 1)).cast(to: .float32).mean().scalar())

@@ -5,10 +5,12 @@ import Apus
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 300
 let (words, topics, width, batch, negatives, window) = (200, 5, 16, 256, 5, 2)
 
+var key = RandomKey(seed: 1)
+
 // Each sentence takes its words from one topic.
 let text = (0..<2000).flatMap { _ in
-  let topic = Int.random(in: 0..<topics)
-  return (0..<10).map { _ in Int.random(in: 0..<words / topics) * topics + topic }
+  let topic = Int.random(in: 0..<topics, using: &key)
+  return (0..<10).map { _ in Int.random(in: 0..<words / topics, using: &key) * topics + topic }
 }
 
 struct SkipGram: Module {
@@ -26,18 +28,19 @@ struct SkipGram: Module {
 
 let model = SkipGram()
 let optimizer = Optimizer(Adam(learningRate: 0.01), for: model)
-var key = RandomKey(seed: 1)
 
-for step in 1...steps {
-  let places = (0..<batch).map { _ in Int.random(in: window..<text.count - window) }
-  let center = Tensor(places.map { text[$0] })
-  let context = Tensor(places.map { text[$0 + [-2, -1, 1, 2].randomElement()!] })
-  let noise = Tensor.randomIntegers([batch, negatives], upper: words, key: &key)
-  let loss = try withMode(.training) { try optimizer.minimize { model(center, context, noise) } }
-  if step % 20 == 0 { print("step", step, "loss", try loss.scalar()) }
+reportingErrors {
+  for step in 1...steps {
+    let places = (0..<batch).map { _ in Int.random(in: window..<text.count - window, using: &key) }
+    let center = Tensor(places.map { text[$0] })
+    let context = Tensor(places.map { text[$0 + [-2, -1, 1, 2].randomElement(using: &key)!] })
+    let noise = Tensor.randomIntegers([batch, negatives], upper: words, key: &key)
+    let loss = try withMode(.training) { try optimizer.minimize { model(center, context, noise) } }
+    if step % 20 == 0 { print("step", step, "loss", try loss.scalar()) }
+  }
+  let vectors = model.centers.weight.value
+  let unit = vectors / vectors.norm(axis: 1, keepingAxes: true)
+  let near = (unit.matmul(unit.transposed()) - Tensor.eye(words) * 2).argmax(axis: 1)
+  let hits = near.remainder(topics) .== Tensor.range(to: Double(words)).remainder(topics)
+  print("neighbours of one topic", try hits.cast(to: .float32).mean().scalar())
 }
-let vectors = model.centers.weight.value
-let unit = vectors / vectors.norm(axis: 1, keepingAxes: true)
-let near = (unit.matmul(unit.transposed()) - Tensor.eye(words) * 2).argmax(axis: 1)
-let hits = near.remainder(topics) .== Tensor.range(to: Double(words)).remainder(topics)
-print("neighbours of one topic", try hits.cast(to: .float32).mean().scalar())

@@ -89,7 +89,7 @@ extension ComputeDevice {
   /// The process's default device: that of `APUS_DEVICE`, else the CPU.
   static let defaultDevice: ComputeDevice = {
     do throws(DeviceError) { return try named(nameInEnvironment ?? "cpu") } catch {
-      fatalError("APUS_DEVICE: \(error)")
+      endProcess("APUS_DEVICE: \(error)")
     }
   }()
 }

@@ -148,7 +148,7 @@ import Testing
       return "\(error.map { "\($0)" } ?? "")"
     }
     withDevice(TestDevice.reference.device) {
-      #expect(message([5, 2]).contains("[time, batch, classes]"))
+      #expect(message([5]).contains("[time, batch, classes]"))
       #expect(message(blank: 4).contains("blank 4"))
       #expect(message(inputs: [5]).contains("1 lengths of inputs"))
       #expect(message(inputs: [5, 6]).contains("length 6"))

@@ -364,6 +364,46 @@ private final class Owner: Module {
     }
   }
 
+  /// What `setMode` says goes ahead of the mode of the task, also where a checkpoint runs the layer again.
+  @Test func aModeThatIsSet() throws {
+    for device in TestDevice.all {
+      try withDevice(device.reopened()) { () throws in
+        let model = Sequential {
+          Linear(1, 1)
+          Sequential {
+            BatchNorm(1)
+            Dropout(0.5)
+          }
+        }
+        let x = Tensor([[4], [8]] as [[Float]])
+        let used = try withMode(.inference) { model(x) }.sum().scalar()
+        #expect(model.setMode(.inference) { $0 == "1" } == ["1"])
+        let optimizer = Optimizer(SGD(learningRate: 0), for: model)
+        let step = { (body: () -> Tensor) in try withMode(.training) { try optimizer.minimize { body().sum() } } }
+        let (plain, again) = (try step { model(x) }, try step { checkpointed([x]) { model($0[0]) } })
+        #expect(try plain.scalar() == used && again.scalar() == used, "\(device.name)")
+        let mean = model.state.entries.first { $0.key == "1.0.running_mean" }!
+        #expect(try mean.value.array() == [0], "\(device.name)")
+        model.setMode(nil)
+        _ = try step { model(x) }
+        #expect(try mean.value.array() != [0], "\(device.name)")
+        model.setMode(.training) { $0 == "1.1" }
+        #expect(try model(Tensor.ones([64, 1])).array().contains(0), "\(device.name)")
+      }
+    }
+  }
+
+  /// Dropout that a layer holds without a key is found too.
+  @Test func modesOfHiddenLayers() throws {
+    try withDevice(device) { () throws in
+      let layer = TransformerEncoderLayer(4, heads: 2, hidden: 8, dropout: 0.5)
+      let x = Tensor.ones([3, 2, 4])
+      let used = try withMode(.inference) { layer(x) }.array()
+      layer.setMode(.inference)
+      #expect(try withMode(.training) { layer(x) }.array() == used)
+    }
+  }
+
   @Test func clippedSteps() throws {
     try withDevice(device) { () throws in
       let layer = Linear(weight: Parameter([[3.0, 4]]), bias: nil)
@@ -374,59 +414,6 @@ private final class Owner: Module {
       try optimizer.minimize(over: 2, clipNorm: 0.5) { _ in (layer.weight.value.squared() / 2).sum() }
       let next = try layer.weight.value.array()
       #expect(abs(next[0] - 2.1) < 1e-5 && abs(next[1] - 2.8) < 1e-5)
-    }
-  }
-
-  @Test func oneExampleWithoutABatch() throws {
-    try withDevice(device) { () throws in
-      var key = RandomKey(seed: 3)
-      func x(_ shape: Shape) -> Tensor { .normal(shape, key: &key) }
-      let layers: [(any Layer, Shape)] = [
-        (Linear(3, 2), [3]), (Conv2d(2, 3, kernel: 2, padding: 1, paddingMode: .circular), [2, 3, 4]),
-        (ConvTranspose1d(2, 3, kernel: 2, stride: 2), [2, 3]), (MaxPool2d(2), [2, 4, 4]), (AvgPool1d(2), [2, 4]),
-        (AdaptiveAvgPool2d(2), [2, 3, 3]), (ReflectionPad1d(1), [2, 3]), (InstanceNorm(2), [2, 5]),
-        (LayerNorm(3), [3]), (Dropout2d(0.5), [2, 3, 3]), (LPPool1d(2, 2), [2, 4]),
-      ]
-      for (layer, shape) in layers {
-        let example = x(shape)
-        let (one, batch) = (layer(example), layer(example.expandingAxis(at: 0)))
-        #expect(one.shape == batch.shape.removing(0), "\(layer)")
-        #expect(try one.array() == batch.array(), "\(layer)")
-      }
-      let sequence = x([4, 3])
-      for isBatchFirst in [false, true] {
-        let gru = GRU(3, 2, isBatchFirst: isBatchFirst, isBidirectional: true)
-        let (one, batch) = (gru(sequence), gru(sequence.expandingAxis(at: isBatchFirst ? 0 : 1)))
-        #expect(one.output.shape == [4, 4] && one.state.shape == [2, 2])
-        #expect(try one.output.array() == batch.output.array() && one.state.array() == batch.state.array())
-        let attention = MultiheadAttention(4, heads: 2, isBatchFirst: isBatchFirst)
-        let (queries, keys) = (x([2, 4]), x([3, 4]))
-        let (found, weights) = attention.withWeights(queries, keys, keyMask: Tensor([true, true, false]))
-        #expect(found.shape == [2, 4] && weights.shape == [2, 3])
-        #expect(try attention(queries, keys, keyMask: Tensor([true, true, false])).array() == found.array())
-      }
-      #expect(LSTMCell(3, 2)(x([3])).cell.shape == [2] && GRUCell(3, 2)(x([3]), state: x([2])).shape == [2])
-      let (logits, label) = (x([5]), Tensor(3))
-      let batch = (logits.expandingAxis(at: 0), Tensor([3]))
-      #expect(try crossEntropy(logits, label).scalar() == crossEntropy(batch.0, batch.1).scalar())
-      #expect(crossEntropy(logits, label, reduction: .none).shape == [])
-      #expect(try multiMargin(logits, label).scalar() == multiMargin(batch.0, batch.1).scalar())
-    }
-  }
-
-  @Test func functionalForms() throws {
-    try withDevice(device) { () throws in
-      var key = RandomKey(seed: 4)
-      let x = Tensor.normal([3, 4], key: &key)
-      let (linear, norm) = (Linear(4, 2), LayerNorm(4))
-      #expect(try x.linear(weight: linear.weight.value, bias: linear.bias!.value).array() == linear(x).array())
-      #expect(try x.layerNormalized(weight: norm.weight!.value).array() == norm(x).array())
-      let batch = BatchNorm(4)
-      #expect(try x.batchNormalized().array() == withMode(.training) { batch(x) }.array())
-      let dropped = try x.dropout(0.5, key: &key).array()
-      #expect(try zip(dropped, x.array()).allSatisfy { $0 == 0 || $0 == 2 * $1 } && dropped.contains(0))
-      let conv = Conv1d(3, 2, kernel: 2)
-      #expect(try x.convolved(with: conv.weight.value, bias: conv.bias!.value).array() == conv(x).array())
     }
   }
 }

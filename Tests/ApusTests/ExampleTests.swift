@@ -1,3 +1,4 @@
+import ApusTestSupport
 import Foundation
 import Testing
 
@@ -87,17 +88,46 @@ import Testing
   }
 
   private static func output(_ program: Program) throws -> String {
+    let folder = try ScratchDirectory()
+    let (status, output) = try withExtendedLifetime(folder) { try run(program, in: URL(filePath: $0.path)) }
+    #expect(status == 0, "\(output)")
+    return output
+  }
+
+  /// Runs a program in a folder, to its exit status and what it prints.
+  private static func run(
+    _ program: Program, in folder: URL, environment: [String: String] = [:]
+  ) throws -> (status: Int32, output: String) {
     // Programs lie beside the one that runs the tests.
-    let folder = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+    let programs = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     let process = Process()
-    process.executableURL = folder.appending(path: program.name)
+    process.executableURL = programs.appending(path: program.name)
     process.arguments = [String(program.amount)]
+    process.currentDirectoryURL = folder
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let pipe = Pipe()
     (process.standardOutput, process.standardError) = (pipe, pipe)
     try process.run()
     let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
-    #expect(process.terminationStatus == 0, "\(output)")
-    return output
+    return (process.terminationReason == .exit ? process.terminationStatus : -1, output)
+  }
+
+  /// An error that nothing catches is the last line, without a stack or registers behind it.
+  @Test func uncaughtErrorsComeLast() throws {
+    let folder = try ScratchDirectory()
+    let file = URL(filePath: folder.path).appending(path: "stripes.safetensors")
+    try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
+    let failures: [(Program, [String: String], start: String)] = [
+      (Program(name: "FineTuning", amount: 10), [:], "error: "),
+      (Program(name: "MAML", amount: 1), ["APUS_DEVICE": "opencl:99"], "error: APUS_DEVICE: "),
+    ]
+    for (program, environment, start) in failures {
+      let (status, output) = try withExtendedLifetime(folder) {
+        try Self.run(program, in: URL(filePath: $0.path), environment: environment)
+      }
+      let last = output.split(separator: "\n").last ?? ""
+      #expect(status == 1 && last.hasPrefix(start) && !output.contains("Registers"), "\(output)")
+    }
   }
 }

@@ -6,7 +6,8 @@ import ApusTensor
 /// In training mean and variance are those of the batch, and the running ones follow:
 /// `running = (1 − momentum) · running + momentum · batch`, the variance in its unbiased form. Without a momentum the running
 /// values are the means over all batches so far: the share of batch `n` is `1 / n`. In inference, and in a layer
-/// whose parameters are all frozen, the running ones are used and stay as they are. A layer that does not track them
+/// whose parameters are all frozen or that was given the mode by `setMode(_:where:)`, the running ones are used and stay
+/// as they are. A layer that does not track them
 /// takes those of the batch in every mode. A batch with a single value for each channel is an error, as in PyTorch.
 public struct BatchNorm: Layer {
   /// The factors `γ`, `[channels]`, if there are any.
@@ -23,6 +24,7 @@ public struct BatchNorm: Layer {
   public let epsilon: Double
   public let momentum: Double?
   private let channels: Int
+  private let ownMode = ModeSwitch()
 
   /// - Parameters:
   ///   - channels: the extent of axis 1.
@@ -63,7 +65,7 @@ public struct BatchNorm: Layer {
   }
 
   private var usesBatch: Bool {
-    runningMean == nil || ModeScope.mode(for: "BatchNorm") == .training && !isFrozen
+    runningMean == nil || ModeScope.mode(for: "BatchNorm", own: ownMode) == .training && !isFrozen
   }
 
   /// `x − mean` and the variance, from the running values.

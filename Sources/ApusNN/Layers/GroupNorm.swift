@@ -29,11 +29,6 @@ public struct GroupNorm: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard x.hasChannels(channels, spatialAxes: 0...3, "GroupNorm") else { return x }
-    let places = x.shape.dropFirst(2).reduce(1, *)
-    return x.inWideLane { x in
-      x.reshaped(to: [x.shape[0], groups, channels / groups * places])
-        .standardized([2], epsilon: epsilon).reshaped(to: x.shape)
-        .scaled(perChannel: weight, plus: bias)
-    }
+    return x.groupNormalized(groups, weight: weight?.value, bias: bias?.value, epsilon: epsilon)
   }
 }

@@ -23,6 +23,7 @@ public struct InstanceNorm: Layer {
   public let epsilon: Double
   public let momentum: Double
   private let channels: Int
+  private let ownMode = ModeSwitch()
 
   /// - Parameters:
   ///   - channels: the extent of axis 1.
@@ -48,7 +49,7 @@ public struct InstanceNorm: Layer {
 
   private func normalizedBatch(_ x: Tensor) -> Tensor {
     guard x.hasChannels(channels, spatialAxes: 1...3, "InstanceNorm") else { return x }
-    return x.inWideLane { normalized($0).scaled(perChannel: weight, plus: bias) }
+    return x.inWideLane { normalized($0).scaled(perChannel: weight?.value, plus: bias?.value) }
   }
 
   private func normalized(_ x: Tensor) -> Tensor {
@@ -56,7 +57,7 @@ public struct InstanceNorm: Layer {
       guard x.hasSeveralValues(apartFrom: [0, 1], "InstanceNorm") else { return x }
       return x.standardized(Array(2..<x.rank), epsilon: epsilon)
     }
-    if ModeScope.mode(for: "InstanceNorm") == .training {
+    if ModeScope.mode(for: "InstanceNorm", own: ownMode) == .training {
       guard x.hasSeveralValues(apartFrom: [0, 1], "InstanceNorm") else { return x }
       return tracked(x, runningMean, runningVar)
     }

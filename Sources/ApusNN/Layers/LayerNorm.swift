@@ -63,14 +63,11 @@ public struct RMSNorm: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard let axes = x.lastAxes(shape, "RMSNorm") else { return x }
-    let epsilon = epsilon ?? RMSNorm.unit(x.dtype)
-    return x.inWideLane { x in
-      let y = x * (x.squared().mean(axes: axes, keepingAxes: true) + epsilon).rsqrt()
-      return weight.map { y * $0.value } ?? y
-    }
+    return x.rmsNormalized(axes: axes, weight: weight?.value, epsilon: epsilon)
   }
 
-  private static func unit(_ dtype: DType) -> Double {
+  /// The distance from 1 to the next number of a type.
+  static func unit(_ dtype: DType) -> Double {
     switch dtype {
     case .float64: 0x1p-52
     case .float16: 0x1p-10

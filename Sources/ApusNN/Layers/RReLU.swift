@@ -7,6 +7,7 @@ public struct RReLU: Layer {
   public let lower: Double
   /// The largest factor of negative numbers.
   public let upper: Double
+  private let ownMode = ModeSwitch()
 
   /// - Precondition: `lower ≤ upper`.
   public init(lower: Double = 1.0 / 8, upper: Double = 1.0 / 3) {
@@ -18,7 +19,9 @@ public struct RReLU: Layer {
   public var members: [ModuleMember] { [] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard ModeScope.mode(for: "RReLU") == .training else { return x.leakyRelu(slope: (lower + upper) / 2) }
+    guard ModeScope.mode(for: "RReLU", own: ownMode) == .training else {
+      return x.leakyRelu(slope: (lower + upper) / 2)
+    }
     let slope = RandomSource.current.draw { key in
       Tensor.uniform(x.shape, lower: lower, upper: upper, key: &key, dtype: x.dtype, device: x.device)
     }

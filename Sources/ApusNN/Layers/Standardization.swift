@@ -17,10 +17,10 @@ extension Tensor {
   }
 
   /// `x · γ + β` with a number for each channel, `x: [batch, channels, …]`.
-  func scaled(perChannel weight: Parameter?, plus bias: Parameter?) -> Tensor {
+  func scaled(perChannel weight: Tensor?, plus bias: Tensor?) -> Tensor {
     var result = self
-    if let weight { result = result * weight.value.reshaped(to: perChannelShape(weight.shape[0])) }
-    if let bias { result = result + bias.value.reshaped(to: perChannelShape(bias.shape[0])) }
+    if let weight { result = result * weight.reshaped(to: perChannelShape(weight.elementCount)) }
+    if let bias { result = result + bias.reshaped(to: perChannelShape(bias.elementCount)) }
     return result
   }
 

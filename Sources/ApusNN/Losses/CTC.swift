@@ -13,21 +13,27 @@ import ApusTensor
 /// `t`. PyTorch adds `e^logProbabilities`, which a log-softmax takes away again: behind one the gradients are equal.
 ///
 /// - Parameters:
-///   - logProbabilities: `[time, batch, classes]`, for example of `logSoftmax()`.
+///   - logProbabilities: `[time, batch, classes]`, for example of `logSoftmax()`; `[time, classes]` of one example.
 ///   - targets: integers, classes other than the blank: `[batch, longest]`, where elements behind the end of a target
-///     may be anything, or one target behind the other, `[Σ targetLengths]`.
+///     may be anything, or one target behind the other, `[Σ targetLengths]`, as that of one example.
 ///   - inputLengths: the number of times of each example, in `0 ... time`.
 ///   - targetLengths: the number of classes of each target.
 ///   - blank: the class that stands for nothing.
 ///   - reduction: `mean` divides each loss by the length of its target (at least 1) first.
 ///   - zeroInfinity: whether a target that no path can spell, whose loss is infinite, counts as a loss of 0. Its
 ///     gradient is 0 in any case.
-/// - Returns: one number, or with `reduction: .none` `[batch]`; `float64` if the probabilities are, else `float32`.
+/// - Returns: one number, or with `reduction: .none` `[batch]`, `[]` of one example; `float64` if the probabilities are, else `float32`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class, or the blank.
 public func ctcLoss(
   _ logProbabilities: Tensor, _ targets: Tensor, inputLengths: [Int], targetLengths: [Int], blank: Int = 0,
   reduction: LossReduction = .mean, zeroInfinity: Bool = false
 ) -> Tensor {
+  if logProbabilities.rank == 2 {
+    let losses = ctcLoss(
+      logProbabilities.expandingAxis(at: 1), targets, inputLengths: inputLengths, targetLengths: targetLengths,
+      blank: blank, reduction: reduction, zeroInfinity: zeroInfinity)
+    return losses.rank == 1 ? losses.squeezingAxis(at: 0) : losses
+  }
   let sizes = CTCSizes(inputLengths: inputLengths, targetLengths: targetLengths, blank: blank)
   if let problem = sizes.problem(logProbabilities, targets) {
     ShapeError("ctcLoss", problem).report()

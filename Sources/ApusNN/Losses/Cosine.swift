@@ -30,12 +30,17 @@ public func cosineDistance(
 /// (`torch.nn.CosineEmbeddingLoss`, whose cosine has `Σ a² + 10⁻¹²` under its roots).
 ///
 /// - Parameters:
-///   - first, second: `[batch, features]`.
-///   - targets: `[batch]`: 1 and −1.
-/// - Returns: one number, or with `reduction: .none` `[batch]`.
+///   - first, second: `[batch, features]`, `[features]` of one example.
+///   - targets: `[batch]`, `[]` of one example: 1 and −1.
+/// - Returns: one number, or with `reduction: .none` the shape of `targets`.
 public func cosineEmbedding(
   _ first: Tensor, _ second: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean
 ) -> Tensor {
+  if first.rank == 1, second.rank == 1, targets.rank == 0 {
+    return ofOneExample(first, targets) {
+      cosineEmbedding($0, second.expandingAxis(at: 0), $1, margin: margin, reduction: reduction)
+    }
+  }
   guard first.rank == 2, targets.shape == [first.shape[0]] else {
     ShapeError(
       "cosineEmbedding", "targets \(targets.shape) are not one for each vector of \(first.shape), [batch, features]"

@@ -19,8 +19,9 @@ enum ModeScope {
   @TaskLocal static var current: Mode?
 
   /// The mode, for a layer that depends on it.
-  static func mode(for layer: String) -> Mode {
-    if let current { return current }
+  /// - Parameter own: what the layer keeps a mode of its own in.
+  static func mode(for layer: String, own: ModeSwitch) -> Mode {
+    if let mode = own.mode ?? current { return mode }
     guard !isRecordingGradients else {
       fatalError(
         "\(layer): gradients are recorded, but no mode is set; write withMode(.training) { … } around the step, "

@@ -24,12 +24,21 @@ public struct RandomKey: Hashable, Sendable, Codable {
   }
 
   /// The key of the next draw alone: whatever is drawn with copies of it is the same.
-  package mutating func one() -> RandomKey { RandomKey(seed: seed, counter: next()) }
+  package mutating func one() -> RandomKey { RandomKey(seed: seed, counter: nextDraw()) }
 
   /// The number of the next draw.
-  mutating func next() -> UInt64 {
+  mutating func nextDraw() -> UInt64 {
     defer { counter &+= 1 }
     return counter
+  }
+}
+
+extension RandomKey: RandomNumberGenerator {
+  /// 64 random bits, for Swift's own functions: `Int.random(in: 0..<6, using: &key)`, `list.shuffled(using: &key)`.
+  public mutating func next() -> UInt64 {
+    let draw = nextDraw()
+    // Twice, so that the numbers are not the seeds of streams.
+    return stream(draw).stream(draw).seed
   }
 }
 

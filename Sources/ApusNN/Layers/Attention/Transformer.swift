@@ -31,8 +31,8 @@ public struct Transformer: Module {
   }
 
   /// - Parameters:
-  ///   - source: `[sourceLength, batch, size]`.
-  ///   - target: `[targetLength, batch, size]`.
+  ///   - source: `[sourceLength, batch, size]`, `[sourceLength, size]` of one example.
+  ///   - target: `[targetLength, batch, size]`, `[targetLength, size]` of one example.
   ///   - sourceMask: of the source's elements among each other. All masks are true where an element may be attended to,
   ///     the opposite of PyTorch's; see `MultiheadAttention`.
   ///   - targetMask: of the target's elements among each other.

@@ -59,7 +59,8 @@ public struct TransformerDecoderLayer: Module {
   }
 
   /// - Parameters:
-  ///   - x: `[length, batch, size]`; with `isBatchFirst` the batch comes first here and in what follows.
+  ///   - x: `[length, batch, size]`; with `isBatchFirst` the batch comes first here and in what follows. `[length, size]` is
+  ///     one example, and nothing has the axis of the batch.
   ///   - memory: `[keys, batch, size]`.
   ///   - mask: of the elements among each other; see `MultiheadAttention`.
   ///   - keyMask: `[batch, length]`, true where an element may be attended to, false where there is padding.

@@ -59,7 +59,8 @@ public struct TransformerEncoderLayer: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
   /// - Parameters:
-  ///   - x: `[length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, as the result.
+  ///   - x: `[length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, as the result; `[length, size]` is one
+  ///     example, whose masks have no batch either.
   ///   - mask: see `MultiheadAttention`.
   ///   - keyMask: `[batch, length]`, true where an element may be attended to, false where there is padding: the
   ///     opposite of PyTorch's `src_key_padding_mask`.
