@@ -15,6 +15,7 @@ struct StepBuilder {
     case .matmul(let step): try matmul(step)
     case .copy(let step): try CopyStep(step, self)
     case .gather(let step): GatherStep(step, self, names: planned.names)
+    case .rowWrite(let step): RowWriteStep(step, self)
     case .scatterAdd(let step): try ScatterAddStep(step, self, names: planned.names)
     case .scan(let step): try ScanStep(step, self)
     case .sort(let step): SortStep(step, self)

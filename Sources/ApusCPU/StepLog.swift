@@ -69,6 +69,10 @@ extension StepLabel {
       flops = 0
       bytes = 2 * plan.values[step.result].byteCount + plan.values[step.indices.value].byteCount
       detail = "gather \(step.count) of \(step.extent)"
+    case .rowWrite(let step):
+      flops = 0
+      bytes = 2 * plan.values[step.rows].byteCount + plan.values[step.indices.value].byteCount
+      detail = "rowWrite \(step.count) of \(step.extent)"
     default:
       flops = 0
       detail = "\(planned.step)".split(separator: "(").first.map(String.init) ?? ""

@@ -82,6 +82,48 @@ public struct ScatterAdd: Hashable, Sendable {
   }
 }
 
+/// `result[indices[j], i] = rows[j, i]`, in a result that has the numbers of `base` already: it lies in the memory of
+/// `base`, or a step before has copied them. Other rows are neither read nor written.
+///
+/// No index occurs twice; rows whose index is outside of `0..<extent` are left out.
+public struct RowWrite: Hashable, Sendable {
+  /// The number of rows in base and result.
+  public var extent: Int
+  /// The number of rows that are written.
+  public var count: Int
+  /// The extent of a row.
+  public var inner: Int
+  /// The element type of base, rows and result.
+  public var dtype: DType
+  /// A contiguous value `[extent, inner]`.
+  public var base: Int
+  /// A contiguous value `[count, inner]`.
+  public var rows: Int
+  /// `int32` or `int64` indices, layout over `[1, count, inner]` with strides of 0 but for `count`.
+  public var indices: Operand
+  /// A contiguous value `[extent, inner]`.
+  public var result: Int
+
+  /// A write from its sizes and values.
+  public init(
+    extent: Int, count: Int, inner: Int, dtype: DType, base: Int, rows: Int, indices: Operand, result: Int
+  ) {
+    (self.extent, self.count, self.inner, self.dtype) = (extent, count, inner, dtype)
+    (self.base, self.rows, self.indices, self.result) = (base, rows, indices, result)
+  }
+}
+
+extension RowWrite: StepFamily {
+  func mapped(read: (Int) -> Int, write: (Int) -> Int) -> RowWrite {
+    var step = self
+    step.base = read(step.base)
+    step.rows = read(step.rows)
+    step.indices.value = read(step.indices.value)
+    step.result = write(step.result)
+    return step
+  }
+}
+
 extension Gather: StepFamily {
   func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Gather {
     var step = self

@@ -45,6 +45,7 @@ extension Step {
     case .copy(let step): .copy(step.mapped(read: read, write: write))
     case .gather(let step): .gather(step.mapped(read: read, write: write))
     case .scatterAdd(let step): .scatterAdd(step.mapped(read: read, write: write))
+    case .rowWrite(let step): .rowWrite(step.mapped(read: read, write: write))
     case .sort(let step): .sort(step.mapped(read: read, write: write))
     case .loop(let step): .loop(step.mapped(read: read, write: write))
     case .custom(let step): .custom(step.mapped(read: read, write: write))

@@ -12,6 +12,7 @@ public enum Step: Hashable, Sendable {
   case copy(StridedCopy)
   case gather(Gather)
   case scatterAdd(ScatterAdd)
+  case rowWrite(RowWrite)
   case sort(Sort)
   case loop(Loop)
   case custom(Custom)

@@ -88,6 +88,30 @@ import Testing
     }
   }
 
+  /// Rows are written in place, others stay, and what is out of range is left out.
+  @Test(arguments: [DType.float32, .float64, .float16, .int64, .int8, .bool], [DType.int32, .int64])
+  func rowsAreWritten(dtype: DType, indexType: DType) throws {
+    for inner in [1, 5, 3000] {
+      var builder = PlanBuilder()
+      let base = builder.input(Array(repeating: 1, count: 6 * inner), dtype)
+      let rows = builder.input((0..<4 * inner).map { Double($0 % 50 + 2) }, dtype)
+      let indices = builder.input([1, 4, 6, -1], indexType)
+      let result = builder.output(over: base)
+      builder.step(
+        .rowWrite(
+          RowWrite(
+            extent: 6, count: 4, inner: inner, dtype: dtype, base: base, rows: rows,
+            indices: Operand(value: indices, layout: Layout(shape: [1, 4, inner], strides: [0, 1, 0])), result: result))
+      )
+      var expected = Array(repeating: 1.0, count: 6 * inner)
+      for i in 0..<inner {
+        expected[inner + i] = dtype == .bool ? 1 : Double(i % 50 + 2)
+        expected[4 * inner + i] = dtype == .bool ? 1 : Double((inner + i) % 50 + 2)
+      }
+      #expect(try builder.run(on: cpu())[0] == expected)
+    }
+  }
+
   @Test(arguments: [DType.float32, .float64, .int32, .int64, .int8, .float16])
   func sortIsStable(dtype: DType) throws {
     for (rows, columns) in [(3, 10), (2, 1000), (1, 1), (5, 49)] {

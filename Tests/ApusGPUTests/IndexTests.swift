@@ -94,6 +94,31 @@ import Testing
     }
   }
 
+  /// Rows are written in place, others stay, and what is out of range is left out.
+  @Test(arguments: [(1, DType.int64), (5, .int8), (70, .float32), (3000, .bfloat16)])
+  func rowsAreWritten(inner: Int, dtype: DType) throws {
+    let indexType: DType = inner == 5 ? .int64 : .int32
+    var expected = Array(repeating: 1.0, count: 6 * inner)
+    for i in 0..<inner {
+      expected[inner + i] = Double(i % 50 + 2)
+      expected[4 * inner + i] = Double((inner + i) % 50 + 2)
+    }
+    for (kernelClass, device) in Harness.devices {
+      var builder = PlanBuilder()
+      let base = builder.input(Array(repeating: 1, count: 6 * inner), dtype)
+      let rows = builder.input((0..<4 * inner).map { Double($0 % 50 + 2) }, dtype)
+      let indices = builder.input([1, 4, 6, -1], indexType)
+      let result = builder.output(over: base)
+      builder.step(
+        .rowWrite(
+          RowWrite(
+            extent: 6, count: 4, inner: inner, dtype: dtype, base: base, rows: rows,
+            indices: Operand(value: indices, layout: Layout(shape: [1, 4, inner], strides: [0, 1, 0])), result: result))
+      )
+      #expect(try builder.results(on: device)[0] == expected, "\(kernelClass)")
+    }
+  }
+
   /// A gather of rows 0 and `index` of 4, then one that is in range.
   private func gather(_ index: Double, on device: any Device) throws -> [Double] {
     var builder = PlanBuilder()

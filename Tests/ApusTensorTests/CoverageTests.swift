@@ -18,7 +18,7 @@ import Testing
   /// definition.
   private static let plumbing: Set<String> = [
     "ruled", "ruledResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient", "attention",
-    "attentionGradient", "recurrent", "recurrentGradient",
+    "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
   ]
 
   /// Cases whose subscripts or results leave no choice of shapes, and reductions that refuse no elements.

@@ -85,6 +85,7 @@ struct PlanLowering {
       case .matmul(let step): lower(step)
       case .gather(let step): lower(step)
       case .scatterAdd(let step): lower(step)
+      case .rowWrite(let step): lower(step)
       case .scan(let step): lower(step)
       case .sort(let step): lower(step)
       case .loop(let step): try lower(step, device: device)

@@ -13,16 +13,19 @@ public struct Embedding: Layer {
   /// - Parameters:
   ///   - paddingIndex: a row that starts as zeros and gets no gradient, for what fills sequences up.
   ///   - initializer: of the table; normal with a deviation of 1, as in PyTorch, when left out.
+  ///   - updatesRows: whether optimizers change those rows alone that a step looks up: see `Parameter.updatesRows`. For
+  ///     tables of which a batch needs a small part.
   /// - Precondition: `paddingIndex` is below `count`.
   public init(
-    _ count: Int, _ width: Int, paddingIndex: Int? = nil, initializer: Initializer = .normal(deviation: 1)
+    _ count: Int, _ width: Int, paddingIndex: Int? = nil, initializer: Initializer = .normal(deviation: 1),
+    updatesRows: Bool = false
   ) {
     var table = initializer([count, width])
     if let paddingIndex {
       Embedding.check(paddingIndex, count)
       table = table.replacing(paddingIndex, with: .zeros([width]))
     }
-    weight = Parameter(table)
+    weight = Parameter(table, updatesRows: updatesRows)
     self.paddingIndex = paddingIndex
   }
 

@@ -8,9 +8,15 @@ import Synchronization
 public final class Parameter: Sendable {
   let cell: TensorCell
   private let trainable: Atomic<Bool>
+  /// Whether optimizers change those rows alone that the loss looks up, with their part of the rule's tensors, as PyTorch
+  /// does with `sparse=True`. All others stay as they are, whatever momentum or weight decay they would have; an update
+  /// costs what its rows do. Gradients that were evaluated ahead of the update, as accumulated ones are, and those with
+  /// other parts than lookups cost what the whole parameter does: there the rows count that have a number other than 0.
+  public let updatesRows: Bool
 
   /// A parameter that starts as `value`.
-  public init(_ value: Tensor, isTrainable: Bool = true) {
+  public init(_ value: Tensor, isTrainable: Bool = true, updatesRows: Bool = false) {
+    self.updatesRows = updatesRows
     cell = TensorCell(value)
     trainable = Atomic(isTrainable)
   }

@@ -283,6 +283,11 @@ public final class Optimizer {
       }
       if known == nil { formulas.append(formula(place, value.dtype, value.device)) }
       let apply = formulas[known ?? formulas.count - 1].apply
+      if parameter.updatesRows {
+        let formula = RowFormula(apply: apply, isFinite: gradients.isFinite)
+        parameter.cell.storedValue = formula(value, gradient, &slots[index])
+        continue
+      }
       guard let isFinite = gradients.isFinite else {
         parameter.cell.storedValue = apply(value, gradient, &slots[index])
         continue

@@ -30,6 +30,7 @@ struct MemoryPlanner {
     placeOutputs(steps, checkedStepCount: (order.lastIndex { planner.isChecking($0) } ?? -1) + 1)
     for (position, step) in steps.enumerated() {
       for node in step.results where valueOf[node] == nil { placeScratch(node, at: position) }
+      if case .rowWrite(let step) = step { copy(valueOf[step.base]!, to: valueOf[step.result]!) }
       for node in Set(step.values) where lastUse[node] == position { free(node) }
       let names = planner.groups[order[position]].nodes.map { planner.nodes[$0].name }
       result.steps.append(Plan.PlannedStep(step: step.renumbered { valueOf[$0]! }, names: names))
@@ -111,15 +112,27 @@ struct MemoryPlanner {
       let value = result.values[source]
       result.values.append(
         Plan.Value(dtype: value.dtype, elementCount: value.elementCount, storage: .output(output)))
-      let layout = Layout(contiguous: [value.elementCount])
-      let program = Program(
-        inputs: [.tensor(value.dtype)], outputs: [Program.Output(register: 0, dtype: value.dtype)])
-      let binding = Binding(
-        domain: [value.elementCount], arguments: [.tensor(Operand(value: source, layout: layout))],
-        results: [Operand(value: result.values.count - 1, layout: layout)])
-      let step = Step.elementwise(Elementwise(program: program, segments: [binding]))
-      result.steps.append(Plan.PlannedStep(step: step, names: ["copy"]))
+      copy(source, to: result.values.count - 1)
     }
+  }
+
+  /// Copies a value of the plan, unless both lie in one place.
+  private mutating func copy(_ source: Int, to target: Int) {
+    let value = result.values[source]
+    if value.storage == result.values[target].storage { return }
+    if case .input(let input) = value.storage, case .output(let output) = result.values[target].storage,
+      result.outputs[output].donatedInput == input
+    {
+      return
+    }
+    let layout = Layout(contiguous: [value.elementCount])
+    let program = Program(
+      inputs: [.tensor(value.dtype)], outputs: [Program.Output(register: 0, dtype: value.dtype)])
+    let binding = Binding(
+      domain: [value.elementCount], arguments: [.tensor(Operand(value: source, layout: layout))],
+      results: [Operand(value: target, layout: layout)])
+    let step = Step.elementwise(Elementwise(program: program, segments: [binding]))
+    result.steps.append(Plan.PlannedStep(step: step, names: ["copy"]))
   }
 
   /// Inputs that the plan may overwrite.
@@ -157,6 +170,8 @@ struct MemoryPlanner {
   private struct StepReads {
     private let bindings: [Binding]
     private let coreReads: Set<Int>
+    /// What a step that writes parts of it takes over.
+    private var base: Int?
     /// The bindings that read a value, and the one that writes it.
     private var readers: [Int: Set<Int>] = [:]
     private var writer: [Int: Int] = [:]
@@ -164,6 +179,7 @@ struct MemoryPlanner {
     init(_ step: Step) {
       bindings = step.bindings
       coreReads = Set(step.coreReads)
+      if case .rowWrite(let step) = step, step.base != step.rows, step.base != step.indices.value { base = step.base }
       for (index, binding) in bindings.enumerated() {
         for case .tensor(let operand) in binding.arguments { readers[operand.value, default: []].insert(index) }
         for result in binding.results { writer[result.value] = index }
@@ -172,6 +188,7 @@ struct MemoryPlanner {
 
     /// The values that only the program that writes `node` reads, each element before it writes the same one.
     func overwritable(by node: Int) -> [Int] {
+      if let base { return [base] }
       guard let index = writer[node], let result = bindings[index].results.first(where: { $0.value == node })
       else { return [] }
       var operands: [Int: Bool] = [:]

@@ -9,7 +9,7 @@ extension Step {
     case .matmul(let step): [step.epilogue.binding]
     case .convolution(let step): [step.epilogue.binding]
     case .pooling(let step): [step.epilogue.binding]
-    case .attention, .recurrent, .scan, .copy, .gather, .scatterAdd, .sort, .loop, .custom: []
+    case .attention, .recurrent, .scan, .copy, .gather, .scatterAdd, .rowWrite, .sort, .loop, .custom: []
     }
   }
 

@@ -47,7 +47,7 @@ extension Tensor {
     segmentSum(ids, count: count, IndexLabel("segmentSum"))
   }
 
-  fileprivate func segmentSum(_ ids: Tensor, count: Int, _ label: IndexLabel) -> Tensor {
+  func segmentSum(_ ids: Tensor, count: Int, _ label: IndexLabel) -> Tensor {
     let list = ids.dtype.isInteger && ids.dtype.byteCount == 1 ? ids.cast(to: .int64) : ids
     return Tensor(.segmentSum, OpInputs(node, list.node), .integers([count, label.word]))
   }

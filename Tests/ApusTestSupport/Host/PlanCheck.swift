@@ -171,6 +171,13 @@ struct StepAccesses {
     case .scatterAdd(let step):
       reads = [Access(value: step.source), Access(value: step.indices.value, layout: step.indices.layout)]
       writes = [Access(value: step.result)]
+    case .rowWrite(let step):
+      let layout = Layout(contiguous: [step.extent, step.inner])
+      reads = [
+        Access(value: step.rows), Access(value: step.indices.value, layout: step.indices.layout),
+        Access(value: step.base, layout: layout, segment: 0),
+      ]
+      writes = [Access(value: step.result, layout: layout, segment: 0)]
     case .sort(let step): (reads, writes) = ([Access(value: step.source)], [Access(value: step.result)])
     case .loop(let step):
       reads = step.reads.map { Access(value: $0) }

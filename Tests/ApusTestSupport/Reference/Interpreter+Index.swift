@@ -34,6 +34,15 @@ extension Interpreter {
     for element in 0..<result.count { result[element] = step.dtype.rounded(sums[element].result) }
   }
 
+  func run(_ step: RowWrite) {
+    let (rows, result, places) = (arrays[step.rows], arrays[step.result], Places(step.indices.layout))
+    for element in 0..<step.count * step.inner {
+      let index = Int(arrays[step.indices.value][places[element]].integer)
+      guard (0..<step.extent).contains(index) else { continue }
+      result[index * step.inner + element % step.inner] = rows[element]
+    }
+  }
+
   private func check(_ list: IndexList) throws(DeviceError) {
     guard let fault = list.firstFault({ Int(arrays[list.indices.value][$0].integer) }) else { return }
     throw .indexOutOfRange(

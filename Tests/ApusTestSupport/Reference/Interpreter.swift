@@ -21,6 +21,7 @@ struct Interpreter {
     case .copy(let step): run(step)
     case .gather(let step): try run(step)
     case .scatterAdd(let step): try run(step)
+    case .rowWrite(let step): run(step)
     case .sort(let step): run(step)
     case .loop(let step): try run(step)
     case .custom(let step): try run(step)

@@ -1,0 +1,26 @@
+import ApusDevice
+
+/// `result[indices[j], i] = rows[j, i]`.
+final class RowWriteStep: CPUStep {
+  private let step: RowWrite
+  private let indices: IndexReader
+
+  init(_ step: RowWrite, _ builder: StepBuilder) {
+    self.step = step
+    indices = IndexReader(step.indices, extent: step.extent, builder)
+  }
+
+  func run(_ context: borrowing RunContext) {
+    guard step.count > 0, step.inner > 0 else { return }
+    let (rows, result) = (context.address(step.rows), context.address(step.result))
+    let base = context.address(indices.value)
+    let byteCount = step.inner * step.dtype.byteCount
+    let grain = max(1, TaskLimits.elementCount / step.inner)
+    context.pool.run((step.count + grain - 1) / grain) { task, _ in
+      for row in (task * grain)..<min((task + 1) * grain, step.count) {
+        guard let index = indices.read(base, indices.position(0, row)) else { continue }
+        (result + index * byteCount).copyMemory(from: rows + row * byteCount, byteCount: byteCount)
+      }
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import ApusTensor
+
+/// The formula of an update for the rows of a parameter that have a gradient.
+struct RowFormula {
+  let apply: ParameterUpdate
+  /// Whether the update is made at all, where that is not known.
+  let isFinite: Tensor?
+
+  /// The new value; `state` is the rule's tensors for the parameter.
+  func callAsFunction(_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor {
+    guard let list = gradient.lookedUpRows() else { return masked(value, gradient, &state) }
+    let old = ([value] + state).map { list.rows(of: $0) }
+    var rows = Array(old.dropFirst())
+    let new = [apply(old[0], list.rows, &rows)] + rows
+    let written = zip(zip([value] + state, old), new).map { whole, new in
+      whole.0.writing(isFinite?.select(new, whole.1) ?? new, at: list)
+    }
+    state = Array(written.dropFirst())
+    return written[0]
+  }
+
+  /// The same of a gradient that is there as a whole.
+  private func masked(_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor {
+    var isUsed = gradient .!= 0
+    if value.rank > 1 { isUsed = isUsed.any(axes: Array(1..<value.rank), keepingAxes: true) }
+    if let isFinite { isUsed = isUsed.logicalAnd(isFinite) }
+    let old = state
+    let new = apply(value, gradient, &state)
+    state = zip(state, old).map { isUsed.select($0, $1) }
+    return isUsed.select(new, value)
+  }
+}

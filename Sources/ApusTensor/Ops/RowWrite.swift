@@ -1,0 +1,105 @@
+import ApusDevice
+
+extension Op {
+  /// Inputs: an array, rows to write over some of its own, and the indices of these, each at most once; a row whose index
+  /// is outside of the array is left out. In place where nothing else reads the array afterwards.
+  static let rowWrite: Op = Op(
+    name: "rowWrite",
+    shape: { inputs, _ throws(ShapeError) in
+      let (base, rows, indices) = (inputs.shape(0), inputs.shape(1), inputs.shape(2))
+      guard inputs.dtype(2) == .int32 || inputs.dtype(2) == .int64, inputs.dtype(0) == inputs.dtype(1),
+        base.rank > 0, indices.rank == 1, rows == Shape(Array(indices) + base.dropFirst())
+      else {
+        throw ShapeError("rowWrite", "\(rows) at \(inputs.dtype(2)) \(indices) are not rows of \(base)")
+      }
+      return TensorType(base, inputs.dtype(0))
+    },
+    gradient: .notDifferentiable,
+    lower: .step(
+      StepLowering(
+        accepts: { _, layout in layout.isIdentity },
+        build: { node, operands in
+          let rows = operands.inputs[1].layout.shape
+          let inner = rows.dropFirst().reduce(1, *)
+          return .rowWrite(
+            RowWrite(
+              extent: node.shape[0], count: rows[0], inner: inner, dtype: node.dtype, base: operands.inputs[0].value,
+              rows: operands.inputs[1].value,
+              indices: Operand(
+                value: operands.inputs[2].value, layout: Layout(shape: [1, rows[0], inner], strides: [0, 1, 0])),
+              result: operands.result))
+        })))
+}
+
+/// Some rows of an array, each at most once.
+package struct RowList {
+  /// The indices in ascending order, `int64` `[count]`; behind the last, the array's extent.
+  package let indices: Tensor
+  /// What belongs to them, `[count, …]`; zeros behind the last.
+  package let rows: Tensor
+
+  /// The rows of an array at the indices; any behind the last.
+  package func rows(of array: Tensor) -> Tensor {
+    array.gathering(known: indices.minimum(array.shape[0] - 1), axis: 0)
+  }
+}
+
+extension Tensor {
+  /// The tensor with rows in place of its own. What is read of it alone is written, where nothing else needs it.
+  package func writing(_ rows: Tensor, at list: RowList) -> Tensor {
+    Tensor(.rowWrite, OpInputs(list: [node, rows.node, list.indices.node]), .none)
+  }
+
+  /// The rows of a sum of lookups' gradients that are not computed yet, without the zeros between them; `nil` where the
+  /// gradient has other parts.
+  package func lookedUpRows() -> RowList? {
+    var parts: [(rows: Tensor, indices: Tensor)] = []
+    guard rank > 0, collect(&parts) else { return nil }
+    let inner = shape.dropFirst()
+    let indices = Tensor.concatenated(
+      parts.map { $0.indices.cast(to: .int64).reshaped(to: [$0.indices.elementCount]) })
+    let count = indices.elementCount
+    guard count > 0 else { return nil }
+    let rows = Tensor.concatenated(parts.map { $0.rows.reshaped(to: Shape([$0.indices.elementCount] + inner)) })
+    // Sorting is stable: rows of one index are added in their order.
+    let order = indices.argsort()
+    let sorted = indices.gathering(known: order, axis: 0)
+    let isFirst = Tensor.concatenated([Tensor([true], device: device), sorted[1...] .!= sorted[..<(count - 1)]])
+    let segments = isFirst.cast(to: .int64).cumulativeSum(axis: 0) - 1
+    let label = IndexLabel("lookedUpRows", isKnown: true, ascends: true)
+    let sums = rows.gathering(known: order, axis: 0).segmentSum(segments, count: count, label)
+    let first = isFirst.select(sorted, 0).segmentSum(segments, count: count, label)
+    let isUsed = Tensor.indices([count], axis: 0, device: device) .<= segments[(count - 1)...]
+    return RowList(indices: isUsed.select(first, shape[0]), rows: sums)
+  }
+
+  /// Follows sums and factors of a gradient to the lookups that it comes from.
+  private func collect(_ parts: inout [(rows: Tensor, indices: Tensor)]) -> Bool {
+    var stack: [(node: Node, change: (Tensor) -> Tensor)] = [(node, { $0 })]
+    while let (node, change) = stack.popLast() {
+      let nodes = device.withEvaluator { _ in node.isMaterialized ? [] : (0..<node.inputCount).map { node.input($0) } }
+      guard !nodes.isEmpty else { return false }
+      let inputs = nodes.map { Tensor(node: $0) }
+      switch node.op {
+      case Op.add where inputs[0].shape == shape && inputs[1].shape == shape:
+        stack += [(inputs[1].node, change), (inputs[0].node, change)]
+      case Op.multiply where inputs[0].shape == shape && inputs[1].rank == 0:
+        stack.append((inputs[0].node, { change($0 * inputs[1]) }))
+      case Op.multiply where inputs[1].shape == shape && inputs[0].rank == 0:
+        stack.append((inputs[1].node, { change($0 * inputs[0]) }))
+      case Op.cast:
+        let dtype = node.dtype
+        stack.append((inputs[0].node, { change($0.cast(to: dtype)) }))
+      case Op.scatterAdd where node.attributes.integers[0] == 0 && node.attributes.integers[1] == 0:
+        parts.append((change(inputs[0]), inputs[1]))
+      case Op.segmentSum: parts.append((change(inputs[0]), inputs[1]))
+      default: return false
+      }
+    }
+    return true
+  }
+}
+
+extension Op {
+  fileprivate static func ~= (pattern: Op, value: Op) -> Bool { pattern === value }
+}
