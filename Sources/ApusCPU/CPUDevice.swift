@@ -15,6 +15,9 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// Held while a plan runs: the pool has one job at a time.
   private let turn = Mutex(StepLog())
 
+  /// The kernels for products read `float32`.
+  public var prefersFloat32Products: Bool { true }
+
   /// The device of this process.
   ///
   /// `APUS_THREADS` sets the number of threads (all cores this process may use), `APUS_SIMD` the

@@ -21,6 +21,10 @@ public protocol Device: AnyObject, Sendable {
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference
 
+  /// Whether products and convolutions of 16-bit floating-point numbers are faster as `float32` steps, their operands
+  /// converted ahead.
+  var prefersFloat32Products: Bool { get }
+
   /// Compiles what the plan needs. Expensive, called once per plan.
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
 
@@ -99,6 +103,9 @@ extension Device {
   ) -> ChannelsLastPreference {
     .never
   }
+
+  /// Products read 16-bit numbers as they are.
+  public var prefersFloat32Products: Bool { false }
 
   /// There are devices that cannot say.
   public func startProfile() throws(DeviceError) {

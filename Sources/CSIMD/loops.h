@@ -236,6 +236,7 @@ const csimd_table CSIMD_TABLE = {
   .lines_multiply = {lines_multiply_f32, lines_multiply_f64},
   .narrow_multiply = {narrow_multiply_f32, narrow_multiply_f64},
   .vector_multiply = {vector_multiply_f32, vector_multiply_f64},
+  .chain_sums = {chain_sums_f32, chain_sums_f64},
   .cell_forward = {cell_forward_f32, cell_forward_f64},
   .cell_backward = {cell_backward_f32, cell_backward_f64},
 };

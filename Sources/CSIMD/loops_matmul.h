@@ -284,3 +284,23 @@ static void FN(pack_columns)(
   }
 }
 #undef FOR_SLIVERS
+
+// The sums of chains that were computed apart.
+static void FN(chain_sums)(
+    size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c, size_t c_row) {
+  for (size_t r = 0; r < rows; r += 1) {
+    const SCALAR *from = (const SCALAR *)first + r * row;
+    SCALAR *to = (SCALAR *)c + r * c_row;
+    size_t j = 0;
+    for (; j + LANES <= columns; j += LANES) {
+      V sum = LOAD(V, from + j);
+      for (size_t chain = 1; chain < chains; chain += 1) sum += LOAD(V, from + chain * distance + j);
+      STORE(V, to + j, sum);
+    }
+    for (; j < columns; j += 1) {
+      SCALAR sum = from[j];
+      for (size_t chain = 1; chain < chains; chain += 1) sum += from[chain * distance + j];
+      to[j] = sum;
+    }
+  }
+}

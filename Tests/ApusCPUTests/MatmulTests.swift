@@ -46,6 +46,9 @@ import Testing
     Case(batch: [3], m: 7, n: 12, k: 300, transposesA: true), Case(m: 61, n: 16, k: 256, transposesA: true),
     Case(batch: [3], m: 250, n: 280, k: 40), Case(m: 130, n: 150, k: 300, dtype: .float64),
     Case(m: 130, n: 150, k: 300, transposesA: true, transposesB: true, dtype: .float64),
+    Case(m: 64, n: 64, k: 4090), Case(m: 61, n: 70, k: 3000, transposesA: true, transposesB: true),
+    Case(m: 40, n: 10, k: 5130, transposesA: true), Case(m: 1, n: 3, k: 20_100, transposesB: true),
+    Case(m: 1, n: 1, k: 40_000), Case(m: 30, n: 33, k: 2600, dtype: .float64),
   ]
 
   private func operand(

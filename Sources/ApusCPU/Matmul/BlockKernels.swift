@@ -22,6 +22,7 @@ struct BlockKernels {
   private let multiply: Multiply
   private let multiplyNarrow: MultiplyNarrow
   private let multiplyVector: MultiplyVector
+  private let addChains: AddChains
 
   private typealias PackRows = @convention(c) (Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?) -> Void
   private typealias PackColumns =
@@ -40,6 +41,8 @@ struct BlockKernels {
     @convention(c) (
       Int, Int, Int, UnsafeRawPointer?, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?
     ) -> Void
+  private typealias AddChains =
+    @convention(c) (Int, Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?, Int) -> Void
 
   init(_ lane: Lane, _ builder: StepBuilder) {
     self.lane = lane
@@ -49,6 +52,7 @@ struct BlockKernels {
     multiply = lane.entry(of: table.block_multiply)
     multiplyNarrow = lane.entry(of: table.narrow_multiply)
     multiplyVector = lane.entry(of: table.vector_multiply)
+    addChains = lane.entry(of: table.chain_sums)
   }
 
   /// Bytes of so many packed rows: up to 15 numbers behind them may be written.
@@ -102,5 +106,14 @@ struct BlockKernels {
   /// `c[n] = a[k]·b`, a sum of chains of `depth`.
   func multiplyVector(n: Int, k: Int, depth: Int, _ a: Factor, _ b: Factor, _ c: UnsafeMutableRawPointer) {
     multiplyVector(n, k, depth, a.pointer, a.column, b.pointer, b.row, b.column, c)
+  }
+
+  /// `c[rows, columns] = Σ chains`, added up in their order; rows of a chain are `leading` elements apart, chains
+  /// `distance`.
+  func sumChains(
+    rows: Int, columns: Int, chains: Int, _ first: UnsafeRawPointer, leading: Int, distance: Int,
+    _ c: UnsafeMutableRawPointer, leading resultLeading: Int
+  ) {
+    addChains(rows, columns, chains, first, leading, distance, c, resultLeading)
   }
 }

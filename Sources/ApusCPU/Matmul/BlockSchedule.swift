@@ -36,6 +36,9 @@ struct BlockSchedule {
   private(set) var panelGrain: Int
   private(set) var rowPacking: Packing
   private(set) var columnPacking: Packing
+  /// The chains of a task where a product is cut along k, else 0. Tasks then compute chains of the whole product, which
+  /// are added up afterwards in their order.
+  private(set) var chainGrain = 0
 
   /// The numbers of a chain along k: a sliver of so many stays in a first-level cache, a block of rows in a
   /// second-level one.
@@ -62,6 +65,8 @@ struct BlockSchedule {
   /// Tasks of one product, or of some products, that are enough for all threads to end together.
   private static let enoughBlocks = 16
   private static let enoughTasks = 32
+  /// Tasks for each thread below which a product of many chains is cut along k.
+  private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int) {
     let (m, n, width) = (products.m, products.n, kernels.panelWidth)
@@ -71,6 +76,7 @@ struct BlockSchedule {
       method == .vector
       || kernels.canReadInPlace(columns: n, products.right.isTransposed)
         && products.right.leading <= Self.longestRowInPlace && products.k <= Self.mostRowsInPlace
+    let chains = (products.k + Self.depth - 1) / Self.depth
     (rowGrain, panelGrain) = (max(1, m), panels)
     (rowPacking, columnPacking) = (method == .blocks ? .task : .none, isInPlace ? .none : .task)
     if products.work < TaskLimits.multiplyAddCount { return }
@@ -89,6 +95,10 @@ struct BlockSchedule {
       rowPacking = .thread
     } else {
       cutBlocks(products, panels: panels, width: width, isInPlace: isInPlace)
+    }
+    let tasks = (m + rowGrain - 1) / rowGrain * ((panels + panelGrain - 1) / panelGrain)
+    if products.count == 1, tasks < Self.fewTasks * threadCount, chains >= Self.fewTasks * threadCount {
+      cutChains(products, chains: chains, panels: panels, kernels)
     }
   }
 
@@ -112,6 +122,20 @@ struct BlockSchedule {
       let fair = (products.m + parts - 1) / parts
       setRowGrain(min(Self.mostDeepRows, max(Self.transposedRowsOfAllColumns, fair)), of: products.m)
     }
+  }
+
+  /// Few results of many terms: each task packs and multiplies a piece of k, so that no thread reads all of a factor.
+  /// Rows of results are summed as other tasks.
+  private mutating func cutChains(_ products: Products, chains: Int, panels: Int, _ kernels: BlockKernels) {
+    let (m, n) = (products.m, products.n)
+    chainGrain = max(1, TaskLimits.multiplyAddCount / (m * n * Self.depth))
+    setRowGrain(max(1, TaskLimits.elementCount / (n * chains)), of: m)
+    panelGrain = panels
+    let isInPlace =
+      method == .vector
+      || kernels.canReadInPlace(columns: n, products.right.isTransposed)
+        && products.right.leading <= Self.longestRowInPlace
+    (rowPacking, columnPacking) = (method == .blocks ? .task : .none, isInPlace ? .none : .task)
   }
 
   /// Whole slivers, whose heights divide 12.

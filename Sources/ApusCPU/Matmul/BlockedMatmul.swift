@@ -81,7 +81,8 @@ final class BlockedMatmulStep: CPUStep {
     let (a, b) = (left.base(context), right.base(context))
     let memory = context.shared
     let shared = memory + left.sharedByteCount + right.sharedByteCount
-    product.pack(factor(left, leftOrder, a, 0), factor(right, rightOrder, b, 0), shared: shared, context.pool)
+    product.prepare(
+      factor(left, leftOrder, a, 0), factor(right, rightOrder, b, 0), shared: shared, workspaces, context.pool)
     for worker in 0..<context.pool.threadCount { product.forget(workspaces[worker]) }
     let tiles = epilogue.tiles(frame)
     context.pool.run(batchCount * product.taskCount) { task, worker in

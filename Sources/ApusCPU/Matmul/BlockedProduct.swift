@@ -24,12 +24,13 @@ struct BlockedProduct {
 
   private static let depth = BlockSchedule.depth
   private var depths: Int { (k + Self.depth - 1) / Self.depth }
+  private var cutsChains: Bool { schedule.chainGrain > 0 }
   private var rowTasks: Int { (m + rowGrain - 1) / rowGrain }
   private var columnTasks: Int { (n + columnGrain - 1) / columnGrain }
   var taskCount: Int { rowTasks * columnTasks }
 
   /// The bytes of a task's rows, packed.
-  private var rowByteCount: Int { kernels.sliverByteCount(rows: rowGrain, k: min(k, Self.depth)) }
+  private var rowByteCount: Int { kernels.sliverByteCount(rows: cutsChains ? m : rowGrain, k: min(k, Self.depth)) }
   private var allRowsByteCount: Int { depths * rowTasks * rowByteCount }
 
   /// Where packed factors are in a thread's own memory, after a word that says whether its own factor is there.
@@ -49,8 +50,12 @@ struct BlockedProduct {
   private var sharedColumnsOffset: Int { schedule.rowPacking == .shared ? allRowsByteCount : 0 }
   /// Bytes that all threads share.
   var sharedByteCount: Int {
-    sharedColumnsOffset + (schedule.columnPacking == .shared ? kernels.panelByteCount(columns: n, k: k) : 0)
+    if cutsChains { return depths * chainByteCount }
+    return sharedColumnsOffset + (schedule.columnPacking == .shared ? kernels.panelByteCount(columns: n, k: k) : 0)
   }
+
+  /// The bytes of all results of one chain.
+  private var chainByteCount: Int { m * n * kernels.lane.byteCount }
 
   /// The elements of a task; tasks that follow each other read the same columns.
   func tile(_ task: Int) -> (rows: Range<Int>, columns: Range<Int>) {
@@ -60,8 +65,20 @@ struct BlockedProduct {
     )
   }
 
-  /// Packs what all threads read.
-  func pack(_ a: BlockKernels.Factor, _ b: BlockKernels.Factor, shared: UnsafeMutableRawPointer, _ pool: ThreadPool) {
+  /// Packs what all threads read, or computes the chains of a product that is cut along k.
+  func prepare(
+    _ a: BlockKernels.Factor, _ b: BlockKernels.Factor, shared: UnsafeMutableRawPointer, _ workspaces: Workspaces,
+    _ pool: ThreadPool
+  ) {
+    if cutsChains {
+      pool.run((depths + schedule.chainGrain - 1) / schedule.chainGrain) { task, worker in
+        let first = task * schedule.chainGrain
+        for chain in first..<min(first + schedule.chainGrain, depths) {
+          multiplyChain(chain, a, b, shared + chain * chainByteCount, workspace: workspaces[worker])
+        }
+      }
+      return
+    }
     let panels = schedule.columnPacking == .shared ? (n + kernels.panelWidth - 1) / kernels.panelWidth : 0
     pool.run(panels + (schedule.rowPacking == .shared ? depths * rowTasks : 0)) { task, _ in
       if task < panels {
@@ -113,6 +130,13 @@ struct BlockedProduct {
   ) {
     let lane = kernels.lane
     let (m, n) = (rows.count, columns.count)
+    if cutsChains {
+      let first = (rows.lowerBound * self.n + columns.lowerBound) * lane.byteCount
+      kernels.sumChains(
+        rows: m, columns: n, chains: depths, shared + first, leading: self.n, distance: self.m * self.n, c,
+        leading: leading)
+      return
+    }
     if schedule.method == .vector {
       let source = b.moved(column: columns.lowerBound, lane)
       kernels.multiplyVector(n: n, k: k, depth: Self.depth, a, source, c)
@@ -138,6 +162,29 @@ struct BlockedProduct {
       }
       kernels.multiply(m: m, n: n, k: count, slivers, panels, c, leading: leading, accumulates: start > 0)
     }
+  }
+
+  /// All results of one chain, as `[m, n]`.
+  private func multiplyChain(
+    _ chain: Int, _ a: BlockKernels.Factor, _ b: BlockKernels.Factor, _ c: UnsafeMutableRawPointer,
+    workspace: UnsafeMutableRawPointer
+  ) {
+    let start = chain * Self.depth
+    let count = min(Self.depth, k - start)
+    let source = a.moved(column: start, kernels.lane)
+    if schedule.method == .vector {
+      kernels.multiplyVector(n: n, k: count, depth: count, source, b.moved(row: start, kernels.lane), c)
+      return
+    }
+    let panels = panels(0..<n, start, b, shared: c, workspace: workspace)
+    if schedule.method == .narrow {
+      kernels.multiplyNarrow(
+        m: m, n: n, k: count, source, panels, c, leading: n, accumulates: false, isFollowed: false)
+      return
+    }
+    let slivers = workspace + Self.markByteCount
+    kernels.packRows(m, k: count, source, slivers)
+    kernels.multiply(m: m, n: n, k: count, slivers, panels, c, leading: n, accumulates: false)
   }
 
   /// The panels of a task's columns from row `start` of b on.

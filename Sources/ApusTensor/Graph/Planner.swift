@@ -45,6 +45,7 @@ struct Planner {
   /// - Parameter carriedInputs: for a loop's body the inputs that its first outputs take the place of.
   consuming func plan(carriedInputs: [Int] = []) -> Plan {
     mergeEqualNodes()
+    widenHalfPrecision()
     orderChannels()
     materializeOutputs()
     moveViews()

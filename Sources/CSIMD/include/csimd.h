@@ -356,6 +356,9 @@ typedef struct {
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
       void *c);
+  /// `c[rows, columns] = Σ chains`, added up in their order; rows of a chain are `row` elements apart, chains `distance`.
+  void (*chain_sums[2])(
+      size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c, size_t c_row);
   void (*cell_forward[2])(const csimd_cell *cell);
   void (*cell_backward[2])(const csimd_cell_gradient *cell);
 } csimd_table;
