@@ -39,15 +39,19 @@ typedef struct {
       size_t whole = (n - i) / (4 * LANES), room = CSIMD_CHAIN - groups % CSIMD_CHAIN;               \
       if (whole > room) whole = room;                                                                \
       groups += whole;                                                                               \
+      /* In registers: the tail below makes `part` an array in memory. */                            \
+      V run[4];                                                                                      \
+      for (int k = 0; k < 4; k += 1) run[k] = part[k];                                               \
       for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {                            \
         for (size_t at = 0; ahead && at < 64 * asked; at += 64)                                      \
           __builtin_prefetch(ahead + asked * i + at, 0, 2);                                          \
         for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at); \
         for (int k = 0; k < 4; k += 1, x += step) {                                                  \
           V a = LOAD(V, x);                                                                          \
-          part[k] = FN(combine_##combined)(part[k], number);                                         \
+          run[k] = FN(combine_##combined)(run[k], number);                                           \
         }                                                                                            \
       }                                                                                              \
+      for (int k = 0; k < 4; k += 1) part[k] = run[k];                                               \
       if (whole == room || i == n) continue;                                                         \
       for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                        \
         size_t rest = n - i < LANES ? n - i : LANES;                                                 \
@@ -97,14 +101,35 @@ typedef struct {
     FN(begin_##name)(s);                                                                                               \
     s->part[0] = a;                                                                                                    \
   }                                                                                                                    \
-  static void FN(finish_##name)(const void *state, void *result) {                                                     \
-    V a = FN(settled_##name)(state);                                                                                   \
-    a = FN(combine_##name)(a, FOLDED(a, 8));                                                                           \
-    a = FN(combine_##name)(a, FOLDED(a, 4));                                                                           \
-    a = FN(combine_##name)(a, FOLDED(a, 2));                                                                           \
-    a = FN(combine_##name)(a, FOLDED(a, 1));                                                                           \
-    memcpy(result, &a, BYTES_OF(V));                                                                                   \
-  }                                                                                                                    \
+  INLINE void FN(fold_##name)(V a, void *result) {                                                                    \
+    a = FN(combine_##name)(a, FOLDED(a, 8));                                                                          \
+    a = FN(combine_##name)(a, FOLDED(a, 4));                                                                          \
+    a = FN(combine_##name)(a, FOLDED(a, 2));                                                                          \
+    a = FN(combine_##name)(a, FOLDED(a, 1));                                                                          \
+    memcpy(result, &a, BYTES_OF(V));                                                                                  \
+  }                                                                                                                   \
+  static void FN(finish_##name)(const void *state, void *result) { FN(fold_##name)(FN(settled_##name)(state), result); }\
+  /* A row of whole vectors that is one chain stays in registers. */                                                  \
+  static void FN(row_##name)(size_t n, const void *numbers, void *result) {                                           \
+    if (n % LANES != 0 || n > CSIMD_CHAIN * 4 * LANES) {                                                              \
+      FN(sums) state;                                                                                                 \
+      FN(begin_##name)(&state);                                                                                       \
+      FN(take_##name)(n, &state, &(csimd_operand){numbers, 1}, 0, NULL);                                              \
+      FN(finish_##name)(&state, result);                                                                              \
+      return;                                                                                                         \
+    }                                                                                                                 \
+    const char *x = numbers;                                                                                          \
+    V part[4] = {identity, identity, identity, identity};                                                             \
+    size_t i = 0;                                                                                                     \
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                                      \
+      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at);                              \
+      for (int k = 0; k < 4; k += 1, x += LANES * BYTES_OF(V)) part[k] = FN(combine_##name)(part[k], LOAD(V, x));     \
+    }                                                                                                                 \
+    size_t rest = (n - i) / LANES;                                                                                    \
+    for (size_t k = 0; k < 3; k += 1)                                                                                 \
+      if (k < rest) part[k] = FN(combine_##name)(part[k], LOAD(V, x + k * LANES * BYTES_OF(V)));                      \
+    FN(fold_##name)(FN(chain_##name)(part), result);                                                                  \
+  }                                                                                                                   \
   static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                                    \
     V first = identity;                                                                                               \
     for (size_t i = 0; i < n; i += 1) memcpy((char *)numbers + i * BYTES_OF(V), &first, BYTES_OF(V));                 \
@@ -304,14 +329,23 @@ static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd
     size_t whole = (n - i) / (4 * LANES), room = CSIMD_CHAIN - groups % CSIMD_CHAIN;
     if (whole > room) whole = room;
     groups += whole;
+    V squares_run[4], sums_run[4];
+    for (int k = 0; k < 4; k += 1) {
+      squares_run[k] = square[k];
+      sums_run[k] = sum[k];
+    }
     for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {
       if (ahead) __builtin_prefetch(ahead + i, 0, 2);
       for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at);
       for (int k = 0; k < 4; k += 1, x += step) {
         V a = LOAD(V, x) - shift;
-        square[k] = FN(combine_sum)(square[k], a * a);
-        sum[k] = FN(combine_sum)(sum[k], a);
+        squares_run[k] = FN(combine_sum)(squares_run[k], a * a);
+        sums_run[k] = FN(combine_sum)(sums_run[k], a);
       }
+    }
+    for (int k = 0; k < 4; k += 1) {
+      square[k] = squares_run[k];
+      sum[k] = sums_run[k];
     }
     if (whole == room || i == n) continue;
     for (int k = 0; i < n; i += LANES, k += 1, x += step) {
@@ -375,14 +409,14 @@ static void FN(deviation_lines)(size_t count, void *squares, void *sums, const c
 #endif
 #undef TAKE
 
-#define REDUCER(name, is_index, take_lines)                                                          \
+#define REDUCER(name, is_index, take_lines, row)                                                     \
   {#name, is_index, 0, FN(begin_##name), FN(take_##name), FN(merge_##name), FN(finish_##name),       \
-   FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name), NULL, NULL},
-#define REDUCE(name, identity, expression) REDUCER(name, 0, FN(take_lines_##name))
-#define REDUCE_INDEX(name, is_better) REDUCER(name, 1, NULL)
+   FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name), NULL, NULL, row},
+#define REDUCE(name, identity, expression) REDUCER(name, 0, FN(take_lines_##name), FN(row_##name))
+#define REDUCE_INDEX(name, is_better) REDUCER(name, 1, NULL, NULL)
 #define ROW_SUM(name, asked, deviations, lines)                                                                      \
   {#name, 0, asked, FN(begin_sum), FN(take_##name), FN(merge_sum), FN(finish_sum), FN(begin_columns_sum), NULL, NULL, \
-   FN(merge_columns_sum), deviations, lines},
+   FN(merge_columns_sum), deviations, lines, NULL},
 static const csimd_reducer LANE_TABLE(reducers)[] = {
 #include "../../Kernels/reduce.def"
 #if LANE_IS_FLOAT

@@ -52,9 +52,13 @@ void csimd_reduce_rows(
     const char *base = (const char *)frame->values[plain->index] + (plain->layout.offset + start) * bytes;
     const csimd_reducer *reducer = reduction->reducers[0];
     for (int64_t position = first; position < last; position += 1) {
-      csimd_operand row = {base + csimd_position(&reduction->outer[0], position) * bytes, 1};
+      const char *row = base + csimd_position(&reduction->outer[0], position) * bytes;
+      if (!keeps_states && reducer->row != NULL) {
+        reducer->row((size_t)(end - start), row, (char *)results[0] + position * reduction->result_bytes[0]);
+        continue;
+      }
       reducer->begin(states);
-      reducer->take((size_t)(end - start), states, &row, start, NULL);
+      reducer->take((size_t)(end - start), states, &(csimd_operand){row, 1}, start, NULL);
       if (!keeps_states) reducer->finish(states, (char *)results[0] + position * reduction->result_bytes[0]);
     }
     return;

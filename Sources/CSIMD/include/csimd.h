@@ -121,6 +121,9 @@ typedef struct {
   /// The same for columns of `lines` arrays of numbers; the second operand is for all of them.
   void (*deviation_lines)(
       size_t count, void *squares, void *sums, const csimd_operand *values, ptrdiff_t distance, size_t lines);
+  /// What `begin`, `take` and `finish` give for one array of numbers, without a state in memory where it is short; NULL for
+  /// reducers that have `take` alone.
+  void (*row)(size_t count, const void *numbers, void *result);
 } csimd_reducer;
 
 /// Lines of numbers that a scan keeps: the levels of a cascade over 2⁶⁰ lines, and two more.
