@@ -35,8 +35,6 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
                              int keeps, int divides, int streams) {
   size_t i = 0;
   FN(softmax_lines) lines = *at;
-  FN(begin_max)(peaks);
-  FN(begin_sum)(sums);
   V peak[4], sum[4];
   for (int k = 0; k < 4; k += 1) {
     peak[k] = LEAST;
@@ -45,12 +43,8 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
   uint64_t groups = 0;
   while (i < n) {
     if (groups > 0 && groups % CSIMD_CHAIN == 0) {
-      FN(climb_max)(peaks, groups, FN(chain_max)(peak));
       FN(climb_sum)(sums, groups, FN(chain_sum)(sum));
-      for (int k = 0; k < 4; k += 1) {
-        peak[k] = LEAST;
-        sum[k] = (V)(0);
-      }
+      for (int k = 0; k < 4; k += 1) sum[k] = (V)(0);
     }
     size_t whole = (n - i) / (4 * LANES);
     if (whole == 0) break;
@@ -65,7 +59,9 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
     peaks->part[k] = peak[k];
     sums->part[k] = sum[k];
   }
-  peaks->groups = sums->groups = groups + (i < n);
+  // A maximum does not depend on the order: it is one chain.
+  peaks->groups = 1;
+  sums->groups = groups + (i < n);
   for (int k = 0; i < n; i += LANES, k += 1) {
     size_t rest = n - i, byte = i * BYTES_OF(V);
     if (rest >= LANES) {
