@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What products are measured against: the multiply-adds in registers that the processor does with so many threads.
+"""The processor's peak: multiply-adds of registers a second, with a given number of threads.
 Install: a C compiler"""
 
 import ctypes

@@ -97,7 +97,7 @@ package final class FileDescriptor: Sendable {
     if let failure { throw failure }
   }
 
-  /// Cuts the file off behind so many bytes, where the next ones will be written.
+  /// Truncates the file to a number of bytes; the next write starts there.
   package func truncate(to count: Int) throws(FileError) {
     guard ftruncate(number, off_t(count)) == 0, lseek(number, off_t(count), SEEK_SET) >= 0 else {
       throw .current("truncate", path)

@@ -5,7 +5,7 @@ package enum HostAllocation {
   /// Sizes below are not asked for: a process that cannot have them cannot go on anyway.
   private static let leastByteCount = 1 << 20
 
-  /// Whether the system gives so many bytes at this moment.
+  /// Whether the system can allocate a number of bytes at this moment.
   package static func isPossible(_ byteCount: Int) -> Bool {
     guard byteCount >= leastByteCount else { return byteCount >= 0 }
     // Some systems promise more than there is.

@@ -2,7 +2,7 @@ import Glibc
 
 /// The three streams that a process is started with.
 package enum StandardStreams {
-  /// Opens those that are closed on `/dev/null`: else the next file that is opened would get the number of one, and what
+  /// Opens closed standard streams on `/dev/null`: else the next file that is opened would get the number of one, and what
   /// is printed would go into that file.
   ///
   /// Input is opened for writing and the others for reading, so that using them stays the error that it was: results

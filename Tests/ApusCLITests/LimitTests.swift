@@ -72,25 +72,39 @@ struct LimitTests {
 
   // MARK: - Layers
 
+  /// A list of layers that is refused. The list itself may be long: the test's name has its beginning.
+  struct LayerList: Sendable, CustomTestStringConvertible {
+    let layers: String
+    let status: Int32
+    let message: String
+
+    init(_ layers: String, _ status: Int32, _ message: String) {
+      (self.layers, self.status, self.message) = (layers, status, message)
+    }
+
+    var testDescription: String { String(layers.prefix(50)) }
+  }
+
   @Test(arguments: [
-    ("conv 1 1x1 pad 500000, conv 1 500001x500001", 65, "layer 2 (conv 1 500001x500001): up to here one example"),
-    ("pool 16777216 pad 8388608 stride 1", 65, "layer 1 (pool 16777216 stride 1 pad 8388608): up to here"),
-    ("conv 16777216 1x1, conv 16777216 1x1", 65, "layer 2 (conv 16777216 1x1): a tensor of"),
-    ("dense 16777216, dense 16777216", 65, "layer 2 (dense 16777216): a tensor of"),
-    ("dense 16777217", 64, "is not an integer from 1 to 16777216"),
-    ("rows, lstm 8 layers 1000000", 65, "the list has 1000001 layers, more than the limit of 4096"),
-    (
+    LayerList(
+      "conv 1 1x1 pad 500000, conv 1 500001x500001", 65, "layer 2 (conv 1 500001x500001): up to here one example"),
+    LayerList("pool 16777216 pad 8388608 stride 1", 65, "layer 1 (pool 16777216 stride 1 pad 8388608): up to here"),
+    LayerList("conv 16777216 1x1, conv 16777216 1x1", 65, "layer 2 (conv 16777216 1x1): a tensor of"),
+    LayerList("dense 16777216, dense 16777216", 65, "layer 2 (dense 16777216): a tensor of"),
+    LayerList("dense 16777217", 64, "is not an integer from 1 to 16777216"),
+    LayerList("rows, lstm 8 layers 1000000", 65, "the list has 1000001 layers, more than the limit of 4096"),
+    LayerList(
       String(repeating: "relu, ", count: 4096) + "dense 10", 65, "the list has 4097 layers, more than the limit of 4096"
     ),
-    (
+    LayerList(
       String(repeating: "residual (", count: 15) + "dense 1\u{1B}[2J" + String(repeating: ")", count: 15), 64,
       "\\u{1B}[2j"
     ),
   ])
-  func layersThatNoMachineRuns(layers: String, status: Int32, message: String) throws {
+  func layersThatNoMachineRuns(_ list: LayerList) throws {
     for command in [["summary"], ["train", "--data", images.source, "--output", place.file("run")]] {
-      let run = try Invocation(command + ["--layers", layers])
-      #expect(run.status == status && run.errors.contains(message), "\(run.errors)")
+      let run = try Invocation(command + ["--layers", list.layers])
+      #expect(run.status == list.status && run.errors.contains(list.message), "\(run.errors)")
     }
   }
 

@@ -109,8 +109,10 @@ import Testing
         let x = try input(shape)
         return try (0..<shape.rank).flatMap { axis in
           [
-            x.sum(axis: axis), x.variance(axis: axis), x.argmax(axis: axis), x.logSumExp(axis: axis), x.cumulativeSum(axis: axis),
-            x.cumulativeProduct(axis: axis), x.argsort(axis: axis), try input(shape, .float16).cumulativeSum(axis: axis),
+            x.sum(axis: axis), x.variance(axis: axis), x.argmax(axis: axis), x.logSumExp(axis: axis),
+            x.cumulativeSum(axis: axis),
+            x.cumulativeProduct(axis: axis), x.argsort(axis: axis),
+            try input(shape, .float16).cumulativeSum(axis: axis),
           ]
         } + [x.sum(), x.max(), x.variance()]
       }

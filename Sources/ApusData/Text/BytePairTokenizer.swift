@@ -97,7 +97,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   /// The tokenizer that `json` describes; `nil` when it is no such description.
   public init?(_ json: JSON) {
     guard let elements = json.array else { return nil }
-    // What is no number of a token stands for none: a merge is of two.
+    // Both parts of a merge must be tokens.
     self.init(merges: elements.map { ($0.array ?? []).map { $0.integer.flatMap(Int32.init(exactly:)) ?? -1 } })
   }
 

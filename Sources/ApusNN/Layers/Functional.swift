@@ -100,7 +100,7 @@ extension Tensor {
     }
   }
 
-  /// Zero with probability `rate`, else `x / (1 − rate)`, in every mode; the layer `Dropout` asks for the mode.
+  /// Zero with probability `rate`, else `x / (1 − rate)`, in every mode; the layer `Dropout` does this in training only.
   ///
   /// - Parameter key: what is drawn with; it counts on.
   /// - Precondition: `0 ≤ rate < 1`.

@@ -3,7 +3,7 @@ import ApusTensor
 /// The updates that a loss scaler has given up one after the other, as far as the host knows: its counter is read one
 /// update late, when the device has finished it or nearly.
 struct SkippedUpdates {
-  /// After so many the scale is 2⁻²⁰ of what it was: gradients that are not finite then are not because of it.
+  /// After this many the scale is 2⁻²⁰ of its first value: if gradients are still not finite, the scale is not the cause.
   static let limit = 20
 
   private var inARow = 0

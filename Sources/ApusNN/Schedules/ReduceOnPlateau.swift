@@ -78,7 +78,7 @@ public struct ReduceOnPlateau: MetricSchedule {
     // Without an observation there is no best value; an infinite one is no JSON.
     get { best.isFinite ? [current, Double(badCount), Double(cooldownCount), best] : [] }
     set {
-      // A checkpoint may hold any numbers: those that this did not give are as good as none.
+      // A checkpoint may hold any numbers: invalid ones are ignored.
       guard newValue.count == 4, newValue.allSatisfy(\.isFinite), let bad = Int(exactly: newValue[1]),
         let cooldown = Int(exactly: newValue[2]), (0...1 << 53).contains(bad), (0...1 << 53).contains(cooldown)
       else { return }

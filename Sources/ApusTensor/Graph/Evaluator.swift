@@ -49,7 +49,7 @@ struct Evaluator: ~Copyable {
   }
 
   /// Gives every root a value. What rides along without a fault of the roots' own does not keep them from theirs: it
-  /// stays without a value then, and whoever asks for it meets the error.
+  /// has no value then, and reading it throws the error.
   mutating func evaluate(_ roots: [Node]) throws(DeviceError) {
     let extra = takeAttached()
     guard !extra.isEmpty else { return try evaluate(roots, with: []) }

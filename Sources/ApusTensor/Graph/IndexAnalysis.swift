@@ -136,7 +136,7 @@ extension GraphNode {
     }
   }
 
-  /// Whether the node has the integers of its input, of which those that are indices stay what they are.
+  /// Whether the node has its input's integers, with indices unchanged.
   fileprivate var isIntegerCast: Bool {
     (op === Op.cast || op === Op.copy || op === Op.materialize) && (dtype == .int32 || dtype == .int64)
       && inputTypes[0].dtype.isInteger

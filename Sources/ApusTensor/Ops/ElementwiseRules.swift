@@ -188,7 +188,7 @@ extension Tensor {
   }
 
   /// The same for a number as plans hold it.
-  /// - Parameter isTruth: whether the number stands for a truth value.
+  /// - Parameter isTruth: whether the number is a Boolean.
   func literal(_ number: Scalar, isTruth: Bool = false) -> Tensor {
     var type = dtype
     if !type.isFloatingPoint {

@@ -103,7 +103,7 @@ extension Tensor {
     }
   }
 
-  /// The range of integers that may be indices: whoever knows it need not wait for the device to look at them. Bytes of
+  /// The range of integers that may be indices: where it is known, no run waits for the device to check them. Bytes of
   /// several axes are pictures.
   private static func numbers(of bytes: UnsafeRawBufferPointer, _ type: TensorType) -> ClosedRange<Int>? {
     switch type.dtype {

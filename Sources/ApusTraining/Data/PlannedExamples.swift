@@ -9,7 +9,7 @@ public struct PlannedExamples: ExampleSource {
   public let count: Int
   private let make: @Sendable (_ count: Int, _ upload: Upload) -> (inputs: Tensor, targets: Tensor)
 
-  /// - Parameter make: builds so many examples of what `upload` gives.
+  /// - Parameter make: builds a given number of examples in the form that `upload` gives.
   public init(
     count: Int, _ make: @escaping @Sendable (_ count: Int, _ upload: Upload) -> (inputs: Tensor, targets: Tensor)
   ) {

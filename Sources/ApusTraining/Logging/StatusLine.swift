@@ -1,6 +1,6 @@
 import Glibc
 
-/// A line of fields, of which the less important ones are left out where it is too long.
+/// A line of fields; the less important ones are left out where the line is too long.
 struct StatusLine {
   /// A part of the line.
   struct Field: Hashable {
