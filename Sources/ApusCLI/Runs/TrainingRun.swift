@@ -131,6 +131,10 @@ struct TrainingRun {
     let size = min(settings.batchSize.count ?? count, count)
     let memory = try PlannedTraining(settings, format).check(batchSize: max(size, 1), on: device)
     Diagnostics.write("training takes \(memory)")
+    if settings.precision == .mixed, device.computesHalfPrecisionInFloat32 {
+      Diagnostics.write(
+        "\(device.info.identifier) computes 16-bit products as float32 products: --precision mixed is not faster there")
+    }
   }
 
   /// An epoch of few steps is soon over, and teaches little.

@@ -1,46 +1,122 @@
 import ApusDevice
 
 extension Planner {
-  /// Makes products and convolutions of 16-bit numbers `float32` steps, on devices that compute these faster: operands
-  /// are cast to `float32` once for all steps that read them, mostly in the program that computes them, and the result
-  /// is rounded to 16 bits in the step's epilogue. The sums are the same, since devices add up 16-bit numbers in
-  /// `float32` anyway.
+  /// On devices that compute products of 16-bit numbers faster as `float32` products, keeps the 16-bit values between
+  /// steps in `float32` memory: rounded as before, but without a conversion ahead of each step that reads them.
+  ///
+  /// A 16-bit value gets a twin, a `float32` node of the same numbers, where it is computed from `float32` numbers, by a
+  /// product or from twins. Products, pooling and elementwise operations read twins in place of the values; all others,
+  /// and the plan's outputs, read the value, which becomes a cast of its twin. The results have the same bits, since
+  /// devices add up 16-bit numbers in `float32` anyway.
   mutating func widenHalfPrecision() {
-    guard device.prefersFloat32Products else { return }
-    var widened: [WidenedInput: Int] = [:]
-    for index in nodes.indices where nodes[index].isHalfPrecisionProduct {
-      var node = nodes[index]
-      let region = node.region
-      node.inputs = node.inputs.map { widen($0, region: region, &widened) }
-      node.inputTypes = node.inputs.map { nodes[$0].type }
-      node.dtype = .float32
-      let product = append(node)
-      nodes[index] = GraphNode.cast(of: product, nodes[product].type, to: nodes[index].dtype, region: region)
-    }
+    guard device.prefersFloat32Products, nodes.contains(where: \.isHalfPrecisionProduct) else { return }
+    var widening = HalfPrecisionWidening(kept: Set(outputs))
+    for index in nodes.indices { widening.visit(index, &self) }
   }
+}
 
-  /// An operand, and the checkpoint region that reads it: values are not shared between regions.
-  private struct WidenedInput: Hashable {
+/// The nodes that stand for 16-bit ones while a graph is widened.
+private struct HalfPrecisionWidening {
+  /// The plan's outputs, which keep their nodes.
+  let kept: Set<Int>
+  /// The twins of 16-bit nodes.
+  private var twins: [Int: Int] = [:]
+  /// Casts of 16-bit nodes to `float32`, and the twins that they are equal to.
+  private var aliases: [Int: Int] = [:]
+  /// Casts to `float32` of 16-bit nodes without a twin, for each checkpoint region that reads them: values are not shared
+  /// between regions.
+  private var casts: [CastInput: Int] = [:]
+
+  private struct CastInput: Hashable {
     var input: Int
     var region: UInt32
   }
 
-  /// The elements of a node as `float32`. A view becomes the same view of its base, which is cast in its own order.
-  private mutating func widen(_ input: Int, region: UInt32, _ widened: inout [WidenedInput: Int]) -> Int {
-    let key = WidenedInput(input: input, region: region)
-    if let known = widened[key] { return known }
-    var node = nodes[input]
-    if case .view = node.kind {
-      node.inputs = [widen(node.inputs[0], region: region, &widened)]
-      node.inputTypes = [nodes[node.inputs[0]].type]
-      node.dtype = .float32
-    } else {
-      node = .cast(of: input, node.type, to: .float32, region: region)
+  init(kept: Set<Int>) { self.kept = kept }
+
+  mutating func visit(_ index: Int, _ planner: inout Planner) {
+    let node = planner.nodes[index]
+    let hasTwin = node.inputs.contains { twins[$0] != nil }
+    guard node.dtype.isHalfPrecision else {
+      read(index, hasTwin: hasTwin, &planner)
+      return
     }
-    let index = append(node)
-    widened[key] = index
+    let twin: Int
+    switch node.kind {
+    case .step where node.isHalfPrecisionProduct || node.isPooling && hasTwin:
+      twin = planner.append(.rounded(planner.append(widened(node, &planner)), of: node))
+    case .elementwise where hasTwin || node.isNarrowing:
+      twin = planner.append(widened(node, &planner))
+    case .view where hasTwin:
+      twin = planner.append(widened(node, &planner))
+    default:
+      read(index, hasTwin: hasTwin, &planner)
+      return
+    }
+    twins[index] = twin
+    planner.nodes[index] = .cast(of: twin, TensorType(node.shape, .float32), to: node.dtype, region: node.region)
+  }
+
+  /// Makes a node that keeps its type read twins, if it can, and what casts are equal to.
+  private mutating func read(_ index: Int, hasTwin: Bool, _ planner: inout Planner) {
+    let node = planner.nodes[index]
+    planner.nodes[index].inputs = node.inputs.map { aliases[$0] ?? $0 }
+    guard hasTwin, case .elementwise(let emit) = node.kind else { return }
+    if node.op === Op.cast, node.dtype == .float32, !kept.contains(index) {
+      aliases[index] = twins[node.inputs[0]]
+      return
+    }
+    planner.nodes[index].inputs = inputs(of: node, &planner)
+    planner.nodes[index].inputTypes = planner.nodes[index].inputs.map { planner.nodes[$0].type }
+    planner.nodes[index].kind = .elementwise { builder, _, registers in emit(&builder, node, registers) }
+  }
+
+  /// The node on `float32` numbers, with a `float32` result, which elementwise operations round to the node's type.
+  private mutating func widened(_ node: GraphNode, _ planner: inout Planner) -> GraphNode {
+    var result = node
+    result.inputs = inputs(of: node, &planner)
+    result.inputTypes = result.inputs.map { planner.nodes[$0].type }
+    result.dtype = .float32
+    if case .elementwise(let emit) = node.kind {
+      result.kind = .elementwise { builder, _, registers in
+        builder.narrow(emit(&builder, node, registers), to: node.dtype)
+      }
+    }
+    return result
+  }
+
+  /// The inputs of a node, twins in place of 16-bit ones.
+  private mutating func inputs(of node: GraphNode, _ planner: inout Planner) -> [Int] {
+    var result = node.inputs
+    for position in result.indices { result[position] = widened(result[position], region: node.region, &planner) }
+    return result
+  }
+
+  /// The `float32` node of an input. A view without a twin becomes the same view of its base, which is cast in its own
+  /// order.
+  private mutating func widened(_ input: Int, region: UInt32, _ planner: inout Planner) -> Int {
+    if let known = twins[input] ?? aliases[input] { return known }
+    let node = planner.nodes[input]
+    guard node.dtype.isHalfPrecision else { return input }
+    let key = CastInput(input: input, region: region)
+    if let known = casts[key] { return known }
+    var result: GraphNode
+    if case .view = node.kind {
+      result = node
+      result.inputs = [widened(node.inputs[0], region: region, &planner)]
+      result.inputTypes = [planner.nodes[result.inputs[0]].type]
+      result.dtype = .float32
+    } else {
+      result = .cast(of: input, node.type, to: .float32, region: region)
+    }
+    let index = planner.append(result)
+    casts[key] = index
     return index
   }
+}
+
+extension DType {
+  fileprivate var isHalfPrecision: Bool { self == .float16 || self == .bfloat16 }
 }
 
 extension GraphNode {
@@ -51,10 +127,27 @@ extension GraphNode {
       inputTypes: [type], region: region, kind: .elementwise(emit))
   }
 
+  /// `float32` numbers rounded to the type of `node`, as `float32`.
+  fileprivate static func rounded(_ input: Int, of node: GraphNode) -> GraphNode {
+    let dtype = node.dtype
+    return GraphNode(
+      op: .copy, attributes: .none, shape: node.shape, dtype: .float32, inputs: [input],
+      inputTypes: [TensorType(node.shape, .float32)], region: node.region,
+      kind: .elementwise { builder, _, registers in builder.narrow(registers[0], to: dtype) })
+  }
+
   /// Whether the node is a matrix product or a convolution of 16-bit floating-point numbers.
   fileprivate var isHalfPrecisionProduct: Bool {
-    guard dtype == .float16 || dtype == .bfloat16, case .step = kind else { return false }
+    guard dtype.isHalfPrecision, case .step = kind else { return false }
     if case .convolution = attributes { return true }
     return op === Op.matmul
   }
+
+  fileprivate var isPooling: Bool {
+    if case .pooling = attributes { return true }
+    return false
+  }
+
+  /// Whether the node is a cast of `float32` numbers to 16 bits.
+  fileprivate var isNarrowing: Bool { op === Op.cast && inputTypes[0].dtype == .float32 }
 }

@@ -22,6 +22,10 @@ extension ComputeDevice {
 
   /// The bytes that further values can have at this moment.
   public var availableByteCount: Int { backend.availableByteCount }
+
+  /// Whether products and convolutions of 16-bit numbers are computed as `float32` ones, so that half precision is no
+  /// faster than `float32`.
+  public var computesHalfPrecisionInFloat32: Bool { backend.prefersFloat32Products }
 }
 
 /// A device that has another one's sizes and rules, and no memory.
@@ -72,6 +76,8 @@ final class PlanningDevice: Device, @unchecked Sendable {
   ) -> ChannelsLastPreference {
     target.channelsLast(geometry, pass, dtype)
   }
+
+  var prefersFloat32Products: Bool { target.prefersFloat32Products }
 
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
     let footprint = try target.footprint(of: plan)

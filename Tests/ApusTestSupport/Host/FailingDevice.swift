@@ -66,6 +66,8 @@ public final class FailingDevice: Device, Sendable {
     base.channelsLast(geometry, pass, dtype)
   }
 
+  public var prefersFloat32Products: Bool { base.prefersFloat32Products }
+
   public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable { try base.prepare(plan) }
   public func synchronize() throws(DeviceError) { try base.synchronize() }
   public var memory: MemoryStatistics { base.memory }
