@@ -7,7 +7,7 @@ extension CPUDevice {
   public func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint {
     let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount)
     return PlanFootprint(
-      perRun: plan.slabs, shared: [executable.workspaceByteCount * pool.threadCount, executable.sharedByteCount])
+      perRun: plan.slabs, shared: executable.workspaceByteCounts + [executable.sharedByteCount])
   }
 
   /// What the device's own limit leaves, but no more than the system has free: other processes use the same memory.

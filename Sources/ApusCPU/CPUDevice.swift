@@ -84,8 +84,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
       throw .outOfMemory(device: "cpu", requested: values, used: memory.used, available: info.memoryByteCount)
     }
     let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount)
-    let (own, shared) = (executable.workspaceByteCount, executable.sharedByteCount)
-    let requested = own * pool.threadCount + shared
+    let (own, shared) = (executable.workspaceByteCounts, executable.sharedByteCount)
+    let requested = own.reduce(shared, +)
     let fits = requested <= info.memoryByteCount && turn.withLock { _ in workspaces.reserve(own, shared: shared) }
     guard fits else {
       throw .outOfMemory(

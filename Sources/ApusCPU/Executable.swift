@@ -6,7 +6,7 @@ import Glibc
 final class CPUExecutable: Executable, @unchecked Sendable {
   let plan: Plan
   /// Bytes that each worker, and all together, need for the steps' temporary values.
-  let workspaceByteCount: Int
+  let workspaceByteCounts: [Int]
   let sharedByteCount: Int
   private let steps: [(step: any CPUStep, planned: Range<Int>)]
   /// The address of each value, and the scalars repeated over 16 lanes: set at the start of a run.
@@ -22,7 +22,9 @@ final class CPUExecutable: Executable, @unchecked Sendable {
     steps.joinColumnSums(plan)
     let joined = RowBlockSearch(builder).joined(steps)
     self.steps = joined
-    workspaceByteCount = joined.map(\.step.workspaceByteCount).max() ?? 0
+    workspaceByteCounts = (0..<threadCount).map { worker in
+      joined.reduce(0) { worker < $1.step.taskCount ? max($0, $1.step.workspaceByteCount) : $0 }
+    }
     sharedByteCount = joined.map(\.step.sharedByteCount).max() ?? 0
     frame = RunFrame(valueCount: plan.values.count, scalarCount: plan.scalars.count)
   }
@@ -67,6 +69,8 @@ final class CPUExecutable: Executable, @unchecked Sendable {
 protocol CPUStep: AnyObject {
   /// Bytes of temporary memory that each worker needs.
   var workspaceByteCount: Int { get }
+  /// How many tasks use such memory, at most: no more workers need it.
+  var taskCount: Int { get }
   /// Bytes of temporary memory that the workers share.
   var sharedByteCount: Int { get }
   func run(_ context: borrowing RunContext) throws(DeviceError)
@@ -74,6 +78,7 @@ protocol CPUStep: AnyObject {
 
 extension CPUStep {
   var workspaceByteCount: Int { 0 }
+  var taskCount: Int { .max }
   var sharedByteCount: Int { 0 }
 }
 
@@ -123,11 +128,14 @@ struct RunContext: ~Copyable {
 /// Temporary memory: a piece for each worker, and one for all.
 final class Workspaces {
   private var pieces: [UnsafeMutableRawPointer?]
-  private var pieceByteCount = 0
+  private var pieceByteCounts: [Int]
   private var sharedByteCount = 0
   private var sharedPiece: UnsafeMutableRawPointer?
 
-  init(count: Int) { pieces = Array(repeating: nil, count: count) }
+  init(count: Int) {
+    pieces = Array(repeating: nil, count: count)
+    pieceByteCounts = Array(repeating: 0, count: count)
+  }
 
   deinit {
     for piece in pieces { free(piece) }
@@ -137,23 +145,22 @@ final class Workspaces {
   subscript(worker: Int) -> UnsafeMutableRawPointer { pieces[worker]! }
   var shared: UnsafeMutableRawPointer { sharedPiece! }
 
-  /// Makes the pieces at least this large; `false` where memory is lacking, which leaves those that older plans need.
-  /// Nothing may be running.
-  func reserve(_ byteCount: Int, shared: Int) -> Bool {
-    if byteCount > pieceByteCount || pieces[0] == nil {
-      let larger = pieces.map { _ in Self.allocate(byteCount) }
-      guard !larger.contains(nil) else {
-        for piece in larger { free(piece) }
-        return false
-      }
-      for piece in pieces { free(piece) }
-      (pieces, pieceByteCount) = (larger, byteCount)
+  /// Makes the workers' pieces at least this large; `false` where memory is lacking, which leaves those that older plans
+  /// need. Nothing may be running.
+  func reserve(_ byteCounts: [Int], shared: Int) -> Bool {
+    for (worker, byteCount) in byteCounts.enumerated() {
+      guard Self.enlarge(&pieces[worker], &pieceByteCounts[worker], to: byteCount) else { return false }
     }
-    if shared > sharedByteCount || sharedPiece == nil {
-      guard let larger = Self.allocate(shared) else { return false }
-      free(sharedPiece)
-      (sharedPiece, sharedByteCount) = (larger, shared)
-    }
+    return Self.enlarge(&sharedPiece, &sharedByteCount, to: shared)
+  }
+
+  private static func enlarge(
+    _ piece: inout UnsafeMutableRawPointer?, _ current: inout Int, to byteCount: Int
+  ) -> Bool {
+    guard byteCount > current || piece == nil else { return true }
+    guard let larger = allocate(byteCount) else { return false }
+    free(piece)
+    (piece, current) = (larger, byteCount)
     return true
   }
 

@@ -20,7 +20,7 @@ final class ThreadPool: @unchecked Sendable {
 
   deinit { csimd_pool_close(pool) }
 
-  /// Calls `body` with each index below `count` and the number of the worker that runs it.
+  /// Calls `body` with each index below `count` and the number of the worker that runs it, which is below `count` as well.
   func run(_ count: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
     guard count > 1 else {
       if count == 1 { body(0, 0) }

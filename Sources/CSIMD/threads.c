@@ -36,6 +36,8 @@ struct csimd_pool {
   _Atomic uint32_t sleepers;
   _Atomic int is_closing;
   size_t threads;
+  /// Of the job: workers from this number on take no task.
+  size_t workers;
   pthread_t *handles;
 };
 
@@ -59,15 +61,16 @@ static uint64_t now(void) {
 }
 
 static void work(csimd_pool *pool, size_t worker) {
+  if (worker >= pool->workers) return;
   size_t owner = worker;
-  for (size_t i = 0; i < pool->threads; i += 1) {
+  for (size_t i = 0; i < pool->workers; i += 1) {
     struct share *share = &pool->shares[owner];
     // Looking comes first: adding would take the line from the one who works on it.
     while (atomic_load_explicit(&share->next, memory_order_relaxed) < share->end) {
       size_t index = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed);
       if (index < share->end) pool->task(pool->context, index, worker);
     }
-    owner = owner + 1 == pool->threads ? 0 : owner + 1;
+    owner = owner + 1 == pool->workers ? 0 : owner + 1;
   }
 }
 
@@ -155,11 +158,13 @@ void csimd_pool_run(csimd_pool *pool, size_t count, csimd_task task, void *conte
     for (size_t index = 0; index < count; index += 1) task(context, index, 0);
     return;
   }
-  for (size_t worker = 0; worker < pool->threads; worker += 1) {
+  size_t workers = count < pool->threads ? count : pool->threads;
+  for (size_t worker = 0; worker < workers; worker += 1) {
     struct share *share = &pool->shares[worker];
-    atomic_store_explicit(&share->next, count * worker / pool->threads, memory_order_relaxed);
-    share->end = count * (worker + 1) / pool->threads;
+    atomic_store_explicit(&share->next, count * worker / workers, memory_order_relaxed);
+    share->end = count * (worker + 1) / workers;
   }
+  pool->workers = workers;
   pool->task = task;
   pool->context = context;
   uint64_t generation = GENERATION(atomic_load(&pool->state)) + 1;

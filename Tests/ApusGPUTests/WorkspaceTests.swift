@@ -33,7 +33,7 @@ import Testing
       for threads in [1, 16] {
         let executable = try CPUExecutable(plan, loops: try #require(csimd_open(nil)), threadCount: threads)
         // Each thread has caches of its own, and room for what they hold.
-        let workspace = executable.workspaceByteCount * threads + executable.sharedByteCount
+        let workspace = executable.workspaceByteCounts.reduce(executable.sharedByteCount, +)
         #expect(
           workspace <= bound + (threads << 21),
           "\(name): \(workspace >> 20) MiB beside \(values >> 20), \(threads) threads")

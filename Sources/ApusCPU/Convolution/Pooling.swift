@@ -41,13 +41,15 @@ final class PoolingStep: CPUStep {
       + epilogue.workspaceByteCount
   }
 
+  var taskCount: Int { (step.planes + grain - 1) / grain }
+
   func run(_ context: borrowing RunContext) {
     guard epilogue.count > 0 else { return }
     let (frame, workspaces) = (context.frame, context.workspaces)
     let left = context.address(step.left)
     let right = step.right.map { frame.values[$0]! }
     let place = epilogue.place(frame)
-    context.pool.run((step.planes + grain - 1) / grain) { task, worker in
+    context.pool.run(taskCount) { task, worker in
       let planes = (task * grain)..<min((task + 1) * grain, step.planes)
       var workspace = workspaces[worker]
       let room = workspace

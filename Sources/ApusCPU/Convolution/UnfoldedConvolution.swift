@@ -22,12 +22,13 @@ final class UnfoldedConvolutionStep: CPUStep {
     sharedByteCount = geometry.weightsByteCount
   }
 
+  var taskCount: Int { geometry.imageBlocks * geometry.g.groups * geometry.rowBlocks }
+
   func run(_ context: borrowing RunContext) {
     guard epilogue.count > 0 else { return }
     let (frame, workspaces) = (context.frame, context.workspaces)
     let (input, weights) = (context.address(input), geometry.weights(weights, context))
-    let tasks = geometry.imageBlocks * geometry.g.groups * geometry.rowBlocks
-    context.pool.run(tasks) { task, worker in
+    context.pool.run(taskCount) { task, worker in
       let (rest, rowBlock) = task.quotientAndRemainder(dividingBy: geometry.rowBlocks)
       let (imageBlock, group) = rest.quotientAndRemainder(dividingBy: geometry.g.groups)
       run(
@@ -95,11 +96,13 @@ final class UnfoldedInputGradientStep: CPUStep {
     sharedByteCount = geometry.weightsByteCount
   }
 
+  var taskCount: Int { geometry.imageBlocks * geometry.g.groups }
+
   func run(_ context: borrowing RunContext) {
     guard epilogue.count > 0 else { return }
     let (frame, workspaces) = (context.frame, context.workspaces)
     let (gradient, weights) = (context.address(gradient), geometry.weights(weights, context))
-    context.pool.run(geometry.imageBlocks * geometry.g.groups) { task, worker in
+    context.pool.run(taskCount) { task, worker in
       let (block, group) = task.quotientAndRemainder(dividingBy: geometry.g.groups)
       run(
         geometry.images(block), group, of: gradient, weights: weights, frame, workspace: workspaces[worker])

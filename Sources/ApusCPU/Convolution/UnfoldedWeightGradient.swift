@@ -37,6 +37,13 @@ final class UnfoldedWeightGradientStep: CPUStep {
     sharedByteCount = (partCount + 1) * weightCount * geometry.lane.byteCount + 64
   }
 
+  private var blockCount: Int { (geometry.outputs + channelGrain - 1) / channelGrain }
+
+  /// An epilogue has tasks of its own, and memory for them.
+  var taskCount: Int {
+    epilogue.workspaceByteCount > 0 ? .max : partCount * geometry.g.groups * blockCount
+  }
+
   private var weightCount: Int { geometry.g.outputChannels * geometry.tapCount }
 
   func run(_ context: borrowing RunContext) {
@@ -44,7 +51,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let (partials, size) = (context.shared, geometry.lane.byteCount)
     let (input, gradient) = (context.address(input), context.address(gradient))
     let workspaces = context.workspaces
-    let blocks = (geometry.outputs + channelGrain - 1) / channelGrain
+    let blocks = blockCount
     context.pool.run(partCount * geometry.g.groups * blocks) { task, worker in
       let (rest, block) = task.quotientAndRemainder(dividingBy: blocks)
       let (part, group) = rest.quotientAndRemainder(dividingBy: geometry.g.groups)

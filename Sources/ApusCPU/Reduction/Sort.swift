@@ -14,13 +14,17 @@ final class SortStep: CPUStep {
     workspaceByteCount = step.columns * 32 + 64
   }
 
+  /// Rows of a task.
+  private var grain: Int { max(1, 4096 / max(1, step.columns)) }
+  var taskCount: Int { (step.rows + grain - 1) / grain }
+
   func run(_ context: borrowing RunContext) {
     guard step.columns > 0 else { return }
     let (source, result) = (context.address(step.source), context.pointer(step.result, as: Int64.self))
     let workspaces = context.workspaces
-    let grain = max(1, 4096 / step.columns)
+    let grain = grain
     let rowByteCount = step.columns * step.dtype.byteCount
-    context.pool.run((step.rows + grain - 1) / grain) { task, worker in
+    context.pool.run(taskCount) { task, worker in
       let workspace = workspaces[worker].assumingMemoryBound(to: UInt64.self)
       for row in (task * grain)..<min((task + 1) * grain, step.rows) {
         load(step.columns, workspace, source + row * rowByteCount, 1)

@@ -13,7 +13,8 @@ typedef void (*csimd_task)(void *context, size_t index, size_t worker);
 csimd_pool *csimd_pool_open(size_t threads);
 void csimd_pool_close(csimd_pool *pool);
 
-/// Calls `task` for each index below `count` and returns when all are done. One caller at a time.
+/// Calls `task` for each index below `count` and returns when all are done. Workers have numbers below `count`, too. One
+/// caller at a time.
 void csimd_pool_run(csimd_pool *pool, size_t count, csimd_task task, void *context);
 
 /// The cores this process may use: its affinity, and its control group's quota rounded up.
