@@ -4,7 +4,9 @@ extension PlanLowering {
   /// Whether a product has so few results of so many terms that tiles would be next to empty: its workspace would be
   /// many times the size of its factors, above all where those have one byte. Such results are sums of products.
   func isSums(_ step: Matmul) -> Bool {
-    step.m * step.n <= (step.dtype.byteCount == 1 ? 64 : 16) && step.batch.elementCount * step.k >= 4096 && step.batch.rank + 3 <= Shape.maximumRank
+    let mostResults = step.dtype.byteCount == 1 ? 64 : 16
+    return step.m * step.n <= mostResults && step.batch.elementCount * step.k >= 4096
+      && step.batch.rank + 3 <= Shape.maximumRank
   }
 
   /// Lowers a product as a reduction over `batch + [m, n, k]`.
