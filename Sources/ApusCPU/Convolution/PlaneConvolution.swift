@@ -44,14 +44,16 @@ final class PlaneConvolutionStep: CPUStep {
     sharedByteCount = weights.byteCount
   }
 
+  private var pieceCount: Int { geometry.batch * geometry.piecesPerImage }
+  var taskCount: Int { (pieceCount + grain - 1) / grain }
+
   func run(_ context: borrowing RunContext) {
     let panels = context.shared.assumingMemoryBound(to: Float.self)
     weights.pack(context, into: panels)
     let (frame, workspaces) = (context.frame, context.workspaces)
     let source = context.address(source)
-    let count = geometry.batch * geometry.piecesPerImage
-    context.pool.run((count + grain - 1) / grain) { task, worker in
-      for index in (task * grain)..<min((task + 1) * grain, count) {
+    context.pool.run(taskCount) { task, worker in
+      for index in (task * grain)..<min((task + 1) * grain, pieceCount) {
         let isFirst = index == task * grain || geometry.piecesPerImage > 1
         run(index, source, panels, frame, workspaces[worker], clears: isFirst)
       }

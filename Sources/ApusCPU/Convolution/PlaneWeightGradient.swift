@@ -53,13 +53,17 @@ final class PlaneWeightGradientStep: CPUStep {
     let perGroup = geometry.resultChannels / geometry.groups
     return (perGroup + channelGrain - 1) / channelGrain
   }
+  private var blockCount: Int { blocksPerGroup * geometry.groups }
+  private var tasksPerPart: Int { (blockCount + blockGrain - 1) / blockGrain }
+
+  /// An epilogue has tasks of its own, and memory for them.
+  var taskCount: Int { epilogue.workspaceByteCount > 0 ? .max : partCount * tasksPerPart }
 
   func run(_ context: borrowing RunContext) {
     let partials = context.shared.assumingMemoryBound(to: Float.self)
     let (input, gradient) = (context.address(input), context.address(gradient))
     let workspaces = context.workspaces
-    let blocks = blocksPerGroup * geometry.groups
-    let tasks = (blocks + blockGrain - 1) / blockGrain
+    let (blocks, tasks) = (blockCount, tasksPerPart)
     context.pool.run(partCount * tasks) { task, worker in
       let (part, number) = task.quotientAndRemainder(dividingBy: tasks)
       let first = number * blockGrain
