@@ -18,6 +18,9 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// The kernels for products read `float32`.
   public var prefersFloat32Products: Bool { true }
 
+  /// `bfloat16` where the machine multiplies such numbers in pairs.
+  public var fastProductTypes: [DType] { csimd_find_pairs(loops) == nil ? [] : [.bfloat16] }
+
   /// The device of this process.
   ///
   /// `APUS_THREADS` sets the number of threads (all cores this process may use), `APUS_SIMD` the

@@ -44,6 +44,9 @@ struct StepBuilder {
     step.pass == .forward ? RecurrentStep(step, self) : try RecurrentGradientStep(step, self)
   }
 
+  /// What multiplies factors whose numbers are rounded to a type by pairs, if the machine does.
+  func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? csimd_find_pairs(loops) : nil }
+
   func row(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {
     guard let loop = csimd_find(loops, name, Int32(lane.rawValue)) else {
       throw .buildFailed(device: "cpu", kernel: name, log: "there is no row \(name) on \(lane)")

@@ -33,13 +33,13 @@ extension StepLabel {
     switch planned.step {
     case .matmul(let step):
       flops = 2 * Double(step.batch.elementCount) * Double(step.m) * Double(step.n) * Double(step.k)
-      detail = "matmul \(step.batch.rank == 0 ? "" : "\(step.batch) ")\(step.m)x\(step.n)x\(step.k) \(step.dtype)"
+      detail = "matmul \(step.batch.rank == 0 ? "" : "\(step.batch) ")\(step.m)x\(step.n)x\(step.k) \(step.factorDtype)"
     case .convolution(let step):
       let g = step.geometry
       flops = 2 * Double(g.multiplyAdds)
       detail =
         "convolution \(step.pass.rawValue) N\(g.batch) C\(g.inputChannels) \(g.input.extentText) "
-        + "K\(g.outputChannels) \(g.kernel.extentText) stride \(g.stride.extentText) \(step.dtype)"
+        + "K\(g.outputChannels) \(g.kernel.extentText) stride \(g.stride.extentText) \(step.factorDtype)"
     case .elementwise(let step):
       flops = 0
       let shapes = step.segments.map(\.domain.description)

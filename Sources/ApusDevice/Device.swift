@@ -25,6 +25,9 @@ public protocol Device: AnyObject, Sendable {
   /// converted ahead.
   var prefersFloat32Products: Bool { get }
 
+  /// The 16-bit types whose products and convolutions are faster than those of `float32`.
+  var fastProductTypes: [DType] { get }
+
   /// Compiles what the plan needs. Expensive, called once per plan.
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
 
@@ -106,6 +109,9 @@ extension Device {
 
   /// Products read 16-bit numbers as they are.
   public var prefersFloat32Products: Bool { false }
+
+  /// Both: products read half of the memory.
+  public var fastProductTypes: [DType] { [.float16, .bfloat16] }
 
   /// There are devices that cannot say.
   public func startProfile() throws(DeviceError) {

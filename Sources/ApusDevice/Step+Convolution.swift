@@ -95,13 +95,15 @@ public struct Convolution: Hashable, Sendable {
   public var right: Int
   /// The element type of both factors; the core result has its lane.
   public var dtype: DType
+  /// The type that all numbers of both factors are rounded to, as in `Matmul`.
+  public var factorDtype: DType
   /// The domain is the result's shape with all three spatial axes, in the order in which it lies: rank 5.
   public var epilogue: Epilogue
 
   /// A pass over two values.
   public init(
     pass: Pass, geometry: ConvolutionGeometry, order: Order = .channelsFirst, left: Int, right: Int, dtype: DType,
-    epilogue: Epilogue
+    factorDtype: DType? = nil, epilogue: Epilogue
   ) {
     self.pass = pass
     self.geometry = geometry
@@ -109,6 +111,7 @@ public struct Convolution: Hashable, Sendable {
     self.left = left
     self.right = right
     self.dtype = dtype
+    self.factorDtype = factorDtype ?? dtype
     self.epilogue = epilogue
   }
 }

@@ -18,12 +18,16 @@ public struct Matmul: Hashable, Sendable {
   public var b: Operand
   /// The element type of `a` and `b`; the core result has its lane.
   public var dtype: DType
+  /// The type that all numbers of `a` and `b` are rounded to: `dtype`, or `bfloat16` where `dtype` is `float32`, so that a
+  /// device may multiply them as such. The result is the same.
+  public var factorDtype: DType
   /// What is computed of the product.
   public var epilogue: Epilogue
 
-  /// A product from its sizes and operands.
+  /// A product from its sizes and operands; `nil` for a `factorDtype` of `dtype`.
   public init(
-    batch: Shape, m: Int, n: Int, k: Int, a: Operand, b: Operand, dtype: DType, epilogue: Epilogue
+    batch: Shape, m: Int, n: Int, k: Int, a: Operand, b: Operand, dtype: DType, factorDtype: DType? = nil,
+    epilogue: Epilogue
   ) {
     self.batch = batch
     self.m = m
@@ -32,6 +36,7 @@ public struct Matmul: Hashable, Sendable {
     self.a = a
     self.b = b
     self.dtype = dtype
+    self.factorDtype = factorDtype ?? dtype
     self.epilogue = epilogue
   }
 }

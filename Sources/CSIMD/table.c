@@ -1,10 +1,11 @@
-#include "csimd.h"
+#include "csimd_pairs.h"
 
 #include <string.h>
 
 extern const csimd_table csimd_baseline;
 #if defined(__x86_64__)
 extern const csimd_table csimd_avx512;
+extern const csimd_pairs csimd_avx512_bf16;
 extern const csimd_table csimd_avx2;
 
 static int can_run(const csimd_table *table) {
@@ -28,6 +29,13 @@ const csimd_table *csimd_open(const char *name) {
     if (name && strcmp(name, tables[i]->name) != 0) continue;
     if (can_run(tables[i])) return tables[i];
   }
+  return NULL;
+}
+
+const csimd_pairs *csimd_find_pairs(const csimd_table *table) {
+#if defined(__x86_64__)
+  if (table == &csimd_avx512 && __builtin_cpu_supports("avx512bf16")) return &csimd_avx512_bf16;
+#endif
   return NULL;
 }
 

@@ -30,6 +30,9 @@ struct PrecisionTests {
     let rest = try Invocation("train", "--resume", place.file("run"), "--steps", "40", "--json")
     #expect(try rest.member("weights_sha256") as String? == whole.member("weights_sha256"))
     #expect(try plain.member("weights_sha256") as String? != whole.member("weights_sha256"))
+    let other16 = ["lenet5", "--precision", "mixed-bfloat16", "--batch-size", "32", "--steps", "40"]
+    let narrow = try train(other16, as: "narrow")
+    #expect(try abs(#require(narrow.member("test_accuracy") as Double?) - #require(expected)) < 0.1, "\(narrow.errors)")
     let other = try Invocation("train", "--resume", place.file("run"), "--precision", "float32", "--json")
     #expect(other.status == 65 && other.errors.contains("its precision is \"mixed\", not unset"), "\(other.errors)")
   }

@@ -19,10 +19,10 @@ import Testing
     try Tensor(repeating: 0, shape: shape, dtype: dtype).evaluated()
   }
 
-  private func check(_ plans: some Sequence<Plan>, _ name: String) throws {
+  /// Checks the plans that a GPU gets.
+  private func checkKernels(_ plans: some Sequence<Plan>, _ name: String) throws {
     for plan in plans {
-      let values = plan.values.reduce(0) { $0 + $1.byteCount }
-      let bound = Self.free + Self.times * values
+      let (values, bound) = bound(plan)
       for kernels in KernelTarget.Class.allCases {
         let target = KernelTarget(dialect: "prelude/opencl.h", kernelClass: kernels, supportsFloat64: true)
         var lowering = PlanLowering(plan, target: target, choices: nil)
@@ -30,6 +30,13 @@ import Testing
         let workspace = lowering.workspaceByteCount
         #expect(workspace <= bound, "\(name): \(workspace >> 20) MiB beside \(values >> 20), \(kernels) kernels")
       }
+    }
+  }
+
+  /// Checks the plans that the CPU gets.
+  private func checkLoops(_ plans: some Sequence<Plan>, _ name: String) throws {
+    for plan in plans {
+      let (values, bound) = bound(plan)
       for threads in [1, 16] {
         let executable = try CPUExecutable(plan, loops: try #require(csimd_open(nil)), threadCount: threads)
         // Each thread has caches of its own, and room for what they hold.
@@ -41,14 +48,22 @@ import Testing
     }
   }
 
+  private func bound(_ plan: Plan) -> (values: Int, bound: Int) {
+    let values = plan.values.reduce(0) { $0 + $1.byteCount }
+    return (values, Self.free + Self.times * values)
+  }
+
   /// Checks the plan of each of the tensors that `body` makes of evaluated inputs.
   private func check(_ name: String, _ body: () throws -> [Tensor]) throws {
-    let device = RecordingDevice(checksPlans: false)
-    try withDevice(ComputeDevice(backend: device)) { () throws in
-      let results = try body()
-      let before = device.plans.count
-      for result in results { _ = try result.evaluated() }
-      try check(device.plans.dropFirst(before), name)
+    for isCPU in [false, true] {
+      let device = RecordingDevice(checksPlans: false, prefersFloat32Products: isCPU)
+      try withDevice(ComputeDevice(backend: device)) { () throws in
+        let results = try body()
+        let before = device.plans.count
+        for result in results { _ = try result.evaluated() }
+        let plans = device.plans.dropFirst(before)
+        if isCPU { try checkLoops(plans, name) } else { try checkKernels(plans, name) }
+      }
     }
   }
 

@@ -70,7 +70,7 @@ public struct TrainingStep: Workload {
         last = reading
       }
       var line = Measurement("step", problem: name, device: device, timing: timing)
-      if precision == .mixed { line.variant = ("precision", "mixed") }
+      if precision != .float32 { line.variant = ("precision", precision.name) }
       if isFirst {
         line.firstStepMilliseconds = age
         line.peakByteCount = peak(of: device, before: before)

@@ -25,7 +25,8 @@ enum BenchCommand: Command {
     "dtype", .choice("T", of: dtypes.map(\.description)),
     help: "with gemm, conv and ops: the type of elements, float32, float16 or bfloat16 (default: float32)")
   static let precision = Option(
-    "precision", .choice("P", of: ["float32", "mixed"]), help: "with step: how losses are computed (default: float32)")
+    "precision", .choice("P", of: Precision.named.map(\.key)),
+    help: "with step: how losses are computed (default: float32)")
   static let device = Option("device", .device, help: "auto, cpu, opencl, opencl:N or opencl:N.P/C (default: auto)")
   static let profile = Option(
     "profile", .file, help: "with step and one workload: " + ProfileReport.help("three steps behind three others"))
@@ -156,7 +157,7 @@ extension BenchCommand {
   private static func trainingSteps(_ arguments: Arguments) throws -> [any Workload] {
     try (arguments[steps] ?? TrainingStep.all.map(\.name)).map {
       var workload = try TrainingStep.find($0)
-      if arguments[precision] == "mixed" { workload.precision = .mixed }
+      workload.precision = try Precision.chosen(by: arguments[precision], command: "bench")
       return workload
     }
   }

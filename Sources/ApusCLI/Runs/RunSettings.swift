@@ -104,7 +104,7 @@ struct RunSettings {
     object["schedule"] = .string(schedule)
     object["warmup"] = warmup.map { .integer($0) }
     object["weight_decay"] = .number(weightDecay)
-    if precision == .mixed { object["precision"] = "mixed" }
+    if precision != .float32 { object["precision"] = .string(precision.name) }
     object["clip_norm"] = clipNorm.map { .number($0) }
     object["clip_value"] = clipValue.map { .number($0) }
     if decaysWeightsOnly { object["decay_weights_only"] = true }
@@ -158,14 +158,12 @@ extension ModelDescription {
 extension Precision {
   /// The precision of a name.
   static func chosen(by name: String?, command: String) throws -> Precision {
-    switch name {
-    case "mixed": return .mixed
-    case "tf32":
+    guard name != "tf32" else {
       throw UsageError(
         command: command,
         message: "--precision tf32: TF32 is a mode of the tensor cores of NVIDIA's GPUs under CUDA, and none is in use "
           + "here; take float32 or mixed")
-    default: return .float32
     }
+    return named.first { $0.key == name }?.value ?? .float32
   }
 }

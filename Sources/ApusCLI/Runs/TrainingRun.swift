@@ -131,9 +131,11 @@ struct TrainingRun {
     let size = min(settings.batchSize.count ?? count, count)
     let memory = try PlannedTraining(settings, format).check(batchSize: max(size, 1), on: device)
     Diagnostics.write("training takes \(memory)")
-    if settings.precision == .mixed, device.computesHalfPrecisionInFloat32 {
+    if settings.precision != .float32, !device.speedsUp(settings.precision) {
+      let other = device.speedsUp(.mixed(.bfloat16)) ? "; --precision mixed-bfloat16 is" : ""
       Diagnostics.write(
-        "\(device.info.identifier) computes 16-bit products as float32 products: --precision mixed is not faster there")
+        "\(device.info.identifier) computes 16-bit products as float32 products: --precision "
+          + "\(settings.precision.name) is not faster there\(other)")
     }
   }
 

@@ -49,6 +49,7 @@ extension StepBuilder {
     let images = Layout(contiguous: [g.batch, k, pixels])
     return Matmul(
       batch: [g.batch], m: m, n: pixels, k: k, a: Operand(value: step.right, layout: weights),
-      b: Operand(value: step.left, layout: images), dtype: step.dtype, epilogue: step.epilogue)
+      b: Operand(value: step.left, layout: images), dtype: step.dtype, factorDtype: step.factorDtype,
+      epilogue: step.epilogue)
   }
 }

@@ -6,7 +6,8 @@ import CSIMD
 ///
 /// The windows of results that read the same taps are rows of a matrix whose elements are a fixed distance apart: a row
 /// of pixels, a column of them, or a pixel of several images. They are multiplied with panels of the weights where they
-/// lie; taps outside of the image are left out, and nothing is padded.
+/// lie; taps outside of the image are left out, and nothing is padded. Of bfloat16 numbers the source is copied first, two
+/// channels to a word, where the machine multiplies such words.
 final class WindowConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -16,14 +17,18 @@ final class WindowConvolutionStep: CPUStep {
   private let epilogue: TileEpilogue
   private let source: Int
   private let loops: UnsafePointer<csimd_table>
+  private let pairs: UnsafePointer<csimd_pairs>?
   /// Transposes a task's results, and the bytes that they have before that.
   private let block: BlockTransposition?
   private let channelsLastByteCount: Int
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
-    geometry = WindowGeometry(step.geometry, pass: step.pass, order: step.order)
+    let sourceChannels = step.pass == .output ? step.geometry.inputChannels : step.geometry.outputChannels
+    pairs = step.order == .channelsLast && sourceChannels % 2 == 0 ? builder.pairs(of: step.factorDtype) : nil
+    geometry = WindowGeometry(
+      step.geometry, pass: step.pass, order: step.order, channelsOfWord: pairs == nil ? 1 : 2)
     schedule = WindowSchedule(geometry)
-    weights = WindowWeights(step, geometry, builder)
+    weights = WindowWeights(step, geometry, pairs: pairs, builder)
     source = step.left
     loops = builder.loops
     let results = geometry.results
@@ -38,15 +43,31 @@ final class WindowConvolutionStep: CPUStep {
         resultByteCount: epilogue.isPlain ? geometry.images * results.image * MemoryLayout<Float>.size : 0, loops)
       : nil
     channelsLastByteCount = results.isPlanar ? (schedule.largestTask * MemoryLayout<Float>.size + 63) & ~63 : 0
-    workspaceByteCount = channelsLastByteCount + (block?.roomByteCount ?? 0) + epilogue.workspaceByteCount
-    sharedByteCount = weights.byteCount
+    workspaceByteCount = max(
+      channelsLastByteCount + (block?.roomByteCount ?? 0) + epilogue.workspaceByteCount, weights.workspaceByteCount)
+    let wordCount = pairs == nil ? 0 : geometry.images * geometry.source.image
+    sharedByteCount = weights.byteCount + wordCount * MemoryLayout<Float>.size
+  }
+
+  /// The source of a run: a copy by words behind the packed weights where factors are multiplied in pairs.
+  private func source(_ context: borrowing RunContext) -> UnsafePointer<Float> {
+    let numbers = UnsafePointer(context.pointer(source, as: Float.self))
+    guard let pairs else { return numbers }
+    let words = (context.shared + weights.byteCount).assumingMemoryBound(to: Float.self)
+    let count = geometry.images * geometry.source.image
+    let grain = TaskLimits.elementCount
+    context.pool.run((count + grain - 1) / grain) { task, _ in
+      let first = task * grain
+      pairs.pointee.join(min(grain, count - first), numbers + 2 * first, words + first)
+    }
+    return UnsafePointer(words)
   }
 
   func run(_ context: borrowing RunContext) {
     guard schedule.taskCount > 0 else { return }
     let panels = context.shared.assumingMemoryBound(to: Float.self)
     weights.pack(context, into: panels)
-    let source = UnsafePointer(context.pointer(source, as: Float.self))
+    let source = source(context)
     let (tiles, workspaces) = (epilogue.tiles(context.frame), context.workspaces)
     context.pool.run(schedule.taskCount) { index, worker in
       run(schedule.task(index), source, panels, tiles, room: workspaces[worker])
@@ -149,6 +170,7 @@ final class WindowConvolutionStep: CPUStep {
     let lines = WindowLines(phase, y: y, x: x, from)
     let along = WindowSchedule.axisOfRows(counts)
     let (outer, inner) = along == 0 ? (1, 2) : along == 1 ? (0, 2) : (0, 1)
+    let multiplyLines = pairs?.pointee.lines_multiply ?? loops.pointee.lines_multiply.0!
     for panel in weights.panels(of: task.channels) {
       let (lines, start) = lines.inPanel(width: panel.width)
       let factors = panels + weights.offset(of: panel, phase) + start
@@ -156,7 +178,7 @@ final class WindowConvolutionStep: CPUStep {
       withUnsafePointer(to: lines) { lines in
         for a in 0..<counts[outer] {
           for b in 0..<counts[inner] {
-            loops.pointee.lines_multiply.0!(
+            multiplyLines(
               counts[along], panel.channels.count, lines, corner + a * windows[outer] + b * windows[inner],
               windows[along], factors, 0, 0, columns + a * results[outer] + b * results[inner], results[along], 0)
           }

@@ -35,14 +35,19 @@ struct WindowGeometry {
   /// Numbers of the packed weights.
   let weightCount: Int
 
-  init(_ g: ConvolutionGeometry, pass: Convolution.Pass, order: Convolution.Order = .channelsLast) {
+  /// - Parameter channelsOfWord: the source channels that a word holds, which count as one.
+  init(
+    _ g: ConvolutionGeometry, pass: Convolution.Pass, order: Convolution.Order = .channelsLast, channelsOfWord: Int = 1
+  ) {
     let g = g.withLongestRows
     images = g.batch * g.input.x
     let input = Extent(height: g.input.y, width: g.input.z, channels: g.inputChannels, isPlanar: order != .channelsLast)
     let output = Extent(
       height: g.output.y, width: g.output.z, channels: g.outputChannels, isPlanar: order == .channelsFirst)
     let isGradient = pass == .inputGradient
-    (source, results) = isGradient ? (output, input) : (input, output)
+    var source = isGradient ? output : input
+    source.channels /= channelsOfWord
+    (self.source, results) = (source, isGradient ? input : output)
     var phases: [Phase] = []
     var offset = 0
     let height = source.channels * ((results.channels + 15) / 16 * 16)

@@ -3,17 +3,21 @@ import CSIMD
 
 /// The weights of a convolution with channels last in panels of result channels, for each phase
 /// `[panel][tap][source channel][result channel]`, or `[panel][source channel][tap][result channel]` where the source has
-/// planes of channels; the last panel is filled with zeros up to 16 channels.
+/// planes of channels; the last panel is filled with zeros up to 16 channels. Words may hold two source channels each.
 struct WindowWeights {
   private let geometry: WindowGeometry
+  private let pairs: UnsafePointer<csimd_pairs>?
   private let value: Int
   private let panelWidth: Int
   private let loops: UnsafePointer<csimd_table>
   private let distances: WeightDistances
   private let tapsOfRow: Int
 
-  init(_ step: Convolution, _ geometry: WindowGeometry, _ builder: StepBuilder) {
+  init(
+    _ step: Convolution, _ geometry: WindowGeometry, pairs: UnsafePointer<csimd_pairs>?, _ builder: StepBuilder
+  ) {
     self.geometry = geometry
+    self.pairs = pairs
     value = step.right
     loops = builder.loops
     panelWidth = builder.loops.pointee.panel_width.0
@@ -22,6 +26,12 @@ struct WindowWeights {
   }
 
   var byteCount: Int { geometry.weightCount * MemoryLayout<Float>.size }
+  /// Bytes that each worker needs while it packs: the channels of a task ahead of being joined.
+  var workspaceByteCount: Int {
+    pairs == nil ? 0 : 2 * grain * panelWidth * (geometry.phases.map(\.tapCount).max() ?? 0) * MemoryLayout<Float>.size
+  }
+  /// The source channels, or words of them, of a task: enough numbers for one.
+  private var grain: Int { max(1, 32768 / (panelWidth * max(1, geometry.phases[0].tapCount))) }
 
   /// The panels of a range of channels that begins with a panel.
   func panels(of channels: Range<Int>) -> [ChannelPanel] { ChannelPanel.all(of: channels, width: panelWidth) }
@@ -35,15 +45,19 @@ struct WindowWeights {
   func pack(_ context: borrowing RunContext, into target: UnsafeMutablePointer<Float>) {
     let weights = UnsafePointer(context.pointer(value, as: Float.self))
     let panels = panels(of: 0..<geometry.results.channels)
-    // The sources of a task: enough numbers for one.
-    let grain = max(1, 32768 / (panelWidth * max(1, geometry.phases[0].tapCount)))
+    let (grain, workspaces) = (grain, context.workspaces)
     let blocks = (geometry.source.channels + grain - 1) / grain
-    context.pool.run(geometry.phases.count * panels.count * blocks) { task, _ in
+    context.pool.run(geometry.phases.count * panels.count * blocks) { task, worker in
       let (rest, block) = task.quotientAndRemainder(dividingBy: blocks)
       let (number, place) = rest.quotientAndRemainder(dividingBy: panels.count)
       let (phase, panel) = (geometry.phases[number], panels[place])
       let sources = (block * grain)..<min((block + 1) * grain, geometry.source.channels)
-      pack(panel, phase, sources, weights, target + offset(of: panel, phase))
+      if let pairs {
+        let room = workspaces[worker].assumingMemoryBound(to: Float.self)
+        packPairs(panel, phase, sources, weights, target + offset(of: panel, phase), pairs.pointee, room: room)
+      } else {
+        pack(panel, phase, sources, weights, target + offset(of: panel, phase))
+      }
     }
   }
 
@@ -60,12 +74,34 @@ struct WindowWeights {
         distances.result, 1, target + sources.lowerBound * phase.tapCount * panel.width, 0)
       return
     }
+    packTaps(
+      panel, phase, sources, weights, target + sources.lowerBound * panel.width,
+      distance: geometry.source.channels * panel.width)
+  }
+
+  /// All taps of some source channels, `distance` numbers apart.
+  private func packTaps(
+    _ panel: ChannelPanel, _ phase: WindowGeometry.Phase, _ sources: Range<Int>, _ weights: UnsafePointer<Float>,
+    _ target: UnsafeMutablePointer<Float>, distance: Int
+  ) {
     let taps = phase.y.weightTaps.flatMap { y in phase.x.weightTaps.map { y * tapsOfRow + $0 } }
     loops.pointee.pack_taps(
       panel.channels.count, panel.width, sources.count, taps.count, taps,
       weights + panel.channels.lowerBound * distances.result + sources.lowerBound * distances.source,
-      distances.result, distances.source, target + sources.lowerBound * panel.width,
-      geometry.source.channels * panel.width)
+      distances.result, distances.source, target, distance)
+  }
+
+  /// The same of words of two source channels each, joined in `room`.
+  private func packPairs(
+    _ panel: ChannelPanel, _ phase: WindowGeometry.Phase, _ words: Range<Int>, _ weights: UnsafePointer<Float>,
+    _ target: UnsafeMutablePointer<Float>, _ pairs: csimd_pairs, room: UnsafeMutablePointer<Float>
+  ) {
+    let distance = 2 * words.count * panel.width
+    packTaps(panel, phase, (2 * words.lowerBound)..<(2 * words.upperBound), weights, room, distance: distance)
+    for tap in 0..<phase.tapCount {
+      let place = target + (tap * geometry.source.channels + words.lowerBound) * panel.width
+      pairs.join_lines(words.count, panel.width, room + tap * distance, place)
+    }
   }
 }
 

@@ -18,6 +18,8 @@ struct BlockKernels {
 
   let lane: Lane
   let panelWidth: Int
+  /// The numbers along k that a word of a packed factor holds: 2 where factors are multiplied as bfloat16 numbers.
+  let numbersOfWord: Int
   private let pack: (rows: PackRows, columns: PackColumns)
   private let multiply: Multiply
   private let multiplyNarrow: MultiplyNarrow
@@ -44,22 +46,33 @@ struct BlockKernels {
   private typealias AddChains =
     @convention(c) (Int, Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?, Int) -> Void
 
-  init(_ lane: Lane, _ builder: StepBuilder) {
+  /// - Parameter pairs: what multiplies factors of bfloat16 numbers in float32 memory, for `packRows`, `packColumns` and
+  ///   `multiply`.
+  init(_ lane: Lane, pairs: UnsafePointer<csimd_pairs>? = nil, _ builder: StepBuilder) {
     self.lane = lane
     let table = builder.loops.pointee
     panelWidth = lane.entry(of: table.panel_width)
-    pack = (lane.entry(of: table.pack_rows), lane.entry(of: table.pack_columns))
-    multiply = lane.entry(of: table.block_multiply)
+    if let pairs = pairs?.pointee {
+      numbersOfWord = 2
+      pack = (pairs.pack_rows, pairs.pack_columns)
+      multiply = pairs.block_multiply
+    } else {
+      numbersOfWord = 1
+      pack = (lane.entry(of: table.pack_rows), lane.entry(of: table.pack_columns))
+      multiply = lane.entry(of: table.block_multiply)
+    }
     multiplyNarrow = lane.entry(of: table.narrow_multiply)
     multiplyVector = lane.entry(of: table.vector_multiply)
     addChains = lane.entry(of: table.chain_sums)
   }
 
-  /// Bytes of so many packed rows: up to 15 numbers behind them may be written.
-  func sliverByteCount(rows: Int, k: Int) -> Int { ((rows * k + 16) * lane.byteCount + 63) & ~63 }
-  /// Bytes of so many packed columns.
+  /// The words of so many numbers along k.
+  private func words(_ k: Int) -> Int { (k + numbersOfWord - 1) / numbersOfWord }
+  /// Bytes of so many packed rows: up to 15 words behind them may be written.
+  func sliverByteCount(rows: Int, k: Int) -> Int { ((rows * words(k) + 16) * lane.byteCount + 63) & ~63 }
+  /// Bytes of so many packed columns, of whole panels.
   func panelByteCount(columns: Int, k: Int) -> Int {
-    (columns + panelWidth - 1) / panelWidth * panelWidth * k * lane.byteCount
+    (columns + panelWidth - 1) / panelWidth * panelWidth * words(k) * lane.byteCount
   }
 
   func packRows(_ rows: Int, k: Int, _ a: Factor, _ slivers: UnsafeMutableRawPointer) {
@@ -68,16 +81,18 @@ struct BlockKernels {
 
   /// - Parameter height: how many rows a panel has room for.
   func packColumns(_ columns: Int, k: Int, _ b: Factor, _ panels: UnsafeMutableRawPointer, height: Int) {
-    pack.columns(columns, k, b.pointer, b.row, b.column, panels, height * panelWidth)
+    pack.columns(columns, k, b.pointer, b.row, b.column, panels, words(height) * panelWidth)
   }
 
   /// The panels that `packColumns` wrote, from row `first` on.
   func packed(_ panels: UnsafeRawPointer, height: Int, first: Int = 0) -> csimd_panels {
-    csimd_panels(data: panels, distance: height * panelWidth, row: 0, first: first)
+    csimd_panels(data: panels, distance: words(height) * panelWidth, row: 0, first: first / numbersOfWord)
   }
 
   /// Whether columns can be read where they lie.
-  func canReadInPlace(columns: Int, _ isTransposed: Bool) -> Bool { !isTransposed && columns % 16 == 0 }
+  func canReadInPlace(columns: Int, _ isTransposed: Bool) -> Bool {
+    numbersOfWord == 1 && !isTransposed && columns % 16 == 0
+  }
 
   func inPlace(_ b: Factor) -> csimd_panels {
     csimd_panels(data: b.pointer, distance: panelWidth, row: b.row, first: 0)
@@ -88,7 +103,7 @@ struct BlockKernels {
     m: Int, n: Int, k: Int, _ slivers: UnsafeRawPointer, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer,
     leading: Int, accumulates: Bool
   ) {
-    withUnsafePointer(to: panels) { multiply(m, n, k, slivers, $0, c, leading, accumulates ? 1 : 0) }
+    withUnsafePointer(to: panels) { multiply(m, n, words(k), slivers, $0, c, leading, accumulates ? 1 : 0) }
   }
 
   /// `c[m, n] = a·b`, or added to c, for n ≤ 16 and a as it lies.

@@ -20,6 +20,11 @@ struct BlockSchedule {
 
     fileprivate var work: Int { m * n * k }
 
+    fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
+
+    /// Whether factors of bfloat16 numbers are worth packing in pairs: few rows read columns where they lie.
+    var paysPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
+
     /// Whether results are so few beside what they are sums of that a second-level cache holds a task's share of them
     /// and of both factors for a chain's length of k. Gradients of the weights of dense layers are such products.
     fileprivate var isDeep: Bool {
@@ -71,7 +76,7 @@ struct BlockSchedule {
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int) {
     let (m, n, width) = (products.m, products.n, kernels.panelWidth)
     let panels = max(1, (n + width - 1) / width)
-    method = m == 1 ? .vector : n <= 16 ? .narrow : .blocks
+    method = products.method
     let isInPlace =
       method == .vector
       || kernels.canReadInPlace(columns: n, products.right.isTransposed)

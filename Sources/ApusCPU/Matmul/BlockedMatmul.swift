@@ -38,7 +38,7 @@ final class BlockedMatmulStep: CPUStep {
       (products.left, products.right) = (products.right.transposed, products.left.transposed)
     }
     (leftOrder, rightOrder) = (products.left, products.right)
-    product = BlockedProduct(products, lane, builder)
+    product = BlockedProduct(products, lane, factors: step.factorDtype, builder)
     epilogue = try TileEpilogue(
       step.epilogue, lane, width: product.n, elements: product.rowGrain * product.columnGrain, builder)
     workspaceByteCount = product.workspaceByteCount + epilogue.workspaceByteCount

@@ -14,9 +14,10 @@ struct BlockedProduct {
   let kernels: BlockKernels
   private let schedule: BlockSchedule
 
-  init(_ products: BlockSchedule.Products, _ lane: Lane, _ builder: StepBuilder) {
+  /// - Parameter factors: the type that the factors' numbers are rounded to.
+  init(_ products: BlockSchedule.Products, _ lane: Lane, factors: DType, _ builder: StepBuilder) {
     (m, n, k) = (products.m, products.n, products.k)
-    kernels = BlockKernels(lane, builder)
+    kernels = BlockKernels(lane, pairs: products.paysPairs ? builder.pairs(of: factors) : nil, builder)
     schedule = BlockSchedule(products, kernels, threadCount: builder.threadCount)
     rowGrain = schedule.rowGrain
     columnGrain = schedule.panelGrain * kernels.panelWidth
@@ -111,7 +112,7 @@ struct BlockedProduct {
     let first = panels.lowerBound * kernels.panelWidth
     kernels.packColumns(
       min(n, panels.upperBound * kernels.panelWidth) - first, k: k, b.moved(column: first, kernels.lane),
-      target + first * k * kernels.lane.byteCount, height: k)
+      target + kernels.panelByteCount(columns: first, k: k), height: k)
   }
 
   /// One part of all rows: the rows of a task for a chain's length of k.
@@ -193,7 +194,7 @@ struct BlockedProduct {
     workspace: UnsafeMutableRawPointer
   ) -> csimd_panels {
     let own = workspace + ownColumnsOffset
-    let first = columns.lowerBound * k * kernels.lane.byteCount
+    let first = kernels.panelByteCount(columns: columns.lowerBound, k: k)
     let source = b.moved(row: start, column: columns.lowerBound, kernels.lane)
     switch schedule.columnPacking {
     case .none: return kernels.inPlace(source)

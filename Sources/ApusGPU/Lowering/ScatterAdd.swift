@@ -2,8 +2,9 @@ import ApusDevice
 
 extension PlanLowering {
   mutating func lower(_ step: ScatterAdd) {
-    guard step.outer * step.extent * step.inner > 0 else { return }
-    if isCPU { lowerOwned(step) } else { lowerElements(step) }
+    // Where there is no place to add to, every index is out of range: the kernel that looks at all of them says so.
+    guard step.outer * step.inner * max(step.extent, step.count) > 0 else { return }
+    if isCPU || step.extent == 0 { lowerOwned(step) } else { lowerElements(step) }
   }
 
   private func detail(_ step: ScatterAdd) -> String {

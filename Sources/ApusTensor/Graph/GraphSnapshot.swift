@@ -99,6 +99,8 @@ struct GraphNode {
   var inputTypes: [TensorType]
   var region: UInt32
   var kind: Kind = .leaf(-1)
+  /// Of a product whose factors are numbers of a narrower type than the one they are stored in: that type.
+  var factorDtype: DType?
 
   var type: TensorType { TensorType(shape, dtype) }
 }

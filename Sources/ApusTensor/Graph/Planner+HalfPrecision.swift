@@ -77,6 +77,7 @@ private struct HalfPrecisionWidening {
     result.inputs = inputs(of: node, &planner)
     result.inputTypes = result.inputs.map { planner.nodes[$0].type }
     result.dtype = .float32
+    if node.isHalfPrecisionProduct { result.factorDtype = node.dtype }
     if case .elementwise(let emit) = node.kind {
       result.kind = .elementwise { builder, _, registers in
         builder.narrow(emit(&builder, node, registers), to: node.dtype)

@@ -23,9 +23,11 @@ extension ComputeDevice {
   /// The bytes that further values can have at this moment.
   public var availableByteCount: Int { backend.availableByteCount }
 
-  /// Whether products and convolutions of 16-bit numbers are computed as `float32` ones, so that half precision is no
-  /// faster than `float32`.
-  public var computesHalfPrecisionInFloat32: Bool { backend.prefersFloat32Products }
+  /// Whether products and convolutions of a precision are faster than those of `float32`. On the CPU `bfloat16` is, where
+  /// it has AVX512-BF16; other 16-bit numbers are computed as `float32` ones there.
+  public func speedsUp(_ precision: Precision) -> Bool {
+    precision.productType.map(backend.fastProductTypes.contains) ?? false
+  }
 }
 
 /// A device that has another one's sizes and rules, and no memory.
@@ -78,6 +80,7 @@ final class PlanningDevice: Device, @unchecked Sendable {
   }
 
   var prefersFloat32Products: Bool { target.prefersFloat32Products }
+  var fastProductTypes: [DType] { target.fastProductTypes }
 
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
     let footprint = try target.footprint(of: plan)

@@ -59,7 +59,8 @@ extension Op {
               Convolution(
                 pass: box.pass, geometry: box.geometry, order: box.order,
                 left: operands.inputs[0].value,
-                right: operands.inputs[1].value, dtype: operands.dtypes[0], epilogue: operands.epilogue!))
+                right: operands.inputs[1].value, dtype: operands.dtypes[0], factorDtype: node.factorDtype,
+                epilogue: operands.epilogue!))
           })))
   }
 

@@ -42,7 +42,7 @@ extension Op {
             Matmul(
               batch: batch, m: shape[shape.rank - 2], n: shape[shape.rank - 1],
               k: a.layout.shape[shape.rank - 1], a: a, b: b, dtype: operands.dtypes[0],
-              epilogue: operands.epilogue!))
+              factorDtype: node.factorDtype, epilogue: operands.epilogue!))
         })))
 
   /// Whether one of the last two strides is 1 and the other at least the extent it skips.

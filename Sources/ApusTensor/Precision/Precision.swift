@@ -22,6 +22,14 @@ public struct Precision: Hashable, Sendable {
     }
     return Precision(dtype)
   }
+
+  /// The precisions by their names: `float32`, `mixed` and `mixed-bfloat16`.
+  public static let named: KeyValuePairs<String, Precision> = [
+    "float32": .float32, "mixed": .mixed, "mixed-bfloat16": .mixed(.bfloat16),
+  ]
+
+  /// The name in `named`.
+  public var name: String { Precision.named.first { $0.value == self }!.key }
 }
 
 /// Runs `body`, whose operations choose their types by family (Micikevicius et al., 2018; the lists are those of

@@ -400,6 +400,7 @@ void csimd_fold(
 /// Repeats a number of the given lane over 16 lanes.
 void csimd_splat(void *result, int lane, double floating, int64_t integer);
 
+#include "csimd_pairs.h"
 #include "csimd_program.h"
 #include "csimd_threads.h"
 

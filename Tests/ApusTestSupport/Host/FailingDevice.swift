@@ -67,6 +67,7 @@ public final class FailingDevice: Device, Sendable {
   }
 
   public var prefersFloat32Products: Bool { base.prefersFloat32Products }
+  public var fastProductTypes: [DType] { base.fastProductTypes }
 
   public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable { try base.prepare(plan) }
   public func synchronize() throws(DeviceError) { try base.synchronize() }

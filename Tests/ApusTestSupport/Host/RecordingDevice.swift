@@ -14,14 +14,16 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
   private let recorded = Mutex<(plans: [Plan], runs: [Run])>(([], []))
 
   private let checksPlans: Bool
+  public let prefersFloat32Products: Bool
 
   /// - Parameter checksPlans: whether `prepare` refuses plans that are wrong in themselves, which takes time in
   ///   proportion to the square of their steps.
   public init(
-    maximumAllocationByteCount: Int = 1 << 30, checksPlans: Bool = true,
+    maximumAllocationByteCount: Int = 1 << 30, checksPlans: Bool = true, prefersFloat32Products: Bool = false,
     channelsLast: @escaping ChannelsLastRule = { _, _ in .never }
   ) {
     self.checksPlans = checksPlans
+    self.prefersFloat32Products = prefersFloat32Products
     super.init(
       name: "recording", maximumAllocationByteCount: maximumAllocationByteCount, channelsLast: channelsLast)
   }

@@ -1,0 +1,139 @@
+#include "csimd_pairs.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+#define CSIMD_HAS_FMA 1
+#define CSIMD_HAS_F16C 1
+#define CSIMD_HAS_AVX512 1
+#define CSIMD_REGISTERS 32
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma,f16c"))), apply_to = function)
+#include "dialect.h"
+#include "access.h"
+#include "transpose_block.h"
+
+#define LANE_F32 1
+#define LANE LANE_F32
+#define FN(name) name##_pairs
+#define V VF
+#define SCALAR float
+// The instruction adds the products of the upper halves, rounds, and adds those of the lower halves.
+#define MULTIPLY_ADD(a, b, c) ((VF)_mm512_dpbf16_ps((__m512)(c), (__m512bh)(a), (__m512bh)(b)))
+#include "loops_tiles.h"
+
+// Numbers of bfloat16 have zeros in their lower halves.
+INLINE VF joined(VF first, VF second) { return AS_F(AS_U(first) | AS_U(second) >> 16); }
+
+static void join(size_t count, const float *numbers, float *words) {
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    VF a = LOAD(VF, numbers + 2 * i), b = LOAD(VF, numbers + 2 * i + LANES);
+    VF first = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    VF second = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    STORE(VF, words + i, joined(first, second));
+  }
+  if (i == count) return;
+  float rest[2 * LANES] = {0}, last[LANES];
+  memcpy(rest, numbers + 2 * i, 2 * (count - i) * sizeof(float));
+  join(LANES, rest, last);
+  memcpy(words + i, last, (count - i) * sizeof(float));
+}
+
+static void join_lines(size_t rows, size_t width, const float *lines, float *words) {
+  for (size_t r = 0; r < rows; r += 1, lines += 2 * width, words += width)
+    for (size_t c = 0; c < width; c += LANES) STORE(VF, words + c, joined(LOAD(VF, lines + c), LOAD(VF, lines + width + c)));
+}
+
+// Lines along k that become a block of a sliver or a panel at a time.
+#define LINES_AT_ONCE 64
+
+// `target[i·step + r] = (source[r·stride + 2i], source[r·stride + 2i + 1])` for r < rows, at most 16, and 2i < k. Up to 15
+// words behind each row of the target are written, in order.
+static void transpose_pairs(
+    size_t rows, size_t k, const float *source, ptrdiff_t stride, float *target, size_t step) {
+  _Alignas(64) float lines[LINES_AT_ONCE * LANES];
+  for (size_t i = 0; i < k; i += LINES_AT_ONCE) {
+    size_t count = k - i < LINES_AT_ONCE ? k - i : LINES_AT_ONCE, done = 0;
+    for (; done + LANES <= count; done += LANES)
+      transpose_block(rows, source + i + done, stride, lines + done * LANES, LANES);
+    memset(lines + done * LANES, 0, (count - done + (count & 1)) * LANES * sizeof(float));
+    for (; done < count; done += 1)
+      for (size_t r = 0; r < rows; r += 1) lines[done * LANES + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)(i + done)];
+    for (size_t j = 0; j < count; j += 2)
+      STORE(VF, target + (i + j) / 2 * step, joined(LOAD(VF, lines + j * LANES), LOAD(VF, lines + (j + 1) * LANES)));
+  }
+}
+
+// Two lines of all rows, or one and zeros, become one of words.
+INLINE VF joined_rows(const float *first, const float *second, size_t count) {
+  VF a = (VF)(0), b = (VF)(0);
+  if (count == LANES) {
+    a = LOAD(VF, first);
+    if (second) b = LOAD(VF, second);
+  } else {
+    COPY_SOME(VF)(&a, first, count);
+    if (second) COPY_SOME(VF)(&b, second, count);
+  }
+  return joined(a, b);
+}
+
+static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers) {
+  size_t words = (k + 1) / 2;
+  if (column == 1) {
+    FOR_SLIVERS(m, {
+      transpose_pairs(
+          rows, k, (const float *)a + (ptrdiff_t)first * row, row, (float *)slivers + first * words, rows);
+    })
+    return;
+  }
+  const float *line = a;
+  for (size_t i = 0; i < words; i += 1, line += 2 * column) {
+    const float *next = 2 * i + 1 < k ? line + column : NULL;
+    for (size_t r = 0; r < m; r += LANES) {
+      __builtin_prefetch(line + PREFETCH_LINES * column + r);
+      __builtin_prefetch(line + (PREFETCH_LINES + 1) * column + r);
+    }
+    FOR_SLIVERS(m, {
+      float *to = (float *)slivers + first * words + i * rows;
+      VF both = joined_rows(line + first, next ? next + first : NULL, first + LANES <= m ? LANES : rows);
+      // What is written too much are lines of the sliver that come later.
+      if ((words - i) * rows >= LANES) STORE(VF, to, both);
+      else COPY_SOME(VF)(to, &both, rows);
+    })
+  }
+}
+
+static void FN(pack_columns)(
+    size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance) {
+  size_t words = (k + 1) / 2;
+  for (size_t at = 0; at < n; at += PANEL_WIDTH) {
+    size_t columns = n - at < PANEL_WIDTH ? n - at : PANEL_WIDTH;
+    size_t width = (size_t)FN(panel_vectors)(columns) * LANES;
+    const float *from = (const float *)b + (ptrdiff_t)at * column;
+    float *to = (float *)panels + at / PANEL_WIDTH * distance;
+    if (column == 1) {
+      for (size_t i = 0; i < words; i += 1, from += 2 * row, to += width)
+        for (size_t c = 0; c < width; c += LANES) {
+          size_t count = columns - c < LANES ? columns - c : LANES;
+          STORE(VF, to + c, joined_rows(from + c, 2 * i + 1 < k ? from + row + c : NULL, count));
+        }
+      continue;
+    }
+    for (size_t c = 0; c < width; c += LANES) {
+      size_t count = columns - c < LANES ? columns - c : LANES;
+      transpose_pairs(count, k, from + (ptrdiff_t)c * column, column, to + c, width);
+    }
+  }
+}
+
+const csimd_pairs csimd_avx512_bf16 = {
+  .pack_rows = FN(pack_rows),
+  .pack_columns = FN(pack_columns),
+  .block_multiply = FN(block_multiply),
+  .lines_multiply = FN(lines_multiply),
+  .join = join,
+  .join_lines = join_lines,
+};
+#pragma clang attribute pop
+#endif

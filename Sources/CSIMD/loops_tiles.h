@@ -1,0 +1,187 @@
+// Tiles of products of matrices. Included once for each kind of factors, with
+//   FN(name), V, SCALAR           the suffix of functions, a vector, its numbers
+//   MULTIPLY_ADD(a, b, c)         what a tile adds to its sums `c` at a time
+// defined.
+//
+//                       a panel: TILE_VECTORS vectors of columns
+//                      ┌────────────┐
+//                    k │ b          │  a row of it at a time
+//                      └────────────┘
+//              k
+//            ┌─────┐   ┌────────────┐
+//   a sliver │ a   │   │ sums       │  in registers
+//            └─────┘   └────────────┘
+//   TILE_ROWS rows, one number of each at a time
+
+// A tile of sums and a row of the panel fill CSIMD_REGISTERS vectors of 16 floats, half as many of doubles.
+#undef TILE_ROWS
+#undef TILE_VECTORS
+#if CSIMD_REGISTERS >= 32
+#define TILE_VECTORS 2
+#if LANE == LANE_F32
+#define TILE_ROWS 12
+#else
+#define TILE_ROWS 6
+#endif
+#else
+#define TILE_VECTORS 1
+#if CSIMD_REGISTERS >= 8 && LANE == LANE_F32
+#define TILE_ROWS 6
+#elif CSIMD_REGISTERS >= 8
+#define TILE_ROWS 3
+#else
+#define TILE_ROWS 2
+#endif
+#endif
+#undef PANEL_WIDTH
+#define PANEL_WIDTH (TILE_VECTORS * LANES)
+enum { FN(panel_width) = PANEL_WIDTH };
+// Loops over a tile have to be gone before its sums can become registers.
+#undef TILE_LOOP
+#define TILE_LOOP _Pragma("clang loop unroll(full)")
+
+// The sums of a tile, each a chain along all lines of factors, whatever the tile's height; `columns` of them are stored.
+// What lies as far apart as the numbers of a chain is asked for from `ahead` on, unless that is NULL.
+INLINE void FN(tile)(
+    const int rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
+    SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
+  V sums[TILE_ROWS][TILE_VECTORS];
+  TILE_LOOP for (int r = 0; r < rows; r += 1)
+    TILE_LOOP for (int v = 0; v < vectors; v += 1) {
+      sums[r][v] = (V)(0);
+      __builtin_prefetch(c + r * c_row + v * LANES, 1);
+    }
+  for (size_t outer = 0; outer < lines.count[0]; outer += 1)
+    for (size_t inner = 0; inner < lines.count[1]; inner += 1) {
+      const SCALAR *from = a + (ptrdiff_t)outer * lines.a[0] + (ptrdiff_t)inner * lines.a[1];
+      const SCALAR *line_of = b + (ptrdiff_t)outer * lines.b[0] + (ptrdiff_t)inner * lines.b[1];
+      for (size_t i = 0; i < lines.k; i += 1) {
+        if (ahead) __builtin_prefetch(ahead + i * lines.a_step, 0, 2);
+        V line[TILE_VECTORS];
+        TILE_LOOP for (int v = 0; v < vectors; v += 1) line[v] = LOAD(V, line_of + v * LANES);
+        TILE_LOOP for (int r = 0; r < rows; r += 1) {
+          V factor = (V)(from[r * a_row]);
+          TILE_LOOP for (int v = 0; v < vectors; v += 1) sums[r][v] = MULTIPLY_ADD(factor, line[v], sums[r][v]);
+        }
+        from += lines.a_step;
+        line_of += b_row;
+      }
+    }
+  if (columns == (size_t)vectors * LANES) {
+    TILE_LOOP for (int r = 0; r < rows; r += 1)
+      TILE_LOOP for (int v = 0; v < vectors; v += 1) {
+        SCALAR *to = c + r * c_row + v * LANES;
+        STORE(V, to, accumulates ? sums[r][v] + LOAD(V, to) : sums[r][v]);
+      }
+    return;
+  }
+  TILE_LOOP for (int r = 0; r < rows; r += 1)
+    TILE_LOOP for (int v = 0; v < vectors; v += 1) {
+      SCALAR *to = c + r * c_row + v * LANES;
+      size_t count = columns > (size_t)v * LANES ? columns - (size_t)v * LANES : 0;
+      if (count > LANES) count = LANES;
+      V result = sums[r][v];
+      if (accumulates) {
+        V before = (V)(0);
+        if (count == LANES) before = LOAD(V, to); else COPY_SOME(V)(&before, to, count);
+        result += before;
+      }
+      if (count == LANES) STORE(V, to, result); else COPY_SOME(V)(to, &result, count);
+    }
+}
+
+#define TILE_CASE(rows) \
+  case rows: FN(tile)(rows, vectors, lines, a, a_row, b, b_row, c, c_row, columns, accumulates, ahead); break;
+INLINE void FN(tile_of)(
+    size_t rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
+    SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
+  switch (rows) {
+    TILE_CASE(1)
+    TILE_CASE(2)
+#if TILE_ROWS >= 3
+    TILE_CASE(3)
+#endif
+#if TILE_ROWS >= 6
+    TILE_CASE(4)
+    TILE_CASE(5)
+    TILE_CASE(6)
+#endif
+#if TILE_ROWS >= 12
+    TILE_CASE(7)
+    TILE_CASE(8)
+    TILE_CASE(9)
+    TILE_CASE(10)
+    TILE_CASE(11)
+    TILE_CASE(12)
+#endif
+  }
+}
+#undef TILE_CASE
+
+// A last panel of few columns is one vector wide.
+INLINE int FN(panel_vectors)(size_t columns) { return (int)((columns + LANES - 1) / LANES); }
+
+static __attribute__((noinline)) void FN(tile_any)(
+    size_t rows, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c, size_t c_row, size_t columns,
+    int accumulates) {
+  csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, rows};
+#if TILE_VECTORS == 2
+  if (FN(panel_vectors)(columns) == 2) {
+    FN(tile_of)(rows, 2, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL);
+    return;
+  }
+#endif
+  FN(tile_of)(rows, 1, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL);
+}
+
+// Slivers of as equal a height as can be.
+#define FOR_SLIVERS(m, body)                                                                  \
+  for (size_t t = 0, first = 0, tiles = (m + TILE_ROWS - 1) / TILE_ROWS; t < tiles; t += 1) { \
+    size_t rows = m / tiles + (t < m % tiles);                                                \
+    body;                                                                                     \
+    first += rows;                                                                            \
+  }
+
+static void FN(block_multiply)(
+    size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
+    int accumulates) {
+  for (size_t column = 0; column < n; column += PANEL_WIDTH) {
+    size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
+    size_t b_row = panels->row != 0 ? panels->row : (size_t)FN(panel_vectors)(columns) * LANES;
+    const SCALAR *b = (const SCALAR *)panels->data + column / PANEL_WIDTH * panels->distance + panels->first * b_row;
+    FOR_SLIVERS(m, {
+      FN(tile_any)(
+          rows, k, (const SCALAR *)slivers + first * k, b, b_row, (SCALAR *)c + first * c_row + column, c_row, columns,
+          accumulates);
+    })
+  }
+}
+
+// Products whose factors lie in lines: those of a window of an image, and its weights.
+static __attribute__((noinline)) void FN(tile_lines)(
+    size_t rows, const csimd_lines *lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row, SCALAR *c,
+    size_t c_row, size_t columns, int accumulates) {
+#if TILE_VECTORS == 2
+  if (FN(panel_vectors)(columns) == 2) {
+    FN(tile_of)(rows, 2, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates, NULL);
+    return;
+  }
+#endif
+  FN(tile_of)(rows, 1, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates, NULL);
+}
+
+static void FN(lines_multiply)(
+    size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
+    ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates) {
+  for (size_t column = 0; column < n; column += PANEL_WIDTH) {
+    size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
+    size_t row = b_row != 0 ? b_row : (size_t)FN(panel_vectors)(columns) * LANES;
+    FOR_SLIVERS(m, {
+      FN(tile_lines)(
+          rows, lines, (const SCALAR *)a + (ptrdiff_t)first * a_row, a_row,
+          (const SCALAR *)b + (ptrdiff_t)(column / PANEL_WIDTH) * b_panel, row,
+          (SCALAR *)c + (ptrdiff_t)first * c_row + column, c_row, columns, accumulates);
+    })
+  }
+}
+
