@@ -55,7 +55,7 @@ import Testing
       #expect(
         message(x.segmentSum(Tensor([0, 1, 3] as [Int32]), count: 3)).hasPrefix("segmentSum: index 3 at [2] is not in"))
       // A result without a place has no element that a kernel would compute.
-      let empty = Tensor(repeating: Float(0), shape: [0, 2])
+      let empty = Tensor.zeros([0, 2])
       #expect(
         message(empty.scatterAdding(x, at: places, axis: 0)).hasPrefix("scatterAdding: index 0 at [0, 0] is not in"))
       #expect(

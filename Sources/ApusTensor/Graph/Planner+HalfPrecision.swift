@@ -5,9 +5,9 @@ extension Planner {
   /// steps in `float32` memory: rounded as before, but without a conversion ahead of each step that reads them.
   ///
   /// A 16-bit value gets a twin, a `float32` node of the same numbers, where it is computed from `float32` numbers, by a
-  /// product or from twins. Products, pooling and elementwise operations read twins in place of the values; all others,
-  /// and the plan's outputs, read the value, which becomes a cast of its twin. The results have the same bits, since
-  /// devices add up 16-bit numbers in `float32` anyway.
+  /// product or from twins. Products, pooling, reductions and elementwise operations read twins in place of the values; all
+  /// others, and the plan's outputs, read the value, which becomes a cast of its twin. The results have the same bits,
+  /// since devices add up 16-bit numbers in `float32` anyway.
   mutating func widenHalfPrecision() {
     guard device.prefersFloat32Products, nodes.contains(where: \.isHalfPrecisionProduct) else { return }
     var widening = HalfPrecisionWidening(kept: Set(outputs))
@@ -45,6 +45,8 @@ private struct HalfPrecisionWidening {
     switch node.kind {
     case .step where node.isHalfPrecisionProduct || node.isPooling && hasTwin:
       twin = planner.append(.rounded(planner.append(widened(node, &planner)), of: node))
+    case .reduction where hasTwin:
+      twin = planner.append(.rounded(planner.append(widened(node, &planner)), of: node))
     case .elementwise where hasTwin || node.isNarrowing:
       twin = planner.append(widened(node, &planner))
     case .view where hasTwin:
@@ -61,7 +63,13 @@ private struct HalfPrecisionWidening {
   private mutating func read(_ index: Int, hasTwin: Bool, _ planner: inout Planner) {
     let node = planner.nodes[index]
     planner.nodes[index].inputs = node.inputs.map { aliases[$0] ?? $0 }
-    guard hasTwin, case .elementwise(let emit) = node.kind else { return }
+    guard hasTwin else { return }
+    if case .reduction = node.kind {
+      planner.nodes[index].inputs = inputs(of: node, &planner)
+      planner.nodes[index].inputTypes = planner.nodes[index].inputs.map { planner.nodes[$0].type }
+      return
+    }
+    guard case .elementwise(let emit) = node.kind else { return }
     if node.op === Op.cast, node.dtype == .float32, !kept.contains(index) {
       aliases[index] = twins[node.inputs[0]]
       return

@@ -32,7 +32,8 @@ extension Planner {
   }
 
   /// A transposed product that nothing else uses is a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`: what follows it
-  /// can then be its epilogue. Gradients of the weights of dense layers are such.
+  /// can then be its epilogue. Gradients of the weights of dense layers are such. Casts of the product, and other roundings
+  /// of it, are those of the transposed one.
   ///
   /// A product that is asked for besides is taken the same way round, and copied: its sums must not depend on who wants
   /// it.
@@ -41,25 +42,48 @@ extension Planner {
       guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,
         case .transpose(let permutation) = transforms[0]
       else { continue }
-      let base = nodes[index].inputs[0]
       let rank = permutation.count
-      guard nodes[base].op === Op.matmul, users[base].count == 1, rank >= 2,
-        permutation == Array(0..<rank - 2) + [rank - 1, rank - 2]
-      else { continue }
+      guard rank >= 2, permutation == Array(0..<rank - 2) + [rank - 1, rank - 2] else { continue }
+      let (base, roundings) = roundedValue(nodes[index].inputs[0])
+      guard nodes[base].op === Op.matmul, users[base].count == 1, roundings.isEmpty || !isOutput[base] else { continue }
+      let read = nodes[index].inputs[0]
+      var view = index
+      // The last rounding takes the place of the view, and reads the one before it.
+      for rounding in roundings {
+        let (shape, source) = (nodes[index].shape, append(nodes[index]))
+        nodes[view] = nodes[rounding]
+        (nodes[view].shape, nodes[view].inputs) = (shape, [source])
+        users[source].append(view)
+        view = source
+      }
       let product = nodes[base]
       let factors = product.inputs.reversed().map { transposedView(of: $0) }
-      nodes[index].op = product.op
-      nodes[index].attributes = product.attributes
-      nodes[index].inputTypes = product.inputTypes.reversed()
-      nodes[index].inputs = Array(factors)
-      nodes[index].kind = product.kind
+      nodes[view].op = product.op
+      nodes[view].attributes = product.attributes
+      nodes[view].dtype = product.dtype
+      nodes[view].factorDtype = product.factorDtype
+      nodes[view].inputTypes = product.inputTypes.reversed()
+      nodes[view].inputs = Array(factors)
+      nodes[view].kind = product.kind
       for factor in factors {
         for source in nodes[factor].inputs { users[source].append(factor) }
-        users[factor].append(index)
+        users[factor].append(view)
       }
-      if isOutput[base] { giveOut(base, as: index) }
-      removeUse(of: base, by: index)
+      if isOutput[base] { giveOut(base, as: view) }
+      removeUse(of: read, by: index)
     }
+  }
+
+  /// What casts and other roundings that nothing else uses are computed of, and those, the last one first.
+  private func roundedValue(_ node: Int) -> (value: Int, roundings: [Int]) {
+    var (value, roundings) = (node, [Int]())
+    while nodes[value].op === Op.cast || nodes[value].op === Op.copy, case .elementwise = nodes[value].kind,
+      nodes[nodes[value].inputs[0]].shape == nodes[value].shape, users[value].count == 1, !isOutput[value]
+    {
+      roundings.append(value)
+      value = nodes[value].inputs[0]
+    }
+    return (value, roundings)
   }
 
   /// Makes an output a copy of another node's transpose.
