@@ -58,6 +58,12 @@ static const char prelude_rows[] = {
 static const char matmul_pack[] = {
 #embed "matmul/pack.cl" suffix(, 0)
 };
+static const char matmul_pack_panel[] = {
+#embed "matmul/pack_panel.cl" suffix(, 0)
+};
+static const char matmul_right[] = {
+#embed "matmul/right.cl" suffix(, 0)
+};
 static const char matmul_pack_transposed[] = {
 #embed "matmul/pack_transposed.cl" suffix(, 0)
 };
@@ -255,7 +261,9 @@ static const struct {
     {"probe/subgroup.cl", probe_subgroup},
     {"prelude/rows.h", prelude_rows},
     {"matmul/pack.cl", matmul_pack},
+    {"matmul/pack_panel.cl", matmul_pack_panel},
     {"matmul/pack_transposed.cl", matmul_pack_transposed},
+    {"matmul/right.cl", matmul_right},
     {"matmul/dot.cl", matmul_dot},
     {"matmul/segment.cl", matmul_segment},
     {"matmul/term.cl", matmul_term},

@@ -1,5 +1,7 @@
 // The multiply-adds that the processor can do when nothing else limits it: independent chains in registers, no memory.
+#define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 
 #if defined(__AVX512F__)
@@ -38,15 +40,33 @@ static void *work(void *argument) {
   return NULL;
 }
 
+// Keeps a thread on one of the cores that the process may use: a new thread can share its creator's for milliseconds.
+static void keep_on_core(pthread_t thread, const cpu_set_t *allowed, int number) {
+  for (int core = 0; core < CPU_SETSIZE; core++) {
+    if (!CPU_ISSET(core, allowed) || number-- > 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    pthread_setaffinity_np(thread, sizeof one, &one);
+    return;
+  }
+}
+
 // The floating-point operations of `rounds` rounds by each of the threads, at most 64 of them: 2 for a multiply-add.
 double peak(int threads, long rounds) {
   pthread_t others[64];
   struct part parts[64];
+  cpu_set_t allowed;
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  keep_on_core(pthread_self(), &allowed, 0);
   for (int i = 0; i < threads; i++) {
     parts[i].rounds = rounds;
-    if (i > 0) pthread_create(others + i, NULL, work, parts + i);
+    if (i == 0) continue;
+    pthread_create(others + i, NULL, work, parts + i);
+    keep_on_core(others[i], &allowed, i);
   }
   work(parts);
   for (int i = 1; i < threads; i++) pthread_join(others[i], NULL);
+  sched_setaffinity(0, sizeof allowed, &allowed);
   return 2.0 * chains * lanes * rounds * threads;
 }

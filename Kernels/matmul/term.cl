@@ -1,6 +1,6 @@
 // One term of all sums of a tile.
 $V b[$vectors];
-UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = LOAD_$rightDtype(row, v * WIDTH, WIDTH);
+UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = $RIGHTPART;
 UNROLL for (int m = 0; m < $tileRows; m += 1) {
   const $V a = ($V)($factor);
   UNROLL for (int v = 0; v < $vectors; v += 1) {

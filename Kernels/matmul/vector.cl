@@ -4,7 +4,8 @@
 //            ┌ panel ┐            A is read in place, from a pointer for each row of the tile and each
 //   k  ────  │ b0 b1 │            segment of terms: a part of the row or, where the rows are the windows
 //   m │ a →  │ c0 c1 │            of an image, the channels of one pixel.
-//                                 B is packed in panels, or has rows of whole panels.
+//                                 B is packed in panels, has rows of whole panels, or columns
+//                                 of which each work-item packs a block of terms at a time.
 //
 // Numbers of other types than that of the sums are converted as they are read.
 //
@@ -20,11 +21,13 @@ $BATCH
 const $index lastTile = SMALLER((chunk + 1) * $tilesPerItem, $tiles);
 const $index lastPanel = SMALLER((part + 1) * $panelsPerItem, $panels);
 $T stage[$stageTiles * $tileRows * $vectors * WIDTH];
+$PACKED
 $index begin = 0;
 do {
   const $index end = SMALLER(begin + $segmentsPerBlock, $segments);
   $T *held = stage;
   for ($index panel = part * $panelsPerItem; panel < lastPanel; panel += 1) {
+    $PACK
     for ($index tile = chunk * $tilesPerItem; tile < lastTile; tile += 1) {
       const $index first = tile * $tileRows;
       $TILE
@@ -37,7 +40,7 @@ do {
           UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + (m * $vectors + v) * WIDTH);
         }
       }
-      GLOBAL const $rightT *row = $B + $rightOffset + panel * $panelStride + begin * $terms * $bStride;
+      $RIGHT
       for ($index segment = begin; segment < end; segment += 1) {
         GLOBAL const $leftT *left[$tileRows];
         $LEFT

@@ -8,7 +8,7 @@ extension CPUDevice {
     guard geometry.allowsChannelsLast(pass, dtype), results >= ConvolutionGeometry.leastVectorChannels else {
       return .never
     }
-    let readsChannelsFirst = geometry.allowsMixedOrder(pass, dtype) && geometry.hasRowsOfTaps
+    let readsChannelsFirst = geometry.allowsMixedOrder(pass, dtype) && geometry.hasRowsOfTaps(of: 4)
     // Products with whole images need no other order than the images have.
     let place: ChannelsLastPreference.Place =
       geometry.isPointwise ? .givenImages : geometry.isCopyBound(pass) ? .sequences : .everywhere
@@ -36,9 +36,9 @@ extension ConvolutionGeometry {
     pass != .inputGradient && dilation.z == 1 && input.x == 1 && allowsChannelsLast(pass, dtype)
   }
 
-  /// Whether there are so few channels, and so long rows of taps, that the rows are best read where they lie with
-  /// channels first.
-  var hasRowsOfTaps: Bool { inputChannels <= 4 && kernel.z >= 5 }
+  /// Whether there are so few channels, at most `most`, and so long rows of taps, that the rows are best read where they
+  /// lie with channels first.
+  func hasRowsOfTaps(of most: Int) -> Bool { inputChannels <= most && kernel.z >= 5 }
 
   /// Whether each pixel of the output is of the same pixel of the input: the convolution is a product of matrices.
   var isPointwise: Bool {

@@ -13,14 +13,15 @@ extension StepBuilder {
       return step.pass == .weightGradient
         ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
     }
-    if let geometry = PlaneGeometry(step.geometry, pass: step.pass, dtype: step.dtype) {
+    let readsRows = readsRowsOfTaps(step)
+    if let geometry = PlaneGeometry(step.geometry, pass: step.pass, dtype: step.dtype),
+      !readsRows || !geometry.hasGaps
+    {
       return step.pass == .weightGradient
         ? try PlaneWeightGradientStep(step, geometry, self)
         : try PlaneConvolutionStep(step, geometry, self)
     }
-    if step.geometry.hasRowsOfTaps, step.geometry.outputChannels >= ConvolutionGeometry.leastVectorChannels,
-      step.geometry.allowsMixedOrder(step.pass, step.dtype)
-    {
+    if readsRows {
       return step.pass == .weightGradient
         ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
     }
@@ -30,6 +31,13 @@ extension StepBuilder {
     case .inputGradient: try UnfoldedInputGradientStep(step, self)
     case .weightGradient: try UnfoldedWeightGradientStep(step, self)
     }
+  }
+
+  /// Whether windows of few channels are read where they lie with channels first, for results that fill vectors.
+  private func readsRowsOfTaps(_ step: Convolution) -> Bool {
+    step.geometry.hasRowsOfTaps(of: step.pass == .output ? 8 : 4)
+      && step.geometry.outputChannels >= ConvolutionGeometry.leastVectorChannels
+      && step.geometry.allowsMixedOrder(step.pass, step.dtype)
   }
 
   /// Pixels of an image from which on its product is worth tasks of its own.

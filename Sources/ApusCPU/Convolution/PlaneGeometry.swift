@@ -69,6 +69,9 @@ struct PlaneGeometry {
     stripRows * result.z >= vectorCount(rows: stripRows) * 8
   }
 
+  /// Whether more than a fifth of the numbers of an output's vectors are gaps between rows, or lie behind the last one.
+  var hasGaps: Bool { !isFlipped && stripRows * result.z * 5 < vectorCount(rows: stripRows) * 16 * 4 }
+
   /// The weights are read once for each strip: from a second-level cache, or for many pixels.
   private var hasNearWeights: Bool {
     let byteCount = resultChannels * tapCount * 4

@@ -91,7 +91,7 @@ struct BlockSchedule {
     } else if products.isDeep {
       cutDeep(products, parts: 2 * threadCount, panels: panels, width: width)
     } else if products.count == 1, m >= 2 * Self.leastRows, n * products.k <= mostOwnColumnNumbers {
-      cutRows(products)
+      cutRows(products, threadCount: threadCount)
       if !isInPlace { columnPacking = .thread }
     } else if products.count == 1 || products.isLeftRepeated, method == .blocks, m <= Self.mostRows, n >= 4 * width,
       m * products.k <= Self.mostRowNumbersOfThread
@@ -107,14 +107,23 @@ struct BlockSchedule {
     }
   }
 
-  /// Tasks that take all columns, so that an epilogue runs over whole rows.
-  private mutating func cutRows(_ products: Products) {
+  /// Tasks that take all columns, so that an epilogue runs over whole rows: as large as pays, unless smaller ones let all
+  /// threads end together.
+  private mutating func cutRows(_ products: Products, threadCount: Int) {
     let most =
       products.left.isTransposed
       ? Self.transposedRowsOfAllColumns : method == .narrow ? Self.leastRows : Self.rowsOfAllColumns
     let fair = (products.m + Self.enoughBlocks / 2 - 1) / (Self.enoughBlocks / 2)
     let least = TaskLimits.multiplyAddCount / (products.n * products.k)
     setRowGrain(max(min(most, fair), least), of: products.m)
+    // The rows of the thread that has most of them; a task costs as much as two rows besides.
+    func time(_ grain: Int) -> Int {
+      let (whole, rest) = products.m.quotientAndRemainder(dividingBy: grain)
+      let tasks = (whole + threadCount - 1) / threadCount
+      return tasks * (grain + 2) + (whole % threadCount == 0 && rest > 0 ? rest + 2 : 0)
+    }
+    let smaller = stride(from: rowGrain - 12, to: max(least, 12) - 1, by: -12)
+    rowGrain = smaller.reduce(rowGrain) { time($1) < time($0) ? $1 : $0 }
   }
 
   /// Two tasks for each thread, cut along the longer side; each packs what it reads, as deep as a chain at a time.

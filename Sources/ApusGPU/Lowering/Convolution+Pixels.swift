@@ -145,6 +145,7 @@ extension PlanLowering {
     template["zeros"] = builder.table([Int](repeating: 0, count: (zeros + 7) / 8))
     template["TILE"] = template.with(file: "convolution/pixel_tile.cl").text
     template["LEFT"] = template.with(file: "convolution/pixel_tap.cl").text
+    template.fillRight(packedTerms: nil)
     template.fillTerms(of: step.dtype)
     builder.append(template)
     let share = Double(windows.count * windows.taps.count) * Double(columns * tiling.terms)

@@ -104,8 +104,10 @@ struct VectorTiling {
 
   /// Deals tiles out to work-items: as large pieces as caches hold, but enough of them for the cores. Where only a
   /// block of terms is read at a time, it is the tiles beside each other that share what a cache fetches.
-  /// - Parameter bytesPerTile: what of the left factor a tile reads in a block.
-  mutating func deal(batch: Int, bytesPerTile: Int) {
+  /// - Parameters:
+  ///   - bytesPerTile: what of the left factor a tile reads in a block.
+  ///   - enough: the work-items that are enough for the cores, where more would have pieces of fewer panels.
+  mutating func deal(batch: Int, bytesPerTile: Int, enough: Int = 32) {
     let isBlocked = segmentsPerBlock < segments
     // The rows that every panel meets again stay in the second-level cache.
     let held = 1 << 20
@@ -114,9 +116,9 @@ struct VectorTiling {
     let flops = 2 * rows * width * max(segments * terms, 1)
     while flops * tilesPerItem * panelsPerItem > 1_000_000 {
       let items = batch * chunks * parts
-      if panelsPerItem > 1, items < 32 {
+      if panelsPerItem > 1, items < enough {
         panelsPerItem = (panelsPerItem + 1) / 2
-      } else if tilesPerItem > 1, items < (isBlocked ? 4 : 32) {
+      } else if tilesPerItem > 1, items < (isBlocked ? 4 : enough) {
         tilesPerItem = (tilesPerItem + 1) / 2
       } else {
         break
@@ -152,8 +154,23 @@ extension KernelTemplate {
     }
   }
 
+  /// Fills in where a tile finds the rows of its panel: in memory, or in an array of the work-item's that it packs for
+  /// each block of at most so many terms.
+  mutating func fillRight(packedTerms: Int?) {
+    guard let packedTerms, let lane = self["T"], let vectors = self["vectors"] else {
+      (self["PACKED"], self["PACK"]) = ("", "")
+      self["RIGHT"] = with(file: "matmul/right.cl").text
+      return
+    }
+    self["PACKED"] = "\(lane) packed[\(packedTerms) * \(vectors) * WIDTH];"
+    self["PACK"] = with(file: "matmul/pack_panel.cl").text
+    self["RIGHT"] = "const \(lane) *row = packed;"
+    self["RIGHTPART"] = "VLOAD(row + v * WIDTH)"
+  }
+
   /// Fills in the loop over the terms of a segment, which converts left factors that are not of the lane.
   mutating func fillTerms(of dtype: DType) {
+    self["RIGHTPART"] = self["RIGHTPART"] ?? "LOAD_\(self["rightDtype"]!)(row, v * WIDTH, WIDTH)"
     let (file, factor) =
       dtype == dtype.lane.dtype
       ? ("terms", "left[m][k * \(self["kStride"]!)]")
@@ -176,10 +193,14 @@ extension PlanLowering {
     }
     let size = step.dtype.byteCount
     let isConverted = lane.dtype != step.dtype
-    let canReadInPlace = right.columnStride == 1 && step.m <= 48
-    // Rows that begin a multiple of a page apart fall into the same places of a cache.
-    let isCrowded = left.columnStride * size % 4096 == 0 && step.k > 384 && step.n >= 1024
-    let isLeftPacked = isCrowded || isConverted && isConvertedAhead(step)
+    // The panels of short rows lie side by side in the lines of a cache.
+    let canReadInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
+    let packsInItem =
+      right.rowStride == 1 && right.columnStride != 1 && step.m <= 96 && step.n >= 256 && step.n * step.k >= 1 << 18
+    // Lines that begin a multiple of a page apart fall into the same places of a cache: their factor is packed, or where
+    // that takes as long as the product, a tile has as many rows as there are such places.
+    let isCrowded = (left.columnStride == 1 ? left.rowStride : left.columnStride) * size % 4096 == 0 && step.k > 384
+    let isLeftPacked = left.columnStride != 1 && isCrowded && step.n >= 1024 || isConverted && isConvertedAhead(step)
     // What is packed is converted to the lane.
     let leftDtype = isLeftPacked ? lane.dtype : step.dtype
     var workspace = 0
@@ -189,19 +210,26 @@ extension PlanLowering {
     }
     // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time, of a right
     // one that is read where it lies neighbouring panels.
-    let block = step.k > 384 && (left.columnStride != 1 || canReadInPlace) ? 256 : min(2048, step.k)
+    let block =
+      packsInItem
+      ? min(Self.packedTerms, step.k)
+      : step.k > 384 && (left.columnStride != 1 || canReadInPlace) ? step.m == 1 ? 32 : 256 : min(2048, step.k)
     let segments = block == 0 ? 0 : (step.k + block - 1) / block
-    let tile = narrowed(
+    var tile = narrowed(
       chooseTile(
         "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
         m: step.m, n: step.n, terms: step.k, canReadInPlace: canReadInPlace), for: step)
+    if isCrowded, !isLeftPacked, left.columnStride == 1 { tile = VectorTile(min(tile.rows, 8), tile.vectors) }
     var tiling = VectorTiling(
       m: step.m, n: step.n, segments: segments, terms: block, tile: tile, lane: lane, registerWidth: width)
     tiling.segmentsPerBlock = 1
-    tiling.deal(batch: step.batch.elementCount, bytesPerTile: tiling.rows * block * size)
+    // One row of results takes as long as the right factor is read: in long pieces of its rows.
+    tiling.deal(
+      batch: step.batch.elementCount, bytesPerTile: tiling.rows * block * size,
+      enough: step.m == 1 ? min(32, 2 * target.computeUnits) : 32)
     let isSmall = step.k * tiling.width * size <= 1 << 17 && right.rowStride * size % 4096 != 0
     let staysInPlace = canReadInPlace || isSmall && right.columnStride == 1 && !isConverted
-    let isPacked = !staysInPlace || step.n % tiling.width != 0
+    let isPacked = !packsInItem && (!staysInPlace || step.n % tiling.width != 0)
     if isPacked { right = pack(right, step, rows: step.k, columns: step.n, panel: tiling.width, &workspace) }
     needWorkspace(workspace)
 
@@ -213,10 +241,12 @@ extension PlanLowering {
     // One of the strides of A is 1; the compiler should know which.
     template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
     template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
-    template["bStride"] = builder.number(right.rowStride)
+    template["bStride"] = builder.number(packsInItem ? tiling.width : right.rowStride)
+    if packsInItem { template["columnStride"] = builder.number(right.columnStride) }
     batchOffsets(left, right, step.batch, &template, &builder)
     template["TILE"] = ""
     template["LEFT"] = template.with(file: "matmul/segment.cl").text
+    template.fillRight(packedTerms: packsInItem ? Self.packedTerms : nil)
     template.fillTerms(of: leftDtype)
     template["PLACE"] = "const \(builder.index) output = batch * \(template["rows"]!) + first + m;"
     epilogue(step, &template, &builder)
@@ -235,6 +265,9 @@ extension PlanLowering {
     let vectors = step.dtype.lane.dtype.byteCount == 8 ? 2 * registers : registers
     return VectorTile(tile.rows, min(tile.vectors, vectors))
   }
+
+  /// Terms of a panel that a work-item packs for itself: they stay in a first-level cache, or next to it.
+  private static let packedTerms = 256
 
   /// Whether a left factor that many panels read is small enough to be converted ahead of the product; others are as
   /// they are read.

@@ -1,0 +1,18 @@
+// The rows of a panel for the terms of a block, from a B whose columns are contiguous: blocks of WIDTH rows and WIDTH
+// columns are turned in registers.
+const $index until = SMALLER(end * $terms, $depth);
+for ($index k = begin * $terms; k < until; k += WIDTH) {
+  const int height = (int)SMALLER(until - k, ($index)WIDTH);
+  for (int v = 0; v < $vectors; v += 1) {
+    const $index column = (panel * $vectors + v) * WIDTH;
+    $V square[WIDTH];
+    UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
+      square[lane] =
+          LOAD_$rightDtype($B, $rightOffset + k + SMALLER(column + lane, $columns - 1) * $columnStride, height);
+    }
+    $T turned[WIDTH * WIDTH];
+    TURN(square, turned);
+    $T *to = packed + ((k - begin * $terms) * $vectors + v) * WIDTH;
+    for (int i = 0; i < height; i += 1) VSTORE(VLOAD(turned + i * WIDTH), to + i * $vectors * WIDTH);
+  }
+}
