@@ -181,6 +181,44 @@ extension KernelTemplate {
   }
 }
 
+/// How work-items for CPUs read the factors of a product.
+private struct FactorAccess {
+  /// Whether panels of the right factor may be read where they lie, and whether each work-item packs those that it reads.
+  let readsInPlace, packsInItem: Bool
+  /// Whether lines of the left factor begin a multiple of a page apart, and so fall into the same places of a cache.
+  let isCrowded: Bool
+  let isLeftPacked: Bool
+  /// The terms that are added for all tiles of a work-item before the next are.
+  let block: Int
+
+  /// Terms of a panel that a work-item packs for itself: they stay in a first-level cache, or next to it.
+  static let packedTerms = 256
+
+  init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool) {
+    // The panels of short rows lie side by side in the lines of a cache.
+    readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
+    packsInItem =
+      right.rowStride == 1 && right.columnStride != 1 && step.m <= 96 && step.n >= 256 && step.n * step.k >= 1 << 18
+    let isInRows = left.columnStride == 1
+    isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % 4096 == 0 && step.k > 384
+    isLeftPacked = !isInRows && isCrowded && step.n >= 1024 || isConvertedAhead
+    if packsInItem {
+      block = min(Self.packedTerms, step.k)
+    } else if step.k > 384, !isInRows && !isLeftPacked || readsInPlace {
+      // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time, of a right
+      // one that is read where it lies neighbouring panels.
+      block = step.m == 1 ? 32 : 256
+    } else {
+      block = min(2048, step.k)
+    }
+  }
+
+  /// A tile with as many rows as a cache has places for lines a page apart.
+  func narrowed(_ tile: VectorTile) -> VectorTile {
+    isCrowded && !isLeftPacked ? VectorTile(min(tile.rows, 8), tile.vectors) : tile
+  }
+}
+
 extension PlanLowering {
   mutating func lowerVector(_ step: Matmul) {
     let lane = step.dtype.lane
@@ -191,48 +229,24 @@ extension PlanLowering {
     if isDot, step.m <= 8, step.k >= 2 * width, step.n * step.k >= VectorTile.smallFactor {
       return lowerDot(step, left, right)
     }
-    let size = step.dtype.byteCount
     let isConverted = lane.dtype != step.dtype
-    // The panels of short rows lie side by side in the lines of a cache.
-    let canReadInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
-    let packsInItem =
-      right.rowStride == 1 && right.columnStride != 1 && step.m <= 96 && step.n >= 256 && step.n * step.k >= 1 << 18
-    // Lines that begin a multiple of a page apart fall into the same places of a cache: their factor is packed, or where
-    // that takes as long as the product, a tile has as many rows as there are such places.
-    let isCrowded = (left.columnStride == 1 ? left.rowStride : left.columnStride) * size % 4096 == 0 && step.k > 384
-    let isLeftPacked = left.columnStride != 1 && isCrowded && step.n >= 1024 || isConverted && isConvertedAhead(step)
-    // What is packed is converted to the lane.
-    let leftDtype = isLeftPacked ? lane.dtype : step.dtype
+    let access = FactorAccess(
+      step, left, right, width: width, isConvertedAhead: isConverted && isConvertedAhead(step))
     var workspace = 0
-    if isLeftPacked {
+    if access.isLeftPacked {
       let padded = max(width, (step.k + width - 1) / width * width)
       left = pack(left, step, rows: step.m, columns: step.k, panel: padded, &workspace)
     }
-    // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time, of a right
-    // one that is read where it lies neighbouring panels.
-    let block =
-      packsInItem
-      ? min(Self.packedTerms, step.k)
-      : step.k > 384 && (left.columnStride != 1 || canReadInPlace) ? step.m == 1 ? 32 : 256 : min(2048, step.k)
-    let segments = block == 0 ? 0 : (step.k + block - 1) / block
-    var tile = narrowed(
-      chooseTile(
-        "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(step.batch.elementCount))",
-        m: step.m, n: step.n, terms: step.k, canReadInPlace: canReadInPlace), for: step)
-    if isCrowded, !isLeftPacked, left.columnStride == 1 { tile = VectorTile(min(tile.rows, 8), tile.vectors) }
-    var tiling = VectorTiling(
-      m: step.m, n: step.n, segments: segments, terms: block, tile: tile, lane: lane, registerWidth: width)
-    tiling.segmentsPerBlock = 1
-    // One row of results takes as long as the right factor is read: in long pieces of its rows.
-    tiling.deal(
-      batch: step.batch.elementCount, bytesPerTile: tiling.rows * block * size,
-      enough: step.m == 1 ? min(32, 2 * target.computeUnits) : 32)
-    let isSmall = step.k * tiling.width * size <= 1 << 17 && right.rowStride * size % 4096 != 0
-    let staysInPlace = canReadInPlace || isSmall && right.columnStride == 1 && !isConverted
-    let isPacked = !packsInItem && (!staysInPlace || step.n % tiling.width != 0)
+    let tiling = tiling(of: step, left, right, access)
+    let isSmall =
+      step.k * tiling.width * step.dtype.byteCount <= 1 << 17 && right.rowStride * step.dtype.byteCount % 4096 != 0
+    let staysInPlace = access.readsInPlace || isSmall && right.columnStride == 1 && !isConverted
+    let isPacked = !access.packsInItem && (!staysInPlace || step.n % tiling.width != 0)
     if isPacked { right = pack(right, step, rows: step.k, columns: step.n, panel: tiling.width, &workspace) }
     needWorkspace(workspace)
 
+    // What is packed is converted to the lane.
+    let leftDtype = access.isLeftPacked ? lane.dtype : step.dtype
     var builder = KernelBuilder(family: "matmul_vector", target: target, isLarge: true)
     var template = KernelTemplate(
       tiling, lane, left: (leftDtype, left.slot), right: (isPacked ? lane.dtype : step.dtype, right.slot), &builder)
@@ -241,12 +255,12 @@ extension PlanLowering {
     // One of the strides of A is 1; the compiler should know which.
     template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
     template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
-    template["bStride"] = builder.number(packsInItem ? tiling.width : right.rowStride)
-    if packsInItem { template["columnStride"] = builder.number(right.columnStride) }
+    template["bStride"] = builder.number(access.packsInItem ? tiling.width : right.rowStride)
+    if access.packsInItem { template["columnStride"] = builder.number(right.columnStride) }
     batchOffsets(left, right, step.batch, &template, &builder)
     template["TILE"] = ""
     template["LEFT"] = template.with(file: "matmul/segment.cl").text
-    template.fillRight(packedTerms: packsInItem ? Self.packedTerms : nil)
+    template.fillRight(packedTerms: access.packsInItem ? FactorAccess.packedTerms : nil)
     template.fillTerms(of: leftDtype)
     template["PLACE"] = "const \(builder.index) output = batch * \(template["rows"]!) + first + m;"
     epilogue(step, &template, &builder)
@@ -254,6 +268,26 @@ extension PlanLowering {
     launch(
       builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks, detail: detail(step),
       flops: flops(step), bytes: bytes(step))
+  }
+
+  /// The tiles of a product, dealt out to work-items.
+  private mutating func tiling(
+    of step: Matmul, _ left: Matrix, _ right: Matrix, _ access: FactorAccess
+  ) -> VectorTiling {
+    let count = step.batch.elementCount
+    let tile = chooseTile(
+      "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(count))",
+      m: step.m, n: step.n, terms: step.k, canReadInPlace: access.readsInPlace)
+    let segments = access.block == 0 ? 0 : (step.k + access.block - 1) / access.block
+    var tiling = VectorTiling(
+      m: step.m, n: step.n, segments: segments, terms: access.block, tile: access.narrowed(narrowed(tile, for: step)),
+      lane: step.dtype.lane, registerWidth: width)
+    tiling.segmentsPerBlock = 1
+    // One row of results takes as long as the right factor is read: in long pieces of its rows.
+    tiling.deal(
+      batch: count, bytesPerTile: tiling.rows * access.block * step.dtype.byteCount,
+      enough: step.m == 1 ? min(32, 2 * target.computeUnits) : 32)
+    return tiling
   }
 
   /// A tile no wider than the columns of a product whose packed right factor is large: it is not padded to many times its
@@ -265,9 +299,6 @@ extension PlanLowering {
     let vectors = step.dtype.lane.dtype.byteCount == 8 ? 2 * registers : registers
     return VectorTile(tile.rows, min(tile.vectors, vectors))
   }
-
-  /// Terms of a panel that a work-item packs for itself: they stay in a first-level cache, or next to it.
-  private static let packedTerms = 256
 
   /// Whether a left factor that many panels read is small enough to be converted ahead of the product; others are as
   /// they are read.

@@ -34,6 +34,8 @@ public class HostDevice: Device, @unchecked Sendable {
     rule(geometry, pass)
   }
 
+  public var prefersFloat32Products: Bool { false }
+
   public func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
     let limit = info.maximumAllocationByteCount
     guard byteCount <= limit else {

@@ -14,7 +14,7 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
   private let recorded = Mutex<(plans: [Plan], runs: [Run])>(([], []))
 
   private let checksPlans: Bool
-  public let prefersFloat32Products: Bool
+  private let prefersFloat32: Bool
 
   /// - Parameter checksPlans: whether `prepare` refuses plans that are wrong in themselves, which takes time in
   ///   proportion to the square of their steps.
@@ -23,7 +23,7 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
     channelsLast: @escaping ChannelsLastRule = { _, _ in .never }
   ) {
     self.checksPlans = checksPlans
-    self.prefersFloat32Products = prefersFloat32Products
+    prefersFloat32 = prefersFloat32Products
     super.init(
       name: "recording", maximumAllocationByteCount: maximumAllocationByteCount, channelsLast: channelsLast)
   }
@@ -36,6 +36,8 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
 
   /// The steps of the plan that ran last.
   public var lastSteps: [Step] { runs.last?.plan.steps.map(\.step) ?? [] }
+
+  override public var prefersFloat32Products: Bool { prefersFloat32 }
 
   override public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
     if checksPlans, let problem = plan.problem {
