@@ -4,8 +4,9 @@
 //            ┌ panel ┐            A is read in place, from a pointer for each row of the tile and each
 //   k  ────  │ b0 b1 │            segment of terms: a part of the row or, where the rows are the windows
 //   m │ a →  │ c0 c1 │            of an image, the channels of one pixel.
-//                                 B is packed in panels, has rows of whole panels, or columns
-//                                 of which each work-item packs a block of terms at a time.
+//                                 B is packed in panels, or its rows consist of whole panels,
+//                                 or each work-item packs its panel, one block of terms at a
+//                                 time.
 //
 // Numbers of other types than that of the sums are converted as they are read.
 //

@@ -22,7 +22,7 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0) != nil } 
     for (pairs, single) in zip(results[0], results[1]) { #expect(pairs == single, "\(name)") }
   }
 
-  /// Numbers of which no sum is below the least normal one.
+  /// Numbers whose sums are never subnormal, since the instruction takes subnormal numbers as zeros.
   private func numbers(_ shape: Shape, seed: UInt64) -> Tensor {
     var random = TestNumbers(seed: seed)
     return Tensor(random.array(shape.elementCount).map { Float($0) }, shape: shape).cast(to: .bfloat16)

@@ -66,11 +66,11 @@ struct BlockKernels {
     addChains = lane.entry(of: table.chain_sums)
   }
 
-  /// The words of so many numbers along k.
+  /// The number of words that hold `k` numbers along k.
   private func words(_ k: Int) -> Int { (k + numbersOfWord - 1) / numbersOfWord }
-  /// Bytes of so many packed rows: up to 15 words behind them may be written.
+  /// The size of `rows` packed rows in bytes; `packRows` may write up to 15 words behind them.
   func sliverByteCount(rows: Int, k: Int) -> Int { ((rows * words(k) + 16) * lane.byteCount + 63) & ~63 }
-  /// Bytes of so many packed columns, of whole panels.
+  /// The size of `columns` packed columns in bytes, rounded up to whole panels.
   func panelByteCount(columns: Int, k: Int) -> Int {
     (columns + panelWidth - 1) / panelWidth * panelWidth * words(k) * lane.byteCount
   }

@@ -154,8 +154,8 @@ extension KernelTemplate {
     }
   }
 
-  /// Fills in where a tile finds the rows of its panel: in memory, or in an array of the work-item's that it packs for
-  /// each block of at most so many terms.
+  /// Fills in where a tile finds the rows of its panel: in memory or, with `packedTerms`, in a private array. The
+  /// work-item packs that array for each block of at most `packedTerms` terms.
   mutating func fillRight(packedTerms: Int?) {
     guard let packedTerms, let lane = self["T"], let vectors = self["vectors"] else {
       (self["PACKED"], self["PACK"]) = ("", "")

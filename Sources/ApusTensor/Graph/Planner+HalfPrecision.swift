@@ -5,8 +5,8 @@ extension Planner {
   /// steps in `float32` memory: rounded as before, but without a conversion ahead of each step that reads them.
   ///
   /// A 16-bit value gets a twin, a `float32` node of the same numbers, where it is computed from `float32` numbers, by a
-  /// product or from twins. Products, pooling, reductions and elementwise operations read twins in place of the values; all
-  /// others, and the plan's outputs, read the value, which becomes a cast of its twin. The results have the same bits,
+  /// product or from twins. Products, pooling, reductions and elementwise operations read the twin. All other operations,
+  /// and the plan's outputs, read the 16-bit value, which becomes a cast of its twin. The results have the same bits,
   /// since devices add up 16-bit numbers in `float32` anyway.
   mutating func widenHalfPrecision() {
     guard device.prefersFloat32Products, nodes.contains(where: \.isHalfPrecisionProduct) else { return }
@@ -94,7 +94,7 @@ private struct HalfPrecisionWidening {
     return result
   }
 
-  /// The inputs of a node, twins in place of 16-bit ones.
+  /// The inputs of a node, with the twin in place of each 16-bit input.
   private mutating func inputs(of node: GraphNode, _ planner: inout Planner) -> [Int] {
     var result = node.inputs
     for position in result.indices { result[position] = widened(result[position], region: node.region, &planner) }

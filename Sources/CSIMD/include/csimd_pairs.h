@@ -6,9 +6,9 @@
 /// Products of float32 factors whose numbers are all bfloat16 numbers, by instructions that multiply two numbers at a
 /// time.
 ///
-/// A word of a packed factor holds two numbers that follow each other along k, the first one in its upper half; where k is
-/// odd the last word ends with a zero. The order in which an element's products are added is that of `csimd_table`, and so
-/// are the results, but that numbers below the least normal one count as zeros.
+/// A word of a packed factor holds two numbers that follow each other along k, the first one in its upper half. If k is
+/// odd, the lower half of the last word is zero. An element's products are added in the order of `csimd_table`, so the
+/// results have the same bits, with one exception: subnormal numbers count as zeros.
 typedef struct {
   /// As `pack_rows` of the table, in (k + 1) / 2 words a row.
   void (*pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers);
