@@ -39,6 +39,24 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0) != nil } 
     #expect(products.map(\.dtype) == [.float32] && products.map(\.factorDtype) == [.bfloat16])
   }
 
+  /// What shows that the instruction is at work: it takes subnormal sums as zeros, where single multiply-adds keep them.
+  @Test func subnormalSumsAreZeros() throws {
+    let tiny = 0x1p-66
+    func results(_ simd: String) throws -> [Float] {
+      let device = try CPUDevice(threadCount: 2, simd: simd, memoryLimit: 1 << 32)
+      return try withDevice(ComputeDevice(backend: device)) { () throws in
+        let (a, b) = (Tensor(repeating: tiny, shape: [64, 64]), Tensor(repeating: tiny, shape: [64, 64]))
+        let product = a.cast(to: .bfloat16).matmul(b.cast(to: .bfloat16))
+        let x = Tensor(repeating: tiny, shape: [1, 16, 9, 9]).cast(to: .bfloat16)
+        let w = Tensor(repeating: tiny, shape: [32, 16, 3, 3]).cast(to: .bfloat16)
+        let windows = x.convolved(with: w, stride: [2, 2])
+        return try [product, windows].map { try $0.cast(to: .float32).max().array()[0] }
+      }
+    }
+    #expect(try results("avx512") == [0, 0])
+    #expect(try results("avx2") == [0x1p-126, 144 * 0x1p-132])
+  }
+
   @Test(arguments: [
     (300, 290, 530), (33, 17, 1), (64, 64, 4091), (100, 31, 257), (500, 40, 300), (40, 2000, 77), (1, 300, 65),
     (250, 16, 300), (13, 1000, 301), (516, 200, 1031),

@@ -18,6 +18,25 @@ import Testing
     Tensor(Grid(shape) { _ in 1 }, dtype: dtype)
   }
 
+  /// On a device that computes 16-bit products as `float32` ones: the update of the weights is the epilogue of their
+  /// gradient's product although casts lie between them, and sums read the numbers that the product rounds.
+  @Test func roundedProductsHaveEpilogues() throws {
+    let device = RecordingDevice(prefersFloat32Products: true)
+    try withDevice(ComputeDevice(backend: device)) { () throws in
+      let (x, w, c) = try (input([8, 4]).evaluated(), input([6, 4]).evaluated(), input([8, 6]).evaluated())
+      let y = withPrecision(.mixed(.bfloat16)) { x.matmul(w.transposed()) }
+      let gradient = gradients(of: (y * c).sum(), withRespectTo: [w])[0]
+      try eval([w - gradient * 0.1])
+      guard case .matmul(let product) = device.lastSteps.last else {
+        return #expect(Bool(false), "\(device.lastSteps)")
+      }
+      #expect(product.m == 6 && product.n == 4 && product.factorDtype == .bfloat16)
+      try eval([withPrecision(.mixed(.bfloat16)) { x.matmul(w.transposed()) }.sum(axis: 0).cast(to: .float32)])
+      let plan = try #require(device.runs.last).plan
+      #expect(plan.values.allSatisfy { $0.dtype == .float32 }, "\(plan.values.map(\.dtype))")
+    }
+  }
+
   @Test func anElementwiseChainIsOneStep() throws {
     let steps = try steps {
       let x = input([8, 6])
