@@ -31,7 +31,9 @@ import Testing
         return #expect(Bool(false), "\(device.lastSteps)")
       }
       #expect(product.m == 6 && product.n == 4 && product.factorDtype == .bfloat16)
-      try eval([withPrecision(.mixed(.bfloat16)) { x.matmul(w.transposed()) }.max(axis: 0).cast(to: .float32)])
+      try eval([
+        withPrecision(.mixed(.bfloat16)) { x.matmul(w.transposed()).max(axis: 0).matmul(w) }.cast(to: .float32)
+      ])
       let plan = try #require(device.runs.last).plan
       #expect(plan.values.allSatisfy { $0.dtype == .float32 }, "\(plan.values.map(\.dtype))")
     }
