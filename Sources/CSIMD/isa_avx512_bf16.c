@@ -56,7 +56,9 @@ static void transpose_pairs(
   for (size_t i = 0; i < k; i += LINES_AT_ONCE) {
     size_t count = k - i < LINES_AT_ONCE ? k - i : LINES_AT_ONCE, done = 0;
     for (; done + LANES <= count; done += LANES)
-      transpose_block(rows, source + i + done, stride, lines + done * LANES, LANES);
+      transpose_block(
+          rows, source + i + done, stride, words_ahead(rows, source, stride, i + done, k), lines + done * LANES,
+          LANES);
     memset(lines + done * LANES, 0, (count - done + (count & 1)) * LANES * sizeof(float));
     for (; done < count; done += 1)
       for (size_t r = 0; r < rows; r += 1) lines[done * LANES + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)(i + done)];

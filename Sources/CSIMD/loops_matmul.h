@@ -42,27 +42,53 @@ static void FN(narrow_multiply)(
 
 // Lines of numbers side by side: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Up to 15 numbers
 // behind each row of the target are written, in order.
-static void FN(transpose_lines)(
+INLINE void FN(transpose_some_lines)(
     size_t rows, size_t k, const SCALAR *source, ptrdiff_t stride, SCALAR *target, size_t step) {
   size_t i = 0;
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
   for (; i + TRANSPOSE_WIDTH <= k; i += TRANSPOSE_WIDTH)
-    transpose_block(rows, source + i, stride, target + i * step, step);
+    transpose_block(
+        rows, source + i, stride, words_ahead(rows, source, stride, i, k), target + i * step, step);
 #endif
   for (; i < k; i += 1)
     for (size_t r = 0; r < rows; r += 1) target[i * step + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)i];
 }
 
-// Rows of a transposed factor: a line of all slivers at a time, as it lies in memory.
+static void FN(transpose_lines)(
+    size_t rows, size_t k, const SCALAR *source, ptrdiff_t stride, SCALAR *target, size_t step) {
+  // A known number of rows needs no branch for each of them.
+  switch (rows) {
+#if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
+    case TRANSPOSE_WIDTH: FN(transpose_some_lines)(TRANSPOSE_WIDTH, k, source, stride, target, step); break;
+    case TILE_ROWS: FN(transpose_some_lines)(TILE_ROWS, k, source, stride, target, step); break;
+#endif
+    default: FN(transpose_some_lines)(rows, k, source, stride, target, step);
+  }
+}
+
+#undef SLIVERS_AT_ONCE
+#define SLIVERS_AT_ONCE 4
+// Rows of a transposed factor: a line of some slivers at a time, as it lies in memory. Slivers are often a multiple of 4
+// KiB apart: a first-level cache has places for lines of few of them.
 static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
-  for (size_t i = 0; i < k; i += 1, a += line) {
-    for (size_t r = 0; r < m; r += LANES) __builtin_prefetch(a + PREFETCH_LINES * line + r);
-    FOR_SLIVERS(m, {
-      SCALAR *to = slivers + first * k + i * rows;
-      // What is written too much are lines of the sliver that come later.
-      if ((k - i) * rows >= LANES && first + LANES <= m) STORE(V, to, LOAD(V, a + first));
-      else COPY_SOME(V)(to, a + first, rows);
-    })
+  size_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
+  for (size_t tile = 0, start = 0; tile < tiles; tile += SLIVERS_AT_ONCE) {
+    const SCALAR *from = a;
+    size_t end = start;
+    for (size_t i = 0; i < k; i += 1, from += line) {
+      size_t first = start;
+      for (size_t t = tile; t < tiles && t < tile + SLIVERS_AT_ONCE; t += 1) {
+        size_t rows = m / tiles + (t < m % tiles);
+        __builtin_prefetch(from + PREFETCH_LINES * line + first);
+        SCALAR *to = slivers + first * k + i * rows;
+        // What is written too much are lines of the sliver that come later.
+        if ((k - i) * rows >= LANES && first + LANES <= m) STORE(V, to, LOAD(V, from + first));
+        else COPY_SOME(V)(to, from + first, rows);
+        first += rows;
+      }
+      end = first;
+    }
+    start = end;
   }
 }
 
@@ -85,8 +111,14 @@ static void FN(pack_columns)(
     SCALAR *to = (SCALAR *)panels + at / PANEL_WIDTH * distance;
     if (columns < width) memset(to, 0, k * width * sizeof(SCALAR));
     if (column == 1 && columns == PANEL_WIDTH) {
-      for (size_t i = 0; i < k; i += 1, from += row, to += width)
+      // Lines are far apart: those of the next panel follow the last ones of this one.
+      for (size_t i = 0; i < k; i += 1, from += row, to += width) {
+        size_t next = i + PREFETCH_LINES;
+        const SCALAR *ahead =
+            next < k ? from + PREFETCH_LINES * row : (const SCALAR *)b + (at + PANEL_WIDTH) + (ptrdiff_t)(next - k) * row;
+        TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) __builtin_prefetch(ahead + v * LANES);
         TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) STORE(V, to + v * LANES, LOAD(V, from + v * LANES));
+      }
       continue;
     }
     if (column == 1) {

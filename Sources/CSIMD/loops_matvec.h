@@ -31,7 +31,7 @@ INLINE transposed_row FN(add_columns)(size_t k, const SCALAR *a, size_t a_step, 
   size_t i = 0;
   for (; i + TRANSPOSE_WIDTH <= k; i += TRANSPOSE_WIDTH) {
     transposed_row lines[TRANSPOSE_WIDTH];
-    load_rows(TRANSPOSE_WIDTH, b + i, column, lines);
+    load_rows(TRANSPOSE_WIDTH, b + i, column, b + i + PREFETCH_NUMBERS, lines);
     transpose_registers(lines);
     TILE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
       sum = MULTIPLY_ADD((transposed_row)(a[(i + r) * a_step]), lines[r], sum);

@@ -142,14 +142,38 @@ static __attribute__((noinline)) void FN(tile_any)(
     first += rows;                                                                            \
   }
 
+#ifndef CSIMD_CACHE_LINE
+#define CSIMD_CACHE_LINE 64
+// Prefetches the next `count` cache lines of what is read next; `at` counts those of a line.
+INLINE void prefetch_lines(csimd_lines_ahead *ahead, size_t *at, size_t count) {
+  for (; count > 0 && ahead->count > 0; count -= 1) {
+    __builtin_prefetch((const char *)ahead->data + *at, 0, 2);
+    *at += CSIMD_CACHE_LINE;
+    if (*at < ahead->length) continue;
+    *at = 0;
+    ahead->data = (const char *)ahead->data + ahead->distance;
+    ahead->count -= 1;
+  }
+}
+#endif
+
 static void FN(block_multiply)(
     size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
-    int accumulates) {
+    int accumulates, const csimd_lines_ahead *ahead) {
+  csimd_lines_ahead rest = {0};
+  size_t at = 0, lines = 0;
+  if (ahead) {
+    rest = *ahead;
+    size_t all = rest.count * ((rest.length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE);
+    size_t tiles = ((m + TILE_ROWS - 1) / TILE_ROWS) * ((n + PANEL_WIDTH - 1) / PANEL_WIDTH);
+    lines = (all + tiles - 1) / tiles;
+  }
   for (size_t column = 0; column < n; column += PANEL_WIDTH) {
     size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
     size_t b_row = panels->row != 0 ? panels->row : (size_t)FN(panel_vectors)(columns) * LANES;
     const SCALAR *b = (const SCALAR *)panels->data + column / PANEL_WIDTH * panels->distance + panels->first * b_row;
     FOR_SLIVERS(m, {
+      prefetch_lines(&rest, &at, lines);
       FN(tile_any)(
           rows, k, (const SCALAR *)slivers + first * k, b, b_row, (SCALAR *)c + first * c_row + column, c_row, columns,
           accumulates);

@@ -44,21 +44,31 @@ INLINE void transpose_registers(transposed_row *a) {
 #endif
 typedef transposed_row transposed_row_any __attribute__((aligned(4), may_alias));
 
-INLINE void load_rows(size_t rows, const float *source, ptrdiff_t stride, transposed_row *a) {
-  // Rows far apart are not foreseen by the machine.
+// Reads TRANSPOSE_WIDTH words of each row and prefetches as many at `ahead`: rows far apart are not foreseen by the
+// machine.
+INLINE void load_rows(
+    size_t rows, const float *source, ptrdiff_t stride, const float *ahead, transposed_row *a) {
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
-    if (r < rows) __builtin_prefetch(source + (ptrdiff_t)r * stride + PREFETCH_NUMBERS, 0, 2);
+    if (r < rows) __builtin_prefetch(ahead + (ptrdiff_t)r * stride, 0, 2);
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
     a[r] = r < rows ? (transposed_row)LOAD(transposed_row, source + (ptrdiff_t)r * stride) : (transposed_row)(0);
 }
 
 // The transpose of `rows` rows of TRANSPOSE_WIDTH words, at most as many: pairs are exchanged at distances 1, 2, 4, ….
 // Lines of the target are written whole, one after the other.
-INLINE void transpose_block(size_t rows, const float *source, ptrdiff_t stride, float *target, size_t step) {
+INLINE void transpose_block(
+    size_t rows, const float *source, ptrdiff_t stride, const float *ahead, float *target, size_t step) {
   transposed_row a[TRANSPOSE_WIDTH];
-  load_rows(rows, source, stride, a);
+  load_rows(rows, source, stride, ahead, a);
   transpose_registers(a);
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1) STORE(transposed_row, target + r * step, a[r]);
+}
+
+// What to prefetch while word `i` of k is read: words further on in the same rows, or the first ones of the rows that
+// follow.
+INLINE const float *words_ahead(size_t rows, const float *source, ptrdiff_t stride, size_t i, size_t k) {
+  size_t at = i + PREFETCH_NUMBERS;
+  return at < k ? source + at : source + (ptrdiff_t)rows * stride + (at - k);
 }
 #undef TRANSPOSE_PAIR
 #undef ORDER

@@ -7,6 +7,8 @@ final class UnfoldedConvolutionStep: CPUStep {
   let sharedByteCount: Int
   private let geometry: UnfoldedGeometry
   private let product: MatrixProduct
+  /// The weights of a group; `nil` for integers.
+  private let packedWeights: PackedRows?
   private let epilogue: EpilogueKernel
   private let input: Int
   private let weights: Int
@@ -14,12 +16,17 @@ final class UnfoldedConvolutionStep: CPUStep {
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
     geometry = UnfoldedGeometry(step, builder)
     product = MatrixProduct(geometry.lane, builder)
+    packedWeights =
+      step.dtype.isFloatingPoint
+      ? PackedRows(m: geometry.outputs, k: geometry.tapCount, geometry.lane, builder) : nil
     epilogue = try EpilogueKernel(step.epilogue, lanes: [geometry.lane], builder)
     (input, weights) = (step.left, step.right)
     workspaceByteCount =
       geometry.linesByteCount + geometry.pixelsByteCount
-      + max(geometry.imageByteCount, epilogue.workspaceByteCount)
-    sharedByteCount = geometry.weightsByteCount
+      + max(
+        geometry.imageByteCount, epilogue.workspaceByteCount,
+        packedWeights?.workspaceByteCount(columns: geometry.matrixPixels) ?? 0)
+    sharedByteCount = geometry.weightsByteCount + geometry.g.groups * (packedWeights?.byteCount ?? 0)
   }
 
   var taskCount: Int { geometry.imageBlocks * geometry.g.groups * geometry.rowBlocks }
@@ -27,7 +34,8 @@ final class UnfoldedConvolutionStep: CPUStep {
   func run(_ context: borrowing RunContext) {
     guard epilogue.count > 0 else { return }
     let (frame, workspaces) = (context.frame, context.workspaces)
-    let (input, weights) = (context.address(input), geometry.weights(weights, context))
+    let input = context.address(input)
+    let weights = packWeights(context)
     context.pool.run(taskCount) { task, worker in
       let (rest, rowBlock) = task.quotientAndRemainder(dividingBy: geometry.rowBlocks)
       let (imageBlock, group) = rest.quotientAndRemainder(dividingBy: geometry.g.groups)
@@ -35,6 +43,40 @@ final class UnfoldedConvolutionStep: CPUStep {
         geometry.images(imageBlock), group, geometry.rows(rowBlock), of: input, weights: weights, frame,
         workspace: workspaces[worker])
     }
+  }
+
+  /// The weights as the products of `multiply` take them.
+  private func packWeights(_ context: borrowing RunContext) -> UnsafeMutableRawPointer {
+    let weights = geometry.weights(weights, context)
+    guard let packedWeights else { return weights }
+    let (target, size) = (context.shared + geometry.weightsByteCount, geometry.lane.byteCount)
+    context.pool.run(geometry.g.groups * packedWeights.chainCount) { task, _ in
+      let (group, chain) = task.quotientAndRemainder(dividingBy: packedWeights.chainCount)
+      let first = weights + group * geometry.outputs * geometry.tapCount * size
+      packedWeights.pack(
+        chain, of: BlockKernels.Factor(pointer: first, row: geometry.tapCount, column: 1),
+        into: target + group * packedWeights.byteCount)
+    }
+    return target
+  }
+
+  /// The outputs of a group from the windows of some images.
+  private func multiply(
+    _ weights: UnsafeMutableRawPointer, _ group: Int, n: Int, _ lines: MatrixProduct.Factor,
+    _ target: UnsafeMutableRawPointer, leading: Int, room: UnsafeMutableRawPointer, ahead: csimd_lines_ahead
+  ) {
+    guard let packedWeights else {
+      product.multiply(
+        m: geometry.outputs, n: n, k: geometry.tapCount,
+        .init(
+          weights + group * geometry.outputs * geometry.tapCount * geometry.lane.byteCount, leading: geometry.tapCount),
+        lines, target, leading: leading)
+      return
+    }
+    packedWeights.multiply(
+      weights + group * packedWeights.byteCount, n: n,
+      BlockKernels.Factor(pointer: lines.pointer, row: lines.order.leading, column: 1), target, leading: leading,
+      room: room, ahead: ahead)
   }
 
   private func run(
@@ -57,10 +99,9 @@ final class UnfoldedConvolutionStep: CPUStep {
       target = place + position(images.lowerBound, 0) * size
       leading = geometry.pixels
     }
-    product.multiply(
-      m: geometry.outputs, n: images.count * width, k: geometry.tapCount,
-      .init(weights + group * geometry.outputs * geometry.tapCount * size, leading: geometry.tapCount),
-      lines, target, leading: leading)
+    multiply(
+      weights, group, n: images.count * width, lines, target, leading: leading, room: room,
+      ahead: geometry.imageAhead(input, images, group: group))
     for (number, image) in images.enumerated() {
       for channel in 0..<geometry.outputs {
         let first = position(image, channel)

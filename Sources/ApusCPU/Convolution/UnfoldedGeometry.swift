@@ -60,10 +60,17 @@ struct UnfoldedGeometry {
 
   private func bytes(_ count: Int) -> Int { (count * lane.byteCount + 63) & ~63 }
   /// The windows of a matrix; the outputs' pixels; an image of a group in its lane.
-  var linesByteCount: Int { bytes(tapCount * matrixPixels) }
+  var linesByteCount: Int { bytes(tapCount * pitch(matrixPixels)) }
   var pixelsByteCount: Int { bytes(outputs * matrixPixels) }
   var imageByteCount: Int { bytes(inputs * inputSize) }
   var weightsByteCount: Int { dtype.isLane ? 0 : bytes(g.outputChannels * tapCount) }
+
+  /// The distance of lines of so many pixels: whole vectors, and no multiple of 256 bytes, so that pieces of lines one
+  /// below the other have places of their own in a cache.
+  private func pitch(_ pixels: Int) -> Int {
+    let whole = (pixels + 15) & ~15
+    return whole % 64 == 0 ? whole + 16 : whole
+  }
 
   // MARK: - Parts
 
@@ -79,6 +86,7 @@ struct UnfoldedGeometry {
       return MatrixProduct.Factor(
         input + (first + rows.lowerBound * g.output.z) * lane.byteCount, leading: inputSize)
     }
+    let pitch = pitch(images.count * width)
     withUnsafePointer(to: windows) { windows in
       for (number, image) in images.enumerated() {
         let first = (image * g.inputChannels + group * inputs) * inputSize
@@ -89,10 +97,24 @@ struct UnfoldedGeometry {
         }
         csimd_unfold(
           windows, Int32(lane.byteCount), source, rows.lowerBound, rows.upperBound,
-          lines + number * width * lane.byteCount, images.count * width)
+          lines + number * width * lane.byteCount, pitch)
       }
     }
-    return MatrixProduct.Factor(lines, leading: images.count * width)
+    return MatrixProduct.Factor(lines, leading: pitch)
+  }
+
+  /// What the windows of the next image read, where an image is a task.
+  func imageAhead(_ input: UnsafeRawPointer, _ images: Range<Int>, group: Int) -> csimd_lines_ahead {
+    guard imageGrain == 1, rowBlocks == 1, images.upperBound < g.batch, g.input.z > 0 else {
+      return csimd_lines_ahead()
+    }
+    let first = (images.upperBound * g.inputChannels + group * inputs) * inputSize
+    // Rows between windows are left out.
+    let step = max(1, g.stride.y)
+    let rows = g.padding.y == 0 && g.input.y % step == 0 ? min(step, g.kernel.y) : step
+    return csimd_lines_ahead(
+      data: input + first * dtype.byteCount, distance: step * g.input.z * dtype.byteCount,
+      count: inputSize * inputs / (step * g.input.z), length: rows * g.input.z * dtype.byteCount)
   }
 
   /// The pixels of some images' group of output channels, the images side by side: in place where they lie

@@ -31,7 +31,8 @@ struct BlockKernels {
     @convention(c) (Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?, Int) -> Void
   private typealias Multiply =
     @convention(c) (
-      Int, Int, Int, UnsafeRawPointer?, UnsafePointer<csimd_panels>?, UnsafeMutableRawPointer?, Int, Int32
+      Int, Int, Int, UnsafeRawPointer?, UnsafePointer<csimd_panels>?, UnsafeMutableRawPointer?, Int, Int32,
+      UnsafePointer<csimd_lines_ahead>?
     ) -> Void
 
   private typealias MultiplyNarrow =
@@ -98,12 +99,24 @@ struct BlockKernels {
     csimd_panels(data: b.pointer, distance: panelWidth, row: b.row, first: 0)
   }
 
+  /// The lines of memory that `packRows` reads.
+  func ahead(rows: Int, k: Int, _ a: Factor) -> csimd_lines_ahead {
+    let (distance, count, length) = a.column == 1 ? (a.row, rows, k) : (a.column, k, rows)
+    return csimd_lines_ahead(
+      data: a.pointer, distance: distance * lane.byteCount, count: count, length: length * lane.byteCount)
+  }
+
   /// `c[m, n] = a·b`, or added to c.
+  /// - Parameter ahead: what is prefetched meanwhile.
   func multiply(
     m: Int, n: Int, k: Int, _ slivers: UnsafeRawPointer, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer,
-    leading: Int, accumulates: Bool
+    leading: Int, accumulates: Bool, ahead: csimd_lines_ahead = csimd_lines_ahead()
   ) {
-    withUnsafePointer(to: panels) { multiply(m, n, words(k), slivers, $0, c, leading, accumulates ? 1 : 0) }
+    withUnsafePointer(to: panels) { panels in
+      withUnsafePointer(to: ahead) { ahead in
+        multiply(m, n, words(k), slivers, panels, c, leading, accumulates ? 1 : 0, ahead)
+      }
+    }
   }
 
   /// `c[m, n] = a·b`, or added to c, for n ≤ 16 and a as it lies.

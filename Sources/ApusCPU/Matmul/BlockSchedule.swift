@@ -48,7 +48,7 @@ struct BlockSchedule {
   /// The numbers of a chain along k: a sliver of so many stays in a first-level cache, a block of rows in a
   /// second-level one.
   static let depth = 256
-  private static let mostRows = 240
+  static let mostRows = 240
   private static let leastRows = 48
   private static let mostPanels = 8
   /// Columns of a product of one row: memory is read in pieces as long as that.

@@ -26,12 +26,16 @@ struct BlockedProduct {
   private static let depth = BlockSchedule.depth
   private var depths: Int { (k + Self.depth - 1) / Self.depth }
   private var cutsChains: Bool { schedule.chainGrain > 0 }
+  /// The rows that a task which computes a chain of all results packs at a time.
+  private var rowsOfChain: Int { min(m, BlockSchedule.mostRows) }
   private var rowTasks: Int { (m + rowGrain - 1) / rowGrain }
   private var columnTasks: Int { (n + columnGrain - 1) / columnGrain }
   var taskCount: Int { rowTasks * columnTasks }
 
   /// The bytes of a task's rows, packed.
-  private var rowByteCount: Int { kernels.sliverByteCount(rows: cutsChains ? m : rowGrain, k: min(k, Self.depth)) }
+  private var rowByteCount: Int {
+    kernels.sliverByteCount(rows: cutsChains ? rowsOfChain : rowGrain, k: min(k, Self.depth))
+  }
   private var allRowsByteCount: Int { depths * rowTasks * rowByteCount }
 
   /// Where packed factors are in a thread's own memory, after a word that says whether its own factor is there.
@@ -154,15 +158,25 @@ struct BlockedProduct {
           isFollowed: start + 2 * Self.depth <= k)
         continue
       }
-      var slivers = workspace + Self.markByteCount
+      var (slivers, ahead) = (workspace + Self.markByteCount, csimd_lines_ahead())
       if schedule.rowPacking == .task {
         kernels.packRows(m, k: count, source, slivers)
+        // The next chain, or the first one of the task that this thread most often runs next.
+        let next = start + Self.depth
+        ahead = rowsAhead(next < k ? rows.lowerBound : rows.upperBound, most: m, column: next < k ? next : 0, a)
       } else {
         let part = start / Self.depth * rowTasks + rows.lowerBound / rowGrain
         slivers = (schedule.rowPacking == .shared ? shared : slivers) + part * rowByteCount
       }
-      kernels.multiply(m: m, n: n, k: count, slivers, panels, c, leading: leading, accumulates: start > 0)
+      kernels.multiply(
+        m: m, n: n, k: count, slivers, panels, c, leading: leading, accumulates: start > 0, ahead: ahead)
     }
+  }
+
+  /// What is packed next, to be prefetched: rows of a chain, `most` or up to the last one.
+  private func rowsAhead(_ row: Int, most: Int, column: Int, _ a: BlockKernels.Factor) -> csimd_lines_ahead {
+    kernels.ahead(
+      rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }
 
   /// All results of one chain, as `[m, n]`.
@@ -184,8 +198,15 @@ struct BlockedProduct {
       return
     }
     let slivers = workspace + Self.markByteCount
-    kernels.packRows(m, k: count, source, slivers)
-    kernels.multiply(m: m, n: n, k: count, slivers, panels, c, leading: n, accumulates: false)
+    for row in stride(from: 0, to: m, by: rowsOfChain) {
+      let rows = min(rowsOfChain, m - row)
+      kernels.packRows(rows, k: count, source.moved(row: row, kernels.lane), slivers)
+      // The next rows, or the first ones of the chain that this thread most often computes next.
+      let next = row + rows < m ? (row: row + rows, column: start) : (row: 0, column: min(start + Self.depth, k))
+      kernels.multiply(
+        m: rows, n: n, k: count, slivers, panels, c + row * n * kernels.lane.byteCount, leading: n, accumulates: false,
+        ahead: rowsAhead(next.row, most: rowsOfChain, column: next.column, a))
+    }
   }
 
   /// The panels of a task's columns from row `start` of b on.

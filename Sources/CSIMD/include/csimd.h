@@ -188,6 +188,13 @@ typedef struct {
   size_t width, output_stride;
 } csimd_weights;
 
+/// Memory that is read next, for prefetching: `count` lines of `length` bytes each, `distance` bytes apart.
+typedef struct {
+  const void *data;
+  ptrdiff_t distance;
+  size_t count, length;
+} csimd_lines_ahead;
+
 /// Panels of columns of a factor: packed, or read in place from rows of a multiple of 16 columns.
 typedef struct {
   const void *data;
@@ -341,10 +348,10 @@ typedef struct {
   void (*pack_columns[2])(
       size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance);
   /// `c[m, n] = a[m, k]·b[k, n]`, added to what is there where it accumulates. An element is one chain of fused
-  /// multiply-adds along k, whatever m and n are.
+  /// multiply-adds along k, whatever m and n are. `ahead` is prefetched meanwhile, unless it is NULL.
   void (*block_multiply[2])(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
-      int accumulates);
+      int accumulates, const csimd_lines_ahead *ahead);
   /// `c[m, n] = Σ a·b` along lines; b in panels of `panel_width` columns (16 for a last narrow one) `b_panel` apart, whose
   /// rows are `b_row` apart, or as wide as the panel where that is 0.
   void (*lines_multiply[2])(

@@ -18,7 +18,7 @@ typedef struct {
   /// As `block_multiply` of the table; `k` counts words.
   void (*block_multiply)(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
-      int accumulates);
+      int accumulates, const csimd_lines_ahead *ahead);
   /// As `lines_multiply` of the table; all numbers of the first factor, and distances in both, count words.
   void (*lines_multiply)(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,

@@ -1,0 +1,54 @@
+import ApusDevice
+import CSIMD
+
+/// A left factor of floating-point numbers, `[m, k]`, packed once for products with many right factors on threads of their
+/// own. A result is a sum of chains of `BlockSchedule.depth` fused multiply-adds.
+struct PackedRows {
+  typealias Factor = BlockKernels.Factor
+
+  let m: Int
+  let k: Int
+  private let kernels: BlockKernels
+
+  init(m: Int, k: Int, _ lane: Lane, _ builder: StepBuilder) {
+    (self.m, self.k) = (m, k)
+    kernels = BlockKernels(lane, builder)
+  }
+
+  private static let depth = BlockSchedule.depth
+  /// Rows of a right factor further apart than that share places of a cache when they are a power of two apart.
+  private static let longestRowInPlace = 512
+
+  /// Chains, which are packed one by one.
+  var chainCount: Int { (k + Self.depth - 1) / Self.depth }
+  private var chainByteCount: Int { kernels.sliverByteCount(rows: m, k: min(k, Self.depth)) }
+  var byteCount: Int { chainCount * chainByteCount }
+  /// Bytes of temporary memory that a product with so many columns needs.
+  func workspaceByteCount(columns: Int) -> Int { kernels.panelByteCount(columns: columns, k: min(k, Self.depth)) }
+
+  /// Packs one chain.
+  func pack(_ chain: Int, of a: Factor, into rows: UnsafeMutableRawPointer) {
+    let start = chain * Self.depth
+    kernels.packRows(
+      m, k: min(Self.depth, k - start), a.moved(column: start, kernels.lane), rows + chain * chainByteCount)
+  }
+
+  /// `c[m, n] = a·b` of packed rows. Rows of b have room for a multiple of 16 numbers.
+  /// - Parameter ahead: what is prefetched meanwhile.
+  func multiply(
+    _ rows: UnsafeRawPointer, n: Int, _ b: Factor, _ c: UnsafeMutableRawPointer, leading: Int,
+    room: UnsafeMutableRawPointer, ahead: csimd_lines_ahead
+  ) {
+    let isInPlace = b.row <= Self.longestRowInPlace && b.row % 16 == 0 && b.row >= n
+    for chain in 0..<max(1, chainCount) {
+      let start = chain * Self.depth
+      let count = min(Self.depth, k - start)
+      let source = b.moved(row: start, kernels.lane)
+      if !isInPlace { kernels.packColumns(n, k: count, source, room, height: count) }
+      kernels.multiply(
+        m: m, n: n, k: count, rows + chain * chainByteCount,
+        isInPlace ? kernels.inPlace(source) : kernels.packed(room, height: count), c, leading: leading,
+        accumulates: chain > 0, ahead: chain == 0 ? ahead : csimd_lines_ahead())
+    }
+  }
+}
