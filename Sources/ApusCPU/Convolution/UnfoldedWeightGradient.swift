@@ -8,6 +8,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
   let sharedByteCount: Int
   private let geometry: UnfoldedGeometry
   private let product: MatrixProduct
+  /// `nil` for integers.
+  private let kernels: BlockKernels?
   private let epilogue: EpilogueKernel
   private let input: Int
   private let gradient: Int
@@ -19,6 +21,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
     geometry = UnfoldedGeometry(step, builder)
     product = MatrixProduct(geometry.lane, builder)
+    kernels = step.dtype.isFloatingPoint ? BlockKernels(geometry.lane, builder) : nil
     epilogue = try EpilogueKernel(step.epilogue, lanes: [geometry.lane], builder)
     (input, gradient) = (step.left, step.right)
     let weightCount = max(1, step.geometry.outputChannels * geometry.tapCount)
@@ -32,7 +35,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
       partCount * step.geometry.groups >= 4
       ? max(1, geometry.outputs) : max(1, min(geometry.outputs, max(64, geometry.outputs / 4)))
     workspaceByteCount = max(
-      geometry.linesByteCount + geometry.pixelsByteCount + geometry.imageByteCount,
+      geometry.linesByteCount + geometry.pixelsByteCount
+        + max(geometry.imageByteCount, Self.productByteCount(geometry, kernels)),
       epilogue.workspaceByteCount)
     sharedByteCount = (partCount + 1) * weightCount * geometry.lane.byteCount + 64
   }
@@ -87,9 +91,54 @@ final class UnfoldedWeightGradientStep: CPUStep {
         lines.order.isTransposed = true
         let pixels = geometry.collect(
           gradient, images, group: group, channels: channels, rows, into: pixelsRoom)
-        product.multiply(
-          m: channels.count, n: geometry.tapCount, k: count, pixels, lines, result,
-          leading: geometry.tapCount, accumulates: true)
+        multiply(
+          channels.count, count, pixels, lines, result, room: pixelsRoom + geometry.pixelsByteCount,
+          ahead: geometry.imageAhead(input, images, group: group))
+      }
+    }
+  }
+
+  /// Bytes of a panel of windows and of packed pixels.
+  private static func productByteCount(_ geometry: UnfoldedGeometry, _ kernels: BlockKernels?) -> Int {
+    guard let kernels else { return 0 }
+    return kernels.panelByteCount(columns: kernels.panelWidth, k: geometry.matrixPixels)
+      + kernels.sliverByteCount(rows: geometry.outputs, k: geometry.matrixPixels)
+  }
+
+  /// Adds the product of some channels' pixels with the windows, one chain for each result.
+  private func multiply(
+    _ channels: Int, _ count: Int, _ pixels: MatrixProduct.Factor, _ lines: MatrixProduct.Factor,
+    _ result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer, ahead: csimd_lines_ahead
+  ) {
+    guard let kernels else {
+      product.multiply(
+        m: channels, n: geometry.tapCount, k: count, pixels, lines, result, leading: geometry.tapCount,
+        accumulates: true)
+      return
+    }
+    let size = geometry.lane.byteCount
+    let a = BlockKernels.Factor(pointer: pixels.pointer, row: pixels.order.leading, column: 1)
+    let slivers = room + kernels.panelByteCount(columns: kernels.panelWidth, k: count)
+    // Rows a page apart share the same places of a first-level cache.
+    let isPacked = a.row * size % 4096 == 0
+    if isPacked { kernels.packRows(channels, k: count, a, slivers) }
+    for tap in stride(from: 0, to: geometry.tapCount, by: kernels.panelWidth) {
+      let taps = min(kernels.panelWidth, geometry.tapCount - tap)
+      kernels.packColumns(
+        taps, k: count,
+        BlockKernels.Factor(
+          pointer: lines.pointer + tap * lines.order.leading * size, row: 1, column: lines.order.leading),
+        room, height: count)
+      let (panels, target) = (kernels.packed(room, height: count), result + tap * size)
+      let ahead = tap == 0 ? ahead : csimd_lines_ahead()
+      if isPacked {
+        kernels.multiply(
+          m: channels, n: taps, k: count, slivers, panels, target, leading: geometry.tapCount, accumulates: true,
+          ahead: ahead)
+      } else {
+        kernels.multiply(
+          m: channels, n: taps, k: count, a, panels, target, leading: geometry.tapCount, accumulates: true, ahead: ahead
+        )
       }
     }
   }

@@ -180,7 +180,7 @@ final class WindowConvolutionStep: CPUStep {
           for b in 0..<counts[inner] {
             multiplyLines(
               counts[along], panel.channels.count, lines, corner + a * windows[outer] + b * windows[inner],
-              windows[along], factors, 0, 0, columns + a * results[outer] + b * results[inner], results[along], 0)
+              windows[along], factors, 0, 0, columns + a * results[outer] + b * results[inner], results[along], 0, nil)
           }
         }
       }

@@ -202,7 +202,8 @@ final class WindowWeightGradientStep: CPUStep {
       for run in 0..<runs {
         loops.pointee.lines_multiply.0!(
           rows, channels.count, lines, from + run * distance, 1, factors, gradient.pixel,
-          loops.pointee.panel_width.0, to + run * (source.isPlanar ? channelDistance : tapDistance), width, 1)
+          loops.pointee.panel_width.0, to + run * (source.isPlanar ? channelDistance : tapDistance), width, 1,
+          nil)
       }
     }
   }

@@ -102,7 +102,7 @@ final class WinogradConvolutionStep: CPUStep {
         loops.pointee.lines_multiply.0!(
           task.tiles.count, task.channels.count, lines, patches + spot * schedule.patchDistance, schedule.sourcePitch,
           weights + spot * schedule.weightDistance, 0, geometry.source.channels * panelWidth,
-          products + spot * schedule.productDistance, schedule.productPitch, 0)
+          products + spot * schedule.productDistance, schedule.productPitch, 0, nil)
       }
     }
   }

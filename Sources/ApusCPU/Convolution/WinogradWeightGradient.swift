@@ -96,7 +96,7 @@ final class WinogradWeightGradientStep: CPUStep {
         loops.pointee.lines_multiply.0!(
           rows.count, columns.count, lines, transforms + spot * tileGrain * inputPitch + rows.lowerBound, 1,
           transforms + gradientsOffset + spot * tileGrain * outputPitch + columns.lowerBound, outputPitch,
-          loops.pointee.panel_width.0, sums + spot * distance, pitch, accumulates ? 1 : 0)
+          loops.pointee.panel_width.0, sums + spot * distance, pitch, accumulates ? 1 : 0, nil)
       }
     }
   }

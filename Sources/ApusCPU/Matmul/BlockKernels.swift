@@ -22,6 +22,7 @@ struct BlockKernels {
   let numbersOfWord: Int
   private let pack: (rows: PackRows, columns: PackColumns)
   private let multiply: Multiply
+  private let multiplyLines: MultiplyLines
   private let multiplyNarrow: MultiplyNarrow
   private let multiplyVector: MultiplyVector
   private let addChains: AddChains
@@ -35,6 +36,11 @@ struct BlockKernels {
       UnsafePointer<csimd_lines_ahead>?
     ) -> Void
 
+  private typealias MultiplyLines =
+    @convention(c) (
+      Int, Int, UnsafePointer<csimd_lines>?, UnsafeRawPointer?, Int, UnsafeRawPointer?, Int, Int,
+      UnsafeMutableRawPointer?, Int, Int32, UnsafePointer<csimd_lines_ahead>?
+    ) -> Void
   private typealias MultiplyNarrow =
     @convention(c) (
       Int, Int, Int, UnsafeRawPointer?, Int, Int, UnsafePointer<csimd_panels>?, UnsafeMutableRawPointer?, Int, Int32,
@@ -62,6 +68,7 @@ struct BlockKernels {
       pack = (lane.entry(of: table.pack_rows), lane.entry(of: table.pack_columns))
       multiply = lane.entry(of: table.block_multiply)
     }
+    multiplyLines = lane.entry(of: table.lines_multiply)
     multiplyNarrow = lane.entry(of: table.narrow_multiply)
     multiplyVector = lane.entry(of: table.vector_multiply)
     addChains = lane.entry(of: table.chain_sums)
@@ -115,6 +122,21 @@ struct BlockKernels {
     withUnsafePointer(to: panels) { panels in
       withUnsafePointer(to: ahead) { ahead in
         multiply(m, n, words(k), slivers, panels, c, leading, accumulates ? 1 : 0, ahead)
+      }
+    }
+  }
+
+  /// `c[m, n] = a·b`, or added to c, for a as it lies; neither factor is one of words.
+  func multiply(
+    m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
+    accumulates: Bool, ahead: csimd_lines_ahead = csimd_lines_ahead()
+  ) {
+    let lines = csimd_lines(count: (1, 1), a: (0, 0), b: (0, 0), k: k, a_step: a.column)
+    withUnsafePointer(to: lines) { lines in
+      withUnsafePointer(to: ahead) { ahead in
+        multiplyLines(
+          m, n, lines, a.pointer, a.row, panels.data, panels.row, panels.distance, c, leading, accumulates ? 1 : 0,
+          ahead)
       }
     }
   }

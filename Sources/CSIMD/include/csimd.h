@@ -353,10 +353,10 @@ typedef struct {
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates, const csimd_lines_ahead *ahead);
   /// `c[m, n] = Σ a·b` along lines; b in panels of `panel_width` columns (16 for a last narrow one) `b_panel` apart, whose
-  /// rows are `b_row` apart, or as wide as the panel where that is 0.
+  /// rows are `b_row` apart, or as wide as the panel where that is 0. `ahead` is prefetched meanwhile, unless it is NULL.
   void (*lines_multiply[2])(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
-      ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates);
+      ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_lines_ahead *ahead);
   /// As `block_multiply`, with a as it lies, whose numbers along k are `a_step` apart, and n ≤ 16; one of the distances
   /// of a is 1. What follows a along k is asked for where it is read next.
   void (*narrow_multiply[2])(
