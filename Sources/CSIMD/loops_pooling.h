@@ -12,7 +12,7 @@
       is_inside &= csimd_outer_position(w, 1, (row) % w->output[1], ky, &y);                     \
       for (ptrdiff_t kx = 0; kx < w->kernel[2]; kx += 1, tap += 1) {                             \
         if (!is_inside) continue;                                                                \
-        csimd_span part = csimd_inner_span(w, kx);                                               \
+        csimd_span part = csimd_span_of(w, 2, kx);                                               \
         ptrdiff_t from = (z * w->input[1] + y) * w->input[2] + part.start;                       \
         body;                                                                                    \
       }                                                                                          \

@@ -4,24 +4,24 @@
 
 // Calls `body` with line (the number of the tap), row, part (a span), and place: where in the image the row
 // starts, or −1 for a row outside.
-#define FOR_EACH_ROW(w, body)                                                                          \
-  ptrdiff_t line = 0;                                                                                  \
-  for (ptrdiff_t c = 0; c < w->channels; c += 1)                                                       \
-    for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                                                 \
-      for (ptrdiff_t ky = 0; ky < w->kernel[1]; ky += 1)                                               \
-        for (ptrdiff_t kx = 0; kx < w->kernel[2]; kx += 1, line += 1) {                                \
-          csimd_span part = csimd_inner_span(w, kx);                                                   \
-          ptrdiff_t plane = first_row / w->output[1], rest = first_row % w->output[1];                 \
-          for (ptrdiff_t row = first_row; row < last_row; row += 1) {                                  \
-            ptrdiff_t z, y, place = -1;                                                                \
-            if (csimd_outer_position(w, 0, plane, kz, &z) && csimd_outer_position(w, 1, rest, ky, &y)) \
-              place = ((c * w->input[0] + z) * w->input[1] + y) * w->input[2];                         \
-            body;                                                                                      \
-            rest += 1;                                                                                 \
-            if (rest < w->output[1]) continue;                                                         \
-            rest = 0;                                                                                  \
-            plane += 1;                                                                                \
-          }                                                                                            \
+#define FOR_EACH_ROW(w, body)                                                                            \
+  ptrdiff_t line = 0;                                                                                    \
+  const ptrdiff_t next_place = w->stride[1] * w->input[2];                                               \
+  for (ptrdiff_t c = 0; c < w->channels; c += 1)                                                         \
+    for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                                                   \
+      for (ptrdiff_t ky = 0; ky < w->kernel[1]; ky += 1)                                                 \
+        for (ptrdiff_t kx = 0; kx < w->kernel[2]; kx += 1, line += 1) {                                  \
+          const csimd_span part = csimd_span_of(w, 2, kx), rows = csimd_span_of(w, 1, ky);               \
+          ptrdiff_t plane = first_row / w->output[1], rest = first_row % w->output[1];                   \
+          for (ptrdiff_t row = first_row; row < last_row; plane += 1, rest = 0) {                        \
+            ptrdiff_t z, y = rest * w->stride[1] + ky * w->dilation[1] - w->padding[1];                  \
+            int is_inside = csimd_outer_position(w, 0, plane, kz, &z);                                   \
+            ptrdiff_t at = ((c * w->input[0] + z) * w->input[1] + y) * w->input[2];                      \
+            for (; row < last_row && rest < w->output[1]; row += 1, rest += 1, at += next_place) {       \
+              const ptrdiff_t place = is_inside && rest >= rows.first && rest < rows.last ? at : -1;     \
+              body;                                                                                      \
+            }                                                                                            \
+          }                                                                                              \
         }
 
 // Every other number, four at a time; one more may be read behind the last.

@@ -5,17 +5,17 @@
 
 #include "csimd.h"
 
-/// The part of a result's row whose pixels a tap finds inside the image, and the first such pixel.
+/// The positions of a result along an axis whose pixel a tap finds inside the image, and the first such pixel.
 typedef struct {
   ptrdiff_t first, last, start;
 } csimd_span;
 
-static inline __attribute__((unused)) csimd_span csimd_inner_span(const csimd_windows *w, ptrdiff_t tap) {
-  ptrdiff_t shift = tap * w->dilation[2] - w->padding[2], stride = w->stride[2];
+static inline __attribute__((unused)) csimd_span csimd_span_of(const csimd_windows *w, int axis, ptrdiff_t tap) {
+  ptrdiff_t shift = tap * w->dilation[axis] - w->padding[axis], stride = w->stride[axis];
   // 0 ≤ o·stride + shift < input
   ptrdiff_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
-  ptrdiff_t last = w->input[2] - shift <= 0 ? 0 : (w->input[2] - shift + stride - 1) / stride;
-  if (last > w->output[2]) last = w->output[2];
+  ptrdiff_t last = w->input[axis] - shift <= 0 ? 0 : (w->input[axis] - shift + stride - 1) / stride;
+  if (last > w->output[axis]) last = w->output[axis];
   if (first > last) first = last;
   return (csimd_span){first, last, first * stride + shift};
 }
