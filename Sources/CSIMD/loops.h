@@ -119,6 +119,7 @@ __attribute__((noinline)) static void run_tail(
 #include "loops_lines.h"
 
 #include "loops_convolution.h"
+#include "loops_depthwise.h"
 #include "loops_taps.h"
 #include "loops_winograd.h"
 #include "loops_pooling_pairs.h"
@@ -161,6 +162,8 @@ const csimd_table CSIMD_TABLE = {
   .transpose_streamed = transpose_streamed,
   .plane_block = PLANE_BLOCK,
   .plane_multiply = plane_multiply,
+  .depthwise_multiply = depthwise_multiply,
+  .depthwise_correlate = depthwise_correlate,
   .pack_taps = pack_taps,
   .unpack_taps = unpack_taps,
   .winograd_patches = winograd_patches,

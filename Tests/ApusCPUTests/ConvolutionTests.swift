@@ -41,6 +41,16 @@ import Testing
     geometry(batch: 2, 1, 19, input: [2, 9, 10], kernel: [1, 1, 1]),
     geometry(batch: 2, 5, 1, input: [1, 12, 13], kernel: [1, 1, 1]),
     geometry(batch: 2, 8, 6, input: [1, 16, 16], kernel: [1, 1, 1], padding: [0, 1, 1], behind: [0, -1, -1]),
+    // A filter of 3 × 3 taps for each channel: last vectors and tiles that overlap, few rows, and strips.
+    geometry(batch: 2, groups: 5, 5, 5, input: [1, 7, 37], kernel: [1, 3, 3], padding: [0, 1, 1]),
+    geometry(batch: 2, groups: 3, 3, 3, input: [2, 5, 18], kernel: [1, 3, 3]),
+    geometry(batch: 1, groups: 2, 2, 2, input: [1, 260, 300], kernel: [1, 3, 3], padding: [0, 2, 1]),
+    // Matrices of windows: several chains of sums, rows of pixels a page apart, and images that are matrices.
+    geometry(batch: 3, 40, 50, input: [1, 30, 33], kernel: [1, 1, 1], stride: [1, 2, 2]),
+    geometry(batch: 2, 40, 50, input: [1, 33, 33], kernel: [1, 3, 3], stride: [1, 2, 2], padding: [0, 1, 1]),
+    geometry(batch: 2, 9, 20, input: [1, 64, 64], kernel: [1, 2, 2], stride: [1, 2, 2]),
+    geometry(batch: 2, groups: 2, 12, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
+    geometry(batch: 2, 3, 4, input: [3, 9, 8], kernel: [2, 3, 3], stride: [2, 2, 2], padding: [1, 1, 2]),
   ]
 
   /// Channels last: what fills vectors and what does not, images that are rows of tiles, and taps that lie outside.

@@ -98,6 +98,12 @@ final class PlaneConvolutionStep: CPUStep {
     _ core: UnsafeMutablePointer<Float>, _ stride: Int
   ) {
     let perGroup = geometry.resultChannels / geometry.groups
+    if geometry.isDepthwise {
+      loops.pointee.depthwise_multiply(
+        padded, geometry.width, panels + block.offset, core + block.group * stride, geometry.result.z, rows.count,
+        geometry.result.z)
+      return
+    }
     loops.pointee.plane_multiply(
       block.width, offsets.count, padded, offsets, panels + block.offset, strip, geometry.stripSize,
       geometry.vectorCount(rows: rows.count))

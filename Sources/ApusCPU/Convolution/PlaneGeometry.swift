@@ -92,6 +92,13 @@ struct PlaneGeometry {
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))
   }
 
+  /// Whether each channel has a filter of 3 × 3 taps of its own, and rows fill vectors: `depthwise_multiply` computes
+  /// results where they lie, and reads each pixel once for all rows of taps.
+  var isDepthwise: Bool {
+    groups == sourceChannels && groups == resultChannels && kernel == SIMD3(1, 3, 3) && dilation == SIMD3(1, 1, 1)
+      && result.z >= 16
+  }
+
   var width: Int { result.z + (kernel.z - 1) * dilation.z }
   var paddedRows: Int { stripRows + (kernel.y - 1) * dilation.y }
   var tapCount: Int { kernel.wrappedProduct * sourceChannels / groups }

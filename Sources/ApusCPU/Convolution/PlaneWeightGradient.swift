@@ -102,6 +102,14 @@ final class PlaneWeightGradientStep: CPUStep {
         plane: plane, rows: rows, into: padded,
         copier, clears: isFirst)
       let first = image * geometry.resultChannels + group * perGroup + channels.lowerBound
+      if geometry.isDepthwise, dtype == .float32 {
+        let extents = geometry.result
+        let row = (first * extents.x + plane) * extents.y + rows.lowerBound
+        loops.pointee.depthwise_correlate(
+          padded, geometry.width, gradient.assumingMemoryBound(to: Float.self) + row * extents.z, extents.z, rows.count,
+          extents.z, sums)
+        continue
+      }
       spread(first, channels.count, plane, rows, gradient, rowsOfGradient)
       loops.pointee.plane_correlate(
         channels.count, offsets.count, padded, offsets, rowsOfGradient,

@@ -321,6 +321,14 @@ typedef struct {
   void (*plane_correlate)(
       size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *y,
       size_t stride, size_t vectors, float *sums);
+  /// `out[r·out_row + p] = Σ weights[3i + j]·x[(r + i)·x_row + p + j]` for i, j < 3, r < rows and p < columns, at least 16
+  /// of them.
+  void (*depthwise_multiply)(
+      const float *x, size_t x_row, const float *weights, float *out, size_t out_row, size_t rows, size_t columns);
+  /// Adds the products `y[r·y_row + p]·x[(r + i)·x_row + p + j]` for r < rows and p < columns, at least 16 of them, to the
+  /// 16 sums of weight 3i + j, `sums[(3i + j)·16 + lane]`.
+  void (*depthwise_correlate)(
+      const float *x, size_t x_row, const float *y, size_t y_row, size_t rows, size_t columns, float *sums);
   /// Folds each group of 16 sums into one number.
   void (*fold_sums)(size_t count, const float *sums, float *result);
   /// For int32 and int64.
