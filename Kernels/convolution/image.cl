@@ -1,6 +1,6 @@
 // Copies images so that a convolution over them needs no bounds and no strides: converted to the lane of
 // the arithmetic, with zeros around and between the elements, and taken apart by the remainders of the
-// coordinates (the phases) when divided by the stride:
+// coordinates (the phases) when divided by the stride; phases that no tap reads are left out:
 //
 //   source [image, d, h, w]  →  target [image, phase, d', h', w'], `$imageStride` elements an image
 //
@@ -11,9 +11,9 @@ const $index stop = SMALLER((chunk + 1) * $imagesPerItem, $imageCount);
 const $index lastRow = SMALLER((band + 1) * $rowsPerBand, $targetH);
 for ($index image = chunk * $imagesPerItem; image < stop; image += 1) {
   $index phase = 0;
-  for ($index phaseD = 0; phaseD < $phasesD; phaseD += 1) {
-    for ($index phaseH = 0; phaseH < $phasesH; phaseH += 1) {
-      for ($index phaseW = 0; phaseW < $phasesW; phaseW += 1, phase += 1) {
+  for ($index phaseD = 0; phaseD < $readPhasesD; phaseD += 1) {
+    for ($index phaseH = 0; phaseH < $readPhasesH; phaseH += 1) {
+      for ($index phaseW = 0; phaseW < $readPhasesW; phaseW += 1, phase += 1) {
         $RANGE
         for ($index d = 0; d < $targetD; d += 1) {
           const $index sourceD = d * $phasesD + phaseD - $lowD;

@@ -33,6 +33,19 @@ public struct Layout: Hashable, Sendable {
     return true
   }
 
+  /// The same with the axes from `first` on as one, or `nil` where no stride walks them.
+  package func mergingAxes(from first: Int) -> Layout? {
+    var (extent, step) = (1, 0)
+    for axis in (first..<shape.rank).reversed() where shape[axis] != 1 {
+      if extent == 1 { step = strides[axis] }
+      guard strides[axis] == step * extent else { return nil }
+      extent *= shape[axis]
+    }
+    return Layout(
+      shape: Shape(Array(shape[..<first]) + [extent]), strides: Shape(Array(strides[..<first]) + [step]), offset: offset
+    )
+  }
+
   /// Whether both put every element at the same place: strides of axes of extent 1 do not matter.
   public func coincides(with other: Layout) -> Bool {
     guard shape == other.shape, offset == other.offset else { return false }

@@ -52,6 +52,13 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   }
 }
 
+extension ConvolutionGeometry {
+  /// Whether each pixel of the output is of the same pixel of the input: the convolution is a product of matrices.
+  package var isPointwise: Bool {
+    kernel.wrappedProduct == 1 && stride.wrappedProduct == 1 && padding == SIMD3(0, 0, 0) && input == output
+  }
+}
+
 extension SIMD3<Int> {
   /// The product of the three extents, without a check for overflow: for extents of a sound shape.
   public var wrappedProduct: Int { x &* y &* z }
@@ -123,6 +130,31 @@ extension Convolution: StepFamily {
     step.right = read(step.right)
     step.epilogue = step.epilogue.mapped(read, write)
     return step
+  }
+}
+
+extension Convolution {
+  /// A convolution whose windows are single elements, as the product of the weights with the channels of each image:
+  /// `y[n] = w·x[n]` of `[outputs, inputs]` and `[inputs, pixels]`, or `x[n] = wᵀ·y[n]` for the gradient of the input. Its
+  /// epilogue has the domain `[batch, channels, pixels]`.
+  ///
+  /// `nil` for another convolution, for integers, for channels last, and where the epilogue's operands do not have the pixels
+  /// on one axis.
+  package var pointwiseProduct: Matmul? {
+    let g = geometry
+    guard order == .channelsFirst, pass != .weightGradient, dtype.isFloatingPoint, g.groups == 1, g.isPointwise,
+      let epilogue = epilogue.mergingAxes(from: 2)
+    else { return nil }
+    let isForward = pass == .output
+    let (m, k, pixels) = (
+      isForward ? g.outputChannels : g.inputChannels, isForward ? g.inputChannels : g.outputChannels,
+      g.output.wrappedProduct
+    )
+    let weights = Layout(shape: [g.batch, m, k], strides: isForward ? [0, k, 1] : [0, 1, m], offset: 0)
+    let images = Layout(contiguous: [g.batch, k, pixels])
+    return Matmul(
+      batch: [g.batch], m: m, n: pixels, k: k, a: Operand(value: right, layout: weights),
+      b: Operand(value: left, layout: images), dtype: dtype, factorDtype: factorDtype, epilogue: epilogue)
   }
 }
 

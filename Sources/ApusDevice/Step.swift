@@ -95,6 +95,28 @@ public struct Epilogue: Hashable, Sendable {
     self.binding = binding
   }
 
+  /// The same with the axes from `first` on as one, or `nil` where not all arrays walk them as one.
+  package func mergingAxes(from first: Int) -> Epilogue? {
+    var result = self
+    result.binding.domain = Shape(Array(binding.domain[..<first]) + [binding.domain[first...].reduce(1, *)])
+    for (index, argument) in binding.arguments.enumerated() {
+      switch argument {
+      case .tensor(let operand):
+        guard let layout = operand.layout.mergingAxes(from: first) else { return nil }
+        result.binding.arguments[index] = .tensor(Operand(value: operand.value, layout: layout))
+      case .index(let layout):
+        guard let layout = layout.mergingAxes(from: first) else { return nil }
+        result.binding.arguments[index] = .index(layout)
+      case .scalar, .core: break
+      }
+    }
+    for (index, operand) in binding.results.enumerated() {
+      guard let layout = operand.layout.mergingAxes(from: first) else { return nil }
+      result.binding.results[index] = Operand(value: operand.value, layout: layout)
+    }
+    return result
+  }
+
   /// The operand that receives the unchanged core result, or `nil` where the program does more.
   public var plainResult: Operand? {
     guard program.inputs.count == 1, program.instructions.isEmpty, program.outputs.count == 1,

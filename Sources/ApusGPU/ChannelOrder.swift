@@ -16,8 +16,6 @@ extension GPUDevice {
       geometry.outputChannels >= width, geometry.inputChannels >= width || isSparse
     else { return .never }
     guard geometry.kernel.wrappedProduct == 1 else { return ChannelsLastPreference(.everywhere) }
-    let isPointwise =
-      geometry.stride.wrappedProduct == 1 && geometry.padding == SIMD3(0, 0, 0) && geometry.input == geometry.output
-    return ChannelsLastPreference(isPointwise ? .givenImages : .sequences)
+    return ChannelsLastPreference(geometry.isPointwise ? .givenImages : .sequences)
   }
 }

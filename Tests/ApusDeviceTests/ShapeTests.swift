@@ -46,4 +46,17 @@ import Testing
     (geometry.output, geometry.kernel) = (many, many)
     #expect(geometry.multiplyAdds == .max)
   }
+
+  /// Axes become one where one stride walks them; axes of extent 1 may have any.
+  @Test func axesMerge() throws {
+    func merged(_ shape: Shape, _ strides: Shape) -> Layout? {
+      Layout(shape: shape, strides: strides, offset: 5).mergingAxes(from: 1)
+    }
+    #expect(merged([2, 3, 4], [12, 4, 1]) == Layout(shape: [2, 12], strides: [12, 1], offset: 5))
+    #expect(merged([2, 3, 4], [1, 8, 2]) == Layout(shape: [2, 12], strides: [1, 2], offset: 5))
+    #expect(merged([2, 3, 4], [1, 0, 0]) == Layout(shape: [2, 12], strides: [1, 0], offset: 5))
+    #expect(merged([2, 3, 1, 4], [12, 4, 77, 1]) == Layout(shape: [2, 12], strides: [12, 1], offset: 5))
+    #expect(merged([2, 1, 1], [1, 7, 9]) == Layout(shape: [2, 1], strides: [1, 0], offset: 5))
+    #expect(merged([2, 3, 4], [12, 1, 3]) == nil && merged([2, 3, 4], [12, 0, 1]) == nil)
+  }
 }

@@ -29,6 +29,9 @@ import Testing
       1, 2, 5, size: SIMD3(4, 5, 6), kernel: SIMD3(2, 3, 2), stride: SIMD3(2, 1, 2), padding: SIMD3(1, 1, 0)),
     geometry(2, 5, 5, groups: 5, size: SIMD3(1, 9, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(1, 2, 3, size: SIMD3(1, 5, 5), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 3, 3)),
+    // Windows of single pixels: products of matrices, and a stride that leaves most pixels out.
+    geometry(3, 5, 7, size: SIMD3(1, 6, 9), kernel: SIMD3(1, 1, 1)),
+    geometry(2, 5, 7, size: SIMD3(1, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 3)),
   ]
 
   /// For images with channels last: padding, strides that leave grids without a tap, more taps and channels than a
@@ -81,7 +84,7 @@ import Testing
 
   private func all(_ mask: SIMDMask<SIMD3<Int>>) -> Bool { mask[0] && mask[1] && mask[2] }
 
-  @Test(arguments: Harness.isSimulator ? 2..<7 : 0..<7, Convolution.Pass.allCases)
+  @Test(arguments: Harness.isSimulator ? 2..<9 : 0..<9, Convolution.Pass.allCases)
   func passes(_ index: Int, _ pass: Convolution.Pass) throws {
     try check(Self.geometries[index], pass, .float32, tolerance: 0x1p-22)
   }

@@ -40,11 +40,6 @@ extension ConvolutionGeometry {
   /// lie with channels first.
   func hasRowsOfTaps(of most: Int) -> Bool { inputChannels <= most && kernel.z >= 5 }
 
-  /// Whether each pixel of the output is of the same pixel of the input: the convolution is a product of matrices.
-  var isPointwise: Bool {
-    kernel.wrappedProduct == 1 && stride.wrappedProduct == 1 && padding == SIMD3(0, 0, 0) && input == output
-  }
-
   /// Whether copies into another order take as long as they save: where windows are single pixels, of which a stride
   /// skips most, and where channels do not fill vectors and planes are padded instead. The gradient of weights of many
   /// taps is worth them.

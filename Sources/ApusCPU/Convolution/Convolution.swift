@@ -25,7 +25,9 @@ extension StepBuilder {
       return step.pass == .weightGradient
         ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
     }
-    if let product = pointwiseProduct(step) { return try BlockedMatmulStep(product, self) }
+    if step.geometry.output.wrappedProduct >= Self.leastPixels, let product = step.pointwiseProduct {
+      return try BlockedMatmulStep(product, self)
+    }
     return switch step.pass {
     case .output: try UnfoldedConvolutionStep(step, self)
     case .inputGradient: try UnfoldedInputGradientStep(step, self)
@@ -42,22 +44,4 @@ extension StepBuilder {
 
   /// Pixels of an image from which on its product is worth tasks of its own.
   private static var leastPixels: Int { 128 }
-
-  /// A convolution whose windows are single elements, as the product of the weights with the channels of each image:
-  /// `y[n] = w·x[n]` of `[outputs, inputs]` and `[inputs, pixels]`, or `wᵀ` with the gradient.
-  private func pointwiseProduct(_ step: Convolution) -> Matmul? {
-    let g = step.geometry
-    let pixels = g.output.wrappedProduct
-    guard step.pass != .weightGradient, step.dtype.isFloatingPoint, g.groups == 1, g.isPointwise,
-      pixels >= Self.leastPixels
-    else { return nil }
-    let isForward = step.pass == .output
-    let (m, k) = isForward ? (g.outputChannels, g.inputChannels) : (g.inputChannels, g.outputChannels)
-    let weights = Layout(shape: [g.batch, m, k], strides: isForward ? [0, k, 1] : [0, 1, m], offset: 0)
-    let images = Layout(contiguous: [g.batch, k, pixels])
-    return Matmul(
-      batch: [g.batch], m: m, n: pixels, k: k, a: Operand(value: step.right, layout: weights),
-      b: Operand(value: step.left, layout: images), dtype: step.dtype, factorDtype: step.factorDtype,
-      epilogue: step.epilogue)
-  }
 }

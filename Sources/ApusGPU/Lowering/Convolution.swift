@@ -6,6 +6,7 @@ extension PlanLowering {
     guard step.geometry.batch > 0 else { return lowerZeros(step) }
     guard isCPU else { return lowerTiled(step) }
     guard step.order == .channelsFirst else { return lowerPixels(step) }
+    if let product = step.pointwiseProduct { return lower(product) }
     switch step.pass {
     case .output, .inputGradient: lowerPlanes(step)
     case .weightGradient: lowerWeightGradient(step)
@@ -50,23 +51,26 @@ struct PreparedImage {
   var low: SIMD3<Int>
   /// The distance of neighbouring elements; between them are zeros.
   var insert: SIMD3<Int>
-  /// What coordinates are divided by.
+  /// What coordinates are divided by: elements of the same remainder are a phase.
   var phases: SIMD3<Int>
+  /// The remainders that some tap reads, from 0 on; the elements of others are left out.
+  var readPhases = SIMD3(repeating: 1)
   /// The extents of a phase.
   var target: SIMD3<Int>
   /// Room past the end, for registers that reach over it.
   var slack: Int
 
-  var rowsPerImage: Int { phases.wrappedProduct * target.x * target.y }
+  var rowsPerImage: Int { readPhases.wrappedProduct * target.x * target.y }
   var stride: Int { rowsPerImage * target.z + slack }
 
   /// The input of a convolution, read by its taps.
   static func input(_ g: ConvolutionGeometry, slack: Int) -> PreparedImage {
     let one = SIMD3(repeating: 1)
-    let needed = (g.output &- one) &* g.stride &+ g.dilation &* (g.kernel &- one) &+ one
+    let window = g.dilation &* (g.kernel &- one) &+ one
+    let needed = (g.output &- one) &* g.stride &+ window
     return PreparedImage(
       source: g.input, low: g.padding, insert: one, phases: g.stride,
-      target: (needed &+ g.stride &- one) / g.stride, slack: slack)
+      readPhases: pointwiseMin(g.stride, window), target: (needed &+ g.stride &- one) / g.stride, slack: slack)
   }
 
   /// The gradient of the output, such that the gradient of the input is its convolution with the
@@ -98,7 +102,7 @@ struct PreparedImage {
           let shift = tap / phases
           let phase = tap &- shift &* phases
           offsets.append(
-            ((phase.x * phases.y + phase.y) * phases.z + phase.z) * volume
+            ((phase.x * readPhases.y + phase.y) * readPhases.z + phase.z) * volume
               + (shift.x * target.y + shift.y) * target.z + shift.z)
         }
       }
@@ -135,7 +139,8 @@ extension PlanLowering {
     let one = SIMD3(repeating: 1)
     let isDense = image.phases == one && image.insert == one
     let shape = [
-      ("target", image.target, 1, false), ("phases", image.phases, 1, isDense), ("low", image.low, 0, false),
+      ("target", image.target, 1, false), ("phases", image.phases, 1, isDense),
+      ("readPhases", image.readPhases, 1, isDense), ("low", image.low, 0, false),
       ("insert", image.insert, 1, isDense), ("source", image.source, 1, false),
     ]
     let isFlat = shape.allSatisfy { $0.1.x == $0.2 }
