@@ -24,6 +24,7 @@ struct BlockedProduct {
   }
 
   private static let depth = BlockSchedule.depth
+  private static let cachedByteCount = 1 << 20
   private var depths: Int { (k + Self.depth - 1) / Self.depth }
   private var cutsChains: Bool { schedule.chainGrain > 0 }
   /// The rows that a task which computes a chain of all results packs at a time.
@@ -175,7 +176,9 @@ struct BlockedProduct {
 
   /// What is packed next, to be prefetched: rows of a chain, `most` or up to the last one.
   private func rowsAhead(_ row: Int, most: Int, column: Int, _ a: BlockKernels.Factor) -> csimd_lines_ahead {
-    kernels.ahead(
+    // A small factor is in a second-level cache already.
+    guard m * k * kernels.lane.byteCount > Self.cachedByteCount else { return csimd_lines_ahead() }
+    return kernels.ahead(
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }
 
