@@ -8,7 +8,7 @@ for ($index k = begin * $terms; k < until; k += WIDTH) {
     $V square[WIDTH];
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
       square[lane] =
-          LOAD_$rightDtype($B, $rightOffset + k + SMALLER(column + lane, $columns - 1) * $columnStride, height);
+          LOAD_$rightDtype($B, $rightOffset + k + SMALLER(column + lane, $columns - 1) * $lineStride, height);
     }
     $T turned[WIDTH * WIDTH];
     TURN(square, turned);

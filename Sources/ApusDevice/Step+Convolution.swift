@@ -141,10 +141,8 @@ extension Convolution {
   /// `nil` for another convolution, for integers, for channels last, and where the epilogue's operands do not have the pixels
   /// on one axis.
   package var pointwiseProduct: Matmul? {
+    guard isPointwiseProduct, pass != .weightGradient, let epilogue = epilogue.mergingAxes(from: 2) else { return nil }
     let g = geometry
-    guard order == .channelsFirst, pass != .weightGradient, dtype.isFloatingPoint, g.groups == 1, g.isPointwise,
-      let epilogue = epilogue.mergingAxes(from: 2)
-    else { return nil }
     let isForward = pass == .output
     let (m, k, pixels) = (
       isForward ? g.outputChannels : g.inputChannels, isForward ? g.inputChannels : g.outputChannels,
@@ -155,6 +153,36 @@ extension Convolution {
     return Matmul(
       batch: [g.batch], m: m, n: pixels, k: k, a: Operand(value: right, layout: weights),
       b: Operand(value: left, layout: images), dtype: dtype, factorDtype: factorDtype, epilogue: epilogue)
+  }
+
+  /// The gradient of weights of single elements as a product for each image, `w[n] = y[n]·x[n]ᵀ` of `[outputs, pixels]` and
+  /// `[pixels, inputs]`, whose sum over the images has the epilogue. `nil` for another convolution.
+  package var pointwiseGradientProducts: Matmul? {
+    guard isPointwiseProduct, pass == .weightGradient else { return nil }
+    let g = geometry
+    let (m, n, k) = (g.outputChannels, g.inputChannels, g.output.wrappedProduct)
+    let x = Layout(shape: [g.batch, k, n], strides: [k * n, 1, k], offset: 0)
+    return Matmul(
+      batch: [g.batch], m: m, n: n, k: k, a: Operand(value: right, layout: Layout(contiguous: [g.batch, m, k])),
+      b: Operand(value: left, layout: x), dtype: dtype, factorDtype: factorDtype, epilogue: epilogue)
+  }
+
+  private var isPointwiseProduct: Bool {
+    order == .channelsFirst && dtype.isFloatingPoint && geometry.groups == 1 && geometry.isPointwise
+  }
+}
+
+extension Convolution {
+  /// For the gradient of the input of windows of single elements with a stride: the same gradient for the elements that the
+  /// windows meet alone, which are as many as those of `y`. All other elements have the gradient 0. The epilogue is that of
+  /// the whole step. `nil` for another convolution.
+  package var withoutStride: Convolution? {
+    let g = geometry
+    guard pass == .inputGradient, g.kernel.wrappedProduct == 1, g.stride.wrappedProduct > 1, g.padding == SIMD3(0, 0, 0)
+    else { return nil }
+    var dense = self
+    (dense.geometry.input, dense.geometry.stride) = (g.output, SIMD3(1, 1, 1))
+    return dense
   }
 }
 

@@ -32,6 +32,20 @@ import Testing
     // Windows of single pixels: products of matrices, and a stride that leaves most pixels out.
     geometry(3, 5, 7, size: SIMD3(1, 6, 9), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 3)),
+    geometry(2, 3, 4, size: SIMD3(3, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(2, 2, 1)),
+    // Images of whole registers, which are read where they lie.
+    geometry(2, 6, 4, groups: 2, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1)),
+    geometry(3, 70, 5, size: SIMD3(1, 4, 8), kernel: SIMD3(1, 1, 1)),
+    geometry(2, 5, 7, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
+    // Images that a work-item prepares for itself: phases, zeros between elements, several planes and blocks of channels.
+    geometry(
+      17, 3, 13, size: SIMD3(1, 7, 20), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 1, 1)),
+    geometry(8, 4, 6, groups: 2, size: SIMD3(3, 4, 5), kernel: SIMD3(2, 2, 3), padding: SIMD3(1, 0, 1)),
+    // Single channels row by row: rows of one and two registers, more rows than a tile, and windows larger than the image.
+    geometry(2, 3, 3, groups: 3, size: SIMD3(1, 6, 30), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
+    geometry(3, 2, 2, groups: 2, size: SIMD3(1, 11, 37), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 1, 2)),
+    geometry(2, 2, 2, groups: 2, size: SIMD3(1, 3, 2), kernel: SIMD3(1, 4, 5), padding: SIMD3(0, 3, 4)),
+    geometry(2, 2, 2, groups: 2, size: SIMD3(1, 9, 17), kernel: SIMD3(1, 7, 7), padding: SIMD3(0, 3, 3)),
   ]
 
   /// For images with channels last: padding, strides that leave grids without a tap, more taps and channels than a
@@ -84,7 +98,8 @@ import Testing
 
   private func all(_ mask: SIMDMask<SIMD3<Int>>) -> Bool { mask[0] && mask[1] && mask[2] }
 
-  @Test(arguments: Harness.isSimulator ? 2..<9 : 0..<9, Convolution.Pass.allCases)
+  @Test(
+    arguments: Harness.isSimulator ? Array(2..<9) + [14, 16] : Array(geometries.indices), Convolution.Pass.allCases)
   func passes(_ index: Int, _ pass: Convolution.Pass) throws {
     try check(Self.geometries[index], pass, .float32, tolerance: 0x1p-22)
   }

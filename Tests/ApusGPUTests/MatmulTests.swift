@@ -62,6 +62,8 @@ func epilogue(
     // Factors of half width that are converted where they lie: along rows, across them, in several segments.
     Case(m: 13, n: 64, k: 37, isLeftTransposed: true, dtype: .float16), Case(m: 1, n: 1024, k: 70, dtype: .float16),
     Case(m: 20, n: 192, k: 400, dtype: .bfloat16),
+    // Panels that a work-item packs for itself, from rows of the right factor.
+    Case(m: 64, n: 330, k: 900, hasBias: true), Case(m: 50, n: 600, k: 500, isLeftTransposed: true, dtype: .float16),
   ]
 
   /// Each element, and the sum of its terms' sizes.

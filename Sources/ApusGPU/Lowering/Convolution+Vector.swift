@@ -6,102 +6,243 @@ private let imageBudget = 64 << 20
 /// The most places that a work-item of `Kernels/convolution/vector.cl` holds the sums of.
 private let stageWidth = 1024
 
-extension PlanLowering {
-  /// Rows and registers of a tile: the 24 sums that fit, with the fewest rows past the last channel.
-  private func tile(rows: Int, lane: Lane) -> (rows: Int, vectors: Int) {
-    let candidates = [(8, 3), (6, 4), (12, 2), (4, 6), (2, 8), (1, 8)]
-    let best = candidates.min { left, right in
-      (rows + left.0 - 1) / left.0 * left.0 < (rows + right.0 - 1) / right.0 * right.0
-    }!
-    let isWide = lane == .float64 || lane == .int64
-    return (best.0, isWide ? max(1, best.1 / 2) : best.1)
+/// The most elements of prepared channels that a work-item keeps in a private array.
+private let privateSize = 8192
+
+/// How the planes of a convolution's output, or of its gradient of the input, are computed by
+/// `Kernels/convolution/vector.cl`.
+private struct PlaneTiling {
+  /// Where work-items find the channels of an image.
+  enum Images {
+    case inPlace
+    /// In the workspace, where another kernel prepared them.
+    case prepared
+    /// In a private array, which each work-item prepares for itself.
+    case preparedInItem
   }
 
+  /// Results and terms: channels of a group.
+  let rows, channels: Int
+  let image: PreparedImage
+  let images: Images
+  let output: SIMD3<Int>
+  /// Rows and registers of a tile.
+  let tile: (rows: Int, vectors: Int)
+
+  init(_ step: Convolution, width: Int) {
+    let g = step.geometry
+    let isForward = step.pass == .output
+    rows = (isForward ? g.outputChannels : g.inputChannels) / g.groups
+    channels = (isForward ? g.inputChannels : g.outputChannels) / g.groups
+    let output = isForward ? g.output : g.input
+    self.output = output
+    let lane = step.dtype.lane
+    let plain = Self.image(g, step.pass, slack: 0)
+    if plain.isInPlace(step.dtype, width: width),
+      let tile = Self.tile(rows: rows, lane: lane, fits: { output.wrappedProduct % ($0 * width) == 0 })
+    {
+      (self.tile, image, images) = (tile, plain, .inPlace)
+      return
+    }
+    tile = Self.tile(rows: rows, lane: lane)!
+    image = Self.image(g, step.pass, slack: tile.vectors * width)
+    // Each work-item computes all results of its image: there have to be images for several cores.
+    let isSmall = channels * image.stride <= privateSize && g.batch * g.groups >= 16
+    images = isSmall ? .preparedInItem : .prepared
+  }
+
+  private static func image(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, slack: Int) -> PreparedImage {
+    pass == .output ? .input(g, slack: slack) : .outputGradient(g, slack: slack)
+  }
+
+  /// The 24 sums that fit into registers, with the fewest rows past the last channel, of the numbers of vectors for which
+  /// `fits` holds.
+  private static func tile(rows: Int, lane: Lane, fits: (Int) -> Bool = { _ in true }) -> (rows: Int, vectors: Int)? {
+    let isWide = lane.dtype.byteCount == 8
+    return [(8, 3), (6, 4), (12, 2), (4, 6), (2, 8), (1, 8)]
+      .map { (rows: $0.0, vectors: isWide ? max(1, $0.1 / 2) : $0.1) }
+      .filter { fits($0.vectors) }
+      .min { left, right in
+        (rows + left.rows - 1) / left.rows * left.rows < (rows + right.rows - 1) / right.rows * right.rows
+      }
+  }
+
+  var blocks: Int { (rows + tile.rows - 1) / tile.rows }
+  /// The places of a plane, in rows of the prepared width.
+  var placeCount: Int { (output.y - 1) * image.target.z + output.z }
+}
+
+/// One of the two values that a gradient of weights is a sum of products of.
+private struct GradientFactor {
+  let image: PreparedImage
+  let isInPlace: Bool
+  /// Channels of all groups.
+  let channels: Int
+
+  init(_ image: PreparedImage, _ dtype: DType, channels: Int, width: Int) {
+    isInPlace = image.isInPlace(dtype, width: width)
+    var image = image
+    if isInPlace { image.slack = 0 }
+    self.image = image
+    self.channels = channels
+  }
+
+  /// The elements that are prepared for each image.
+  var preparedCount: Int { isInPlace ? 0 : channels * image.stride }
+}
+
+extension PlanLowering {
   // MARK: - The output and the gradient of the input
 
   mutating func lowerPlanes(_ step: Convolution) {
     let g = step.geometry
-    let lane = step.dtype.lane
-    let size = lane.dtype.byteCount
-    let isForward = step.pass == .output
-    let rows = (isForward ? g.outputChannels : g.inputChannels) / g.groups
-    let channels = (isForward ? g.inputChannels : g.outputChannels) / g.groups
-    let tile = tile(rows: rows, lane: lane)
-    let slack = tile.vectors * width
-    let image = isForward ? PreparedImage.input(g, slack: slack) : .outputGradient(g, slack: slack)
-    let blocks = (rows + tile.rows - 1) / tile.rows
-    let taps = g.kernel.wrappedProduct
-    let weightCount = (g.groups * blocks * channels * taps * tile.rows + 63) / 64 * 64
-    packWeights(step, rows: rows, channels: channels, tileRows: tile.rows)
-    let perImage = g.groups * channels * image.stride * size
-    let imagesPerPiece = max(1, min(g.batch, imageBudget / max(1, perImage)))
-    needWorkspace(weightCount * size + imagesPerPiece * perImage)
-    for first in stride(from: 0, to: g.batch, by: imagesPerPiece) {
-      let count = min(imagesPerPiece, g.batch - first)
-      prepare(
-        image, count: count * g.groups * channels, first: first * g.groups * channels,
-        from: place(value: step.left), dtype: step.dtype, to: weightCount)
-      launchPlanes(
-        step, image, tile: tile, rows: rows, channels: channels, weightCount: weightCount,
-        images: first..<(first + count))
+    guard let dense = step.withoutStride else {
+      let images = lowerPlanes(step, to: nil, behind: 0)
+      return needWorkspace(images)
     }
+    // Sums for the elements that the windows meet, then the other elements between them.
+    let count = g.batch * g.inputChannels * g.output.wrappedProduct
+    let sums = (count + 63) / 64 * 64
+    needWorkspace(lowerPlanes(dense, to: 0, behind: sums))
+    spread(step)
+  }
+
+  /// Lowers a convolution whose workspace begins at element `start`.
+  /// - Parameter sums: where in the workspace the sums are written, ahead of the epilogue; `nil` for the epilogue's results.
+  /// - Returns: the bytes of workspace.
+  private mutating func lowerPlanes(_ step: Convolution, to sums: Int?, behind start: Int) -> Int {
+    let g = step.geometry
+    let size = step.dtype.lane.dtype.byteCount
+    let tiling = PlaneTiling(step, width: width)
+    let perGroup = tiling.blocks * tiling.channels * g.kernel.wrappedProduct * tiling.tile.rows
+    let images = start + (g.groups * perGroup + 63) / 64 * 64
+    packWeights(step, rows: tiling.rows, channels: tiling.channels, tileRows: tiling.tile.rows, to: start)
+    guard tiling.images == .prepared else {
+      launchPlanes(step, tiling, weights: start, images: images, 0..<g.batch, to: sums)
+      return images * size
+    }
+    let channels = g.groups * tiling.channels
+    let perImage = channels * tiling.image.stride * size
+    let imagesPerPiece = max(1, min(g.batch, imageBudget / max(1, perImage)))
+    for first in stride(from: 0, to: g.batch, by: imagesPerPiece) {
+      let piece = first..<min(g.batch, first + imagesPerPiece)
+      prepare(
+        tiling.image, count: piece.count * channels, first: first * channels, from: place(value: step.left),
+        dtype: step.dtype, to: images)
+      launchPlanes(step, tiling, weights: start, images: images, piece, to: sums)
+    }
+    return images * size + imagesPerPiece * perImage
   }
 
   private mutating func launchPlanes(
-    _ step: Convolution, _ image: PreparedImage, tile: (rows: Int, vectors: Int), rows: Int, channels: Int,
-    weightCount: Int, images: Range<Int>
+    _ step: Convolution, _ tiling: PlaneTiling, weights: Int, images: Int, _ piece: Range<Int>, to sums: Int?
   ) {
     let g = step.geometry
     let lane = step.dtype.lane
-    let output = step.pass == .output ? g.output : g.input
-    let tileWidth = tile.vectors * width
-    let placeCount = (output.y - 1) * image.target.z + output.z
+    let image = tiling.image
+    let tileWidth = tiling.tile.vectors * width
     let most = stageWidth / tileWidth * tileWidth
-    let chunks = (placeCount + most - 1) / most
-    let chunkSize = (placeCount + chunks * tileWidth - 1) / (chunks * tileWidth) * tileWidth
-    let blocks = (rows + tile.rows - 1) / tile.rows
-    let taps = g.kernel.wrappedProduct
+    let chunks = (tiling.placeCount + most - 1) / most
+    let chunkSize = (tiling.placeCount + chunks * tileWidth - 1) / (chunks * tileWidth) * tileWidth
 
     var builder = KernelBuilder(family: "convolution_vector", target: target, isLarge: true)
-    var template = KernelTemplate("convolution/vector.cl", lane, builder)
-    let workspace = builder.pointer(lane.scalar, slot: slots.workspace)
-    template["weights"] = workspace
-    template["images"] = "(\(workspace) + \(builder.number(weightCount)))"
-    template["tileRows"] = String(tile.rows)
-    template["vectors"] = String(tile.vectors)
+    let isOwn = tiling.images == .preparedInItem
+    var template = KernelTemplate(
+      isOwn ? "convolution/vector_private.cl" : "convolution/vector.cl", lane, builder)
+    let workspace = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["weights"] = "(\(workspace) + \(builder.number(weights)))"
+    template["tileRows"] = String(tiling.tile.rows)
+    template["vectors"] = String(tiling.tile.vectors)
     template["stageWidth"] = String(stageWidth)
     for (name, value) in [
-      ("chunks", chunks), ("blocks", blocks), ("channels", channels), ("rows", rows),
-      ("imageStride", image.stride), ("planeStride", image.target.y * image.target.z), ("taps", taps),
-      ("chunkSize", chunkSize), ("placeCount", placeCount), ("firstImage", images.lowerBound),
-      ("targetW", image.target.z), ("outputH", output.y), ("outputW", output.z),
+      ("chunks", chunks), ("blocks", tiling.blocks), ("channels", tiling.channels), ("rows", tiling.rows),
+      ("imageStride", image.stride), ("planeStride", image.target.y * image.target.z),
+      ("taps", g.kernel.wrappedProduct), ("chunkSize", chunkSize), ("placeCount", tiling.placeCount),
+      ("firstImage", piece.lowerBound), ("targetW", image.target.z), ("outputH", tiling.output.y),
+      ("outputW", tiling.output.z),
     ] {
       template[name] = builder.number(value)
     }
-    template["planes"] = builder.number(output.x, orTrivial: 1)
+    template["planes"] = builder.number(tiling.output.x, orTrivial: 1)
     template["groups"] = builder.number(g.groups, orTrivial: 1)
-    fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     template["tapTable"] = builder.table(image.tapOffsets(g))
+    fillImages(step, tiling, workspace: workspace, images: images, &template, &builder)
+    if let sums {
+      template["ROW"] = ""
+      let first = builder.number(sums)
+      template["EPILOGUE"] =
+        "STORE_\(lane.dtype)(\(workspace), \(first) + output * \(template["outputW"]!) + column, count, core);"
+    } else {
+      fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
+    }
+    template["BLOCK"] = template.with(file: "convolution/vector_block.cl").text
+    builder.append(template)
+    let items = piece.count * g.groups
+    launch(
+      builder, groups: isOwn ? items : items * tiling.blocks * tiling.output.x * chunks, detail: detail(step),
+      flops: 2 * Double(g.multiplyAdds) * Double(piece.count) / Double(g.batch), bytes: bytes(step))
+  }
+
+  /// Fills in where the work-items find their images.
+  private func fillImages(
+    _ step: Convolution, _ tiling: PlaneTiling, workspace: String, images: Int, _ template: inout KernelTemplate,
+    _ builder: inout KernelBuilder
+  ) {
+    let source = place(value: step.left)
+    template["space"] = "GLOBAL"
+    switch tiling.images {
+    case .inPlace:
+      let pointer = builder.pointer(step.dtype.storage, slot: source.slot)
+      template["images"] = "(\(pointer) + \(builder.number(source.offset)))"
+    case .prepared:
+      template["images"] = "(\(workspace) + \(builder.number(images)))"
+    case .preparedInItem:
+      template["preparedSize"] = String(privateSize)
+      template["image"] = "(firstChannel + channel)"
+      template["IMAGE"] = copyText(
+        tiling.image, first: 0, from: source, dtype: step.dtype, isPrivate: true, &template, &builder)
+    }
+  }
+
+  /// Emits the epilogue of a gradient of the input that is 0 but where the windows of single elements lie, whose sums begin
+  /// the workspace.
+  private mutating func spread(_ step: Convolution) {
+    let g = step.geometry
+    let lane = step.dtype.lane
+    let rows = g.batch * g.inputChannels * g.input.x * g.input.y
+    let rowsPerItem = max(1, min(rows, 16384 / g.input.z))
+    var builder = KernelBuilder(family: "convolution_spread", target: target, isLarge: true)
+    var template = KernelTemplate("convolution/spread.cl", lane, builder)
+    template["source"] = builder.pointer(lane.scalar, slot: slots.workspace)
+    template["rows"] = builder.number(rows)
+    template["rowsPerItem"] = builder.number(rowsPerItem)
+    for (name, extents) in [("extent", g.input), ("step", g.stride), ("source", g.output)] {
+      for (axis, letter) in ["D", "H", "W"].enumerated() { template[name + letter] = builder.number(extents[axis]) }
+    }
+    fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     builder.append(template)
     launch(
-      builder, groups: images.count * g.groups * blocks * output.x * chunks, detail: detail(step),
-      flops: 2 * Double(g.multiplyAdds) * Double(images.count) / Double(g.batch), bytes: bytes(step))
+      builder, groups: (rows + rowsPerItem - 1) / rowsPerItem, detail: "convolution spread \(g.input.extentText)",
+      bytes: Double(rows * g.input.z * lane.dtype.byteCount))
   }
 
   /// Emits the launch that brings the weights into the order in which they are read.
-  private mutating func packWeights(_ step: Convolution, rows: Int, channels: Int, tileRows: Int) {
+  private mutating func packWeights(
+    _ step: Convolution, rows: Int, channels: Int, tileRows: Int, to workspaceOffset: Int
+  ) {
     let g = step.geometry
+    let blocks = (rows + tileRows - 1) / tileRows
     let lane = step.dtype.lane
     let taps = g.kernel.wrappedProduct
     let perOutput = g.inputChannels / g.groups * taps
     let isForward = step.pass == .output
     let place = place(value: step.right)
-    let blocks = (rows + tileRows - 1) / tileRows
 
     var builder = KernelBuilder(family: "convolution_weights", target: target, isLarge: true)
     var template = KernelTemplate("convolution/weights.cl", lane, builder)
     template["source"] = builder.pointer(step.dtype.storage, slot: place.slot)
-    template["target"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["target"] = "(\(target) + \(builder.number(workspaceOffset)))"
     template["dtype"] = step.dtype.description
     template["tileRows"] = builder.number(tileRows)
     template["offset"] = builder.number(place.offset)
@@ -128,15 +269,16 @@ extension PlanLowering {
     let rows = g.outputChannels / g.groups
     let channels = g.inputChannels / g.groups
     let columns = channels * g.kernel.wrappedProduct
-    let input = PreparedImage.input(g, slack: width)
-    let places = PreparedImage.places(g, like: input, slack: width)
+    let input = GradientFactor(.input(g, slack: width), step.dtype, channels: g.inputChannels, width: width)
+    let places = GradientFactor(
+      .places(g, like: input.image, slack: width), step.dtype, channels: g.outputChannels, width: width)
     let isWide = size == 8
     // A group of one channel has one row.
     let (tileRows, tileColumns) = isWide ? (3, 4) : rows == 1 ? (1, 9) : (4, 6)
     let tiles = g.groups * ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns)
 
-    let perImage = (g.outputChannels * places.stride + g.inputChannels * input.stride) * size
-    let imagesPerPiece = max(1, min(g.batch, imageBudget / max(1, perImage)))
+    let perImage = (places.preparedCount + input.preparedCount) * size
+    let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, imageBudget / perImage))
     let pieces = (g.batch + imagesPerPiece - 1) / imagesPerPiece
     // Enough work-items for several cores, from few tiles; at least two parts, so that all their sums
     // share a kernel.
@@ -148,59 +290,69 @@ extension PlanLowering {
     let resultCount = g.outputChannels * columns
     let partCount = parts.reduce(0, +)
     let leftOffset = (partCount * resultCount + 63) / 64 * 64
-    let rightOffset = leftOffset + imagesPerPiece * g.outputChannels * places.stride
-    needWorkspace((rightOffset + imagesPerPiece * g.inputChannels * input.stride) * size)
+    let rightOffset = leftOffset + imagesPerPiece * places.preparedCount
+    needWorkspace((rightOffset + imagesPerPiece * input.preparedCount) * size)
     var firstPart = 0
     for piece in 0..<pieces {
-      let first = piece * imagesPerPiece
-      let count = min(imagesPerPiece, g.batch - first)
-      prepare(
-        places, count: count * g.outputChannels, first: first * g.outputChannels,
-        from: place(value: step.right), dtype: step.dtype, to: leftOffset)
-      prepare(
-        input, count: count * g.inputChannels, first: first * g.inputChannels,
-        from: place(value: step.left), dtype: step.dtype, to: rightOffset)
+      let images = piece * imagesPerPiece..<min(g.batch, (piece + 1) * imagesPerPiece)
       launchWeightGradient(
-        step, input, places, tile: (tileRows, tileColumns), offsets: (leftOffset, rightOffset),
-        images: (count, imagesPerPart), parts: firstPart..<(firstPart + parts[piece]))
+        step, (place(places, images, of: step.right, step.dtype, leftOffset), places.image),
+        (place(input, images, of: step.left, step.dtype, rightOffset), input.image), tile: (tileRows, tileColumns),
+        images: (images.count, imagesPerPart), parts: firstPart..<(firstPart + parts[piece]))
       firstPart += parts[piece]
     }
     lowerSum(of: partCount, lane: lane, workspaceOffset: 0, step.epilogue)
   }
 
+  /// Where a factor's images are read: prepared in the workspace, or in the value itself.
+  private mutating func place(
+    _ factor: GradientFactor, _ images: Range<Int>, of value: Int, _ dtype: DType, _ workspaceOffset: Int
+  ) -> Place {
+    var source = place(value: value)
+    if factor.isInPlace {
+      source.offset += images.lowerBound * factor.channels * factor.image.stride
+      return source
+    }
+    prepare(
+      factor.image, count: images.count * factor.channels, first: images.lowerBound * factor.channels, from: source,
+      dtype: dtype, to: workspaceOffset)
+    return Place(slot: slots.workspace, offset: workspaceOffset)
+  }
+
   private mutating func launchWeightGradient(
-    _ step: Convolution, _ input: PreparedImage, _ places: PreparedImage, tile: (rows: Int, columns: Int),
-    offsets: (left: Int, right: Int), images: (count: Int, perPart: Int), parts: Range<Int>
+    _ step: Convolution, _ left: (place: Place, image: PreparedImage), _ right: (place: Place, image: PreparedImage),
+    tile: (rows: Int, columns: Int), images: (count: Int, perPart: Int), parts: Range<Int>
   ) {
     let g = step.geometry
     let lane = step.dtype.lane
     let rows = g.outputChannels / g.groups
     let channels = g.inputChannels / g.groups
-    let taps = input.tapOffsets(g)
+    let taps = right.image.tapOffsets(g)
     let columns = channels * taps.count
     let blocks = (rows + tile.rows - 1) / tile.rows
     let blockColumns = (columns + tile.columns - 1) / tile.columns
 
     var builder = KernelBuilder(family: "convolution_gradient", target: target, isLarge: true)
     var template = KernelTemplate("convolution/gradient.cl", lane, builder)
-    let workspace = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
-    template["left"] = "(\(workspace) + \(builder.number(offsets.left)))"
-    template["right"] = "(\(workspace) + \(builder.number(offsets.right)))"
-    template["target"] = workspace
+    for (name, place) in [("left", left.place), ("right", right.place)] {
+      let pointer = builder.pointer(lane.scalar, slot: place.slot)
+      template[name] = "(\(pointer) + \(builder.number(place.offset)))"
+    }
+    template["target"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["tileRows"] = String(tile.rows)
     template["tileColumns"] = String(tile.columns)
     for (name, value) in [
       ("blocks", blocks), ("blockColumns", blockColumns), ("rows", rows),
-      ("channels", channels), ("columns", columns), ("leftStride", places.stride),
-      ("rightStride", input.stride), ("imageCount", images.count), ("imagesPerPart", images.perPart),
+      ("channels", channels), ("columns", columns), ("leftStride", left.image.stride),
+      ("rightStride", right.image.stride), ("imageCount", images.count), ("imagesPerPart", images.perPart),
       ("firstPart", parts.lowerBound),
-      ("placeCount", ((g.output.x - 1) * input.target.y + g.output.y - 1) * input.target.z + g.output.z),
+      ("placeCount", ((g.output.x - 1) * right.image.target.y + g.output.y - 1) * right.image.target.z + g.output.z),
     ] {
       template[name] = builder.number(value)
     }
     template["groups"] = builder.number(g.groups, orTrivial: 1)
     template["tapTable"] = builder.table(
-      (0..<channels).flatMap { channel in taps.map { channel * input.stride + $0 } })
+      (0..<channels).flatMap { channel in taps.map { channel * right.image.stride + $0 } })
     builder.append(template)
     launch(
       builder, groups: parts.count * g.groups * blocks * blockColumns, detail: detail(step),

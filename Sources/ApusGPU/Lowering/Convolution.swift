@@ -7,10 +7,23 @@ extension PlanLowering {
     guard isCPU else { return lowerTiled(step) }
     guard step.order == .channelsFirst else { return lowerPixels(step) }
     if let product = step.pointwiseProduct { return lower(product) }
+    if let products = step.pointwiseGradientProducts, sumsAreFew(step) {
+      lowerVector(products, keepsSums: true)
+      return lowerSum(of: step.geometry.batch, lane: step.dtype.lane, workspaceOffset: 0, step.epilogue)
+    }
+    if let tiling = DepthwiseTiling(step.geometry, step.pass, registerWidth: width) {
+      return lowerDepthwise(step, tiling)
+    }
     switch step.pass {
     case .output, .inputGradient: lowerPlanes(step)
     case .weightGradient: lowerWeightGradient(step)
     }
+  }
+
+  /// Whether a gradient of weights for each image takes no more memory than the images do.
+  private func sumsAreFew(_ step: Convolution) -> Bool {
+    let g = step.geometry
+    return g.outputChannels * g.inputChannels <= (g.outputChannels + g.inputChannels) * g.output.wrappedProduct
   }
 
   /// The gradient of weights that met no image.
@@ -61,6 +74,14 @@ struct PreparedImage {
   var slack: Int
 
   var rowsPerImage: Int { readPhases.wrappedProduct * target.x * target.y }
+
+  /// Whether a value of type `dtype` lies so already: whole registers, without zeros around, between or behind them.
+  func isInPlace(_ dtype: DType, width: Int) -> Bool {
+    let one = SIMD3(repeating: 1)
+    return dtype == dtype.lane.dtype && low == .zero && insert == one && phases == one && target == source
+      && source.wrappedProduct % width == 0
+  }
+
   var stride: Int { rowsPerImage * target.z + slack }
 
   /// The input of a convolution, read by its taps.
@@ -120,22 +141,40 @@ extension PlanLowering {
     let lane = dtype.lane
     var builder = KernelBuilder(family: "convolution_image", target: target, isLarge: true)
     var template = KernelTemplate("convolution/image.cl", lane, builder)
-    let source = builder.pointer(dtype.storage, slot: place.slot)
     let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["target"] = "(\(target) + \(builder.number(workspaceOffset)))"
-    template["offset"] = builder.number(place.offset + first * image.source.wrappedProduct)
-    template["laneType"] = lane.dtype.description
+    template["image"] = "image"
+    template["IMAGE"] = copyText(
+      image, first: first, from: place, dtype: dtype, isPrivate: false, &template, &builder)
     // A work-item has some thousand elements to copy; few images are cut into bands of rows.
     let imagesPerItem = max(1, min(8192 / image.stride, (count + 15) / 16))
     let bands = max(1, min(image.target.y, image.stride / 8192, 16 / count))
     let rowsPerBand = (image.target.y + bands - 1) / bands
     for (name, value) in [
       ("imagesPerItem", imagesPerItem), ("bands", bands), ("rowsPerBand", rowsPerBand),
-      ("imageCount", count), ("rowsPerImage", image.rowsPerImage), ("imageStride", image.stride),
-      ("slack", image.slack),
+      ("imageCount", count), ("imageStride", image.stride),
     ] {
       template[name] = builder.number(value)
     }
+    builder.append(template)
+    launch(
+      builder, groups: (count + imagesPerItem - 1) / imagesPerItem * bands,
+      detail: "convolution image \(image.source.extentText) \(count)",
+      bytes: Double(
+        count * (image.stride * lane.dtype.byteCount + image.source.wrappedProduct * dtype.byteCount)))
+  }
+
+  /// The text that copies image `$image` of the value at `place`, numbered from image `first` on, and the names in it.
+  func copyText(
+    _ image: PreparedImage, first: Int, from place: Place, dtype: DType, isPrivate: Bool,
+    _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+  ) -> String {
+    let source = builder.pointer(dtype.storage, slot: place.slot)
+    template["space"] = isPrivate ? "" : "GLOBAL"
+    template["offset"] = builder.number(place.offset + first * image.source.wrappedProduct)
+    template["laneType"] = dtype.lane.dtype.description
+    template["rowsPerImage"] = builder.number(image.rowsPerImage)
+    template["slack"] = builder.number(image.slack)
     let one = SIMD3(repeating: 1)
     let isDense = image.phases == one && image.insert == one
     let shape = [
@@ -156,13 +195,10 @@ extension PlanLowering {
         image.insert[axis] == 1 ? "source\(letter)" : "source\(letter) / \(insert)"
     }
     template["RANGE"] = builder.captured { rowRange(image, template, &$0) }
-    template["COPY"] = builder.captured { copyRow(image, dtype, source: source, template, &$0) }
-    builder.append(template)
-    launch(
-      builder, groups: (count + imagesPerItem - 1) / imagesPerItem * bands,
-      detail: "convolution image \(image.source.extentText) \(count)",
-      bytes: Double(
-        count * (image.stride * lane.dtype.byteCount + image.source.wrappedProduct * dtype.byteCount)))
+    template["COPY"] = builder.captured {
+      copyRow(image, dtype, source: source, isPrivate: isPrivate, template, &$0)
+    }
+    return template.with(file: "convolution/image_copy.cl").text
   }
 
   /// Emits which elements of a row have a place in it: numbers `first` to `end`, of the target or, where
@@ -187,54 +223,70 @@ extension PlanLowering {
     }
   }
 
-  /// Emits the copy of one row from `from` to `to`, or zeros where the row is outside.
+  /// Emits the copy of one row from `from` to `to`, or zeros where the row is outside. In private memory rows are written
+  /// one after the other, in whole registers.
   private func copyRow(
-    _ image: PreparedImage, _ dtype: DType, source: String, _ template: KernelTemplate,
+    _ image: PreparedImage, _ dtype: DType, source: String, isPrivate: Bool, _ template: KernelTemplate,
     _ builder: inout KernelBuilder
   ) {
     let index = builder.index
-    let type = dtype.lane.dtype
+    let lane = dtype.lane
     let zero = template["zero"]!
+    func store(_ value: String, at place: String, count: String) -> String {
+      isPrivate ? "VSTORE(\(value), to + \(place));" : "STORE_\(lane.dtype)(to, \(place), \(count), \(value));"
+    }
+    let rest = "(int)SMALLER(clear - w, (\(index))WIDTH)"
     if image.insert.z == 1 && image.phases.z == 1 {
-      return copyPlainRow(dtype, source: source, zero: zero, &builder)
+      if isPrivate {
+        builder.line("const \(index) begin = SMALLER(first, last);")
+        builder.line("for (\(index) w = 0; w < begin; w += WIDTH) VSTORE(\(zero), to + w);")
+        builder.line(
+          "for (\(index) w = begin; w < last; w += WIDTH) VSTORE(LOAD_\(dtype)(\(source), from + w - shift, WIDTH), to + w);")
+        builder.line("for (\(index) w = last; w < clear; w += WIDTH) VSTORE(\(zero), to + w);")
+        return
+      }
+      builder.block("for (\(index) w = 0; w < clear; w += WIDTH)") { builder in
+        plainRow(dtype, source: source, zero: zero, &builder)
+        builder.line(store("value", at: "w", count: rest))
+      }
+      return
     }
     builder.block("for (\(index) w = 0; w < clear; w += WIDTH)") { builder in
-      builder.line("STORE_\(type)(to, w, (int)SMALLER(clear - w, (\(index))WIDTH), \(zero));")
+      builder.line(store(zero, at: "w", count: rest))
     }
     builder.block("for (\(index) t = first; t < last; t += WIDTH)") { builder in
       builder.line("const int count = (int)SMALLER(last - t, (\(index))WIDTH);")
       if image.insert.z > 1 {
         let insert = template["insertW"]!
+        builder.line("\(lane.scalar) part[WIDTH];")
+        builder.line("VSTORE(LOAD_\(dtype)(\(source), from + t, count), part);")
         builder.line(
-          "SCATTER_\(type)(to, t * \(insert) + \(template["lowW"]!), \(insert), count, LOAD_\(dtype)(\(source), from + t, count));"
+          "NO_UNROLL for (int lane = 0; lane < count; lane += 1) to[(t + lane) * \(insert) + \(template["lowW"]!)] = part[lane];"
         )
       } else {
         let step = template["phasesW"]!
-        builder.line(
-          "STORE_\(type)(to, t, count, GATHER_\(dtype)(\(source), from + t * \(step) - shift, \(step), count));")
+        let picked = "GATHER_\(dtype)(\(source), from + t * \(step) - shift, \(step), count)"
+        // Zeros stay behind the last element.
+        let value = isPrivate ? "CHOOSE_\(lane.suffix)(HELD(count), \(picked), \(zero))" : picked
+        builder.line(store(value, at: "t", count: "count"))
       }
     }
   }
 
-  /// Registers that hold elements and the zeros around them.
-  private func copyPlainRow(
-    _ dtype: DType, source: String, zero: String, _ builder: inout KernelBuilder
-  ) {
+  /// Emits `value`: a register of elements and the zeros around them.
+  private func plainRow(_ dtype: DType, source: String, zero: String, _ builder: inout KernelBuilder) {
     let index = builder.index
     let lane = dtype.lane
-    builder.block("for (\(index) w = 0; w < clear; w += WIDTH)") { builder in
-      builder.line("\(lane.vector) value = \(zero);")
-      builder.block("if (w < last && w + WIDTH > first)") { builder in
-        // A register that begins ahead of the row may begin ahead of all memory.
-        builder.line("const \(index) at = from + w - shift;")
-        builder.line("value = LOAD_\(dtype)(\(source), LARGER(at, (\(index))0), WIDTH);")
-        builder.line("if (at < 0) value = ROTATE_\(lane.suffix)(value, (int)(WIDTH + at));")
-        builder.line("const VI place = LANES_I + (VI)((int)w);")
-        builder.line(
-          "value = CHOOSE_\(lane.suffix)(TRUTH32(place >= (VI)((int)first)) & TRUTH32(place < (VI)((int)last)), "
-            + "value, \(zero));")
-      }
-      builder.line("STORE_\(lane.dtype)(to, w, (int)SMALLER(clear - w, (\(index))WIDTH), value);")
+    builder.line("\(lane.vector) value = \(zero);")
+    builder.block("if (w < last && w + WIDTH > first)") { builder in
+      // A register that begins ahead of the row may begin ahead of all memory.
+      builder.line("const \(index) at = from + w - shift;")
+      builder.line("value = LOAD_\(dtype)(\(source), LARGER(at, (\(index))0), WIDTH);")
+      builder.line("if (at < 0) value = ROTATE_\(lane.suffix)(value, (int)(WIDTH + at));")
+      builder.line("const VI place = LANES_I + (VI)((int)w);")
+      builder.line(
+        "value = CHOOSE_\(lane.suffix)(TRUTH32(place >= (VI)((int)first)) & TRUTH32(place < (VI)((int)last)), "
+          + "value, \(zero));")
     }
   }
 }

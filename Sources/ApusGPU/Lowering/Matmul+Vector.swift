@@ -155,15 +155,15 @@ extension KernelTemplate {
   }
 
   /// Fills in where a tile finds the rows of its panel: in memory or, with `packedTerms`, in a private array. The
-  /// work-item packs that array for each block of at most `packedTerms` terms.
-  mutating func fillRight(packedTerms: Int?) {
+  /// work-item packs that array for each block of at most `packedTerms` terms, from contiguous rows or columns.
+  mutating func fillRight(packedTerms: Int?, packsRows: Bool = false) {
     guard let packedTerms, let lane = self["T"], let vectors = self["vectors"] else {
       (self["PACKED"], self["PACK"]) = ("", "")
       self["RIGHT"] = with(file: "matmul/right.cl").text
       return
     }
     self["PACKED"] = "\(lane) packed[\(packedTerms) * \(vectors) * WIDTH];"
-    self["PACK"] = with(file: "matmul/pack_panel.cl").text
+    self["PACK"] = with(file: packsRows ? "matmul/pack_panel_rows.cl" : "matmul/pack_panel.cl").text
     self["RIGHT"] = "const \(lane) *row = packed;"
     self["RIGHTPART"] = "VLOAD(row + v * WIDTH)"
   }
@@ -198,7 +198,8 @@ private struct FactorAccess {
     // The panels of short rows lie side by side in the lines of a cache.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
     packsInItem =
-      right.rowStride == 1 && right.columnStride != 1 && step.m <= 96 && step.n >= 256 && step.n * step.k >= 1 << 18
+      (right.rowStride == 1) != (right.columnStride == 1) && !readsInPlace && step.m <= 96 && step.n >= 256
+      && step.n * step.k >= 1 << 18
     let isInRows = left.columnStride == 1
     isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % 4096 == 0 && step.k > 384
     isLeftPacked = !isInRows && isCrowded && step.n >= 1024 || isConvertedAhead
@@ -220,19 +221,23 @@ private struct FactorAccess {
 }
 
 extension PlanLowering {
-  mutating func lowerVector(_ step: Matmul) {
+  /// - Parameter keepsSums: whether the sums are written to the beginning of the workspace, contiguous, without the epilogue.
+  mutating func lowerVector(_ step: Matmul, keepsSums: Bool = false) {
     let lane = step.dtype.lane
     let rank = step.batch.rank
     var left = Matrix(step.a, place(step.a), rank: rank)
     var right = Matrix(step.b, place(step.b), rank: rank)
     let isDot = left.columnStride == 1 && right.rowStride == 1 && right.columnStride != 1
-    if isDot, step.m <= 8, step.k >= 2 * width, step.n * step.k >= VectorTile.smallFactor {
+    if isDot, !keepsSums, step.m <= 8, step.k >= 2 * width, step.n * step.k >= VectorTile.smallFactor {
       return lowerDot(step, left, right)
     }
     let isConverted = lane.dtype != step.dtype
     let access = FactorAccess(
       step, left, right, width: width, isConvertedAhead: isConverted && isConvertedAhead(step))
     var workspace = 0
+    if keepsSums {
+      workspace = (step.batch.elementCount * step.m * step.n * lane.dtype.byteCount + 255) / 256 * 256
+    }
     if access.isLeftPacked {
       let padded = max(width, (step.k + width - 1) / width * width)
       left = pack(left, step, rows: step.m, columns: step.k, panel: padded, &workspace)
@@ -256,14 +261,24 @@ extension PlanLowering {
     template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
     template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
     template["bStride"] = builder.number(access.packsInItem ? tiling.width : right.rowStride)
-    if access.packsInItem { template["columnStride"] = builder.number(right.columnStride) }
+    if access.packsInItem {
+      template["lineStride"] = builder.number(right.columnStride == 1 ? right.rowStride : right.columnStride)
+    }
     batchOffsets(left, right, step.batch, &template, &builder)
     template["TILE"] = ""
     template["LEFT"] = template.with(file: "matmul/segment.cl").text
-    template.fillRight(packedTerms: access.packsInItem ? FactorAccess.packedTerms : nil)
+    template.fillRight(
+      packedTerms: access.packsInItem ? FactorAccess.packedTerms : nil, packsRows: right.columnStride == 1)
     template.fillTerms(of: leftDtype)
     template["PLACE"] = "const \(builder.index) output = batch * \(template["rows"]!) + first + m;"
-    epilogue(step, &template, &builder)
+    if keepsSums {
+      let sums = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+      (template["ROW"], template["EPILOGUE"]) = (
+        "", "STORE_\(lane.dtype)(\(sums), output * \(template["columns"]!) + column, count, core);"
+      )
+    } else {
+      epilogue(step, &template, &builder)
+    }
     builder.append(template)
     launch(
       builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks, detail: detail(step),

@@ -1,0 +1,52 @@
+// A convolution of single channels with $tapsH × $tapsW taps, row by row: each register of pixels is read once for all of
+// the $tileRows rows of results that meet it.
+//
+//   sums[m][column] += weights[u − m][s] · image[h + u][column + s]
+//
+// One work-item prepares one plane in a private array (convolution/image_copy.cl) and computes its results.
+const $index group = GROUP_ID() % $groups;
+$T prepared[$preparedSize + WIDTH];
+{
+  const $index firstRow = 0;
+  const $index lastRow = $targetH;
+  $T *copy = prepared;
+  $IMAGE
+}
+const $index weight = $weightOffset + group * ($tapsH * $tapsW);
+for ($index h = 0; h < $outputH; h += $tileRows) {
+  const int height = (int)SMALLER($outputH - h, ($index)$tileRows);
+  for ($index start = 0; start < $outputW; start += $vectors * WIDTH) {
+    $V sums[$tileRows][$vectors];
+    UNROLL for (int m = 0; m < $tileRows; m += 1) {
+      UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
+    }
+    const $T *from = prepared + h * $targetW + start;
+    UNROLL for (int u = 0; u < $tileRows + $tapsH - 1; u += 1) {
+      UNROLL for (int s = 0; s < $tapsW; s += 1) {
+        $V b[$vectors];
+        UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = VLOAD(from + u * $targetW + s + v * WIDTH);
+        UNROLL for (int m = 0; m < $tileRows; m += 1) {
+          if (u >= m && u - m < $tapsH) {
+            const $V a = SPLAT_$dtype($weights, weight + $tap);
+            UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = ACCUMULATE_$lane(a, b[v], sums[m][v]);
+          }
+        }
+      }
+    }
+    $T stage[$tileRows * $vectors * WIDTH];
+    UNROLL for (int m = 0; m < $tileRows; m += 1) {
+      UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], stage + (m * $vectors + v) * WIDTH);
+    }
+    for (int m = 0; m < height; m += 1) {
+      const $index output = GROUP_ID() * $outputH + h + m;
+      $ROW
+      for (int v = 0; v < $vectors; v += 1) {
+        const $index column = start + v * WIDTH;
+        const int count = (int)SMALLER($outputW - column, ($index)WIDTH);
+        if (count <= 0) break;
+        const $V core = VLOAD(stage + (m * $vectors + v) * WIDTH);
+        $EPILOGUE
+      }
+    }
+  }
+}

@@ -1,0 +1,54 @@
+// The gradient of the weights of a convolution of single channels with $tapsH × $tapsW taps: for each tap the sum over
+// images and pixels of the products of x and y, row by row. Each register of x is read once for all of the $tileRows rows
+// of y that meet it.
+//
+//   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]
+//
+// One work-item adds up the planes of one channel in some of the images, which it prepares in private arrays
+// (convolution/image_copy.cl): zeros of x stand where those of y do. Its lanes are neighbouring pixels, which are added
+// up at the end.
+const $index group = GROUP_ID() % $groups;
+const $index part = GROUP_ID() / $groups;
+const $index stop = SMALLER((part + 1) * $imagesPerPart, $imageCount);
+$T x[$preparedSize + WIDTH];
+$T y[$preparedSize + WIDTH];
+$V sums[$tapsH * $tapsW];
+UNROLL for (int tap = 0; tap < $tapsH * $tapsW; tap += 1) sums[tap] = $zero;
+for ($index image = part * $imagesPerPart; image < stop; image += 1) {
+  const $index firstRow = 0;
+  {
+    const $index lastRow = $inputRows;
+    $T *copy = x;
+    $INPUT
+  }
+  {
+    const $index lastRow = $outputRows;
+    $T *copy = y;
+    $OUTPUT
+  }
+  for ($index h = 0; h < $outputRows; h += $tileRows) {
+    for ($index column = 0; column < $outputW; column += WIDTH) {
+      const $T *left = x + h * $inputW + column;
+      const $T *right = y + h * $outputW + column;
+      $V b[$tileRows];
+      UNROLL for (int m = 0; m < $tileRows; m += 1) b[m] = VLOAD(right + m * $outputW);
+      UNROLL for (int u = 0; u < $tileRows + $tapsH - 1; u += 1) {
+        UNROLL for (int s = 0; s < $tapsW; s += 1) {
+          const $V a = VLOAD(left + u * $inputW + s);
+          UNROLL for (int m = 0; m < $tileRows; m += 1) {
+            if (u >= m && u - m < $tapsH) {
+              sums[(u - m) * $tapsW + s] = ACCUMULATE_$lane(a, b[m], sums[(u - m) * $tapsW + s]);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+$V results[$tapsH * $tapsW];
+UNROLL for (int tap = 0; tap < $tapsH * $tapsW; tap += 1) results[tap] = sums[tap];
+for (int tap = 0; tap < $tapsH * $tapsW; tap += 1) {
+  $V sum = results[tap];
+  for (int span = WIDTH / 2; span > 0; span /= 2) sum = sum + ROTATE_$lane(sum, span);
+  $target[GROUP_ID() * ($tapsH * $tapsW) + tap] = FIRST_$lane(sum);
+}

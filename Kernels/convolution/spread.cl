@@ -1,0 +1,26 @@
+// The gradient of the input of a convolution of single elements with strides: elements that are a multiple of the stride
+// have the next one of source [plane, d, h, w], all others have 0.
+//
+// One work-item computes some rows of the result.
+const $index end = SMALLER((GROUP_ID() + 1) * $rowsPerItem, $rows);
+for ($index output = GROUP_ID() * $rowsPerItem; output < end; output += 1) {
+  const $index h = output % $extentH;
+  const $index d = output / $extentH % $extentD;
+  const $index plane = output / $extentH / $extentD;
+  const int isInside = h % $stepH == 0 && h / $stepH < $sourceH && d % $stepD == 0 && d / $stepD < $sourceD;
+  GLOBAL const $T *from = $source + ((plane * $sourceD + d / $stepD) * $sourceH + h / $stepH) * $sourceW;
+  $ROW
+  for ($index column = 0; column < $extentW; column += WIDTH) {
+    const int count = (int)SMALLER($extentW - column, ($index)WIDTH);
+    $V core = $zero;
+    if (isInside) {
+      $T spread[WIDTH];
+      VSTORE(core, spread);
+      const $index first = (column + $stepW - 1) / $stepW;
+      const $index last = SMALLER((column + count - 1) / $stepW + 1, $sourceW);
+      for ($index w = first; w < last; w += 1) spread[w * $stepW - column] = from[w];
+      core = VLOAD(spread);
+    }
+    $EPILOGUE
+  }
+}

@@ -1,0 +1,42 @@
+// One block of $tileRows channels of convolution/vector.cl: places begin to end of a plane whose first element of the first
+// channel is at `first`.
+$T stage[$tileRows * $stageWidth + WIDTH];
+for ($index q = begin; q < end; q += $vectors * WIDTH) {
+  $V sums[$tileRows][$vectors];
+  UNROLL for (int m = 0; m < $tileRows; m += 1) {
+    UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
+  }
+  GLOBAL const $T *weight = $weights + (group * $blocks + block) * $channels * $taps * $tileRows;
+  for ($index channel = 0; channel < $channels; channel += 1) {
+    $space const $T *origin = first + channel * $imageStride + q;
+    for (int tap = 0; tap < $taps; tap += 1) {
+      $space const $T *from = origin + geometry[$tapTable + tap];
+      $V b[$vectors];
+      UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = VLOAD(from + v * WIDTH);
+      UNROLL for (int m = 0; m < $tileRows; m += 1) {
+        const $V a = ($V)(weight[m]);
+        UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = ACCUMULATE_$lane(a, b[v], sums[m][v]);
+      }
+      weight += $tileRows;
+    }
+  }
+  UNROLL for (int m = 0; m < $tileRows; m += 1) {
+    UNROLL for (int v = 0; v < $vectors; v += 1) {
+      VSTORE(sums[m][v], stage + m * $stageWidth + (q - begin) + v * WIDTH);
+    }
+  }
+}
+const int held = (int)SMALLER($rows - block * $tileRows, ($index)$tileRows);
+for (int m = 0; m < held; m += 1) {
+  const $index channel = (group * $rows + block * $tileRows + m) + ($firstImage + image) * $groups * $rows;
+  for ($index h = begin / $targetW; h * $targetW < end; h += 1) {
+    const $index output = (channel * $planes + plane) * $outputH + h;
+    $ROW
+    const $index stop = SMALLER($outputW, end - h * $targetW);
+    for ($index column = LARGER(begin - h * $targetW, ($index)0); column < stop; column += WIDTH) {
+      const int count = (int)SMALLER(stop - column, ($index)WIDTH);
+      const $V core = VLOAD(stage + m * $stageWidth + (h * $targetW + column - begin));
+      $EPILOGUE
+    }
+  }
+}

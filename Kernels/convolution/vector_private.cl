@@ -1,0 +1,22 @@
+// As convolution/vector.cl, of images so small that a work-item prepares all channels of one group for itself, in a private
+// array, and computes all of their results.
+const $index group = GROUP_ID() % $groups;
+const $index image = GROUP_ID() / $groups;
+$T prepared[$preparedSize + WIDTH];
+const $index firstRow = 0;
+const $index lastRow = $targetH;
+const $index firstChannel = ($firstImage * $groups + GROUP_ID()) * $channels;
+for ($index channel = 0; channel < $channels; channel += 1) {
+  $T *copy = prepared + channel * $imageStride;
+  $IMAGE
+}
+for ($index block = 0; block < $blocks; block += 1) {
+  for ($index plane = 0; plane < $planes; plane += 1) {
+    const $T *first = prepared + plane * $planeStride;
+    for ($index chunk = 0; chunk < $chunks; chunk += 1) {
+      const $index begin = chunk * $chunkSize;
+      const $index end = SMALLER(begin + $chunkSize, $placeCount);
+      $BLOCK
+    }
+  }
+}

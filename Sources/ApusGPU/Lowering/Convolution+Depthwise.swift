@@ -1,0 +1,126 @@
+import ApusDevice
+
+/// How a convolution of single channels is computed row by row, by `Kernels/convolution/depthwise.cl` and
+/// `Kernels/convolution/depthwise_gradient.cl`.
+struct DepthwiseTiling {
+  /// The image that windows read: x, or y for the gradient of the input.
+  let image: PreparedImage
+  /// The gradient of the output, for the gradient of the weights.
+  let gradient: PreparedImage?
+  /// Registers of a row of results.
+  let vectors: Int
+
+  /// Rows of results that share what is read.
+  static let rows = 4
+  /// The most elements of a plane in a private array.
+  static let privateSize = 16384
+  /// The most taps whose sums fit into registers.
+  static let mostTaps = 25
+
+  /// `nil` for convolutions of several channels or with strides, for many taps, and for large planes.
+  init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, registerWidth: Int) {
+    let one = SIMD3(repeating: 1)
+    guard g.groups > 1, g.inputChannels == g.groups, g.outputChannels == g.groups, g.stride == one, g.dilation == one,
+      g.kernel.x == 1, g.input.x == 1, g.output.x == 1, g.kernel.wrappedProduct <= Self.mostTaps
+    else { return nil }
+    let width = pass == .inputGradient ? g.input.z : g.output.z
+    vectors = width > registerWidth ? 2 : 1
+    switch pass {
+    case .output, .inputGradient:
+      gradient = nil
+      var image = pass == .output ? PreparedImage.input(g, slack: 0) : .outputGradient(g, slack: 0)
+      image.slack = (Self.rows - 1) * image.target.z + vectors * registerWidth
+      self.image = image
+    case .weightGradient:
+      // Rows of whole registers, whose last lanes meet zeros in both.
+      let columns = (width + registerWidth - 1) / registerWidth * registerWidth
+      var image = PreparedImage.input(g, slack: 0)
+      image.target.z = columns + g.kernel.z - 1
+      image.slack = (Self.rows - 1) * image.target.z + registerWidth
+      self.image = image
+      gradient = PreparedImage(
+        source: g.output, low: .zero, insert: one, phases: one, target: SIMD3(1, g.output.y, columns),
+        slack: (Self.rows - 1) * columns)
+    }
+    guard max(image.stride, gradient?.stride ?? 0) <= Self.privateSize else { return nil }
+  }
+}
+
+extension PlanLowering {
+  mutating func lowerDepthwise(_ step: Convolution, _ tiling: DepthwiseTiling) {
+    if let gradient = tiling.gradient {
+      lowerDepthwiseGradient(step, tiling, gradient)
+    } else {
+      lowerDepthwiseRows(step, tiling)
+    }
+  }
+
+  private func template(
+    _ file: String, _ step: Convolution, _ builder: KernelBuilder
+  ) -> KernelTemplate {
+    var template = KernelTemplate(file, step.dtype.lane, builder)
+    template["tileRows"] = String(DepthwiseTiling.rows)
+    template["tapsH"] = String(step.geometry.kernel.y)
+    template["tapsW"] = String(step.geometry.kernel.z)
+    template["preparedSize"] = String(DepthwiseTiling.privateSize)
+    return template
+  }
+
+  private mutating func lowerDepthwiseRows(_ step: Convolution, _ tiling: DepthwiseTiling) {
+    let g = step.geometry
+    let output = step.pass == .output ? g.output : g.input
+    var builder = KernelBuilder(family: "convolution_depthwise", target: target, isLarge: true)
+    var template = template("convolution/depthwise.cl", step, builder)
+    let weights = place(value: step.right)
+    template["weights"] = builder.pointer(step.dtype.storage, slot: weights.slot)
+    template["weightOffset"] = builder.number(weights.offset)
+    template["dtype"] = step.dtype.description
+    // The gradient of the input reads the taps from the last on.
+    template["tap"] =
+      step.pass == .output ? "(u - m) * \(g.kernel.z) + s" : "(\(g.kernel.y - 1) - u + m) * \(g.kernel.z) + \(g.kernel.z - 1) - s"
+    template["vectors"] = String(tiling.vectors)
+    for (name, value) in [("groups", g.groups), ("outputH", output.y), ("outputW", output.z)] {
+      template[name] = builder.number(value)
+    }
+    template["image"] = "GROUP_ID()"
+    template["IMAGE"] = copyText(
+      tiling.image, first: 0, from: place(value: step.left), dtype: step.dtype, isPrivate: true, &template, &builder)
+    fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
+    builder.append(template)
+    launch(
+      builder, groups: g.batch * g.groups, detail: detail(step), flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
+  }
+
+  private mutating func lowerDepthwiseGradient(
+    _ step: Convolution, _ tiling: DepthwiseTiling, _ gradient: PreparedImage
+  ) {
+    let g = step.geometry
+    let lane = step.dtype.lane
+    // Enough work-items for several cores, from few channels.
+    let mostParts = min(g.batch, max(2, (16 + g.groups - 1) / g.groups))
+    let imagesPerPart = (g.batch + mostParts - 1) / mostParts
+    let parts = (g.batch + imagesPerPart - 1) / imagesPerPart
+    needWorkspace(parts * g.groups * g.kernel.wrappedProduct * lane.dtype.byteCount)
+
+    var builder = KernelBuilder(family: "convolution_depthwise", target: target, isLarge: true)
+    var template = template("convolution/depthwise_gradient.cl", step, builder)
+    template["target"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    for (name, value) in [("groups", g.groups), ("imagesPerPart", imagesPerPart), ("imageCount", g.batch)] {
+      template[name] = builder.number(value)
+    }
+    template["image"] = "(image * \(template["groups"]!) + group)"
+    for (image, value, names) in [
+      (tiling.image, step.left, ("INPUT", "inputRows", "inputW")),
+      (gradient, step.right, ("OUTPUT", "outputRows", "outputW")),
+    ] {
+      template[names.0] = copyText(
+        image, first: 0, from: place(value: value), dtype: step.dtype, isPrivate: true, &template, &builder)
+      template[names.1] = template["targetH"]
+      template[names.2] = template["targetW"]
+    }
+    builder.append(template)
+    launch(
+      builder, groups: parts * g.groups, detail: detail(step), flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
+    lowerSum(of: parts, lane: lane, workspaceOffset: 0, step.epilogue)
+  }
+}
