@@ -142,14 +142,25 @@ class Peer:
         return {form: quietest(lambda: self.bench(words, form)) for form in self.forms.get(words[0], [""])}
 
 
-def processor(path: Path = Path("/proc/cpuinfo")) -> str:
+def processor_facts(path: Path = Path("/proc/cpuinfo")) -> tuple[str, str, str]:
     """The name of the processor, its family and widest vectors: virtual machines hide generations behind one name."""
     facts = dict(re.findall(r"^([^\t:\n]+)\t*: (.*)$", path.read_text(), re.MULTILINE))
     if "model name" not in facts:
-        return platform.machine()
+        return platform.machine(), "?", "vectors unknown"
     flags = facts.get("flags", "").split()
     widest = next((name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags), "SSE")
-    return f"{facts['model name'].strip()}, family {facts.get('cpu family', '?')}, {widest}"
+    return facts["model name"].strip(), facts.get("cpu family", "?"), widest
+
+
+def processor(path: Path = Path("/proc/cpuinfo")) -> str:
+    name, family, widest = processor_facts(path)
+    return name if family == "?" else f"{name}, family {family}, {widest}"
+
+
+def processor_key(path: Path = Path("/proc/cpuinfo")) -> str:
+    """What distinguishes the processor in names of files."""
+    name, family, widest = processor_facts(path)
+    return name if family == "?" else f"family{family}-{widest.lower().replace('-', '')}"
 
 
 def machine(threads: int) -> str:

@@ -77,7 +77,8 @@ extension PlanLowering {
     template["dtype"] = step.dtype.description
     // The gradient of the input reads the taps from the last on.
     template["tap"] =
-      step.pass == .output ? "(u - m) * \(g.kernel.z) + s" : "(\(g.kernel.y - 1) - u + m) * \(g.kernel.z) + \(g.kernel.z - 1) - s"
+      step.pass == .output
+      ? "(u - m) * \(g.kernel.z) + s" : "(\(g.kernel.y - 1) - u + m) * \(g.kernel.z) + \(g.kernel.z - 1) - s"
     template["vectors"] = String(tiling.vectors)
     for (name, value) in [("groups", g.groups), ("outputH", output.y), ("outputW", output.z)] {
       template[name] = builder.number(value)

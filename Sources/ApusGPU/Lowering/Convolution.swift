@@ -241,7 +241,8 @@ extension PlanLowering {
         builder.line("const \(index) begin = SMALLER(first, last);")
         builder.line("for (\(index) w = 0; w < begin; w += WIDTH) VSTORE(\(zero), to + w);")
         builder.line(
-          "for (\(index) w = begin; w < last; w += WIDTH) VSTORE(LOAD_\(dtype)(\(source), from + w - shift, WIDTH), to + w);")
+          "for (\(index) w = begin; w < last; w += WIDTH) VSTORE(LOAD_\(dtype)(\(source), from + w - shift, WIDTH), to + w);"
+        )
         builder.line("for (\(index) w = last; w < clear; w += WIDTH) VSTORE(\(zero), to + w);")
         return
       }
