@@ -16,8 +16,33 @@ func hint(for error: any Error) -> String? {
   case DeviceError.outOfMemory: "--batch-size"
   case DeviceError.buildFailed: "--device cpu"
   case DataError.missing: "--data"
+  case DataError.malformed(_, "JPEG", _, _, _), DataError.malformed(_, "PNG", _, _, _): "apus train leaves it out with --skip-bad"
   case DataError.unknownSource(let source, _): existingSource(source).map { "it exists: --data \($0)" }
   default: nil
+  }
+}
+
+/// Runs a part that opens a run's data. Where they are not found and the run has a path that is not absolute, says what it
+/// is relative to.
+func explainingRelativeData<R>(of settings: RunSettings, in run: String, _ body: () throws -> R) throws -> R {
+  do {
+    return try body()
+  } catch {
+    if isMissing(error), case (_, let argument?) = try DatasetDescription.find(settings.data), !argument.hasPrefix("/"),
+      !FileSystem.exists(argument)
+    {
+      Diagnostics.write(
+        "the data of \(run.printable()), \(settings.data.printable()), are relative to the directory where the run was "
+          + "started: go there, or name them with --data")
+    }
+    throw error
+  }
+}
+
+private func isMissing(_ error: any Error) -> Bool {
+  switch error {
+  case DataError.inputOutput, DataError.missing: true
+  default: false
   }
 }
 

@@ -16,7 +16,7 @@ enum DataBudget {
   ) throws(DataError) {
     let limit = memoryByteCount
     if let byteCount, byteCount <= limit, HostAllocation.isPossible(byteCount) { return }
-    let size = byteCount.map { $0 <= limit ? "\($0.byteText), which cannot be had now" : $0.byteText }
+    let size = byteCount.map { $0 <= limit ? "\($0.byteText), which is not available now" : $0.byteText }
     throw .tooLarge(
       source: source,
       reason: "\(what) take \(size ?? "more than any memory"); the limit is \(limit.byteText), an eighth of the memory "

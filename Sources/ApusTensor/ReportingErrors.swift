@@ -7,8 +7,9 @@ import Glibc
 ///   try model.state.load(from: path)
 /// }
 /// ```
-/// Swift's own way to end at an uncaught error is a trap, behind whose message come stack, registers and libraries. Where a
-/// program does not use this function, `SWIFT_BACKTRACE=enable=no` in the environment leaves those out.
+/// Swift's own way to end at an uncaught error is a trap, whose message stack, registers and libraries follow. Where a
+/// program does not use this function, `SWIFT_BACKTRACE=enable=no` in the environment leaves at most a few frames of these.
+/// Mistakes in a program, such as shapes that do not fit, trap here too.
 @discardableResult
 public func reportingErrors<R>(_ body: () throws -> R) -> R {
   do { return try body() } catch { endProcess("\(error)") }

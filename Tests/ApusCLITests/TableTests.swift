@@ -40,6 +40,28 @@ struct TableTests {
     return (run, path)
   }
 
+  /// A run whose data are not where it was started says so, goes on when they are named, and what fails changes nothing.
+  @Test func dataMayMove() throws {
+    let run = place.file("moved")
+    let words = ["mlp", "--data", "csv:houses.csv", "--batch-size", "16", "--epochs", "2", "--device", "cpu", "--json"]
+    let first = try Invocation(["train"] + words + ["--output", run], in: place.path)
+    #expect(first.status == 0, "\(first.errors)")
+    let settings = try Data(contentsOf: URL(filePath: run + "/config.json"))
+    let lost = try Invocation("train", "--resume", run, "--epochs", "4", "--json")
+    #expect(lost.status == 74 && lost.errors.contains("relative to the directory where the run was started"))
+    #expect(try Data(contentsOf: URL(filePath: run + "/config.json")) == settings)
+    let measured = try Invocation("evaluate", run, "--device", "cpu")
+    #expect(measured.status == 74 && measured.errors.contains("name them with --data"), "\(measured.errors)")
+    let other = try Invocation("train", "--resume", run, "--epochs", "4", "--data", "csv:\(plants)")
+    #expect(other.status == 65, "\(other.errors)")
+    let kind = try Invocation("train", "--resume", run, "--epochs", "4", "--data", "synthetic")
+    #expect(kind.status == 65 && kind.errors.contains("its data is csv:houses.csv"), "\(kind.errors)")
+    let rest = try Invocation("train", "--resume", run, "--epochs", "4", "--data", "csv:\(houses)", "--json")
+    #expect(rest.status == 0, "\(rest.errors)")
+    let whole = try train(["mlp", "--data", "csv:\(houses)", "--batch-size", "16", "--epochs", "4", "--output", place.file("whole")])
+    #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"))
+  }
+
   @Test(arguments: ["one-hot", "codes"]) func numbersArePredicted(_ categories: String) throws {
     let (run, path) = try model(houses, categories, ["--categories", categories, "--missing-indicators"])
     #expect(try run.member("task") == "regression" && run.member("target") == "price")

@@ -29,6 +29,21 @@ import Testing
     #expect(own > 10 && Double(own) < 1.5 * Double(peer), "\(own) lines, \(peer) in PyTorch")
   }
 
+  /// Every folder with a program is built by both manifests, and tested.
+  @Test func allListsAgree() throws {
+    let names = Set(Self.programs.map(\.name))
+    let examples = Self.root.appending(path: "Examples")
+    let folders = try FileManager.default.contentsOfDirectory(atPath: examples.path).filter {
+      FileManager.default.fileExists(atPath: examples.appending(path: "\($0)/main.swift").path)
+    }
+    #expect(Set(folders) == names)
+    for manifest in ["Package.swift", "Examples/Package.swift"] {
+      let text = try String(contentsOf: Self.root.appending(path: manifest), encoding: .utf8)
+      let listed = try #require(text.firstMatch(of: /(?:"[A-Za-z0-9]+", ){3,}"[A-Za-z0-9]+"/)).output
+      #expect(Set(listed.split(separator: ", ").map { $0.filter { $0 != "\"" } }) == names, "\(manifest)")
+    }
+  }
+
   /// The lines with code.
   private static func lines(_ path: String, comment: String) throws -> Int {
     let text = try String(contentsOf: root.appending(path: path), encoding: .utf8)

@@ -148,7 +148,7 @@ enum LearningCurveCommand: Command {
 
 extension ValueKind<[Double]> {
   /// Shares of a whole, with commas between.
-  fileprivate static let fractions = ValueKind("X[,…]", expectation: "numbers above 0, at most 1, with commas between")
+  fileprivate static let fractions = ValueKind("X[,…]", expectation: "a list of numbers above 0 and at most 1, with commas between")
   {
     text in
     let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map {

@@ -49,7 +49,7 @@ enum TrainCommand: Command {
     steps' own outputs, while the model learns.
 
     The first Ctrl-C finishes the step and saves, then apus train --resume DIR goes on, bit for bit. So does a terminal that
-    is closed. A run whose output nobody reads any more goes on to its end, and is saved. While a process trains, no other
+    is closed. A run whose output is not read any more goes on to its end, and is saved. While a process trains, no other
     one can go on with its run.
     """
 

@@ -36,7 +36,10 @@ enum TuneCommand: Command {
     let list = try arguments[workloads].map { try $0.map(workload) } ?? allWorkloads()
     let report = TuningReport(device: device, isJSON: arguments[json])
     try device.tune(report: report.add) {
-      for workload in list {
+      for (number, workload) in list.enumerated() {
+        if list.count > 1 {
+          Diagnostics.write("\(device.name): workload \(number + 1) of \(list.count), \(workload.name)")
+        }
         let before = report.problemCount
         try workload.run(on: device, runs: 1) { _ in }
         try report.check()

@@ -24,7 +24,15 @@ extension StoredModel {
   ///   - part: which of them. When left out, all of another source without parts of its own, such as a file; else the
   ///     validation part, where there is one, and the test part where there is none.
   func data(of named: String? = nil, part wanted: DataPart? = nil, command: String) throws -> MeasuredData {
-    let source = named ?? settings.data
+    guard let named else {
+      return try explainingRelativeData(of: settings, in: checkpoint.path) {
+        try data(ofSource: settings.data, part: wanted, command: command)
+      }
+    }
+    return try data(ofSource: named, part: wanted, command: command)
+  }
+
+  private func data(ofSource source: String, part wanted: DataPart?, command: String) throws -> MeasuredData {
     var wanted = wanted
     if wanted == nil, try !isOwn(source), try !DatasetDescription.hasParts(source) { wanted = .all }
     let request = DataRequest(source: source, part: wanted, command: command)

@@ -51,7 +51,7 @@ struct RunDirectory {
           path: path, operation: "create the directory", reason: String(cString: strerror(errno)))
       }
     }
-    fatalError("there are more runs than numbers")
+    fatalError("unreachable: the numbers do not end")
   }
 
   private var checkpoints: CheckpointStore { CheckpointStore(folder) }

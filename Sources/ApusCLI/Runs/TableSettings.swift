@@ -44,7 +44,7 @@ struct TableSettings: Hashable, Sendable {
     let given = TableFileOptions.declarations.first { arguments.contains($0) }
     guard (try? DatasetDescription.find(source))?.description.isTable == true else {
       guard let given else { return nil }
-      // A source that nobody knows is the first mistake.
+      // An unknown source is reported first.
       let found = try DatasetDescription.find(source).description
       throw UsageError(command: command, message: "--\(given.name) is for tables, \(source) is \(found.contentName)")
     }

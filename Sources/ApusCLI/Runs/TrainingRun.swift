@@ -26,7 +26,8 @@ struct TrainingRun {
 
   static let command = "train"
 
-  /// Finds out what is to be done. When this returns, the directory is there and holds the settings.
+  /// Finds out what is to be done. When this returns, the directory exists. A new one holds the settings; one that has a
+  /// run keeps its own until training starts, so that a command that fails before changes nothing.
   init(_ arguments: Arguments) throws {
     let given = try arguments.filled(command: TrainingRun.command)
     let output = arguments[TrainCommand.output]
@@ -39,7 +40,7 @@ struct TrainingRun {
       directory = try .creating(output, for: settings.model.name)
       origin = .new
     }
-    try directory.write(settings)
+    if try directory.configuration() == nil { try directory.write(settings) }
   }
 
   // MARK: - Going on
@@ -51,8 +52,8 @@ struct TrainingRun {
     let source = try RunDirectory(reading: path)
     let isCheckpoint = try Checkpoint.isCheckpoint(source.folder)
     let isCopied = output != nil && output != path
-    // A checkpoint that another run starts from is only read. Else nobody may write to the run from here on: another
-    // process would have it go on from the same checkpoint.
+    // A checkpoint that another run starts from is only read. Else the run is locked from here on: another
+    // process would go on from the same checkpoint.
     let run = isCheckpoint || isCopied ? source : try RunDirectory(locking: source.folder)
     let checkpoint: Checkpoint
     do throws(TrainingError) {
@@ -77,14 +78,16 @@ struct TrainingRun {
     return (settings, run, .newest(checkpoint))
   }
 
-  /// The settings of a run that goes on: its own, but for the length, the device and how often it is saved.
+  /// The settings of a run that goes on: its own, but for the length, the device, how often it is saved, and what does not
+  /// change the result. Data of the same kind may have moved: whether they are still the same is found out when they are open.
   private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
     let old = try RunSettings(stored: stored, command: command)
     var merged = given
     try merged.fill(from: stored, RunOptions.declarations, command: command)
     let new = try RunSettings(merged, command: command)
-    let free = ["device", "epochs", "steps", "save_every", "detect_anomaly"]
+    let free = ["device", "epochs", "steps", "save_every", "detect_anomaly", "workers"]
     for declaration in RunOptions.declarations where !free.contains(declaration.key) {
+      if declaration.key == RunOptions.data.declaration.key, try isSameKind(old.data, new.data) { continue }
       let (before, now) = (old.json[declaration.key], new.json[declaration.key])
       guard before == now else {
         throw TrainingError.mismatch(
@@ -93,6 +96,12 @@ struct TrainingRun {
       }
     }
     return new
+  }
+
+  /// Whether two sources are both files, or both folders, of one kind.
+  private static func isSameKind(_ one: String, _ other: String) throws -> Bool {
+    let (one, other) = (try DatasetDescription.find(one), try DatasetDescription.find(other))
+    return one.description.name == other.description.name && one.argument != nil && other.argument != nil
   }
 
   // MARK: - Running
@@ -105,19 +114,19 @@ struct TrainingRun {
     _ report: ProfileReport?, onRecord: @escaping @Sendable (JSONObject) -> Void
   ) throws -> TrainedRun {
     let device = try ComputeDevice.chosen(by: settings.device)
-    if settings.device != device.name {
-      settings.device = device.name
-      try directory.write(settings)
-    }
+    settings.device = device.name
     let (result, task) = try withDevice(device) {
       let weights = try pretrainedWeights()
-      let task = try LearningTask(settings, tokenizer: tokenizer(of: weights)) { format, count in
-        try stateMemory(format, count, on: device)
+      let task = try explainingRelativeData(of: settings, in: directory.path) {
+        try LearningTask(settings, tokenizer: tokenizer(of: weights)) { format, count in
+          try stateMemory(format, count, on: device)
+        }
       }
       Diagnostics.write("\(settings.model.name) in \(directory.path): \(task.summary)")
       let trainer = try trainer(task, from: weights, report, onRecord)
       adviseOnSteps(task.train.count)
       try resume(trainer, task.format)
+      try directory.write(settings)
       try report?.measureLimits(of: device)
       return (try trainer.run(), task)
     }

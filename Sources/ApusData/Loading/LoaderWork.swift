@@ -1,4 +1,4 @@
-/// Which pictures an epoch needs, and how each becomes pixels: the same whoever does it and whenever.
+/// Which pictures an epoch needs, and how each becomes pixels, independent of thread and time.
 struct LoaderWork: Sendable {
   let source: any ImageSource
   let options: ImageLoader.Options

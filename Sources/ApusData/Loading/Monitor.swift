@@ -26,7 +26,7 @@ package final class Monitor: @unchecked Sendable {
   package func lock() { pthread_mutex_lock(mutex) }
   package func unlock() { pthread_mutex_unlock(mutex) }
 
-  /// Gives the lock up until somebody announces the event; it may also wake up without.
+  /// Releases the lock until another thread signals the event; it may also wake up without a signal.
   package func wait(for event: Event) { pthread_cond_wait(conditions + event.rawValue, mutex) }
 
   /// Wakes up all who wait for an event.

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Bytes of pixels at one place in memory, which threads fill together. Once it is handed out nobody writes to it.
+/// Bytes of pixels at one place in memory, which threads fill together. Once it is handed out it is not written to.
 public final class PixelBuffer: @unchecked Sendable {
   public let count: Int
   let start: UnsafeMutablePointer<UInt8>

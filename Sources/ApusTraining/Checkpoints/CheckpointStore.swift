@@ -80,7 +80,7 @@ public struct CheckpointStore: Sendable {
       names = try self.names()
       guard names != before, attempt < 10 else { throw .noCheckpoint(path: directory, damaged: damaged) }
     }
-    fatalError("CheckpointStore: the attempts have an end")
+    fatalError("unreachable: the last attempt returns or throws")
   }
 
   private static func checkpoint(_ name: String, in checkpoints: Folder) throws(TrainingError) -> Checkpoint {

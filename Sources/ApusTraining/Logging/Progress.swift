@@ -37,7 +37,7 @@ public struct Progress {
   ) {
     self.style = style
     self.width = width ?? { Terminal.width(of: STDERR_FILENO) }
-    // Where nobody listens any more, a run does not end because of that.
+    // A run does not end because its output is closed.
     self.write = write ?? { try? FileDescriptor.standardError.write(Array($0.utf8)) }
     self.firstStep = firstStep
     start = now

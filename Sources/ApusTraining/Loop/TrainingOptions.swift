@@ -36,7 +36,7 @@ public struct TrainingOptions: Sendable {
   public var writesEvents = false
   /// Seconds from one checkpoint to the next, besides those at the ends of epochs.
   public var saveEvery: Double
-  /// What is kept in checkpoints for whoever wants to build the model and data again.
+  /// What checkpoints keep so that the model and data can be built again.
   public var configuration: JSONObject
   /// How people see how far it is.
   public var progress: Progress.Style

@@ -68,7 +68,7 @@ struct TrainingSession {
     do throws(TrainingError) {
       return try advance(to: end)
     } catch {
-      // The device is others' too, and notes nothing for nobody.
+      // Other code uses the device too: it does not record any more.
       if isProfiling { _ = try? trainer.device.finishProfile() }
       isProfiling = false
       throw error

@@ -122,7 +122,7 @@ extension Plot {
     return parts
   }
 
-  /// Columns that nobody sees, with the numbers at their places.
+  /// Hidden columns, with the numbers at their places.
   fileprivate func hoverBands(_ series: [LineChart.Series]) -> Markup {
     guard series.allSatisfy({ $0.points.count <= Plot.bandCount }) else { return Markup() }
     let places = Set(series.flatMap { $0.points.map(\.x) }).filter { x.axis.holds($0) }.sorted()
