@@ -1,7 +1,7 @@
 /// From how many bytes on memory is taken for more than caches hold: of common machines, not of the one at hand, so that
 /// the same loops run everywhere.
 enum CacheLimits {
-  /// An array that no core's own caches hold: its lines are asked for ahead.
+  /// An array that no core's own caches hold: its lines are prefetched.
   static let coreByteCount = 2 << 20
   /// A result whose lines are written far apart: they go past the caches.
   static let scatteredByteCount = 4 << 20

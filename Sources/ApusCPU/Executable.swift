@@ -88,8 +88,8 @@ final class RunFrame {
   /// The scalar bank: its own, or in the body of a loop that of the whole plan.
   var scalars: UnsafeMutableRawPointer
   private let ownScalars: UnsafeMutableRawPointer
-  /// What steps ask for that is read after them; `nil` where nobody says.
-  var ahead: UnsafeMutablePointer<csimd_ahead>?
+  /// Memory that is read after a step, which the step prefetches; `nil` where that is not known.
+  var ahead: UnsafeMutablePointer<csimd_prefetch_range>?
 
   init(valueCount: Int, scalarCount: Int) {
     values = .allocate(capacity: max(1, valueCount))

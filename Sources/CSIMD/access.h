@@ -1,4 +1,4 @@
-// Access to vectors in memory, by the names of their types, and to the lines of a cache.
+// Access to vectors in memory, by the names of their types, and prefetching of lines of the cache.
 
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
@@ -36,20 +36,54 @@ COPY_PART(copy_part_8, uint64_t)
 #define copy_part_VL copy_part_8
 #define COPY_SOME(type) PASTE(copy_part_, type)
 
-// Lines of a block of some rows, to be asked for row by row: memory is read at its best along rows, whatever the order in
-// which numbers are wanted from the caches afterwards. Lengths and distances are bytes.
+#define CSIMD_CACHE_LINE 64
+// A walk over the lines of the cache that hold a block of memory, row by row: memory is read at its best along rows,
+// whatever the order in which numbers are wanted from the caches afterwards.
 typedef struct {
-  const char *row;
-  ptrdiff_t distance;
-  size_t rows, length, at;
-} lines_ahead;
+  csimd_prefetch_block rest;
+  // Bytes of the row that the walk is behind.
+  size_t at;
+} prefetch_cursor;
 
-INLINE void foresee_line(lines_ahead *next) {
-  if (next->rows == 0) return;
-  __builtin_prefetch(next->row + next->at, 0, 3);
-  next->at += 64;
-  if (next->at < next->length) return;
-  next->at = 0;
-  next->row += next->distance;
-  next->rows -= 1;
+// The next line, or NULL behind the last one.
+INLINE const char *prefetch_next(prefetch_cursor *cursor) {
+  if (cursor->rest.count == 0) return NULL;
+  const char *row = cursor->rest.data, *line = row + cursor->at;
+  cursor->at += CSIMD_CACHE_LINE;
+  if (cursor->at >= cursor->rest.length) {
+    cursor->at = 0;
+    cursor->rest.data = row + cursor->rest.distance;
+    cursor->rest.count -= 1;
+  }
+  return line;
+}
+
+// Prefetches the next line into the first-level cache.
+INLINE void prefetch_line(prefetch_cursor *cursor) {
+  const char *line = prefetch_next(cursor);
+  if (line) __builtin_prefetch(line, 0, 3);
+}
+
+// A block that is prefetched into the second-level cache while the tiles of a product are computed, so many lines
+// before each of them.
+typedef struct {
+  prefetch_cursor cursor;
+  size_t lines_per_tile;
+} prefetch_share;
+
+INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_t tiles) {
+  prefetch_share result = {{{NULL, 0, 0, 0}, 0}, 0};
+  if (!block || block->length == 0) return result;
+  result.cursor.rest = *block;
+  result.lines_per_tile =
+      (block->count * ((block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE) + tiles - 1) / tiles;
+  return result;
+}
+
+INLINE void prefetch_for_tile(prefetch_share *share) {
+  for (size_t i = 0; i < share->lines_per_tile; i += 1) {
+    const char *line = prefetch_next(&share->cursor);
+    if (!line) return;
+    __builtin_prefetch(line, 0, 2);
+  }
 }

@@ -57,7 +57,7 @@ static void transpose_pairs(
     size_t count = k - i < LINES_AT_ONCE ? k - i : LINES_AT_ONCE, done = 0;
     for (; done + LANES <= count; done += LANES)
       transpose_block(
-          rows, source + i + done, stride, words_ahead(rows, source, stride, i + done, k), lines + done * LANES,
+          rows, source + i + done, stride, prefetch_address(rows, source, stride, i + done, k), lines + done * LANES,
           LANES);
     memset(lines + done * LANES, 0, (count - done + (count & 1)) * LANES * sizeof(float));
     for (; done < count; done += 1)

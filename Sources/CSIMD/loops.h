@@ -47,14 +47,14 @@ __attribute__((noinline)) static void run_tail(
         STORE(R, (char *)result + i * R_BYTES, r);                                                      \
       }                                                                                                 \
     }                                                                                                   \
-    int streams = flow && flow->streams, foresees = flow && flow->foresees;                             \
+    int streams = flow && flow->streams, prefetches_operands = flow && flow->prefetches_operands;       \
     const char *ahead = flow ? flow->ahead : NULL;                                                      \
     for (size_t i = 0; flow && i < whole; i += LANES) {                                                 \
       R r;                                                                                              \
       BODY;                                                                                             \
-      for (int k = 0; foresees && k < COUNT; k += 1)                                                    \
+      for (int k = 0; prefetches_operands && k < COUNT; k += 1)                                         \
         for (size_t at = 0; at < LANES * bytes[k]; at += 64)                                            \
-          csimd_foresee(data[k] + i * step[k] + at);                                                    \
+          csimd_prefetch_ahead(data[k] + i * step[k] + at);                                             \
       if (ahead) __builtin_prefetch(ahead + 4 * i, 0, 2);                                               \
       if (streams) STREAM(R, (char *)result + i * R_BYTES, r);                                          \
       else STORE(R, (char *)result + i * R_BYTES, r);                                                   \

@@ -32,7 +32,7 @@ static void FN(narrow_multiply)(
     return;
   }
   FOR_SLIVERS(m, {
-    // Lines are far apart: those of the next sliver but one, or of the first ones of the next lines, are asked for.
+    // Lines are far apart: those of the next sliver but one, or of the first ones of the next lines, are prefetched.
     size_t next = first + 2 * TILE_ROWS;
     const SCALAR *ahead = next < m ? lines + next : is_followed ? lines + k * a_step + (next - m) : NULL;
     FN(narrow_rows)(
@@ -48,7 +48,7 @@ INLINE void FN(transpose_some_lines)(
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
   for (; i + TRANSPOSE_WIDTH <= k; i += TRANSPOSE_WIDTH)
     transpose_block(
-        rows, source + i, stride, words_ahead(rows, source, stride, i, k), target + i * step, step);
+        rows, source + i, stride, prefetch_address(rows, source, stride, i, k), target + i * step, step);
 #endif
   for (; i < k; i += 1)
     for (size_t r = 0; r < rows; r += 1) target[i * step + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)i];

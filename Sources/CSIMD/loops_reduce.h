@@ -21,8 +21,9 @@ typedef struct {
   VL place;
 } FN(places);
 
-/// Takes numbers a into the running value, each as `number`.
-#define TAKE(name, combined, identity, asked, number)                                                \
+/// Takes numbers a into the running value, each as `number`. With each four vectors `prefetched_lines` lines from
+/// `ahead` on are prefetched, or what lies behind the numbers where that is NULL.
+#define TAKE(name, combined, identity, prefetched_lines, number)                                     \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,     \
                               const char *ahead) {                                                   \
     FN(sums) *s = state;                                                                             \
@@ -43,9 +44,10 @@ typedef struct {
       V run[4];                                                                                      \
       for (int k = 0; k < 4; k += 1) run[k] = part[k];                                               \
       for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {                            \
-        for (size_t at = 0; ahead && at < 64 * asked; at += 64)                                      \
-          __builtin_prefetch(ahead + asked * i + at, 0, 2);                                          \
-        for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at); \
+        for (size_t at = 0; ahead && at < 64 * prefetched_lines; at += 64)                           \
+          __builtin_prefetch(ahead + prefetched_lines * i + at, 0, 2);                               \
+        for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64)                        \
+          csimd_prefetch_ahead(x + at);                                                              \
         for (int k = 0; k < 4; k += 1, x += step) {                                                  \
           V a = LOAD(V, x);                                                                          \
           run[k] = FN(combine_##combined)(run[k], number);                                           \
@@ -122,7 +124,7 @@ typedef struct {
     V part[4] = {identity, identity, identity, identity};                                                             \
     size_t i = 0;                                                                                                     \
     for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                                      \
-      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at);                              \
+      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);                       \
       for (int k = 0; k < 4; k += 1, x += LANES * BYTES_OF(V)) part[k] = FN(combine_##name)(part[k], LOAD(V, x));     \
     }                                                                                                                 \
     size_t rest = (n - i) / LANES;                                                                                    \
@@ -149,7 +151,7 @@ typedef struct {
     for (; i + LANES <= n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {                         \
       V a = identity;                                                                                                 \
       for (ptrdiff_t line = 0; line < lines; line += 1) {                                                             \
-        for (size_t at = 0; at < LANES * BYTES_OF(V); at += 64) csimd_foresee(x + line * distance + at);              \
+        for (size_t at = 0; at < LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + line * distance + at);       \
         a = FN(combine_##name)(a, LOAD(V, x + line * distance));                                                      \
       }                                                                                                               \
       STORE(V, to, FN(combine_##name)(LOAD(V, to), a));                                                               \
@@ -223,7 +225,8 @@ typedef struct {
     }                                                                                                  \
     size_t i = parts;                                                                                  \
     for (; i + 4 <= whole; i += 4) {                                                                   \
-      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + i * step + at);    \
+      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64)                                      \
+        csimd_prefetch_ahead(x + i * step + at);                                                       \
       for (size_t k = 0; k < 4; k += 1) {                                                              \
         V a = LOAD(V, x + (i + k) * step);                                                             \
         MASK m = FN(better_##name)(a, best[k]);                                                        \
@@ -336,7 +339,7 @@ static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd
     }
     for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {
       if (ahead) __builtin_prefetch(ahead + i, 0, 2);
-      for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_foresee(x + at);
+      for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);
       for (int k = 0; k < 4; k += 1, x += step) {
         V a = LOAD(V, x) - shift;
         squares_run[k] = FN(combine_sum)(squares_run[k], a * a);
@@ -380,7 +383,7 @@ static void FN(deviation_lines)(size_t count, void *squares, void *sums, const c
     if (values[1].step != 0) shift = LOAD(V, shifts + at);
     for (size_t line = 0; line < lines; line += 1) {
       const char *from = x + (ptrdiff_t)line * distance + at;
-      for (size_t ahead = 0; ahead < LANES * BYTES_OF(V); ahead += 64) csimd_foresee(from + ahead);
+      for (size_t ahead = 0; ahead < LANES * BYTES_OF(V); ahead += 64) csimd_prefetch_ahead(from + ahead);
       V a = LOAD(V, from) - shift;
       square = FN(combine_sum)(square, a * a);
       sum = FN(combine_sum)(sum, a);
@@ -414,9 +417,9 @@ static void FN(deviation_lines)(size_t count, void *squares, void *sums, const c
    FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name), NULL, NULL, row},
 #define REDUCE(name, identity, expression) REDUCER(name, 0, FN(take_lines_##name), FN(row_##name))
 #define REDUCE_INDEX(name, is_better) REDUCER(name, 1, NULL, NULL)
-#define ROW_SUM(name, asked, deviations, lines)                                                                      \
-  {#name, 0, asked, FN(begin_sum), FN(take_##name), FN(merge_sum), FN(finish_sum), FN(begin_columns_sum), NULL, NULL, \
-   FN(merge_columns_sum), deviations, lines, NULL},
+#define ROW_SUM(name, prefetched_lines, deviations, lines)                                                           \
+  {#name, 0, prefetched_lines, FN(begin_sum), FN(take_##name), FN(merge_sum), FN(finish_sum),                        \
+   FN(begin_columns_sum), NULL, NULL, FN(merge_columns_sum), deviations, lines, NULL},
 static const csimd_reducer LANE_TABLE(reducers)[] = {
 #include "../../Kernels/reduce.def"
 #if LANE_IS_FLOAT

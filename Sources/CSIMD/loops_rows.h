@@ -28,7 +28,7 @@ static void stream(size_t count, const void *source, void *target) {
   t += lead;
   count -= lead;
   for (; count >= 64; count -= 64, s += 64, t += 64) {
-    csimd_foresee(s);
+    csimd_prefetch_ahead(s);
     VF x = LOAD(VF, s);
     STREAM(VF, t, x);
   }

@@ -4,7 +4,7 @@
 //
 // Each row goes through the operations of `max`, `exp_difference`, `sum` and `multiply` in their order: no bit differs.
 
-// How far ahead, in bytes, lines are asked for.
+// How far ahead lines are prefetched, in bytes.
 #define ROWS_AHEAD 32768
 
 /// Where the three rows are; `e` holds exponentials of the row before until this row's are written there.

@@ -41,7 +41,7 @@ enum { FN(panel_width) = PANEL_WIDTH };
 #define TILE_LOOP _Pragma("clang loop unroll(full)")
 
 // The sums of a tile, each a chain along all lines of factors, whatever the tile's height; `columns` of them are stored.
-// What lies as far apart as the numbers of a chain is asked for from `ahead` on, unless that is NULL.
+// With each number of a chain a line is prefetched from `ahead` on, as far apart as the numbers; none where it is NULL.
 INLINE void FN(tile)(
     const int rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
     SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
@@ -142,46 +142,18 @@ static __attribute__((noinline)) void FN(tile_any)(
     first += rows;                                                                            \
   }
 
-#ifndef CSIMD_CACHE_LINE
-#define CSIMD_CACHE_LINE 64
-// What is read next, and how much of it is prefetched before each tile.
-typedef struct {
-  csimd_lines_ahead lines;
-  size_t at, cache_lines;
-} prefetcher;
-
-INLINE prefetcher prefetcher_of(const csimd_lines_ahead *ahead, size_t tiles) {
-  prefetcher result = {{0}, 0, 0};
-  if (!ahead || ahead->length == 0) return result;
-  result.lines = *ahead;
-  result.cache_lines =
-      (ahead->count * ((ahead->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE) + tiles - 1) / tiles;
-  return result;
-}
-
-INLINE void prefetch_some(prefetcher *next) {
-  for (size_t i = 0; i < next->cache_lines && next->lines.count > 0; i += 1) {
-    __builtin_prefetch((const char *)next->lines.data + next->at, 0, 2);
-    next->at += CSIMD_CACHE_LINE;
-    if (next->at < next->lines.length) continue;
-    next->at = 0;
-    next->lines.data = (const char *)next->lines.data + next->lines.distance;
-    next->lines.count -= 1;
-  }
-}
-#endif
 #define TILES(m, n) (((m) + TILE_ROWS - 1) / TILE_ROWS * (((n) + PANEL_WIDTH - 1) / PANEL_WIDTH))
 
 static void FN(block_multiply)(
     size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
-    int accumulates, const csimd_lines_ahead *ahead) {
-  prefetcher next = prefetcher_of(ahead, TILES(m, n));
+    int accumulates, const csimd_prefetch_block *ahead) {
+  prefetch_share next = prefetch_share_of(ahead, TILES(m, n));
   for (size_t column = 0; column < n; column += PANEL_WIDTH) {
     size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
     size_t b_row = panels->row != 0 ? panels->row : (size_t)FN(panel_vectors)(columns) * LANES;
     const SCALAR *b = (const SCALAR *)panels->data + column / PANEL_WIDTH * panels->distance + panels->first * b_row;
     FOR_SLIVERS(m, {
-      prefetch_some(&next);
+      prefetch_for_tile(&next);
       FN(tile_any)(
           rows, k, (const SCALAR *)slivers + first * k, b, b_row, (SCALAR *)c + first * c_row + column, c_row, columns,
           accumulates);
@@ -204,13 +176,13 @@ static __attribute__((noinline)) void FN(tile_lines)(
 
 static void FN(lines_multiply)(
     size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
-    ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_lines_ahead *ahead) {
-  prefetcher next = prefetcher_of(ahead, TILES(m, n));
+    ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead) {
+  prefetch_share next = prefetch_share_of(ahead, TILES(m, n));
   for (size_t column = 0; column < n; column += PANEL_WIDTH) {
     size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
     size_t row = b_row != 0 ? b_row : (size_t)FN(panel_vectors)(columns) * LANES;
     FOR_SLIVERS(m, {
-      prefetch_some(&next);
+      prefetch_for_tile(&next);
       FN(tile_lines)(
           rows, lines, (const SCALAR *)a + (ptrdiff_t)first * a_row, a_row,
           (const SCALAR *)b + (ptrdiff_t)(column / PANEL_WIDTH) * b_panel, row,

@@ -2,7 +2,7 @@
 
 #include "transpose_block.h"
 
-// A block of a tile. Each line of the source is wanted once: nothing is asked for ahead.
+// A block of a tile. Each line of the source is wanted once: nothing is prefetched.
 INLINE void transpose_piece(const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   transposed_row a[TRANSPOSE_WIDTH];
   TRANSPOSE_LOOP for (int r = 0; r < TRANSPOSE_WIDTH; r += 1) a[r] = LOAD(transposed_row, source + r * stride);
@@ -60,7 +60,7 @@ INLINE void transpose_tile(
 // The transpose of large matrices, past the caches, for targets whose rows begin with a line of the cache. Blocks are
 // transposed into `room`, from where lines of the block ahead of them are written meanwhile, whole rows of them one after
 // the other: memory writes short pieces of lines at half of its speed, and reads them so. What comes next of the source
-// is asked for row by row, into the first-level cache.
+// is prefetched row by row, into the first-level cache.
 #define STREAM_COLUMNS 64
 #define STREAM_ROWS 512
 #define STREAM_LENGTH (STREAM_COLUMNS + 16)
@@ -105,11 +105,11 @@ static void transpose_streamed(
           first = top + height < rows ? top + height : 0;
           left = first ? strip : strip + width;
         }
-        lines_ahead next = {(const char *)(source + (ptrdiff_t)left * stride + first), stride * 4, 0, 0, 0};
-        next.length = (rows - first < most ? rows - first : most) * 4;
-        next.rows = left >= columns ? 0 : columns - left < 16 ? columns - left : 16;
+        prefetch_cursor next = {{source + (ptrdiff_t)left * stride + first, stride * 4, 0, 0}, 0};
+        next.rest.length = (rows - first < most ? rows - first : most) * 4;
+        next.rest.count = left >= columns ? 0 : columns - left < 16 ? columns - left : 16;
         for (size_t r = 0; r < height; r += 16) {
-          for (int line = 0; line < 16; line += 1) foresee_line(&next);
+          for (int line = 0; line < 16; line += 1) prefetch_line(&next);
           transpose_tile(height - r < 16 ? height - r : 16, width - c < 16 ? width - c : 16,
                          source + (ptrdiff_t)(strip + c) * stride + top + r, stride, own + r * STREAM_LENGTH + c,
                          STREAM_LENGTH);

@@ -205,7 +205,7 @@ static const char *next_block(const csimd_kernel *kernel, const csimd_operand *r
   return (const char *)registers[argument].data + count * csimd_lane_bytes(kernel->arguments[argument].lane);
 }
 
-const char *csimd_next_line(csimd_ahead *ahead, int64_t count) {
+const char *csimd_prefetch_next(csimd_prefetch_range *ahead, int64_t count) {
   for (; ahead && ahead->end; ahead += 1) {
     if (ahead->next >= ahead->end) continue;
     const char *line = ahead->next;
@@ -222,9 +222,9 @@ static void run_instructions(
   for (int i = 0; i < kernel->instruction_count; i += 1) {
     const csimd_instruction *instruction = &kernel->instructions[i];
     if (instruction->is_uniform) continue;
-    csimd_flow flow = {0, kernel->is_large && instruction->foresees, NULL};
-    if (kernel->is_large) flow.ahead = next_block(kernel, registers, instruction->asks, count);
-    else if (instruction->is_long) flow.ahead = csimd_next_line(frame->ahead, count);
+    csimd_flow flow = {0, kernel->is_large && instruction->prefetches_operands, NULL};
+    if (kernel->is_large) flow.ahead = next_block(kernel, registers, instruction->prefetched_argument, count);
+    else if (instruction->is_long) flow.ahead = csimd_prefetch_next(frame->ahead, count);
     csimd_operand operands[3];
     for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = read_register(&registers[instruction->operands[k]]);
     char *target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
@@ -236,7 +236,7 @@ static void run_instructions(
       if (instruction->truths) loop = instruction->truths;
       flow.streams = output->streams && (uintptr_t)target % 64 == 0;
     }
-    loop((size_t)count, target, operands, flow.streams || flow.foresees || flow.ahead ? &flow : NULL);
+    loop((size_t)count, target, operands, flow.streams || flow.prefetches_operands || flow.ahead ? &flow : NULL);
     registers[kernel->argument_count + i] = (csimd_operand){target, 1};
   }
 }
@@ -255,11 +255,11 @@ static void run_block(
 
 // ---- Flat kernels
 
-/// An instruction of a flat kernel. From block to block its operands, its result and what it asks for move by so many
-/// bytes a number: arrays by theirs, registers not at all.
+/// An instruction of a flat kernel. From block to block its operands, its result and what it prefetches move by so
+/// many bytes a number: arrays by theirs, registers not at all.
 typedef struct {
   csimd_loop loop;
-  int operand_count, asks_lines;
+  int operand_count, prefetches_ranges;
   const char *data[3];
   size_t steps[3];
   char *target;
@@ -267,7 +267,7 @@ typedef struct {
   int data_bytes[3], target_bytes, ahead_bytes;
 } flat_instruction;
 
-/// How far ahead large kernels ask for lines, and the blocks in which they run, in numbers: so short that memory is read
+/// How far ahead large kernels prefetch, and the blocks in which they run, in numbers: so short that memory is read
 /// and written at nearly all times, unless there is much to do for each array, which calls would only make longer.
 enum { FLAT_AHEAD = 1024, FLAT_BLOCK = 128, LONG_FLAT_BLOCK = 512 };
 
@@ -297,11 +297,11 @@ static void set_flat(
     if (instruction->truths) flat->loop = instruction->truths;
     flat->flow.streams = output->streams && (uintptr_t)flat->target % 64 == 0;
   }
-  flat->flow.foresees = kernel->is_large && instruction->foresees;
-  flat->asks_lines = !kernel->is_large && instruction->is_long;
-  if (kernel->is_large && instruction->asks >= 0) {
-    flat->ahead_bytes = csimd_lane_bytes(kernel->arguments[instruction->asks].lane);
-    flat->flow.ahead = (const char *)registers[instruction->asks].data + FLAT_AHEAD * flat->ahead_bytes;
+  flat->flow.prefetches_operands = kernel->is_large && instruction->prefetches_operands;
+  flat->prefetches_ranges = !kernel->is_large && instruction->is_long;
+  if (kernel->is_large && instruction->prefetched_argument >= 0) {
+    flat->ahead_bytes = csimd_lane_bytes(kernel->arguments[instruction->prefetched_argument].lane);
+    flat->flow.ahead = (const char *)registers[instruction->prefetched_argument].data + FLAT_AHEAD * flat->ahead_bytes;
   }
 }
 
@@ -330,8 +330,8 @@ static void run_flat(
         operands[k] = (csimd_operand){f->data[k], f->steps[k]};
         f->data[k] += size * f->data_bytes[k];
       }
-      if (f->asks_lines) f->flow.ahead = csimd_next_line(frame->ahead, size);
-      int has_flow = f->flow.streams || f->flow.foresees || f->flow.ahead;
+      if (f->prefetches_ranges) f->flow.ahead = csimd_prefetch_next(frame->ahead, size);
+      int has_flow = f->flow.streams || f->flow.prefetches_operands || f->flow.ahead;
       f->loop((size_t)size, f->target, operands, has_flow ? &f->flow : NULL);
       f->target += size * f->target_bytes;
       if (f->ahead_bytes) f->flow.ahead += size * f->ahead_bytes;

@@ -7,20 +7,21 @@
 typedef struct {
   const csimd_reduction *reduction;
   char *states;
-  csimd_ahead *ahead;
+  csimd_prefetch_range *ahead;
 } row_context;
 
 static void take_rows(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
   row_context *c = context;
   if (c->reduction->joins_outputs && c->reduction->reducer_count == 2) {
     const csimd_reducer *squares = c->reduction->reducers[0];
-    const char *ahead = csimd_next_line(c->ahead, (int64_t)count * squares->asked / 4);
+    const char *ahead = csimd_prefetch_next(c->ahead, (int64_t)count * squares->prefetched_lines / 4);
     squares->take_deviations(count, c->states, c->states + CSIMD_STATE_BYTES, outputs, ahead);
     return;
   }
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {
     const csimd_reducer *reducer = c->reduction->reducers[i];
-    const char *ahead = reducer->asked ? csimd_next_line(c->ahead, (int64_t)count * reducer->asked / 4) : NULL;
+    int64_t numbers = (int64_t)count * reducer->prefetched_lines / 4;
+    const char *ahead = reducer->prefetched_lines ? csimd_prefetch_next(c->ahead, numbers) : NULL;
     const csimd_operand *values = c->reduction->joins_outputs ? outputs : &outputs[i];
     reducer->take(count, c->states + i * CSIMD_STATE_BYTES, values, start, ahead);
   }

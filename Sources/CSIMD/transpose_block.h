@@ -1,6 +1,6 @@
 // Blocks of words that are transposed in registers.
 
-// How far ahead a line is asked for.
+// How far ahead memory is prefetched: in the direction of rows, and in lines.
 #define PREFETCH_NUMBERS 64
 #define PREFETCH_LINES 24
 #define TRANSPOSE_LOOP _Pragma("clang loop unroll(full)")
@@ -44,8 +44,8 @@ INLINE void transpose_registers(transposed_row *a) {
 #endif
 typedef transposed_row transposed_row_any __attribute__((aligned(4), may_alias));
 
-// Reads TRANSPOSE_WIDTH words of each row and prefetches as many at `ahead`: rows far apart are not foreseen by the
-// machine.
+// Reads TRANSPOSE_WIDTH words of each row and prefetches as many at `ahead`: the machine does not prefetch rows that
+// are far apart.
 INLINE void load_rows(
     size_t rows, const float *source, ptrdiff_t stride, const float *ahead, transposed_row *a) {
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
@@ -66,7 +66,7 @@ INLINE void transpose_block(
 
 // What to prefetch while word `i` of k is read: words further on in the same rows, or the first ones of the rows that
 // follow.
-INLINE const float *words_ahead(size_t rows, const float *source, ptrdiff_t stride, size_t i, size_t k) {
+INLINE const float *prefetch_address(size_t rows, const float *source, ptrdiff_t stride, size_t i, size_t k) {
   size_t at = i + PREFETCH_NUMBERS;
   return at < k ? source + at : source + (ptrdiff_t)rows * stride + (at - k);
 }

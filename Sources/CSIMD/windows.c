@@ -49,7 +49,7 @@ EVERY_OTHER(every_other8, uint64_t)
       } else {                                                                                          \
         const S *from = image + place + part.start;                                                     \
         for (ptrdiff_t at = 0; at < (part.last - part.first) * stride; at += 64 / (ptrdiff_t)sizeof(S)) \
-          csimd_foresee(from + at);                                                                     \
+          csimd_prefetch_ahead(from + at);                                                              \
         for (ptrdiff_t i = 0; i < part.first; i += 1) to[i] = 0;                                        \
         if (stride == 1) {                                                                              \
           memcpy(to + part.first, from, (size_t)(part.last - part.first) * sizeof(S));                  \

@@ -63,7 +63,7 @@ final class UnfoldedConvolutionStep: CPUStep {
   /// The outputs of a group from the windows of some images.
   private func multiply(
     _ weights: UnsafeMutableRawPointer, _ group: Int, n: Int, _ lines: MatrixProduct.Factor,
-    _ target: UnsafeMutableRawPointer, leading: Int, room: UnsafeMutableRawPointer, ahead: csimd_lines_ahead
+    _ target: UnsafeMutableRawPointer, leading: Int, room: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
   ) {
     guard let packedWeights else {
       product.multiply(

@@ -104,15 +104,15 @@ struct UnfoldedGeometry {
   }
 
   /// What the windows of the next image read, where an image is a task.
-  func imageAhead(_ input: UnsafeRawPointer, _ images: Range<Int>, group: Int) -> csimd_lines_ahead {
+  func imageAhead(_ input: UnsafeRawPointer, _ images: Range<Int>, group: Int) -> csimd_prefetch_block {
     guard imageGrain == 1, rowBlocks == 1, images.upperBound < g.batch, g.input.z > 0 else {
-      return csimd_lines_ahead()
+      return csimd_prefetch_block()
     }
     let first = (images.upperBound * g.inputChannels + group * inputs) * inputSize
     // Rows between windows are left out.
     let step = max(1, g.stride.y)
     let rows = g.padding.y == 0 && g.input.y % step == 0 ? min(step, g.kernel.y) : step
-    return csimd_lines_ahead(
+    return csimd_prefetch_block(
       data: input + first * dtype.byteCount, distance: step * g.input.z * dtype.byteCount,
       count: inputSize * inputs / (step * g.input.z), length: rows * g.input.z * dtype.byteCount)
   }

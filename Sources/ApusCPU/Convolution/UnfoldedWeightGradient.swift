@@ -108,7 +108,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
   /// Adds the product of some channels' pixels with the windows, one chain for each result.
   private func multiply(
     _ channels: Int, _ count: Int, _ pixels: MatrixProduct.Factor, _ lines: MatrixProduct.Factor,
-    _ result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer, ahead: csimd_lines_ahead
+    _ result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
   ) {
     guard let kernels else {
       product.multiply(
@@ -130,7 +130,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
           pointer: lines.pointer + tap * lines.order.leading * size, row: 1, column: lines.order.leading),
         room, height: count)
       let (panels, target) = (kernels.packed(room, height: count), result + tap * size)
-      let ahead = tap == 0 ? ahead : csimd_lines_ahead()
+      let ahead = tap == 0 ? ahead : csimd_prefetch_block()
       if isPacked {
         kernels.multiply(
           m: channels, n: taps, k: count, slivers, panels, target, leading: geometry.tapCount, accumulates: true,

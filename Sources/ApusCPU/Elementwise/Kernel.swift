@@ -63,7 +63,7 @@ final class Kernel {
     csimd_run(self.raw, &raw, Int64(range.lowerBound), Int64(range.upperBound), nil, nil)
   }
 
-  /// Lets values that are soon read again go through the caches, and asks for nothing that is there already.
+  /// Lets values that are soon read again go through the caches, and prefetches nothing that is there already.
   func keepInCache(_ values: Set<Int>) {
     raw.pointee.is_large = 0
     for index in 0..<Int(raw.pointee.output_count) where values.contains(Int(raw.pointee.outputs[index].value)) {
@@ -133,7 +133,7 @@ extension Instruction {
     "round_float16", "round_bfloat16", "wrap_int8", "wrap_uint8",
   ]
 
-  /// Whether memory can be asked for while it runs.
+  /// Whether memory can be prefetched while it runs.
   var isLong: Bool { !Self.cheapRows.contains(function) }
 
   /// A measure of the time of one element.

@@ -59,7 +59,7 @@ struct KernelLowering {
       restrictInPlaceArguments()
       chooseStreams()
     }
-    spreadRequests()
+    spreadPrefetches()
     assignSlots()
     chooseRow(inputs, results)
   }
@@ -135,7 +135,7 @@ struct KernelLowering {
       let uniform = instruction.operands.allSatisfy { isUniform[registers[$0]] }
       raw.is_uniform = uniform ? 1 : 0
       raw.is_long = instruction.isLong ? 1 : 0
-      raw.asks = -1
+      raw.prefetched_argument = -1
       registers[register] = arguments.count + self.instructions.count
       self.instructions.append(raw)
       isUniform.append(uniform)
@@ -173,17 +173,17 @@ struct KernelLowering {
     }
   }
 
-  /// Spreads what is asked of memory over a block's instructions: an array each where there are enough of them, else the
-  /// first one asks for all that it reads. An instruction asks for four bytes a number.
-  private mutating func spreadRequests() {
+  /// Spreads what is prefetched over a block's instructions: an array each where there are enough of them, else the
+  /// first one prefetches all that it reads. An instruction prefetches four bytes a number.
+  private mutating func spreadPrefetches() {
     let arrays = arguments.indices.filter { arguments[$0].in_place != 0 && !isUniform[$0] }
     let working = instructions.indices.filter { instructions[$0].is_uniform == 0 }
     guard let first = working.first else { return }
     let isSpread = working.count > arrays.count && arrays.allSatisfy { program.inputs[$0].lane.byteCount == 4 }
-    instructions[first].foresees = isSpread ? 0 : 1
-    let asked = isSpread ? arrays : arrays.filter { !instructions[first].reads($0) }
-    for (instruction, array) in zip(isSpread ? working : Array(working.dropFirst()), asked) {
-      instructions[instruction].asks = Int32(array)
+    instructions[first].prefetches_operands = isSpread ? 0 : 1
+    let prefetched = isSpread ? arrays : arrays.filter { !instructions[first].reads($0) }
+    for (instruction, array) in zip(isSpread ? working : Array(working.dropFirst()), prefetched) {
+      instructions[instruction].prefetched_argument = Int32(array)
     }
   }
 

@@ -25,7 +25,7 @@ final class RowBlockStep: CPUStep {
   let sharedByteCount: Int
   private let steps: [any RowwiseStep]
   private let rowCount: Int
-  /// Rows of a block, and of a task: some blocks, each of which asks for what the next one reads.
+  /// Rows of a block, and of a task: some blocks, each of which prefetches what the next one reads.
   private let grain: Int
   private let taskRows: Int
   /// What is read from memory that no cache holds, and the bytes of a row of it.
@@ -58,7 +58,7 @@ final class RowBlockStep: CPUStep {
     let grain = weight <= TaskLimits.weight ? rowCount : max(1, min(rowLimit, rowCount / 8))
     self.grain = grain
     taskRows = grain * max(1, min(16, rowCount / (32 * grain)))
-    sources = rows.sources.filter { value in !members.contains { $0.asksFor == value } }
+    sources = rows.sources.filter { value in !members.contains { $0.prefetchedValue == value } }
       .map { ($0, plan.values[$0].byteCount / rows.rowCount) }
     var shared = 0
     sharedOffsets = steps.map { step in
@@ -90,8 +90,8 @@ final class RowBlockStep: CPUStep {
     context.pool.run((rowCount + taskRows - 1) / taskRows) { index, worker in
       let frame = frames[worker]
       let end = min((index + 1) * taskRows, rowCount)
-      withUnsafeTemporaryAllocation(of: csimd_ahead.self, capacity: sources.count + 1) { ahead in
-        ahead.initialize(repeating: csimd_ahead(next: nil, end: nil))
+      withUnsafeTemporaryAllocation(of: csimd_prefetch_range.self, capacity: sources.count + 1) { ahead in
+        ahead.initialize(repeating: csimd_prefetch_range(next: nil, end: nil))
         frame.ahead = ahead.baseAddress
         defer { frame.ahead = nil }
         for start in stride(from: index * taskRows, to: end, by: grain) {
@@ -128,11 +128,11 @@ struct RowBlock {
   let locals: [Int]
   let sources: [Int]
 
-  /// A step, what it uses, and a value whose rows it asks for itself ahead of reading them.
+  /// A step, what it uses, and a value whose rows it prefetches itself.
   struct Member {
     let step: any RowwiseStep
     let values: [Int]
-    var asksFor: Int?
+    var prefetchedValue: Int?
   }
 }
 
@@ -173,7 +173,8 @@ struct RowBlockSearch {
       if let pattern {
         let values = pattern.values(sum: plan.steps[index + pattern.sum].step)
         result.append(
-          .init(step: SoftmaxRowsStep(pattern, Array(members), builder), values: values, asksFor: pattern.numbers))
+          .init(
+            step: SoftmaxRowsStep(pattern, Array(members), builder), values: values, prefetchedValue: pattern.numbers))
       } else {
         result.append(.init(step: members.first!, values: plan.steps[index].step.values))
       }

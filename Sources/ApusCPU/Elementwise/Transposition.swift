@@ -24,7 +24,7 @@ struct Transposition {
   /// Columns that are walked along together.
   private static let stripColumns = 64
   /// Rows and elements of a task, and the fewest elements: threads that take turns at short pieces of lines fetch the
-  /// lines between them twice. Where a task asks for its next blocks while it works, it has as many of them as leave
+  /// lines between them twice. Where a task prefetches its next blocks while it works, it has as many of them as leave
   /// enough tasks.
   private static let grain = (rows: 1024, elements: 1 << 15)
   private static let streamedGrain = (rows: 4096, elements: 1 << 20)

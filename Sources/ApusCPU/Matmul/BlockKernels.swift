@@ -33,13 +33,13 @@ struct BlockKernels {
   private typealias Multiply =
     @convention(c) (
       Int, Int, Int, UnsafeRawPointer?, UnsafePointer<csimd_panels>?, UnsafeMutableRawPointer?, Int, Int32,
-      UnsafePointer<csimd_lines_ahead>?
+      UnsafePointer<csimd_prefetch_block>?
     ) -> Void
 
   private typealias MultiplyLines =
     @convention(c) (
       Int, Int, UnsafePointer<csimd_lines>?, UnsafeRawPointer?, Int, UnsafeRawPointer?, Int, Int,
-      UnsafeMutableRawPointer?, Int, Int32, UnsafePointer<csimd_lines_ahead>?
+      UnsafeMutableRawPointer?, Int, Int32, UnsafePointer<csimd_prefetch_block>?
     ) -> Void
   private typealias MultiplyNarrow =
     @convention(c) (
@@ -107,9 +107,9 @@ struct BlockKernels {
   }
 
   /// The lines of memory that `packRows` reads.
-  func ahead(rows: Int, k: Int, _ a: Factor) -> csimd_lines_ahead {
+  func ahead(rows: Int, k: Int, _ a: Factor) -> csimd_prefetch_block {
     let (distance, count, length) = a.column == 1 ? (a.row, rows, k) : (a.column, k, rows)
-    return csimd_lines_ahead(
+    return csimd_prefetch_block(
       data: a.pointer, distance: distance * lane.byteCount, count: count, length: length * lane.byteCount)
   }
 
@@ -117,7 +117,7 @@ struct BlockKernels {
   /// - Parameter ahead: what is prefetched meanwhile.
   func multiply(
     m: Int, n: Int, k: Int, _ slivers: UnsafeRawPointer, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer,
-    leading: Int, accumulates: Bool, ahead: csimd_lines_ahead = csimd_lines_ahead()
+    leading: Int, accumulates: Bool, ahead: csimd_prefetch_block = csimd_prefetch_block()
   ) {
     withUnsafePointer(to: panels) { panels in
       withUnsafePointer(to: ahead) { ahead in
@@ -129,7 +129,7 @@ struct BlockKernels {
   /// `c[m, n] = a·b`, or added to c, for a as it lies; neither factor is one of words.
   func multiply(
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
-    accumulates: Bool, ahead: csimd_lines_ahead = csimd_lines_ahead()
+    accumulates: Bool, ahead: csimd_prefetch_block = csimd_prefetch_block()
   ) {
     let lines = csimd_lines(count: (1, 1), a: (0, 0), b: (0, 0), k: k, a_step: a.column)
     withUnsafePointer(to: lines) { lines in

@@ -159,7 +159,7 @@ struct BlockedProduct {
           isFollowed: start + 2 * Self.depth <= k)
         continue
       }
-      var (slivers, ahead) = (workspace + Self.markByteCount, csimd_lines_ahead())
+      var (slivers, ahead) = (workspace + Self.markByteCount, csimd_prefetch_block())
       if schedule.rowPacking == .task {
         kernels.packRows(m, k: count, source, slivers)
         // The next chain, or the first one of the task that this thread most often runs next.
@@ -175,9 +175,9 @@ struct BlockedProduct {
   }
 
   /// What is packed next, to be prefetched: rows of a chain, `most` or up to the last one.
-  private func rowsAhead(_ row: Int, most: Int, column: Int, _ a: BlockKernels.Factor) -> csimd_lines_ahead {
+  private func rowsAhead(_ row: Int, most: Int, column: Int, _ a: BlockKernels.Factor) -> csimd_prefetch_block {
     // A small factor is in a second-level cache already.
-    guard m * k * kernels.lane.byteCount > Self.cachedByteCount else { return csimd_lines_ahead() }
+    guard m * k * kernels.lane.byteCount > Self.cachedByteCount else { return csimd_prefetch_block() }
     return kernels.ahead(
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }

@@ -37,7 +37,7 @@ struct PackedRows {
   /// - Parameter ahead: what is prefetched meanwhile.
   func multiply(
     _ rows: UnsafeRawPointer, n: Int, _ b: Factor, _ c: UnsafeMutableRawPointer, leading: Int,
-    room: UnsafeMutableRawPointer, ahead: csimd_lines_ahead
+    room: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
   ) {
     let isInPlace = b.row <= Self.longestRowInPlace && b.row % 16 == 0 && b.row >= n
     for chain in 0..<max(1, chainCount) {
@@ -48,7 +48,7 @@ struct PackedRows {
       kernels.multiply(
         m: m, n: n, k: count, rows + chain * chainByteCount,
         isInPlace ? kernels.inPlace(source) : kernels.packed(room, height: count), c, leading: leading,
-        accumulates: chain > 0, ahead: chain == 0 ? ahead : csimd_lines_ahead())
+        accumulates: chain > 0, ahead: chain == 0 ? ahead : csimd_prefetch_block())
     }
   }
 }

@@ -33,9 +33,9 @@ typedef struct {
   size_t step;
 } csimd_operand;
 
-/// Asks the second-level cache for the line some way behind `data`, which is read now: a machine that fetches lines ahead
-/// does so up to the end of a page, and too few of them for one core to keep the memory busy.
-static inline void csimd_foresee(const void *data) { __builtin_prefetch((const char *)data + 2048, 0, 2); }
+/// Prefetches the line 2 KiB behind `data`, which is read now, into the second-level cache. The machine's own
+/// prefetching ends with a page, and fetches too few lines for one core to keep the memory busy.
+static inline void csimd_prefetch_ahead(const void *data) { __builtin_prefetch((const char *)data + 2048, 0, 2); }
 
 /// Makes what was written past the caches visible ahead of anything written later.
 static inline void csimd_fence(void) {
@@ -50,9 +50,9 @@ static inline void csimd_fence(void) {
 typedef struct {
   /// Whether the result, at a multiple of 64 bytes, is written past the caches.
   int streams;
-  /// Whether the lines behind what is read are asked for.
-  int foresees;
-  /// A line is asked for from here on for each group of 16 results; NULL for none.
+  /// Whether the lines behind what is read are prefetched.
+  int prefetches_operands;
+  /// A line from here on is prefetched with each group of 16 results; NULL for none.
   const char *ahead;
 } csimd_flow;
 
@@ -96,12 +96,12 @@ typedef struct {
 typedef struct {
   const char *name;
   int is_index;
-  /// Lines of memory that can be asked for while 64 numbers are taken in, which lie in a cache.
-  int asked;
+  /// Lines of memory that can be prefetched while 64 numbers are taken in, which lie in a cache.
+  int prefetched_lines;
   /// Sets a running value to the identity.
   void (*begin)(void *state);
-  /// Takes in `count` numbers, the first of which has the place `start`. Lines are asked for from `ahead` on, so
-  /// many for each 64 numbers; where it is NULL, those behind the numbers are.
+  /// Takes in `count` numbers, the first of which has the place `start`. Lines are prefetched from `ahead` on, so
+  /// many with each 64 numbers; where it is NULL, those behind the numbers are.
   void (*take)(size_t count, void *state, const csimd_operand *values, int64_t start, const char *ahead);
   /// Takes in another running value of later places.
   void (*merge)(void *state, const void *other);
@@ -188,12 +188,12 @@ typedef struct {
   size_t width, output_stride;
 } csimd_weights;
 
-/// Memory that is read next, for prefetching: `count` lines of `length` bytes each, `distance` bytes apart.
+/// Memory that is read next and is to be prefetched: `count` rows of `length` bytes each, `distance` bytes apart.
 typedef struct {
   const void *data;
   ptrdiff_t distance;
   size_t count, length;
-} csimd_lines_ahead;
+} csimd_prefetch_block;
 
 /// Panels of columns of a factor: packed, or read in place from rows of a multiple of 16 columns.
 typedef struct {
@@ -359,14 +359,14 @@ typedef struct {
   /// multiply-adds along k, whatever m and n are. `ahead` is prefetched meanwhile, unless it is NULL.
   void (*block_multiply[2])(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
-      int accumulates, const csimd_lines_ahead *ahead);
+      int accumulates, const csimd_prefetch_block *ahead);
   /// `c[m, n] = Σ a·b` along lines; b in panels of `panel_width` columns (16 for a last narrow one) `b_panel` apart, whose
   /// rows are `b_row` apart, or as wide as the panel where that is 0. `ahead` is prefetched meanwhile, unless it is NULL.
   void (*lines_multiply[2])(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
-      ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_lines_ahead *ahead);
+      ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead);
   /// As `block_multiply`, with a as it lies, whose numbers along k are `a_step` apart, and n ≤ 16; one of the distances
-  /// of a is 1. What follows a along k is asked for where it is read next.
+  /// of a is 1. What follows a along k is prefetched where it is read next.
   void (*narrow_multiply[2])(
       size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const csimd_panels *panels, void *c,
       size_t c_row, int accumulates, int is_followed);

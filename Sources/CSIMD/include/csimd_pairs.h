@@ -18,11 +18,11 @@ typedef struct {
   /// As `block_multiply` of the table; `k` counts words.
   void (*block_multiply)(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
-      int accumulates, const csimd_lines_ahead *ahead);
+      int accumulates, const csimd_prefetch_block *ahead);
   /// As `lines_multiply` of the table; all numbers of the first factor, and distances in both, count words.
   void (*lines_multiply)(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
-      ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_lines_ahead *ahead);
+      ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead);
   /// `words[i] = (numbers[2i], numbers[2i + 1])` for i < count.
   void (*join)(size_t count, const float *numbers, float *words);
   /// `words[r·width + c] = (lines[2r·width + c], lines[(2r + 1)·width + c])` for r < rows and c < width, a multiple of 16.

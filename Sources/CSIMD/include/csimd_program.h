@@ -45,11 +45,11 @@ typedef struct {
   int output;
   /// All operands are the same for all elements: run once.
   int is_uniform;
-  /// Takes longer than its loads and stores: memory can be asked for meanwhile.
+  /// Takes longer than its loads and stores: memory can be prefetched meanwhile.
   int is_long;
-  /// Of kernels that read large arrays: what lies behind the operands is asked for, and what comes later of the array of
-  /// this argument, or of none (−1).
-  int foresees, asks;
+  /// Of kernels that read large arrays: whether what lies behind the operands is prefetched, and the argument whose
+  /// array is prefetched some way ahead, or −1.
+  int prefetches_operands, prefetched_argument;
   size_t slot;
 } csimd_instruction;
 
@@ -86,13 +86,14 @@ typedef struct {
 
 #define CSIMD_FLAT_INSTRUCTIONS 16
 
-/// Memory that will be read after this run, but for what has been asked for.
+/// Memory that will be read after this run, without what has been prefetched already.
 typedef struct {
   const char *next, *end;
-} csimd_ahead;
+} csimd_prefetch_range;
 
-/// Where to ask for lines, one for each 16 of `count` numbers that are worked on meanwhile; NULL where nothing is left.
-const char *csimd_next_line(csimd_ahead *ahead, int64_t count);
+/// Where lines are prefetched from while `count` numbers are worked on, one for each 16 of them; NULL where nothing is
+/// left.
+const char *csimd_prefetch_next(csimd_prefetch_range *ahead, int64_t count);
 
 /// What a kernel runs on.
 typedef struct {
@@ -108,7 +109,7 @@ typedef struct {
   /// CSIMD_MAXIMUM_REGISTERS operands and the kernel's workspace.
   char *workspace;
   /// Pieces of memory, up to one whose `end` is NULL; or NULL.
-  csimd_ahead *ahead;
+  csimd_prefetch_range *ahead;
 } csimd_frame;
 
 #define CSIMD_MAXIMUM_REGISTERS 1024
