@@ -143,8 +143,8 @@ static const struct {
     {"convolution/pixel_gradient.cl", (const char[]){
 #embed "convolution/pixel_gradient.cl" suffix(, 0)
     }},
-    {"convolution/turn_weights.cl", (const char[]){
-#embed "convolution/turn_weights.cl" suffix(, 0)
+    {"convolution/transpose_weights.cl", (const char[]){
+#embed "convolution/transpose_weights.cl" suffix(, 0)
     }},
     {"convolution/weight_sums.cl", (const char[]){
 #embed "convolution/weight_sums.cl" suffix(, 0)
@@ -170,8 +170,8 @@ static const struct {
     {"convolution/winograd_sums.cl", (const char[]){
 #embed "convolution/winograd_sums.cl" suffix(, 0)
     }},
-    {"copy/turn.cl", (const char[]){
-#embed "copy/turn.cl" suffix(, 0)
+    {"copy/transpose.cl", (const char[]){
+#embed "copy/transpose.cl" suffix(, 0)
     }},
     {"pooling/window.cl", (const char[]){
 #embed "pooling/window.cl" suffix(, 0)

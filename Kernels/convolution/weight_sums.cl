@@ -2,7 +2,7 @@
 //
 //   source [part, tap, channel, $width]  →  result [column, (channel, tap)]
 //
-// by squares of WIDTH columns and WIDTH elements of a row of the result, which are turned in registers. One
+// by squares of WIDTH columns and WIDTH elements of a row of the result, which are transposed in registers. One
 // work-item computes some elements of WIDTH rows.
 const $index chunk = GROUP_ID() % $chunks;
 const $index first = GROUP_ID() / $chunks * WIDTH;
@@ -24,11 +24,11 @@ for ($index column = chunk * $elementsPerItem; column < end; column += WIDTH) {
       tap = tap == $taps ? 0 : tap;
     }
   }
-  $T turned[WIDTH * WIDTH];
-  TURN(square, turned);
+  $T transposed[WIDTH * WIDTH];
+  TRANSPOSE(square, transposed);
   for (int i = 0; i < height; i += 1) {
     const $index output = first + i;
-    const $V core = VLOAD(turned + i * WIDTH);
+    const $V core = VLOAD(transposed + i * WIDTH);
     $ROW
     $EPILOGUE
   }

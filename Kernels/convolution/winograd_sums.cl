@@ -3,7 +3,7 @@
 //
 //   products [part, spot, channel of x, channel of y]  →  result [channel of y, (channel of x, tap)]
 //
-// by squares of WIDTH channels of y and WIDTH elements of a row of the result, which are turned in registers.
+// by squares of WIDTH channels of y and WIDTH elements of a row of the result, which are transposed in registers.
 for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
   for ($index first = firstColumn; first < lastColumn; first += WIDTH) {
     $T lines[9 * WIDTH * WIDTH];
@@ -24,13 +24,13 @@ for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
     for (int element = 0; element < 9 * WIDTH; element += WIDTH) {
       $V square[WIDTH];
       UNROLL for (int lane = 0; lane < WIDTH; lane += 1) square[lane] = VLOAD(lines + (element + lane) * WIDTH);
-      $T turned[WIDTH * WIDTH];
-      TURN(square, turned);
+      $T transposed[WIDTH * WIDTH];
+      TRANSPOSE(square, transposed);
       for (int lane = 0; lane < WIDTH; lane += 1) {
         const $index output = first + lane;
         const $index column = 9 * channel + element;
         const int count = WIDTH;
-        const $V core = VLOAD(turned + lane * WIDTH);
+        const $V core = VLOAD(transposed + lane * WIDTH);
         $ROW
         $EPILOGUE
       }

@@ -3,7 +3,7 @@
 //   source, element (result, term, tap) by strides  →  weights [36 spots, term, $panelWidth]
 //
 // Taps and, within a place, terms lie one after the other in the source: squares of WIDTH results and WIDTH of
-// those are turned in registers. Results past the last repeat it and are not stored in the end.
+// those are transposed in registers. Results past the last repeat it and are not stored in the end.
 for ($index column = 0; column < $panelWidth; column += WIDTH) {
   for ($index place = firstTerm; place < lastTerm; place += $termsPerPlace) {
     const $index held = SMALLER($termsPerPlace, lastTerm - place);
@@ -14,7 +14,7 @@ for ($index column = 0; column < $panelWidth; column += WIDTH) {
         const $index result = SMALLER(panel * $panelWidth + column + lane, $columns - 1);
         square[lane] = VLOAD($source + result * $columnStride + place * $termStride + element);
       }
-      TURN(square, lines + element * WIDTH);
+      TRANSPOSE(square, lines + element * WIDTH);
     }
     for ($index term = 0; term < held; term += 1) {
       $V taps[9];

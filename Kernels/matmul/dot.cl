@@ -3,8 +3,8 @@
 //
 //   sums[j] += A[m][k, k + 1, …] · B[column j][k, k + 1, …]
 //
-// and are added up (1 times one and the other: integers wrap) at the end, when WIDTH columns are turned into one register of results. One work-item
-// computes some such registers for all rows.
+// and are added up (1 times one and the other: integers wrap) at the end, after WIDTH columns were transposed: they
+// become one register of results. One work-item computes some such registers for all rows.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 const $index batch = rest / $chunks;
@@ -35,7 +35,7 @@ for ($index vector = chunk * $vectorsPerItem; vector < end; vector += 1) {
         sums[j] = ACCUMULATE_$lane(a, b, sums[j]);
       }
     }
-    TURN(sums);
+    TRANSPOSE(sums);
     UNROLL for (int j = 0; j < WIDTH / 2; j += 1) sums[j] = ACCUMULATE_$lane(($V)(1), sums[j + WIDTH / 2], sums[j]);
     UNROLL for (int j = 0; j < WIDTH / 4; j += 1) sums[j] = ACCUMULATE_$lane(($V)(1), sums[j + WIDTH / 4], sums[j]);
     UNROLL for (int j = 0; j < WIDTH / 8; j += 1) sums[j] = ACCUMULATE_$lane(($V)(1), sums[j + WIDTH / 8], sums[j]);

@@ -1,5 +1,5 @@
 // The rows of a panel for the terms of a block, from a B whose columns are contiguous: blocks of WIDTH rows and WIDTH
-// columns are turned in registers.
+// columns are transposed in registers.
 const $index until = SMALLER(end * $terms, $depth);
 for ($index k = begin * $terms; k < until; k += WIDTH) {
   const int height = (int)SMALLER(until - k, ($index)WIDTH);
@@ -10,9 +10,9 @@ for ($index k = begin * $terms; k < until; k += WIDTH) {
       square[lane] =
           LOAD_$rightDtype($B, $rightOffset + k + SMALLER(column + lane, $columns - 1) * $lineStride, height);
     }
-    $T turned[WIDTH * WIDTH];
-    TURN(square, turned);
+    $T transposed[WIDTH * WIDTH];
+    TRANSPOSE(square, transposed);
     $T *to = packed + ((k - begin * $terms) * $vectors + v) * WIDTH;
-    for (int i = 0; i < height; i += 1) VSTORE(VLOAD(turned + i * WIDTH), to + i * $vectors * WIDTH);
+    for (int i = 0; i < height; i += 1) VSTORE(VLOAD(transposed + i * WIDTH), to + i * $vectors * WIDTH);
   }
 }

@@ -1,5 +1,5 @@
 // The same as matmul/pack.cl where the columns of the source are contiguous: blocks of WIDTH rows and
-// WIDTH columns are turned in registers.
+// WIDTH columns are transposed in registers.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;
@@ -17,10 +17,10 @@ for ($index row = chunk * $rowsPerItem; row < end; row += WIDTH) {
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
       square[lane] = LOAD_$dtype($source, $offset + row + SMALLER(first + lane, $columns - 1) * $columnStride, height);
     }
-    $T turned[WIDTH * WIDTH];
-    TURN(square, turned);
+    $T transposed[WIDTH * WIDTH];
+    TRANSPOSE(square, transposed);
     for (int i = 0; i < height; i += 1) {
-      $V v = VLOAD(turned + i * WIDTH);
+      $V v = VLOAD(transposed + i * WIDTH);
       if (count < WIDTH) v = CHOOSE_$lane(HELD(count), v, $zero);
       VSTORE(v, $target + to + i * $width);
     }

@@ -54,10 +54,10 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
   return (uint16)(even.s1, odd.s1, even.s3, odd.s3, even.s5, odd.s5, even.s7, odd.s7,
                   even.s9, odd.s9, even.sb, odd.sb, even.sd, odd.sd, even.sf, odd.sf);
 }
-#define TURNS_(a, b, c, d, i, j, k, l) \
+#define INTERLEAVED_(a, b, c, d, i, j, k, l) \
   a.s##i, b.s##i, c.s##i, d.s##i, a.s##j, b.s##j, c.s##j, d.s##j, a.s##k, b.s##k, c.s##k, d.s##k, \
   a.s##l, b.s##l, c.s##l, d.s##l
-// Turns a square of WIDTH registers: lane j of register i becomes lane i of register j. Four rounds of putting
+// Transposes a square of WIDTH registers: lane j of register i becomes lane i of register j. Four rounds of putting
 // the lanes of registers half the square apart beside each other. With `rows` it is stored to be read by rows.
 #ifdef SPELLED_LANES
 #define LOW_LANES_(a, b) \
@@ -72,8 +72,8 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
 #define HIGH_LANES(type, a, b) \
   __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #endif
-#define DEFINE_TURN(type)                                                     \
-  OVERLOADED void TURN(type##16 *square) {                                    \
+#define DEFINE_TRANSPOSE(type)                                                \
+  OVERLOADED void TRANSPOSE(type##16 *square) {                               \
     type##16 other[16];                                                       \
     UNROLL for (int round = 0; round < 2; round += 1) {                       \
       UNROLL for (int i = 0; i < 8; i += 1) {                                 \
@@ -86,21 +86,21 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
       }                                                                       \
     }                                                                         \
   }                                                                           \
-  OVERLOADED void TURN(type##16 *square, type *rows) {                        \
-    TURN(square);                                                             \
+  OVERLOADED void TRANSPOSE(type##16 *square, type *rows) {                   \
+    TRANSPOSE(square);                                                        \
     UNROLL for (int i = 0; i < 16; i += 1) VSTORE(square[i], rows + 16 * i);  \
   }
-DEFINE_TURN(ushort)
-DEFINE_TURN(int)
-DEFINE_TURN(long)
-DEFINE_TURN(float)
+DEFINE_TRANSPOSE(ushort)
+DEFINE_TRANSPOSE(int)
+DEFINE_TRANSPOSE(long)
+DEFINE_TRANSPOSE(float)
 #if HAS_FLOAT64
-DEFINE_TURN(double)
+DEFINE_TRANSPOSE(double)
 #endif
-// The numbers of four registers by turns.
-INLINE void store_by_turns(int16 a, int16 b, int16 c, int16 d, int *p) {
-  VSTORE(((int16)(TURNS_(a, b, c, d, 0, 1, 2, 3))), p);
-  VSTORE(((int16)(TURNS_(a, b, c, d, 4, 5, 6, 7))), p + 16);
-  VSTORE(((int16)(TURNS_(a, b, c, d, 8, 9, a, b))), p + 32);
-  VSTORE(((int16)(TURNS_(a, b, c, d, c, d, e, f))), p + 48);
+// Stores the numbers of four registers, one of each after the other.
+INLINE void store_interleaved(int16 a, int16 b, int16 c, int16 d, int *p) {
+  VSTORE(((int16)(INTERLEAVED_(a, b, c, d, 0, 1, 2, 3))), p);
+  VSTORE(((int16)(INTERLEAVED_(a, b, c, d, 4, 5, 6, 7))), p + 16);
+  VSTORE(((int16)(INTERLEAVED_(a, b, c, d, 8, 9, a, b))), p + 32);
+  VSTORE(((int16)(INTERLEAVED_(a, b, c, d, c, d, e, f))), p + 48);
 }

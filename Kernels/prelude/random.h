@@ -46,7 +46,7 @@ INLINE VI next_words(i64 place, VL seed, VL counter, int *words, i64 *first) {
     VU drawn[4];
     *first = place & -4L;
     random_words((VL)(*first >> 2) + LANES_L, counter, seed, drawn);
-    store_by_turns(AS_I(drawn[0]), AS_I(drawn[1]), AS_I(drawn[2]), AS_I(drawn[3]), words);
+    store_interleaved(AS_I(drawn[0]), AS_I(drawn[1]), AS_I(drawn[2]), AS_I(drawn[3]), words);
   }
   return VLOAD(words + (int)(place - *first));
 }
@@ -77,7 +77,7 @@ INLINE void kept_rows(i64 place, i64 stride, VL counter, VL seed, VI bound, VI *
   VI words[4];
   int all[4 * WIDTH];
   kept_words(block, counter, seed, bound, words);
-  store_by_turns(words[0], words[1], words[2], words[3], all);
+  store_interleaved(words[0], words[1], words[2], words[3], all);
   UNROLL for (int i = 0; i < 3; i += 1) kept[i] = VLOAD(all + 20 * i + (int)((place + i * stride) & 3));
 }
 #endif

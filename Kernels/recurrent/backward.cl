@@ -21,8 +21,8 @@ for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
     if ($states == 2) STORE_$dtype(carriedCell, unit, count, $LASTCELL);
   }
 }
-for (i64 turn = $times - 1; turn >= 0; turn -= 1) {
-  const i64 place = $isReversed ? $times - 1 - turn : turn;
+for (i64 step = $times - 1; step >= 0; step -= 1) {
+  const i64 place = $isReversed ? $times - 1 - step : step;
   const i64 previous = place + ($isReversed ? 1 : -1);
   for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
     const int count = (int)SMALLER((i64)WIDTH, $size - at);

@@ -2,7 +2,7 @@
 $V dr = ($V)(0), dz = ($V)(0), dn = ($V)(0), dp = ($V)(0);
 if (held) {
   GLOBAL const $T *gates = kept + row * 4 * $size + at;
-  GLOBAL const $T *old = turn == 0 ? $state + $stateOffset + unit
+  GLOBAL const $T *old = step == 0 ? $state + $stateOffset + unit
                                    : all + (previous * $batch + sequence) * $size + at;
   const $V reset = LOAD_$dtype(gates, 0, count), z = LOAD_$dtype(gates, $size, count);
   const $V n = LOAD_$dtype(gates, 2 * $size, count);

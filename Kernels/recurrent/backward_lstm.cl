@@ -2,7 +2,7 @@
 $V di = ($V)(0), df = ($V)(0), dg = ($V)(0), dout = ($V)(0);
 if (held) {
   GLOBAL const $T *gates = kept + row * 5 * $size + at;
-  GLOBAL const $T *old = turn == 0 ? $cell + $cellOffset + unit
+  GLOBAL const $T *old = step == 0 ? $cell + $cellOffset + unit
                                    : kept + ((previous * $batch + sequence) * 5 + 4) * $size + at;
   const $V i = LOAD_$dtype(gates, 0, count), f = LOAD_$dtype(gates, $size, count);
   const $V g = LOAD_$dtype(gates, 2 * $size, count), o = LOAD_$dtype(gates, 3 * $size, count);

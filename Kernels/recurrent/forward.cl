@@ -10,9 +10,9 @@ const i64 stateCount = $batch * $size;
 GLOBAL $T *all = $result + $resultOffset;
 GLOBAL $T *last = all + $times * stateCount;
 GLOBAL $T *cells = last + stateCount;
-for (i64 turn = 0; turn < $times; turn += 1) {
-  const i64 place = $isReversed ? $times - 1 - turn : turn;
-  GLOBAL const $T *before = turn == 0 ? $state + $stateOffset : all + (place + ($isReversed ? 1 : -1)) * stateCount;
+for (i64 step = 0; step < $times; step += 1) {
+  const i64 place = $isReversed ? $times - 1 - step : step;
+  GLOBAL const $T *before = step == 0 ? $state + $stateOffset : all + (place + ($isReversed ? 1 : -1)) * stateCount;
   for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
     const int count = (int)SMALLER((i64)WIDTH, $size - at);
     $V sums[4][$rows];
@@ -39,7 +39,7 @@ for (i64 turn = 0; turn < $times; turn += 1) {
       $V h = old;
       $CELL
       STORE_$dtype(all, row * $size + at, count, h);
-      if (turn == $times - 1) STORE_$dtype(last, unit, count, h);
+      if (step == $times - 1) STORE_$dtype(last, unit, count, h);
     }
   }
   GLOBAL_BARRIER();

@@ -1,5 +1,5 @@
 // c = f · c + i · g,  h = o · tanh c
-$V c = turn == 0 ? LOAD_$dtype($cell, $cellOffset + unit, count) : EXACT_$dtype(cells, unit, count);
+$V c = step == 0 ? LOAD_$dtype($cell, $cellOffset + unit, count) : EXACT_$dtype(cells, unit, count);
 $V i = ($V)(0), f = ($V)(0), g = ($V)(0), o = ($V)(0);
 if (held) {
   i = sigmoid_$lane(LOAD_$dtype($input, x, count) + sums[0][r]);

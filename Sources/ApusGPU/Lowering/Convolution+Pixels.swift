@@ -99,7 +99,7 @@ extension PlanLowering {
       m: largest.count, n: columns, segments: largest.taps.count, terms: terms, tile: tile, lane: lane,
       registerWidth: width)
     let weights = Place(slot: self.slots.workspace, offset: 0)
-    turnWeights(step, columns: columns, channels: terms, width: tiling.width, slots: slots, to: weights)
+    transposeWeights(step, columns: columns, channels: terms, width: tiling.width, slots: slots, to: weights)
     needWorkspace(tiling.panels * slots.count * terms * tiling.width * lane.dtype.byteCount)
     for grid in windows {
       launch(
@@ -172,7 +172,7 @@ extension PlanLowering {
 
   /// Emits the launch that brings the weights into the order in which they are read: panels of results, and in each the
   /// taps in the order of their slots.
-  private mutating func turnWeights(
+  private mutating func transposeWeights(
     _ step: Convolution, columns: Int, channels: Int, width panelWidth: Int, slots: [Int], to target: Place
   ) {
     let g = step.geometry
@@ -186,8 +186,8 @@ extension PlanLowering {
     let panels = (columns + panelWidth - 1) / panelWidth
     let placesPerItem = max(1, min(places, 16384 / (panelWidth * channelsPerPlace * taps)))
 
-    var builder = KernelBuilder(family: "convolution_turn_weights", target: self.target, isLarge: true)
-    var template = KernelTemplate("convolution/turn_weights.cl", lane, builder)
+    var builder = KernelBuilder(family: "convolution_transpose_weights", target: self.target, isLarge: true)
+    var template = KernelTemplate("convolution/transpose_weights.cl", lane, builder)
     template["source"] = builder.pointer(step.dtype.storage, slot: source.slot)
     let pointer = builder.pointer(lane.scalar, slot: target.slot, isConstant: false)
     template["target"] = "(\(pointer) + \(builder.number(target.offset)))"

@@ -40,8 +40,8 @@ extension PlanLowering {
       var rows = Walk(bound.layouts, shape: domain, axes: 0..<domain.rank)
       let columns = rows.removeLast()
       let segment = Segment(bound: bound, rows: rows, columns: columns, elementCount: domain.elementCount)
-      if isCPU, let axis = program.turnedAxis(rows, columns) {
-        launchTurned(program.outputs[0].dtype, bound, rows, columns, axis: axis)
+      if isCPU, let axis = program.transposedAxis(rows, columns) {
+        launchTransposed(program.outputs[0].dtype, bound, rows, columns, axis: axis)
         continue
       }
       if groups[segment.signature] == nil { order.append(segment.signature) }

@@ -359,12 +359,12 @@ extension PlanLowering {
     let distinct = step.batch.indices.filter { step.batch[$0] > 1 && matrix.batch[$0] != 0 }
     let extents = Shape(distinct.map { step.batch[$0] })
     let layout = Layout(shape: extents, strides: Shape(distinct.map { matrix.batch[$0] }))
-    let isTurned = matrix.columnStride != 1 && matrix.rowStride == 1
+    let isTransposed = matrix.columnStride != 1 && matrix.rowStride == 1
     let rowsPerItem = max(width, min((rows + width - 1) / width * width, 8192 / panel / width * width))
     let chunks = (rows + rowsPerItem - 1) / rowsPerItem
 
     var builder = KernelBuilder(family: "matmul_pack", target: target, isLarge: true)
-    var template = KernelTemplate(isTurned ? "matmul/pack_transposed.cl" : "matmul/pack.cl", lane, builder)
+    var template = KernelTemplate(isTransposed ? "matmul/pack_transposed.cl" : "matmul/pack.cl", lane, builder)
     let source = builder.pointer(step.dtype.storage, slot: matrix.slot)
     let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["chunks"] = builder.number(chunks)
@@ -380,7 +380,7 @@ extension PlanLowering {
     template["BATCH"] = builder.captured { builder in
       offset = walk.offsets(at: "batch", bases: [base], &builder)[0]
     }
-    if isTurned {
+    if isTransposed {
       template["dtype"] = step.dtype.description
       template["source"] = source
       template["offset"] = offset

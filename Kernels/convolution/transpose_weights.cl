@@ -4,7 +4,7 @@
 //   source, element (column, place, channel, tap) by strides  →  target [panel, slot of tap, channel, $width]
 //
 // Taps and, within a place, channels lie one after the other in the source: squares of WIDTH columns and
-// WIDTH of those are turned in registers. One work-item copies some places of one panel.
+// WIDTH of those are transposed in registers. One work-item copies some places of one panel.
 const $index panel = GROUP_ID() % $panels;
 const $index chunk = GROUP_ID() / $panels;
 const $index end = SMALLER((chunk + 1) * $placesPerItem, $places);
@@ -22,10 +22,10 @@ for ($index place = chunk * $placesPerItem; place < end; place += 1) {
         square[lane] = LOAD_$dtype(
             $source, $offset + place * $placeStride + SMALLER(first + lane, $columns - 1) * $columnStride + element, count);
       }
-      $T turned[WIDTH * WIDTH];
-      TURN(square, turned);
+      $T transposed[WIDTH * WIDTH];
+      TRANSPOSE(square, transposed);
       for (int i = 0; i < count; i += 1) {
-        $V v = VLOAD(turned + i * WIDTH);
+        $V v = VLOAD(transposed + i * WIDTH);
         if (held < WIDTH) v = CHOOSE_$lane(HELD(held), v, $zero);
         const $index row = (panel * $taps + geometry[$slots + tap]) * $channels + channel;
         VSTORE(v, $target + row * $width + column);

@@ -3,7 +3,7 @@
 //   source  i →  contiguous        result  i ↓  by $resultStride
 //           j ↓  by $sourceStride          j →  contiguous
 //
-// by squares of WIDTH × WIDTH that are turned in registers. One work-item copies a block of j and some of i,
+// by squares of WIDTH × WIDTH that are transposed in registers. One work-item copies a block of j and some of i,
 // so that whole lines of a cache are written.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
@@ -21,10 +21,10 @@ for ($index i = chunk * $perChunk; i < stop; i += WIDTH) {
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
       square[lane] = LOAD_$dtype($source, $from + SMALLER(j + lane, last - 1) * $sourceStride + i, height);
     }
-    $T turned[WIDTH * WIDTH];
-    TURN(square, turned);
+    $T transposed[WIDTH * WIDTH];
+    TRANSPOSE(square, transposed);
     for (int lane = 0; lane < height; lane += 1) {
-      STORE_$dtype($result, $to + (i + lane) * $resultStride + j, count, VLOAD(turned + lane * WIDTH));
+      STORE_$dtype($result, $to + (i + lane) * $resultStride + j, count, VLOAD(transposed + lane * WIDTH));
     }
   }
 }

@@ -2,8 +2,8 @@ import ApusDevice
 
 extension Program {
   /// The axis of `rows` along which the elements of a plain copy's source lie in order, where it is not the axis along
-  /// which those of its result do, and both are long enough to be worth turning squares of registers.
-  func turnedAxis(_ rows: Walk, _ columns: (extent: Int, strides: [Int])) -> Int? {
+  /// which those of its result do, and both are long enough to be worth transposing squares in registers.
+  func transposedAxis(_ rows: Walk, _ columns: (extent: Int, strides: [Int])) -> Int? {
     guard instructions.isEmpty, outputs.count == 1, inputs.count == 1, case .tensor(let dtype) = inputs[0],
       dtype == outputs[0].dtype, columns.strides[1] == 1, columns.strides[0] > 1, columns.extent >= 8
     else { return nil }
@@ -13,7 +13,7 @@ extension Program {
 
 extension PlanLowering {
   /// A copy of a source whose elements lie in order along `axis` of the rows.
-  mutating func launchTurned(
+  mutating func launchTransposed(
     _ dtype: DType, _ bound: BoundProgram, _ rows: Walk, _ columns: (extent: Int, strides: [Int]), axis: Int
   ) {
     guard case .tensor(let source) = bound.arguments[0] else { return }
@@ -30,8 +30,8 @@ extension PlanLowering {
     let (scalar, vector, storage) =
       dtype.byteCount == 2 ? (dtype.storage, "V_\(dtype.storage)", "word16") : (lane.scalar, lane.vector, "\(dtype)")
 
-    var builder = KernelBuilder(family: "copy_turn", target: target, isLarge: true)
-    var template = KernelTemplate("copy/turn.cl")
+    var builder = KernelBuilder(family: "copy_transpose", target: target, isLarge: true)
+    var template = KernelTemplate("copy/transpose.cl")
     template["source"] = builder.pointer(dtype.storage, slot: source.slot)
     template["result"] = builder.pointer(dtype.storage, slot: bound.results[0].slot, isConstant: false)
     template["T"] = scalar
@@ -51,7 +51,7 @@ extension PlanLowering {
     (template["from"], template["to"]) = (offsets[0], offsets[1])
     builder.append(template)
     launch(
-      builder, groups: chunks * bands * batch.count, detail: "copy \(extent)x\(columns.extent) turned, \(dtype)",
+      builder, groups: chunks * bands * batch.count, detail: "copy \(extent)x\(columns.extent) transposed, \(dtype)",
       bytes: Double(2 * extent * columns.extent * batch.count * dtype.byteCount))
   }
 }
