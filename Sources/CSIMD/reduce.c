@@ -12,7 +12,7 @@ typedef struct {
 
 static void take_rows(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
   row_context *c = context;
-  if (c->reduction->joins_outputs && c->reduction->reducer_count == 2) {
+  if (c->reduction->outputs == CSIMD_OUTPUTS_DEVIATIONS) {
     const csimd_reducer *squares = c->reduction->reducers[0];
     const char *ahead = csimd_prefetch_next(c->ahead, (int64_t)count * squares->prefetched_lines / 4);
     squares->take_deviations(count, c->states, c->states + CSIMD_STATE_BYTES, outputs, ahead);
@@ -22,7 +22,7 @@ static void take_rows(void *context, const csimd_operand *outputs, int64_t start
     const csimd_reducer *reducer = c->reduction->reducers[i];
     int64_t numbers = (int64_t)count * reducer->prefetched_lines / 4;
     const char *ahead = reducer->prefetched_lines ? csimd_prefetch_next(c->ahead, numbers) : NULL;
-    const csimd_operand *values = c->reduction->joins_outputs ? outputs : &outputs[i];
+    const csimd_operand *values = c->reduction->outputs == CSIMD_OUTPUTS_SHARE_OPERANDS ? outputs : &outputs[i];
     reducer->take(count, c->states + i * CSIMD_STATE_BYTES, values, start, ahead);
   }
 }
@@ -201,7 +201,7 @@ void csimd_reduce_columns(
   }
   int64_t groups = 0;
   const csimd_argument *plain = plain_argument(reduction);
-  if (reduction->joins_outputs) {
+  if (reduction->outputs == CSIMD_OUTPUTS_DEVIATIONS) {
     groups = take_deviations(&context, frame, first, last, start, end);
   } else if (plain != NULL && reduction->outer[0].rank == 1 && reduction->reducers[0]->take_lines != NULL) {
     int bytes = csimd_dtype_bytes(plain->dtype);

@@ -37,11 +37,16 @@ final class ReductionTable {
       reducers.append(try builder.reducer(name, lane))
     }
     resultLanes = zip(reducers, lanes).map { $0!.pointee.is_index != 0 ? .int64 : $1 }
+    let outputs =
+      switch sum?.reducers.count {
+      case nil: CSIMD_OUTPUTS_SEPARATE
+      case 2: CSIMD_OUTPUTS_DEVIATIONS
+      default: CSIMD_OUTPUTS_SHARE_OPERANDS
+      }
     raw = .allocate(capacity: 1)
     raw.initialize(
       to: csimd_reduction(
-        kernel: kernel.raw, reducer_count: Int32(count), joins_outputs: sum == nil ? 0 : 1,
-        reducers: Self.copy(reducers),
+        kernel: kernel.raw, reducer_count: Int32(count), outputs: Int32(outputs), reducers: Self.copy(reducers),
         number_bytes: Self.copy(lanes.map { Int32($0.byteCount) }),
         result_bytes: Self.copy(resultLanes.map { Int32($0.byteCount) }),
         outer: Self.copy(kernel.movement(step.arguments, of: step.domain, axes: outer))))

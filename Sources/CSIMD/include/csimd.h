@@ -24,7 +24,7 @@ enum {
 #define CSIMD_LINES_AT_ONCE 12
 /// The terms of a chain of a reduction: see Kernels/reduce.def.
 #define CSIMD_CHAIN 16
-/// The bytes of the running value of a reduction: 64 lanes, and 16 lanes of each level above them.
+/// Room for the running value of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
 
 /// An operand of a loop: with step 1 an array, with step 0 a number repeated over 16 lanes.
@@ -89,10 +89,21 @@ typedef struct {
   csimd_loop truths;
 } csimd_row;
 
-/// One row of Kernels/reduce.def on one lane. Running values are 64 lanes (sums) or 16 lanes with their
-/// places (argmin and argmax: `is_index`). Three more sum what the numbers become: `sum_difference` a − b,
-/// `sum_squared_difference` (a − b)² and `sum_exp_difference` exp(a − b) of the numbers a and the second operand b; they
-/// have no columns.
+/// One row of Kernels/reduce.def on one lane. A running value takes numbers in groups of 64:
+///
+///   part[0] part[1] part[2] part[3]   the chain that is being filled: 16 numbers of each group go to each part
+///      └───────┴───┬───┴───────┘
+///               level[0]              chains of CSIMD_CHAIN groups, combined: at most CSIMD_CHAIN of them
+///               level[1]              the same of level[0]
+///               level[2]              all that is above
+///   groups                            how many were taken
+///
+/// Parts and levels have 16 lanes. Of argmin and argmax (`is_index`) a running value is the best number of each of 16
+/// lanes, with its place.
+///
+/// Three more rows sum what the numbers become: `sum_difference` a − b, `sum_squared_difference` (a − b)² and
+/// `sum_exp_difference` exp(a − b) of the numbers a and the second operand b. They have neither `take_columns` nor
+/// `take_lines`; by columns, deviations alone are summed, with `deviation_lines`.
 typedef struct {
   const char *name;
   int is_index;

@@ -134,6 +134,17 @@ typedef struct {
 /// Runs a tile of at most `block` columns, rows together: short ones would spend their time on calls.
 void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const csimd_tile *tile);
 
+/// What the reducers of a reduction take from the outputs of its kernel.
+enum {
+  /// Each one takes the output of its own number.
+  CSIMD_OUTPUTS_SEPARATE,
+  /// A reducer by rows takes two: numbers, and what is subtracted from them.
+  CSIMD_OUTPUTS_SHARE_OPERANDS,
+  /// `sum_squared_difference` and `sum_difference` take these two together, by rows or by columns. The outputs are
+  /// arguments; by columns the numbers lie side by side, and what is subtracted serves all lines.
+  CSIMD_OUTPUTS_DEVIATIONS
+};
+
 /// A reduction: `kernel` runs over the inner axes, `outer` moves its arguments.
 ///
 /// By rows, the kernel's domain are the reduced axes and each kept position gives one result. By
@@ -141,9 +152,8 @@ void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const 
 typedef struct {
   const csimd_kernel *kernel;
   int reducer_count;
-  /// All reducers take the same two outputs, which are arguments: numbers, and what is subtracted from them. By columns
-  /// these are the two reducers of deviations, the numbers lie side by side and the others serve all lines.
-  int joins_outputs;
+  /// One of CSIMD_OUTPUTS_….
+  int outputs;
   const csimd_reducer *const *reducers;
   /// Bytes of a number of each reducer's operand lane.
   const int *number_bytes;
