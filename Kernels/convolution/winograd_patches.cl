@@ -2,7 +2,7 @@
 //
 //   image [pixel, channel]  →  patches [36 spots, tile, $pitch]
 //
-// Pixels outside of the image are zeros. Channels past the last are whatever lies there, and nobody reads them.
+// Pixels outside of the image are zeros. Channels past the last are whatever lies there, and are not read.
 for ($index number = firstTile; number < lastTile; number += 1) {
   const $index tile = SMALLER(number, $tiles - 1);
   $TILE

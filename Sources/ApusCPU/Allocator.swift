@@ -54,7 +54,7 @@ final class Allocator: @unchecked Sendable {
   func allocate(byteCount: Int) throws(DeviceError) -> UnsafeMutableRawPointer {
     guard byteCount <= limit else { throw outOfMemory(byteCount) }
     let size = Self.sizeClass(of: byteCount)
-    // The pointer leaves the lock as a number: it belongs to nobody else from here on.
+    // The pointer leaves the lock as a number: no other thread has it from here on.
     let pooled = state.withLock { UInt(bitPattern: $0.take(size)) }
     if let pointer = UnsafeMutableRawPointer(bitPattern: pooled) { return pointer }
     if let fresh = reserve(size) { return fresh }

@@ -11,7 +11,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   private let steps: [(step: any CPUStep, planned: Range<Int>)]
   /// The address of each value, and the scalars repeated over 16 lanes: set at the start of a run.
   private let frame: RunFrame
-  /// What the steps do; made when somebody asks.
+  /// What the steps do; made for the first log.
   private lazy var labels = steps.map { entry in StepLabel(entry.planned.map { StepLabel(plan.steps[$0], plan) }) }
 
   init(_ plan: Plan, loops: UnsafePointer<csimd_table>, threadCount: Int) throws(DeviceError) {

@@ -53,7 +53,7 @@ public struct CachedBlocks<Block> {
 
   public init() {}
 
-  /// Adds a block that nobody uses any more.
+  /// Adds a block that is not used any more.
   @inlinable public mutating func insert(_ block: Block, byteCount size: Int) {
     queues[size, default: Queue()].entries.append(Entry(block: block, number: count))
     count += 1

@@ -4,7 +4,7 @@
 /// for it. The rank is at most `Shape.maximumRank`.
 ///
 /// A value may hold what no tensor can have (extents below 0, more of them than `maximumRank`), so that
-/// whoever is given one can name the mistake: `flaw` says what is wrong.
+/// what is given one can name the mistake: `flaw` says what is wrong.
 public struct Shape: Sendable {
   /// The number of axes that a tensor has at most.
   public static let maximumRank = 8

@@ -16,7 +16,7 @@ package enum FileSystem {
     guard mkdir(path, mode) == 0 || errno == EEXIST else { throw .current("create the directory", path) }
   }
 
-  /// Creates a directory that nobody else can write to, or makes sure that one which exists is so.
+  /// Creates a directory that no other user can write to, or makes sure that one which exists is so.
   package static func createPrivateDirectory(_ path: String) throws(FileError) {
     try createDirectory(path, mode: 0o700)
     var status = stat()

@@ -2,9 +2,9 @@ import Glibc
 
 /// An open directory whose content is not trusted.
 ///
-/// Files and folders in it are opened by name through its descriptor: nobody can lead a later call elsewhere by replacing
-/// a part of the path. Symbolic links are not followed; files with several hard links, pipes, sockets and devices are
-/// refused, by a look at what was opened. A name with a separator, `.` and `..` are refused too.
+/// Files and folders in it are opened by name through its descriptor: a later call is not led elsewhere where a part of
+/// the path was replaced. Symbolic links are not followed; files with several hard links, pipes, sockets and devices
+/// are refused, by a look at what was opened. A name with a separator, `.` and `..` are refused too.
 package final class Folder: Sendable {
   /// What errors call it.
   package let path: String

@@ -6,7 +6,7 @@ package enum StandardStreams {
   /// is printed would go into that file.
   ///
   /// Input is opened for writing and the others for reading, so that using them stays the error that it was: results
-  /// that nobody gets must not look like success.
+  /// that are lost must not look like success.
   package static func openMissing() {
     for number in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(number, F_GETFD) == -1 && errno == EBADF {
       // The lowest free number is this one: those below it are open by now.
@@ -17,7 +17,7 @@ package enum StandardStreams {
     }
   }
 
-  /// Makes writing to a pipe that nobody reads an error, in place of the end of the process.
+  /// Makes writing to a pipe without a reader an error, in place of the end of the process.
   ///
   /// A handler that does nothing, in place of `SIG_IGN`: programs that the process starts do not inherit it.
   package static func surviveClosedPipes() {

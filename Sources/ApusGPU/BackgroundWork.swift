@@ -1,6 +1,6 @@
 import Glibc
 
-/// Work that nobody waits for, and work that is left for the end of the process.
+/// Work that is not waited for, and work that is left for the end of the process.
 package enum BackgroundWork {
   private static let state = State()
 

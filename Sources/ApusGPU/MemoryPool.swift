@@ -115,7 +115,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
     counts.pooled = free.byteCount
   }
 
-  /// Releases all blocks that nobody uses.
+  /// Releases all blocks that are not in use.
   func flush() {
     lock.lock()
     defer { lock.unlock() }

@@ -19,7 +19,7 @@ struct ProgramStore: Sendable {
   let directory: String
 
   /// A store in `directory`, which is created where it is missing; `nil`, with a warning, where it is not
-  /// safe: programs are run as they are, so nobody else may be able to write them.
+  /// safe: programs are run as they are, so no other user may be able to write them.
   init?(directory: String) {
     self.directory = directory
     do throws(FileError) { try FileSystem.createPrivateDirectory(directory) } catch {

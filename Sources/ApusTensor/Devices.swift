@@ -74,7 +74,7 @@ extension ComputeDevice {
   /// device. Without it a process may end while a driver compiles, which some drivers do not survive.
   public static func storePrograms() {
     for device in opened.withLock({ Array($0.values) }) {
-      // What went wrong is the business of whoever reads the values.
+      // Reading the values throws the error.
       try? device.synchronize()
     }
     BackgroundWork.finish()

@@ -148,8 +148,8 @@ static int is_local_socket(int descriptor) {
   return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
-// Runs ahead of main. A process that was started as a builder does nothing else. The builder is a child of its, and so
-// nobody's when it ends: a process may watch its children, and take those that it does not know for its own.
+// Runs ahead of main. A process that was started as a builder does nothing else: it forks the builder and exits. So the
+// builder is no child of the process that wants it, which may wait for any of its children and not know this one.
 __attribute__((constructor(101))) static void begin(int count, char **words) {
   if (count != 2 || strcmp(words[0], COPENCL_BUILDER_NAME) != 0) return;
   char *end = NULL;

@@ -1,6 +1,6 @@
 // Convolutions with stride 1 on padded planes, seen as one row of pixels: the neighbour that a tap reads
 // lies at the same distance for all pixels, so that vectors run over pixels without an im2col. The gaps
-// between the rows of the result hold garbage that nobody reads.
+// between the rows of the result hold garbage that is not read.
 //
 //     out[k][p] = Σ_t weights[t][k] · x[p + offsets[t]]
 //

@@ -18,8 +18,8 @@
 #define ACTIVE (OPEN - 1)
 #define GENERATION(state) ((state) >> 17)
 
-// The tasks that a worker begins with: the same ones of every job, since their memory is in its caches then. Who has
-// done them takes those of the others.
+// The tasks that a worker begins with: the same ones of every job, since their memory is in its caches then. A worker
+// that has done them takes those of the others.
 struct share {
   _Alignas(64) _Atomic size_t next;
   size_t end;
@@ -65,7 +65,7 @@ static void work(csimd_pool *pool, size_t worker) {
   size_t owner = worker;
   for (size_t i = 0; i < pool->workers; i += 1) {
     struct share *share = &pool->shares[owner];
-    // Looking comes first: adding would take the line from the one who works on it.
+    // Looking comes first: adding would take the line from the worker that works on it.
     while (atomic_load_explicit(&share->next, memory_order_relaxed) < share->end) {
       size_t index = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed);
       if (index < share->end) pool->task(pool->context, index, worker);

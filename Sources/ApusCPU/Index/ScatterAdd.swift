@@ -132,7 +132,7 @@ final class ScatterAddStep: CPUStep {
     var (low, high) = (0, step.count)
     while low < high {
       let middle = (low + high) / 2
-      // One that is out of range has been found by whoever checks its part.
+      // One that is out of range has been found by the task that checks its part.
       if let index = indices.read(base, indices.position(outer, middle)), index < row {
         low = middle + 1
       } else {

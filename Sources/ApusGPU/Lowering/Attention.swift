@@ -54,7 +54,7 @@ extension PlanLowering {
     }
     let scale = builder.number(Int(truncatingIfNeeded: Scalar.float(step.scale).bits(lane)))
     template["scale"] = "CONSTANT_\(lane.suffix)(\(scale))"
-    // The logarithm of nothing, under which every weight is 0, and which is no infinity that somebody might look for.
+    // The logarithm of nothing, under which every weight is 0, and which is no infinity that a user might look for.
     let greatest = lane == .float32 ? Double(Float.greatestFiniteMagnitude) : .greatestFiniteMagnitude
     template["greatest"] = Scalar.float(greatest).text(lane)
     template["ahead"] = ahead(step, &builder)

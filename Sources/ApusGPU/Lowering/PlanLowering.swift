@@ -44,7 +44,7 @@ struct PlanLowering {
   private let firstSite: Int
   /// How many launches stand ahead of those of each step.
   private var firstLaunches: [Int] = []
-  /// Which kernels were chosen among several, for whoever measures the others.
+  /// Which kernels were chosen among several: tuning measures the others.
   private(set) var decisions: [KernelChoice] = []
   private var operation = ""
 

@@ -92,7 +92,7 @@ final class KernelBuilders: @unchecked Sendable {
       close(ends[0])
       return nil
     }
-    // What was started ends at once: the builder is a child of its.
+    // The process that was started forks the builder and exits at once.
     while waitpid(process, nil, 0) < 0, errno == EINTR {}
     var limit = timeval(tv_sec: Int(Self.patience) / 1000, tv_usec: 0)
     setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

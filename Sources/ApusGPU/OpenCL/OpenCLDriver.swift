@@ -30,7 +30,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   let options: GPUOptions
   let context: cl_context
   private(set) var queue: cl_command_queue
-  /// Launches whose times are noted, and those whose times are known; `nil` where nobody asks.
+  /// Launches whose times are noted, and those whose times are known; `nil` where nothing is profiled.
   var profile: LaunchProfile?
   var staging: StagingBlocks
   /// Blocks of memory so far.

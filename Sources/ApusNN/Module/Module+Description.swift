@@ -12,7 +12,7 @@ extension Module {
   public var description: String { ModulePrinter.text(of: self) }
 }
 
-/// Writes modules down.
+/// The text of modules.
 private enum ModulePrinter {
   static func text(of module: any Module) -> String {
     var (settings, children): ([String], [(key: String, text: String)]) = ([], [])

@@ -24,7 +24,7 @@ private struct AnomalyCheck {
   /// In the order in which they were built, so that inputs come before their users, and forward before backward.
   private var operations: [Operation] = []
   private var places: [ObjectIdentifier: Int] = [:]
-  /// Whoever refers to a value has it kept.
+  /// Tensors, so that the values are kept.
   private var kept: [Tensor] = []
   private var known: [ObjectIdentifier: Bool] = [:]
 

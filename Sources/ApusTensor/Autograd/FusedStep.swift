@@ -2,7 +2,7 @@
 /// those of the definition's, in ordinary operations.
 ///
 /// What the functions need beside numbers they get as `constants`, such as masks: a tensor that a rule holds on its own
-/// would be kept as a value that somebody wants.
+/// would be kept as a value that is wanted.
 package struct FusedStep: Sendable {
   /// From the inputs to the results, and behind them what the gradient needs.
   package var step: @Sendable (_ inputs: [Tensor], _ constants: [Tensor]) -> [Tensor]

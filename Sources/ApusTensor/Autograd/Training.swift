@@ -22,7 +22,7 @@ package func partialGradients(of output: Tensor, withRespectTo inputs: [Tensor])
 /// As `partialGradients`. A loss that has lost the way to one of the values, or that depends on none of them, is reported
 /// as a mistake of `operation`.
 ///
-/// - Parameter mayBeUnrelated: Whether somebody else reports a loss that depends on none.
+/// - Parameter mayBeUnrelated: Whether the caller reports a loss that depends on none.
 package func lossGradients(
   of loss: Tensor, withRespectTo values: [Tensor], for operation: String, mayBeUnrelated: Bool
 ) -> [Tensor?] {

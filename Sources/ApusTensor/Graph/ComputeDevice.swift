@@ -28,7 +28,7 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Devices live as long as the process: nodes refer to them without counting.
   private static let all = Mutex<[ComputeDevice]>([])
 
-  /// A device for a backend: one of the house, or one that a test brings.
+  /// A device for a backend: a built-in one, or one that a test brings.
   package init(backend: any Device) {
     self.backend = backend
     evaluator = Evaluator(backend: backend)
@@ -37,7 +37,7 @@ public final class ComputeDevice: @unchecked Sendable {
 
   /// Runs `body` with exclusive use of the device's graph.
   ///
-  /// Whoever reads a node's edges or value holds this lock, for an evaluation on another thread cuts and sets them.
+  /// A thread that reads a node's edges or value holds this lock: an evaluation on another thread cuts and sets them.
   func withEvaluator<R, E: Error>(_ body: (inout Evaluator) throws(E) -> R) throws(E) -> R {
     try lock.withLock { _ throws(E) in try body(&evaluator) }
   }

@@ -36,7 +36,7 @@ struct Evaluator: ~Copyable {
   /// this is asked for, only with one inside of it: another thread's would cut the edges that gradients need.
   mutating func attach(_ node: Node) {
     if attached.count >= attachedLimit {
-      // Values that nobody refers to any more are let go, or a loop that never evaluates would pile them up.
+      // Values that nothing refers to any more are let go, or a loop that never evaluates would pile them up.
       attached.removeAll { $0.node.isMaterialized || $0.node.handleCount.load(ordering: .acquiring) == 0 }
       attachedLimit = max(64, 2 * attached.count)
     }
@@ -48,8 +48,8 @@ struct Evaluator: ~Copyable {
     attached.compactMap { $0.node.handleCount.load(ordering: .acquiring) > 0 ? $0.node : nil }
   }
 
-  /// Gives every root a value. What rides along without a fault of the roots' own does not keep them from theirs: it
-  /// has no value then, and reading it throws the error.
+  /// Gives every root a value, and with them attached nodes. Where one of these may be what fails, the roots are
+  /// evaluated without them: an attached node has no value then, and reading it throws its error.
   mutating func evaluate(_ roots: [Node]) throws(DeviceError) {
     let extra = takeAttached()
     guard !extra.isEmpty else { return try evaluate(roots, with: []) }
@@ -72,7 +72,7 @@ struct Evaluator: ~Copyable {
       for root in roots { if let failure = root.failure { throw failure } }
       return
     }
-    for root in roots where root.mark == epoch { root.edges = -1_000_000 }
+    for root in roots where root.mark == epoch { root.isRoot = true }
     findDetached()
     do throws(DeviceError) {
       try writeKey()
@@ -115,8 +115,9 @@ struct Evaluator: ~Copyable {
     keepsEdges.removeAll(keepingCapacity: true)
   }
 
-  /// A value that somebody holds beside its `stopGradient` is meant to be differentiated on another way: images that a
-  /// discriminator is trained with, and then their generator. It keeps its graph, and that keeps its inputs' memory.
+  /// A value that a tensor refers to beside its `stopGradient` is meant to be differentiated on another way: images
+  /// that a discriminator is trained with, and then their generator. It keeps its graph, and that keeps its inputs'
+  /// memory.
   private mutating func findDetached() {
     detached.removeAll {
       $0._withUnsafeGuaranteedRef { node in
@@ -144,7 +145,7 @@ struct Evaluator: ~Copyable {
       let (unmanaged, next) = stack[stack.count - 1]
       var edge: Int32 = 1
       let input = unmanaged._withUnsafeGuaranteedRef { node -> Unmanaged<Node>? in
-        // Who stays pending needs its input once more.
+        // A node that stays pending needs its input again later: the edge does not count, so that the input is kept.
         if node.staysPending { edge = 0 }
         if !node.isMaterialized, next < node.inputCount { return node.edge(next) }
         node.position = Int32(truncatingIfNeeded: order.count)
@@ -174,6 +175,7 @@ struct Evaluator: ~Copyable {
     node._withUnsafeGuaranteedRef {
       $0.mark = epoch
       $0.edges = 0
+      $0.isRoot = false
       $0.staysPending = $0.isRearrangement && $0.handleCount.load(ordering: .acquiring) > 0
       if $0.hasParts { siblings += $0.results.living }
       if $0.isDetaching, !$0.isMaterialized, let source = $0.firstEdge { detached.append(source) }
@@ -201,7 +203,7 @@ struct Evaluator: ~Copyable {
     if node.isMaterialized {
       guard let buffer = node.buffer, !node.hasFailed else { return node.failure }
       let isDonatable =
-        mayDonate && (keepsEdges.isEmpty || !keepsEdges[Int(node.position)])
+        mayDonate && !node.isRoot && (keepsEdges.isEmpty || !keepsEdges[Int(node.position)])
         && node.handleCount.load(ordering: .acquiring) == 0
         && node.consumerCount.load(ordering: .relaxed) == node.edges
       inputs.append(buffer)
@@ -210,17 +212,17 @@ struct Evaluator: ~Copyable {
       key.append(node, isOutput: isDonatable, isInput: true)
       return nil
     }
-    if node.edges >= 0 && node.staysPending {
+    if !node.isRoot && node.staysPending {
       key.append(node, isOutput: false, isInput: false)
       return nil
     }
     // Someone outside of this evaluation still refers to the value: it has to be kept.
     let isOutput =
-      node.edges < 0 || node.handleCount.load(ordering: .acquiring) > 0
+      node.isRoot || node.handleCount.load(ordering: .acquiring) > 0
       || node.consumerCount.load(ordering: .relaxed) > node.edges
     let isNumber = node.isNumber
     if isNumber { scalars.append(node.attributes.number) }
-    let kept = isOutput && !node.hasParts && (!isNumber || node.edges < 0)
+    let kept = isOutput && !node.hasParts && (!isNumber || node.isRoot)
     if kept { outputNodes.append(unmanaged) }
     key.append(node, isOutput: kept, isInput: false)
     return nil
@@ -332,7 +334,7 @@ struct Evaluator: ~Copyable {
       if !keepsEdges.isEmpty, keepsEdges[position] { continue }
       // A node that is not kept but still has users elsewhere cannot exist: it became an output.
       unmanaged._withUnsafeGuaranteedRef { node in
-        guard node.hasEdges, node.edges < 0 || !node.staysPending else { return }
+        guard node.hasEdges, node.isRoot || !node.staysPending else { return }
         if let scope {
           scope.keep(node)
         } else {

@@ -62,7 +62,10 @@ final class Node: @unchecked Sendable {
   // Scratch of one traversal.
   var mark: UInt32 = 0
   var position: Int32 = 0
+  /// How many nodes of the evaluation read the value.
   var edges: Int32 = 0
+  /// Whether the evaluation is for this value, which is kept whatever else reads it.
+  var isRoot = false
   /// Whether the node is left without a value, although a tensor refers to it: `isRearrangement`.
   var staysPending = false
 
@@ -151,7 +154,7 @@ final class Node: @unchecked Sendable {
   }
   private static let detaching = UInt(bitPattern: Unmanaged.passUnretained(Op.stopGradient).toOpaque())
 
-  /// Whether the node is another order of all elements of a value that is there: whoever reads it can read that, and a
+  /// Whether the node is another order of all elements of a value that is there: what reads it can read that, and a
   /// copy is only made where one is asked for.
   var isRearrangement: Bool {
     guard op.isView, let first else { return false }
@@ -183,7 +186,7 @@ final class Node: @unchecked Sendable {
   /// Gives up one edge; the edges of a node that dies with it go to `pending`.
   private static func disconnect(_ edge: Unmanaged<Node>, _ pending: inout [Unmanaged<Node>]) {
     edge._withUnsafeGuaranteedRef { _ = $0.consumerCount.subtract(1, ordering: .relaxed) }
-    // The edges of a node that somebody else has are not looked at: an evaluation may be cutting them.
+    // The edges of a node that is referred to elsewhere are not looked at: an evaluation may be cutting them.
     var node = edge.takeRetainedValue()
     if isKnownUniquelyReferenced(&node) { node.moveInputs(to: &pending) }
   }

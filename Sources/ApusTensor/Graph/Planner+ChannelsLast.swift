@@ -71,7 +71,7 @@ extension Planner {
       if !haveChannelsLast, preference.place == .givenImages { return }
       if !haveChannelsLast, preference.place == .sequences, !leadsToConvolution(index) { return }
       let isMixed = preference.readsChannelsFirst && order.holders[node.inputs[0]] == nil
-      // What nobody has or keeps in that order is as well read and written in its own.
+      // What is not held or kept in that order is as well read and written in its own.
       if isMixed, box.pass == .output, !users[index].contains(where: { canKeepOrder($0) }) { return }
       if isMixed, box.pass == .weightGradient, order.holders[node.inputs[1]] == nil { return }
       for image in images where image != 0 || !isMixed {

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Planner {
-  /// The nodes of the results of users' operations. Those that nobody reads are made here, for the kernels write them.
+  /// The nodes of the results of users' operations. Those that nothing reads are made here, for the kernels write them.
   mutating func listCustomResults() {
     indexUsers()
     for node in topologicalOrder() {

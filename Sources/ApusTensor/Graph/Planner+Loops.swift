@@ -17,7 +17,7 @@ struct PlannedLoop {
 }
 
 extension Planner {
-  /// Plans the bodies of loops, without the results that nobody reads.
+  /// Plans the bodies of loops, without the results that nothing reads.
   mutating func planLoops() {
     indexUsers()
     for node in topologicalOrder() {
@@ -81,7 +81,7 @@ extension Planner {
     return result
   }
 
-  /// Adds a result that nobody reads, of an operation that writes it.
+  /// Adds a result that nothing reads, of an operation that writes it.
   mutating func appendPart(_ number: Int, of node: Int, _ type: TensorType) -> Int {
     append(
       GraphNode(

@@ -35,8 +35,8 @@ extension Planner {
   /// can then be its epilogue. Gradients of the weights of dense layers are such. Casts of the product, and other roundings
   /// of it, are those of the transposed one.
   ///
-  /// A product that is asked for besides is taken the same way round, and copied: its sums must not depend on who wants
-  /// it.
+  /// A product that is asked for besides is taken the same way round, and copied: its sums must not depend on what else
+  /// reads it.
   private mutating func absorbTransposes() {
     for index in topologicalOrder() {
       guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,

@@ -3,7 +3,7 @@ import Synchronization
 /// The results of an operation that has several.
 ///
 /// The node of such an operation has no value of its own; each result is a node `part` of it. Results are computed
-/// together: whoever evaluates one gives all of them a value that somebody refers to.
+/// together: the evaluation of one gives a value to all of them that a tensor refers to.
 final class ResultList: Sendable {
   let types: [TensorType]
   private let parts: Mutex<[Part]>

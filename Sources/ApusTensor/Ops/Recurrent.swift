@@ -18,7 +18,7 @@ extension Op {
   /// Inputs: the input, the states, the weight, then the bias and the mask where there are some. Attributes: those of
   /// `RecurrentParts`.
   ///
-  /// Derivatives are those of whoever calls `Tensor.recurrent`, who names the definition.
+  /// Derivatives are those of the definition, which the caller of `Tensor.recurrent` names.
   static let recurrent = recurrent("recurrent", .forward)
 
   /// Inputs: the states, the weight, the result of `recurrent`, then the mask, the gradient of all states and those of

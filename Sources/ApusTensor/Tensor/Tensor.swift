@@ -21,7 +21,7 @@ public struct Tensor: Sendable {
       reference = .passRetained(node)
     }
 
-    // What was built on the node is known to whoever sees the lower count.
+    // A thread that sees the lower count sees what was built on the node, too.
     deinit {
       reference._withUnsafeGuaranteedRef { _ = $0.handleCount.subtract(1, ordering: .releasing) }
       reference.release()

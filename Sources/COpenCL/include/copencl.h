@@ -77,12 +77,12 @@ typedef struct COpenCLJob {
   cl_uint text_count;
 } COpenCLJob;
 
-/// Whether this program becomes a builder when it is started as one: not where this library was loaded into a program
-/// of somebody else.
+/// Whether this program becomes a builder when it is started as one: not where this library was loaded into another
+/// program.
 int copencl_can_start_builders(void);
 
 /// Starts `/proc/self/exe` as a builder for a device, with this environment and no descriptors but the socket; the
-/// standard ones lead nowhere. What was started ends at once, the builder is a child of its: `process` is to be waited for.
+/// standard ones lead nowhere. The process that was started forks the builder and exits: `process` is to be waited for.
 /// Returns 0 or an error of `posix_spawn`.
 int copencl_start_builder(int socket, int device, char *_Nullable const *_Nonnull environment, int *_Nonnull process);
 

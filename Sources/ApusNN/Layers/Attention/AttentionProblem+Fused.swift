@@ -68,7 +68,7 @@ private struct FusedShapes {
 /// Attention on tensors with four axes.
 ///
 /// Its inputs are queries, keys, values and, where there is one, the mask that is added. The gradient of that mask is as
-/// large as the weights; it is the definition's, and nothing is computed for it where nobody asks. Constants are the
+/// large as the weights; it is the definition's, and nothing is computed for it unless it is wanted. Constants are the
 /// offset and the mask of open keys, where there are some.
 private struct FusedAttention: Sendable {
   var dropping: Dropping

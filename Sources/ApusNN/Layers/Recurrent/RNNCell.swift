@@ -2,7 +2,7 @@ import ApusTensor
 
 /// One time of an Elman network, as `torch.nn.RNNCell`: `h′ = f(W_ih x + b_ih + W_hh h + b_hh)` (Elman, 1990).
 ///
-/// A cell is for whoever goes through the times on their own, for example with `loop`; a whole sequence is faster with
+/// A cell is for code that goes through the times itself, for example with `loop`; a whole sequence is faster with
 /// `RNN`, which multiplies the inputs of all times at once.
 public struct RNNCell: Module {
   let cell: RecurrentCell
