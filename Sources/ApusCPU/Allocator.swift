@@ -48,7 +48,7 @@ final class Allocator: @unchecked Sendable {
     guard units > 8 else { return units * alignment }
     // The class is the number's first four bits, rounded up.
     let shift = (Int.bitWidth - 1 - (units - 1).leadingZeroBitCount) - 3
-    return (((units - 1) >> shift) + 1) << shift * alignment
+    return ((((units - 1) >> shift) + 1) << shift) * alignment
   }
 
   func allocate(byteCount: Int) throws(DeviceError) -> UnsafeMutableRawPointer {

@@ -90,7 +90,7 @@ struct Accumulators {
       builder.line("\(lower) = identity_\(item.reducer)_\(lane)();")
     }
     guard level < levels else { return }
-    builder.block("if ((chains & \(1 << (4 * level) - 1)) == 0)") { climb(to: level + 1, &$0) }
+    builder.block("if ((chains & \((1 << (4 * level)) - 1)) == 0)") { climb(to: level + 1, &$0) }
   }
 
   /// Combines the levels, ahead of lanes, parts and results.

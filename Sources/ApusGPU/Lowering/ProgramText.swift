@@ -238,11 +238,4 @@ extension Program {
     guard place >= 0, instructions[place].function == "round_\(output.dtype)" else { return output.register }
     return instructions[place].operands[0]
   }
-
-  /// Whether anything in the program is of lane `float64`.
-  var usesFloat64: Bool {
-    inputs.contains { $0.lane == .float64 }
-      || instructions.contains { $0.lane == .float64 || $0.result == .float64 }
-      || outputs.contains { $0.dtype == .float64 }
-  }
 }

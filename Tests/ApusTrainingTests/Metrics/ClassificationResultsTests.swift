@@ -162,6 +162,18 @@ import Testing
     #expect("\(error!)".contains(reason), "\(error!)")
   }
 
+  /// The share of the class that is found, less that of the others that is taken: of 4 and 4 examples a multiple of ¼.
+  @Test func youdenIsRecallLessFalsePositiveRate() throws {
+    let ranking = try RankedScores(
+      scores: [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2],
+      isPositive: [true, true, false, true, false, false, true, false])
+    let points: [(threshold: Float, youden: Double)] = [
+      (1, 0), (0.9, 0.25), (0.8, 0.5), (0.7, 0.25), (0.6, 0.5), (0.5, 0.25), (0.4, 0), (0.3, 0.25), (0.2, 0),
+    ]
+    for (threshold, youden) in points { #expect(ranking.point(at: threshold).youden == youden, "\(threshold)") }
+    #expect(ranking.bestYouden == ranking.point(at: 0.8))
+  }
+
   /// A hundred thousand scores, where anything quadratic would take minutes.
   @Test func manyScoresAreSortedOnce() throws {
     let scores = (0..<100_000).map { Float(($0 * 7919) % 99_991) }
