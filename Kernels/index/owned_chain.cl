@@ -1,7 +1,7 @@
 // Counts a term of a sum in memory. What fills its chain goes to the levels above it (see reduce.def), which get room
 // when the first chain is full.
 $counts[at] += 1;
-if ($counts[at] % 16 == 0) {
+if ($counts[at] % $chain == 0) {
   const int isNew = $rooms[at] == 0;
   if (isNew) {
     used += 1;
@@ -14,10 +14,10 @@ if ($counts[at] % 16 == 0) {
     $V carry = EXACT_$laneType(sums, to * $inner + c, some);
     STORE_$laneType(sums, to * $inner + c, some, $zero);
     int chains = $counts[at];
-    for (int k = 0; k < $levels && chains % 16 == 0; k += 1) {
-      chains /= 16;
+    for (int k = 0; k < $levels && chains % $chain == 0; k += 1) {
+      chains /= $chain;
       carry = row_add_$lane(EXACT_$laneType($upper, room + $offset + k * $pitch, some), carry);
-      if (k + 1 < $levels && chains % 16 == 0) {
+      if (k + 1 < $levels && chains % $chain == 0) {
         STORE_$laneType($upper, room + $offset + k * $pitch, some, $zero);
       } else {
         STORE_$laneType($upper, room + $offset + k * $pitch, some, carry);

@@ -10,7 +10,7 @@ for (i64 chunk = 0; chunk < $chunks; chunk += 1) {
   $totals[line * $chunks + chunk] = before;
   levels[0] = levels[0] + total;
   i64 chains = chunk + 1;
-  for (int k = 0; k + 1 < $levels && chains % 16 == 0; k += 1, chains /= 16) {
+  for (int k = 0; k + 1 < $levels && chains % $chain == 0; k += 1, chains /= $chain) {
     levels[k + 1] = levels[k + 1] + levels[k];
     levels[k] = 0;
   }

@@ -15,8 +15,8 @@ const $T start = $start;
 $T levels[$mostLevels];
 for (int k = 0; k < $mostLevels; k += 1) levels[k] = 0;
 $T upper = start;
-for (i64 first = begin; first < end; first += 16) {
-  const i64 stop = SMALLER(first + 16, end);
+for (i64 first = begin; first < end; first += $chain) {
+  const i64 stop = SMALLER(first + $chain, end);
   const $T before = upper + levels[0];
   $T sum = 0;
   for (i64 step = first; step < stop; step += 1) {
@@ -26,9 +26,9 @@ for (i64 first = begin; first < end; first += 16) {
     $WRITE
   }
   levels[0] = levels[0] + sum;
-  i64 chains = (first - begin) / 16 + 1;
-  if (chains % 16 == 0) {
-    for (int k = 0; k + 1 < $levels && chains % 16 == 0; k += 1, chains /= 16) {
+  i64 chains = (first - begin) / $chain + 1;
+  if (chains % $chain == 0) {
+    for (int k = 0; k + 1 < $levels && chains % $chain == 0; k += 1, chains /= $chain) {
       levels[k + 1] = levels[k + 1] + levels[k];
       levels[k] = 0;
     }

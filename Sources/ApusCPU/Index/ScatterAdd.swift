@@ -199,12 +199,7 @@ struct SumChains {
     counts.update(repeating: 0, count: 2 * unitCount)
     self.unitCount = unitCount
     self.byteCount = byteCount
-    var (levels, rest) = (1, termCount / Self.chain)
-    while rest >= Self.chain {
-      levels += 1
-      rest /= Self.chain
-    }
-    self.levels = levels
+    levels = SumCascade.levels(of: termCount / Self.chain)
   }
 
   /// Counts a term that was added to a sum. What fills the sum's chain goes to the levels above it.

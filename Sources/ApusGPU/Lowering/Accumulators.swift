@@ -21,18 +21,10 @@ struct Accumulators {
   /// Levels above the lowest one.
   private let levels: Int
 
-  /// The most terms of a chain.
-  static let chain = 16
-
-  /// The levels of a cascade above its chains, of which there are at most `chains`.
-  static func levels(of chains: Int) -> Int {
-    var (levels, rest) = (1, chains)
-    while rest >= chain {
-      levels += 1
-      rest /= chain
-    }
-    return levels
-  }
+  /// The most terms of a chain, a power of two.
+  static let chain = SumCascade.chain
+  /// How many chains of the lowest level a term of `level` stands for.
+  private static func chains(of level: Int) -> Int { 1 << (chain.trailingZeroBitCount * level) }
 
   /// Whether terms are taken in chains that `endChain` ends.
   var hasChains: Bool { levels > 0 && items.contains { $0.isCascade } }
@@ -41,7 +33,7 @@ struct Accumulators {
   /// - Parameter chains: how many chains of at most `chain` terms a register takes, at most.
   init(_ step: Reduction, chains: Int) {
     // Kernels are shared by shapes with about as many terms.
-    levels = chains <= 1 ? 0 : [1, 3].first { chains <= 1 << (4 * $0) } ?? 5
+    levels = chains <= 1 ? 0 : [1, 3].first { chains <= Self.chains(of: $0) } ?? 5
     items = zip(step.reducers, step.prologue.outputs).enumerated().map { index, pair in
       let isPlace = pair.0.hasPrefix("arg")
       return Item(
@@ -90,7 +82,7 @@ struct Accumulators {
       builder.line("\(lower) = identity_\(item.reducer)_\(lane)();")
     }
     guard level < levels else { return }
-    builder.block("if ((chains & \((1 << (4 * level)) - 1)) == 0)") { climb(to: level + 1, &$0) }
+    builder.block("if ((chains & \(Self.chains(of: level) - 1)) == 0)") { climb(to: level + 1, &$0) }
   }
 
   /// Combines the levels, ahead of lanes, parts and results.

@@ -29,6 +29,7 @@ extension PlanLowering {
     template["localSize"] = String(localSize)
     template["chunks"] = builder.number(chunks)
     template["mostLevels"] = String(Scan.mostLevels)
+    template["chain"] = String(Accumulators.chain)
     return template
   }
 
@@ -42,7 +43,7 @@ extension PlanLowering {
     let items = step.outer * step.inner * chunks
     for (name, value) in [
       ("inner", step.inner), ("extent", step.extent), ("chunkSize", chunkSize), ("items", items),
-      ("levels", Accumulators.levels(of: chunkSize / Accumulators.chain)),
+      ("levels", SumCascade.levels(of: chunkSize / Accumulators.chain)),
     ] {
       template[name] = builder.number(value)
     }
@@ -75,7 +76,7 @@ extension PlanLowering {
     var template = filled(file, step, chunks: chunks, &builder)
     template["totals"] = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
     template["items"] = builder.number(lines)
-    template["levels"] = builder.number(Accumulators.levels(of: chunks))
+    template["levels"] = builder.number(SumCascade.levels(of: chunks))
     builder.append(template)
     launch(
       builder, groups: (lines + localSize - 1) / localSize, localSize: localSize, detail: "scan carries",

@@ -132,6 +132,7 @@ extension PlanLowering {
     text["rooms"] = "(\(ints) + \(number(first / 4 + counts)))"
     text["upper"] = "(\(numbers) + \(number((first + 8 * counts) / lane.dtype.byteCount)))"
     text["levels"] = number(step.chainLevels)
+    text["chain"] = String(Accumulators.chain)
     let (extent, inner) = (text["extent"]!, text["inner"]!)
     text["firstRoom"] = isShared ? "outer * \(number(most))" : "unit * \(number(piece * most))"
     text["pitch"] = isShared ? inner : "1"
@@ -193,6 +194,7 @@ extension PlanLowering {
     // Kernels are shared by lists of about as many indices.
     let levels = step.count < 1 << 16 ? 3 : 7
     template["levels"] = String(levels)
+    template["chain"] = String(Accumulators.chain)
     let (register, zero) = (template["V"]!, template["zero"]!)
     template["CHAINS"] = """
       \(register) levels[\(levels)];
@@ -210,5 +212,5 @@ extension ScatterAdd {
   fileprivate var hasChains: Bool { dtype.lane.dtype.isFloatingPoint && count > Accumulators.chain }
 
   /// The levels above the chains of a sum of all sources.
-  fileprivate var chainLevels: Int { Accumulators.levels(of: count / Accumulators.chain) }
+  fileprivate var chainLevels: Int { SumCascade.levels(of: count / Accumulators.chain) }
 }

@@ -1,0 +1,15 @@
+/// The cascades of chains that sums are, on every device: see `Kernels/reduce.def`.
+package enum SumCascade {
+  /// The most terms of a chain; `CSIMD_CHAIN` for the CPU's loops.
+  package static let chain = 16
+
+  /// The levels above the chains of terms, of which there are at most `chains`.
+  package static func levels(of chains: Int) -> Int {
+    var (levels, rest) = (1, chains)
+    while rest >= chain {
+      levels += 1
+      rest /= chain
+    }
+    return levels
+  }
+}
