@@ -1,25 +1,40 @@
-// Convolutions of one channel with one filter of 3 × 3 taps and stride 1, on a plane that is padded with zeros.
+// Convolutions of one channel with one filter of 3 × 3 taps and stride 1:
 //
-//     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i][p + j]
+//     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i − padding][p + j − padding]
 //
 // Rows of results are at least LANES long. The last vector of a row ends where the row ends, so that it may overlap the one
-// before it.
+// before it. With a padding of 1 the plane is as large as the result, and zeros stand for the pixels around it; with a
+// padding of 0 all pixels are in memory.
 
 #define DEPTHWISE_ROWS 4
 #define DEPTHWISE_LOOP _Pragma("clang loop unroll(full)")
 
-// Some rows of one vector. With enough registers each row of pixels is read once for all of them.
+// The pixels of a row that tap j of a vector reads, the vector of results being that of the pixels from `x` on.
+INLINE VF depthwise_pixels(const int padding, const int is_first, const int is_last, const float *x, const int j) {
+  if (padding && is_first && j == 0) {
+    return __builtin_shufflevector(
+        (VF)(0.0f), LOAD(VF, x), 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+  }
+  if (padding && is_last && j == 2) {
+    return __builtin_shufflevector(LOAD(VF, x), (VF)(0.0f), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+  }
+  return LOAD(VF, x + j - padding);
+}
+
+// Some rows of one vector, from the rows of pixels in `x`. With enough registers each row is read once for all of them.
 INLINE void depthwise_tile(
-    const int rows, const float *x, size_t x_row, const float *weights, float *out, size_t out_row) {
+    const int padding, const int is_first, const int is_last, const int rows, const float *const *x, size_t at,
+    const float *weights, float *out, size_t out_row) {
   VF sums[DEPTHWISE_ROWS];
   DEPTHWISE_LOOP for (int r = 0; r < rows; r += 1) sums[r] = (VF)(0.0f);
 #if CSIMD_REGISTERS >= 32
   VF pixels[DEPTHWISE_ROWS + 2][3];
   DEPTHWISE_LOOP for (int i = 0; i < rows + 2; i += 1)
-    DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1) pixels[i][j] = LOAD(VF, x + (size_t)i * x_row + j);
+    DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1)
+      pixels[i][j] = depthwise_pixels(padding, is_first, is_last, x[i] + at, j);
 #define PIXELS(i, j) pixels[i][j]
 #else
-#define PIXELS(i, j) LOAD(VF, x + (size_t)(i) * x_row + (j))
+#define PIXELS(i, j) depthwise_pixels(padding, is_first, is_last, x[i] + at, j)
 #endif
   DEPTHWISE_LOOP for (int i = 0; i < 3; i += 1)
     DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1) {
@@ -27,23 +42,42 @@ INLINE void depthwise_tile(
       DEPTHWISE_LOOP for (int r = 0; r < rows; r += 1) sums[r] = FMA(PIXELS(r + i, j), weight, sums[r]);
     }
 #undef PIXELS
-  DEPTHWISE_LOOP for (int r = 0; r < rows; r += 1) STORE(VF, out + (size_t)r * out_row, sums[r]);
+  DEPTHWISE_LOOP for (int r = 0; r < rows; r += 1) STORE(VF, out + at + (size_t)r * out_row, sums[r]);
+}
+
+INLINE void depthwise_rows(
+    const int padding, const int rows, const float *const *x, const float *weights, float *out, size_t out_row,
+    size_t columns) {
+  const size_t last = columns - LANES;
+  if (last == 0) return depthwise_tile(padding, 1, 1, rows, x, 0, weights, out, out_row);
+  depthwise_tile(padding, 1, 0, rows, x, 0, weights, out, out_row);
+  for (size_t at = LANES; at < last; at += LANES) depthwise_tile(padding, 0, 0, rows, x, at, weights, out, out_row);
+  depthwise_tile(padding, 0, 1, rows, x, last, weights, out, out_row);
+}
+
+INLINE void depthwise_plane(
+    const int padding, const csimd_depthwise_plane *plane, const float *weights, float *out, size_t out_row,
+    size_t rows, size_t columns) {
+  // A last tile of few rows computes some of those before it again.
+  const size_t height = rows < DEPTHWISE_ROWS ? 1 : DEPTHWISE_ROWS;
+  for (size_t row = 0; row < rows; row += height) {
+    size_t r = row + height <= rows ? row : rows - height;
+    const float *x[DEPTHWISE_ROWS + 2];
+    for (size_t i = 0; i < height + 2; i += 1) {
+      ptrdiff_t number = plane->first + (ptrdiff_t)(r + i);
+      int is_inside = number >= 0 && number < (ptrdiff_t)plane->rows;
+      x[i] = is_inside ? plane->x + (size_t)number * plane->row_stride : plane->zeros;
+    }
+    float *to = out + r * out_row;
+    if (height == 1) depthwise_rows(padding, 1, x, weights, to, out_row, columns);
+    else depthwise_rows(padding, DEPTHWISE_ROWS, x, weights, to, out_row, columns);
+  }
 }
 
 static void depthwise_multiply(
-    const float *x, size_t x_row, const float *weights, float *out, size_t out_row, size_t rows, size_t columns) {
-  // A last tile of few rows computes some of those before it again.
-  size_t height = rows < DEPTHWISE_ROWS ? 1 : DEPTHWISE_ROWS;
-  for (size_t row = 0; row < rows; row += height) {
-    size_t r = row + height <= rows ? row : rows - height;
-    for (size_t at = 0; at < columns; at += LANES) {
-      size_t p = at + LANES <= columns ? at : columns - LANES;
-      const float *from = x + r * x_row + p;
-      float *to = out + r * out_row + p;
-      if (height == 1) depthwise_tile(1, from, x_row, weights, to, out_row);
-      else depthwise_tile(DEPTHWISE_ROWS, from, x_row, weights, to, out_row);
-    }
-  }
+    const csimd_depthwise_plane *plane, const float *weights, float *out, size_t out_row, size_t rows, size_t columns) {
+  if (plane->padding == 1) depthwise_plane(1, plane, weights, out, out_row, rows, columns);
+  else depthwise_plane(0, plane, weights, out, out_row, rows, columns);
 }
 
 // The sums of one vector of each row. A row of pixels, which is read once, meets three rows of y. Lanes that are not `fresh`

@@ -78,6 +78,13 @@ final class PlaneConvolutionStep: CPUStep {
     let core = place.map { $0 + first } ?? (workspace + coreOffset).assumingMemoryBound(to: Float.self)
     let stride = place == nil ? stripCount : channelSize
     var paddedGroup: Int?
+    if geometry.readsInPlace(dtype) {
+      // A row of zeros is all that is needed beside the image.
+      if clears { padded.update(repeating: 0, count: geometry.width) }
+      let planes = source.assumingMemoryBound(to: Float.self) + image * imageSize
+      multiplyInPlace(planes, plane, rows, zeros: padded, panels, core, stride)
+      return finish(first, stripCount, core, stride, frame, workspace + epilogueOffset)
+    }
     for block in weights.blocks {
       if block.group != paddedGroup {
         geometry.pad(
@@ -91,6 +98,21 @@ final class PlaneConvolutionStep: CPUStep {
     finish(first, stripCount, core, stride, frame, workspace + epilogueOffset)
   }
 
+  /// Computes a strip of all channels, each by a filter of its own, from an image in memory.
+  private func multiplyInPlace(
+    _ image: UnsafePointer<Float>, _ plane: Int, _ rows: Range<Int>, zeros: UnsafePointer<Float>,
+    _ panels: UnsafePointer<Float>, _ core: UnsafeMutablePointer<Float>, _ stride: Int
+  ) {
+    let size = geometry.source
+    var pixels = csimd_depthwise_plane(
+      x: nil, zeros: zeros, rows: size.y, row_stride: size.z, first: rows.lowerBound - geometry.lead.y, padding: 1)
+    for block in weights.blocks {
+      pixels.x = image + (block.group * size.x + plane) * size.y * size.z
+      loops.pointee.depthwise_multiply(
+        &pixels, panels + block.offset, core + block.group * stride, geometry.result.z, rows.count, geometry.result.z)
+    }
+  }
+
   /// Computes some channels of a strip and closes the gaps between its rows.
   private func multiply(
     _ block: PlaneWeights.Block, _ rows: Range<Int>, _ padded: UnsafeMutablePointer<Float>,
@@ -99,9 +121,10 @@ final class PlaneConvolutionStep: CPUStep {
   ) {
     let perGroup = geometry.resultChannels / geometry.groups
     if geometry.isDepthwise {
+      var pixels = csimd_depthwise_plane(
+        x: padded, zeros: nil, rows: rows.count + 2, row_stride: geometry.width, first: 0, padding: 0)
       loops.pointee.depthwise_multiply(
-        padded, geometry.width, panels + block.offset, core + block.group * stride, geometry.result.z, rows.count,
-        geometry.result.z)
+        &pixels, panels + block.offset, core + block.group * stride, geometry.result.z, rows.count, geometry.result.z)
       return
     }
     loops.pointee.plane_multiply(

@@ -99,6 +99,11 @@ struct PlaneGeometry {
       && result.z >= 16
   }
 
+  /// Whether the rows of such results are computed from pixels where they lie, as many as the results, with zeros around.
+  func readsInPlace(_ dtype: DType) -> Bool {
+    isDepthwise && dtype == .float32 && source.z == result.z && lead == SIMD3(0, 1, 1) && source.x == result.x
+  }
+
   var width: Int { result.z + (kernel.z - 1) * dilation.z }
   var paddedRows: Int { stripRows + (kernel.y - 1) * dilation.y }
   var tapCount: Int { kernel.wrappedProduct * sourceChannels / groups }

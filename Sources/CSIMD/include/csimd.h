@@ -148,6 +148,15 @@ typedef void (*csimd_integer_matmul)(
     size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column, const void *b, size_t b_row,
     size_t b_column, void *c, size_t c_row, int accumulates);
 
+/// A plane of one channel, of which a 3 × 3 filter reads rows `first`, `first` + 1, …; `zeros` stands for rows outside of its
+/// `rows` rows. With a `padding` of 1 zeros also surround the columns, which are then as many as those of the result.
+typedef struct {
+  const float *x, *zeros;
+  size_t rows, row_stride;
+  ptrdiff_t first;
+  int padding;
+} csimd_depthwise_plane;
+
 /// Windows that slide over an image of `channels` channels; a tap is a channel and a kernel position.
 typedef struct {
   ptrdiff_t channels;
@@ -332,10 +341,10 @@ typedef struct {
   void (*plane_correlate)(
       size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *y,
       size_t stride, size_t vectors, float *sums);
-  /// `out[r·out_row + p] = Σ weights[3i + j]·x[(r + i)·x_row + p + j]` for i, j < 3, r < rows and p < columns, at least 16
-  /// of them.
+  /// `out[r·out_row + p] = Σ weights[3i + j]·x[r + i + first][p + j − padding]` for i, j < 3, r < rows and p < columns, at
+  /// least 16 of them.
   void (*depthwise_multiply)(
-      const float *x, size_t x_row, const float *weights, float *out, size_t out_row, size_t rows, size_t columns);
+      const csimd_depthwise_plane *plane, const float *weights, float *out, size_t out_row, size_t rows, size_t columns);
   /// Adds the products `y[r·y_row + p]·x[(r + i)·x_row + p + j]` for r < rows and p < columns, at least 16 of them, to the
   /// 16 sums of weight 3i + j, `sums[(3i + j)·16 + lane]`.
   void (*depthwise_correlate)(
