@@ -16,7 +16,8 @@ func hint(for error: any Error) -> String? {
   case DeviceError.outOfMemory: "--batch-size"
   case DeviceError.buildFailed: "--device cpu"
   case DataError.missing: "--data"
-  case DataError.malformed(_, "JPEG", _, _, _), DataError.malformed(_, "PNG", _, _, _): "apus train leaves it out with --skip-bad"
+  case DataError.malformed(_, "JPEG", _, _, _), DataError.malformed(_, "PNG", _, _, _):
+    "apus train leaves it out with --skip-bad"
   case DataError.unknownSource(let source, _): existingSource(source).map { "it exists: --data \($0)" }
   default: nil
   }

@@ -55,10 +55,12 @@ struct TableTests {
     let other = try Invocation("train", "--resume", run, "--epochs", "4", "--data", "csv:\(plants)")
     #expect(other.status == 65, "\(other.errors)")
     let kind = try Invocation("train", "--resume", run, "--epochs", "4", "--data", "synthetic")
-    #expect(kind.status == 65 && kind.errors.contains("its data is csv:houses.csv"), "\(kind.errors)")
+    #expect(kind.status == 65 && kind.errors.contains("its data is \"csv:houses.csv\""), "\(kind.errors)")
     let rest = try Invocation("train", "--resume", run, "--epochs", "4", "--data", "csv:\(houses)", "--json")
     #expect(rest.status == 0, "\(rest.errors)")
-    let whole = try train(["mlp", "--data", "csv:\(houses)", "--batch-size", "16", "--epochs", "4", "--output", place.file("whole")])
+    let whole = try train([
+      "mlp", "--data", "csv:\(houses)", "--batch-size", "16", "--epochs", "4", "--output", place.file("whole"),
+    ])
     #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"))
   }
 

@@ -148,9 +148,9 @@ enum LearningCurveCommand: Command {
 
 extension ValueKind<[Double]> {
   /// Shares of a whole, with commas between.
-  fileprivate static let fractions = ValueKind("X[,…]", expectation: "a list of numbers above 0 and at most 1, with commas between")
-  {
-    text in
+  fileprivate static let fractions = ValueKind(
+    "X[,…]", expectation: "a list of numbers above 0 and at most 1"
+  ) { text in
     let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map {
       ValueKind<Double>.probability.parse(String($0))
     }

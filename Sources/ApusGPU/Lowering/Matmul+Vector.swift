@@ -271,18 +271,18 @@ extension PlanLowering {
       packedTerms: access.packsInItem ? FactorAccess.packedTerms : nil, packsRows: right.columnStride == 1)
     template.fillTerms(of: leftDtype)
     template["PLACE"] = "const \(builder.index) output = batch * \(template["rows"]!) + first + m;"
-    if keepsSums {
-      let sums = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
-      (template["ROW"], template["EPILOGUE"]) = (
-        "", "STORE_\(lane.dtype)(\(sums), output * \(template["columns"]!) + column, count, core);"
-      )
-    } else {
-      epilogue(step, &template, &builder)
-    }
+    if keepsSums { storeSums(lane, &template, &builder) } else { epilogue(step, &template, &builder) }
     builder.append(template)
     launch(
       builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks, detail: detail(step),
       flops: flops(step), bytes: bytes(step))
+  }
+
+  /// In place of an epilogue, stores the sums at the beginning of the workspace.
+  private func storeSums(_ lane: Lane, _ template: inout KernelTemplate, _ builder: inout KernelBuilder) {
+    let sums = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["ROW"] = ""
+    template["EPILOGUE"] = "STORE_\(lane.dtype)(\(sums), output * \(template["columns"]!) + column, count, core);"
   }
 
   /// The tiles of a product, dealt out to work-items.
