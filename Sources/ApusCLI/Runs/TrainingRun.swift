@@ -79,7 +79,7 @@ struct TrainingRun {
   }
 
   /// The settings of a run that goes on: its own, but for the length, the device, how often it is saved, and what does not
-  /// change the result. Data of the same kind may have moved: whether they are still the same is found out when they are open.
+  /// change the result. Tables and pictures may have moved: whether they are still the same is found out when they are open.
   private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
     let old = try RunSettings(stored: stored, command: command)
     var merged = given
@@ -87,7 +87,11 @@ struct TrainingRun {
     let new = try RunSettings(merged, command: command)
     let free = ["device", "epochs", "steps", "save_every", "detect_anomaly", "workers"]
     for declaration in RunOptions.declarations where !free.contains(declaration.key) {
-      if declaration.key == RunOptions.data.declaration.key, try isSameKind(old.data, new.data) { continue }
+      if declaration.key == RunOptions.data.declaration.key, case .images = new.model.kind,
+        try isSameKind(old.data, new.data)
+      {
+        continue
+      }
       let (before, now) = (old.json[declaration.key], new.json[declaration.key])
       guard before == now else {
         throw TrainingError.mismatch(
@@ -98,7 +102,8 @@ struct TrainingRun {
     return new
   }
 
-  /// Whether two sources are both files, or both folders, of one kind.
+  /// Whether two sources are both tables, or both folders of pictures. A run's format holds statistics of these, by which
+  /// others are found out; texts are told apart by name alone.
   private static func isSameKind(_ one: String, _ other: String) throws -> Bool {
     let (one, other) = (try DatasetDescription.find(one), try DatasetDescription.find(other))
     return one.description.name == other.description.name && one.argument != nil && other.argument != nil
