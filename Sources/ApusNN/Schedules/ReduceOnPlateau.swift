@@ -79,7 +79,8 @@ public struct ReduceOnPlateau: MetricSchedule {
     get { best.isFinite ? [current, Double(badCount), Double(cooldownCount), best] : [] }
     set {
       // A checkpoint may hold any numbers: invalid ones are ignored.
-      guard newValue.count == 4, newValue.allSatisfy(\.isFinite), let bad = Int(exactly: newValue[1]),
+      guard newValue.count == 4, newValue.allSatisfy(\.isFinite), (0...1).contains(newValue[0]),
+        let bad = Int(exactly: newValue[1]),
         let cooldown = Int(exactly: newValue[2]), (0...1 << 53).contains(bad), (0...1 << 53).contains(cooldown)
       else { return }
       (current, badCount, cooldownCount, best) = (newValue[0], bad, cooldown, newValue[3])
