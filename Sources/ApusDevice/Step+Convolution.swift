@@ -173,9 +173,9 @@ extension Convolution {
 }
 
 extension Convolution {
-  /// For the gradient of the input of windows of single elements with a stride: the same gradient for the elements that the
-  /// windows meet alone, which are as many as those of `y`. All other elements have the gradient 0. The epilogue is that of
-  /// the whole step. `nil` for another convolution.
+  /// The gradient of the input of a strided 1 × 1 convolution, as a convolution of stride 1 over the elements that windows
+  /// read. There are as many of these as elements of `y`; the gradient of all others is 0. The epilogue stays that of the
+  /// strided step. `nil` for any other convolution.
   package var withoutStride: Convolution? {
     let g = geometry
     guard pass == .inputGradient, g.kernel.wrappedProduct == 1, g.stride.wrappedProduct > 1, g.padding == SIMD3(0, 0, 0)

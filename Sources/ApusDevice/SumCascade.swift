@@ -3,7 +3,7 @@ package enum SumCascade {
   /// The most terms of a chain; `CSIMD_CHAIN` for the CPU's loops.
   package static let chain = 16
 
-  /// The levels above the chains of terms, of which there are at most `chains`.
+  /// The number of levels that combine at most `chains` chains.
   package static func levels(of chains: Int) -> Int {
     var (levels, rest) = (1, chains)
     while rest >= chain {

@@ -17,7 +17,7 @@ package enum StandardStreams {
     }
   }
 
-  /// Makes writing to a pipe without a reader an error, in place of the end of the process.
+  /// Ignores SIGPIPE: a write to a pipe without a reader fails with an error and does not end the process.
   ///
   /// A handler that does nothing, in place of `SIG_IGN`: programs that the process starts do not inherit it.
   package static func surviveClosedPipes() {

@@ -64,8 +64,7 @@ INLINE void prefetch_line(prefetch_cursor *cursor) {
   if (line) __builtin_prefetch(line, 0, 3);
 }
 
-// A block that is prefetched into the second-level cache while the tiles of a product are computed, so many lines
-// before each of them.
+// A block of memory that a product prefetches into the second-level cache: `lines_per_tile` cache lines before each tile.
 typedef struct {
   prefetch_cursor cursor;
   size_t lines_per_tile;

@@ -9,7 +9,7 @@
 #define DEPTHWISE_ROWS 4
 #define DEPTHWISE_LOOP _Pragma("clang loop unroll(full)")
 
-// The pixels of a row that tap j of a vector reads, the vector of results being that of the pixels from `x` on.
+// The pixels that tap j reads for the vector of results at the pixels from `x` on.
 INLINE VF depthwise_pixels(const int padding, const int is_first, const int is_last, const float *x, const int j) {
   if (padding && is_first && j == 0) {
     return __builtin_shufflevector(

@@ -21,8 +21,8 @@ typedef struct {
   VL place;
 } FN(places);
 
-/// Takes numbers a into the running value, each as `number`. With each four vectors `prefetched_lines` lines from
-/// `ahead` on are prefetched, or what lies behind the numbers where that is NULL.
+/// Adds numbers a to the running value, each as `number`. For each four vectors it prefetches `prefetched_lines` cache
+/// lines, from `ahead` on or, where that is NULL, from behind the numbers.
 #define TAKE(name, combined, identity, prefetched_lines, number)                                     \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,     \
                               const char *ahead) {                                                   \

@@ -139,6 +139,12 @@ import Testing
 
   /// Tiles are transformed where that saves time: in layers of 3 × 3 taps and stride 1 that have channels and pixels
   /// enough.
+  /// Which of the geometries are computed row by row: others pass `passes` without these kernels.
+  @Test(arguments: Convolution.Pass.allCases) func depthwiseRowsAreFor(pass: Convolution.Pass) {
+    let rows = Self.geometries.indices.filter { DepthwiseTiling(Self.geometries[$0], pass, registerWidth: 16) != nil }
+    #expect(rows == [5, 15, 16, 17])
+  }
+
   @Test func transformedTilesAreFor() {
     func takes(
       _ batch: Int, _ channels: Int, side: Int, kernel: Int = 3, stride: Int = 1, dilation: Int = 1,

@@ -25,7 +25,7 @@ final class RowBlockStep: CPUStep {
   let sharedByteCount: Int
   private let steps: [any RowwiseStep]
   private let rowCount: Int
-  /// Rows of a block, and of a task: some blocks, each of which prefetches what the next one reads.
+  /// The rows of a block, and those of a task. A task is several blocks; each block prefetches the data of the next.
   private let grain: Int
   private let taskRows: Int
   /// What is read from memory that no cache holds, and the bytes of a row of it.

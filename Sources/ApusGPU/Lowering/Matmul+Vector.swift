@@ -278,7 +278,7 @@ extension PlanLowering {
       flops: flops(step), bytes: bytes(step))
   }
 
-  /// In place of an epilogue, stores the sums at the beginning of the workspace.
+  /// Fills in the stores of a kernel without an epilogue: sums go to the beginning of the workspace.
   private func storeSums(_ lane: Lane, _ template: inout KernelTemplate, _ builder: inout KernelBuilder) {
     let sums = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["ROW"] = ""

@@ -111,8 +111,8 @@ typedef struct {
   int prefetched_lines;
   /// Sets a running value to the identity.
   void (*begin)(void *state);
-  /// Takes in `count` numbers, the first of which has the place `start`. Lines are prefetched from `ahead` on, so
-  /// many with each 64 numbers; where it is NULL, those behind the numbers are.
+  /// Adds `count` numbers to the running value; `start` is the index of the first. Prefetches `prefetched_lines` cache
+  /// lines for each 64 numbers, from `ahead` on or, where it is NULL, from behind the numbers.
   void (*take)(size_t count, void *state, const csimd_operand *values, int64_t start, const char *ahead);
   /// Takes in another running value of later places.
   void (*merge)(void *state, const void *other);
@@ -148,8 +148,9 @@ typedef void (*csimd_integer_matmul)(
     size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column, const void *b, size_t b_row,
     size_t b_column, void *c, size_t c_row, int accumulates);
 
-/// A plane of one channel, of which a 3 × 3 filter reads rows `first`, `first` + 1, …; `zeros` stands for rows outside of its
-/// `rows` rows. With a `padding` of 1 zeros also surround the columns, which are then as many as those of the result.
+/// The input plane of a 3 × 3 depthwise filter. The first row of results reads rows `first` to `first` + 2 of the plane;
+/// rows below 0 or from `rows` on are read from `zeros`. With `padding` 1 a column of zeros surrounds the plane on the left
+/// and on the right, and the plane is as wide as the result; with `padding` 0 it is two columns wider.
 typedef struct {
   const float *x, *zeros;
   size_t rows, row_stride;

@@ -47,8 +47,8 @@ typedef struct {
   int is_uniform;
   /// Takes longer than its loads and stores: memory can be prefetched meanwhile.
   int is_long;
-  /// Of kernels that read large arrays: whether what lies behind the operands is prefetched, and the argument whose
-  /// array is prefetched some way ahead, or −1.
+  /// For kernels that read large arrays: whether the memory behind the operands is prefetched, and the argument whose
+  /// array is prefetched ahead of its use, or −1.
   int prefetches_operands, prefetched_argument;
   size_t slot;
 } csimd_instruction;
