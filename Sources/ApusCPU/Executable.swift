@@ -127,44 +127,41 @@ struct RunContext: ~Copyable {
 
 /// Temporary memory: a piece for each worker, and one for all.
 final class Workspaces {
-  private var pieces: [UnsafeMutableRawPointer?]
-  private var pieceByteCounts: [Int]
-  private var sharedByteCount = 0
-  private var sharedPiece: UnsafeMutableRawPointer?
+  private struct Piece {
+    var memory: UnsafeMutableRawPointer?
+    var byteCount = 0
+
+    /// Makes the piece at least this large; `false` where memory is lacking.
+    mutating func enlarge(to size: Int) -> Bool {
+      guard size > byteCount || memory == nil else { return true }
+      guard let larger = aligned_alloc(4096, (size + 8191) & ~4095) else { return false }
+      free(memory)
+      (memory, byteCount) = (larger, size)
+      return true
+    }
+  }
+
+  /// One for each worker and, at the end, the shared one. Not an array: each task would check its access.
+  private let pieces: UnsafeMutablePointer<Piece>
+  private let workerCount: Int
 
   init(count: Int) {
-    pieces = Array(repeating: nil, count: count)
-    pieceByteCounts = Array(repeating: 0, count: count)
+    workerCount = count
+    pieces = .allocate(capacity: count + 1)
+    pieces.initialize(repeating: Piece(), count: count + 1)
   }
 
   deinit {
-    for piece in pieces { free(piece) }
-    free(sharedPiece)
+    for index in 0...workerCount { free(pieces[index].memory) }
+    pieces.deallocate()
   }
 
-  subscript(worker: Int) -> UnsafeMutableRawPointer { pieces[worker]! }
-  var shared: UnsafeMutableRawPointer { sharedPiece! }
+  subscript(worker: Int) -> UnsafeMutableRawPointer { pieces[worker].memory! }
+  var shared: UnsafeMutableRawPointer { pieces[workerCount].memory! }
 
-  /// Makes the workers' pieces at least this large; `false` where memory is lacking, which leaves those that older plans
-  /// need. Nothing may be running.
+  /// Makes the pieces at least this large; `false` where memory is lacking, which leaves those that older plans need.
+  /// Nothing may be running.
   func reserve(_ byteCounts: [Int], shared: Int) -> Bool {
-    for (worker, byteCount) in byteCounts.enumerated() {
-      guard Self.enlarge(&pieces[worker], &pieceByteCounts[worker], to: byteCount) else { return false }
-    }
-    return Self.enlarge(&sharedPiece, &sharedByteCount, to: shared)
-  }
-
-  private static func enlarge(
-    _ piece: inout UnsafeMutableRawPointer?, _ current: inout Int, to byteCount: Int
-  ) -> Bool {
-    guard byteCount > current || piece == nil else { return true }
-    guard let larger = allocate(byteCount) else { return false }
-    free(piece)
-    (piece, current) = (larger, byteCount)
-    return true
-  }
-
-  private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-    aligned_alloc(4096, (byteCount + 8191) & ~4095)
+    (byteCounts + [shared]).enumerated().allSatisfy { index, byteCount in pieces[index].enlarge(to: byteCount) }
   }
 }

@@ -27,14 +27,21 @@ final class ThreadPool: @unchecked Sendable {
       return
     }
     withoutActuallyEscaping(body) { escaping in
-      var stored = escaping
-      withUnsafeMutablePointer(to: &stored) { pointer in
-        csimd_pool_run(
-          pool, count,
-          { context, index, worker in
-            context!.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(index, worker)
-          }, pointer)
-      }
+      let job = Job(escaping)
+      csimd_pool_run(
+        pool, count,
+        { context, index, worker in
+          Unmanaged<Job>.fromOpaque(context!)._withUnsafeGuaranteedRef { $0.body(index, worker) }
+        }, Unmanaged.passUnretained(job).toOpaque())
+      withExtendedLifetime(job) {}
     }
+  }
+
+  /// A function that workers call without counting references to what it captures: they would wait for each other's
+  /// counts. What a class never changes is not counted.
+  private final class Job {
+    let body: (_ index: Int, _ worker: Int) -> Void
+
+    init(_ body: @escaping (_ index: Int, _ worker: Int) -> Void) { self.body = body }
   }
 }

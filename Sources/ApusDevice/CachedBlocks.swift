@@ -46,7 +46,10 @@ public struct CachedBlocks<Block> {
     }
   }
 
-  @usableFromInline var queues: [Int: Queue] = [:]
+  /// The sizes of which there were blocks, ascending, and the blocks of each. There are some dozens: to search them is
+  /// faster than to hash a size.
+  @usableFromInline var sizes: [Int] = []
+  @usableFromInline var queues: [Queue] = []
   @usableFromInline var count = 0
   /// The bytes of all blocks.
   public private(set) var byteCount = 0
@@ -55,31 +58,47 @@ public struct CachedBlocks<Block> {
 
   /// Adds a block that is not used any more.
   @inlinable public mutating func insert(_ block: Block, byteCount size: Int) {
-    queues[size, default: Queue()].entries.append(Entry(block: block, number: count))
+    let index = firstIndex(from: size)
+    if index == sizes.count || sizes[index] != size {
+      sizes.insert(size, at: index)
+      queues.insert(Queue(), at: index)
+    }
+    queues[index].entries.append(Entry(block: block, number: count))
     count += 1
     add(size)
   }
 
   /// The block of a size that was used last; `nil` where there is none.
   @inlinable public mutating func take(byteCount size: Int) -> Block? {
-    guard let index = queues.index(forKey: size), let entry = queues.values[index].removeLast() else { return nil }
+    let index = firstIndex(from: size)
+    guard index < sizes.count, sizes[index] == size, let entry = queues[index].removeLast() else { return nil }
     add(-size)
     return entry.block
   }
 
   /// Takes out the blocks that were used least recently, until at most `limit` bytes are left.
   @inlinable public mutating func evict(above limit: Int, _ release: (Block) -> Void) {
-    while byteCount > limit, let index = oldestQueue(), let entry = queues.values[index].removeFirst() {
-      add(-queues.keys[index])
+    while byteCount > limit, let index = oldestQueue(), let entry = queues[index].removeFirst() {
+      add(-sizes[index])
       release(entry.block)
     }
   }
 
-  /// The queue of the block that waits longest. There are some dozens, and this is asked only where something is given up.
-  @usableFromInline func oldestQueue() -> Dictionary<Int, Queue>.Index? {
-    var found: (index: Dictionary<Int, Queue>.Index, number: Int)?
+  /// The index of the smallest size from `size` on.
+  @usableFromInline func firstIndex(from size: Int) -> Int {
+    var (low, high) = (0, sizes.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if sizes[middle] < size { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// The queue of the block that waits longest. All are looked at, but only where something is given up.
+  @usableFromInline func oldestQueue() -> Int? {
+    var found: (index: Int, number: Int)?
     for index in queues.indices {
-      guard let number = queues.values[index].oldest, number < found?.number ?? .max else { continue }
+      guard let number = queues[index].oldest, number < found?.number ?? .max else { continue }
       found = (index, number)
     }
     return found?.index

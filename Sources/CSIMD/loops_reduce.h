@@ -21,15 +21,22 @@ typedef struct {
   VL place;
 } FN(places);
 
-/// Adds numbers a to the running value, each as `number`. For each four vectors it prefetches `prefetched_lines` cache
-/// lines, from `ahead` on or, where that is NULL, from behind the numbers.
-#define TAKE(name, combined, identity, prefetched_lines, number)                                     \
+/// What is prefetched while the four vectors at `x`, numbers `i` and on, are taken: `lines` cache lines from `ahead` on
+/// or, where that is NULL, what lies behind the numbers.
+INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_t lines) {
+  for (size_t at = 0; ahead && at < 64 * lines; at += 64) __builtin_prefetch(ahead + lines * i + at, 0, 2);
+  for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);
+}
+
+/// Adds numbers a to the running value, each as `number`, which may depend on b, the second operand.
+#define TAKE(name, combined, identity, prefetched_lines, second, number)                             \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,     \
                               const char *ahead) {                                                   \
     FN(sums) *s = state;                                                                             \
     const char *x = values[0].data;                                                                  \
     size_t step = values[0].step * LANES * BYTES_OF(V);                                              \
     uint64_t groups = s->groups;                                                                     \
+    V b = second;                                                                                    \
     V part[4];                                                                                       \
     for (int k = 0; k < 4; k += 1) part[k] = s->part[k];                                             \
     for (size_t i = 0; i < n;) {                                                                     \
@@ -44,10 +51,7 @@ typedef struct {
       V run[4];                                                                                      \
       for (int k = 0; k < 4; k += 1) run[k] = part[k];                                               \
       for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {                            \
-        for (size_t at = 0; ahead && at < 64 * prefetched_lines; at += 64)                           \
-          __builtin_prefetch(ahead + prefetched_lines * i + at, 0, 2);                               \
-        for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64)                        \
-          csimd_prefetch_ahead(x + at);                                                              \
+        FN(prefetch_group)(x, ahead, i, prefetched_lines);                                           \
         for (int k = 0; k < 4; k += 1, x += step) {                                                  \
           V a = LOAD(V, x);                                                                          \
           run[k] = FN(combine_##combined)(run[k], number);                                           \
@@ -67,6 +71,44 @@ typedef struct {
     }                                                                                                \
     for (int k = 0; k < 4; k += 1) s->part[k] = part[k];                                             \
     s->groups = groups;                                                                              \
+    (void)b;                                                                                         \
+  }
+
+/// The number of an operand that is the same for all, in a vector.
+INLINE V FN(repeated)(const csimd_operand *operand) {
+  SCALAR number;
+  memcpy(&number, operand->data, sizeof number);
+  return (V)(number);
+}
+
+/// A whole row and its result. A row of whole vectors that is one chain stays in registers.
+#define WHOLE_ROW(name, combined, identity, prefetched_lines, second, number)                              \
+  static void FN(row_##name)(size_t n, const csimd_operand *values, void *result, const char *ahead) { \
+    V b = second;                                                                                    \
+    if (n % LANES != 0 || n > CSIMD_CHAIN * 4 * LANES) {                                             \
+      FN(sums) state;                                                                                \
+      FN(begin_##combined)(&state);                                                                  \
+      FN(take_##name)(n, &state, (csimd_operand[]){values[0], {&b, 0}}, 0, ahead);                   \
+      FN(finish_##combined)(&state, result);                                                         \
+      return;                                                                                        \
+    }                                                                                                \
+    const char *x = values[0].data;                                                                  \
+    V part[4] = {identity, identity, identity, identity};                                            \
+    size_t i = 0;                                                                                    \
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                     \
+      FN(prefetch_group)(x, ahead, i, prefetched_lines);                                             \
+      for (int k = 0; k < 4; k += 1, x += LANES * BYTES_OF(V)) {                                     \
+        V a = LOAD(V, x);                                                                            \
+        part[k] = FN(combine_##combined)(part[k], number);                                           \
+      }                                                                                              \
+    }                                                                                                \
+    size_t rest = (n - i) / LANES;                                                                   \
+    for (size_t k = 0; k < 3; k += 1)                                                                \
+      if (k < rest) {                                                                                \
+        V a = LOAD(V, x + k * LANES * BYTES_OF(V));                                                  \
+        part[k] = FN(combine_##combined)(part[k], number);                                           \
+      }                                                                                              \
+    FN(fold_##combined)(FN(chain_##combined)(part), result);                                         \
   }
 
 #define REDUCE(name, identity, expression)                                                                            \
@@ -96,7 +138,7 @@ typedef struct {
       if (i == 2 || terms % CSIMD_CHAIN != 0) a = FN(combine_##name)(s->level[i], a);                                  \
     return a;                                                                                                          \
   }                                                                                                                    \
-  TAKE(name, name, identity, 0, a)                                                                                     \
+  TAKE(name, name, identity, 0, (V)(0), a)                                                                             \
   static void FN(merge_##name)(void *state, const void *other) {                                                       \
     FN(sums) *s = state;                                                                                               \
     V a = FN(combine_##name)(FN(settled_##name)(s), FN(settled_##name)(other));                                        \
@@ -111,27 +153,7 @@ typedef struct {
     memcpy(result, &a, BYTES_OF(V));                                                                                  \
   }                                                                                                                   \
   static void FN(finish_##name)(const void *state, void *result) { FN(fold_##name)(FN(settled_##name)(state), result); }\
-  /* A row of whole vectors that is one chain stays in registers. */                                                  \
-  static void FN(row_##name)(size_t n, const void *numbers, void *result) {                                           \
-    if (n % LANES != 0 || n > CSIMD_CHAIN * 4 * LANES) {                                                              \
-      FN(sums) state;                                                                                                 \
-      FN(begin_##name)(&state);                                                                                       \
-      FN(take_##name)(n, &state, &(csimd_operand){numbers, 1}, 0, NULL);                                              \
-      FN(finish_##name)(&state, result);                                                                              \
-      return;                                                                                                         \
-    }                                                                                                                 \
-    const char *x = numbers;                                                                                          \
-    V part[4] = {identity, identity, identity, identity};                                                             \
-    size_t i = 0;                                                                                                     \
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                                      \
-      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);                       \
-      for (int k = 0; k < 4; k += 1, x += LANES * BYTES_OF(V)) part[k] = FN(combine_##name)(part[k], LOAD(V, x));     \
-    }                                                                                                                 \
-    size_t rest = (n - i) / LANES;                                                                                    \
-    for (size_t k = 0; k < 3; k += 1)                                                                                 \
-      if (k < rest) part[k] = FN(combine_##name)(part[k], LOAD(V, x + k * LANES * BYTES_OF(V)));                      \
-    FN(fold_##name)(FN(chain_##name)(part), result);                                                                  \
-  }                                                                                                                   \
+  WHOLE_ROW(name, name, identity, 0, (V)(0), a)                                                                       \
   static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                                    \
     V first = identity;                                                                                               \
     for (size_t i = 0; i < n; i += 1) memcpy((char *)numbers + i * BYTES_OF(V), &first, BYTES_OF(V));                 \
@@ -307,9 +329,12 @@ INLINE V FN(squared_difference)(V a, V b) {
   V difference = a - b;
   return difference * difference;
 }
-TAKE(sum_difference, sum, (V)(0), 1, a - LOAD(V, values[1].data))
-TAKE(sum_squared_difference, sum, (V)(0), 1, FN(squared_difference)(a, LOAD(V, values[1].data)))
-TAKE(sum_exp_difference, sum, (V)(0), 4, FN(exp)(a - LOAD(V, values[1].data)))
+#define JOINED(name, prefetched_lines, number)                                      \
+  TAKE(name, sum, (V)(0), prefetched_lines, LOAD(V, values[1].data), number)        \
+  WHOLE_ROW(name, sum, (V)(0), prefetched_lines, FN(repeated)(&values[1]), number)
+JOINED(sum_difference, 1, a - b)
+JOINED(sum_squared_difference, CSIMD_DEVIATION_LINES, FN(squared_difference)(a, b))
+JOINED(sum_exp_difference, 4, FN(exp)(a - b))
 
 /// `sum_squared_difference` and `sum_difference` at once.
 static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd_operand *values, const char *ahead) {
@@ -338,8 +363,7 @@ static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd
       sums_run[k] = sum[k];
     }
     for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {
-      if (ahead) __builtin_prefetch(ahead + i, 0, 2);
-      for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);
+      FN(prefetch_group)(x, ahead, i, CSIMD_DEVIATION_LINES);
       for (int k = 0; k < 4; k += 1, x += step) {
         V a = LOAD(V, x) - shift;
         squares_run[k] = FN(combine_sum)(squares_run[k], a * a);
@@ -367,6 +391,41 @@ static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd
     s->part[k] = sum[k];
   }
   q->groups = s->groups = groups;
+}
+
+/// The same of a whole row, with its results. A row of whole vectors that is one chain stays in registers.
+static void FN(deviation_row)(size_t n, const csimd_operand *values, void *square_result, void *sum_result,
+                              const char *ahead) {
+  V shift = FN(repeated)(&values[1]);
+  if (n % LANES != 0 || n > CSIMD_CHAIN * 4 * LANES) {
+    FN(sums) squares, sums;
+    FN(begin_sum)(&squares);
+    FN(begin_sum)(&sums);
+    FN(take_deviations)(n, &squares, &sums, (csimd_operand[]){values[0], {&shift, 0}}, ahead);
+    FN(finish_sum)(&squares, square_result);
+    FN(finish_sum)(&sums, sum_result);
+    return;
+  }
+  const char *x = values[0].data;
+  V square[4] = {(V)(0), (V)(0), (V)(0), (V)(0)}, sum[4] = {(V)(0), (V)(0), (V)(0), (V)(0)};
+  size_t i = 0;
+  for (; i + 4 * LANES <= n; i += 4 * LANES) {
+    FN(prefetch_group)(x, ahead, i, CSIMD_DEVIATION_LINES);
+    for (int k = 0; k < 4; k += 1, x += LANES * BYTES_OF(V)) {
+      V a = LOAD(V, x) - shift;
+      square[k] = FN(combine_sum)(square[k], a * a);
+      sum[k] = FN(combine_sum)(sum[k], a);
+    }
+  }
+  size_t rest = (n - i) / LANES;
+  for (size_t k = 0; k < 3; k += 1)
+    if (k < rest) {
+      V a = LOAD(V, x + k * LANES * BYTES_OF(V)) - shift;
+      square[k] = FN(combine_sum)(square[k], a * a);
+      sum[k] = FN(combine_sum)(sum[k], a);
+    }
+  FN(fold_sum)(FN(chain_sum)(square), square_result);
+  FN(fold_sum)(FN(chain_sum)(sum), sum_result);
 }
 
 /// The same of `count` columns of some lines; the arrays of sums are read and written once.
@@ -411,21 +470,23 @@ static void FN(deviation_lines)(size_t count, void *squares, void *sums, const c
 }
 #endif
 #undef TAKE
+#undef WHOLE_ROW
+#undef JOINED
 
 #define REDUCER(name, is_index, take_lines, row)                                                     \
   {#name, is_index, 0, FN(begin_##name), FN(take_##name), FN(merge_##name), FN(finish_##name),       \
-   FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name), NULL, NULL, row},
+   FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name), NULL, NULL, NULL, row},
 #define REDUCE(name, identity, expression) REDUCER(name, 0, FN(take_lines_##name), FN(row_##name))
 #define REDUCE_INDEX(name, is_better) REDUCER(name, 1, NULL, NULL)
-#define ROW_SUM(name, prefetched_lines, deviations, lines)                                                           \
+#define ROW_SUM(name, prefetched_lines, deviations, deviation_row, lines)                                            \
   {#name, 0, prefetched_lines, FN(begin_sum), FN(take_##name), FN(merge_sum), FN(finish_sum),                        \
-   FN(begin_columns_sum), NULL, NULL, FN(merge_columns_sum), deviations, lines, NULL},
+   FN(begin_columns_sum), NULL, NULL, FN(merge_columns_sum), deviations, deviation_row, lines, FN(row_##name)},
 static const csimd_reducer LANE_TABLE(reducers)[] = {
 #include "../../Kernels/reduce.def"
 #if LANE_IS_FLOAT
-  ROW_SUM(sum_difference, 1, NULL, NULL)
-  ROW_SUM(sum_squared_difference, 1, FN(take_deviations), FN(deviation_lines))
-  ROW_SUM(sum_exp_difference, 4, NULL, NULL)
+  ROW_SUM(sum_difference, 1, NULL, NULL, NULL)
+  ROW_SUM(sum_squared_difference, CSIMD_DEVIATION_LINES, FN(take_deviations), FN(deviation_row), FN(deviation_lines))
+  ROW_SUM(sum_exp_difference, 4, NULL, NULL, NULL)
 #endif
 };
 #undef REDUCE

@@ -31,10 +31,12 @@ INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift
     __builtin_prefetch(at->next + byte + line + ROWS_AHEAD, 0, 2);
 }
 
-INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V scale, FN(sums) *peaks, FN(sums) *sums,
+/// One row; gives the maximum of the next one and the sum of this one's exponentials.
+INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V scale, SCALAR *next_peak, SCALAR *total,
                              int keeps, int divides, int streams) {
   size_t i = 0;
   FN(softmax_lines) lines = *at;
+  FN(sums) peaks, sums;
   V peak[4], sum[4];
   for (int k = 0; k < 4; k += 1) {
     peak[k] = LEAST;
@@ -43,7 +45,7 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
   uint64_t groups = 0;
   while (i < n) {
     if (groups > 0 && groups % CSIMD_CHAIN == 0) {
-      FN(climb_sum)(sums, groups, FN(chain_sum)(sum));
+      FN(climb_sum)(&sums, groups, FN(chain_sum)(sum));
       for (int k = 0; k < 4; k += 1) sum[k] = (V)(0);
     }
     size_t whole = (n - i) / (4 * LANES);
@@ -55,17 +57,23 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
         FN(softmax_vector)(
             &lines, (i + k * LANES) * BYTES_OF(V), shift, scale, &peak[k], &sum[k], keeps, divides, streams);
   }
+  if (i == n && groups <= CSIMD_CHAIN) {
+    // One chain, without a state in memory.
+    FN(fold_max)(FN(chain_max)(peak), next_peak);
+    FN(fold_sum)(FN(chain_sum)(sum), total);
+    return;
+  }
   for (int k = 0; k < 4; k += 1) {
-    peaks->part[k] = peak[k];
-    sums->part[k] = sum[k];
+    peaks.part[k] = peak[k];
+    sums.part[k] = sum[k];
   }
   // A maximum does not depend on the order: it is one chain.
-  peaks->groups = 1;
-  sums->groups = groups + (i < n);
+  peaks.groups = 1;
+  sums.groups = groups + (i < n);
   for (int k = 0; i < n; i += LANES, k += 1) {
     size_t rest = n - i, byte = i * BYTES_OF(V);
     if (rest >= LANES) {
-      FN(softmax_vector)(at, byte, shift, scale, &peaks->part[k], &sums->part[k], keeps, divides, streams);
+      FN(softmax_vector)(at, byte, shift, scale, &peaks.part[k], &sums.part[k], keeps, divides, streams);
       continue;
     }
     V a = (V)(0), b = LEAST, last = (V)(0);
@@ -78,10 +86,12 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
     a = FN(exp)(a - shift);
     COPY_SOME(V)(&last, &a, rest);
     if (keeps) COPY_SOME(V)(at->e + byte, &a, rest);
-    sums->part[k] = FN(combine_sum)(sums->part[k], last);
+    sums.part[k] = FN(combine_sum)(sums.part[k], last);
     COPY_SOME(V)(&b, at->next + byte, rest);
-    peaks->part[k] = SELECT(peaks->part[k] > b, peaks->part[k], b);
+    peaks.part[k] = SELECT(peaks.part[k] > b, peaks.part[k], b);
   }
+  FN(finish_max)(&peaks, next_peak);
+  FN(finish_sum)(&sums, total);
 }
 
 static void FN(softmax_rows)(const csimd_softmax *rows) {
@@ -90,33 +100,25 @@ static void FN(softmax_rows)(const csimd_softmax *rows) {
   char *e = rows->exponentials, *quotients = rows->quotients;
   // Rows of quotients begin at lines of memory, or none is written past the caches.
   int streams = rows->streams && (uintptr_t)quotients % 64 == 0 && bytes % 64 == 0;
-  FN(sums) peak, sum;
   V scale = (V)(0);
-  csimd_operand first = {row, 1};
-  FN(begin_max)(&peak);
-  FN(take_max)(n, &peak, &first, 0, NULL);
+  SCALAR next;
+  FN(row_max)(n, &(csimd_operand){row, 1}, &next, NULL);
   for (size_t r = 0; r < rows->rows; r += 1, row += bytes) {
     FN(softmax_lines) at = {r + 1 < rows->rows ? row + bytes : row, row, e, quotients};
-    SCALAR top, total;
-    FN(finish_max)(&peak, &top);
+    SCALAR top = next, total;
     // What is left of the row before is written while this one's exponentials are computed.
     int divides = quotients != NULL && r > 0;
     for (int is_again = 0;; is_again = 1) {
       SCALAR shift = rows->shifts == NULL || top - top == 0 ? top : *(const SCALAR *)rows->substitute;
-      if (divides && streams) FN(softmax_pass)(n, &at, (V)(shift), scale, &peak, &sum, 1, 1, 1);
-      else if (divides) FN(softmax_pass)(n, &at, (V)(shift), scale, &peak, &sum, 1, 1, 0);
-      else if (e) FN(softmax_pass)(n, &at, (V)(shift), scale, &peak, &sum, 1, 0, 0);
-      else FN(softmax_pass)(n, &at, (V)(shift), scale, &peak, &sum, 0, 0, 0);
-      FN(finish_sum)(&sum, &total);
+      if (divides && streams) FN(softmax_pass)(n, &at, (V)(shift), scale, &next, &total, 1, 1, 1);
+      else if (divides) FN(softmax_pass)(n, &at, (V)(shift), scale, &next, &total, 1, 1, 0);
+      else if (e) FN(softmax_pass)(n, &at, (V)(shift), scale, &next, &total, 1, 0, 0);
+      else FN(softmax_pass)(n, &at, (V)(shift), scale, &next, &total, 0, 0, 0);
       memcpy((char *)rows->peaks + r * BYTES_OF(V), &top, BYTES_OF(V));
       if (rows->shifts) memcpy((char *)rows->shifts + r * BYTES_OF(V), &shift, BYTES_OF(V));
       if (total == total || is_again) break;
       // There may be NaN in the row: it is the maximum then.
-      FN(sums) exact;
-      csimd_operand numbers = {row, 1};
-      FN(begin_max)(&exact);
-      FN(take_max)(n, &exact, &numbers, 0, NULL);
-      FN(finish_max)(&exact, &top);
+      FN(row_max)(n, &(csimd_operand){row, 1}, &top, NULL);
       divides = 0;
     }
     memcpy((char *)rows->sums + r * BYTES_OF(V), &total, BYTES_OF(V));

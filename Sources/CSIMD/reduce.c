@@ -41,6 +41,50 @@ static const csimd_argument *plain_argument(const csimd_reduction *reduction) {
   return argument->layout.rank == 1 && argument->layout.strides[0] == 1 ? argument : NULL;
 }
 
+/// The operand of an output that is an argument, from number `first` of row or line `position` on.
+static csimd_operand joined_operand(
+    const csimd_reduction *reduction, const csimd_frame *frame, int output, int64_t first, int64_t position) {
+  int reg = reduction->kernel->outputs[output].reg;
+  const csimd_argument *argument = &reduction->kernel->arguments[reg];
+  if (argument->kind == CSIMD_CONSTANT) return (csimd_operand){argument->splat, 0};
+  int64_t at = argument->layout.offset + csimd_position(&reduction->outer[reg], position) + first;
+  return (csimd_operand){(const char *)frame->values[argument->index] + at * csimd_dtype_bytes(argument->dtype), 1};
+}
+
+/// Whether what reducers by rows take together are arguments as they lie in memory: numbers side by side, and one for all
+/// of them.
+static int takes_arguments(const csimd_reduction *reduction) {
+  const csimd_kernel *kernel = reduction->kernel;
+  if (reduction->outputs == CSIMD_OUTPUTS_SEPARATE || kernel->instruction_count > 0) return 0;
+  for (int i = 0; i < 2; i += 1) {
+    const csimd_argument *argument = &kernel->arguments[kernel->outputs[i].reg];
+    if (i == 1 && argument->kind == CSIMD_CONSTANT) continue;
+    if (argument->kind != CSIMD_TENSOR || !argument->in_place) return 0;
+    if (argument->layout.rank != (i == 0) || (i == 0 && argument->layout.strides[0] != 1)) return 0;
+  }
+  return 1;
+}
+
+/// Rows whose operands are arguments: what `csimd_run` does ahead of them takes longer than short rows themselves.
+static void reduce_joined_rows(
+    const csimd_reduction *reduction, const csimd_frame *frame, int64_t first, int64_t last, int64_t start,
+    int64_t end, void *const *results) {
+  const csimd_reducer *reducer = reduction->reducers[0];
+  int64_t count = end - start;
+  for (int64_t position = first; position < last; position += 1) {
+    csimd_operand values[2];
+    for (int i = 0; i < 2; i += 1) values[i] = joined_operand(reduction, frame, i, i == 0 ? start : 0, position);
+    const char *ahead = csimd_prefetch_next(frame->ahead, count * reducer->prefetched_lines / 4);
+    void *result = (char *)results[0] + position * reduction->result_bytes[0];
+    if (reduction->outputs == CSIMD_OUTPUTS_DEVIATIONS) {
+      void *sum = (char *)results[1] + position * reduction->result_bytes[1];
+      reducer->deviation_row((size_t)count, values, result, sum, ahead);
+    } else {
+      reducer->row((size_t)count, values, result, ahead);
+    }
+  }
+}
+
 void csimd_reduce_rows(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
     int64_t end, void *states_memory, void *const *results, int keeps_states) {
@@ -54,14 +98,20 @@ void csimd_reduce_rows(
     const csimd_reducer *reducer = reduction->reducers[0];
     for (int64_t position = first; position < last; position += 1) {
       const char *row = base + csimd_position(&reduction->outer[0], position) * bytes;
+      csimd_operand values = {row, 1};
       if (!keeps_states && reducer->row != NULL) {
-        reducer->row((size_t)(end - start), row, (char *)results[0] + position * reduction->result_bytes[0]);
+        reducer->row(
+            (size_t)(end - start), &values, (char *)results[0] + position * reduction->result_bytes[0], NULL);
         continue;
       }
       reducer->begin(states);
-      reducer->take((size_t)(end - start), states, &(csimd_operand){row, 1}, start, NULL);
+      reducer->take((size_t)(end - start), states, &values, start, NULL);
       if (!keeps_states) reducer->finish(states, (char *)results[0] + position * reduction->result_bytes[0]);
     }
+    return;
+  }
+  if (!keeps_states && takes_arguments(reduction)) {
+    reduce_joined_rows(reduction, frame, first, last, start, end, results);
     return;
   }
   frame->shifts = shifts;
@@ -107,6 +157,7 @@ int64_t csimd_column_arrays(int64_t lines) {
 
 void csimd_climb_columns(
     const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups) {
+  if (groups % CSIMD_CHAIN != 0) return;
   for (char *level = levels; groups > 0 && groups % CSIMD_CHAIN == 0; groups /= CSIMD_CHAIN, level += distance) {
     if (groups == CSIMD_CHAIN) reducer->begin_columns(count, level + distance, NULL);
     reducer->merge_columns(count, level + distance, NULL, level, NULL);
@@ -154,16 +205,6 @@ static void change_lines(const column_context *c, int64_t first, int64_t last, i
     }
     reducer->begin_columns(count, lines, NULL);
   }
-}
-
-/// The operand of an output that is an argument, from column `first` of line `position` on.
-static csimd_operand joined_operand(
-    const csimd_reduction *reduction, const csimd_frame *frame, int output, int64_t first, int64_t position) {
-  int reg = reduction->kernel->outputs[output].reg;
-  const csimd_argument *argument = &reduction->kernel->arguments[reg];
-  if (argument->kind == CSIMD_CONSTANT) return (csimd_operand){argument->splat, 0};
-  int64_t at = argument->layout.offset + csimd_position(&reduction->outer[reg], position) + first;
-  return (csimd_operand){(const char *)frame->values[argument->index] + at * csimd_dtype_bytes(argument->dtype), 1};
 }
 
 /// Sums of deviations and of their squares, some lines at once.

@@ -29,15 +29,16 @@ struct csimd_pool {
   // generation · 2^17 + (1 << 16 while a job takes workers) + workers inside the job. A worker that is
   // inside keeps the job's fields in place; one that wakes up late finds the job closed.
   _Alignas(64) _Atomic uint64_t state;
+  // The job, apart from what workers poll: a store to a cache line that another core reads all the time waits for it.
   _Alignas(64) csimd_task task;
   void *context;
+  // Workers from this number on take no task.
+  size_t workers;
   struct share *shares;
   _Alignas(64) _Atomic uint32_t wake_sequence;
   _Atomic uint32_t sleepers;
   _Atomic int is_closing;
   size_t threads;
-  /// Of the job: workers from this number on take no task.
-  size_t workers;
   pthread_t *handles;
 };
 

@@ -146,21 +146,19 @@ final class ReductionStep: CPUStep, RowwiseStep {
   private func runColumns(_ context: borrowing RunContext) {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let columns = context.shared + partsOffset
-    let stride = table.columnByteCount(shape)
-    context.pool.run(shape.blockCount * shape.partCount) { index, worker in
-      let number = index % shape.partCount
-      let (kept, part) = (shape.kept(index / shape.partCount), shape.part(number))
+    let (partCount, stride, arrays) = (shape.partCount, table.columnByteCount(shape), Int64(shape.columnArrayCount))
+    context.pool.run(shape.blockCount * partCount) { index, worker in
+      let number = index % partCount
+      let (kept, part) = (shape.kept(index / partCount), shape.part(number))
       var raw = table.kernel.frame(frame, workspace: workspaces[worker])
       csimd_reduce_columns(
         table.raw, &raw, kept.lower, kept.upper, part.lower, part.upper, columns + number * stride,
-        Int64(shape.keptCount), Int64(shape.columnArrayCount))
+        Int64(shape.keptCount), arrays)
     }
-    let partCount = shape.partCount
     context.pool.run(shape.blockCount) { index, _ in
       let kept = shape.kept(index)
       csimd_merge_columns(
-        table.raw, columns, Int64(partCount), kept.lower, kept.upper, Int64(shape.keptCount),
-        Int64(shape.columnArrayCount), cores)
+        table.raw, columns, Int64(partCount), kept.lower, kept.upper, Int64(shape.keptCount), arrays, cores)
     }
   }
 }

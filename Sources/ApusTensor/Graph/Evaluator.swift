@@ -119,6 +119,7 @@ struct Evaluator: ~Copyable {
   /// that a discriminator is trained with, and then their generator. It keeps its graph, and that keeps its inputs'
   /// memory.
   private mutating func findDetached() {
+    guard !detached.isEmpty else { return }
     detached.removeAll {
       $0._withUnsafeGuaranteedRef { node in
         node.isMaterialized || !node.hasEdges || node.handleCount.load(ordering: .acquiring) == 0
@@ -143,13 +144,11 @@ struct Evaluator: ~Copyable {
     enter(Unmanaged.passUnretained(root))
     while !stack.isEmpty {
       let (unmanaged, next) = stack[stack.count - 1]
-      var edge: Int32 = 1
-      let input = unmanaged._withUnsafeGuaranteedRef { node -> Unmanaged<Node>? in
+      let (input, edge) = unmanaged._withUnsafeGuaranteedRef { node -> (Unmanaged<Node>?, Int32) in
         // A node that stays pending needs its input again later: the edge does not count, so that the input is kept.
-        if node.staysPending { edge = 0 }
-        if !node.isMaterialized, next < node.inputCount { return node.edge(next) }
+        if !node.isMaterialized, next < node.inputCount { return (node.edge(next), node.staysPending ? 0 : 1) }
         node.position = Int32(truncatingIfNeeded: order.count)
-        return nil
+        return (nil, 0)
       }
       if let input {
         stack[stack.count - 1].next = next + 1
@@ -260,7 +259,8 @@ struct Evaluator: ~Copyable {
     }
     do throws(RunFailure) {
       try backend.run(
-        entry.executable, inputs: inputs, outputs: outputs, scalars: scalars, areIndicesKnown: areKnown(entry.indices))
+        entry.executable, inputs: inputs, outputs: outputs, scalars: scalars,
+        areIndicesKnown: !entry.hasIndices || areKnown(entry.indices))
     } catch {
       for output in entry.outputs where error.hasOverwritten {
         guard let input = output.donatedInput else { continue }
@@ -275,9 +275,11 @@ struct Evaluator: ~Copyable {
         $0.origin = RunRecord.Output(record: record, number: Int32(truncatingIfNeeded: index))
       }
     }
-    for (output, sources) in entry.indices.sources {
-      let numbers = numbers(of: sources)
-      outputNodes[output]._withUnsafeGuaranteedRef { $0.numbers = numbers }
+    if entry.hasIndices {
+      for (output, sources) in entry.indices.sources {
+        let numbers = numbers(of: sources)
+        outputNodes[output]._withUnsafeGuaranteedRef { $0.numbers = numbers }
+      }
     }
     inputs.removeAll(keepingCapacity: true)
     for output in entry.outputs {
@@ -310,14 +312,12 @@ struct Evaluator: ~Copyable {
 
   /// What the run computes from what.
   private func record(_ entry: PlanCache.Entry) -> RunRecord {
-    var origins: [RunRecord.Output?] = []
-    origins.reserveCapacity(inputNodes.count)
+    let record = RunRecord.empty(entry.dependencies, capacity: inputNodes.count + outputNodes.count)
     for (index, node) in inputNodes.enumerated() {
-      origins.append(donatable[index] ? nil : node._withUnsafeGuaranteedRef(\.origin))
+      node._withUnsafeGuaranteedRef { record.append($0.serial, origin: donatable[index] ? nil : $0.origin) }
     }
-    return RunRecord(
-      entry.dependencies, inputs: inputNodes.map { $0._withUnsafeGuaranteedRef(\.serial) }, origins: origins,
-      outputs: outputNodes.map { $0._withUnsafeGuaranteedRef(\.serial) })
+    for node in outputNodes { node._withUnsafeGuaranteedRef { record.append($0.serial, origin: nil) } }
+    return record
   }
 
   /// Lets go of the evaluated graph, inputs first so that nothing is released recursively.

@@ -43,8 +43,11 @@ final class Node: @unchecked Sendable {
     set {
       guard newValue != nil || notes != nil else { return }
       notes = NodeNotes(failure: newValue, numbers: notes?.numbers)
+      hasFailed = newValue != nil
     }
   }
+  /// Whether there is a failure in place of the value: traversals ask this of every node.
+  private(set) var hasFailed = false
   /// A range that all numbers of the value are in, where the host knows one.
   var numbers: ClosedRange<Int>? {
     get { notes?.numbers }
@@ -108,7 +111,7 @@ final class Node: @unchecked Sendable {
     others = []
     self.buffer = buffer
     AnomalyScope.note(serial)
-    if let failure { notes = NodeNotes(failure: failure, numbers: nil) }
+    self.failure = failure
   }
 
   @inline(__always) var shape: Shape { packedShape.shape }
@@ -134,9 +137,6 @@ final class Node: @unchecked Sendable {
 
   var op: Op { opReference.takeUnretainedValue() }
   var device: ComputeDevice { deviceReference.takeUnretainedValue() }
-
-  /// Whether the node has a failure in place of its value.
-  @inline(__always) var hasFailed: Bool { notes.map { $0.failure != nil } ?? false }
 
   /// Whether the node has a value, and so is an input of whatever uses it.
   @inline(__always) var isMaterialized: Bool { buffer != nil || hasFailed }

@@ -7,6 +7,8 @@ struct PlanCache: ~Copyable {
     let outputs: [Plan.Output]
     let stepCount: Int
     let indices: IndexAnalysis
+    /// Whether `indices` has requirements or sources to look at in each run: hardly any plan does.
+    let hasIndices: Bool
     let dependencies: DependencyTable
     var lastUse: UInt64 = 0
 
@@ -15,6 +17,7 @@ struct PlanCache: ~Copyable {
       outputs = plan.outputs
       stepCount = plan.steps.count
       self.indices = indices
+      hasIndices = indices.requirements?.isEmpty != true || !indices.sources.isEmpty
       self.dependencies = dependencies
     }
   }

@@ -61,30 +61,37 @@ extension Node {
 }
 
 /// What a run computed from what: when a value has let go of its graph, it is still known what it depended on.
-final class RunRecord: Sendable {
+///
+/// Every evaluation makes one, so the values lie behind the object: one allocation.
+final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   /// An output of a run.
-  struct Output: Sendable {
+  struct Output {
     let record: RunRecord
     let number: Int32
   }
 
-  private let table: DependencyTable
-  private let inputs: [UInt64]
-  /// Where inputs came from that live on. Those that end with the run, such as parameters before an update, would keep
-  /// all that ever happened.
-  private let origins: [Output?]
-  private let outputs: [UInt64]
-  private let depth: Int
   /// Runs that are remembered one behind the other.
   private static let depthLimit = 64
+  private var depth: Int { withUnsafeMutablePointerToHeader { $0.pointee.depth } }
 
-  init(_ table: DependencyTable, inputs: [UInt64], origins: [Output?], outputs: [UInt64]) {
-    self.table = table
-    self.inputs = inputs
-    self.outputs = outputs
-    let depth = origins.reduce(0) { max($0, $1?.record.depth ?? 0) }
-    self.origins = depth < RunRecord.depthLimit ? origins : []
-    self.depth = depth < RunRecord.depthLimit ? depth + 1 : 0
+  /// A record with room for the inputs and outputs of a run, which are appended in the order of the table.
+  static func empty(_ table: DependencyTable, capacity: Int) -> RunRecord {
+    let record = create(minimumCapacity: capacity) { _ in RunRecordHeader(table: table) }
+    return unsafeDowncast(record, to: RunRecord.self)
+  }
+
+  deinit { _ = withUnsafeMutablePointers { $1.deinitialize(count: $0.pointee.count) } }
+
+  /// - Parameter origin: where an input came from that lives on. Those that end with the run, such as parameters before
+  ///   an update, would keep all that ever happened.
+  func append(_ serial: UInt64, origin: Output?) {
+    let depth = origin?.record.depth ?? 0
+    let kept = depth < RunRecord.depthLimit ? origin : nil
+    withUnsafeMutablePointers { header, values in
+      (values + header.pointee.count).initialize(to: RunRecordValue(serial: serial, origin: kept))
+      header.pointee.count += 1
+      if kept != nil { header.pointee.depth = max(header.pointee.depth, depth + 1) }
+    }
   }
 
   /// Whether an output was computed from one of some nodes.
@@ -98,15 +105,28 @@ final class RunRecord: Sendable {
     while let next = stack.popLast() {
       let record = next.record
       guard seen.insert(Place(record: ObjectIdentifier(record), number: next.number)).inserted else { continue }
-      for number in record.table.dependencies(of: Int(next.number)) {
-        guard number < record.inputs.count else {
-          if nodes.contains(record.outputs[number - record.inputs.count]) { return true }
-          continue
+      let isFound = record.withUnsafeMutablePointers { header, values in
+        header.pointee.table.dependencies(of: Int(next.number)).contains { number in
+          if let origin = values[number].origin { stack.append(origin) }
+          return nodes.contains(values[number].serial)
         }
-        if nodes.contains(record.inputs[number]) { return true }
-        if number < record.origins.count, let origin = record.origins[number] { stack.append(origin) }
       }
+      if isFound { return true }
     }
     return false
   }
+}
+
+struct RunRecordHeader {
+  let table: DependencyTable
+  /// The values that were appended.
+  var count = 0
+  /// Runs that are remembered, this one and those behind it.
+  var depth = 1
+}
+
+/// An input or an output of a run.
+struct RunRecordValue {
+  let serial: UInt64
+  let origin: RunRecord.Output?
 }

@@ -23,7 +23,7 @@ extension Evaluator {
 extension Tensor {
   /// Computes the value, if it is not there yet.
   @discardableResult public func evaluated() throws(DeviceError) -> Tensor {
-    try eval([self])
+    try device.withEvaluator { evaluator throws(DeviceError) in try evaluator.makeValues(of: [node]) }
     return self
   }
 

@@ -26,6 +26,8 @@ enum {
 #define CSIMD_CHAIN 16
 /// Room for the running value of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
+/// Lines of memory that can be prefetched while deviations of 64 numbers are taken in.
+#define CSIMD_DEVIATION_LINES 2
 
 /// An operand of a loop: with step 1 an array, with step 0 a number repeated over 16 lanes.
 typedef struct {
@@ -129,12 +131,15 @@ typedef struct {
   /// Of `sum_squared_difference`, what it and `sum_difference` do with the same values, at once; else NULL.
   void (*take_deviations)(
       size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
+  /// The same of one array of numbers, where the second operand is one number, and what `finish` gives of both.
+  void (*deviation_row)(
+      size_t count, const csimd_operand *values, void *square, void *sum, const char *ahead);
   /// The same for columns of `lines` arrays of numbers; the second operand is for all of them.
   void (*deviation_lines)(
       size_t count, void *squares, void *sums, const csimd_operand *values, ptrdiff_t distance, size_t lines);
-  /// What `begin`, `take` and `finish` give for one array of numbers, without a state in memory where it is short; NULL for
-  /// reducers that have `take` alone.
-  void (*row)(size_t count, const void *numbers, void *result);
+  /// What `begin`, `take` and `finish` give for one array of numbers, without a state in memory where it is short; a second
+  /// operand is one number. NULL where `is_index`.
+  void (*row)(size_t count, const csimd_operand *values, void *result, const char *ahead);
 } csimd_reducer;
 
 /// Lines of numbers that a scan keeps: the levels of a cascade over 2⁶⁰ lines, and two more.
