@@ -81,6 +81,11 @@ typedef ulong u64;
           PICK_(p, 12, stride, last), PICK_(p, 13, stride, last), PICK_(p, 14, stride, last),  \
           PICK_(p, 15, stride, last)))
 #define FIRST_LANE(v) ((v).s0)
+// Lane 8 (4, 2, 1) of 16 in the first place, with those that follow; others hold anything.
+#define LOWERED_8(v) ((v).s89abcdef89abcdef)
+#define LOWERED_4(v) ((v).s4567456745674567)
+#define LOWERED_2(v) ((v).s2323232323232323)
+#define LOWERED_1(v) ((v).s1111111111111111)
 #define LANES_I ((VI)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #define LANES_L ((VL)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #define TRUTH32(m) ((m) & 1)

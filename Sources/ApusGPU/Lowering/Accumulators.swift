@@ -144,13 +144,13 @@ struct Accumulators {
   /// Combines the lanes of each register in a tree; the result is in the first lane.
   func fold(_ builder: inout KernelBuilder) {
     guard builder.target.width > 1 else { return }
-    builder.block("UNROLL for (int span = WIDTH / 2; span > 0; span /= 2)") { builder in
-      for register in registers {
-        builder.line(
-          "const \(register.lane.vector) other_\(register.name) = "
-            + "ROTATE_\(register.lane.suffix)(\(register.name), span);")
+    for span in [8, 4, 2, 1] {
+      builder.block("") { builder in
+        for register in registers {
+          builder.line("const \(register.lane.vector) other_\(register.name) = LOWERED_\(span)(\(register.name));")
+        }
+        merge({ "other_\($0)" }, &builder)
       }
-      merge({ "other_\($0)" }, &builder)
     }
   }
 }

@@ -314,19 +314,27 @@ private struct ReductionEmitter {
     _ builder: inout KernelBuilder, _ body: (inout KernelBuilder) -> Void
   ) {
     let index = builder.index
-    builder.line("const \(index) \(variable)End = \(end);")
-    guard accumulators.hasChains else {
+    inChains(of: accumulators, variable, from: first, to: end, step: step, &builder) { start, stop, builder in
       builder.block(
-        "for (\(index) \(variable) = \(first); \(variable) < \(variable)End; \(variable) += \(step))", body)
-      return
+        "for (\(index) \(variable) = \(start); \(variable) < \(stop); \(variable) += \(step))", body)
     }
+  }
+
+  /// Emits a loop over chains of terms, or nothing around `terms` where the accumulators have none; `terms` emits the loop
+  /// over the terms between two numbers.
+  private func inChains(
+    of accumulators: Accumulators, _ variable: String, from first: String, to end: String, step: String,
+    _ builder: inout KernelBuilder, terms: (_ start: String, _ stop: String, inout KernelBuilder) -> Void
+  ) {
+    let index = builder.index
+    builder.line("const \(index) \(variable)End = \(end);")
+    guard accumulators.hasChains else { return terms(first, "\(variable)End", &builder) }
     let chain = "\(Accumulators.chain) * \(step)"
     builder.block(
       "for (\(index) \(variable)Chain = \(first); \(variable)Chain < \(variable)End; \(variable)Chain += \(chain))"
     ) { builder in
       builder.line("const \(index) \(variable)Stop = SMALLER(\(variable)Chain + \(chain), \(variable)End);")
-      builder.block(
-        "for (\(index) \(variable) = \(variable)Chain; \(variable) < \(variable)Stop; \(variable) += \(step))", body)
+      terms("\(variable)Chain", "\(variable)Stop", &builder)
       accumulators.endChain(&builder)
     }
   }
@@ -352,11 +360,19 @@ private struct ReductionEmitter {
       builder.line("const \(index) outerEnd = \(rows.1);")
       builder.block("for (\(index) outer = \(rows.0); outer < outerEnd; outer += 1)") { builder in
         text.beginRow("outer", &builder)
-        inChains(of: accumulators, "along", from: first, to: end, step: "WIDTH", &builder) { builder in
-          builder.line("const int held = (int)SMALLER(alongEnd - along, (\(index))WIDTH);")
-          let registers = emit(text, column: "along", count: "held", &builder)
+        func add(_ count: String, _ builder: inout KernelBuilder) {
+          let registers = emit(text, column: "along", count: count, &builder)
           accumulators.add(
-            registers, places: "(PLACES_i64(outer * \(inner) + along, 1))", count: "held", &builder)
+            registers, places: "(PLACES_i64(outer * \(inner) + along, 1))", count: count, &builder)
+        }
+        inChains(of: accumulators, "along", from: first, to: end, step: "WIDTH", &builder) { start, stop, builder in
+          builder.line("\(index) along = \(start);")
+          // Whole vectors are not compared with what is left.
+          builder.block("for (; along + WIDTH <= \(stop); along += WIDTH)") { add("WIDTH", &$0) }
+          builder.block("if (along < \(stop))") { builder in
+            builder.line("const int held = (int)(\(stop) - along);")
+            add("held", &builder)
+          }
         }
       }
       accumulators.settle(&builder)
