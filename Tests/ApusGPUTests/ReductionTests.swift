@@ -109,6 +109,58 @@ import Testing
     }
   }
 
+  /// Each reducer over the columns of `rows` lines of numbers, the results as `Double`.
+  private func columns(_ numbers: [Double], rows: Int, _ reducers: [String], on device: any Device) throws -> [[Double]]
+  {
+    let (shape, kept): (Shape, Shape) = ([rows, numbers.count / rows], [1, numbers.count / rows])
+    var builder = PlanBuilder()
+    let input = builder.input(numbers, .float32)
+    let types = reducers.map { $0.hasPrefix("arg") ? DType.int64 : .float32 }
+    let results = types.map { Operand(value: builder.output(kept.elementCount, $0), layout: Layout(contiguous: kept)) }
+    builder.step(
+      .reduction(
+        Reduction(
+          domain: shape, axes: [0],
+          prologue: Program(
+            inputs: [.tensor(.float32)],
+            outputs: reducers.map { _ in Program.Output(register: 0, dtype: .float32) }),
+          arguments: [.tensor(Operand(value: input, layout: Layout(contiguous: shape)))], reducers: reducers,
+          epilogue: Epilogue(
+            program: Program(
+              inputs: types.map { .core($0 == .int64 ? .int64 : .float32) },
+              outputs: types.indices.map { Program.Output(register: $0, dtype: types[$0]) }),
+            binding: Binding(domain: kept, arguments: types.indices.map(Argument.core), results: results)))))
+    return try builder.results(on: device)
+  }
+
+  /// Several vectors of columns are summed side by side where there are many: each column as if it were with few.
+  @Test(arguments: [["sum"], ["max"], ["argmin"], ["sum", "argmax"]], [(3, 512), (300, 512), (600, 256), (40, 1056)])
+  func wideColumns(_ reducers: [String], _ size: (rows: Int, width: Int)) throws {
+    let few = 48
+    var numbers = Numbers(seed: UInt64(size.rows))
+    let x = numbers.array(size.rows * size.width)
+    let narrow = (0..<size.rows).flatMap { x[$0 * size.width..<$0 * size.width + few] }
+    for (kernelClass, device) in Harness.devices {
+      let wide = try columns(x, rows: size.rows, reducers, on: device)
+      let alone = try columns(narrow, rows: size.rows, reducers, on: device)
+      #expect(wide.map { Array($0[..<few]) } == alone, "\(kernelClass)")
+      for (reducer, results) in zip(reducers, wide) {
+        for column in 0..<size.width {
+          let values = (0..<size.rows).map { x[$0 * size.width + column] }
+          let expected =
+            switch reducer {
+            case "sum": values.reduce(0, +)
+            case "max": values.max()!
+            case "argmin": Double(values.firstIndex(of: values.min()!)!)
+            default: Double(values.firstIndex(of: values.max()!)!)
+            }
+          let tolerance = reducer == "sum" ? 0x1p-22 * values.reduce(0) { $0 + abs($1) } : 0
+          #expect(abs(results[column] - expected) <= tolerance, "\(kernelClass) \(reducer) \(column)")
+        }
+      }
+    }
+  }
+
   @Test func notANumberWins() throws {
     for (_, device) in Harness.devices {
       var builder = PlanBuilder()

@@ -17,7 +17,9 @@ struct Accumulators {
     func level(_ number: Int) -> String { "\(value)_\(number)" }
   }
 
+  /// Those of the first set of results, then of the others.
   private var items: [Item]
+  private let setCount: Int
   /// Levels above the lowest one.
   private let levels: Int
 
@@ -30,26 +32,36 @@ struct Accumulators {
   var hasChains: Bool { levels > 0 && items.contains { $0.isCascade } }
 
   /// The reducers of `step`, over the outputs of its prologue.
-  /// - Parameter chains: how many chains of at most `chain` terms a register takes, at most.
-  init(_ step: Reduction, chains: Int) {
+  /// - Parameters:
+  ///   - chains: how many chains of at most `chain` terms a register takes, at most.
+  ///   - sets: how many vectors of results are accumulated side by side.
+  init(_ step: Reduction, chains: Int, sets: Int = 1) {
     // Kernels are shared by shapes with about as many terms.
     levels = chains <= 1 ? 0 : [1, 3].first { chains <= Self.chains(of: $0) } ?? 5
-    items = zip(step.reducers, step.prologue.outputs).enumerated().map { index, pair in
-      let isPlace = pair.0.hasPrefix("arg")
-      return Item(
-        reducer: pair.0, lane: step.prologue.lane(of: pair.1.register), value: "sum\(index)",
-        place: isPlace ? "place\(index)" : nil)
+    setCount = sets
+    items = (0..<sets).flatMap { set in
+      zip(step.reducers, step.prologue.outputs).enumerated().map { index, pair in
+        let (isPlace, suffix) = (pair.0.hasPrefix("arg"), set == 0 ? "" : "_set\(set)")
+        return Item(
+          reducer: pair.0, lane: step.prologue.lane(of: pair.1.register), value: "sum\(index)\(suffix)",
+          place: isPlace ? "place\(index)\(suffix)" : nil)
+      }
     }
   }
 
-  /// The registers that an epilogue takes as core results.
-  var cores: [String] { items.map { $0.place ?? $0.value } }
+  /// The registers of a set that an epilogue takes as core results.
+  func cores(ofSet set: Int = 0) -> [String] { items(ofSet: set).map { $0.place ?? $0.value } }
 
-  /// All registers with their lanes, in a fixed order.
-  var registers: [(name: String, lane: Lane)] {
-    items.flatMap { item in
+  /// All registers of a set with their lanes, in a fixed order.
+  func registers(ofSet set: Int = 0) -> [(name: String, lane: Lane)] {
+    items(ofSet: set).flatMap { item in
       [(name: item.value, lane: item.lane)] + (item.place.map { [(name: $0, lane: Lane.int64)] } ?? [])
     }
+  }
+
+  private func items(ofSet set: Int) -> ArraySlice<Item> {
+    let count = items.count / setCount
+    return items[set * count..<(set + 1) * count]
   }
 
   /// Declares the registers with the identities.
@@ -96,7 +108,7 @@ struct Accumulators {
     }
   }
 
-  /// Takes registers in: one element a lane, the first one at number `place`.
+  /// Takes registers in, those of all sets: one element a lane, the first one at number `place`.
   /// - Parameters:
   ///   - places: an expression for the places, as VL.
   ///   - count: how many lanes hold elements; `nil` where all lanes are accumulated apart.
@@ -146,7 +158,7 @@ struct Accumulators {
     guard builder.target.width > 1 else { return }
     for span in [8, 4, 2, 1] {
       builder.block("") { builder in
-        for register in registers {
+        for register in registers() {
           builder.line("const \(register.lane.vector) other_\(register.name) = LOWERED_\(span)(\(register.name));")
         }
         merge({ "other_\($0)" }, &builder)

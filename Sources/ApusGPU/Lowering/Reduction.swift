@@ -1,53 +1,5 @@
 import ApusDevice
 
-/// How a reduction is cut up. Everything follows from the shape.
-private struct ReductionShape {
-  /// All kept axes, of the prologue's arrays and the epilogue's together.
-  var kept: Walk
-  /// The kept axes but the innermost, and the innermost.
-  var rows: Walk
-  var columns: (extent: Int, strides: [Int])
-  /// The reduced axes; of a reduction along the innermost axis without that one.
-  var reduced: Walk
-  /// The innermost reduced axis of a reduction along the innermost axis.
-  var inner: (extent: Int, strides: [Int])
-  /// Whether the innermost axis is reduced: a kernel then walks along it, else across it.
-  var isAlong: Bool
-  /// How many parts the reduced elements are cut into.
-  var parts = 1
-  /// On a GPU: the work-items of a result, where the innermost axis is reduced: a group, or a sub-group for few elements.
-  var itemsPerOutput = 256
-  /// How many arrays the prologue walks; the epilogue's follow.
-  var prologueCount: Int
-
-  var outputCount: Int { rows.count * columns.extent }
-  var reducedCount: Int { reduced.count * inner.extent }
-
-  init(_ step: Reduction, prologue: [Layout], epilogue: [Layout]) {
-    let keptAxes = (0..<step.domain.rank).filter { !step.axes.contains($0) }
-    // An epilogue walks the kept axes only.
-    kept = Walk(prologue + epilogue, shape: step.domain, axes: keptAxes)
-    rows = kept
-    columns = rows.removeLast()
-    reduced = Walk(prologue, shape: step.domain, axes: step.axes)
-    let last = (0..<step.domain.rank).last { step.domain[$0] != 1 }
-    isAlong = last.map(step.axes.contains) ?? true
-    inner = (1, prologue.map { _ in 0 })
-    if isAlong { inner = reduced.removeLast() }
-    prologueCount = prologue.count
-  }
-
-  func prologueWalk(_ walk: Walk) -> Walk { walk.keeping(0..<prologueCount) }
-  func epilogueWalk(_ walk: Walk) -> Walk { walk.keeping(prologueCount..<walk.strides.count) }
-
-  var prologueColumns: (extent: Int, strides: [Int]) {
-    (columns.extent, Array(columns.strides[..<prologueCount]))
-  }
-  var epilogueColumns: (extent: Int, strides: [Int]) {
-    (columns.extent, Array(columns.strides[prologueCount...]))
-  }
-}
-
 extension PlanLowering {
   mutating func lower(_ step: Reduction) {
     let prologueBinding = Binding(domain: step.domain, arguments: step.arguments, results: [])
@@ -65,6 +17,7 @@ extension PlanLowering {
     let isSerial = !isCPU && shape.isAlong && shape.reducedCount <= target.subgroup?.size ?? 64
     if isSerial { shape.walkAcross() }
     shape.parts = mayCut ? parts(of: shape) : 1
+    if isCPU, !shape.isAlong { shape.vectors = vectors(of: shape, reducers: step.reducers.count) }
     if let size = target.subgroup?.size, shape.isAlong, shape.reducedCount <= 32 * size {
       shape.itemsPerOutput = size
     }
@@ -110,6 +63,14 @@ extension PlanLowering {
     lower(step, prologue: source, mayCut: false)
   }
 
+  /// Lines of memory are read several vectors at a time, where all are whole and enough work-items are left.
+  private func vectors(of shape: ReductionShape, reducers: Int) -> Int {
+    let all = shape.rows.count * shape.columns.extent / width
+    return [4, 2].first { count in
+      count * reducers <= 4 && shape.columns.extent % (count * width) == 0 && all >= 8 * count
+    } ?? 1
+  }
+
   /// Few results of many elements are worth a second launch.
   private func parts(of shape: ReductionShape) -> Int {
     let total = shape.outputCount * shape.reducedCount
@@ -123,15 +84,6 @@ extension PlanLowering {
     let items = shape.isAlong ? shape.outputCount * 256 : shape.outputCount
     guard items < 1 << 15, shape.reducedCount >= 1 << 9 else { return 1 }
     return max(1, min(64, (1 << 16) / items, limit))
-  }
-}
-
-extension ReductionShape {
-  /// Treats the innermost reduced axis as any other: each work-item then reduces all by itself.
-  fileprivate mutating func walkAcross() {
-    reduced.append(inner)
-    inner = (1, inner.strides.map { _ in 0 })
-    isAlong = false
   }
 }
 
@@ -156,7 +108,7 @@ private struct ReductionEmitter {
     if isCPU { return (cutsRows ? shape.reduced.count : rows) * count(rowLength, Accumulators.chain * width) }
     return count(count(shape.reducedCount, shape.parts), Accumulators.chain * shape.itemsPerOutput)
   }
-  private var accumulators: Accumulators { Accumulators(step, chains: chains) }
+  private var accumulators: Accumulators { Accumulators(step, chains: chains, sets: shape.vectors) }
 
   /// Along the innermost axis on a CPU, whether long rows are cut into parts themselves; else rows are dealt out.
   private var cutsRows: Bool { shape.parts > 1 && shape.reduced.count < shape.parts }
@@ -168,7 +120,7 @@ private struct ReductionEmitter {
   /// Outputs that one work-item or group holds at a time.
   private var block: Int {
     if !isCPU { return 1 }
-    if !shape.isAlong { return width }
+    if !shape.isAlong { return width * shape.vectors }
     return max(1, min(width, shape.outputCount / 8, shape.columns.extent))
   }
   private var blocksPerRow: Int { (shape.columns.extent + block - 1) / block }
@@ -179,7 +131,7 @@ private struct ReductionEmitter {
   }
 
   var workspaceByteCount: Int {
-    accumulators.registers.count * shape.parts * shape.outputCount * 8
+    accumulators.registers().count * shape.parts * shape.outputCount * 8
   }
 
   private func newBuilder(_ family: String) -> KernelBuilder {
@@ -211,7 +163,9 @@ private struct ReductionEmitter {
           let (first, end) = range(total, &builder)
           inChains(of: accumulators, "outer", from: first, to: end, step: "1", &builder) { builder in
             text.beginRow("outer", &builder)
-            let registers = emit(text, column: "column", count: "count", &builder)
+            let registers = (0..<shape.vectors).flatMap { set in
+              emit(text, column: column(ofSet: set), count: count, &builder)
+            }
             accumulators.add(registers, places: "(VL)((i64)outer)", &builder)
           }
           accumulators.settle(&builder)
@@ -230,6 +184,7 @@ private struct ReductionEmitter {
     var whole = self.shape
     whole.parts = 1
     whole.isAlong = false
+    whole.vectors = 1
     let emitter = ReductionEmitter(
       step: step, prologue: prologue, epilogue: epilogue, shape: whole, isLarge: isLarge, target: target,
       workspace: workspace)
@@ -241,7 +196,7 @@ private struct ReductionEmitter {
       emitter.emitBlock(frame, &builder)
       sums.declare(&builder)
       inChains(of: sums, "part", from: "0", to: parts, step: "1", &builder) { builder in
-        for (register, place) in zip(sums.registers, places) {
+        for (register, place) in zip(sums.registers(), places) {
           builder.line(
             "const \(register.lane.vector) other_\(register.name) = LOAD_\(register.lane.dtype)("
               + "\(place.pointer), \(place.offset), count);")
@@ -347,7 +302,7 @@ private struct ReductionEmitter {
     _ builder: inout KernelBuilder
   ) {
     let index = builder.index
-    for register in accumulators.registers {
+    for register in accumulators.registers() {
       builder.line("\(register.lane.scalar) all_\(register.name)[WIDTH];")
     }
     let piece = cutsRows ? builder.number(rowLength) : ""
@@ -377,11 +332,11 @@ private struct ReductionEmitter {
       }
       accumulators.settle(&builder)
       accumulators.fold(&builder)
-      for register in accumulators.registers {
+      for register in accumulators.registers() {
         builder.line("all_\(register.name)[one] = FIRST_\(register.lane.suffix)(\(register.name));")
       }
     }
-    for register in accumulators.registers {
+    for register in accumulators.registers() {
       builder.line("for (int one = count; one < WIDTH; one += 1) all_\(register.name)[one] = 0;")
       builder.line("const \(register.lane.vector) \(register.name) = VLOAD(all_\(register.name));")
     }
@@ -422,18 +377,18 @@ private struct ReductionEmitter {
 
   /// Combines the registers of a group in shared memory, down to those of its first sub-group.
   private func combineShared(_ builder: inout KernelBuilder) {
-    for register in accumulators.registers {
+    for register in accumulators.registers() {
       builder.begin("LOCAL_ARRAY(\(register.lane.scalar), all_\(register.name), 256);")
       builder.line("all_\(register.name)[lid] = \(register.name);")
     }
     builder.line("BARRIER();")
     builder.block("for (int span = 128; span >= \(target.subgroup?.size ?? 1); span /= 2)") { builder in
       builder.block("if (lid < span)") { builder in
-        for register in accumulators.registers {
+        for register in accumulators.registers() {
           builder.line("const \(register.lane.vector) other_\(register.name) = all_\(register.name)[lid + span];")
         }
         accumulators.merge({ "other_\($0)" }, &builder)
-        for register in accumulators.registers {
+        for register in accumulators.registers() {
           builder.line("all_\(register.name)[lid] = \(register.name);")
         }
       }
@@ -445,7 +400,7 @@ private struct ReductionEmitter {
   private func combineSubgroup(_ size: Int, _ builder: inout KernelBuilder) {
     builder.usesSubgroups = true
     builder.block("for (int span = \(size / 2); span > 0; span /= 2)") { builder in
-      for register in accumulators.registers {
+      for register in accumulators.registers() {
         builder.line(
           "const \(register.lane.vector) other_\(register.name) = SHIFT_\(register.lane.scalar)(\(register.name), span);"
         )
@@ -465,7 +420,8 @@ private struct ReductionEmitter {
   /// Emits what becomes of the accumulators of a block: the epilogue, or a store of the part.
   private func finish(_ builder: inout KernelBuilder) {
     guard shape.parts == 1 else {
-      for (register, place) in zip(accumulators.registers, partPlaces(&builder)) {
+      // Results that are cut into parts are few: one vector.
+      for (register, place) in zip(accumulators.registers(), partPlaces(&builder)) {
         builder.line(
           "STORE_\(register.lane.dtype)(\(place.pointer), \(place.offset), count, \(register.name));")
       }
@@ -475,14 +431,22 @@ private struct ReductionEmitter {
       step.epilogue.program, epilogue, rows: shape.epilogueWalk(shape.rows),
       columns: shape.epilogueColumns, &builder)
     text.beginRow("row", &builder)
-    text.emit(column: "column", count: "count", cores: accumulators.cores, &builder)
+    for set in 0..<shape.vectors {
+      builder.block("") { builder in
+        text.emit(column: column(ofSet: set), count: count, cores: accumulators.cores(ofSet: set), &builder)
+      }
+    }
   }
+
+  /// The first column of a vector of a block, and how many of its lanes hold results.
+  private func column(ofSet set: Int) -> String { set == 0 ? "column" : "(column + \(set) * WIDTH)" }
+  private var count: String { shape.vectors == 1 ? "count" : "WIDTH" }
 
   /// Where the parts of each register lie in the workspace: `[register][part][output]`.
   private func partPlaces(_ builder: inout KernelBuilder) -> [(pointer: String, offset: String)] {
     let count = builder.number(shape.outputCount)
     let size = shape.parts * shape.outputCount
-    return accumulators.registers.enumerated().map { index, register in
+    return accumulators.registers().enumerated().map { index, register in
       let pointer = builder.sharedPointer("i64", slot: workspace, isConstant: false)
       let base = builder.number(size * index)
       return (
