@@ -205,9 +205,9 @@ private struct FactorAccess {
     isLeftPacked = !isInRows && isCrowded && step.n >= 1024 || isConvertedAhead
     if packsInItem {
       block = min(Self.packedTerms, step.k)
-    } else if step.k > 384, !isInRows && !isLeftPacked || readsInPlace {
+    } else if step.k > 384, !isInRows && !isLeftPacked || readsInPlace && step.n > width {
       // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time, of a right
-      // one that is read where it lies neighbouring panels.
+      // one that is read where it lies neighbouring panels; a panel that is alone has none.
       block = step.m == 1 ? 32 : 256
     } else {
       block = min(2048, step.k)
