@@ -92,7 +92,17 @@ INLINE bytes16 to_truths(VI a) { return TO(bytes16, (a != 0) & 1); }
   static void name(size_t n, void *result, const void *source, ptrdiff_t stride) {              \
     R *r = result;                                                                              \
     const S *s = source;                                                                        \
-    for (size_t i = 0; i < n; i += LANES) {                                                     \
+    size_t i = 0;                                                                               \
+    for (; stride == 1 && i + 2 * LANES <= n; i += 2 * LANES) {                                 \
+      for (size_t at = 0; at < 2 * LANES * sizeof(S); at += 64)                                 \
+        csimd_prefetch_ahead((const char *)(s + i) + at);                                       \
+      for (size_t k = i; k < i + 2 * LANES; k += LANES) {                                       \
+        STORED x = *(const STORED *)(s + k);                                                    \
+        __typeof__(from(x)) y = from(x);                                                        \
+        memcpy(r + k, &y, sizeof y);                                                            \
+      }                                                                                         \
+    }                                                                                           \
+    for (; i < n; i += LANES) {                                                                 \
       size_t rest = n - i < LANES ? n - i : LANES;                                              \
       STORED x = (STORED)(0);                                                                   \
       if (stride == 1 && rest == LANES) {                                                       \

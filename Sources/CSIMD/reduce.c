@@ -8,6 +8,9 @@ typedef struct {
   const csimd_reduction *reduction;
   char *states;
   csimd_prefetch_range *ahead;
+  void *const *results;
+  /// The row that is taken.
+  int64_t position;
 } row_context;
 
 static void take_rows(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
@@ -25,6 +28,39 @@ static void take_rows(void *context, const csimd_operand *outputs, int64_t start
     const csimd_operand *values = c->reduction->outputs == CSIMD_OUTPUTS_SHARE_OPERANDS ? outputs : &outputs[i];
     reducer->take(count, c->states + i * CSIMD_STATE_BYTES, values, start, ahead);
   }
+}
+
+static void begin_row(const row_context *c) {
+  for (int i = 0; i < c->reduction->reducer_count; i += 1)
+    c->reduction->reducers[i]->begin(c->states + i * CSIMD_STATE_BYTES);
+}
+
+static void *row_result(const row_context *c, int reducer) {
+  return (char *)c->results[reducer] + c->position * c->reduction->result_bytes[reducer];
+}
+
+static void finish_row(const row_context *c) {
+  for (int i = 0; i < c->reduction->reducer_count; i += 1)
+    c->reduction->reducers[i]->finish(c->states + i * CSIMD_STATE_BYTES, row_result(c, i));
+}
+
+/// A row that is one block.
+static void take_whole_row(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
+  row_context *c = context;
+  const csimd_reduction *reduction = c->reduction;
+  const csimd_reducer *reducer = reduction->reducers[0];
+  if (outputs[0].step != 1 || reduction->reducer_count > 1 + (reduction->outputs == CSIMD_OUTPUTS_DEVIATIONS)
+      || reducer->row == NULL) {
+    begin_row(c);
+    take_rows(c, outputs, start, count);
+    finish_row(c);
+    return;
+  }
+  int64_t numbers = (int64_t)count * reducer->prefetched_lines / 4;
+  const char *ahead = reducer->prefetched_lines ? csimd_prefetch_next(c->ahead, numbers) : NULL;
+  if (reduction->outputs == CSIMD_OUTPUTS_DEVIATIONS)
+    reducer->deviation_row(count, outputs, row_result(c, 0), row_result(c, 1), ahead);
+  else reducer->row(count, outputs, row_result(c, 0), ahead);
 }
 
 static void move(const csimd_reduction *reduction, int64_t position, int64_t *shifts) {
@@ -65,65 +101,38 @@ static int takes_arguments(const csimd_reduction *reduction) {
   return 1;
 }
 
-/// Rows whose operands are arguments: what `csimd_run` does ahead of them takes longer than short rows themselves.
-static void reduce_joined_rows(
-    const csimd_reduction *reduction, const csimd_frame *frame, int64_t first, int64_t last, int64_t start,
-    int64_t end, void *const *results) {
-  const csimd_reducer *reducer = reduction->reducers[0];
-  int64_t count = end - start;
-  for (int64_t position = first; position < last; position += 1) {
-    csimd_operand values[2];
-    for (int i = 0; i < 2; i += 1) values[i] = joined_operand(reduction, frame, i, i == 0 ? start : 0, position);
-    const char *ahead = csimd_prefetch_next(frame->ahead, count * reducer->prefetched_lines / 4);
-    void *result = (char *)results[0] + position * reduction->result_bytes[0];
-    if (reduction->outputs == CSIMD_OUTPUTS_DEVIATIONS) {
-      void *sum = (char *)results[1] + position * reduction->result_bytes[1];
-      reducer->deviation_row((size_t)count, values, result, sum, ahead);
-    } else {
-      reducer->row((size_t)count, values, result, ahead);
-    }
-  }
+/// Whether a kernel gives elements `start..<end` in one block.
+static int is_one_block(const csimd_kernel *kernel, int64_t start, int64_t end) {
+  return end - start <= kernel->block && (kernel->row == 0 || end - start <= kernel->row - start % kernel->row);
 }
 
 void csimd_reduce_rows(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
-    int64_t end, void *states_memory, void *const *results, int keeps_states) {
+    int64_t end, void *states, void *const *results, int keeps_states) {
   int64_t shifts[CSIMD_MAXIMUM_REGISTERS];
-  char *states = states_memory;
-  row_context context = {reduction, states, frame->ahead};
-  const csimd_argument *plain = plain_argument(reduction);
-  if (plain != NULL && end > start) {
-    int bytes = csimd_dtype_bytes(plain->dtype);
-    const char *base = (const char *)frame->values[plain->index] + (plain->layout.offset + start) * bytes;
-    const csimd_reducer *reducer = reduction->reducers[0];
-    for (int64_t position = first; position < last; position += 1) {
-      const char *row = base + csimd_position(&reduction->outer[0], position) * bytes;
-      csimd_operand values = {row, 1};
-      if (!keeps_states && reducer->row != NULL) {
-        reducer->row(
-            (size_t)(end - start), &values, (char *)results[0] + position * reduction->result_bytes[0], NULL);
-        continue;
-      }
-      reducer->begin(states);
-      reducer->take((size_t)(end - start), states, &values, start, NULL);
-      if (!keeps_states) reducer->finish(states, (char *)results[0] + position * reduction->result_bytes[0]);
-    }
-    return;
-  }
-  if (!keeps_states && takes_arguments(reduction)) {
-    reduce_joined_rows(reduction, frame, first, last, start, end, results);
-    return;
-  }
+  row_context context = {reduction, states, frame->ahead, results, first};
+  const csimd_argument *plain = end > start ? plain_argument(reduction) : NULL;
+  // What `csimd_run` does ahead of arguments takes longer than short rows themselves.
+  int takes_plain = plain != NULL, takes_joined = !keeps_states && takes_arguments(reduction);
+  int is_whole = !keeps_states && is_one_block(reduction->kernel, start, end);
   frame->shifts = shifts;
-  for (int64_t position = first; position < last; position += 1) {
-    move(reduction, position, shifts);
-    for (int i = 0; i < reduction->reducer_count; i += 1)
-      reduction->reducers[i]->begin(states + i * CSIMD_STATE_BYTES);
+  for (; context.position < last; context.position += 1) {
+    if (takes_plain || takes_joined) {
+      csimd_operand values[2];
+      for (int i = 0; i < 1 + takes_joined; i += 1)
+        values[i] = joined_operand(reduction, frame, i, i == 0 ? start : 0, context.position);
+      if (keeps_states) begin_row(&context);
+      (keeps_states ? take_rows : take_whole_row)(&context, values, start, (size_t)(end - start));
+      continue;
+    }
+    move(reduction, context.position, shifts);
+    if (is_whole && end > start) {
+      csimd_run(reduction->kernel, frame, start, end, take_whole_row, &context);
+      continue;
+    }
+    begin_row(&context);
     csimd_run(reduction->kernel, frame, start, end, take_rows, &context);
-    if (keeps_states) continue;
-    for (int i = 0; i < reduction->reducer_count; i += 1)
-      reduction->reducers[i]->finish(
-          states + i * CSIMD_STATE_BYTES, (char *)results[i] + position * reduction->result_bytes[i]);
+    if (!keeps_states) finish_row(&context);
   }
   frame->shifts = NULL;
 }
