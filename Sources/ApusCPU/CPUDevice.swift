@@ -18,8 +18,9 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// The kernels for products read `float32`.
   public var prefersFloat32Products: Bool { true }
 
-  /// `bfloat16` where the machine multiplies such numbers in pairs.
-  public var fastProductTypes: [DType] { csimd_find_pairs(loops) == nil ? [] : [.bfloat16] }
+  /// `bfloat16` where the machine multiplies such numbers in pairs, and faster than `float32`.
+  public var fastProductTypes: [DType] { pairs == nil ? [] : [.bfloat16] }
+  let pairs: UnsafePointer<csimd_pairs>?
 
   /// The device of this process.
   ///
@@ -44,7 +45,10 @@ public final class CPUDevice: Device, @unchecked Sendable {
     try self.init(threadCount: threadCount, simd: simd, memoryLimit: HostMemory.byteCount)
   }
 
-  init(threadCount: Int, simd: String?, memoryLimit: Int) throws(DeviceError) {
+  /// - Parameter usesPairs: whether `bfloat16` numbers are multiplied in pairs if the machine can
+  init(
+    threadCount: Int, simd: String?, memoryLimit: Int, usesPairs: Bool = csimd_has_fast_pairs() != 0
+  ) throws(DeviceError) {
     guard let loops = csimd_open(simd) else {
       let names: [String] = ["avx512", "avx2", "baseline"]
       let known = names.filter { csimd_open($0) != nil }
@@ -55,6 +59,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     // Our pool runs many calls at once; a call's bits change with the number of its own threads.
     openblas_use_calling_thread()
     self.loops = loops
+    pairs = usesPairs ? csimd_find_pairs(loops) : nil
     pool = try ThreadPool(threadCount: threadCount)
     allocator = Allocator(limit: memoryLimit)
     workspaces = Workspaces(count: threadCount)
@@ -86,7 +91,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     guard values <= info.memoryByteCount else {
       throw .outOfMemory(device: "cpu", requested: values, used: memory.used, available: info.memoryByteCount)
     }
-    let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount)
+    let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount, pairs: pairs)
     let (own, shared) = (executable.workspaceByteCounts, executable.sharedByteCount)
     let requested = own.reduce(shared, +)
     let fits = requested <= info.memoryByteCount && turn.withLock { _ in workspaces.reserve(own, shared: shared) }

@@ -14,9 +14,11 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   /// What the steps do; made for the first log.
   private lazy var labels = steps.map { entry in StepLabel(entry.planned.map { StepLabel(plan.steps[$0], plan) }) }
 
-  init(_ plan: Plan, loops: UnsafePointer<csimd_table>, threadCount: Int) throws(DeviceError) {
+  init(
+    _ plan: Plan, loops: UnsafePointer<csimd_table>, threadCount: Int, pairs: UnsafePointer<csimd_pairs>? = nil
+  ) throws(DeviceError) {
     self.plan = plan
-    let builder = StepBuilder(plan: plan, loops: loops, threadCount: threadCount)
+    let builder = StepBuilder(plan: plan, loops: loops, threadCount: threadCount, pairs: pairs)
     var steps: [any CPUStep] = []
     for planned in plan.steps { steps.append(try builder.build(planned)) }
     steps.joinColumnSums(plan)

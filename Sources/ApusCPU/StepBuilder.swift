@@ -7,6 +7,8 @@ struct StepBuilder {
   let loops: UnsafePointer<csimd_table>
   /// The threads that steps run on: how work is cut may follow from it, results may not.
   let threadCount: Int
+  /// What multiplies bfloat16 numbers by pairs, where that is to be used.
+  var pairs: UnsafePointer<csimd_pairs>?
 
   func build(_ planned: Plan.PlannedStep) throws(DeviceError) -> any CPUStep {
     switch planned.step {
@@ -45,7 +47,7 @@ struct StepBuilder {
   }
 
   /// What multiplies factors whose numbers are rounded to a type by pairs, if the machine does.
-  func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? csimd_find_pairs(loops) : nil }
+  func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? pairs : nil }
 
   func row(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {
     guard let loop = csimd_find(loops, name, Int32(lane.rawValue)) else {

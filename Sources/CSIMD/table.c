@@ -39,6 +39,15 @@ const csimd_pairs *csimd_find_pairs(const csimd_table *table) {
   return NULL;
 }
 
+int csimd_has_fast_pairs(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return !__builtin_cpu_is("intel");
+#else
+  return 0;
+#endif
+}
+
 static const csimd_row *find_row(const csimd_table *table, const char *row, int lane) {
   for (size_t i = 0; i < table->row_count[lane]; i += 1)
     if (strcmp(table->rows[lane][i].name, row) == 0) return &table->rows[lane][i];

@@ -14,7 +14,7 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0) != nil } 
   /// What `body` gives on a device of each instruction set.
   private func compare(_ name: String, _ body: () throws -> [Tensor]) throws {
     let results = try ["avx512", "avx2"].map { simd in
-      let device = try CPUDevice(threadCount: 3, simd: simd, memoryLimit: 1 << 32)
+      let device = try CPUDevice(threadCount: 3, simd: simd, memoryLimit: 1 << 32, usesPairs: true)
       return try withDevice(ComputeDevice(backend: device)) { () throws in
         try body().map { try $0.cast(to: .float32).array().map(\Float.bitPattern) }
       }
@@ -43,7 +43,7 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0) != nil } 
   @Test func subnormalSumsAreZeros() throws {
     let tiny = 0x1p-66
     func results(_ simd: String) throws -> [Float] {
-      let device = try CPUDevice(threadCount: 2, simd: simd, memoryLimit: 1 << 32)
+      let device = try CPUDevice(threadCount: 2, simd: simd, memoryLimit: 1 << 32, usesPairs: true)
       return try withDevice(ComputeDevice(backend: device)) { () throws in
         let (a, b) = (Tensor(repeating: tiny, shape: [64, 64]), Tensor(repeating: tiny, shape: [64, 64]))
         let product = a.cast(to: .bfloat16).matmul(b.cast(to: .bfloat16))

@@ -24,7 +24,7 @@ extension ComputeDevice {
   public var availableByteCount: Int { backend.availableByteCount }
 
   /// Whether products and convolutions of a precision are faster than those of `float32`. On the CPU `bfloat16` is, where
-  /// it has AVX512-BF16; other 16-bit numbers are computed as `float32` ones there.
+  /// it is AMD's and has AVX512-BF16; other 16-bit numbers are computed as `float32` ones there.
   public func speedsUp(_ precision: Precision) -> Bool {
     precision.productType.map(backend.fastProductTypes.contains) ?? false
   }
