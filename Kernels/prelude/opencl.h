@@ -81,7 +81,7 @@ typedef ulong u64;
           PICK_(p, 12, stride, last), PICK_(p, 13, stride, last), PICK_(p, 14, stride, last),  \
           PICK_(p, 15, stride, last)))
 #define FIRST_LANE(v) ((v).s0)
-// Lane 8 (4, 2, 1) of 16 in the first place, with those that follow; others hold anything.
+// Moves lanes k … 2k − 1 of 16 to the first k places; the other lanes are unspecified.
 #define LOWERED_8(v) ((v).s89abcdef89abcdef)
 #define LOWERED_4(v) ((v).s4567456745674567)
 #define LOWERED_2(v) ((v).s2323232323232323)

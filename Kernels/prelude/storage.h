@@ -12,6 +12,7 @@
 //   CONSTANT_a(bits)                   a number in all lanes
 //   PLACES_a(first, step)              first, first + step, …
 //   FIRST_a(v), ROTATE_a(v, by)        the first lane; lane `by` in the first place
+//   LOWERED_8(v), _4, _2, _1           of 16 lanes: lanes k to 2k - 1 in the first k places
 //   HELD(count)                        which lanes hold elements
 
 #define SMALLER(a, b) ((a) < (b) ? (a) : (b))

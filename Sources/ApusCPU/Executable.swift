@@ -15,7 +15,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   private lazy var labels = steps.map { entry in StepLabel(entry.planned.map { StepLabel(plan.steps[$0], plan) }) }
 
   init(
-    _ plan: Plan, loops: UnsafePointer<csimd_table>, threadCount: Int, pairs: UnsafePointer<csimd_pairs>? = nil
+    _ plan: Plan, loops: UnsafePointer<csimd_table>, threadCount: Int, pairs: UnsafePointer<csimd_pairs>?
   ) throws(DeviceError) {
     self.plan = plan
     let builder = StepBuilder(plan: plan, loops: loops, threadCount: threadCount, pairs: pairs)
@@ -143,7 +143,7 @@ final class Workspaces {
     }
   }
 
-  /// One for each worker and, at the end, the shared one. Not an array: each task would check its access.
+  /// One for each worker and, at the end, the shared one. A raw pointer avoids an exclusivity check in each task.
   private let pieces: UnsafeMutablePointer<Piece>
   private let workerCount: Int
 
@@ -164,6 +164,7 @@ final class Workspaces {
   /// Makes the pieces at least this large; `false` where memory is lacking, which leaves those that older plans need.
   /// Nothing may be running.
   func reserve(_ byteCounts: [Int], shared: Int) -> Bool {
-    (byteCounts + [shared]).enumerated().allSatisfy { index, byteCount in pieces[index].enlarge(to: byteCount) }
+    precondition(byteCounts.count == workerCount, "one size for each worker")
+    return (byteCounts + [shared]).enumerated().allSatisfy { index, byteCount in pieces[index].enlarge(to: byteCount) }
   }
 }

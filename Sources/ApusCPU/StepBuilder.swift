@@ -46,7 +46,7 @@ struct StepBuilder {
     step.pass == .forward ? RecurrentStep(step, self) : try RecurrentGradientStep(step, self)
   }
 
-  /// What multiplies factors whose numbers are rounded to a type by pairs, if the machine does.
+  /// What multiplies factors whose numbers are rounded to a type by pairs, if the device uses pairs.
   func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? pairs : nil }
 
   func row(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {

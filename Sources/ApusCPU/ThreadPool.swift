@@ -37,8 +37,8 @@ final class ThreadPool: @unchecked Sendable {
     }
   }
 
-  /// A function that workers call without counting references to what it captures: they would wait for each other's
-  /// counts. What a class never changes is not counted.
+  /// Holds the closure so that workers call it without retaining its context, for whose reference count they would
+  /// contend. The optimizer leaves out the retain for a constant of a class.
   private final class Job {
     let body: (_ index: Int, _ worker: Int) -> Void
 

@@ -46,8 +46,8 @@ public struct CachedBlocks<Block> {
     }
   }
 
-  /// The sizes of which there were blocks, ascending, and the blocks of each. There are some dozens: to search them is
-  /// faster than to hash a size.
+  /// The sizes of which there were blocks, ascending, and the blocks of each. A binary search over
+  /// a few dozen sizes is faster than hashing.
   @usableFromInline var sizes: [Int] = []
   @usableFromInline var queues: [Queue] = []
   @usableFromInline var count = 0
@@ -84,7 +84,7 @@ public struct CachedBlocks<Block> {
     }
   }
 
-  /// The index of the smallest size from `size` on.
+  /// The index of the first size that is at least `size`.
   @usableFromInline func firstIndex(from size: Int) -> Int {
     var (low, high) = (0, sizes.count)
     while low < high {

@@ -393,7 +393,7 @@ static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd
   q->groups = s->groups = groups;
 }
 
-/// The same of a whole row, with its results. A row of whole vectors that is one chain stays in registers.
+/// The results of `take_deviations` for a whole row. A row of whole vectors that is one chain stays in registers.
 static void FN(deviation_row)(size_t n, const csimd_operand *values, void *square_result, void *sum_result,
                               const char *ahead) {
   V shift = FN(repeated)(&values[1]);
@@ -428,7 +428,7 @@ static void FN(deviation_row)(size_t n, const csimd_operand *values, void *squar
   FN(fold_sum)(FN(chain_sum)(sum), sum_result);
 }
 
-/// The same of `count` columns of some lines; the arrays of sums are read and written once.
+/// `take_deviations` for `count` columns of some lines; the arrays of sums are read and written once.
 static void FN(deviation_lines)(size_t count, void *squares, void *sums, const csimd_operand *values,
                                 ptrdiff_t distance, size_t lines) {
   const char *x = values[0].data, *shifts = values[1].data;

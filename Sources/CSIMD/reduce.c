@@ -112,9 +112,9 @@ void csimd_reduce_rows(
   int64_t shifts[CSIMD_MAXIMUM_REGISTERS];
   row_context context = {reduction, states, frame->ahead, results, first};
   const csimd_argument *plain = end > start ? plain_argument(reduction) : NULL;
-  // What `csimd_run` does ahead of arguments takes longer than short rows themselves.
+  // For short rows the setup in `csimd_run` takes longer than the reduction.
   int takes_plain = plain != NULL, takes_joined = !keeps_states && takes_arguments(reduction);
-  int is_whole = !keeps_states && is_one_block(reduction->kernel, start, end);
+  int is_one_block_row = !keeps_states && is_one_block(reduction->kernel, start, end);
   frame->shifts = shifts;
   for (; context.position < last; context.position += 1) {
     if (takes_plain || takes_joined) {
@@ -126,7 +126,7 @@ void csimd_reduce_rows(
       continue;
     }
     move(reduction, context.position, shifts);
-    if (is_whole && end > start) {
+    if (is_one_block_row && end > start) {
       csimd_run(reduction->kernel, frame, start, end, take_whole_row, &context);
       continue;
     }
@@ -166,7 +166,6 @@ int64_t csimd_column_arrays(int64_t lines) {
 
 void csimd_climb_columns(
     const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups) {
-  if (groups % CSIMD_CHAIN != 0) return;
   for (char *level = levels; groups > 0 && groups % CSIMD_CHAIN == 0; groups /= CSIMD_CHAIN, level += distance) {
     if (groups == CSIMD_CHAIN) reducer->begin_columns(count, level + distance, NULL);
     reducer->merge_columns(count, level + distance, NULL, level, NULL);

@@ -29,7 +29,7 @@ struct csimd_pool {
   // generation · 2^17 + (1 << 16 while a job takes workers) + workers inside the job. A worker that is
   // inside keeps the job's fields in place; one that wakes up late finds the job closed.
   _Alignas(64) _Atomic uint64_t state;
-  // The job, apart from what workers poll: a store to a cache line that another core reads all the time waits for it.
+  // The job has a cache line of its own: writing to a line that other cores poll is slow.
   _Alignas(64) csimd_task task;
   void *context;
   // Workers from this number on take no task.

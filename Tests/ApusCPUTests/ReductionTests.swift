@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusTestSupport
+import CSIMD
 import Testing
 
 @testable import ApusCPU
@@ -57,6 +58,48 @@ import Testing
         if let nan = group.firstIndex(where: \.isNaN) { return Double(nan) }
         let best = reducer == "argmin" ? group.min() : group.max()
         return Double(best.flatMap { group.firstIndex(of: $0) } ?? 0)
+      }
+    }
+  }
+
+  /// A row in one go has the bits of one that is taken into a state, whatever its length.
+  @Test(arguments: availableSets, [0, 16, 48, 64, 80, 777, 1008, 1024, 1040, 4096])
+  func wholeRowsHaveTheBitsOfStates(simd: String, count: Int) throws {
+    let loops = try #require(csimd_open(simd))
+    var random = TestNumbers(seed: UInt64(count + 1))
+    // Vectors may be read beyond the last number.
+    let numbers = random.array(count + 64).map(Float.init)
+    let mean = [Float](repeating: 0.37, count: 16)
+    var memory = [UInt64](repeating: 0, count: 2 * Int(CSIMD_STATE_BYTES) / 8 + 8)
+    numbers.withUnsafeBytes { numbers in
+      mean.withUnsafeBytes { mean in
+        memory.withUnsafeMutableBytes { memory in
+          let states = memory.baseAddress!.alignedUp(toMultipleOf: 64)
+          let operands = [
+            csimd_operand(data: numbers.baseAddress!, step: 1), csimd_operand(data: mean.baseAddress!, step: 0),
+          ]
+          func state(_ name: String) -> (csimd_reducer, Float) {
+            let reducer = csimd_find_reducer(loops, name, Int32(Lane.float32.rawValue))!.pointee
+            var result: Float = 0
+            reducer.begin(states)
+            reducer.take(count, states, operands, 0, nil)
+            reducer.finish(states, &result)
+            return (reducer, result)
+          }
+          let names = [
+            "sum", "max", "min", "product", "sum_difference", "sum_squared_difference", "sum_exp_difference",
+          ]
+          for name in names {
+            let (reducer, expected) = state(name)
+            var result: Float = 0
+            reducer.row(count, operands, &result, nil)
+            #expect(result.bitPattern == expected.bitPattern, "\(name)")
+          }
+          let ((squares, square), (_, sum)) = (state("sum_squared_difference"), state("sum_difference"))
+          var results: (Float, Float) = (0, 0)
+          squares.deviation_row(count, operands, &results.0, &results.1, nil)
+          #expect(results.0.bitPattern == square.bitPattern && results.1.bitPattern == sum.bitPattern)
+        }
       }
     }
   }

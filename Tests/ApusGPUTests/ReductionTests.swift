@@ -136,7 +136,7 @@ import Testing
   /// Several vectors of columns are summed side by side where there are many: each column as if it were with few.
   @Test(arguments: [["sum"], ["max"], ["argmin"], ["sum", "argmax"]], [(3, 512), (300, 512), (600, 256), (40, 1056)])
   func wideColumns(_ reducers: [String], _ size: (rows: Int, width: Int)) throws {
-    let few = 48
+    let few = 112
     var numbers = Numbers(seed: UInt64(size.rows))
     let x = numbers.array(size.rows * size.width)
     let narrow = (0..<size.rows).flatMap { x[$0 * size.width..<$0 * size.width + few] }

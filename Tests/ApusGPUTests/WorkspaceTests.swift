@@ -38,7 +38,8 @@ import Testing
     for plan in plans {
       let (values, bound) = bound(plan)
       for threads in [1, 16] {
-        let executable = try CPUExecutable(plan, loops: try #require(csimd_open(nil)), threadCount: threads)
+        let loops = try #require(csimd_open(nil))
+        let executable = try CPUExecutable(plan, loops: loops, threadCount: threads, pairs: csimd_find_pairs(loops))
         // Each thread has caches of its own, and room for what they hold.
         let workspace = executable.workspaceByteCounts.reduce(executable.sharedByteCount, +)
         #expect(

@@ -140,7 +140,7 @@ struct Accumulators {
     }
   }
 
-  /// Takes in the same registers of another set of results, whose names `other` gives.
+  /// Takes in other partial values of the same results, whose names `other` gives.
   func merge(_ other: (String) -> String, _ builder: inout KernelBuilder) {
     for item in items {
       add(one: item, value: other(item.value), place: item.place.map(other), &builder)
@@ -156,6 +156,7 @@ struct Accumulators {
   /// Combines the lanes of each register in a tree; the result is in the first lane.
   func fold(_ builder: inout KernelBuilder) {
     guard builder.target.width > 1 else { return }
+    precondition(builder.target.width == 16, "LOWERED_8 to LOWERED_1 are for 16 lanes")
     for span in [8, 4, 2, 1] {
       builder.block("") { builder in
         for register in registers() {

@@ -207,7 +207,7 @@ private struct FactorAccess {
       block = min(Self.packedTerms, step.k)
     } else if step.k > 384, !isInRows && !isLeftPacked || readsInPlace && step.n > width {
       // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time, of a right
-      // one that is read where it lies neighbouring panels; a panel that is alone has none.
+      // one that is read where it lies neighbouring panels; a single panel has no neighbours.
       block = step.m == 1 ? 32 : 256
     } else {
       block = min(2048, step.k)

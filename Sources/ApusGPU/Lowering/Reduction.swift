@@ -17,7 +17,7 @@ extension PlanLowering {
     let isSerial = !isCPU && shape.isAlong && shape.reducedCount <= target.subgroup?.size ?? 64
     if isSerial { shape.walkAcross() }
     shape.parts = mayCut ? parts(of: shape) : 1
-    if isCPU, !shape.isAlong { shape.vectors = vectors(of: shape, reducers: step.reducers.count) }
+    if isCPU, !shape.isAlong, shape.parts == 1 { shape.vectors = vectors(of: shape, reducers: step.reducers.count) }
     if let size = target.subgroup?.size, shape.isAlong, shape.reducedCount <= 32 * size {
       shape.itemsPerOutput = size
     }

@@ -23,8 +23,8 @@ extension ComputeDevice {
   /// The bytes that further values can have at this moment.
   public var availableByteCount: Int { backend.availableByteCount }
 
-  /// Whether products and convolutions of a precision are faster than those of `float32`. On the CPU `bfloat16` is, where
-  /// it is AMD's and has AVX512-BF16; other 16-bit numbers are computed as `float32` ones there.
+  /// Whether products and convolutions of a precision are faster than those of `float32`. Those of `bfloat16` are on
+  /// AMD CPUs with AVX512-BF16; other 16-bit numbers are computed as `float32` ones on CPUs.
   public func speedsUp(_ precision: Precision) -> Bool {
     precision.productType.map(backend.fastProductTypes.contains) ?? false
   }

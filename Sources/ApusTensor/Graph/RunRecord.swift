@@ -121,7 +121,7 @@ struct RunRecordHeader {
   let table: DependencyTable
   /// The values that were appended.
   var count = 0
-  /// Runs that are remembered, this one and those behind it.
+  /// The length of the longest chain of remembered runs that ends here.
   var depth = 1
 }
 

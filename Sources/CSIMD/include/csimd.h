@@ -131,10 +131,11 @@ typedef struct {
   /// Of `sum_squared_difference`, what it and `sum_difference` do with the same values, at once; else NULL.
   void (*take_deviations)(
       size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
-  /// The same of one array of numbers, where the second operand is one number, and what `finish` gives of both.
+  /// The two results that `begin`, `take_deviations` and `finish` give for one array of numbers; the second operand is a
+  /// single number.
   void (*deviation_row)(
       size_t count, const csimd_operand *values, void *square, void *sum, const char *ahead);
-  /// The same for columns of `lines` arrays of numbers; the second operand is for all of them.
+  /// `take_deviations` for columns of `lines` arrays of numbers; the second operand is for all of them.
   void (*deviation_lines)(
       size_t count, void *squares, void *sums, const csimd_operand *values, ptrdiff_t distance, size_t lines);
   /// What `begin`, `take` and `finish` give for one array of numbers, without a state in memory where it is short; a second

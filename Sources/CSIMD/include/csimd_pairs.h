@@ -32,8 +32,8 @@ typedef struct {
 /// The products by pairs of the machine that a table is for; NULL where it has no such instructions.
 const csimd_pairs *csimd_find_pairs(const csimd_table *table);
 
-/// Whether a product by pairs takes less time than two products of single numbers. Intel's processors begin one every
-/// other cycle (0.49 of the rate of float32 products, measured on Emerald Rapids); on AMD's Zen 4 products by pairs are
+/// Whether a product by pairs takes less time than two products of single numbers. Intel CPUs issue one every other
+/// cycle (0.49 times the multiply-adds of float32 in the same time, measured on Emerald Rapids); on AMD's Zen 4 products by pairs are
 /// the faster ones.
 int csimd_has_fast_pairs(void);
 
