@@ -46,8 +46,8 @@ public struct CachedBlocks<Block> {
     }
   }
 
-  /// The sizes of which there were blocks, ascending, and the blocks of each. A binary search over
-  /// a few dozen sizes is faster than hashing.
+  /// The block sizes seen so far, in ascending order. `queues[i]` holds the free blocks of `sizes[i]`. A binary search
+  /// over a few dozen sizes is faster than hashing.
   @usableFromInline var sizes: [Int] = []
   @usableFromInline var queues: [Queue] = []
   @usableFromInline var count = 0

@@ -21,8 +21,8 @@ typedef struct {
   VL place;
 } FN(places);
 
-/// What is prefetched while the four vectors at `x`, numbers `i` and on, are taken: `lines` cache lines from `ahead` on
-/// or, where that is NULL, what lies behind the numbers.
+/// Prefetches memory while the four vectors at `x`, which start at number `i`, are added: `lines` cache lines from
+/// `ahead` on or, if `ahead` is NULL, the numbers 2 KiB behind `x`.
 INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_t lines) {
   for (size_t at = 0; ahead && at < 64 * lines; at += 64) __builtin_prefetch(ahead + lines * i + at, 0, 2);
   for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);

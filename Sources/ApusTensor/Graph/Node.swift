@@ -46,7 +46,7 @@ final class Node: @unchecked Sendable {
       hasFailed = newValue != nil
     }
   }
-  /// Whether there is a failure in place of the value: traversals ask this of every node.
+  /// Whether computing or uploading the value failed. Stored, since traversals read it for every node.
   private(set) var hasFailed = false
   /// A range that all numbers of the value are in, where the host knows one.
   var numbers: ClosedRange<Int>? {
