@@ -5,7 +5,7 @@ extension CPUDevice {
   public func footprint(ofBuffer byteCount: Int) -> Int { Allocator.sizeClass(of: byteCount) }
 
   public func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint {
-    let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount, pairs: pairs)
+    let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount, pairs: pairs, caches: caches)
     return PlanFootprint(
       perRun: plan.slabs, shared: executable.workspaceByteCounts + [executable.sharedByteCount])
   }

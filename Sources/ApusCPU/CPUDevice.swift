@@ -21,6 +21,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// `bfloat16` where the machine multiplies such numbers in pairs, and faster than `float32`.
   public var fastProductTypes: [DType] { pairs == nil ? [] : [.bfloat16] }
   let pairs: UnsafePointer<csimd_pairs>?
+  let caches: Caches
 
   /// The device of this process.
   ///
@@ -47,7 +48,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
 
   /// - Parameter usesPairs: whether `bfloat16` numbers are multiplied in pairs if the machine can
   init(
-    threadCount: Int, simd: String?, memoryLimit: Int, usesPairs: Bool = csimd_has_fast_pairs() != 0
+    threadCount: Int, simd: String?, memoryLimit: Int, usesPairs: Bool = csimd_has_fast_pairs() != 0,
+    caches: Caches = .host
   ) throws(DeviceError) {
     guard let loops = csimd_open(simd) else {
       let names: [String] = ["avx512", "avx2", "baseline"]
@@ -58,7 +60,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     }
     // Our pool runs many calls at once; a call's bits change with the number of its own threads.
     openblas_use_calling_thread()
-    self.loops = loops
+    (self.loops, self.caches) = (loops, caches)
     pairs = usesPairs ? csimd_find_pairs(loops) : nil
     pool = try ThreadPool(threadCount: threadCount)
     allocator = Allocator(limit: memoryLimit)
@@ -91,7 +93,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     guard values <= info.memoryByteCount else {
       throw .outOfMemory(device: "cpu", requested: values, used: memory.used, available: info.memoryByteCount)
     }
-    let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount, pairs: pairs)
+    let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount, pairs: pairs, caches: caches)
     let (own, shared) = (executable.workspaceByteCounts, executable.sharedByteCount)
     let requested = own.reduce(shared, +)
     let fits = requested <= info.memoryByteCount && turn.withLock { _ in workspaces.reserve(own, shared: shared) }

@@ -15,10 +15,11 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   private lazy var labels = steps.map { entry in StepLabel(entry.planned.map { StepLabel(plan.steps[$0], plan) }) }
 
   init(
-    _ plan: Plan, loops: UnsafePointer<csimd_table>, threadCount: Int, pairs: UnsafePointer<csimd_pairs>?
+    _ plan: Plan, loops: UnsafePointer<csimd_table>, threadCount: Int, pairs: UnsafePointer<csimd_pairs>?,
+    caches: Caches = .host
   ) throws(DeviceError) {
     self.plan = plan
-    let builder = StepBuilder(plan: plan, loops: loops, threadCount: threadCount, pairs: pairs)
+    let builder = StepBuilder(plan: plan, loops: loops, threadCount: threadCount, pairs: pairs, caches: caches)
     var steps: [any CPUStep] = []
     for planned in plan.steps { steps.append(try builder.build(planned)) }
     steps.joinColumnSums(plan)

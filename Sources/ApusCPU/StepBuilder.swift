@@ -9,6 +9,7 @@ struct StepBuilder {
   let threadCount: Int
   /// What multiplies bfloat16 numbers by pairs, where that is to be used.
   var pairs: UnsafePointer<csimd_pairs>?
+  var caches = Caches.host
 
   func build(_ planned: Plan.PlannedStep) throws(DeviceError) -> any CPUStep {
     switch planned.step {

@@ -124,7 +124,7 @@ INLINE int FN(panel_vectors)(size_t columns) { return (int)((columns + LANES - 1
 static __attribute__((noinline)) void FN(tile_any)(
     size_t rows, size_t k, const SCALAR *a, const SCALAR *b, size_t b_row, SCALAR *c, size_t c_row, size_t columns,
     int accumulates) {
-  csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, rows};
+  csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, rows, 0};
 #if TILE_VECTORS == 2
   if (FN(panel_vectors)(columns) == 2) {
     FN(tile_of)(rows, 2, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL);
@@ -185,7 +185,7 @@ static void FN(lines_multiply)(
       prefetch_for_tile(&next);
       FN(tile_lines)(
           rows, lines, (const SCALAR *)a + (ptrdiff_t)first * a_row, a_row,
-          (const SCALAR *)b + (ptrdiff_t)(column / PANEL_WIDTH) * b_panel, row,
+          (const SCALAR *)b + (ptrdiff_t)(column / PANEL_WIDTH) * b_panel + lines->first * row, row,
           (SCALAR *)c + (ptrdiff_t)first * c_row + column, c_row, columns, accumulates);
     })
   }

@@ -51,6 +51,15 @@ import Testing
     Case(m: 1, n: 1, k: 40_000), Case(m: 30, n: 33, k: 2600, dtype: .float64),
   ]
 
+  /// Products whose factors are read where they lie if caches serve them so.
+  static let inPlace: [Case] = [
+    Case(m: 128, n: 256, k: 784), Case(m: 128, n: 256, k: 784, transposesA: true), Case(m: 61, n: 224, k: 530),
+    Case(m: 64, n: 576, k: 1100), Case(m: 64, n: 576, k: 1100, transposesA: true), Case(m: 64, n: 64, k: 2100),
+    Case(m: 61, n: 64, k: 2100, transposesA: true), Case(m: 603, n: 16, k: 2100),
+    Case(m: 603, n: 10, k: 2100, transposesA: true), Case(m: 603, n: 16, k: 2100, transposesA: true, transposesB: true),
+    Case(batch: [3], m: 70, n: 96, k: 300, dtype: .float64),
+  ]
+
   private func operand(
     _ value: Int, _ batch: Shape, rows: Int, columns: Int, transposed: Bool, broadcast: Bool
   ) -> Operand {
@@ -61,8 +70,8 @@ import Testing
   }
 
   private func run(
-    _ test: Case, bias: Bool, threads: Int = 2, simd: String? = nil
-  ) throws -> (result: [Double], expected: [Double], scale: Double) {
+    _ test: Case, bias: Bool, threads: Int = 2, simd: String? = nil, caches: Caches = .host
+  ) throws -> (result: [Double], expected: () -> [Double], scale: Double) {
     var (rows, columns) = (TestNumbers(seed: 21), TestNumbers(seed: 22))
     var builder = PlanBuilder()
     let batches = test.batch.elementCount
@@ -100,20 +109,23 @@ import Testing
           batch: test.batch, m: test.m, n: test.n, k: test.k, a: oa, b: ob, dtype: test.dtype,
           epilogue: epilogue)))
     let (pa, pb) = (oa.layout.positions, ob.layout.positions)
-    var expected: [Double] = []
-    for index in 0..<batches {
-      for row in 0..<test.m {
-        for column in 0..<test.n {
-          var sum = bias ? offsets[column] : 0
-          for j in 0..<test.k {
-            sum +=
-              a[pa[(index * test.m + row) * test.k + j]] * b[pb[(index * test.k + j) * test.n + column]]
+    func expected() -> [Double] {
+      var expected: [Double] = []
+      for index in 0..<batches {
+        for row in 0..<test.m {
+          for column in 0..<test.n {
+            var sum = bias ? offsets[column] : 0
+            for j in 0..<test.k {
+              sum +=
+                a[pa[(index * test.m + row) * test.k + j]] * b[pb[(index * test.k + j) * test.n + column]]
+            }
+            expected.append(sum)
           }
-          expected.append(sum)
         }
       }
+      return expected
     }
-    return (try builder.run(on: cpu(threads: threads, simd: simd))[0], expected, 4)
+    return (try builder.run(on: cpu(threads: threads, simd: simd, caches: caches))[0], expected, 4)
   }
 
   @Test(arguments: cases, [false, true])
@@ -127,7 +139,8 @@ import Testing
   }
 
   private func expectReference(_ test: Case, bias: Bool, simd: String?) throws {
-    let (result, expected, scale) = try run(test, bias: bias, simd: simd)
+    let product = try run(test, bias: bias, simd: simd)
+    let (result, expected, scale) = (product.result, product.expected(), product.scale)
     #expect(result.count == expected.count)
     let bound =
       test.dtype.isFloatingPoint ? 4 * Double(test.k + 1).squareRoot() * 0x1p-24 * scale * Double(test.k + 1) : 0
@@ -138,6 +151,15 @@ import Testing
   func bitsDoNotDependOnThreads(test: Case) throws {
     let one = try run(test, bias: true, threads: 1).result
     for threads in [2, 5] { #expect(try run(test, bias: true, threads: threads).result == one) }
+  }
+
+  /// Factors read where they lie, packed ones and rows that lie in pages give the same sums.
+  @Test(arguments: cases.prefix(10) + cuts + inPlace, availableSets)
+  func bitsDoNotDependOnCaches(test: Case, simd: String) throws {
+    let packed = try run(test, bias: true, simd: simd, caches: Caches(firstLevelWays: 8, secondLevelByteCount: 1 << 20))
+    let inPlace = try run(
+      test, bias: true, simd: simd, caches: Caches(firstLevelWays: 12, secondLevelByteCount: 2 << 20))
+    #expect(packed.result == inPlace.result)
   }
 
   /// A row of a product is the same alone and among others, wherever it is cut.

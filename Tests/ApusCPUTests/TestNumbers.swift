@@ -3,8 +3,8 @@ import ApusDevice
 @testable import ApusCPU
 
 /// A device with room for every test.
-func cpu(threads: Int = 2, simd: String? = nil) throws -> CPUDevice {
-  try CPUDevice(threadCount: threads, simd: simd, memoryLimit: 1 << 32)
+func cpu(threads: Int = 2, simd: String? = nil, caches: Caches = .host) throws -> CPUDevice {
+  try CPUDevice(threadCount: threads, simd: simd, memoryLimit: 1 << 32, caches: caches)
 }
 
 /// Reproducible numbers.

@@ -113,6 +113,11 @@ struct BlockKernels {
       data: a.pointer, distance: distance * lane.byteCount, count: count, length: length * lane.byteCount)
   }
 
+  /// The lines of memory that `packColumns`, or a product with columns in place, reads.
+  func ahead(columns: Int, k: Int, _ b: Factor) -> csimd_prefetch_block {
+    ahead(rows: columns, k: k, b.transposed)
+  }
+
   /// `c[m, n] = a·b`, or added to c.
   /// - Parameter ahead: what is prefetched meanwhile.
   func multiply(
@@ -131,7 +136,7 @@ struct BlockKernels {
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, ahead: csimd_prefetch_block = csimd_prefetch_block()
   ) {
-    let lines = csimd_lines(count: (1, 1), a: (0, 0), b: (0, 0), k: k, a_step: a.column)
+    let lines = csimd_lines(count: (1, 1), a: (0, 0), b: (0, 0), k: k, a_step: a.column, first: panels.first)
     withUnsafePointer(to: lines) { lines in
       withUnsafePointer(to: ahead) { ahead in
         multiplyLines(

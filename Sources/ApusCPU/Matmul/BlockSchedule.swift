@@ -53,10 +53,20 @@ struct BlockSchedule {
   private static let mostPanels = 8
   /// Columns of a product of one row: memory is read in pieces as long as that.
   private static let vectorColumns = 1024
+  /// The same where each column is a line of memory.
+  private static let vectorTransposedColumns = 256
   /// The longest row, and the most of them, in which a panel's piece is read where it lies: rows a power of two apart
   /// share the same places of a cache.
   private static let longestRowInPlace = 256
   private static let mostRowsInPlace = 256
+  /// If `Caches.servesFactorsInPlace`: the right factor is read in place if its rows are shorter than a page and the
+  /// left one has at most this many rows; the left factor if there are at most this many columns, for more of which
+  /// packing takes less than a twentieth of the time.
+  private static let numbersOfPage = 1024
+  private static let mostRowsForColumnsInPlace = 256
+  private static let mostColumnsForRowsInPlace = 256
+  /// The same for rows that threads would pack for each other, and read from each other's caches.
+  private static let mostColumnsForSharedRowsInPlace = 1024
   /// The numbers of a factor that each thread packs for itself: they stay in a second-level cache, and are read often
   /// enough to be worth it.
   private static let mostOwnColumnNumbers = 1 << 18
@@ -65,6 +75,8 @@ struct BlockSchedule {
   /// The rows of a task that takes all columns: few stay in a first-level cache, but of a transposed factor whole
   /// lines of memory are read.
   private static let rowsOfAllColumns = 24
+  /// The same for rows that are read in place.
+  private static let mostRowsOfAllColumns = 96
   private static let transposedRowsOfAllColumns = 96
   private static let mostDeepRows = 384
   /// Tasks of one product, or of some products, that are enough for all threads to end together.
@@ -73,21 +85,19 @@ struct BlockSchedule {
   /// Tasks for each thread below which a product of many chains is cut along k.
   private static let fewTasks = 4
 
-  init(_ products: Products, _ kernels: BlockKernels, threadCount: Int) {
+  init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
     let (m, n, width) = (products.m, products.n, kernels.panelWidth)
     let panels = max(1, (n + width - 1) / width)
     method = products.method
-    let isInPlace =
-      method == .vector
-      || kernels.canReadInPlace(columns: n, products.right.isTransposed)
-        && products.right.leading <= Self.longestRowInPlace && products.k <= Self.mostRowsInPlace
+    let isInPlace = Self.readsColumnsInPlace(products, kernels, caches, k: products.k)
+    let readsRowsInPlace = method != .blocks || Self.readsRowsInPlace(products, kernels, caches)
     let chains = (products.k + Self.depth - 1) / Self.depth
     (rowGrain, panelGrain) = (max(1, m), panels)
-    (rowPacking, columnPacking) = (method == .blocks ? .task : .none, isInPlace ? .none : .task)
+    (rowPacking, columnPacking) = (readsRowsInPlace ? .none : .task, isInPlace ? .none : .task)
     if products.work < TaskLimits.multiplyAddCount { return }
     let mostOwnColumnNumbers = Self.mostOwnColumnNumbers * (m >= Self.manyRows ? 2 : 1)
     if method == .vector {
-      panelGrain = max(1, Self.vectorColumns / width)
+      panelGrain = max(1, (products.right.isTransposed ? Self.vectorTransposedColumns : Self.vectorColumns) / width)
     } else if products.isDeep {
       cutDeep(products, parts: 2 * threadCount, panels: panels, width: width)
     } else if products.count == 1, m >= 2 * Self.leastRows, n * products.k <= mostOwnColumnNumbers {
@@ -97,17 +107,50 @@ struct BlockSchedule {
       m * products.k <= Self.mostRowNumbersOfThread
     {
       panelGrain = min(panels, max(1, TaskLimits.multiplyAddCount / (m * width * products.k)))
-      rowPacking = .thread
+      if !readsRowsInPlace { rowPacking = .thread }
     } else {
-      cutBlocks(products, panels: panels, width: width, isInPlace: isInPlace)
+      let sharesRows =
+        !caches.servesFactorsInPlace || n > Self.mostColumnsForSharedRowsInPlace || products.left.isTransposed
+      cutBlocks(products, panels: panels, width: width, isInPlace: isInPlace, sharesRows: sharesRows)
     }
     let tasks = (m + rowGrain - 1) / rowGrain * ((panels + panelGrain - 1) / panelGrain)
-    if products.count == 1, tasks < Self.fewTasks * threadCount, chains >= Self.fewTasks * threadCount {
-      cutChains(products, chains: chains, panels: panels, kernels)
+    let cutsChains = tasks < Self.fewTasks * threadCount || Self.paysChains(products, kernels, caches)
+    if products.count == 1, cutsChains, chains >= Self.fewTasks * threadCount {
+      cutChains(products, chains: chains, panels: panels)
+      columnPacking =
+        Self.readsColumnsInPlace(products, kernels, caches, k: min(products.k, Self.depth)) ? .none : .task
+      rowPacking = readsRowsInPlace ? .none : .task
     }
   }
 
-  /// Tasks that take all columns, so that an epilogue runs over whole rows: as large as pays, unless smaller ones let all
+  /// Whether the right factor is read where it lies, `k` rows of it at a time.
+  private static func readsColumnsInPlace(
+    _ products: Products, _ kernels: BlockKernels, _ caches: Caches, k: Int
+  ) -> Bool {
+    if products.method == .vector { return true }
+    guard kernels.canReadInPlace(columns: products.n, products.right.isTransposed) else { return false }
+    if products.right.leading <= longestRowInPlace && k <= mostRowsInPlace { return true }
+    // Rows without a gap are packed already.
+    if products.method == .narrow && products.right.leading == products.n { return true }
+    return caches.servesFactorsInPlace && products.right.leading < numbersOfPage
+      && products.m <= mostRowsForColumnsInPlace
+  }
+
+  /// Whether the left factor of blocks is read where it lies.
+  private static func readsRowsInPlace(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
+    caches.servesFactorsInPlace && kernels.numbersOfWord == 1 && products.n <= mostColumnsForRowsInPlace
+      && !(products.left.isTransposed && products.left.leading >= numbersOfPage)
+  }
+
+  /// Whether chains of a narrow product are read faster than rows: a task's rows of a transposed factor lie in as many
+  /// pages as there are numbers along k, all rows of a chain lie side by side, and in a second-level cache.
+  private static func paysChains(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
+    products.method == .narrow && products.left.isTransposed && products.left.leading >= numbersOfPage / 2
+      && caches.servesFactorsInPlace
+      && products.left.leading * depth * kernels.lane.byteCount <= caches.secondLevelByteCount
+  }
+
+  /// Tasks that take all columns, so that an epilogue runs over whole rows: as large as pays, unless others let all
   /// threads end together.
   private mutating func cutRows(_ products: Products, threadCount: Int) {
     let most =
@@ -122,8 +165,11 @@ struct BlockSchedule {
       let tasks = (whole + threadCount - 1) / threadCount
       return tasks * (grain + 2) + (whole % threadCount == 0 && rest > 0 ? rest + 2 : 0)
     }
-    let smaller = stride(from: rowGrain - 12, to: max(least, 12) - 1, by: -12)
-    rowGrain = smaller.reduce(rowGrain) { time($1) < time($0) ? $1 : $0 }
+    let largest = rowPacking == .none && method == .blocks ? max(rowGrain, Self.mostRowsOfAllColumns) : rowGrain
+    // Narrow rows are multiplied eight at a time where they lie in lines.
+    let step = method == .narrow && !products.left.isTransposed ? 24 : 12
+    let others = stride(from: largest / step * step, to: max(least, 12) - 1, by: -step)
+    rowGrain = min(products.m, others.reduce(rowGrain) { time($1) < time($0) ? $1 : $0 })
   }
 
   /// Two tasks for each thread, cut along the longer side; each packs what it reads, as deep as a chain at a time.
@@ -140,16 +186,11 @@ struct BlockSchedule {
 
   /// Few results of many terms: each task packs and multiplies a piece of k, so that no thread reads all of a factor.
   /// Rows of results are summed as other tasks.
-  private mutating func cutChains(_ products: Products, chains: Int, panels: Int, _ kernels: BlockKernels) {
+  private mutating func cutChains(_ products: Products, chains: Int, panels: Int) {
     let (m, n) = (products.m, products.n)
     chainGrain = max(1, TaskLimits.multiplyAddCount / (m * n * Self.depth))
     setRowGrain(max(1, TaskLimits.elementCount / (n * chains)), of: m)
     panelGrain = panels
-    let isInPlace =
-      method == .vector
-      || kernels.canReadInPlace(columns: n, products.right.isTransposed)
-        && products.right.leading <= Self.longestRowInPlace
-    (rowPacking, columnPacking) = (method == .blocks ? .task : .none, isInPlace ? .none : .task)
   }
 
   /// Whole slivers, whose heights divide 12.
@@ -157,7 +198,7 @@ struct BlockSchedule {
 
   /// Blocks of rows that stay in a cache, and as many more as all threads need; as many panels as leave enough tasks
   /// that are worth one.
-  private mutating func cutBlocks(_ products: Products, panels: Int, width: Int, isInPlace: Bool) {
+  private mutating func cutBlocks(_ products: Products, panels: Int, width: Int, isInPlace: Bool, sharesRows: Bool) {
     let m = products.m
     let wanted = products.count >= Self.enoughBlocks ? 1 : Self.enoughBlocks
     let blocks = max(1, (m + Self.mostRows - 1) / Self.mostRows, min(m / Self.leastRows, wanted / panels))
@@ -166,7 +207,7 @@ struct BlockSchedule {
     let least = TaskLimits.multiplyAddCount / (rowGrain * width * products.k)
     panelGrain = min(panels, max(1, min(Self.mostPanels, most), least))
     guard products.count == 1 else { return }
-    if method == .blocks, panelGrain < panels { rowPacking = .shared }
+    if rowPacking == .task, panelGrain < panels { rowPacking = sharesRows ? .shared : .none }
     if blocks > 1, !isInPlace { columnPacking = .shared }
   }
 }

@@ -18,7 +18,7 @@ struct BlockedProduct {
   init(_ products: BlockSchedule.Products, _ lane: Lane, factors: DType, _ builder: StepBuilder) {
     (m, n, k) = (products.m, products.n, products.k)
     kernels = BlockKernels(lane, pairs: products.paysPairs ? builder.pairs(of: factors) : nil, builder)
-    schedule = BlockSchedule(products, kernels, threadCount: builder.threadCount)
+    schedule = BlockSchedule(products, kernels, threadCount: builder.threadCount, builder.caches)
     rowGrain = schedule.rowGrain
     columnGrain = schedule.panelGrain * kernels.panelWidth
   }
@@ -159,6 +159,12 @@ struct BlockedProduct {
           isFollowed: start + 2 * Self.depth <= k)
         continue
       }
+      if schedule.rowPacking == .none {
+        kernels.multiply(
+          m: m, n: n, k: count, source, panels, c, leading: leading, accumulates: start > 0,
+          ahead: columnsAhead(columns, start + Self.depth, b))
+        continue
+      }
       var (slivers, ahead) = (workspace + Self.markByteCount, csimd_prefetch_block())
       if schedule.rowPacking == .task {
         kernels.packRows(m, k: count, source, slivers)
@@ -166,6 +172,7 @@ struct BlockedProduct {
         let next = start + Self.depth
         ahead = rowsAhead(next < k ? rows.lowerBound : rows.upperBound, most: m, column: next < k ? next : 0, a)
       } else {
+        ahead = columnsAhead(columns, start + Self.depth, b)
         let part = start / Self.depth * rowTasks + rows.lowerBound / rowGrain
         slivers = (schedule.rowPacking == .shared ? shared : slivers) + part * rowByteCount
       }
@@ -180,6 +187,18 @@ struct BlockedProduct {
     guard m * k * kernels.lane.byteCount > Self.cachedByteCount else { return csimd_prefetch_block() }
     return kernels.ahead(
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
+  }
+
+  /// The columns of the chain that begins at row `start`, or the first ones behind these, to be prefetched where they are
+  /// read in place from memory.
+  private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
+    guard rowTasks == 1, schedule.columnPacking == .none, n * k * kernels.lane.byteCount > Self.cachedByteCount else {
+      return csimd_prefetch_block()
+    }
+    let (row, first) = start < k ? (start, columns.lowerBound) : (0, columns.upperBound)
+    return kernels.ahead(
+      columns: min(columns.count, n - first), k: min(Self.depth, k - row),
+      b.moved(row: row, column: first, kernels.lane))
   }
 
   /// All results of one chain, as `[m, n]`.
@@ -198,6 +217,10 @@ struct BlockedProduct {
     if schedule.method == .narrow {
       kernels.multiplyNarrow(
         m: m, n: n, k: count, source, panels, c, leading: n, accumulates: false, isFollowed: false)
+      return
+    }
+    if schedule.rowPacking == .none {
+      kernels.multiply(m: m, n: n, k: count, source, panels, c, leading: n, accumulates: false)
       return
     }
     let slivers = workspace + Self.markByteCount

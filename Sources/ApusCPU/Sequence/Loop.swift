@@ -16,7 +16,8 @@ final class LoopStep: CPUStep {
   init(_ step: Loop, _ builder: StepBuilder) throws(DeviceError) {
     self.step = step
     let inner = StepBuilder(
-      plan: step.body, loops: builder.loops, threadCount: builder.threadCount, pairs: builder.pairs)
+      plan: step.body, loops: builder.loops, threadCount: builder.threadCount, pairs: builder.pairs,
+      caches: builder.caches)
     var steps: [any CPUStep] = []
     for planned in step.body.steps { steps.append(try inner.build(planned)) }
     steps.joinColumnSums(step.body)

@@ -75,6 +75,8 @@ typedef struct {
   /// The numbers of a line, and their distance in the first factor.
   size_t k;
   ptrdiff_t a_step;
+  /// The rows of b's panels to leave out.
+  size_t first;
 } csimd_lines;
 
 /// Images with channels last, a multiple of 16 of them, and the 4 × 4 tiles of the results or of what they are computed
