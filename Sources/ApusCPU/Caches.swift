@@ -11,7 +11,7 @@ struct Caches: Sendable {
     firstLevelWays: max(0, sysconf(Int32(_SC_LEVEL1_DCACHE_ASSOC))),
     secondLevelByteCount: max(0, sysconf(Int32(_SC_LEVEL2_CACHE_SIZE))))
 
-  /// Whether a tile reads factors from where they lie about as fast as packed ones: rows of a power of two numbers fit
-  /// beside each other, and a second-level cache holds what a task reads.
+  /// Whether a tile reads factors from where they lie about as fast as packed ones: rows a power of two apart fit beside
+  /// each other, and a second-level cache holds what a task reads. Such machines also prefetch many lines at a time.
   var servesFactorsInPlace: Bool { firstLevelWays >= 12 && secondLevelByteCount >= 2 << 20 }
 }

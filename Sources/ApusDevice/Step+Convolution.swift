@@ -174,7 +174,7 @@ extension Convolution {
 
 extension Convolution {
   /// The gradient of the input of a strided 1 × 1 convolution, as a convolution of stride 1 over the elements that windows
-  /// read. There are as many of these as elements of `y`; the gradient of all others is 0. The epilogue stays that of the
+  /// read, one for each element of `y`; the gradient of all others is 0. The epilogue stays that of the
   /// strided step. `nil` for any other convolution.
   package var withoutStride: Convolution? {
     let g = geometry

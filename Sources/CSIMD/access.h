@@ -79,6 +79,35 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
   return result;
 }
 
+// Lines of a block with as many rows as a tile has numbers along k: a tile prefetches one line of each, one with each
+// number.
+typedef struct {
+  const char *next;
+  size_t count;
+  /// The distance of rows in numbers.
+  size_t step;
+} prefetch_lines;
+
+INLINE prefetch_lines prefetch_lines_of(
+    const csimd_prefetch_block *block, size_t k, size_t tiles, size_t number_bytes) {
+  prefetch_lines result = {NULL, 0, 0};
+  if (!block || block->length == 0 || block->count != k) return result;
+  size_t count = (block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE;
+  if (count > tiles) return result;
+  result.next = block->data;
+  result.count = count;
+  result.step = (size_t)block->distance / number_bytes;
+  return result;
+}
+
+INLINE const void *next_line(prefetch_lines *lines) {
+  if (lines->count == 0) return NULL;
+  const char *line = lines->next;
+  lines->next += CSIMD_CACHE_LINE;
+  lines->count -= 1;
+  return line;
+}
+
 INLINE void prefetch_for_tile(prefetch_share *share) {
   for (size_t i = 0; i < share->lines_per_tile; i += 1) {
     const char *line = prefetch_next(&share->cursor);

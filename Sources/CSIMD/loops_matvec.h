@@ -26,12 +26,13 @@ INLINE void FN(add_lines)(
 
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
 // Adds the product of some of k with TRANSPOSE_WIDTH columns, each of which lies in one line.
-INLINE transposed_row FN(add_columns)(size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column) {
+INLINE transposed_row FN(add_columns)(
+    size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column, size_t ahead) {
   transposed_row sum = (transposed_row)(0);
   size_t i = 0;
   for (; i + TRANSPOSE_WIDTH <= k; i += TRANSPOSE_WIDTH) {
     transposed_row lines[TRANSPOSE_WIDTH];
-    load_rows(TRANSPOSE_WIDTH, b + i, column, b + i + PREFETCH_NUMBERS, lines);
+    load_rows(TRANSPOSE_WIDTH, b + i, column, b + i + ahead, lines);
     transpose_registers(lines);
     TILE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
       sum = MULTIPLY_ADD((transposed_row)(a[(i + r) * a_step]), lines[r], sum);
@@ -46,7 +47,7 @@ INLINE transposed_row FN(add_columns)(size_t k, const SCALAR *a, size_t a_step, 
 // The product of one row: every number of b is read once, as it lies in memory.
 static void FN(vector_multiply)(
     size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
-    void *c) {
+    void *c, int prefetches) {
   const SCALAR *factors = a, *matrix = b;
   SCALAR *result = c;
   memset(c, 0, n * sizeof(SCALAR));
@@ -71,7 +72,7 @@ static void FN(vector_multiply)(
     for (size_t start = 0; start < k; start += depth)
       sum += FN(add_columns)(
           k - start < depth ? k - start : depth, factors + start * a_step, a_step,
-          matrix + (ptrdiff_t)at * column + start, column);
+          matrix + (ptrdiff_t)at * column + start, column, prefetches ? PREFETCH_NUMBERS : 0);
     STORE(transposed_row, result + at, sum);
   }
 #endif

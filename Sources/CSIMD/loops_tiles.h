@@ -41,10 +41,10 @@ enum { FN(panel_width) = PANEL_WIDTH };
 #define TILE_LOOP _Pragma("clang loop unroll(full)")
 
 // The sums of a tile, each a chain along all lines of factors, whatever the tile's height; `columns` of them are stored.
-// With each number of a chain a line is prefetched from `ahead` on, as far apart as the numbers; none where it is NULL.
+// With each number of a chain a line is prefetched from `ahead` on, `ahead_step` apart; none where it is NULL.
 INLINE void FN(tile)(
     const int rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
-    SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
+    SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead, size_t ahead_step) {
   V sums[TILE_ROWS][TILE_VECTORS];
   TILE_LOOP for (int r = 0; r < rows; r += 1)
     TILE_LOOP for (int v = 0; v < vectors; v += 1) {
@@ -56,7 +56,7 @@ INLINE void FN(tile)(
       const SCALAR *from = a + (ptrdiff_t)outer * lines.a[0] + (ptrdiff_t)inner * lines.a[1];
       const SCALAR *line_of = b + (ptrdiff_t)outer * lines.b[0] + (ptrdiff_t)inner * lines.b[1];
       for (size_t i = 0; i < lines.k; i += 1) {
-        if (ahead) __builtin_prefetch(ahead + i * lines.a_step, 0, 2);
+        if (ahead) __builtin_prefetch(ahead + i * ahead_step, 0, 2);
         V line[TILE_VECTORS];
         TILE_LOOP for (int v = 0; v < vectors; v += 1) line[v] = LOAD(V, line_of + v * LANES);
         TILE_LOOP for (int r = 0; r < rows; r += 1) {
@@ -91,10 +91,12 @@ INLINE void FN(tile)(
 }
 
 #define TILE_CASE(rows) \
-  case rows: FN(tile)(rows, vectors, lines, a, a_row, b, b_row, c, c_row, columns, accumulates, ahead); break;
+  case rows: \
+    FN(tile)(rows, vectors, lines, a, a_row, b, b_row, c, c_row, columns, accumulates, ahead, ahead_step); \
+    break;
 INLINE void FN(tile_of)(
     size_t rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
-    SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
+    SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead, size_t ahead_step) {
   switch (rows) {
     TILE_CASE(1)
     TILE_CASE(2)
@@ -127,11 +129,25 @@ static __attribute__((noinline)) void FN(tile_any)(
   csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, rows, 0};
 #if TILE_VECTORS == 2
   if (FN(panel_vectors)(columns) == 2) {
-    FN(tile_of)(rows, 2, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL);
+    FN(tile_of)(rows, 2, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL, 0);
     return;
   }
 #endif
-  FN(tile_of)(rows, 1, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL);
+  FN(tile_of)(rows, 1, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL, 0);
+}
+
+// The same with a line of the next columns prefetched with each number of k.
+static __attribute__((noinline)) void FN(tile_with_lines)(
+    size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
+    size_t c_row, size_t columns, int accumulates, const SCALAR *ahead, size_t ahead_step) {
+  csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, a_step, 0};
+#if TILE_VECTORS == 2
+  if (FN(panel_vectors)(columns) == 2) {
+    FN(tile_of)(rows, 2, line, a, a_row, b, b_row, c, c_row, columns, accumulates, ahead, ahead_step);
+    return;
+  }
+#endif
+  FN(tile_of)(rows, 1, line, a, a_row, b, b_row, c, c_row, columns, accumulates, ahead, ahead_step);
 }
 
 // Slivers of as equal a height as can be.
@@ -147,16 +163,23 @@ static __attribute__((noinline)) void FN(tile_any)(
 static void FN(block_multiply)(
     size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
     int accumulates, const csimd_prefetch_block *ahead) {
-  prefetch_share next = prefetch_share_of(ahead, TILES(m, n));
+  prefetch_lines lines = prefetch_lines_of(ahead, k, TILES(m, n), sizeof(SCALAR));
+  prefetch_share next = prefetch_share_of(lines.count > 0 ? NULL : ahead, TILES(m, n));
   for (size_t column = 0; column < n; column += PANEL_WIDTH) {
     size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
     size_t b_row = panels->row != 0 ? panels->row : (size_t)FN(panel_vectors)(columns) * LANES;
     const SCALAR *b = (const SCALAR *)panels->data + column / PANEL_WIDTH * panels->distance + panels->first * b_row;
     FOR_SLIVERS(m, {
-      prefetch_for_tile(&next);
-      FN(tile_any)(
-          rows, k, (const SCALAR *)slivers + first * k, b, b_row, (SCALAR *)c + first * c_row + column, c_row, columns,
-          accumulates);
+      const SCALAR *sliver = (const SCALAR *)slivers + first * k;
+      SCALAR *target = (SCALAR *)c + first * c_row + column;
+      const void *line = next_line(&lines);
+      if (line) {
+        FN(tile_with_lines)(
+            rows, k, sliver, 1, rows, b, b_row, target, c_row, columns, accumulates, line, lines.step);
+      } else {
+        prefetch_for_tile(&next);
+        FN(tile_any)(rows, k, sliver, b, b_row, target, c_row, columns, accumulates);
+      }
     })
   }
 }
@@ -167,26 +190,35 @@ static __attribute__((noinline)) void FN(tile_lines)(
     size_t c_row, size_t columns, int accumulates) {
 #if TILE_VECTORS == 2
   if (FN(panel_vectors)(columns) == 2) {
-    FN(tile_of)(rows, 2, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates, NULL);
+    FN(tile_of)(rows, 2, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates, NULL, 0);
     return;
   }
 #endif
-  FN(tile_of)(rows, 1, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates, NULL);
+  FN(tile_of)(rows, 1, *lines, a, a_row, b, b_row, c, c_row, columns, accumulates, NULL, 0);
 }
 
 static void FN(lines_multiply)(
     size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
     ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead) {
-  prefetch_share next = prefetch_share_of(ahead, TILES(m, n));
+  int is_product = lines->count[0] == 1 && lines->count[1] == 1;
+  prefetch_lines columns_ahead = prefetch_lines_of(is_product ? ahead : NULL, lines->k, TILES(m, n), sizeof(SCALAR));
+  prefetch_share next = prefetch_share_of(columns_ahead.count > 0 ? NULL : ahead, TILES(m, n));
   for (size_t column = 0; column < n; column += PANEL_WIDTH) {
     size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
     size_t row = b_row != 0 ? b_row : (size_t)FN(panel_vectors)(columns) * LANES;
     FOR_SLIVERS(m, {
-      prefetch_for_tile(&next);
-      FN(tile_lines)(
-          rows, lines, (const SCALAR *)a + (ptrdiff_t)first * a_row, a_row,
-          (const SCALAR *)b + (ptrdiff_t)(column / PANEL_WIDTH) * b_panel + lines->first * row, row,
-          (SCALAR *)c + (ptrdiff_t)first * c_row + column, c_row, columns, accumulates);
+      const SCALAR *from = (const SCALAR *)a + (ptrdiff_t)first * a_row;
+      const SCALAR *panel = (const SCALAR *)b + (ptrdiff_t)(column / PANEL_WIDTH) * b_panel + lines->first * row;
+      SCALAR *target = (SCALAR *)c + (ptrdiff_t)first * c_row + column;
+      const void *line = next_line(&columns_ahead);
+      if (line) {
+        FN(tile_with_lines)(
+            rows, lines->k, from, a_row, lines->a_step, panel, row, target, c_row, columns, accumulates, line,
+            columns_ahead.step);
+      } else {
+        prefetch_for_tile(&next);
+        FN(tile_lines)(rows, lines, from, a_row, panel, row, target, c_row, columns, accumulates);
+      }
     })
   }
 }

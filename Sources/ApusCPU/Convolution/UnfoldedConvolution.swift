@@ -6,27 +6,20 @@ final class UnfoldedConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
   private let geometry: UnfoldedGeometry
-  private let product: MatrixProduct
-  /// The weights of a group; `nil` for integers.
-  private let packedWeights: PackedRows?
+  private let products: UnfoldedWeights
   private let epilogue: EpilogueKernel
   private let input: Int
   private let weights: Int
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
     geometry = UnfoldedGeometry(step, builder)
-    product = MatrixProduct(geometry.lane, builder)
-    packedWeights =
-      step.dtype.isFloatingPoint
-      ? PackedRows(m: geometry.outputs, k: geometry.tapCount, geometry.lane, builder) : nil
+    products = UnfoldedWeights(step, geometry, isTransposed: false, builder)
     epilogue = try EpilogueKernel(step.epilogue, lanes: [geometry.lane], builder)
     (input, weights) = (step.left, step.right)
     workspaceByteCount =
       geometry.linesByteCount + geometry.pixelsByteCount
-      + max(
-        geometry.imageByteCount, epilogue.workspaceByteCount,
-        packedWeights?.workspaceByteCount(columns: geometry.matrixPixels) ?? 0)
-    sharedByteCount = geometry.weightsByteCount + geometry.g.groups * (packedWeights?.byteCount ?? 0)
+      + max(geometry.imageByteCount, epilogue.workspaceByteCount, products.roomByteCount)
+    sharedByteCount = products.sharedByteCount
   }
 
   var taskCount: Int { geometry.imageBlocks * geometry.g.groups * geometry.rowBlocks }
@@ -35,7 +28,7 @@ final class UnfoldedConvolutionStep: CPUStep {
     guard epilogue.count > 0 else { return }
     let (frame, workspaces) = (context.frame, context.workspaces)
     let input = context.address(input)
-    let weights = packWeights(context)
+    let weights = products.prepare(weights, context)
     context.pool.run(taskCount) { task, worker in
       let (rest, rowBlock) = task.quotientAndRemainder(dividingBy: geometry.rowBlocks)
       let (imageBlock, group) = rest.quotientAndRemainder(dividingBy: geometry.g.groups)
@@ -43,40 +36,6 @@ final class UnfoldedConvolutionStep: CPUStep {
         geometry.images(imageBlock), group, geometry.rows(rowBlock), of: input, weights: weights, frame,
         workspace: workspaces[worker])
     }
-  }
-
-  /// The weights as the products of `multiply` take them.
-  private func packWeights(_ context: borrowing RunContext) -> UnsafeMutableRawPointer {
-    let weights = geometry.weights(weights, context)
-    guard let packedWeights else { return weights }
-    let (target, size) = (context.shared + geometry.weightsByteCount, geometry.lane.byteCount)
-    context.pool.run(geometry.g.groups * packedWeights.chainCount) { task, _ in
-      let (group, chain) = task.quotientAndRemainder(dividingBy: packedWeights.chainCount)
-      let first = weights + group * geometry.outputs * geometry.tapCount * size
-      packedWeights.pack(
-        chain, of: BlockKernels.Factor(pointer: first, row: geometry.tapCount, column: 1),
-        into: target + group * packedWeights.byteCount)
-    }
-    return target
-  }
-
-  /// The outputs of a group from the windows of some images.
-  private func multiply(
-    _ weights: UnsafeMutableRawPointer, _ group: Int, n: Int, _ lines: MatrixProduct.Factor,
-    _ target: UnsafeMutableRawPointer, leading: Int, room: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
-  ) {
-    guard let packedWeights else {
-      product.multiply(
-        m: geometry.outputs, n: n, k: geometry.tapCount,
-        .init(
-          weights + group * geometry.outputs * geometry.tapCount * geometry.lane.byteCount, leading: geometry.tapCount),
-        lines, target, leading: leading)
-      return
-    }
-    packedWeights.multiply(
-      weights + group * packedWeights.byteCount, n: n,
-      BlockKernels.Factor(pointer: lines.pointer, row: lines.order.leading, column: 1), target, leading: leading,
-      room: room, ahead: ahead)
   }
 
   private func run(
@@ -99,7 +58,7 @@ final class UnfoldedConvolutionStep: CPUStep {
       target = place + position(images.lowerBound, 0) * size
       leading = geometry.pixels
     }
-    multiply(
+    products.multiply(
       weights, group, n: images.count * width, lines, target, leading: leading, room: room,
       ahead: geometry.imageAhead(input, images, group: group))
     for (number, image) in images.enumerated() {
@@ -121,20 +80,20 @@ final class UnfoldedInputGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
   private let geometry: UnfoldedGeometry
-  private let product: MatrixProduct
+  private let products: UnfoldedWeights
   private let epilogue: EpilogueKernel
   private let gradient: Int
   private let weights: Int
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
     geometry = UnfoldedGeometry(step, builder)
-    product = MatrixProduct(geometry.lane, builder)
+    products = UnfoldedWeights(step, geometry, isTransposed: true, builder)
     epilogue = try EpilogueKernel(step.epilogue, lanes: [geometry.lane], builder)
     (gradient, weights) = (step.left, step.right)
     workspaceByteCount =
       geometry.linesByteCount + geometry.pixelsByteCount
-      + geometry.imageByteCount * geometry.imageGrain + epilogue.workspaceByteCount
-    sharedByteCount = geometry.weightsByteCount
+      + geometry.imageByteCount * geometry.imageGrain + max(epilogue.workspaceByteCount, products.roomByteCount)
+    sharedByteCount = products.sharedByteCount
   }
 
   var taskCount: Int { geometry.imageBlocks * geometry.g.groups }
@@ -142,7 +101,7 @@ final class UnfoldedInputGradientStep: CPUStep {
   func run(_ context: borrowing RunContext) {
     guard epilogue.count > 0 else { return }
     let (frame, workspaces) = (context.frame, context.workspaces)
-    let (gradient, weights) = (context.address(gradient), geometry.weights(weights, context))
+    let (gradient, weights) = (context.address(gradient), products.prepare(weights, context))
     context.pool.run(taskCount) { task, worker in
       let (block, group) = task.quotientAndRemainder(dividingBy: geometry.g.groups)
       run(
@@ -158,6 +117,7 @@ final class UnfoldedInputGradientStep: CPUStep {
     let count = geometry.inputs * geometry.inputSize
     let place = epilogue.place(frame)
     let room = workspace + geometry.linesByteCount + geometry.pixelsByteCount
+    let productRoom = room + geometry.imageByteCount * geometry.imageGrain
     func first(_ image: Int) -> Int {
       (image * geometry.g.inputChannels + group * geometry.inputs) * geometry.inputSize
     }
@@ -168,9 +128,6 @@ final class UnfoldedInputGradientStep: CPUStep {
     for image in images where !geometry.isInPlace {
       core(image).initializeMemory(as: UInt8.self, repeating: 0, count: count * size)
     }
-    let factor = MatrixProduct.Factor(
-      weights + group * geometry.outputs * geometry.tapCount * size, leading: geometry.tapCount,
-      isTransposed: true)
     for rowBlock in 0..<geometry.rowBlocks {
       let rows = geometry.rows(rowBlock)
       let width = rows.count * geometry.g.output.z
@@ -178,15 +135,13 @@ final class UnfoldedInputGradientStep: CPUStep {
         gradient, images, group: group, channels: 0..<geometry.outputs, rows,
         into: workspace + geometry.linesByteCount)
       if geometry.isInPlace {
-        product.multiply(
-          m: geometry.tapCount, n: width, k: geometry.outputs, factor, pixels,
-          core(images.lowerBound) + rows.lowerBound * geometry.g.output.z * size,
-          leading: geometry.inputSize)
+        products.multiply(
+          weights, group, n: width, pixels, core(images.lowerBound) + rows.lowerBound * geometry.g.output.z * size,
+          leading: geometry.inputSize, room: productRoom)
         continue
       }
-      product.multiply(
-        m: geometry.tapCount, n: images.count * width, k: geometry.outputs, factor, pixels, workspace,
-        leading: images.count * width)
+      products.multiply(
+        weights, group, n: images.count * width, pixels, workspace, leading: images.count * width, room: productRoom)
       withUnsafePointer(to: geometry.windows) { windows in
         for (number, image) in images.enumerated() {
           csimd_fold(
@@ -195,9 +150,8 @@ final class UnfoldedInputGradientStep: CPUStep {
         }
       }
     }
-    let epilogueRoom = room + geometry.imageByteCount * geometry.imageGrain
     for image in images {
-      epilogue.run(first(image)..<(first(image) + count), core: core(image), frame, workspace: epilogueRoom)
+      epilogue.run(first(image)..<(first(image) + count), core: core(image), frame, workspace: productRoom)
     }
   }
 }

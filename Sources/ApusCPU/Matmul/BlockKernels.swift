@@ -26,6 +26,7 @@ struct BlockKernels {
   private let multiplyNarrow: MultiplyNarrow
   private let multiplyVector: MultiplyVector
   private let addChains: AddChains
+  private let prefetchesLines: Bool
 
   private typealias PackRows = @convention(c) (Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?) -> Void
   private typealias PackColumns =
@@ -48,7 +49,7 @@ struct BlockKernels {
     ) -> Void
   private typealias MultiplyVector =
     @convention(c) (
-      Int, Int, Int, UnsafeRawPointer?, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?
+      Int, Int, Int, UnsafeRawPointer?, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?, Int32
     ) -> Void
   private typealias AddChains =
     @convention(c) (Int, Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?, Int) -> Void
@@ -72,6 +73,7 @@ struct BlockKernels {
     multiplyNarrow = lane.entry(of: table.narrow_multiply)
     multiplyVector = lane.entry(of: table.vector_multiply)
     addChains = lane.entry(of: table.chain_sums)
+    prefetchesLines = !builder.caches.servesFactorsInPlace
   }
 
   /// The number of words that hold `k` numbers along k.
@@ -160,7 +162,7 @@ struct BlockKernels {
 
   /// `c[n] = a[k]·b`, a sum of chains of `depth`.
   func multiplyVector(n: Int, k: Int, depth: Int, _ a: Factor, _ b: Factor, _ c: UnsafeMutableRawPointer) {
-    multiplyVector(n, k, depth, a.pointer, a.column, b.pointer, b.row, b.column, c)
+    multiplyVector(n, k, depth, a.pointer, a.column, b.pointer, b.row, b.column, c, prefetchesLines ? 1 : 0)
   }
 
   /// `c[rows, columns] = Σ chains`, added up in their order; rows of a chain are `leading` elements apart, chains

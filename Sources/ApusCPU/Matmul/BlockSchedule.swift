@@ -59,14 +59,16 @@ struct BlockSchedule {
   /// share the same places of a cache.
   private static let longestRowInPlace = 256
   private static let mostRowsInPlace = 256
-  /// If `Caches.servesFactorsInPlace`: the right factor is read in place if its rows are shorter than a page and the
-  /// left one has at most this many rows; the left factor if there are at most this many columns, for more of which
-  /// packing takes less than a twentieth of the time.
-  private static let numbersOfPage = 1024
-  private static let mostRowsForColumnsInPlace = 256
+  /// If `Caches.servesFactorsInPlace`: the right factor is read in place unless its rows are a multiple of this many bytes apart,
+  /// and share places of a second-level cache, if the left one has at most this many rows; the left factor if there are
+  /// at most this many columns, for more of which packing takes less than a twentieth of the time.
+  private static let distanceOfConflicts = 16384
+  private static let mostRowsForColumnsInPlace = 192
   private static let mostColumnsForRowsInPlace = 256
   /// The same for rows that threads would pack for each other, and read from each other's caches.
   private static let mostColumnsForSharedRowsInPlace = 1024
+  /// Of a transposed left factor, lines that are shorter; those of a page or more are packed.
+  private static let numbersOfPage = 1024
   /// The numbers of a factor that each thread packs for itself: they stay in a second-level cache, and are read often
   /// enough to be worth it.
   private static let mostOwnColumnNumbers = 1 << 18
@@ -132,8 +134,8 @@ struct BlockSchedule {
     if products.right.leading <= longestRowInPlace && k <= mostRowsInPlace { return true }
     // Rows without a gap are packed already.
     if products.method == .narrow && products.right.leading == products.n { return true }
-    return caches.servesFactorsInPlace && products.right.leading < numbersOfPage
-      && products.m <= mostRowsForColumnsInPlace
+    return caches.servesFactorsInPlace && products.m <= mostRowsForColumnsInPlace
+      && products.right.leading * kernels.lane.byteCount % distanceOfConflicts != 0
   }
 
   /// Whether the left factor of blocks is read where it lies.

@@ -399,10 +399,11 @@ typedef struct {
   void (*narrow_multiply[2])(
       size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const csimd_panels *panels, void *c,
       size_t c_row, int accumulates, int is_followed);
-  /// `c[n] = a[k]·b[k, n]`: the sum of chains of `depth` along k; one of b's distances is 1.
+  /// `c[n] = a[k]·b[k, n]`: the sum of chains of `depth` along k; one of b's distances is 1. Columns that lie in lines
+  /// are prefetched on request: some machines do so for many lines at a time themselves.
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
-      void *c);
+      void *c, int prefetches);
   /// `c[rows, columns] = Σ chains`, added up in their order; rows of a chain are `row` elements apart, chains `distance`.
   void (*chain_sums[2])(
       size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c, size_t c_row);

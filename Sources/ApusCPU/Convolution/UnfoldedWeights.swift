@@ -1,0 +1,65 @@
+import ApusDevice
+import CSIMD
+
+/// The weights of a group as the left factor of products: `[outputs, taps]` times windows, or their transpose times
+/// pixels. Floating-point numbers are packed once for all tasks.
+struct UnfoldedWeights {
+  private let geometry: UnfoldedGeometry
+  private let isTransposed: Bool
+  private let product: MatrixProduct
+  /// `nil` for integers.
+  private let packed: PackedRows?
+
+  init(_ step: Convolution, _ geometry: UnfoldedGeometry, isTransposed: Bool, _ builder: StepBuilder) {
+    (self.geometry, self.isTransposed) = (geometry, isTransposed)
+    let (outputs, taps) = (geometry.outputs, geometry.tapCount)
+    product = MatrixProduct(geometry.lane, builder)
+    packed =
+      step.dtype.isFloatingPoint
+      ? PackedRows(m: isTransposed ? taps : outputs, k: isTransposed ? outputs : taps, geometry.lane, builder) : nil
+  }
+
+  /// Bytes that all threads share.
+  var sharedByteCount: Int { geometry.weightsByteCount + geometry.g.groups * (packed?.byteCount ?? 0) }
+  /// Bytes that a product takes.
+  var roomByteCount: Int { packed?.workspaceByteCount(columns: geometry.matrixPixels) ?? 0 }
+
+  private func first(_ group: Int) -> Int { group * geometry.outputs * geometry.tapCount * geometry.lane.byteCount }
+
+  /// The weights as `multiply` takes them.
+  func prepare(_ weights: Int, _ context: borrowing RunContext) -> UnsafeMutableRawPointer {
+    let weights = geometry.weights(weights, context)
+    guard let packed else { return weights }
+    let target = context.shared + geometry.weightsByteCount
+    let factor = BlockKernels.Factor(pointer: weights, row: geometry.tapCount, column: 1)
+    context.pool.run(geometry.g.groups * packed.chainCount) { task, _ in
+      let (group, chain) = task.quotientAndRemainder(dividingBy: packed.chainCount)
+      var source = isTransposed ? factor.transposed : factor
+      source.pointer += first(group)
+      packed.pack(chain, of: source, into: target + group * packed.byteCount)
+    }
+    return target
+  }
+
+  /// The product of a group's weights with `n` columns.
+  /// - Parameters:
+  ///   - room: `roomByteCount` bytes.
+  ///   - ahead: what is prefetched meanwhile.
+  func multiply(
+    _ weights: UnsafeMutableRawPointer, _ group: Int, n: Int, _ columns: MatrixProduct.Factor,
+    _ target: UnsafeMutableRawPointer, leading: Int, room: UnsafeMutableRawPointer,
+    ahead: csimd_prefetch_block = csimd_prefetch_block()
+  ) {
+    guard let packed else {
+      let (outputs, taps) = (geometry.outputs, geometry.tapCount)
+      product.multiply(
+        m: isTransposed ? taps : outputs, n: n, k: isTransposed ? outputs : taps,
+        .init(weights + first(group), leading: taps, isTransposed: isTransposed), columns, target, leading: leading)
+      return
+    }
+    packed.multiply(
+      weights + group * packed.byteCount, n: n,
+      BlockKernels.Factor(pointer: columns.pointer, row: columns.order.leading, column: 1), target, leading: leading,
+      room: room, ahead: ahead)
+  }
+}
