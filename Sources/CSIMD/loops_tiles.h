@@ -158,6 +158,10 @@ static __attribute__((noinline)) void FN(tile_with_lines)(
     first += rows;                                                                            \
   }
 
+#undef SHORT_CHAIN
+#define SHORT_CHAIN 64
+#undef PAGE_BYTES
+#define PAGE_BYTES 4096
 #define TILES(m, n) (((m) + TILE_ROWS - 1) / TILE_ROWS * (((n) + PANEL_WIDTH - 1) / PANEL_WIDTH))
 
 static void FN(block_multiply)(
@@ -165,20 +169,26 @@ static void FN(block_multiply)(
     int accumulates, const csimd_prefetch_block *ahead) {
   prefetch_lines lines = prefetch_lines_of(ahead, k, TILES(m, n), sizeof(SCALAR));
   prefetch_share next = prefetch_share_of(lines.count > 0 ? NULL : ahead, TILES(m, n));
-  for (size_t column = 0; column < n; column += PANEL_WIDTH) {
-    size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
-    size_t b_row = panels->row != 0 ? panels->row : (size_t)FN(panel_vectors)(columns) * LANES;
-    const SCALAR *b = (const SCALAR *)panels->data + column / PANEL_WIDTH * panels->distance + panels->first * b_row;
+  // Short chains write much: where rows of results are in pages of their own, a few rows are written from end to end.
+  size_t group = k <= SHORT_CHAIN && c_row * sizeof(SCALAR) >= PAGE_BYTES ? n : PANEL_WIDTH;
+  for (size_t start = 0; start < n; start += group) {
+    size_t end = n - start < group ? n : start + group;
     FOR_SLIVERS(m, {
       const SCALAR *sliver = (const SCALAR *)slivers + first * k;
-      SCALAR *target = (SCALAR *)c + first * c_row + column;
-      const void *line = next_line(&lines);
-      if (line) {
-        FN(tile_with_lines)(
-            rows, k, sliver, 1, rows, b, b_row, target, c_row, columns, accumulates, line, lines.step);
-      } else {
-        prefetch_for_tile(&next);
-        FN(tile_any)(rows, k, sliver, b, b_row, target, c_row, columns, accumulates);
+      for (size_t column = start; column < end; column += PANEL_WIDTH) {
+        size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
+        size_t b_row = panels->row != 0 ? panels->row : (size_t)FN(panel_vectors)(columns) * LANES;
+        const SCALAR *b =
+            (const SCALAR *)panels->data + column / PANEL_WIDTH * panels->distance + panels->first * b_row;
+        SCALAR *target = (SCALAR *)c + first * c_row + column;
+        const void *line = next_line(&lines);
+        if (line) {
+          FN(tile_with_lines)(
+              rows, k, sliver, 1, rows, b, b_row, target, c_row, columns, accumulates, line, lines.step);
+        } else {
+          prefetch_for_tile(&next);
+          FN(tile_any)(rows, k, sliver, b, b_row, target, c_row, columns, accumulates);
+        }
       }
     })
   }

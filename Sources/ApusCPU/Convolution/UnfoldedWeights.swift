@@ -7,15 +7,16 @@ struct UnfoldedWeights {
   private let geometry: UnfoldedGeometry
   private let isTransposed: Bool
   private let product: MatrixProduct
-  /// `nil` for integers.
+  /// `nil` for integers, and for pixels where OpenBLAS has loops for the machine and this package has none.
   private let packed: PackedRows?
 
   init(_ step: Convolution, _ geometry: UnfoldedGeometry, isTransposed: Bool, _ builder: StepBuilder) {
     (self.geometry, self.isTransposed) = (geometry, isTransposed)
     let (outputs, taps) = (geometry.outputs, geometry.tapCount)
     product = MatrixProduct(geometry.lane, builder)
+    let hasLoops = String(cString: builder.loops.pointee.name) != "baseline"
     packed =
-      step.dtype.isFloatingPoint
+      step.dtype.isFloatingPoint && (hasLoops || !isTransposed)
       ? PackedRows(m: isTransposed ? taps : outputs, k: isTransposed ? outputs : taps, geometry.lane, builder) : nil
   }
 

@@ -50,6 +50,8 @@ struct BlockSchedule {
   static let depth = 256
   static let mostRows = 240
   private static let leastRows = 48
+  /// Up to so many numbers along k, results are most of what a task reads and writes: its rows are long.
+  private static let shortDepth = 64
   private static let mostPanels = 8
   /// Columns of a product of one row: memory is read in pieces as long as that.
   private static let vectorColumns = 1024
@@ -108,7 +110,9 @@ struct BlockSchedule {
     } else if products.count == 1 || products.isLeftRepeated, method == .blocks, m <= Self.mostRows, n >= 4 * width,
       m * products.k <= Self.mostRowNumbersOfThread
     {
-      panelGrain = min(panels, max(1, TaskLimits.multiplyAddCount / (m * width * products.k)))
+      let least = max(1, TaskLimits.multiplyAddCount / (m * width * products.k))
+      let wide = min(Self.mostPanels, panels * products.count / Self.enoughTasks)
+      panelGrain = min(panels, products.k <= Self.shortDepth ? max(least, wide) : least)
       if !readsRowsInPlace { rowPacking = .thread }
     } else {
       let sharesRows =
