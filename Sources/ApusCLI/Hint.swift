@@ -25,12 +25,14 @@ func hint(for error: any Error) -> String? {
 
 /// Runs a part that opens a run's data. Where they are not found and the run has a path that is not absolute, says what it
 /// is relative to.
-func explainingRelativeData<R>(of settings: RunSettings, in run: String, _ body: () throws -> R) throws -> R {
+///
+/// - Parameter run: the directory of a run that was started before; `nil` for a new run.
+func explainingRelativeData<R>(of settings: RunSettings, in run: String?, _ body: () throws -> R) throws -> R {
   do {
     return try body()
   } catch {
-    if isMissing(error), case (_, let argument?) = try DatasetDescription.find(settings.data), !argument.hasPrefix("/"),
-      !FileSystem.exists(argument)
+    if let run, isMissing(error), case (_, let argument?) = try DatasetDescription.find(settings.data),
+      !argument.hasPrefix("/"), !FileSystem.exists(argument)
     {
       Diagnostics.write(
         "the data of \(run.printable()), \(settings.data.printable()), are relative to the directory where the run was "

@@ -1,5 +1,5 @@
-/// From how many bytes on memory is taken for more than caches hold: of common machines, not of the one at hand, so that
-/// the same loops run everywhere.
+/// From how many bytes on memory is taken for more than caches hold: of common machines, not of the one at hand (which
+/// `Caches` has), so that the same loops run everywhere.
 enum CacheLimits {
   /// An array that no core's own caches hold: its lines are prefetched.
   static let coreByteCount = 2 << 20

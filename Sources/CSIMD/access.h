@@ -79,31 +79,42 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
   return result;
 }
 
-// Lines of a block with as many rows as a tile has numbers along k: a tile prefetches one line of each, one with each
-// number.
+// Lines of a block with at least as many rows as a tile has numbers along k: a tile prefetches one line of each of k rows,
+// one with each number.
 typedef struct {
-  const char *next;
-  size_t count;
-  /// The distance of rows in numbers.
-  size_t step;
+  const char *rows, *next, *last_rows;
+  /// Lines of a row, and those that are left of the rows at hand and of all.
+  size_t length, left, count;
+  /// The distance of k rows and of one, in bytes.
+  size_t distance, step;
 } prefetch_lines;
 
-INLINE prefetch_lines prefetch_lines_of(
-    const csimd_prefetch_block *block, size_t k, size_t tiles, size_t number_bytes) {
-  prefetch_lines result = {NULL, 0, 0};
-  if (!block || block->length == 0 || block->count != k) return result;
-  size_t count = (block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE;
+INLINE prefetch_lines prefetch_lines_of(const csimd_prefetch_block *block, size_t k, size_t tiles) {
+  prefetch_lines result = {NULL, NULL, NULL, 0, 0, 0, 0, 0};
+  if (!block || block->length == 0 || k == 0 || block->count < k) return result;
+  size_t length = (block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE, count = (block->count + k - 1) / k * length;
   if (count > tiles) return result;
-  result.next = block->data;
+  result.rows = result.next = block->data;
+  // The last rows are as many too.
+  result.last_rows = result.rows + (block->count - k) * block->distance;
+  result.length = result.left = length;
   result.count = count;
-  result.step = (size_t)block->distance / number_bytes;
+  result.distance = k * block->distance;
+  result.step = block->distance;
   return result;
 }
 
-INLINE const void *next_line(prefetch_lines *lines) {
+INLINE const char *next_line(prefetch_lines *lines) {
   if (lines->count == 0) return NULL;
+  if (lines->left == 0) {
+    size_t rest = (size_t)(lines->last_rows - lines->rows);
+    lines->rows += rest < lines->distance ? rest : lines->distance;
+    lines->next = lines->rows;
+    lines->left = lines->length;
+  }
   const char *line = lines->next;
   lines->next += CSIMD_CACHE_LINE;
+  lines->left -= 1;
   lines->count -= 1;
   return line;
 }

@@ -14,7 +14,8 @@ static __attribute__((noinline)) void FN(narrow_rows)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
   csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, a_step, 0};
-  FN(tile_of)(rows, 1, line, a, a_row, b, b_row, c, c_row, columns, accumulates, ahead, a_step);
+  FN(tile_of)(
+      rows, 1, line, a, a_row, b, b_row, c, c_row, columns, accumulates, (const char *)ahead, a_step * sizeof(SCALAR));
 }
 
 static void FN(narrow_multiply)(

@@ -26,13 +26,14 @@ INLINE void FN(add_lines)(
 
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
 // Adds the product of some of k with TRANSPOSE_WIDTH columns, each of which lies in one line.
+// Numbers so far ahead of those that are read are prefetched; none if `ahead` is 0.
 INLINE transposed_row FN(add_columns)(
     size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column, size_t ahead) {
   transposed_row sum = (transposed_row)(0);
   size_t i = 0;
   for (; i + TRANSPOSE_WIDTH <= k; i += TRANSPOSE_WIDTH) {
     transposed_row lines[TRANSPOSE_WIDTH];
-    load_rows(TRANSPOSE_WIDTH, b + i, column, b + i + ahead, lines);
+    load_rows(TRANSPOSE_WIDTH, b + i, column, ahead ? b + i + ahead : NULL, lines);
     transpose_registers(lines);
     TILE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
       sum = MULTIPLY_ADD((transposed_row)(a[(i + r) * a_step]), lines[r], sum);

@@ -41,10 +41,10 @@ enum { FN(panel_width) = PANEL_WIDTH };
 #define TILE_LOOP _Pragma("clang loop unroll(full)")
 
 // The sums of a tile, each a chain along all lines of factors, whatever the tile's height; `columns` of them are stored.
-// With each number of a chain a line is prefetched from `ahead` on, `ahead_step` apart; none where it is NULL.
+// With each number of a chain a cache line is prefetched from `ahead` on, `ahead_step` bytes apart; none where it is NULL.
 INLINE void FN(tile)(
     const int rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
-    SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead, size_t ahead_step) {
+    SCALAR *c, size_t c_row, size_t columns, int accumulates, const char *ahead, size_t ahead_step) {
   V sums[TILE_ROWS][TILE_VECTORS];
   TILE_LOOP for (int r = 0; r < rows; r += 1)
     TILE_LOOP for (int v = 0; v < vectors; v += 1) {
@@ -96,7 +96,7 @@ INLINE void FN(tile)(
     break;
 INLINE void FN(tile_of)(
     size_t rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
-    SCALAR *c, size_t c_row, size_t columns, int accumulates, const SCALAR *ahead, size_t ahead_step) {
+    SCALAR *c, size_t c_row, size_t columns, int accumulates, const char *ahead, size_t ahead_step) {
   switch (rows) {
     TILE_CASE(1)
     TILE_CASE(2)
@@ -136,10 +136,10 @@ static __attribute__((noinline)) void FN(tile_any)(
   FN(tile_of)(rows, 1, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL, 0);
 }
 
-// The same with a line of the next columns prefetched with each number of k.
+// The same with a cache line of what is read next prefetched with each number of k.
 static __attribute__((noinline)) void FN(tile_with_lines)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
-    size_t c_row, size_t columns, int accumulates, const SCALAR *ahead, size_t ahead_step) {
+    size_t c_row, size_t columns, int accumulates, const char *ahead, size_t ahead_step) {
   csimd_lines line = {{1, 1}, {0, 0}, {0, 0}, k, a_step, 0};
 #if TILE_VECTORS == 2
   if (FN(panel_vectors)(columns) == 2) {
@@ -158,6 +158,7 @@ static __attribute__((noinline)) void FN(tile_with_lines)(
     first += rows;                                                                            \
   }
 
+// Up to so many numbers along k a tile writes more than it reads, as `BlockSchedule.shortDepth`.
 #undef SHORT_CHAIN
 #define SHORT_CHAIN 64
 #undef PAGE_BYTES
@@ -167,9 +168,9 @@ static __attribute__((noinline)) void FN(tile_with_lines)(
 static void FN(block_multiply)(
     size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
     int accumulates, const csimd_prefetch_block *ahead) {
-  prefetch_lines lines = prefetch_lines_of(ahead, k, TILES(m, n), sizeof(SCALAR));
+  prefetch_lines lines = prefetch_lines_of(ahead, k, TILES(m, n));
   prefetch_share next = prefetch_share_of(lines.count > 0 ? NULL : ahead, TILES(m, n));
-  // Short chains write much: where rows of results are in pages of their own, a few rows are written from end to end.
+  // If rows of c are a page or more apart, a few rows are finished before the next, so that few pages are written at once.
   size_t group = k <= SHORT_CHAIN && c_row * sizeof(SCALAR) >= PAGE_BYTES ? n : PANEL_WIDTH;
   for (size_t start = 0; start < n; start += group) {
     size_t end = n - start < group ? n : start + group;
@@ -181,7 +182,7 @@ static void FN(block_multiply)(
         const SCALAR *b =
             (const SCALAR *)panels->data + column / PANEL_WIDTH * panels->distance + panels->first * b_row;
         SCALAR *target = (SCALAR *)c + first * c_row + column;
-        const void *line = next_line(&lines);
+        const char *line = next_line(&lines);
         if (line) {
           FN(tile_with_lines)(
               rows, k, sliver, 1, rows, b, b_row, target, c_row, columns, accumulates, line, lines.step);
@@ -211,7 +212,7 @@ static void FN(lines_multiply)(
     size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
     ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead) {
   int is_product = lines->count[0] == 1 && lines->count[1] == 1;
-  prefetch_lines columns_ahead = prefetch_lines_of(is_product ? ahead : NULL, lines->k, TILES(m, n), sizeof(SCALAR));
+  prefetch_lines columns_ahead = prefetch_lines_of(is_product ? ahead : NULL, lines->k, TILES(m, n));
   prefetch_share next = prefetch_share_of(columns_ahead.count > 0 ? NULL : ahead, TILES(m, n));
   for (size_t column = 0; column < n; column += PANEL_WIDTH) {
     size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
@@ -220,7 +221,7 @@ static void FN(lines_multiply)(
       const SCALAR *from = (const SCALAR *)a + (ptrdiff_t)first * a_row;
       const SCALAR *panel = (const SCALAR *)b + (ptrdiff_t)(column / PANEL_WIDTH) * b_panel + lines->first * row;
       SCALAR *target = (SCALAR *)c + (ptrdiff_t)first * c_row + column;
-      const void *line = next_line(&columns_ahead);
+      const char *line = next_line(&columns_ahead);
       if (line) {
         FN(tile_with_lines)(
             rows, lines->k, from, a_row, lines->a_step, panel, row, target, c_row, columns, accumulates, line,

@@ -44,12 +44,12 @@ INLINE void transpose_registers(transposed_row *a) {
 #endif
 typedef transposed_row transposed_row_any __attribute__((aligned(4), may_alias));
 
-// Reads TRANSPOSE_WIDTH words of each row and prefetches as many at `ahead`: the machine does not prefetch rows that
-// are far apart.
+// Reads TRANSPOSE_WIDTH words of each row and prefetches as many at `ahead`, unless it is NULL: many processors do not
+// prefetch rows that are far apart themselves.
 INLINE void load_rows(
     size_t rows, const float *source, ptrdiff_t stride, const float *ahead, transposed_row *a) {
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
-    if (r < rows) __builtin_prefetch(ahead + (ptrdiff_t)r * stride, 0, 2);
+    if (ahead && r < rows) __builtin_prefetch(ahead + (ptrdiff_t)r * stride, 0, 2);
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
     a[r] = r < rows ? (transposed_row)LOAD(transposed_row, source + (ptrdiff_t)r * stride) : (transposed_row)(0);
 }

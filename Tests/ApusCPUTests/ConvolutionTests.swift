@@ -51,6 +51,10 @@ import Testing
     geometry(batch: 2, 9, 20, input: [1, 64, 64], kernel: [1, 2, 2], stride: [1, 2, 2]),
     geometry(batch: 2, groups: 2, 12, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 3, 4, input: [3, 9, 8], kernel: [2, 3, 3], stride: [2, 2, 2], padding: [1, 1, 2]),
+    // More inputs than outputs: gradients of weights that are transposed, in parts and in groups.
+    geometry(batch: 2, 64, 32, input: [1, 33, 32], kernel: [1, 1, 1]),
+    geometry(batch: 2, groups: 2, 24, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
+    geometry(batch: 2, 260, 20, input: [1, 10, 20], kernel: [1, 1, 1]),
   ]
 
   /// Channels last: what fills vectors and what does not, images that are rows of tiles, and taps that lie outside.
@@ -245,6 +249,9 @@ import Testing
     #expect(wanted(64, 8, kernel: 3) == .never && wanted(8, 64, kernel: 3, .inputGradient) == .never)
     #expect(wanted(64, 64, kernel: 1) == .init(.givenImages))
     #expect(wanted(64, 64, kernel: 1, stride: 2) == .init(.sequences))
+    #expect(wanted(64, 64, kernel: 3, stride: 2) == .init(.everywhere, readsChannelsFirst: true))
+    #expect(wanted(256, 64, kernel: 3, stride: 2) == .init(.everywhere))
+    #expect(wanted(64, 64, kernel: 3, stride: 2, .weightGradient) == .init(.everywhere))
     #expect(wanted(3, 64, kernel: 7, stride: 2) == .init(.everywhere, readsChannelsFirst: true))
     #expect(wanted(3, 64, kernel: 5) == .init(.sequences, readsChannelsFirst: true))
     #expect(wanted(6, 16, kernel: 5) == .init(.sequences))
@@ -278,15 +285,29 @@ import Testing
     #expect(try run(geometry, pass, threads: 5, order: .mixed).result == one)
   }
 
-  /// Images of few channels that have channels first before and behind; the last result is no cache's, and its rows
-  /// do not begin with lines of one.
-  @Test(
-    arguments: channelsLast.filter { $0.hasRowsOfTaps(of: 4) } + [
-      geometry(batch: 1, 2, 96, input: [1, 219, 114], kernel: [1, 1, 5], stride: [1, 2, 1]),
-      geometry(batch: 5, 6, 32, input: [1, 14, 14], kernel: [1, 5, 5]),
-    ], [Convolution.Pass.output, .weightGradient])
-  func rowsOfTapsMatchReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
-    #expect(geometry.allowsMixedOrder(pass, .float32) && geometry.hasRowsOfTaps(of: 8))
+  /// Windows that are read where they lie with channels first before and behind: of few channels, and of more that a stride
+  /// takes apart.
+  static let planes: [(ConvolutionGeometry, Convolution.Pass)] =
+    [Convolution.Pass.output, .weightGradient].flatMap { pass in
+      let fewChannels = channelsLast.filter { $0.inputChannels <= 4 && $0.kernel.z >= 5 }
+      // The last result is no cache's, and its rows do not begin with lines of one.
+      let others = [
+        geometry(batch: 1, 2, 96, input: [1, 219, 114], kernel: [1, 1, 5], stride: [1, 2, 1]),
+        geometry(batch: 5, 6, 32, input: [1, 14, 14], kernel: [1, 5, 5]),
+      ]
+      return (fewChannels + others).map { ($0, pass) }
+    }
+    + [
+      geometry(batch: 2, 20, 40, input: [1, 19, 33], kernel: [1, 3, 3], stride: [1, 2, 2], padding: [0, 1, 1]),
+      geometry(batch: 20, 128, 16, input: [1, 4, 16], kernel: [1, 3, 3], stride: [1, 2, 2], padding: [0, 1, 1]),
+      geometry(batch: 1, 48, 16, input: [1, 20, 40], kernel: [1, 2, 2], stride: [1, 2, 2]),
+      geometry(batch: 2, 3, 32, input: [1, 30, 40], kernel: [1, 4, 4], stride: [1, 4, 4]),
+      geometry(batch: 1, 16, 17, input: [1, 9, 30], kernel: [1, 3, 3], stride: [1, 1, 3], padding: [0, 2, 4]),
+    ].map { ($0, .output) }
+
+  @Test(arguments: planes)
+  func planesMatchReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+    #expect(geometry.allowsMixedOrder(pass, .float32) && geometry.readsPlanes(pass, fewChannels: 8))
     for simd in availableSets {
       for doubles in [false, true] {
         let (result, expected) = try run(geometry, pass, simd: simd, doubles: doubles)

@@ -11,6 +11,8 @@ struct RunDirectory {
   private(set) var locked: RunFolder?
   /// Whether this process made it.
   private(set) var isNew = false
+  /// Whether this process made the directory around it too.
+  private var hasNewParent = false
 
   var path: String { folder.path }
 
@@ -40,12 +42,17 @@ struct RunDirectory {
   }
 
   private static func next(for model: String) throws -> RunDirectory {
+    let hasRuns = FileSystem.exists("runs")
     try reportingFiles { () throws(FileError) in try FileSystem.createDirectory("runs") }
     // A name such as ../x is not one to make a path of.
     let name = String(model.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "-" })
     for number in 1... {
       let path = "runs/\(name)-\(number)"
-      if mkdir(path, 0o777) == 0 { return RunDirectory(try RunFolder(creating: path), isNew: true) }
+      if mkdir(path, 0o777) == 0 {
+        var directory = RunDirectory(try RunFolder(creating: path), isNew: true)
+        directory.hasNewParent = !hasRuns
+        return directory
+      }
       guard errno == EEXIST else {
         throw DataError.inputOutput(
           path: path, operation: "create the directory", reason: String(cString: strerror(errno)))
@@ -74,6 +81,7 @@ struct RunDirectory {
     else { return }
     // If it cannot be removed, it does no harm.
     try? folder.removeAll()
+    if hasNewParent { rmdir("runs") }
   }
 
   /// The settings that a run was started with, if it came that far.

@@ -24,6 +24,8 @@ struct TrainingRun {
     case copy(Checkpoint)
   }
 
+  private var isNew: Bool { if case .new = origin { true } else { false } }
+
   static let command = "train"
 
   /// Finds out what is to be done. When this returns, the directory exists. A new one holds the settings; one that has a
@@ -122,7 +124,7 @@ struct TrainingRun {
     settings.device = device.name
     let (result, task) = try withDevice(device) {
       let weights = try pretrainedWeights()
-      let task = try explainingRelativeData(of: settings, in: directory.path) {
+      let task = try explainingRelativeData(of: settings, in: isNew ? nil : directory.path) {
         try LearningTask(settings, tokenizer: tokenizer(of: weights)) { format, count in
           try stateMemory(format, count, on: device)
         }
@@ -133,7 +135,11 @@ struct TrainingRun {
       try resume(trainer, task.format)
       try directory.write(settings)
       try report?.measureLimits(of: device)
-      return (try trainer.run(), task)
+      let result = try trainer.run()
+      if !isNew, result.stepsPerSecond == nil, result.interruption == nil {
+        Diagnostics.write("the run has made its \(result.steps) steps already: --epochs or --steps make it longer")
+      }
+      return (result, task)
     }
     let skipped = task.skipped(settings)
     skipped.report()
@@ -165,7 +171,7 @@ struct TrainingRun {
 
   /// What the run starts from, if it is new and does not start from random numbers.
   private func pretrainedWeights() throws -> PretrainedWeights? {
-    guard case .new = origin else { return nil }
+    guard isNew else { return nil }
     return try settings.weights.map { try PretrainedWeights(path: $0) }
   }
 
@@ -173,7 +179,6 @@ struct TrainingRun {
     _ task: LearningTask, from weights: PretrainedWeights?, _ report: ProfileReport?,
     _ onRecord: @escaping @Sendable (JSONObject) -> Void
   ) throws -> Trainer {
-    let isNew = if case .new = origin { true } else { false }
     return try settings.trainer(task, from: weights, isNew: isNew) { options in
       options.output = directory.path
       options.folder = directory.locked

@@ -13,15 +13,15 @@ extension StepBuilder {
       return step.pass == .weightGradient
         ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
     }
-    let readsRows = readsRowsOfTaps(step)
+    let readsPlanes = readsPlanes(step)
     if let geometry = PlaneGeometry(step.geometry, pass: step.pass, dtype: step.dtype),
-      !readsRows || !geometry.hasGaps
+      !readsPlanes || !geometry.hasGaps
     {
       return step.pass == .weightGradient
         ? try PlaneWeightGradientStep(step, geometry, self)
         : try PlaneConvolutionStep(step, geometry, self)
     }
-    if readsRows {
+    if readsPlanes {
       return step.pass == .weightGradient
         ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
     }
@@ -35,9 +35,9 @@ extension StepBuilder {
     }
   }
 
-  /// Whether windows of few channels are read where they lie with channels first, for results that fill vectors.
-  private func readsRowsOfTaps(_ step: Convolution) -> Bool {
-    step.geometry.hasRowsOfTaps(of: step.pass == .output ? 8 : 4)
+  /// Whether windows are read where they lie with channels first, for results that fill vectors.
+  private func readsPlanes(_ step: Convolution) -> Bool {
+    step.geometry.readsPlanes(step.pass, fewChannels: step.pass == .output ? 8 : 4)
       && step.geometry.outputChannels >= ConvolutionGeometry.leastVectorChannels
       && step.geometry.allowsMixedOrder(step.pass, step.dtype)
   }

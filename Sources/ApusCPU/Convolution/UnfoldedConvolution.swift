@@ -59,8 +59,8 @@ final class UnfoldedConvolutionStep: CPUStep {
       leading = geometry.pixels
     }
     products.multiply(
-      weights, group, n: images.count * width, lines, target, leading: leading, room: room,
-      ahead: geometry.imageAhead(input, images, group: group))
+      weights, group, n: images.count * width, lines, isPadded: !geometry.isInPlace, target, leading: leading,
+      room: room, ahead: geometry.imageAhead(input, images, group: group))
     for (number, image) in images.enumerated() {
       for channel in 0..<geometry.outputs {
         let first = position(image, channel)

@@ -3,6 +3,10 @@ import CSIMD
 
 /// The weight gradient of a convolution: pixels times transposed windows. Images are dealt to a number of
 /// parts that depends on the shape alone; the parts are added in order.
+///
+/// The right factor of a product is packed, and the left one read where it lies: where a group has more taps than outputs
+/// and windows are not copied, the parts are the products of windows with transposed pixels, `[taps, outputs]`, and their
+/// sum is transposed.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -17,6 +21,15 @@ final class UnfoldedWeightGradientStep: CPUStep {
   private let partCount: Int
   /// Output channels of a task, all in one group.
   private let channelGrain: Int
+  /// Whether parts are transposed.
+  private let isTransposed: Bool
+  private let transpose: Transpose
+
+  private typealias Transpose =
+    @convention(c) (Int, Int, UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, Int) -> Void
+
+  /// Pixels of a block whose windows, read once for each panel of outputs, stay in a second-level cache.
+  private static let pixelsOfBlock = 512
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
     geometry = UnfoldedGeometry(step, builder)
@@ -34,11 +47,16 @@ final class UnfoldedWeightGradientStep: CPUStep {
     channelGrain =
       partCount * step.geometry.groups >= 4
       ? max(1, geometry.outputs) : max(1, min(geometry.outputs, max(64, geometry.outputs / 4)))
+    isTransposed =
+      kernels != nil && geometry.isInPlace && channelGrain == geometry.outputs
+      && geometry.tapCount >= 2 * geometry.outputs
+    let functions = builder.loops.pointee.transpose
+    transpose = geometry.lane.byteCount == 4 ? functions.2! : functions.3!
+    let productByteCount = Self.productByteCount(geometry, kernels, isTransposed: isTransposed)
     workspaceByteCount = max(
-      geometry.linesByteCount + geometry.pixelsByteCount
-        + max(geometry.imageByteCount, Self.productByteCount(geometry, kernels)),
+      geometry.linesByteCount + geometry.pixelsByteCount + max(geometry.imageByteCount, productByteCount),
       epilogue.workspaceByteCount)
-    sharedByteCount = (partCount + 1) * weightCount * geometry.lane.byteCount + 64
+    sharedByteCount = (partCount + (isTransposed ? 2 : 1)) * weightCount * geometry.lane.byteCount + 64
   }
 
   private var blockCount: Int { (geometry.outputs + channelGrain - 1) / channelGrain }
@@ -66,8 +84,25 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
     var core: UnsafeMutableRawPointer? =
       epilogue.place(context.frame) ?? partials + partCount * weightCount * size
-    merger.merge(context, partials, into: core!)
+    if isTransposed {
+      let sums = partials + (partCount + 1) * weightCount * size
+      merger.merge(context, partials, into: sums)
+      transpose(sums, into: core!, context)
+    } else {
+      merger.merge(context, partials, into: core!)
+    }
     epilogue.run(context, cores: &core)
+  }
+
+  /// `[taps, outputs]` of each group to `[outputs, taps]`.
+  private func transpose(
+    _ source: UnsafeMutableRawPointer, into target: UnsafeMutableRawPointer, _ context: borrowing RunContext
+  ) {
+    let (outputs, taps) = (geometry.outputs, geometry.tapCount)
+    context.pool.run(geometry.g.groups) { group, _ in
+      let first = group * outputs * taps * geometry.lane.byteCount
+      transpose(outputs, taps, source + first, outputs, target + first, taps)
+    }
   }
 
   private func run(
@@ -91,16 +126,26 @@ final class UnfoldedWeightGradientStep: CPUStep {
         lines.order.isTransposed = true
         let pixels = geometry.collect(
           gradient, images, group: group, channels: channels, rows, into: pixelsRoom)
+        let room = pixelsRoom + geometry.pixelsByteCount
+        if isTransposed, let kernels {
+          multiplyTransposed(kernels, count, lines, pixels, result, room: room)
+          continue
+        }
         multiply(
-          channels.count, count, pixels, lines, result, room: pixelsRoom + geometry.pixelsByteCount,
+          channels.count, count, pixels, lines, result, room: room,
           ahead: geometry.imageAhead(input, images, group: group))
       }
     }
   }
 
   /// Bytes of a panel of windows and of packed pixels.
-  private static func productByteCount(_ geometry: UnfoldedGeometry, _ kernels: BlockKernels?) -> Int {
+  private static func productByteCount(
+    _ geometry: UnfoldedGeometry, _ kernels: BlockKernels?, isTransposed: Bool
+  ) -> Int {
     guard let kernels else { return 0 }
+    if isTransposed {
+      return kernels.panelByteCount(columns: geometry.outputs, k: min(pixelsOfBlock, geometry.matrixPixels))
+    }
     return kernels.panelByteCount(columns: kernels.panelWidth, k: geometry.matrixPixels)
       + kernels.sliverByteCount(rows: geometry.outputs, k: geometry.matrixPixels)
   }
@@ -140,6 +185,22 @@ final class UnfoldedWeightGradientStep: CPUStep {
           m: channels, n: taps, k: count, a, panels, target, leading: geometry.tapCount, accumulates: true, ahead: ahead
         )
       }
+    }
+  }
+
+  /// Adds the product of the windows with the pixels, one chain for each result and block of pixels.
+  private func multiplyTransposed(
+    _ kernels: BlockKernels, _ count: Int, _ lines: MatrixProduct.Factor, _ pixels: MatrixProduct.Factor,
+    _ result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer
+  ) {
+    let a = BlockKernels.Factor(pointer: lines.pointer, row: lines.order.leading, column: 1)
+    let b = BlockKernels.Factor(pointer: pixels.pointer, row: 1, column: pixels.order.leading)
+    for first in stride(from: 0, to: count, by: Self.pixelsOfBlock) {
+      let length = min(Self.pixelsOfBlock, count - first)
+      kernels.packColumns(geometry.outputs, k: length, b.moved(row: first, geometry.lane), room, height: length)
+      kernels.multiply(
+        m: geometry.tapCount, n: geometry.outputs, k: length, a.moved(column: first, geometry.lane),
+        kernels.packed(room, height: length), result, leading: geometry.outputs, accumulates: true)
     }
   }
 }

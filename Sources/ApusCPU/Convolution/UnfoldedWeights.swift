@@ -7,7 +7,7 @@ struct UnfoldedWeights {
   private let geometry: UnfoldedGeometry
   private let isTransposed: Bool
   private let product: MatrixProduct
-  /// `nil` for integers, and for pixels where OpenBLAS has loops for the machine and this package has none.
+  /// `nil` for integers, and for pixels on a machine without AVX2, where OpenBLAS is faster.
   private let packed: PackedRows?
 
   init(_ step: Convolution, _ geometry: UnfoldedGeometry, isTransposed: Bool, _ builder: StepBuilder) {
@@ -44,11 +44,12 @@ struct UnfoldedWeights {
 
   /// The product of a group's weights with `n` columns.
   /// - Parameters:
+  ///   - isPadded: whether each row of `columns` has room for a multiple of 16 numbers.
   ///   - room: `roomByteCount` bytes.
   ///   - ahead: what is prefetched meanwhile.
   func multiply(
     _ weights: UnsafeMutableRawPointer, _ group: Int, n: Int, _ columns: MatrixProduct.Factor,
-    _ target: UnsafeMutableRawPointer, leading: Int, room: UnsafeMutableRawPointer,
+    isPadded: Bool = false, _ target: UnsafeMutableRawPointer, leading: Int, room: UnsafeMutableRawPointer,
     ahead: csimd_prefetch_block = csimd_prefetch_block()
   ) {
     guard let packed else {
@@ -60,7 +61,8 @@ struct UnfoldedWeights {
     }
     packed.multiply(
       weights + group * packed.byteCount, n: n,
-      BlockKernels.Factor(pointer: columns.pointer, row: columns.order.leading, column: 1), target, leading: leading,
+      BlockKernels.Factor(pointer: columns.pointer, row: columns.order.leading, column: 1), isPadded: isPadded,
+      target, leading: leading,
       room: room, ahead: ahead)
   }
 }

@@ -73,7 +73,7 @@ struct BlockKernels {
     multiplyNarrow = lane.entry(of: table.narrow_multiply)
     multiplyVector = lane.entry(of: table.vector_multiply)
     addChains = lane.entry(of: table.chain_sums)
-    prefetchesLines = !builder.caches.servesFactorsInPlace
+    prefetchesLines = !builder.caches.prefetchManyLines
   }
 
   /// The number of words that hold `k` numbers along k.
@@ -138,6 +138,7 @@ struct BlockKernels {
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, ahead: csimd_prefetch_block = csimd_prefetch_block()
   ) {
+    precondition(numbersOfWord == 1, "rows of words are packed")
     let lines = csimd_lines(count: (1, 1), a: (0, 0), b: (0, 0), k: k, a_step: a.column, first: panels.first)
     withUnsafePointer(to: lines) { lines in
       withUnsafePointer(to: ahead) { ahead in

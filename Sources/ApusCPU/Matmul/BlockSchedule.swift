@@ -1,5 +1,5 @@
 /// How a product of matrices of floating-point numbers is cut into tasks, and who packs its factors: chosen by its
-/// shape, and where tasks are few by the number of threads; no sum depends on it.
+/// shape, the caches and, where tasks are few, the number of threads; no sum depends on it.
 struct BlockSchedule {
   enum Method { case blocks, narrow, vector }
 
@@ -61,15 +61,18 @@ struct BlockSchedule {
   /// share the same places of a cache.
   private static let longestRowInPlace = 256
   private static let mostRowsInPlace = 256
-  /// If `Caches.servesFactorsInPlace`: the right factor is read in place unless its rows are a multiple of this many bytes apart,
-  /// and share places of a second-level cache, if the left one has at most this many rows; the left factor if there are
-  /// at most this many columns, for more of which packing takes less than a twentieth of the time.
+  // The next four apply if `Caches.servesFactorsInPlace`, and were measured on 48 KiB of L1 and 2 MiB of L2 (Intel Xeon,
+  // Emerald Rapids).
+
+  /// A right factor whose rows are a multiple of this many bytes apart is packed: its rows share sets of the L2 cache.
   private static let distanceOfConflicts = 16384
+  /// The right factor is read in place for at most this many rows of the left one: packing pays if it is read more often.
   private static let mostRowsForColumnsInPlace = 192
+  /// The left factor is read in place for at most this many columns.
   private static let mostColumnsForRowsInPlace = 256
   /// The same for rows that threads would pack for each other, and read from each other's caches.
   private static let mostColumnsForSharedRowsInPlace = 1024
-  /// Of a transposed left factor, lines that are shorter; those of a page or more are packed.
+  /// A transposed left factor is packed if its lines are a page or more apart: each number along k is in another page.
   private static let numbersOfPage = 1024
   /// The numbers of a factor that each thread packs for itself: they stay in a second-level cache, and are read often
   /// enough to be worth it.
@@ -79,9 +82,9 @@ struct BlockSchedule {
   /// The rows of a task that takes all columns: few stay in a first-level cache, but of a transposed factor whole
   /// lines of memory are read.
   private static let rowsOfAllColumns = 24
-  /// The same for rows that are read in place.
-  private static let mostRowsOfAllColumns = 96
   private static let transposedRowsOfAllColumns = 96
+  /// The most rows of such a task if they are read in place, where that balances threads better.
+  private static let mostRowsOfAllColumns = 96
   private static let mostDeepRows = 384
   /// Tasks of one product, or of some products, that are enough for all threads to end together.
   private static let enoughBlocks = 16
@@ -107,8 +110,8 @@ struct BlockSchedule {
     } else if products.count == 1, m >= 2 * Self.leastRows, n * products.k <= mostOwnColumnNumbers {
       cutRows(products, threadCount: threadCount)
       if !isInPlace { columnPacking = .thread }
-    } else if products.count == 1 || products.isLeftRepeated, method == .blocks, m <= Self.mostRows, n >= 4 * width,
-      m * products.k <= Self.mostRowNumbersOfThread
+    } else if products.count == 1 || products.isLeftRepeated, method == .blocks, n >= 4 * width,
+      m <= (products.k <= Self.shortDepth ? 2 : 1) * Self.mostRows, m * products.k <= Self.mostRowNumbersOfThread
     {
       let least = max(1, TaskLimits.multiplyAddCount / (m * width * products.k))
       let wide = min(Self.mostPanels, panels * products.count / Self.enoughTasks)
@@ -116,7 +119,8 @@ struct BlockSchedule {
       if !readsRowsInPlace { rowPacking = .thread }
     } else {
       let sharesRows =
-        !caches.servesFactorsInPlace || n > Self.mostColumnsForSharedRowsInPlace || products.left.isTransposed
+        !Self.canReadRowsInPlace(kernels, caches) || n > Self.mostColumnsForSharedRowsInPlace
+        || products.left.isTransposed
       cutBlocks(products, panels: panels, width: width, isInPlace: isInPlace, sharesRows: sharesRows)
     }
     let tasks = (m + rowGrain - 1) / rowGrain * ((panels + panelGrain - 1) / panelGrain)
@@ -142,9 +146,14 @@ struct BlockSchedule {
       && products.right.leading * kernels.lane.byteCount % distanceOfConflicts != 0
   }
 
+  /// Whether rows can be read where they lie about as fast as packed ones: words of two numbers are always packed.
+  private static func canReadRowsInPlace(_ kernels: BlockKernels, _ caches: Caches) -> Bool {
+    caches.servesFactorsInPlace && kernels.numbersOfWord == 1
+  }
+
   /// Whether the left factor of blocks is read where it lies.
   private static func readsRowsInPlace(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
-    caches.servesFactorsInPlace && kernels.numbersOfWord == 1 && products.n <= mostColumnsForRowsInPlace
+    canReadRowsInPlace(kernels, caches) && products.n <= mostColumnsForRowsInPlace
       && !(products.left.isTransposed && products.left.leading >= numbersOfPage)
   }
 
@@ -156,8 +165,8 @@ struct BlockSchedule {
       && products.left.leading * depth * kernels.lane.byteCount <= caches.secondLevelByteCount
   }
 
-  /// Tasks that take all columns, so that an epilogue runs over whole rows: as large as pays, unless others let all
-  /// threads end together.
+  /// Tasks that take all columns, so that an epilogue runs over whole rows: as large as pays, unless another size
+  /// balances the threads better.
   private mutating func cutRows(_ products: Products, threadCount: Int) {
     let most =
       products.left.isTransposed
@@ -172,7 +181,7 @@ struct BlockSchedule {
       return tasks * (grain + 2) + (whole % threadCount == 0 && rest > 0 ? rest + 2 : 0)
     }
     let largest = rowPacking == .none && method == .blocks ? max(rowGrain, Self.mostRowsOfAllColumns) : rowGrain
-    // Narrow rows are multiplied eight at a time where they lie in lines.
+    // Narrow rows are multiplied eight at a time where they lie in lines, and sums of columns take 12: 24 has both.
     let step = method == .narrow && !products.left.isTransposed ? 24 : 12
     let others = stride(from: largest / step * step, to: max(least, 12) - 1, by: -step)
     rowGrain = min(products.m, others.reduce(rowGrain) { time($1) < time($0) ? $1 : $0 })

@@ -33,13 +33,15 @@ struct PackedRows {
       m, k: min(Self.depth, k - start), a.moved(column: start, kernels.lane), rows + chain * chainByteCount)
   }
 
-  /// `c[m, n] = a·b` of packed rows. Rows of b have room for a multiple of 16 numbers.
-  /// - Parameter ahead: what is prefetched meanwhile.
+  /// `c[m, n] = a·b` of packed rows.
+  /// - Parameters:
+  ///   - isPadded: whether each row of b has room for a multiple of 16 numbers.
+  ///   - ahead: what is prefetched meanwhile.
   func multiply(
-    _ rows: UnsafeRawPointer, n: Int, _ b: Factor, _ c: UnsafeMutableRawPointer, leading: Int,
+    _ rows: UnsafeRawPointer, n: Int, _ b: Factor, isPadded: Bool, _ c: UnsafeMutableRawPointer, leading: Int,
     room: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
   ) {
-    let isInPlace = b.row <= Self.longestRowInPlace && b.row % 16 == 0 && b.row >= n
+    let isInPlace = b.row <= Self.longestRowInPlace && b.row % 16 == 0 && (isPadded || n % 16 == 0)
     for chain in 0..<max(1, chainCount) {
       let start = chain * Self.depth
       let count = min(Self.depth, k - start)

@@ -75,7 +75,7 @@ typedef struct {
   /// The numbers of a line, and their distance in the first factor.
   size_t k;
   ptrdiff_t a_step;
-  /// The rows of b's panels to leave out.
+  /// Rows of each panel of b to skip at its start.
   size_t first;
 } csimd_lines;
 
@@ -400,7 +400,7 @@ typedef struct {
       size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const csimd_panels *panels, void *c,
       size_t c_row, int accumulates, int is_followed);
   /// `c[n] = a[k]·b[k, n]`: the sum of chains of `depth` along k; one of b's distances is 1. Columns that lie in lines
-  /// are prefetched on request: some machines do so for many lines at a time themselves.
+  /// are prefetched if `prefetches` is set: processors that prefetch many lines themselves are faster without.
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
       void *c, int prefetches);
