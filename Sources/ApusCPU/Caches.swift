@@ -16,7 +16,7 @@ struct Caches: Sendable {
   /// of the L1 cache, and the L2 cache holds what a task reads. Measured on Intel's Emerald Rapids (12 ways, 2 MiB).
   var servesFactorsInPlace: Bool { firstLevelWays >= 12 && secondLevelByteCount >= 2 << 20 }
 
-  /// Whether the hardware prefetches the many lines of a product of one row well enough alone: found on the same
-  /// processors; on others, among them Zen 4, prefetch instructions help.
-  var prefetchManyLines: Bool { servesFactorsInPlace }
+  /// Whether the hardware prefetcher serves a product of one row, which reads many lines at a time, better than prefetch
+  /// instructions: 1x4096x4096 NT 2.25 and 1.35 ms on the same processors. Others keep the instructions.
+  var prefetchesManyLines: Bool { servesFactorsInPlace }
 }

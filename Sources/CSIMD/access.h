@@ -79,11 +79,11 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
   return result;
 }
 
-// Lines of a block with at least as many rows as a tile has numbers along k: a tile prefetches one line of each of k rows,
-// one with each number.
+// Prefetches a block of at least k rows one cache line at a time: with each number along k, a tile prefetches a line of
+// another row.
 typedef struct {
   const char *rows, *next, *last_rows;
-  /// Lines of a row, and those that are left of the rows at hand and of all.
+  /// Cache lines in a row; lines left to prefetch in the current k rows; lines left in the whole block.
   size_t length, left, count;
   /// The distance of k rows and of one, in bytes.
   size_t distance, step;
@@ -95,7 +95,7 @@ INLINE prefetch_lines prefetch_lines_of(const csimd_prefetch_block *block, size_
   size_t length = (block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE, count = (block->count + k - 1) / k * length;
   if (count > tiles) return result;
   result.rows = result.next = block->data;
-  // The last rows are as many too.
+  // The last group is k rows too: it may overlap the one before.
   result.last_rows = result.rows + (block->count - k) * block->distance;
   result.length = result.left = length;
   result.count = count;

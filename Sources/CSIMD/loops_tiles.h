@@ -158,7 +158,7 @@ static __attribute__((noinline)) void FN(tile_with_lines)(
     first += rows;                                                                            \
   }
 
-// Up to so many numbers along k a tile writes more than it reads, as `BlockSchedule.shortDepth`.
+// If k is at most this, a tile writes more than it reads. The same value as `BlockSchedule.shortDepth`.
 #undef SHORT_CHAIN
 #define SHORT_CHAIN 64
 #undef PAGE_BYTES

@@ -19,7 +19,8 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0) != nil } 
         try body().map { try $0.cast(to: .float32).array().map(\Float.bitPattern) }
       }
     }
-    for (pairs, single) in zip(results[0], results[1]) { #expect(pairs == single, "\(name)") }
+    // Arrays that differ are not shown: their difference takes hours to find.
+    for (pairs, single) in zip(results[0], results[1]) { #expect(pairs.elementsEqual(single), "\(name)") }
   }
 
   /// Numbers whose sums are never subnormal, since the instruction takes subnormal numbers as zeros.

@@ -62,7 +62,6 @@ struct UnfoldedWeights {
     packed.multiply(
       weights + group * packed.byteCount, n: n,
       BlockKernels.Factor(pointer: columns.pointer, row: columns.order.leading, column: 1), isPadded: isPadded,
-      target, leading: leading,
-      room: room, ahead: ahead)
+      target, leading: leading, room: room, ahead: ahead)
   }
 }

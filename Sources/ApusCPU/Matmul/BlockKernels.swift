@@ -73,7 +73,7 @@ struct BlockKernels {
     multiplyNarrow = lane.entry(of: table.narrow_multiply)
     multiplyVector = lane.entry(of: table.vector_multiply)
     addChains = lane.entry(of: table.chain_sums)
-    prefetchesLines = !builder.caches.prefetchManyLines
+    prefetchesLines = !builder.caches.prefetchesManyLines
   }
 
   /// The number of words that hold `k` numbers along k.

@@ -50,7 +50,7 @@ struct BlockSchedule {
   static let depth = 256
   static let mostRows = 240
   private static let leastRows = 48
-  /// Up to so many numbers along k, results are most of what a task reads and writes: its rows are long.
+  /// If k is at most this, results are most of what a task reads and writes: its rows are long.
   private static let shortDepth = 64
   private static let mostPanels = 8
   /// Columns of a product of one row: memory is read in pieces as long as that.

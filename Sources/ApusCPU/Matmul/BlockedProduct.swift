@@ -189,8 +189,8 @@ struct BlockedProduct {
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }
 
-  /// The columns of the chain that begins at row `start`, or the first columns after this task's, to be prefetched where they are
-  /// read in place from memory.
+  /// The columns of the chain that begins at row `start`, or the first columns after this task's: they are prefetched if
+  /// they are read in place from memory.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
     guard rowTasks == 1, schedule.columnPacking == .none, n * k * kernels.lane.byteCount > Self.cachedByteCount else {
       return csimd_prefetch_block()
