@@ -4,7 +4,8 @@
 //   weight  [gates · size, size]
 //
 // What flows back past a time is added up in the gradients of the states. A time's gradients of the product are there
-// for the whole group before they are multiplied.
+// for the whole group before they are multiplied, $vectors registers of columns at a time; where these are several, all
+// are whole.
 const i64 first = (i64)GROUP_ID() * $rows;
 const i64 stateCount = $batch * $size;
 GLOBAL const $T *all = $forward + $forwardOffset;
@@ -38,24 +39,28 @@ for (i64 step = $times - 1; step >= 0; step -= 1) {
     }
   }
   GLOBAL_BARRIER();
-  for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
+  for (i64 at = LOCAL_ID() * $vectors * WIDTH; at < $size; at += $localSize * $vectors * WIDTH) {
     const int count = (int)SMALLER((i64)WIDTH, $size - at);
-    $V sums[$rows];
+    $V sums[$vectors][$rows];
     i64 rowAt[$rows];
     UNROLL for (int r = 0; r < $rows; r += 1) {
-      sums[r] = ($V)(0);
+      UNROLL for (int v = 0; v < $vectors; v += 1) sums[v][r] = ($V)(0);
       rowAt[r] = (place * $batch + SMALLER(first + r, $batch - 1)) * $gates * $size;
     }
     for (i64 k = 0; k < $gates * $size; k += 1) {
-      const $V w = LOAD_$dtype($weight, $weightOffset + k * $size + at, count);
-      UNROLL for (int r = 0; r < $rows; r += 1) {
-        sums[r] = ACCUMULATE_$lane(($V)(slopes[rowAt[r] + k]), w, sums[r]);
+      UNROLL for (int v = 0; v < $vectors; v += 1) {
+        const $V w = LOAD_$dtype($weight, $weightOffset + k * $size + at + v * WIDTH, count);
+        UNROLL for (int r = 0; r < $rows; r += 1) {
+          sums[v][r] = ACCUMULATE_$lane(($V)(slopes[rowAt[r] + k]), w, sums[v][r]);
+        }
       }
     }
     UNROLL for (int r = 0; r < $rows; r += 1) {
       if (first + r >= $batch) continue;
-      const i64 unit = (first + r) * $size + at;
-      STORE_$dtype(carried, unit, count, EXACT_$dtype(carried, unit, count) + sums[r]);
+      UNROLL for (int v = 0; v < $vectors; v += 1) {
+        const i64 unit = (first + r) * $size + at + v * WIDTH;
+        STORE_$dtype(carried, unit, count, EXACT_$dtype(carried, unit, count) + sums[v][r]);
+      }
     }
   }
 }

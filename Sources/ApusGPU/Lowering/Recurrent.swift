@@ -3,8 +3,7 @@ import ApusDevice
 extension PlanLowering {
   mutating func lower(_ step: Recurrent) {
     let g = step.geometry
-    // What a register serves at a time: the sums of both classes' sequences fit the registers.
-    let rows = isCPU && g.gates == 1 ? 8 : 4
+    let (rows, vectors) = tile(step)
     let localSize = isCPU ? 1 : g.size <= 64 ? 64 : 256
     var builder = KernelBuilder(family: "recurrent_\(step.pass.rawValue)", target: target, isLarge: true)
     var template = KernelTemplate("recurrent/\(step.pass.rawValue).cl", step.dtype.lane, builder)
@@ -12,6 +11,7 @@ extension PlanLowering {
     template["gates"] = String(g.gates)
     template["states"] = String(g.states)
     template["rows"] = String(rows)
+    template["vectors"] = String(vectors)
     template["localSize"] = String(localSize)
     template["keeps"] = step.keeps ? "1" : "0"
     for (name, value) in [
@@ -33,6 +33,18 @@ extension PlanLowering {
     launch(
       builder, groups: (g.batch + rows - 1) / rows, localSize: localSize,
       detail: "recurrent \(g.kind) \(step.pass.rawValue) \(g.times)x\(g.batch) of \(g.size)", flops: step.flops)
+  }
+
+  /// How many sequences share a load of the weights, and how many registers of columns share a state's numbers: the sums
+  /// of all fit the registers and, on CPUs, are chains enough to hide the latency of a multiply-add. The gates of the
+  /// forward pass are registers that lie side by side. Results do not depend on it.
+  private func tile(_ step: Recurrent) -> (rows: Int, vectors: Int) {
+    let g = step.geometry
+    let registers = target.registerCount * 4 / step.dtype.lane.dtype.byteCount
+    guard isCPU, registers >= 32 else { return (isCPU && g.gates == 1 ? 8 : 4, 1) }
+    if step.pass == .forward { return (g.gates == 4 ? 6 : 8, 1) }
+    let vectors = [4, 2].first { g.size % ($0 * width) == 0 } ?? 1
+    return (vectors == 4 ? 6 : 8, vectors)
   }
 
   private func fillForward(_ step: Recurrent, _ template: inout KernelTemplate, _ builder: inout KernelBuilder) {

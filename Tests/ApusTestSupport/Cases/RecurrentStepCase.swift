@@ -21,7 +21,8 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     self.hasBias = hasBias && kind == .gru
   }
 
-  /// A group has 4 or 8 sequences, a register 1 or 16 elements, a tile of the CPU up to 12 rows and 32 columns.
+  /// A group has 4, 6 or 8 sequences, a register 1 or 16 elements, a product of the backward pass 1, 2 or 4 registers; a
+  /// tile of the CPU has up to 12 rows and 32 columns.
   public static let all = [
     RecurrentStepCase(.tanh, [5, 9, 6]),
     RecurrentStepCase(.relu, [3, 2, 17], isReversed: true, hasMask: true),
@@ -29,6 +30,8 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     RecurrentStepCase(.lstm, [3, 34, 7], isReversed: true, hasMask: true, gradients: (true, false)),
     RecurrentStepCase(.gru, [4, 5, 20], hasMask: true),
     RecurrentStepCase(.gru, [2, 13, 32], isReversed: true, hasBias: false, gradients: (false, true)),
+    RecurrentStepCase(.lstm, [2, 7, 64], hasMask: true),
+    RecurrentStepCase(.tanh, [3, 13, 64], isReversed: true),
     // More elements than a group has items.
     RecurrentStepCase(.lstm, [2, 3, 300]),
     RecurrentStepCase(.lstm, [1, 1, 1], keeps: false),
