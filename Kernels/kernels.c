@@ -131,6 +131,12 @@ static const struct {
     {"convolution/spread.cl", (const char[]){
 #embed "convolution/spread.cl" suffix(, 0)
     }},
+    {"convolution/spread_any.cl", (const char[]){
+#embed "convolution/spread_any.cl" suffix(, 0)
+    }},
+    {"convolution/spread_two.cl", (const char[]){
+#embed "convolution/spread_two.cl" suffix(, 0)
+    }},
     {"convolution/gradient.cl", (const char[]){
 #embed "convolution/gradient.cl" suffix(, 0)
     }},

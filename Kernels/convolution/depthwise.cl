@@ -5,7 +5,7 @@
 //
 // One work-item prepares one plane in a private array (convolution/image_copy.cl) and computes its results.
 const $index group = GROUP_ID() % $groups;
-$T prepared[$preparedSize + WIDTH];
+PRIVATE_ARRAY($T, prepared, $preparedSize + WIDTH);
 {
   const $index firstRow = 0;
   const $index lastRow = $targetH;
@@ -33,7 +33,7 @@ for ($index h = 0; h < $outputH; h += $tileRows) {
         }
       }
     }
-    $T stage[$tileRows * $vectors * WIDTH];
+    PRIVATE_ARRAY($T, stage, $tileRows * $vectors * WIDTH);
     UNROLL for (int m = 0; m < $tileRows; m += 1) {
       UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], stage + (m * $vectors + v) * WIDTH);
     }

@@ -10,8 +10,8 @@
 const $index group = GROUP_ID() % $groups;
 const $index part = GROUP_ID() / $groups;
 const $index stop = SMALLER((part + 1) * $imagesPerPart, $imageCount);
-$T x[$preparedSize + WIDTH];
-$T y[$preparedSize + WIDTH];
+PRIVATE_ARRAY($T, x, $preparedSize + WIDTH);
+PRIVATE_ARRAY($T, y, $preparedSize + WIDTH);
 $V sums[$tapsH * $tapsW];
 UNROLL for (int tap = 0; tap < $tapsH * $tapsW; tap += 1) sums[tap] = $zero;
 for ($index image = part * $imagesPerPart; image < stop; image += 1) {

@@ -4,47 +4,81 @@
 //
 //   sums[i][j] += y[image, row i][q] · x[image][q + offset of (channel, tap) j]
 //
-// One work-item computes $tileRows × $tileColumns sums over some of the images.
+// One work-item computes some columns of tiles of $tileRows × $tileColumns sums over some of the images. All of its
+// tiles add up one block of images and places before the next, so that the block stays in a cache; sums that go on
+// wait in `stage`.
 $index rest = GROUP_ID();
-const $index blockColumn = rest % $blockColumns;
-rest = rest / $blockColumns;
-const $index block = rest % $blocks;
-rest = rest / $blocks;
+const $index columnChunk = rest % $columnChunks;
+rest = rest / $columnChunks;
 const $index group = rest % $groups;
 const $index part = rest / $groups;
-$V sums[$tileRows][$tileColumns];
-$index rowOffset[$tileRows];
-$index columnOffset[$tileColumns];
-UNROLL for (int i = 0; i < $tileRows; i += 1) {
-  rowOffset[i] = (group * $rows + SMALLER(block * $tileRows + i, $rows - 1)) * $leftStride;
-  UNROLL for (int j = 0; j < $tileColumns; j += 1) sums[i][j] = $zero;
-}
-UNROLL for (int j = 0; j < $tileColumns; j += 1) {
-  columnOffset[j] = group * $channels * $rightStride +
-      geometry[$tapTable + SMALLER(blockColumn * $tileColumns + j, $columns - 1)];
-}
-const $index stop = SMALLER((part + 1) * $imagesPerPart, $imageCount);
-for ($index image = part * $imagesPerPart; image < stop; image += 1) {
-  GLOBAL const $T *left = $left + image * $groups * $rows * $leftStride;
-  GLOBAL const $T *right = $right + image * $groups * $channels * $rightStride;
-  for ($index q = 0; q < $placeCount; q += WIDTH) {
-    $V b[$tileColumns];
-    UNROLL for (int j = 0; j < $tileColumns; j += 1) b[j] = VLOAD(right + columnOffset[j] + q);
-    UNROLL for (int i = 0; i < $tileRows; i += 1) {
-      const $V a = VLOAD(left + rowOffset[i] + q);
-      UNROLL for (int j = 0; j < $tileColumns; j += 1) sums[i][j] = ACCUMULATE_$lane(a, b[j], sums[i][j]);
+PRIVATE_ARRAY($T, stage, $stageTiles * $tileRows * $tileColumns * WIDTH);
+const $index firstColumn = columnChunk * $columnsPerItem;
+const $index lastColumn = SMALLER(firstColumn + $columnsPerItem, $blockColumns);
+const $index firstImage = part * $imagesPerPart;
+const $index stop = SMALLER(firstImage + $imagesPerPart, $imageCount);
+for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
+  const $index lastImage = SMALLER(block + $imagesPerBlock, stop);
+  for ($index place = 0; place < $placeCount; place += $placesPerBlock) {
+    const $index lastPlace = SMALLER(place + $placesPerBlock, $placeCount);
+    $T *held = stage;
+    for ($index blockColumn = firstColumn; blockColumn < lastColumn; blockColumn += 1) {
+      $index columnOffset[$tileColumns];
+      UNROLL for (int j = 0; j < $tileColumns; j += 1) {
+        columnOffset[j] = group * $channels * $rightStride +
+            geometry[$tapTable + SMALLER(blockColumn * $tileColumns + j, $columns - 1)];
+      }
+      for ($index blockRow = 0; blockRow < $blocks; blockRow += 1) {
+        $V sums[$tileRows][$tileColumns];
+        $index rowOffset[$tileRows];
+        UNROLL for (int i = 0; i < $tileRows; i += 1) {
+          rowOffset[i] = (group * $rows + SMALLER(blockRow * $tileRows + i, $rows - 1)) * $leftStride;
+          UNROLL for (int j = 0; j < $tileColumns; j += 1) sums[i][j] = $zero;
+        }
+        if (block > firstImage || place > 0) {
+          UNROLL for (int i = 0; i < $tileRows; i += 1) {
+            UNROLL for (int j = 0; j < $tileColumns; j += 1) sums[i][j] = VLOAD(held + (i * $tileColumns + j) * WIDTH);
+          }
+        }
+        for ($index image = block; image < lastImage; image += 1) {
+          GLOBAL const $T *left = $left + image * $groups * $rows * $leftStride;
+          GLOBAL const $T *right = $right + image * $groups * $channels * $rightStride;
+          for ($index q = place; q < lastPlace; q += WIDTH) {
+            $V b[$tileColumns];
+            UNROLL for (int j = 0; j < $tileColumns; j += 1) b[j] = VLOAD(right + columnOffset[j] + q);
+            UNROLL for (int i = 0; i < $tileRows; i += 1) {
+              const $V a = VLOAD(left + rowOffset[i] + q);
+              UNROLL for (int j = 0; j < $tileColumns; j += 1) sums[i][j] = ACCUMULATE_$lane(a, b[j], sums[i][j]);
+            }
+          }
+        }
+        UNROLL for (int i = 0; i < $tileRows; i += 1) {
+          UNROLL for (int j = 0; j < $tileColumns; j += 1) VSTORE(sums[i][j], held + (i * $tileColumns + j) * WIDTH);
+        }
+        held += $tileRows * $tileColumns * WIDTH;
+      }
     }
   }
 }
-$V results[$tileRows * $tileColumns];
-UNROLL for (int i = 0; i < $tileRows; i += 1) {
-  UNROLL for (int j = 0; j < $tileColumns; j += 1) results[i * $tileColumns + j] = sums[i][j];
-}
-for (int place = 0; place < $tileRows * $tileColumns; place += 1) {
-  const $index row = block * $tileRows + place / $tileColumns;
-  const $index column = blockColumn * $tileColumns + place % $tileColumns;
-  if (row >= $rows || column >= $columns) continue;
-  $V sum = results[place];
-  for (int span = WIDTH / 2; span > 0; span /= 2) sum = sum + ROTATE_$lane(sum, span);
-  $target[((($firstPart + part) * $groups + group) * $rows + row) * $columns + column] = FIRST_$lane(sum);
+// The lanes of WIDTH sums are added up at a time, as rows of a square.
+const $index sumCount = (lastColumn - firstColumn) * $blocks * $tileRows * $tileColumns;
+for ($index firstSum = 0; firstSum < sumCount; firstSum += WIDTH) {
+  $V square[WIDTH];
+  UNROLL for (int i = 0; i < WIDTH; i += 1) square[i] = VLOAD(stage + SMALLER(firstSum + i, sumCount - 1) * WIDTH);
+  PRIVATE_ARRAY($T, lanes, WIDTH * WIDTH);
+  TRANSPOSE(square, lanes);
+  for (int span = WIDTH / 2; span > 0; span /= 2) {
+    for (int i = 0; i < span; i += 1) {
+      VSTORE(VLOAD(lanes + i * WIDTH) + VLOAD(lanes + (span + i) * WIDTH), lanes + i * WIDTH);
+    }
+  }
+  const int count = (int)SMALLER(sumCount - firstSum, ($index)WIDTH);
+  for (int i = 0; i < count; i += 1) {
+    const $index tile = (firstSum + i) / ($tileRows * $tileColumns);
+    const $index place = firstSum + i - tile * $tileRows * $tileColumns;
+    const $index row = tile % $blocks * $tileRows + place / $tileColumns;
+    const $index column = (firstColumn + tile / $blocks) * $tileColumns + place % $tileColumns;
+    if (row >= $rows || column >= $columns) continue;
+    $target[((($firstPart + part) * $groups + group) * $rows + row) * $columns + column] = lanes[i];
+  }
 }

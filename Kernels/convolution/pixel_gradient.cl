@@ -18,7 +18,7 @@ const $index lastTap = SMALLER((tapBlock + 1) * $tapsPerItem, $taps);
 const $index lastChannel = SMALLER((channelBlock + 1) * $channelsPerItem, $channels);
 const $index firstRow = part * $rowsPerPart;
 const $index lastRow = SMALLER(firstRow + $rowsPerPart, $rows);
-$T stage[$stageTiles * $tileRows * $vectors * WIDTH];
+PRIVATE_ARRAY($T, stage, $stageTiles * $tileRows * $vectors * WIDTH);
 for ($index block = firstRow; block < lastRow; block += $rowsPerBlock) {
   const $index stop = SMALLER(block + $rowsPerBlock, lastRow);
   const $index firstImage = block / $gridHeight;

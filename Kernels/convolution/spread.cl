@@ -14,12 +14,7 @@ for ($index output = GROUP_ID() * $rowsPerItem; output < end; output += 1) {
     const int count = (int)SMALLER($extentW - column, ($index)WIDTH);
     $V core = $zero;
     if (isInside) {
-      $T spread[WIDTH];
-      VSTORE(core, spread);
-      const $index first = (column + $stepW - 1) / $stepW;
-      const $index last = SMALLER((column + count - 1) / $stepW + 1, $sourceW);
-      for ($index w = first; w < last; w += 1) spread[w * $stepW - column] = from[w];
-      core = VLOAD(spread);
+      $SPREAD
     }
     $EPILOGUE
   }

@@ -22,7 +22,7 @@ for ($index place = chunk * $placesPerItem; place < end; place += 1) {
         square[lane] = LOAD_$dtype(
             $source, $offset + place * $placeStride + SMALLER(first + lane, $columns - 1) * $columnStride + element, count);
       }
-      $T transposed[WIDTH * WIDTH];
+      PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
       TRANSPOSE(square, transposed);
       for (int i = 0; i < count; i += 1) {
         $V v = VLOAD(transposed + i * WIDTH);

@@ -1,6 +1,6 @@
 // One block of $tileRows channels of convolution/vector.cl: places begin to end of a plane whose first element of the first
 // channel is at `first`.
-$T stage[$tileRows * $stageWidth + WIDTH];
+PRIVATE_ARRAY($T, stage, $tileRows * $stageWidth + WIDTH);
 for ($index q = begin; q < end; q += $vectors * WIDTH) {
   $V sums[$tileRows][$vectors];
   UNROLL for (int m = 0; m < $tileRows; m += 1) {

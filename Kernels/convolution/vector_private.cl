@@ -2,7 +2,7 @@
 // array, and computes all of their results.
 const $index group = GROUP_ID() % $groups;
 const $index image = GROUP_ID() / $groups;
-$T prepared[$preparedSize + WIDTH];
+PRIVATE_ARRAY($T, prepared, $preparedSize + WIDTH);
 const $index firstRow = 0;
 const $index lastRow = $targetH;
 const $index firstChannel = ($firstImage * $groups + GROUP_ID()) * $channels;

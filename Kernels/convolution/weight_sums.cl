@@ -24,7 +24,7 @@ for ($index column = chunk * $elementsPerItem; column < end; column += WIDTH) {
       tap = tap == $taps ? 0 : tap;
     }
   }
-  $T transposed[WIDTH * WIDTH];
+  PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
   TRANSPOSE(square, transposed);
   for (int i = 0; i < height; i += 1) {
     const $index output = first + i;

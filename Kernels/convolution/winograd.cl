@@ -55,7 +55,7 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
         UNROLL for (int i = 0; i < 36; i += 1) spots[i] = VLOAD(from + i * $tilesPerTask * $panelWidth);
         UNROLL for (int i = 0; i < 6; i += 1) winograd_result_line(spots + i, 6, between + i, 6);
         UNROLL for (int i = 0; i < 4; i += 1) winograd_result_line(between + 6 * i, 1, results + 4 * i, 1);
-        $T stage[16 * WIDTH];
+        PRIVATE_ARRAY($T, stage, 16 * WIDTH);
         UNROLL for (int i = 0; i < 16; i += 1) VSTORE(results[i], stage + i * WIDTH);
         for (int i = 0; i < 16; i += 1) {
           const $index y = down + i / 4;

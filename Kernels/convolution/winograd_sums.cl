@@ -6,7 +6,7 @@
 // by squares of WIDTH channels of y and WIDTH elements of a row of the result, which are transposed in registers.
 for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
   for ($index first = firstColumn; first < lastColumn; first += WIDTH) {
-    $T lines[9 * WIDTH * WIDTH];
+    PRIVATE_ARRAY($T, lines, 9 * WIDTH * WIDTH);
     for (int i = 0; i < WIDTH; i += 1) {
       GLOBAL const $T *from =
           products + (channel + i - $originChannel) * $columnsPerBlock + first - $originColumn;
@@ -24,7 +24,7 @@ for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
     for (int element = 0; element < 9 * WIDTH; element += WIDTH) {
       $V square[WIDTH];
       UNROLL for (int lane = 0; lane < WIDTH; lane += 1) square[lane] = VLOAD(lines + (element + lane) * WIDTH);
-      $T transposed[WIDTH * WIDTH];
+      PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
       TRANSPOSE(square, transposed);
       for (int lane = 0; lane < WIDTH; lane += 1) {
         const $index output = first + lane;

@@ -7,7 +7,7 @@
 for ($index column = 0; column < $panelWidth; column += WIDTH) {
   for ($index place = firstTerm; place < lastTerm; place += $termsPerPlace) {
     const $index held = SMALLER($termsPerPlace, lastTerm - place);
-    $T lines[9 * WIDTH * WIDTH];
+    PRIVATE_ARRAY($T, lines, 9 * WIDTH * WIDTH);
     for ($index element = 0; element < 9 * held; element += WIDTH) {
       $V square[WIDTH];
       UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {

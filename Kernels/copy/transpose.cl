@@ -21,7 +21,7 @@ for ($index i = chunk * $perChunk; i < stop; i += WIDTH) {
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
       square[lane] = LOAD_$dtype($source, $from + SMALLER(j + lane, last - 1) * $sourceStride + i, height);
     }
-    $T transposed[WIDTH * WIDTH];
+    PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
     TRANSPOSE(square, transposed);
     for (int lane = 0; lane < height; lane += 1) {
       STORE_$dtype($result, $to + (i + lane) * $resultStride + j, count, VLOAD(transposed + lane * WIDTH));

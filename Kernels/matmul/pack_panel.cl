@@ -10,7 +10,7 @@ for ($index k = begin * $terms; k < until; k += WIDTH) {
       square[lane] =
           LOAD_$rightDtype($B, $rightOffset + k + SMALLER(column + lane, $columns - 1) * $lineStride, height);
     }
-    $T transposed[WIDTH * WIDTH];
+    PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
     TRANSPOSE(square, transposed);
     $T *to = packed + ((k - begin * $terms) * $vectors + v) * WIDTH;
     for (int i = 0; i < height; i += 1) VSTORE(VLOAD(transposed + i * WIDTH), to + i * $vectors * WIDTH);

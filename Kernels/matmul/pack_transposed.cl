@@ -7,17 +7,17 @@ const $index panel = rest % $panels;
 const $index batch = rest / $panels;
 $BATCH
 const $index end = SMALLER((chunk + 1) * $rowsPerItem, $rows);
-for ($index row = chunk * $rowsPerItem; row < end; row += WIDTH) {
-  const int height = (int)SMALLER(end - row, ($index)WIDTH);
-  for ($index column = 0; column < $width; column += WIDTH) {
-    const $index first = panel * $width + column;
+for ($index column = 0; column < $width; column += WIDTH) {
+  const $index first = panel * $width + column;
+  const int count = (int)SMALLER($columns - first, ($index)WIDTH);
+  for ($index row = chunk * $rowsPerItem; row < end; row += WIDTH) {
+    const int height = (int)SMALLER(end - row, ($index)WIDTH);
     const $index to = ((batch * $panels + panel) * $rows + row) * $width + column;
-    const int count = (int)SMALLER($columns - first, ($index)WIDTH);
     $V square[WIDTH];
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
       square[lane] = LOAD_$dtype($source, $offset + row + SMALLER(first + lane, $columns - 1) * $columnStride, height);
     }
-    $T transposed[WIDTH * WIDTH];
+    PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
     TRANSPOSE(square, transposed);
     for (int i = 0; i < height; i += 1) {
       $V v = VLOAD(transposed + i * WIDTH);

@@ -1,6 +1,6 @@
 // The terms of a segment whose left factors lie in order in each row of the tile: a register of each is
 // converted at a time.
-$T factors[$tileRows * WIDTH];
+PRIVATE_ARRAY($T, factors, $tileRows * WIDTH);
 for ($index start = 0; start < span; start += WIDTH) {
   const int count = (int)SMALLER(span - start, ($index)WIDTH);
   UNROLL for (int m = 0; m < $tileRows; m += 1) {

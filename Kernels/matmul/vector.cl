@@ -21,7 +21,7 @@ const $index batch = rest / $parts;
 $BATCH
 const $index lastTile = SMALLER((chunk + 1) * $tilesPerItem, $tiles);
 const $index lastPanel = SMALLER((part + 1) * $panelsPerItem, $panels);
-$T stage[$stageTiles * $tileRows * $vectors * WIDTH];
+PRIVATE_ARRAY($T, stage, $stageTiles * $tileRows * $vectors * WIDTH);
 $PACKED
 $index begin = 0;
 do {

@@ -10,6 +10,8 @@
 #define INLINE static inline
 #define WIDE(name) name
 #define LOCAL_ARRAY(type, name, count) __local type name[count]
+// An array of a work-item whose registers do not cross the lines of a cache.
+#define PRIVATE_ARRAY(type, name, count) type name[count] __attribute__((aligned(64)))
 #define CONSTANT_TABLE __constant
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 // What items of a group wrote to global memory is there for the others behind it.

@@ -106,23 +106,51 @@ static int is_one_block(const csimd_kernel *kernel, int64_t start, int64_t end) 
   return end - start <= kernel->block && (kernel->row == 0 || end - start <= kernel->row - start % kernel->row);
 }
 
+/// Rows of one array whose numbers lie side by side, for one reducer. Short rows are reduced in a few dozen cycles, so that
+/// nothing is decided for each of them.
+static void reduce_plain_rows(
+    row_context *c, const csimd_argument *plain, const csimd_frame *frame, int64_t last, int64_t start, size_t count,
+    int keeps_states) {
+  const csimd_reduction *reduction = c->reduction;
+  const csimd_reducer *reducer = reduction->reducers[0];
+  const csimd_layout *outer = &reduction->outer[0];
+  int bytes = csimd_dtype_bytes(plain->dtype);
+  int64_t result_bytes = reduction->result_bytes[0], prefetched = (int64_t)count * reducer->prefetched_lines / 4;
+  const char *base = (const char *)frame->values[plain->index] + (plain->layout.offset + start) * bytes;
+  for (int64_t position = c->position; position < last; position += 1) {
+    csimd_operand row = {base + csimd_position(outer, position) * bytes, 1};
+    void *result = (char *)c->results[0] + position * result_bytes;
+    const char *ahead = reducer->prefetched_lines ? csimd_prefetch_next(c->ahead, prefetched) : NULL;
+    if (!keeps_states && reducer->row != NULL) {
+      reducer->row(count, &row, result, ahead);
+      continue;
+    }
+    reducer->begin(c->states);
+    reducer->take(count, c->states, &row, start, ahead);
+    if (!keeps_states) reducer->finish(c->states, result);
+  }
+}
+
 void csimd_reduce_rows(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
     int64_t end, void *states, void *const *results, int keeps_states) {
   int64_t shifts[CSIMD_MAXIMUM_REGISTERS];
   row_context context = {reduction, states, frame->ahead, results, first};
   const csimd_argument *plain = end > start ? plain_argument(reduction) : NULL;
+  if (plain != NULL) {
+    reduce_plain_rows(&context, plain, frame, last, start, (size_t)(end - start), keeps_states);
+    return;
+  }
   // For short rows the setup in `csimd_run` takes longer than the reduction.
-  int takes_plain = plain != NULL, takes_joined = !keeps_states && takes_arguments(reduction);
+  int takes_joined = !keeps_states && takes_arguments(reduction);
   int is_one_block_row = !keeps_states && is_one_block(reduction->kernel, start, end);
   frame->shifts = shifts;
   for (; context.position < last; context.position += 1) {
-    if (takes_plain || takes_joined) {
+    if (takes_joined) {
       csimd_operand values[2];
-      for (int i = 0; i < 1 + takes_joined; i += 1)
+      for (int i = 0; i < 2; i += 1)
         values[i] = joined_operand(reduction, frame, i, i == 0 ? start : 0, context.position);
-      if (keeps_states) begin_row(&context);
-      (keeps_states ? take_rows : take_whole_row)(&context, values, start, (size_t)(end - start));
+      take_whole_row(&context, values, start, (size_t)(end - start));
       continue;
     }
     move(reduction, context.position, shifts);

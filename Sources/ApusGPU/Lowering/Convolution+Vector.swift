@@ -91,6 +91,38 @@ private struct GradientFactor {
   var preparedCount: Int { isInPlace ? 0 : channels * image.stride }
 }
 
+/// How `Kernels/convolution/gradient.cl` cuts a gradient of weights into work-items and blocks of what it reads.
+private struct GradientBlocking {
+  let columnChunks, columnsPerItem: Int
+  /// What all tiles of a work-item add up before the next: images that a cache holds, or places of one image.
+  let imagesPerBlock, placesPerBlock: Int
+
+  /// The bytes of images that stay in the first caches of a core.
+  private static let cachedBytes = 64 << 10
+  /// Places of a larger image: so many that little is lost where sums are kept in between.
+  private static let largestPlaces = 1024
+
+  /// - Parameters:
+  ///   - items: work-items for one column of tiles; with several columns there should be `enough`.
+  ///   - imageBytes: what an image takes of both factors.
+  init(
+    blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, places: Int
+  ) {
+    let most = max(1, min(VectorTile.mostKept / blocks, blockColumns * items / enough))
+    let chunks = (blockColumns + most - 1) / most
+    columnsPerItem = (blockColumns + chunks - 1) / chunks
+    columnChunks = (blockColumns + columnsPerItem - 1) / columnsPerItem
+    // Few tiles read little again.
+    guard columnsPerItem * blocks > 4 else {
+      (imagesPerBlock, placesPerBlock) = (imagesPerPart, places)
+      return
+    }
+    imagesPerBlock = max(1, min(imagesPerPart, Self.cachedBytes / imageBytes))
+    placesPerBlock =
+      imagesPerBlock == 1 && places > Self.largestPlaces * 3 / 2 ? Self.largestPlaces : places
+  }
+}
+
 extension PlanLowering {
   // MARK: - The output and the gradient of the input
 
@@ -219,6 +251,8 @@ extension PlanLowering {
     for (name, extents) in [("extent", g.input), ("step", g.stride), ("source", g.output)] {
       for (axis, letter) in ["D", "H", "W"].enumerated() { template[name + letter] = builder.number(extents[axis]) }
     }
+    template["dtype"] = "\(lane.dtype)"
+    template["SPREAD"] = template.with(file: "convolution/spread_\(g.stride.z == 2 ? "two" : "any").cl").text
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     builder.append(template)
     launch(
@@ -331,6 +365,11 @@ extension PlanLowering {
     let columns = channels * taps.count
     let blocks = (rows + tile.rows - 1) / tile.rows
     let blockColumns = (columns + tile.columns - 1) / tile.columns
+    let places = ((g.output.x - 1) * right.image.target.y + g.output.y - 1) * right.image.target.z + g.output.z
+    let blocking = GradientBlocking(
+      blocks: blocks, blockColumns: blockColumns, items: parts.count * g.groups, enough: 4 * target.computeUnits,
+      imageBytes: (rows * left.image.stride + channels * right.image.stride) * lane.dtype.byteCount,
+      imagesPerPart: images.perPart, places: places)
 
     var builder = KernelBuilder(family: "convolution_gradient", target: target, isLarge: true)
     var template = KernelTemplate("convolution/gradient.cl", lane, builder)
@@ -345,17 +384,19 @@ extension PlanLowering {
       ("blocks", blocks), ("blockColumns", blockColumns), ("rows", rows),
       ("channels", channels), ("columns", columns), ("leftStride", left.image.stride),
       ("rightStride", right.image.stride), ("imageCount", images.count), ("imagesPerPart", images.perPart),
-      ("firstPart", parts.lowerBound),
-      ("placeCount", ((g.output.x - 1) * right.image.target.y + g.output.y - 1) * right.image.target.z + g.output.z),
+      ("firstPart", parts.lowerBound), ("placeCount", places), ("columnChunks", blocking.columnChunks),
+      ("columnsPerItem", blocking.columnsPerItem), ("imagesPerBlock", blocking.imagesPerBlock),
+      ("placesPerBlock", blocking.placesPerBlock),
     ] {
       template[name] = builder.number(value)
     }
+    template["stageTiles"] = String(max(VectorTile.mostKept, blocks))
     template["groups"] = builder.number(g.groups, orTrivial: 1)
     template["tapTable"] = builder.table(
       (0..<channels).flatMap { channel in taps.map { channel * right.image.stride + $0 } })
     builder.append(template)
     launch(
-      builder, groups: parts.count * g.groups * blocks * blockColumns, detail: detail(step),
+      builder, groups: parts.count * g.groups * blocking.columnChunks, detail: detail(step),
       flops: 2 * Double(g.multiplyAdds) * Double(images.count) / Double(g.batch), bytes: bytes(step))
   }
 }

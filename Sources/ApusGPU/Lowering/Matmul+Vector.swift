@@ -62,7 +62,7 @@ extension PlanLowering {
       let products =
         (n + panel - 1) / panel * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
       // Only panels that rows of the factor consist of are read in place; the wider they are the better memory is read.
-      return products + (canReadInPlace && n % panel == 0 ? 20 * n / panel : 400 * n / m)
+      return products + (canReadInPlace && n % panel == 0 ? 20 * (n / panel - 1) : 400 * n / m)
     }
   }
 }
@@ -77,6 +77,9 @@ struct VectorTiling {
   var segmentsPerBlock: Int
   private(set) var tilesPerItem = 1
   private(set) var panelsPerItem = 1
+
+  /// The bytes of rows that stay in a second-level cache until the next panel meets them.
+  static let heldBytes = 1 << 20
 
   /// The most bytes of a left factor that is converted ahead of the product.
   static let convertedBytes = 16 << 20
@@ -109,9 +112,7 @@ struct VectorTiling {
   ///   - enough: the work-items that are enough for the cores, where more would have pieces of fewer panels.
   mutating func deal(batch: Int, bytesPerTile: Int, enough: Int = 32) {
     let isBlocked = segmentsPerBlock < segments
-    // The rows that every panel meets again stay in the second-level cache.
-    let held = 1 << 20
-    tilesPerItem = max(1, min(tiles, isBlocked ? 32 : 12, held / max(1, bytesPerTile)))
+    tilesPerItem = max(1, min(tiles, isBlocked ? 32 : 12, Self.heldBytes / max(1, bytesPerTile)))
     panelsPerItem = max(1, min(panels, isBlocked ? VectorTile.mostKept / tilesPerItem : 16))
     let flops = 2 * rows * width * max(segments * terms, 1)
     while flops * tilesPerItem * panelsPerItem > 1_000_000 {
@@ -124,6 +125,16 @@ struct VectorTiling {
         break
       }
     }
+  }
+
+  /// Deals single panels out to work-items that pack them: to as few for a panel as there are `enough` of them, so that it
+  /// is packed seldom.
+  mutating func dealPanels(batch: Int, bytesPerTile: Int, enough: Int) {
+    let most = max(1, min(tiles, VectorTile.mostKept, Self.heldBytes / max(1, bytesPerTile)))
+    var chunks = (tiles + most - 1) / most
+    while batch * chunks * parts < enough, tiles * rows / (chunks + 1) >= 64 { chunks += 1 }
+    panelsPerItem = 1
+    tilesPerItem = (tiles + chunks - 1) / chunks
   }
 }
 
@@ -162,7 +173,7 @@ extension KernelTemplate {
       self["RIGHT"] = with(file: "matmul/right.cl").text
       return
     }
-    self["PACKED"] = "\(lane) packed[\(packedTerms) * \(vectors) * WIDTH];"
+    self["PACKED"] = "PRIVATE_ARRAY(\(lane), packed, \(packedTerms) * \(vectors) * WIDTH);"
     self["PACK"] = with(file: packsRows ? "matmul/pack_panel_rows.cl" : "matmul/pack_panel.cl").text
     self["RIGHT"] = "const \(lane) *row = packed;"
     self["RIGHTPART"] = "VLOAD(row + v * WIDTH)"
@@ -191,15 +202,19 @@ private struct FactorAccess {
   /// The terms that are added for all tiles of a work-item before the next are.
   let block: Int
 
-  /// Terms of a panel that a work-item packs for itself: they stay in a first-level cache, or next to it.
-  static let packedTerms = 256
+  /// Terms of a panel that a work-item packs for itself: few enough for its private memory, and so many that rows of the
+  /// left factor are read in long pieces.
+  static let packedTerms = 512
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool) {
     // The panels of short rows lie side by side in the lines of a cache.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
+    // Panels of contiguous columns are transposed where they are needed, of contiguous rows where few rows of results share
+    // the pass over the matrix that packing them all takes.
+    let isLarge = step.n >= 256 && step.n * step.k >= 1 << 18
     packsInItem =
-      (right.rowStride == 1) != (right.columnStride == 1) && !readsInPlace && step.m <= 96 && step.n >= 256
-      && step.n * step.k >= 1 << 18
+      (right.rowStride == 1) != (right.columnStride == 1) && !readsInPlace
+      && (step.m <= 96 && isLarge || right.rowStride == 1 && step.m >= 48 && step.n >= 48 && step.n * step.k >= 1 << 16)
     let isInRows = left.columnStride == 1
     isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % 4096 == 0 && step.k > 384
     isLeftPacked = !isInRows && isCrowded && step.n >= 1024 || isConvertedAhead
@@ -239,7 +254,9 @@ extension PlanLowering {
       workspace = (step.batch.elementCount * step.m * step.n * lane.dtype.byteCount + 255) / 256 * 256
     }
     if access.isLeftPacked {
-      let padded = max(width, (step.k + width - 1) / width * width)
+      var padded = max(width, (step.k + width - 1) / width * width)
+      // Lines of neighbouring rows fall into different places of a cache.
+      if padded * lane.dtype.byteCount % 1024 == 0 { padded += width }
       left = pack(left, step, rows: step.m, columns: step.k, panel: padded, &workspace)
     }
     let tiling = tiling(of: step, left, right, access)
@@ -298,10 +315,14 @@ extension PlanLowering {
       m: step.m, n: step.n, segments: segments, terms: access.block, tile: access.narrowed(narrowed(tile, for: step)),
       lane: step.dtype.lane, registerWidth: width)
     tiling.segmentsPerBlock = 1
+    let bytesPerTile = tiling.rows * access.block * step.dtype.byteCount
+    if access.packsInItem {
+      tiling.dealPanels(batch: count, bytesPerTile: bytesPerTile, enough: 4 * target.computeUnits)
+      return tiling
+    }
     // One row of results takes as long as the right factor is read: in long pieces of its rows.
     tiling.deal(
-      batch: count, bytesPerTile: tiling.rows * access.block * step.dtype.byteCount,
-      enough: step.m == 1 ? min(32, 2 * target.computeUnits) : 32)
+      batch: count, bytesPerTile: bytesPerTile, enough: step.m == 1 ? min(32, 2 * target.computeUnits) : 32)
     return tiling
   }
 
@@ -360,7 +381,9 @@ extension PlanLowering {
     let extents = Shape(distinct.map { step.batch[$0] })
     let layout = Layout(shape: extents, strides: Shape(distinct.map { matrix.batch[$0] }))
     let isTransposed = matrix.columnStride != 1 && matrix.rowStride == 1
-    let rowsPerItem = max(width, min((rows + width - 1) / width * width, 8192 / panel / width * width))
+    // What is transposed is read in columns: some lines of a cache of each.
+    let leastRows = isTransposed ? 64 : width
+    let rowsPerItem = max(width, min((rows + width - 1) / width * width, max(leastRows, 8192 / panel / width * width)))
     let chunks = (rows + rowsPerItem - 1) / rowsPerItem
 
     var builder = KernelBuilder(family: "matmul_pack", target: target, isLarge: true)

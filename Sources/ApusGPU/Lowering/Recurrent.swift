@@ -37,14 +37,15 @@ extension PlanLowering {
 
   /// How many sequences share a load of the weights, and how many registers of columns share a state's numbers: the sums
   /// of all fit the registers and, on CPUs, are chains enough to hide the latency of a multiply-add. The gates of the
-  /// forward pass are registers that lie side by side. Results do not depend on it.
+  /// forward pass are registers that lie side by side. Where the batch has too few sequences for every core, 4 share a
+  /// load. Results do not depend on it.
   private func tile(_ step: Recurrent) -> (rows: Int, vectors: Int) {
     let g = step.geometry
     let registers = target.registerCount * 4 / step.dtype.lane.dtype.byteCount
     guard isCPU, registers >= 32 else { return (isCPU && g.gates == 1 ? 8 : 4, 1) }
-    if step.pass == .forward { return (g.gates == 4 ? 6 : 8, 1) }
-    let vectors = [4, 2].first { g.size % ($0 * width) == 0 } ?? 1
-    return (vectors == 4 ? 6 : 8, vectors)
+    let vectors = step.pass == .forward ? 1 : [4, 2].first { g.size % ($0 * width) == 0 } ?? 1
+    let rows = (step.pass == .forward ? g.gates : vectors) == 4 ? 6 : 8
+    return (g.batch > rows * (target.computeUnits - 1) ? rows : 4, vectors)
   }
 
   private func fillForward(_ step: Recurrent, _ template: inout KernelTemplate, _ builder: inout KernelBuilder) {
