@@ -4,17 +4,20 @@
 //
 //   sums[i][j] += y[image, row i][q] · x[image][q + offset of (channel, tap) j]
 //
-// One work-item computes some columns of tiles of $tileRows × $tileColumns sums over some of the images. All of its
-// tiles add up one block of images and places before the next, so that the block stays in a cache; sums that go on
-// wait in `stage`.
+// One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images. All of its tiles add up
+// one block of images and places before the next, so that the block stays in a cache; sums that go on wait in `stage`.
 $index rest = GROUP_ID();
 const $index columnChunk = rest % $columnChunks;
 rest = rest / $columnChunks;
+const $index rowChunk = rest % $rowChunks;
+rest = rest / $rowChunks;
 const $index group = rest % $groups;
 const $index part = rest / $groups;
 PRIVATE_ARRAY($T, stage, $stageTiles * $tileRows * $tileColumns * WIDTH);
-const $index firstColumn = columnChunk * $columnsPerItem;
-const $index lastColumn = SMALLER(firstColumn + $columnsPerItem, $blockColumns);
+const $index firstTileColumn = columnChunk * $columnsPerItem;
+const $index lastTileColumn = SMALLER(firstTileColumn + $columnsPerItem, $blockColumns);
+const $index firstTileRow = rowChunk * $rowsPerItem;
+const $index lastTileRow = SMALLER(firstTileRow + $rowsPerItem, $blocks);
 const $index firstImage = part * $imagesPerPart;
 const $index stop = SMALLER(firstImage + $imagesPerPart, $imageCount);
 for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
@@ -22,13 +25,13 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
   for ($index place = 0; place < $placeCount; place += $placesPerBlock) {
     const $index lastPlace = SMALLER(place + $placesPerBlock, $placeCount);
     $T *held = stage;
-    for ($index blockColumn = firstColumn; blockColumn < lastColumn; blockColumn += 1) {
+    for ($index blockColumn = firstTileColumn; blockColumn < lastTileColumn; blockColumn += 1) {
       $index columnOffset[$tileColumns];
       UNROLL for (int j = 0; j < $tileColumns; j += 1) {
         columnOffset[j] = group * $channels * $rightStride +
             geometry[$tapTable + SMALLER(blockColumn * $tileColumns + j, $columns - 1)];
       }
-      for ($index blockRow = 0; blockRow < $blocks; blockRow += 1) {
+      for ($index blockRow = firstTileRow; blockRow < lastTileRow; blockRow += 1) {
         $V sums[$tileRows][$tileColumns];
         $index rowOffset[$tileRows];
         UNROLL for (int i = 0; i < $tileRows; i += 1) {
@@ -61,7 +64,8 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
   }
 }
 // The lanes of WIDTH sums are added up at a time, as rows of a square.
-const $index sumCount = (lastColumn - firstColumn) * $blocks * $tileRows * $tileColumns;
+const $index height = lastTileRow - firstTileRow;
+const $index sumCount = (lastTileColumn - firstTileColumn) * height * $tileRows * $tileColumns;
 for ($index firstSum = 0; firstSum < sumCount; firstSum += WIDTH) {
   $V square[WIDTH];
   UNROLL for (int i = 0; i < WIDTH; i += 1) square[i] = VLOAD(stage + SMALLER(firstSum + i, sumCount - 1) * WIDTH);
@@ -76,8 +80,8 @@ for ($index firstSum = 0; firstSum < sumCount; firstSum += WIDTH) {
   for (int i = 0; i < count; i += 1) {
     const $index tile = (firstSum + i) / ($tileRows * $tileColumns);
     const $index place = firstSum + i - tile * $tileRows * $tileColumns;
-    const $index row = tile % $blocks * $tileRows + place / $tileColumns;
-    const $index column = (firstColumn + tile / $blocks) * $tileColumns + place % $tileColumns;
+    const $index row = (firstTileRow + tile % height) * $tileRows + place / $tileColumns;
+    const $index column = (firstTileColumn + tile / height) * $tileColumns + place % $tileColumns;
     if (row >= $rows || column >= $columns) continue;
     $target[((($firstPart + part) * $groups + group) * $rows + row) * $columns + column] = lanes[i];
   }

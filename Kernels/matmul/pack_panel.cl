@@ -10,9 +10,10 @@ for ($index k = begin * $terms; k < until; k += WIDTH) {
       square[lane] =
           LOAD_$rightDtype($B, $rightOffset + k + SMALLER(column + lane, $columns - 1) * $lineStride, height);
     }
-    PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
-    TRANSPOSE(square, transposed);
+    TRANSPOSE(square);
     $T *to = packed + ((k - begin * $terms) * $vectors + v) * WIDTH;
-    for (int i = 0; i < height; i += 1) VSTORE(VLOAD(transposed + i * WIDTH), to + i * $vectors * WIDTH);
+    UNROLL for (int i = 0; i < WIDTH; i += 1) {
+      if (i < height) VSTORE(square[i], to + i * $vectors * WIDTH);
+    }
   }
 }

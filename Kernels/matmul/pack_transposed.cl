@@ -17,12 +17,9 @@ for ($index column = 0; column < $width; column += WIDTH) {
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
       square[lane] = LOAD_$dtype($source, $offset + row + SMALLER(first + lane, $columns - 1) * $columnStride, height);
     }
-    PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
-    TRANSPOSE(square, transposed);
-    for (int i = 0; i < height; i += 1) {
-      $V v = VLOAD(transposed + i * WIDTH);
-      if (count < WIDTH) v = CHOOSE_$lane(HELD(count), v, $zero);
-      VSTORE(v, $target + to + i * $width);
+    TRANSPOSE(square);
+    UNROLL for (int i = 0; i < WIDTH; i += 1) {
+      if (i < height) VSTORE(CHOOSE_$lane(HELD(count), square[i], $zero), $target + to + i * $width);
     }
   }
 }

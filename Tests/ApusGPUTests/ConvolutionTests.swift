@@ -46,6 +46,12 @@ import Testing
     geometry(3, 2, 2, groups: 2, size: SIMD3(1, 11, 37), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 1, 2)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 3, 2), kernel: SIMD3(1, 4, 5), padding: SIMD3(0, 3, 4)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 9, 17), kernel: SIMD3(1, 7, 7), padding: SIMD3(0, 3, 3)),
+    // Gradients of weights in blocks: of images, of places of one image, and of more channels than a work-item takes.
+    geometry(11, 6, 16, size: SIMD3(1, 14, 14), kernel: SIMD3(1, 5, 5)),
+    geometry(2, 3, 17, size: SIMD3(1, 48, 48), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
+    geometry(2, 1, 260, size: SIMD3(1, 6, 6), kernel: SIMD3(1, 3, 3)),
+    // A gradient of the input whose rows end in the middle of a register of every second element.
+    geometry(2, 5, 7, size: SIMD3(1, 5, 35), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
   ]
 
   /// For images with channels last: padding, strides that leave grids without a tap, more taps and channels than a
@@ -99,7 +105,8 @@ import Testing
   private func all(_ mask: SIMDMask<SIMD3<Int>>) -> Bool { mask[0] && mask[1] && mask[2] }
 
   @Test(
-    arguments: Harness.isSimulator ? Array(2..<9) + [14, 16] : Array(geometries.indices), Convolution.Pass.allCases)
+    arguments: Harness.isSimulator ? Array(2..<9) + [14, 16, 21, 22] : Array(geometries.indices),
+    Convolution.Pass.allCases)
   func passes(_ index: Int, _ pass: Convolution.Pass) throws {
     try check(Self.geometries[index], pass, .float32, tolerance: 0x1p-22)
   }

@@ -57,13 +57,17 @@ func epilogue(
     Case(batch: [2], m: 3, n: 1000, k: 70, isRightTransposed: true), Case(m: 3, n: 300, k: 230),
     Case(m: 1, n: 1001, k: 70, isRightTransposed: true, dtype: .float16),
     Case(m: 270, n: 64, k: 600, isLeftTransposed: true, hasBias: true), Case(m: 20, n: 32, k: 2100),
-    Case(m: 4000, n: 256, k: 400, isLeftTransposed: true), Case(m: 1024, n: 1024, k: 385, isLeftTransposed: true),
+    Case(m: 4000, n: 256, k: 400, isLeftTransposed: true), Case(m: 1024, n: 1024, k: 510, isLeftTransposed: true),
     Case(m: 5, n: 7, k: 0, dtype: .float16),
     // Factors of half width that are converted where they lie: along rows, across them, in several segments.
     Case(m: 13, n: 64, k: 37, isLeftTransposed: true, dtype: .float16), Case(m: 1, n: 1024, k: 70, dtype: .float16),
     Case(m: 20, n: 192, k: 400, dtype: .bfloat16),
-    // Panels that a work-item packs for itself, from rows of the right factor.
+    // Panels that a work-item packs for itself, from rows and from columns of the right factor.
     Case(m: 64, n: 330, k: 900, hasBias: true), Case(m: 50, n: 600, k: 500, isLeftTransposed: true, dtype: .float16),
+    Case(m: 900, n: 80, k: 1100, isRightTransposed: true, hasBias: true),
+    Case(batch: [2], m: 60, n: 70, k: 1000, isLeftTransposed: true, isRightTransposed: true, dtype: .bfloat16),
+    // Panels in place of which the last reaches past the row.
+    Case(m: 256, n: 120, k: 100), Case(m: 20, n: 61, k: 300, isLeftTransposed: true),
   ]
 
   /// Each element, and the sum of its terms' sizes.

@@ -93,7 +93,8 @@ private struct GradientFactor {
 
 /// How `Kernels/convolution/gradient.cl` cuts a gradient of weights into work-items and blocks of what it reads.
 private struct GradientBlocking {
-  let columnChunks, columnsPerItem: Int
+  /// Tiles of a work-item below and beside each other, and how many such pieces there are.
+  let rowsPerItem, rowChunks, columnsPerItem, columnChunks: Int
   /// What all tiles of a work-item add up before the next: images that a cache holds, or places of one image.
   let imagesPerBlock, placesPerBlock: Int
 
@@ -103,17 +104,23 @@ private struct GradientBlocking {
   private static let largestPlaces = 1024
 
   /// - Parameters:
-  ///   - items: work-items for one column of tiles; with several columns there should be `enough`.
+  ///   - blocks, blockColumns: tiles below and beside each other.
+  ///   - items: work-items if each had all tiles; there should be `enough`.
   ///   - imageBytes: what an image takes of both factors.
   init(
     blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, places: Int
   ) {
-    let most = max(1, min(VectorTile.mostKept / blocks, blockColumns * items / enough))
-    let chunks = (blockColumns + most - 1) / most
-    columnsPerItem = (blockColumns + chunks - 1) / chunks
-    columnChunks = (blockColumns + columnsPerItem - 1) / columnsPerItem
-    // Few tiles read little again.
-    guard columnsPerItem * blocks > 4 else {
+    func cut(_ count: Int, most: Int) -> (each: Int, chunks: Int) {
+      let chunks = (count + most - 1) / most
+      let each = (count + chunks - 1) / chunks
+      return (each, (count + each - 1) / each)
+    }
+    // A work-item each for few tiles, which read little again.
+    let areFew = blocks * blockColumns * items <= 4 * enough
+    (rowsPerItem, rowChunks) = cut(blocks, most: areFew ? 1 : VectorTile.mostKept)
+    let balanced = max(1, min(VectorTile.mostKept / rowsPerItem, blockColumns * items * rowChunks / enough))
+    (columnsPerItem, columnChunks) = cut(blockColumns, most: areFew ? 1 : balanced)
+    guard !areFew else {
       (imagesPerBlock, placesPerBlock) = (imagesPerPart, places)
       return
     }
@@ -385,18 +392,19 @@ extension PlanLowering {
       ("channels", channels), ("columns", columns), ("leftStride", left.image.stride),
       ("rightStride", right.image.stride), ("imageCount", images.count), ("imagesPerPart", images.perPart),
       ("firstPart", parts.lowerBound), ("placeCount", places), ("columnChunks", blocking.columnChunks),
-      ("columnsPerItem", blocking.columnsPerItem), ("imagesPerBlock", blocking.imagesPerBlock),
+      ("columnsPerItem", blocking.columnsPerItem), ("rowChunks", blocking.rowChunks),
+      ("rowsPerItem", blocking.rowsPerItem), ("imagesPerBlock", blocking.imagesPerBlock),
       ("placesPerBlock", blocking.placesPerBlock),
     ] {
       template[name] = builder.number(value)
     }
-    template["stageTiles"] = String(max(VectorTile.mostKept, blocks))
+    template["stageTiles"] = String(VectorTile.mostKept)
     template["groups"] = builder.number(g.groups, orTrivial: 1)
     template["tapTable"] = builder.table(
       (0..<channels).flatMap { channel in taps.map { channel * right.image.stride + $0 } })
     builder.append(template)
     launch(
-      builder, groups: parts.count * g.groups * blocking.columnChunks, detail: detail(step),
+      builder, groups: parts.count * g.groups * blocking.rowChunks * blocking.columnChunks, detail: detail(step),
       flops: 2 * Double(g.multiplyAdds) * Double(images.count) / Double(g.batch), bytes: bytes(step))
   }
 }

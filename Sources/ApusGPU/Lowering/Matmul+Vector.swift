@@ -14,6 +14,10 @@ struct VectorTile: KernelShape {
   /// Vectors of numbers of a lane; registers hold half as many numbers of 8 bytes.
   func vectors(of lane: Lane) -> Int { lane.dtype.byteCount == 8 ? max(1, vectors / 2) : vectors }
 
+  /// Whether rows of `n` numbers consist of panels of so many registers of `width`. The last register may reach past the
+  /// row: memory has room for that.
+  static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { (n + width - 1) / width % vectors == 0 }
+
   /// Numbers of a right factor for which no kernel of its own is worth its while.
   static let smallFactor = 1 << 16
 
@@ -61,8 +65,9 @@ extension PlanLowering {
       // A load of a number for each row, and those of the panel, come on top of the products.
       let products =
         (n + panel - 1) / panel * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
-      // Only panels that rows of the factor consist of are read in place; the wider they are the better memory is read.
-      return products + (canReadInPlace && n % panel == 0 ? 20 * (n / panel - 1) : 400 * n / m)
+      // Only whole panels are read in place; the wider they are the better memory is read.
+      let isInPlace = canReadInPlace && VectorTile.arePanelsWhole(n: n, vectors: tile.vectors, width: width)
+      return products + (isInPlace ? 20 * (n / panel - 1) : 400 * n / m)
     }
   }
 }
@@ -263,7 +268,8 @@ extension PlanLowering {
     let isSmall =
       step.k * tiling.width * step.dtype.byteCount <= 1 << 17 && right.rowStride * step.dtype.byteCount % 4096 != 0
     let staysInPlace = access.readsInPlace || isSmall && right.columnStride == 1 && !isConverted
-    let isPacked = !access.packsInItem && (!staysInPlace || step.n % tiling.width != 0)
+    let areWhole = VectorTile.arePanelsWhole(n: step.n, vectors: tiling.vectors, width: width)
+    let isPacked = !access.packsInItem && !(staysInPlace && areWhole)
     if isPacked { right = pack(right, step, rows: step.k, columns: step.n, panel: tiling.width, &workspace) }
     needWorkspace(workspace)
 
