@@ -66,7 +66,7 @@ func epilogue(
     Case(m: 64, n: 330, k: 900, hasBias: true), Case(m: 50, n: 600, k: 500, isLeftTransposed: true, dtype: .float16),
     Case(m: 900, n: 80, k: 1100, isRightTransposed: true, hasBias: true),
     Case(batch: [2], m: 60, n: 70, k: 1000, isLeftTransposed: true, isRightTransposed: true, dtype: .bfloat16),
-    // Panels in place of which the last reaches past the row.
+    // Panels that are read in place; the last one extends past the end of the row.
     Case(m: 256, n: 120, k: 100), Case(m: 20, n: 61, k: 300, isLeftTransposed: true),
   ]
 

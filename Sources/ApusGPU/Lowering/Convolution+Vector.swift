@@ -100,7 +100,7 @@ private struct GradientBlocking {
 
   /// The bytes of images that stay in the first caches of a core.
   private static let cachedBytes = 64 << 10
-  /// Places of a larger image: so many that little is lost where sums are kept in between.
+  /// The places per block of an image that does not fit a cache. Smaller blocks load and store the sums too often.
   private static let largestPlaces = 1024
 
   /// - Parameters:

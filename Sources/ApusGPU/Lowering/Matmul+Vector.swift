@@ -14,8 +14,8 @@ struct VectorTile: KernelShape {
   /// Vectors of numbers of a lane; registers hold half as many numbers of 8 bytes.
   func vectors(of lane: Lane) -> Int { lane.dtype.byteCount == 8 ? max(1, vectors / 2) : vectors }
 
-  /// Whether rows of `n` numbers consist of panels of so many registers of `width`. The last register may reach past the
-  /// row: memory has room for that.
+  /// Whether `n` columns fill panels of `vectors` registers, each of `width` numbers. The last register may extend past
+  /// the row, because each buffer ends with room for one register.
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { (n + width - 1) / width % vectors == 0 }
 
   /// Numbers of a right factor for which no kernel of its own is worth its while.
@@ -132,8 +132,8 @@ struct VectorTiling {
     }
   }
 
-  /// Deals single panels out to work-items that pack them: to as few for a panel as there are `enough` of them, so that it
-  /// is packed seldom.
+  /// Gives each work-item one panel, which it packs, and as many tiles as leave `enough` work-items: each work-item of a
+  /// panel packs it again.
   mutating func dealPanels(batch: Int, bytesPerTile: Int, enough: Int) {
     let most = max(1, min(tiles, VectorTile.mostKept, Self.heldBytes / max(1, bytesPerTile)))
     var chunks = (tiles + most - 1) / most
@@ -207,15 +207,15 @@ private struct FactorAccess {
   /// The terms that are added for all tiles of a work-item before the next are.
   let block: Int
 
-  /// Terms of a panel that a work-item packs for itself: few enough for its private memory, and so many that rows of the
-  /// left factor are read in long pieces.
+  /// The most terms of a panel that a work-item packs at a time. More would not fit the private memory of every runtime;
+  /// fewer would read the rows of the left factor in pieces too short to prefetch.
   static let packedTerms = 512
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool) {
     // The panels of short rows lie side by side in the lines of a cache.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
-    // Panels of contiguous columns are transposed where they are needed, of contiguous rows where few rows of results share
-    // the pass over the matrix that packing them all takes.
+    // A work-item packs its own panels if the right factor is stored transposed, or if the product has so few rows that a
+    // separate kernel to pack the whole factor would cost too much.
     let isLarge = step.n >= 256 && step.n * step.k >= 1 << 18
     packsInItem =
       (right.rowStride == 1) != (right.columnStride == 1) && !readsInPlace
