@@ -115,4 +115,10 @@ package struct KernelTarget: Sendable, Hashable {
 
   /// Elements that a work-item holds in one register.
   var width: Int { kernelClass == .cpu ? 16 : 1 }
+
+  /// For CPUs: the work-items that balance the load of the cores, where smaller ones cost little.
+  var enoughItems: Int { 16 * computeUnits }
+
+  /// The same where each work-item packs factors or adds up partial sums first, so that smaller ones cost more.
+  var enoughPackingItems: Int { 4 * computeUnits }
 }

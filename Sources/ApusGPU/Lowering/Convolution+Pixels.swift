@@ -120,7 +120,8 @@ extension PlanLowering {
     let tapBytes = tiling.width * tiling.terms * lane.dtype.byteCount
     let blocks = (windows.taps.count * tapBytes + (1 << 19) - 1) / (1 << 19)
     tiling.segmentsPerBlock = max(1, (windows.taps.count + blocks - 1) / max(1, blocks))
-    tiling.deal(batch: 1, bytesPerTile: 2 * tiling.rows * tiling.terms * lane.dtype.byteCount)
+    tiling.deal(
+      batch: 1, bytesPerTile: 2 * tiling.rows * tiling.terms * lane.dtype.byteCount, enough: target.enoughItems)
 
     var builder = KernelBuilder(family: "convolution_pixels", target: target, isLarge: true)
     var template = KernelTemplate(

@@ -374,7 +374,7 @@ extension PlanLowering {
     let blockColumns = (columns + tile.columns - 1) / tile.columns
     let places = ((g.output.x - 1) * right.image.target.y + g.output.y - 1) * right.image.target.z + g.output.z
     let blocking = GradientBlocking(
-      blocks: blocks, blockColumns: blockColumns, items: parts.count * g.groups, enough: 4 * target.computeUnits,
+      blocks: blocks, blockColumns: blockColumns, items: parts.count * g.groups, enough: target.enoughPackingItems,
       imageBytes: (rows * left.image.stride + channels * right.image.stride) * lane.dtype.byteCount,
       imagesPerPart: images.perPart, places: places)
 

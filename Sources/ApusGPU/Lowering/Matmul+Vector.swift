@@ -67,7 +67,7 @@ extension PlanLowering {
         (n + panel - 1) / panel * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
       // Only whole panels are read in place; the wider they are the better memory is read.
       let isInPlace = canReadInPlace && VectorTile.arePanelsWhole(n: n, vectors: tile.vectors, width: width)
-      return products + (isInPlace ? 20 * (n / panel - 1) : 400 * n / m)
+      return products + (isInPlace ? 20 * ((n - 1) / panel) : 400 * n / m)
     }
   }
 }
@@ -115,7 +115,7 @@ struct VectorTiling {
   /// - Parameters:
   ///   - bytesPerTile: what of the left factor a tile reads in a block.
   ///   - enough: the work-items that are enough for the cores, where more would have pieces of fewer panels.
-  mutating func deal(batch: Int, bytesPerTile: Int, enough: Int = 32) {
+  mutating func deal(batch: Int, bytesPerTile: Int, enough: Int) {
     let isBlocked = segmentsPerBlock < segments
     tilesPerItem = max(1, min(tiles, isBlocked ? 32 : 12, Self.heldBytes / max(1, bytesPerTile)))
     panelsPerItem = max(1, min(panels, isBlocked ? VectorTile.mostKept / tilesPerItem : 16))
@@ -323,12 +323,13 @@ extension PlanLowering {
     tiling.segmentsPerBlock = 1
     let bytesPerTile = tiling.rows * access.block * step.dtype.byteCount
     if access.packsInItem {
-      tiling.dealPanels(batch: count, bytesPerTile: bytesPerTile, enough: 4 * target.computeUnits)
+      tiling.dealPanels(batch: count, bytesPerTile: bytesPerTile, enough: target.enoughPackingItems)
       return tiling
     }
     // One row of results takes as long as the right factor is read: in long pieces of its rows.
     tiling.deal(
-      batch: count, bytesPerTile: bytesPerTile, enough: step.m == 1 ? min(32, 2 * target.computeUnits) : 32)
+      batch: count, bytesPerTile: bytesPerTile,
+      enough: step.m == 1 ? 2 * target.computeUnits : target.enoughItems)
     return tiling
   }
 
