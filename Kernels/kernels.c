@@ -92,6 +92,9 @@ static const struct {
     {"matmul/terms_across.cl", (const char[]){
 #embed "matmul/terms_across.cl" suffix(, 0)
     }},
+    {"matmul/terms_columns.cl", (const char[]){
+#embed "matmul/terms_columns.cl" suffix(, 0)
+    }},
     {"matmul/vector.cl", (const char[]){
 #embed "matmul/vector.cl" suffix(, 0)
     }},

@@ -12,6 +12,16 @@
 #define LOCAL_ARRAY(type, name, count) __local type name[count]
 // An array of a work-item whose registers do not cross the lines of a cache.
 #define PRIVATE_ARRAY(type, name, count) type name[count] __attribute__((aligned(64)))
+// Fetches the line of a cache that a pointer points into, which may lie outside of the buffer. OpenCL C's own prefetch()
+// copies elements, and so may not.
+#if defined(__has_builtin) && !defined(SPELLED_LANES)
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH(pointer) __builtin_prefetch((const void *)(size_t)(pointer), 0, 2)
+#endif
+#endif
+#ifndef PREFETCH
+#define PREFETCH(pointer)
+#endif
 #define CONSTANT_TABLE __constant
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 // What items of a group wrote to global memory is there for the others behind it.

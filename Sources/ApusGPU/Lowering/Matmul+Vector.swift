@@ -187,13 +187,19 @@ extension KernelTemplate {
   /// Fills in the loop over the terms of a segment, which converts left factors that are not of the lane.
   mutating func fillTerms(of dtype: DType) {
     self["RIGHTPART"] = self["RIGHTPART"] ?? "LOAD_\(self["rightDtype"]!)(row, v * WIDTH, WIDTH)"
-    let (file, factor) =
-      dtype == dtype.lane.dtype
-      ? ("terms", "left[m][k * \(self["kStride"]!)]")
-      : self["kStride"] == "1" ? ("terms_along", "factors[m * WIDTH + k]") : ("terms_across", "factors[m]")
-    self["factor"] = factor
+    let isAlongRow = self["kStride"] == "1"
+    guard dtype == dtype.lane.dtype else {
+      self["factor"] = isAlongRow ? "factors[m * WIDTH + k]" : "factors[m]"
+      self["TERM"] = with(file: "matmul/term.cl").text
+      self["TERMS"] = with(file: isAlongRow ? "matmul/terms_along.cl" : "matmul/terms_across.cl").text
+      return
+    }
+    self["factor"] = "column[m]"
+    self["COLUMNTERM"] = with(file: "matmul/term.cl").text
+    self["factor"] = "left[m][k * \(self["kStride"]!)]"
     self["TERM"] = with(file: "matmul/term.cl").text
-    self["TERMS"] = with(file: "matmul/\(file).cl").text
+    let isColumn = self["rowStride"] == "1" && !isAlongRow
+    self["TERMS"] = with(file: isColumn ? "matmul/terms_columns.cl" : "matmul/terms.cl").text
   }
 }
 
