@@ -5,7 +5,7 @@
 //   sums[i][j] += y[image, row i][q] · x[image][q + offset of (channel, tap) j]
 //
 // One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images. All of its tiles add up
-// one block of images and places before the next, so that the block stays in a cache; sums that go on wait in `stage`.
+// one block of images and places before the next, so that the block stays in a cache; sums are kept in `stage` between blocks.
 $index rest = GROUP_ID();
 const $index columnChunk = rest % $columnChunks;
 rest = rest / $columnChunks;
@@ -63,7 +63,7 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
     }
   }
 }
-// The lanes of WIDTH sums are added up at a time, as rows of a square.
+// Adds up the lanes of WIDTH sums at a time: they are the rows of a square, which is transposed.
 const $index height = lastTileRow - firstTileRow;
 const $index sumCount = (lastTileColumn - firstTileColumn) * height * $tileRows * $tileColumns;
 for ($index firstSum = 0; firstSum < sumCount; firstSum += WIDTH) {

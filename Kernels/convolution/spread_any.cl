@@ -1,4 +1,4 @@
-// A register of zeros and the elements of `from` that are a multiple of $stepW in it.
+// A register of zeros, with elements of `from` at the columns that are multiples of $stepW.
 PRIVATE_ARRAY($T, spread, WIDTH);
 VSTORE(core, spread);
 const $index first = (column + $stepW - 1) / $stepW;

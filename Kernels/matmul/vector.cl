@@ -3,16 +3,17 @@
 //
 //            ┌ panel ┐            A is read in place, from a pointer for each row of the tile and each
 //   k  ────  │ b0 b1 │            segment of terms: a part of the row or, where the rows are the windows
-//   m │ a →  │ c0 c1 │            of an image, the channels of one pixel.
-//                                 B is packed in panels, or its rows consist of whole panels,
-//                                 or each work-item packs its panel, one block of terms at a
-//                                 time.
+//   m │ a →  │ c0 c1 │            of an image, the channels of one pixel. Where A is stored by columns,
+//                                 one pointer serves all rows of a whole tile.
+//                                 B is packed in panels, or read in place if panels fill its rows up to
+//                                 a part of the last register, or each work-item packs its panel, one
+//                                 block of terms at a time.
 //
 // Numbers of other types than that of the sums are converted as they are read.
 //
 // Rows past the last repeat it and are not stored. One work-item computes some tiles below each other in
 // some panels, $segmentsPerBlock segments of all of them at a time: what it reads again stays in a cache.
-// Sums that go on wait in `stage`.
+// Between blocks, sums are kept in `stage`.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;

@@ -10,10 +10,9 @@
 #define INLINE static inline
 #define WIDE(name) name
 #define LOCAL_ARRAY(type, name, count) __local type name[count]
-// An array of a work-item whose registers do not cross the lines of a cache.
+// A private array that begins at a cache line, so that loads of whole registers do not cross lines.
 #define PRIVATE_ARRAY(type, name, count) type name[count] __attribute__((aligned(64)))
-// Fetches the line of a cache that a pointer points into, which may lie outside of the buffer. OpenCL C's own prefetch()
-// copies elements, and so may not.
+// Fetches the cache line at a pointer, which may lie outside of the buffer. OpenCL C's prefetch() does not allow that.
 #if defined(__has_builtin) && !defined(SPELLED_LANES)
 #if __has_builtin(__builtin_prefetch)
 #define PREFETCH(pointer) __builtin_prefetch((const void *)(size_t)(pointer), 0, 2)

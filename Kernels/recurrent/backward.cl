@@ -4,8 +4,8 @@
 //   weight  [gates · size, size]
 //
 // What flows back past a time is added up in the gradients of the states. A time's gradients of the product are there
-// for the whole group before they are multiplied, $vectors registers of columns at a time; where these are several, all
-// are whole.
+// for the whole group before they are multiplied, $vectors registers of columns at a time. With more than one register,
+// the size is a multiple of their width.
 const i64 first = (i64)GROUP_ID() * $rows;
 const i64 stateCount = $batch * $size;
 GLOBAL const $T *all = $forward + $forwardOffset;

@@ -17,6 +17,6 @@ struct Caches: Sendable {
   var servesFactorsInPlace: Bool { firstLevelWays >= 12 && secondLevelByteCount >= 2 << 20 }
 
   /// Whether the hardware prefetcher serves a product of one row, which reads many lines at a time, better than prefetch
-  /// instructions: 1x4096x4096 NT 2.25 and 1.35 ms on the same processors. Others keep the instructions.
+  /// instructions: on the same processors 1x4096x4096 NT takes 1.35 ms without them and 2.25 ms with them.
   var prefetchesManyLines: Bool { servesFactorsInPlace }
 }

@@ -116,9 +116,9 @@ package struct KernelTarget: Sendable, Hashable {
   /// Elements that a work-item holds in one register.
   var width: Int { kernelClass == .cpu ? 16 : 1 }
 
-  /// For CPUs: the work-items that balance the load of the cores, where smaller ones cost little.
+  /// For CPUs: as many work-items as balance the load of the cores, for kernels that lose little if work is cut finer.
   var enoughItems: Int { 16 * computeUnits }
 
-  /// The same where each work-item packs factors or adds up partial sums first, so that smaller ones cost more.
+  /// The same for kernels whose work-items each pack factors or keep sums between blocks: finer cuts repeat that work.
   var enoughPackingItems: Int { 4 * computeUnits }
 }

@@ -26,7 +26,7 @@ INLINE void FN(add_lines)(
 
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
 // Adds the product of some of k with TRANSPOSE_WIDTH columns, each of which lies in one line.
-// Prefetches the numbers `ahead` elements behind those it reads; nothing if `ahead` is 0.
+// Prefetches what lies `ahead` elements after what it reads; nothing if `ahead` is 0.
 INLINE transposed_row FN(add_columns)(
     size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column, size_t ahead) {
   transposed_row sum = (transposed_row)(0);

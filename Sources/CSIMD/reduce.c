@@ -106,8 +106,8 @@ static int is_one_block(const csimd_kernel *kernel, int64_t start, int64_t end) 
   return end - start <= kernel->block && (kernel->row == 0 || end - start <= kernel->row - start % kernel->row);
 }
 
-/// Rows of one array whose numbers lie side by side, for one reducer. Short rows are reduced in a few dozen cycles, so that
-/// nothing is decided for each of them.
+/// Contiguous rows of one array, for one reducer. Short rows take a few dozen cycles, so the layout of the argument is
+/// examined once for all rows.
 static void reduce_plain_rows(
     row_context *c, const csimd_argument *plain, const csimd_frame *frame, int64_t last, int64_t start, size_t count,
     int keeps_states) {

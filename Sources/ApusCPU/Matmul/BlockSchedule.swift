@@ -61,7 +61,7 @@ struct BlockSchedule {
   /// share the same places of a cache.
   private static let longestRowInPlace = 256
   private static let mostRowsInPlace = 256
-  // The next four apply if `Caches.servesFactorsInPlace`, and were measured on 48 KiB of L1 and 2 MiB of L2 (Intel Xeon,
+  // The next six apply if `Caches.servesFactorsInPlace`, and were measured on 48 KiB of L1 and 2 MiB of L2 (Intel Xeon,
   // Emerald Rapids).
 
   /// A right factor whose rows are a multiple of this many bytes apart is packed: its rows share sets of the L2 cache.
@@ -74,9 +74,10 @@ struct BlockSchedule {
   private static let mostColumnsForSharedRowsInPlace = 1024
   /// A transposed left factor is packed if its rows are a page or more apart: each number along k is in another page.
   private static let numbersOfPage = 1024
-  /// It is packed too if the distance of its rows times the columns, for which they are read again, is at least this:
-  /// lines from far apart evict each other. A product that is cut along k packs from half of it on, in parallel. Measured
-  /// on 40 shapes: in place 64x64x3584 is 1.26 times as fast, packed 512x128x3584 1.27 and 384x256x3584 1.40 times.
+  /// It is also packed if the distance of its rows times the number of columns of the product is at least this: lines far
+  /// apart evict each other before they are read again. A product that is cut along k packs from half of this bound on,
+  /// since threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in place, 512x128x3584 is
+  /// 1.27 times as fast packed, and 384x256x3584 1.40 times.
   private static let mostDistanceInPlace = 49152
   /// The numbers of a factor that each thread packs for itself: they stay in a second-level cache, and are read often
   /// enough to be worth it.

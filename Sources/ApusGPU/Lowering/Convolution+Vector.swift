@@ -95,18 +95,19 @@ private struct GradientFactor {
 private struct GradientBlocking {
   /// Tiles of a work-item below and beside each other, and how many such pieces there are.
   let rowsPerItem, rowChunks, columnsPerItem, columnChunks: Int
-  /// What all tiles of a work-item add up before the next: images that a cache holds, or places of one image.
+  /// The block of images, or of places of one image, that all tiles of a work-item read before the next block is.
   let imagesPerBlock, placesPerBlock: Int
 
-  /// The bytes of images that stay in the first caches of a core.
+  /// The bytes of images that stay in the L1 and L2 caches of a core.
   private static let cachedBytes = 64 << 10
   /// The places per block of an image that does not fit a cache. Smaller blocks load and store the sums too often.
   private static let largestPlaces = 1024
 
   /// - Parameters:
   ///   - blocks, blockColumns: tiles below and beside each other.
-  ///   - items: work-items if each had all tiles; there should be `enough`.
-  ///   - imageBytes: what an image takes of both factors.
+  ///   - items: the number of work-items if each computed all tiles.
+  ///   - enough: the number of work-items that balances the load of the cores.
+  ///   - imageBytes: the bytes of one image of both factors.
   init(
     blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, places: Int
   ) {
@@ -115,7 +116,7 @@ private struct GradientBlocking {
       let each = (count + chunks - 1) / chunks
       return (each, (count + each - 1) / each)
     }
-    // A work-item each for few tiles, which read little again.
+    // Few tiles get a work-item each: they read little twice.
     let areFew = blocks * blockColumns * items <= 4 * enough
     (rowsPerItem, rowChunks) = cut(blocks, most: areFew ? 1 : VectorTile.mostKept)
     let balanced = max(1, min(VectorTile.mostKept / rowsPerItem, blockColumns * items * rowChunks / enough))

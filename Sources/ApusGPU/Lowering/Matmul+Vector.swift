@@ -83,7 +83,7 @@ struct VectorTiling {
   private(set) var tilesPerItem = 1
   private(set) var panelsPerItem = 1
 
-  /// The bytes of rows that stay in a second-level cache until the next panel meets them.
+  /// The bytes of the left factor that stay in the L2 cache until the next panel reads them again.
   static let heldBytes = 1 << 20
 
   /// The most bytes of a left factor that is converted ahead of the product.
@@ -220,12 +220,13 @@ private struct FactorAccess {
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool) {
     // The panels of short rows lie side by side in the lines of a cache.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
-    // A work-item packs its own panels if the right factor is stored transposed, or if the product has so few rows that a
-    // separate kernel to pack the whole factor would cost too much.
+    // A work-item packs its own panels if the product has so few rows that a separate kernel to pack the whole factor
+    // would cost too much, or if the right factor is stored transposed and the product is not small.
     let isLarge = step.n >= 256 && step.n * step.k >= 1 << 18
     packsInItem =
       (right.rowStride == 1) != (right.columnStride == 1) && !readsInPlace
-      && (step.m <= 96 && isLarge || right.rowStride == 1 && step.m >= 48 && step.n >= 48 && step.n * step.k >= 1 << 16)
+      && (step.m <= 96 && isLarge
+        || right.rowStride == 1 && min(step.m, step.n) >= 48 && step.n * step.k >= VectorTile.smallFactor)
     let isInRows = left.columnStride == 1
     isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % 4096 == 0 && step.k > 384
     isLeftPacked = !isInRows && isCrowded && step.n >= 1024 || isConvertedAhead
@@ -394,7 +395,7 @@ extension PlanLowering {
     let extents = Shape(distinct.map { step.batch[$0] })
     let layout = Layout(shape: extents, strides: Shape(distinct.map { matrix.batch[$0] }))
     let isTransposed = matrix.columnStride != 1 && matrix.rowStride == 1
-    // What is transposed is read in columns: some lines of a cache of each.
+    // Columns of a transposed factor are read several cache lines at a time.
     let leastRows = isTransposed ? 64 : width
     let rowsPerItem = max(width, min((rows + width - 1) / width * width, max(leastRows, 8192 / panel / width * width)))
     let chunks = (rows + rowsPerItem - 1) / rowsPerItem

@@ -35,10 +35,10 @@ extension PlanLowering {
       detail: "recurrent \(g.kind) \(step.pass.rawValue) \(g.times)x\(g.batch) of \(g.size)", flops: step.flops)
   }
 
-  /// How many sequences share a load of the weights, and how many registers of columns share a state's numbers: the sums
-  /// of all fit the registers and, on CPUs, are chains enough to hide the latency of a multiply-add. The gates of the
-  /// forward pass are registers that lie side by side. Where the batch has too few sequences for every core, 4 share a
-  /// load. Results do not depend on it.
+  /// How many sequences share a load of the weights, and how many registers of columns share a load of a state: all sums
+  /// fit the registers, and on CPUs there are enough of them to hide the latency of a multiply-add. In the forward pass
+  /// the gates are the registers of columns. Where the batch has too few sequences for every core, 4 share a load.
+  /// Results do not depend on it.
   private func tile(_ step: Recurrent) -> (rows: Int, vectors: Int) {
     let g = step.geometry
     let registers = target.registerCount * 4 / step.dtype.lane.dtype.byteCount

@@ -48,7 +48,7 @@ extension TuningTable {
 
 extension TuningTable {
   /// Changed whenever kernels change so that another shape may be the fastest.
-  private static let version = "tuning 1"
+  private static let version = "tuning 2"
 
   private static func key(_ fingerprint: [String], _ target: KernelTarget) -> String {
     ProgramStore.key(of: [version, target.kernelClass.rawValue, String(target.computeUnits)] + fingerprint)
