@@ -6,7 +6,7 @@ import ApusTensor
 /// let average = try ModelAverage(of: model, .exponential(decay: 0.999))
 /// try optimizer.minimize { … }
 /// try average.update()
-/// let accuracy = withValues(average.values) { evaluate(model) }
+/// let result = try withValues(average.values) { try evaluate(model, on: testData, batchSize: 100) }
 /// ```
 /// Statistics, such as those of batch norms, are taken over as they are. A task uses an average at a time.
 public final class ModelAverage {

@@ -108,7 +108,7 @@ extension Statistic: CustomStringConvertible {
 extension Optimizer: CustomStringConvertible {
   /// The rule with its settings, then the groups, one on a line.
   /// ```
-  /// Adam(learningRate: 0.001, weightDecay: 0.0)
+  /// Adam(learningRate: 0.001, …)
   ///   4 parameters, step 100
   /// ```
   public var description: String {
