@@ -30,7 +30,7 @@ struct SecurityTests {
   }
 
   /// PoCL runs what it finds in its cache: nobody else can write there.
-  @Test(.enabled(if: Invocation.isPoCL, "the cache is that of PoCL")) func theCacheOfPoCLIsPrivate() throws {
+  @Test(.enabled(if: Invocation.isPoCL, "only PoCL has this cache")) func theCacheOfPoCLIsPrivate() throws {
     let home = try ScratchDirectory()
     #expect(try bench(home.path).status == 0)
     let folder = home.file(".cache/apus/pocl")
@@ -45,7 +45,7 @@ struct SecurityTests {
       try !files.contentsOfDirectory(atPath: own).isEmpty && !files.fileExists(atPath: other.file(".cache/apus/pocl")))
   }
 
-  @Test(.enabled(if: Invocation.isPoCL, "the cache is that of PoCL"))
+  @Test(.enabled(if: Invocation.isPoCL, "only PoCL has this cache"))
   func aCacheThatOthersCanWriteToIsNotUsed() throws {
     let home = try ScratchDirectory()
     let cache = home.file(".cache/apus")

@@ -15,7 +15,7 @@ import Testing
   }
 
   /// A builder has the socket and what it opens itself, and no variable but those that it is given.
-  @Test(.enabled(if: Harness.isPoCL, "kernel builders are used for PoCL alone")) func buildersInheritNothing() throws {
+  @Test(.enabled(if: Harness.isPoCL, "only PoCL uses kernel builders")) func buildersInheritNothing() throws {
     let scratch = try ScratchDirectory()
     let path = try scratch.write([1], to: "secret")
     // Open without the mark that closes it when a program starts, at numbers that no loop over the first thousands meets.
