@@ -10,6 +10,7 @@
 #define GLOBAL_BARRIER() __syncthreads()
 #define GROUP_ID() blockIdx.x
 #define LOCAL_ID() ((int)threadIdx.x)
+#define PREFETCH(pointer)
 // Four numbers from a multiple of 16 bytes on.
 #define LOAD_QUAD(p) (*(const float4 *)(p))
 #define UNROLL _Pragma("unroll")

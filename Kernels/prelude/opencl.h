@@ -12,8 +12,9 @@
 #define LOCAL_ARRAY(type, name, count) __local type name[count]
 // A private array that begins at a cache line, so that loads of whole registers do not cross lines.
 #define PRIVATE_ARRAY(type, name, count) type name[count] __attribute__((aligned(64)))
-// Fetches the cache line at a pointer, which may lie outside of the buffer. OpenCL C's prefetch() does not allow that.
-#if defined(__has_builtin) && !defined(SPELLED_LANES)
+// On CPUs, fetches the cache line at a pointer, which may lie outside of the buffer. OpenCL C's prefetch() does not allow
+// that.
+#if WIDTH != 1 && defined(__has_builtin) && !defined(SPELLED_LANES)
 #if __has_builtin(__builtin_prefetch)
 #define PREFETCH(pointer) __builtin_prefetch((const void *)(size_t)(pointer), 0, 2)
 #endif

@@ -1,4 +1,4 @@
-// The gradients of $rows sequences, from the last time to the first; one group for them, as forward.cl has it.
+// The gradients of $rowsPerGroup sequences, from the last time to the first; one group for them, as forward.cl has it.
 //
 //   result  gradients of the input [times, batch, gates, size], those of the states, and $slopes: those of the product
 //   weight  [gates · size, size]
@@ -6,7 +6,8 @@
 // What flows back past a time is added up in the gradients of the states. A time's gradients of the product are there
 // for the whole group before they are multiplied, $vectors registers of columns at a time. With more than one register,
 // the size is a multiple of their width.
-const i64 first = (i64)GROUP_ID() * $rows;
+const i64 first = (i64)GROUP_ID() * $rowsPerGroup;
+const i64 end = SMALLER(first + $rowsPerGroup, (i64)$batch);
 const i64 stateCount = $batch * $size;
 GLOBAL const $T *all = $forward + $forwardOffset;
 GLOBAL const $T *kept = all + ($times + $states) * stateCount;
@@ -16,7 +17,7 @@ GLOBAL $T *carriedCell = carried + stateCount;
 GLOBAL $T *slopes = $slopes;
 for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
   const int count = (int)SMALLER((i64)WIDTH, $size - at);
-  for (i64 row = first; row < SMALLER(first + $rows, $batch); row += 1) {
+  for (i64 row = first; row < end; row += 1) {
     const i64 unit = row * $size + at;
     STORE_$dtype(carried, unit, count, $LAST);
     if ($states == 2) STORE_$dtype(carriedCell, unit, count, $LASTCELL);
@@ -25,9 +26,10 @@ for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
 for (i64 step = $times - 1; step >= 0; step -= 1) {
   const i64 place = $isReversed ? $times - 1 - step : step;
   const i64 previous = place + ($isReversed ? 1 : -1);
-  for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
-    const int count = (int)SMALLER((i64)WIDTH, $size - at);
-    for (i64 sequence = first; sequence < SMALLER(first + $rows, $batch); sequence += 1) {
+  // Along the rows, so that the processor fetches their lines ahead.
+  for (i64 sequence = first; sequence < end; sequence += 1) {
+    for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
+      const int count = (int)SMALLER((i64)WIDTH, $size - at);
       const i64 row = place * $batch + sequence;
       const i64 unit = sequence * $size + at;
       const i64 x = row * $gates * $size + at;
@@ -41,25 +43,27 @@ for (i64 step = $times - 1; step >= 0; step -= 1) {
   GLOBAL_BARRIER();
   for (i64 at = LOCAL_ID() * $vectors * WIDTH; at < $size; at += $localSize * $vectors * WIDTH) {
     const int count = (int)SMALLER((i64)WIDTH, $size - at);
-    $V sums[$vectors][$rows];
-    i64 rowAt[$rows];
-    UNROLL for (int r = 0; r < $rows; r += 1) {
-      UNROLL for (int v = 0; v < $vectors; v += 1) sums[v][r] = ($V)(0);
-      rowAt[r] = (place * $batch + SMALLER(first + r, $batch - 1)) * $gates * $size;
-    }
-    for (i64 k = 0; k < $gates * $size; k += 1) {
-      UNROLL for (int v = 0; v < $vectors; v += 1) {
-        const $V w = LOAD_$dtype($weight, $weightOffset + k * $size + at + v * WIDTH, count);
-        UNROLL for (int r = 0; r < $rows; r += 1) {
-          sums[v][r] = ACCUMULATE_$lane(($V)(slopes[rowAt[r] + k]), w, sums[v][r]);
+    for (i64 block = first; block < end; block += $rows) {
+      $V sums[$vectors][$rows];
+      i64 rowAt[$rows];
+      UNROLL for (int r = 0; r < $rows; r += 1) {
+        UNROLL for (int v = 0; v < $vectors; v += 1) sums[v][r] = ($V)(0);
+        rowAt[r] = (place * $batch + SMALLER(block + r, $batch - 1)) * $gates * $size;
+      }
+      for (i64 k = 0; k < $gates * $size; k += 1) {
+        UNROLL for (int v = 0; v < $vectors; v += 1) {
+          const $V w = $WEIGHT;
+          UNROLL for (int r = 0; r < $rows; r += 1) {
+            sums[v][r] = ACCUMULATE_$lane(($V)(slopes[rowAt[r] + k]), w, sums[v][r]);
+          }
         }
       }
-    }
-    UNROLL for (int r = 0; r < $rows; r += 1) {
-      if (first + r >= $batch) continue;
-      UNROLL for (int v = 0; v < $vectors; v += 1) {
-        const i64 unit = (first + r) * $size + at + v * WIDTH;
-        STORE_$dtype(carried, unit, count, EXACT_$dtype(carried, unit, count) + sums[v][r]);
+      UNROLL for (int r = 0; r < $rows; r += 1) {
+        if (block + r >= end) continue;
+        UNROLL for (int v = 0; v < $vectors; v += 1) {
+          const i64 unit = (block + r) * $size + at + v * WIDTH;
+          STORE_$dtype(carried, unit, count, EXACT_$dtype(carried, unit, count) + sums[v][r]);
+        }
       }
     }
   }

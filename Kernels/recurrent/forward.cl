@@ -1,11 +1,14 @@
-// All times of $rows sequences, one group for them; its items share the elements of a state.
+// All times of $rowsPerGroup sequences, one group for them; its items share the elements of a state.
 //
 //   input   [times, batch, gates, size]      weight [size, gates, size]
 //   result  [times, batch, size], the last states, what is kept: [times, batch, kept, size]
 //
-// Before each time the states of the one before are there for the whole group; other groups write next to them, so that
-// they are read exactly. Sequences past the last repeat it and are not stored.
-const i64 first = (i64)GROUP_ID() * $rows;
+// Before each time the states of the one before are there for the whole group; other groups write next to them, so
+// that they are read exactly. A load of the weights serves $rows sequences. $gatesAtOnce gates are multiplied at a
+// time: all of them, or one after the other in a loop that is not unrolled, so that the sums of one fit the
+// registers. Sequences past the last repeat it and are not stored.
+const i64 first = (i64)GROUP_ID() * $rowsPerGroup;
+const i64 end = SMALLER(first + $rowsPerGroup, (i64)$batch);
 const i64 stateCount = $batch * $size;
 GLOBAL $T *all = $result + $resultOffset;
 GLOBAL $T *last = all + $times * stateCount;
@@ -15,31 +18,46 @@ for (i64 step = 0; step < $times; step += 1) {
   GLOBAL const $T *before = step == 0 ? $state + $stateOffset : all + (place + ($isReversed ? 1 : -1)) * stateCount;
   for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
     const int count = (int)SMALLER((i64)WIDTH, $size - at);
-    $V sums[4][$rows];
-    UNROLL for (int g = 0; g < $gates; g += 1) {
-      UNROLL for (int r = 0; r < $rows; r += 1) sums[g][r] = ($V)(0);
-    }
-    i64 rowAt[$rows];
-    UNROLL for (int r = 0; r < $rows; r += 1) rowAt[r] = SMALLER(first + r, $batch - 1) * $size;
-    for (i64 k = 0; k < $size; k += 1) {
-      UNROLL for (int g = 0; g < $gates; g += 1) {
-        const $V w = LOAD_$dtype($weight, $weightOffset + (k * $gates + g) * $size + at, count);
-        UNROLL for (int r = 0; r < $rows; r += 1) {
-          sums[g][r] = ACCUMULATE_$lane(($V)(before[rowAt[r] + k]), w, sums[g][r]);
+    for (i64 block = first; block < end; block += $rows) {
+      $V sums[4][$rows];
+      i64 rowAt[$rows];
+      UNROLL for (int r = 0; r < $rows; r += 1) rowAt[r] = SMALLER(block + r, $batch - 1) * $size;
+      // Of the input the cells need a line of each gate and sequence (of float64 two), too far apart for the processor to
+      // fetch them ahead by itself.
+      UNROLL for (int r = 0; r < $rows; r += 1) {
+        UNROLL for (int g = 0; g < $gates; g += 1) {
+          PREFETCH($input + $inputOffset + (place * stateCount + rowAt[r]) * $gates + g * $size + at);
         }
       }
-    }
-    UNROLL for (int r = 0; r < $rows; r += 1) {
-      if (first + r >= $batch) continue;
-      const i64 row = place * $batch + first + r;
-      const i64 unit = (first + r) * $size + at;
-      const i64 x = $inputOffset + row * $gates * $size + at;
-      const int held = $HELD;
-      const $V old = EXACT_$dtype(before, rowAt[r] + at, count);
-      $V h = old;
-      $CELL
-      STORE_$dtype(all, row * $size + at, count, h);
-      if (step == $times - 1) STORE_$dtype(last, unit, count, h);
+      $PARTS {
+        $V own[$gatesAtOnce][$rows];
+        UNROLL for (int g = 0; g < $gatesAtOnce; g += 1) {
+          UNROLL for (int r = 0; r < $rows; r += 1) own[g][r] = ($V)(0);
+        }
+        for (i64 k = 0; k < $size; k += 1) {
+          UNROLL for (int g = 0; g < $gatesAtOnce; g += 1) {
+            const $V w = $WEIGHT;
+            UNROLL for (int r = 0; r < $rows; r += 1) {
+              own[g][r] = ACCUMULATE_$lane(($V)(before[rowAt[r] + k]), w, own[g][r]);
+            }
+          }
+        }
+        UNROLL for (int g = 0; g < $gatesAtOnce; g += 1) {
+          UNROLL for (int r = 0; r < $rows; r += 1) sums[part + g][r] = own[g][r];
+        }
+      }
+      UNROLL for (int r = 0; r < $rows; r += 1) {
+        if (block + r >= end) continue;
+        const i64 row = place * $batch + block + r;
+        const i64 unit = (block + r) * $size + at;
+        const i64 x = $inputOffset + row * $gates * $size + at;
+        const int held = $HELD;
+        const $V old = EXACT_$dtype(before, rowAt[r] + at, count);
+        $V h = old;
+        $CELL
+        STORE_$dtype(all, row * $size + at, count, h);
+        if (step == $times - 1) STORE_$dtype(last, unit, count, h);
+      }
     }
   }
   GLOBAL_BARRIER();

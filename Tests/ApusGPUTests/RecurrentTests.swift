@@ -1,7 +1,8 @@
 import ApusDevice
-import ApusGPU
 import ApusTestSupport
 import Testing
+
+@testable import ApusGPU
 
 @DeviceThread @Suite struct RecurrentTests {
   @Test(arguments: RecurrentStepCase.all) func bothPasses(_ item: RecurrentStepCase) throws {
@@ -9,6 +10,27 @@ import Testing
     for (kernelClass, device) in Harness.devices {
       let problems = try item.problems(on: device)
       #expect(problems.isEmpty, "\(kernelClass): \(problems)")
+    }
+  }
+
+  /// Registers and cores decide on tiles, groups and whether weights are packed, and never on a sum.
+  @Test(.enabled(if: Harness.classes.contains(.cpu) && !Harness.isSimulator))
+  func everyTileGivesTheSameBits() throws {
+    var options = GPUOptions.environment
+    options.kernelClass = .cpu
+    options.cacheDirectory = nil
+    for item in RecurrentStepCase.all where item.geometry.times == 4 && item.geometry.batch > 20 {
+      var found: [[[UInt32]]] = []
+      for (registers, cores) in [(8, 2), (8, 1), (4, 64), (32, 2)] {
+        let driver = try AlteringDriver(
+          options,
+          adapt: { target in
+            target.registerCount = registers
+            target.computeUnits = cores
+          })
+        found.append(try item.bits(on: try GPUDevice(driver: driver, options: options)))
+      }
+      #expect(!found[0].isEmpty && found.allSatisfy { $0 == found[0] }, "\(item.testDescription)")
     }
   }
 }

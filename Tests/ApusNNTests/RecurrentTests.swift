@@ -72,6 +72,34 @@ import Testing
     }
   }
 
+  /// float64 with sizes of whole registers and many times: OpenCL devices for CPUs may copy the weights then.
+  @Test(arguments: TestDevice.all, ["lstm", "gru"])
+  func float64AgreesWithTheReference(_ test: TestDevice, kind: String) throws {
+    func results(on device: ComputeDevice) throws -> [[Double]] {
+      try withDevice(device) { () throws in
+        func numbers(_ seed: Int, _ shape: Shape) -> Tensor {
+          Tensor((0..<shape.elementCount).map { sin(Double((seed + $0) * (seed + $0))) / 4 }, shape: shape)
+        }
+        let gates = kind == "lstm" ? 4 : 3
+        let values = [
+          numbers(1, [9, 5, gates * 32]), numbers(2, [5, 32]), numbers(3, [5, 32]), numbers(4, [gates * 32, 32]),
+          numbers(5, [gates * 32]),
+        ]
+        let recurrence: Recurrence = kind == "lstm" ? .lstm : .gru
+        let found = recurrence(
+          values[0], states: kind == "lstm" ? [values[1], values[2]] : [values[1]], weight: values[3],
+          bias: kind == "gru" ? values[4] : nil, mask: nil, isReversed: false)
+        let slopes = gradients(of: found.all.squared().sum(), withRespectTo: [values[0], values[1], values[3]])
+        return try ([found.all] + slopes).map { try $0.array(of: Double.self) }
+      }
+    }
+    let (found, expected) = (try results(on: test.device), try results(on: TestDevice.reference.device))
+    for (value, other) in zip(found.joined(), expected.joined()) {
+      #expect(abs(value - other) <= 1e-11 * (1 + abs(other)))
+    }
+    #expect(found.map(\.count) == expected.map(\.count))
+  }
+
   @Test func graphsHoldNoTimes() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     try withDevice(device) { () throws in

@@ -207,7 +207,7 @@ extension KernelTemplate {
 private struct FactorAccess {
   /// Whether panels of the right factor may be read where they lie, and whether each work-item packs those that it reads.
   let readsInPlace, packsInItem: Bool
-  /// Whether lines of the left factor begin a multiple of a page apart, and so fall into the same places of a cache.
+  /// Whether lines of the left factor begin a multiple of `conflictDistance` apart.
   let isCrowded: Bool
   let isLeftPacked: Bool
   /// The terms that are added for all tiles of a work-item before the next are.
@@ -217,7 +217,12 @@ private struct FactorAccess {
   /// fewer would read the rows of the left factor in pieces too short to prefetch.
   static let packedTerms = 512
 
-  init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool) {
+  /// Lines of a factor that begin a multiple of this many bytes apart share so few sets of a cache that they evict each
+  /// other. If registers are few, tiles are small and panels one line wide: each line is read again for every few rows,
+  /// and lines closer together than a page conflict too (Zen 3, 512x512x512: 87 GFLOP/s in place, 126 packed).
+  static func conflictDistance(_ hasFewRegisters: Bool) -> Int { hasFewRegisters ? 512 : 4096 }
+
+  init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
     // The panels of short rows lie side by side in the lines of a cache.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
     // A work-item packs its own panels if the product has so few rows that a separate kernel to pack the whole factor
@@ -228,8 +233,10 @@ private struct FactorAccess {
       && (step.m <= 96 && isLarge
         || right.rowStride == 1 && min(step.m, step.n) >= 48 && step.n * step.k >= VectorTile.smallFactor)
     let isInRows = left.columnStride == 1
-    isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % 4096 == 0 && step.k > 384
-    isLeftPacked = !isInRows && isCrowded && step.n >= 1024 || isConvertedAhead
+    let lineBytes = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount
+    isCrowded = lineBytes % Self.conflictDistance(hasFewRegisters) == 0 && step.k > 384
+    // Narrow panels read the factor more often.
+    isLeftPacked = !isInRows && isCrowded && step.n >= (hasFewRegisters ? 256 : 1024) || isConvertedAhead
     if packsInItem {
       block = min(Self.packedTerms, step.k)
     } else if step.k > 384, !isInRows && !isLeftPacked || readsInPlace && step.n > width {
@@ -241,7 +248,7 @@ private struct FactorAccess {
     }
   }
 
-  /// A tile with as many rows as a cache has places for lines a page apart.
+  /// A tile with as many rows as a cache has places for lines `conflictDistance` apart.
   func narrowed(_ tile: VectorTile) -> VectorTile {
     isCrowded && !isLeftPacked ? VectorTile(min(tile.rows, 8), tile.vectors) : tile
   }
@@ -260,24 +267,24 @@ extension PlanLowering {
     }
     let isConverted = lane.dtype != step.dtype
     let access = FactorAccess(
-      step, left, right, width: width, isConvertedAhead: isConverted && isConvertedAhead(step))
+      step, left, right, width: width, isConvertedAhead: isConverted && isConvertedAhead(step),
+      hasFewRegisters: hasFewRegisters)
     var workspace = 0
     if keepsSums {
       workspace = (step.batch.elementCount * step.m * step.n * lane.dtype.byteCount + 255) / 256 * 256
     }
-    if access.isLeftPacked {
-      var padded = max(width, (step.k + width - 1) / width * width)
-      // Lines of neighbouring rows fall into different places of a cache.
-      if padded * lane.dtype.byteCount % 1024 == 0 { padded += width }
-      left = pack(left, step, rows: step.m, columns: step.k, panel: padded, &workspace)
-    }
+    if access.isLeftPacked { left = packRows(of: left, step, &workspace) }
     let tiling = tiling(of: step, left, right, access)
     let isSmall =
-      step.k * tiling.width * step.dtype.byteCount <= 1 << 17 && right.rowStride * step.dtype.byteCount % 4096 != 0
+      step.k * tiling.width * step.dtype.byteCount <= 1 << 17
+      && right.rowStride * step.dtype.byteCount % FactorAccess.conflictDistance(hasFewRegisters) != 0
     let staysInPlace = access.readsInPlace || isSmall && right.columnStride == 1 && !isConverted
     let areWhole = VectorTile.arePanelsWhole(n: step.n, vectors: tiling.vectors, width: width)
     let isPacked = !access.packsInItem && !(staysInPlace && areWhole)
-    if isPacked { right = pack(right, step, rows: step.k, columns: step.n, panel: tiling.width, &workspace) }
+    if isPacked {
+      right = pack(
+        right, step.dtype, batch: step.batch, rows: step.k, columns: step.n, panel: tiling.width, &workspace)
+    }
     needWorkspace(workspace)
 
     // What is packed is converted to the lane.
@@ -306,6 +313,18 @@ extension PlanLowering {
     launch(
       builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks, detail: detail(step),
       flops: flops(step), bytes: bytes(step))
+  }
+
+  /// Whether a core has fewer registers than with AVX-512.
+  private var hasFewRegisters: Bool { target.registerCount < 32 }
+
+  /// A copy of the left factor in the workspace, each row contiguous. Lines of neighbouring rows fall into different sets
+  /// of a cache.
+  private mutating func packRows(of left: Matrix, _ step: Matmul, _ workspace: inout Int) -> Matrix {
+    var padded = max(width, (step.k + width - 1) / width * width)
+    let distance = min(1024, FactorAccess.conflictDistance(hasFewRegisters))
+    if padded * step.dtype.lane.dtype.byteCount % distance == 0 { padded += width }
+    return pack(left, step.dtype, batch: step.batch, rows: step.m, columns: step.k, panel: padded, &workspace)
   }
 
   /// Fills in the stores of a kernel without an epilogue: sums go to the beginning of the workspace.
@@ -382,64 +401,5 @@ extension PlanLowering {
     builder.append(template)
     launch(
       builder, groups: step.batch.elementCount * chunks, detail: detail(step), flops: flops(step), bytes: bytes(step))
-  }
-
-  /// Copies a matrix into panels in the workspace, from byte `workspace` on; one copy for all batches
-  /// that share it.
-  private mutating func pack(
-    _ matrix: Matrix, _ step: Matmul, rows: Int, columns: Int, panel: Int, _ workspace: inout Int
-  ) -> Matrix {
-    let lane = step.dtype.lane
-    let panels = (columns + panel - 1) / panel
-    let distinct = step.batch.indices.filter { step.batch[$0] > 1 && matrix.batch[$0] != 0 }
-    let extents = Shape(distinct.map { step.batch[$0] })
-    let layout = Layout(shape: extents, strides: Shape(distinct.map { matrix.batch[$0] }))
-    let isTransposed = matrix.columnStride != 1 && matrix.rowStride == 1
-    // Columns of a transposed factor are read several cache lines at a time.
-    let leastRows = isTransposed ? 64 : width
-    let rowsPerItem = max(width, min((rows + width - 1) / width * width, max(leastRows, 8192 / panel / width * width)))
-    let chunks = (rows + rowsPerItem - 1) / rowsPerItem
-
-    var builder = KernelBuilder(family: "matmul_pack", target: target, isLarge: true)
-    var template = KernelTemplate(isTransposed ? "matmul/pack_transposed.cl" : "matmul/pack.cl", lane, builder)
-    let source = builder.pointer(step.dtype.storage, slot: matrix.slot)
-    let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
-    template["chunks"] = builder.number(chunks)
-    template["panels"] = builder.number(panels)
-    template["rows"] = builder.number(rows)
-    template["rowsPerItem"] = builder.number(rowsPerItem)
-    template["columns"] = builder.number(columns)
-    template["width"] = builder.number(panel)
-    template["target"] = "\(target) + \(builder.number(workspace / lane.dtype.byteCount))"
-    let base = builder.number(matrix.offset)
-    let walk = BoundWalk(Walk([layout], shape: extents, axes: 0..<extents.rank), &builder)
-    var offset = ""
-    template["BATCH"] = builder.captured { builder in
-      offset = walk.offsets(at: "batch", bases: [base], &builder)[0]
-    }
-    if isTransposed {
-      template["dtype"] = step.dtype.description
-      template["source"] = source
-      template["offset"] = offset
-      template["columnStride"] = builder.number(matrix.columnStride)
-    } else {
-      let strides = [matrix.rowStride, matrix.columnStride].map { builder.number($0) }
-      template["LOAD"] =
-        "GATHER_\(step.dtype)(\(source), \(offset) + row * \(strides[0]) + first * \(strides[1]), \(strides[1]), count)"
-    }
-    builder.append(template)
-    let count = extents.elementCount * panels * rows * panel
-    launch(
-      builder, groups: extents.elementCount * panels * chunks, detail: "matmul pack \(rows)x\(columns)",
-      bytes: Double(count * (lane.dtype.byteCount + step.dtype.byteCount)))
-
-    var packed = Matrix(
-      slot: slots.workspace, offset: workspace / lane.dtype.byteCount,
-      batch: [Int](repeating: 0, count: step.batch.rank), rowStride: panel, columnStride: 1)
-    for (axis, stride) in zip(distinct, extents.contiguousStrides) {
-      packed.batch[axis] = stride * panels * rows * panel
-    }
-    workspace += (count * lane.dtype.byteCount + 255) / 256 * 256
-    return packed
   }
 }

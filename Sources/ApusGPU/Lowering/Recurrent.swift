@@ -3,15 +3,20 @@ import ApusDevice
 extension PlanLowering {
   mutating func lower(_ step: Recurrent) {
     let g = step.geometry
-    let (rows, vectors) = tile(step)
+    let tile = tile(step)
     let localSize = isCPU ? 1 : g.size <= 64 ? 64 : 256
+    let panels = packedWeights(of: step, tile)
     var builder = KernelBuilder(family: "recurrent_\(step.pass.rawValue)", target: target, isLarge: true)
     var template = KernelTemplate("recurrent/\(step.pass.rawValue).cl", step.dtype.lane, builder)
     template["dtype"] = "\(step.dtype)"
     template["gates"] = String(g.gates)
+    template["gatesAtOnce"] = String(tile.gates)
+    template["PARTS"] =
+      tile.gates == g.gates
+      ? "const int part = 0;" : "NO_UNROLL for (int part = 0; part < \(g.gates); part += \(tile.gates))"
     template["states"] = String(g.states)
-    template["rows"] = String(rows)
-    template["vectors"] = String(vectors)
+    template["rows"] = String(tile.rows)
+    template["vectors"] = String(tile.vectors)
     template["localSize"] = String(localSize)
     template["keeps"] = step.keeps ? "1" : "0"
     for (name, value) in [
@@ -19,7 +24,9 @@ extension PlanLowering {
     ] {
       template[name] = builder.number(value)
     }
-    bind(step.weight, as: "weight", &template, &builder)
+    template["rowsPerGroup"] =
+      tile.rowsPerGroup == tile.rows ? String(tile.rows) : builder.number(tile.rowsPerGroup)
+    fillWeight(step, panels, &template, &builder)
     (template["result"], template["resultOffset"]) = bind(step.result, isConstant: false, &builder)
     template["HELD"] =
       step.mask.map { mask in
@@ -31,21 +38,90 @@ extension PlanLowering {
     template["CELL"] = template.with(file: "recurrent/\(step.pass.rawValue)_\(cell).cl").text
     builder.append(template)
     launch(
-      builder, groups: (g.batch + rows - 1) / rows, localSize: localSize,
+      builder, groups: (g.batch + tile.rowsPerGroup - 1) / tile.rowsPerGroup, localSize: localSize,
       detail: "recurrent \(g.kind) \(step.pass.rawValue) \(g.times)x\(g.batch) of \(g.size)", flops: step.flops)
   }
 
-  /// How many sequences share a load of the weights, and how many registers of columns share a load of a state: all sums
-  /// fit the registers, and on CPUs there are enough of them to hide the latency of a multiply-add. In the forward pass
-  /// the gates are the registers of columns. Where the batch has too few sequences for every core, 4 share a load.
-  /// Results do not depend on it.
-  private func tile(_ step: Recurrent) -> (rows: Int, vectors: Int) {
+  /// How the work of a recurrent kernel is divided. Results do not depend on it.
+  private struct RecurrentTile {
+    /// How many sequences share a load of the weights.
+    var rows: Int
+    /// How many sequences a group computes, `rows` at a time.
+    var rowsPerGroup: Int
+    /// How many registers of columns share a load of a state in the backward pass.
+    var vectors = 1
+    /// How many gates share it in the forward pass.
+    var gates: Int
+  }
+
+  /// A tile whose sums fit the registers. On CPUs there are enough sums to hide the latency of a multiply-add; if the
+  /// batch has too few sequences for every core, 4 share a load.
+  private func tile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
-    let registers = target.registerCount * 4 / step.dtype.lane.dtype.byteCount
-    guard isCPU, registers >= 32 else { return (isCPU && g.gates == 1 ? 8 : 4, 1) }
+    guard isCPU else { return RecurrentTile(rows: 4, rowsPerGroup: 4, gates: g.gates) }
+    guard hasManyRegisters(step) else { return narrowTile(step) }
     let vectors = step.pass == .forward ? 1 : [4, 2].first { g.size % ($0 * width) == 0 } ?? 1
-    let rows = (step.pass == .forward ? g.gates : vectors) == 4 ? 6 : 8
-    return (g.batch > rows * (target.computeUnits - 1) ? rows : 4, vectors)
+    let most = (step.pass == .forward ? g.gates : vectors) == 4 ? 6 : 8
+    let rows = g.batch > most * (target.computeUnits - 1) ? most : 4
+    return RecurrentTile(rows: rows, rowsPerGroup: rows, vectors: vectors, gates: g.gates)
+  }
+
+  /// A tile for few registers: they hold the sums of one gate, and each core has one group, which reads a panel of
+  /// weights from a near cache for all its rows. Large batches all have the same rows, and so the same kernel.
+  private func narrowTile(_ step: Recurrent) -> RecurrentTile {
+    let g = step.geometry
+    let registers = registers(of: step)
+    let most = registers >= 8 ? 6 : registers >= 4 ? 2 : 1
+    let share = max(1, (g.batch + target.computeUnits - 1) / target.computeUnits)
+    let blocks = (share + most - 1) / most
+    let rows = blocks > 2 ? most : (share + blocks - 1) / blocks
+    return RecurrentTile(
+      rows: rows, rowsPerGroup: blocks * rows, gates: rows * g.gates <= most ? g.gates : 1)
+  }
+
+  /// Whether the registers are as many as with AVX-512.
+  private func hasManyRegisters(_ step: Recurrent) -> Bool { registers(of: step) >= 32 }
+
+  /// How many vectors of `width` numbers of the step's lane the registers of a core hold.
+  private func registers(of step: Recurrent) -> Int {
+    target.registerCount * DType.float32.byteCount / step.dtype.lane.dtype.byteCount
+  }
+
+  /// The weights in panels as wide as a load, in the workspace; `nil` if the kernel reads them in place. In place the
+  /// lines of a panel are often a large power of two apart, and a cache keeps few of those. A copy costs about as much as
+  /// two readings.
+  private mutating func packedWeights(of step: Recurrent, _ tile: RecurrentTile) -> Matrix? {
+    let g = step.geometry
+    let columns = step.pass == .forward ? g.gates * g.size : g.size
+    let readings = g.times * (tile.rowsPerGroup / tile.rows)
+    guard isCPU, !hasManyRegisters(step), readings >= 8, columns > width, g.size % width == 0 else { return nil }
+    let place = place(value: step.weight)
+    let weight = Matrix(slot: place.slot, offset: place.offset, batch: [], rowStride: columns, columnStride: 1)
+    var workspace = 0
+    let rows = step.pass == .forward ? g.size : g.gates * g.size
+    let panels = pack(weight, step.dtype, batch: [], rows: rows, columns: columns, panel: width, &workspace)
+    needWorkspace(workspace)
+    return panels
+  }
+
+  /// How a kernel loads a register of weights of row `k`: of gate `part + g` and elements from `at` on in the forward pass,
+  /// of the register `v` of columns in the backward pass.
+  private func fillWeight(
+    _ step: Recurrent, _ panels: Matrix?, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
+  ) {
+    let (size, gates) = (template["size"]!, step.geometry.gates)
+    guard let panels else {
+      let (pointer, offset) = bind(step.weight, isConstant: true, &builder)
+      let at =
+        step.pass == .forward ? "(k * \(gates) + part + g) * \(size) + at" : "k * \(size) + at + v * WIDTH"
+      template["WEIGHT"] = "LOAD_\(step.dtype)(\(pointer), \(offset) + \(at), count)"
+      return
+    }
+    let pointer = builder.pointer(step.dtype.lane.scalar, slot: panels.slot)
+    let at =
+      step.pass == .forward
+      ? "((part + g) * \(size) + at) * \(size) + k * WIDTH" : "at * \(gates) * \(size) + k * WIDTH"
+    template["WEIGHT"] = "VLOAD(\(pointer) + \(builder.number(panels.offset)) + \(at))"
   }
 
   private func fillForward(_ step: Recurrent, _ template: inout KernelTemplate, _ builder: inout KernelBuilder) {

@@ -4,7 +4,7 @@ import Testing
 
 /// A recurrent layer as a step of its own.
 public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible {
-  private let geometry: Recurrent.Geometry
+  public let geometry: Recurrent.Geometry
   private let isReversed: Bool
   private let hasMask: Bool
   private let hasBias: Bool
@@ -21,8 +21,8 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     self.hasBias = hasBias && kind == .gru
   }
 
-  /// A group has 4, 6 or 8 sequences, a register 1 or 16 elements, a product of the backward pass 1, 2 or 4 registers; a
-  /// tile of the CPU has up to 12 rows and 32 columns.
+  /// On GPUs a load of weights serves 1 to 6 or 8 sequences, and a group has one such block or several; a register has 1
+  /// or 16 elements, a product of the backward pass 1, 2 or 4 registers. A tile of the CPU has up to 12 rows and 32 columns.
   public static let all = [
     RecurrentStepCase(.tanh, [5, 9, 6]),
     RecurrentStepCase(.relu, [3, 2, 17], isReversed: true, hasMask: true),
@@ -32,6 +32,9 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     RecurrentStepCase(.gru, [2, 13, 32], isReversed: true, hasBias: false, gradients: (false, true)),
     RecurrentStepCase(.lstm, [2, 7, 64], hasMask: true),
     RecurrentStepCase(.tanh, [3, 13, 64], isReversed: true),
+    // Several blocks of rows in each group; the last block is not full.
+    RecurrentStepCase(.lstm, [4, 35, 48], isReversed: true, hasMask: true),
+    RecurrentStepCase(.gru, [4, 26, 32], hasMask: true),
     // More elements than a group has items.
     RecurrentStepCase(.lstm, [2, 3, 300]),
     RecurrentStepCase(.lstm, [1, 1, 1], keeps: false),

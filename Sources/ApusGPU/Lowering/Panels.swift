@@ -1,0 +1,62 @@
+import ApusDevice
+
+extension PlanLowering {
+  /// Copies a matrix into panels in the workspace, from byte `workspace` on; one copy for all batches
+  /// that share it.
+  mutating func pack(
+    _ matrix: Matrix, _ dtype: DType, batch: Shape, rows: Int, columns: Int, panel: Int, _ workspace: inout Int
+  ) -> Matrix {
+    let lane = dtype.lane
+    let panels = (columns + panel - 1) / panel
+    let distinct = batch.indices.filter { batch[$0] > 1 && matrix.batch[$0] != 0 }
+    let extents = Shape(distinct.map { batch[$0] })
+    let layout = Layout(shape: extents, strides: Shape(distinct.map { matrix.batch[$0] }))
+    let isTransposed = matrix.columnStride != 1 && matrix.rowStride == 1
+    // Columns of a transposed factor are read several cache lines at a time.
+    let leastRows = isTransposed ? 64 : width
+    let rowsPerItem = max(width, min((rows + width - 1) / width * width, max(leastRows, 8192 / panel / width * width)))
+    let chunks = (rows + rowsPerItem - 1) / rowsPerItem
+
+    var builder = KernelBuilder(family: "matmul_pack", target: target, isLarge: true)
+    var template = KernelTemplate(isTransposed ? "matmul/pack_transposed.cl" : "matmul/pack.cl", lane, builder)
+    let source = builder.pointer(dtype.storage, slot: matrix.slot)
+    let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["chunks"] = builder.number(chunks)
+    template["panels"] = builder.number(panels)
+    template["rows"] = builder.number(rows)
+    template["rowsPerItem"] = builder.number(rowsPerItem)
+    template["columns"] = builder.number(columns)
+    template["width"] = builder.number(panel)
+    template["target"] = "\(target) + \(builder.number(workspace / lane.dtype.byteCount))"
+    let base = builder.number(matrix.offset)
+    let walk = BoundWalk(Walk([layout], shape: extents, axes: 0..<extents.rank), &builder)
+    var offset = ""
+    template["BATCH"] = builder.captured { builder in
+      offset = walk.offsets(at: "batch", bases: [base], &builder)[0]
+    }
+    if isTransposed {
+      template["dtype"] = dtype.description
+      template["source"] = source
+      template["offset"] = offset
+      template["columnStride"] = builder.number(matrix.columnStride)
+    } else {
+      let strides = [matrix.rowStride, matrix.columnStride].map { builder.number($0) }
+      template["LOAD"] =
+        "GATHER_\(dtype)(\(source), \(offset) + row * \(strides[0]) + first * \(strides[1]), \(strides[1]), count)"
+    }
+    builder.append(template)
+    let count = extents.elementCount * panels * rows * panel
+    launch(
+      builder, groups: extents.elementCount * panels * chunks, detail: "matmul pack \(rows)x\(columns)",
+      bytes: Double(count * (lane.dtype.byteCount + dtype.byteCount)))
+
+    var packed = Matrix(
+      slot: slots.workspace, offset: workspace / lane.dtype.byteCount,
+      batch: [Int](repeating: 0, count: batch.rank), rowStride: panel, columnStride: 1)
+    for (axis, stride) in zip(distinct, extents.contiguousStrides) {
+      packed.batch[axis] = stride * panels * rows * panel
+    }
+    workspace += (count * lane.dtype.byteCount + 255) / 256 * 256
+    return packed
+  }
+}
