@@ -207,7 +207,7 @@ extension KernelTemplate {
 private struct FactorAccess {
   /// Whether panels of the right factor may be read where they lie, and whether each work-item packs those that it reads.
   let readsInPlace, packsInItem: Bool
-  /// Whether lines of the left factor begin a multiple of `conflictDistance` apart.
+  /// Whether lines of the left factor begin so far apart that they evict each other; see `conflictDistance`.
   let isCrowded: Bool
   let isLeftPacked: Bool
   /// The terms that are added for all tiles of a work-item before the next are.
@@ -233,8 +233,9 @@ private struct FactorAccess {
       && (step.m <= 96 && isLarge
         || right.rowStride == 1 && min(step.m, step.n) >= 48 && step.n * step.k >= VectorTile.smallFactor)
     let isInRows = left.columnStride == 1
-    let lineBytes = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount
-    isCrowded = lineBytes % Self.conflictDistance(hasFewRegisters) == 0 && step.k > 384
+    // A left factor whose lines are 512 bytes apart has few rows, and stays in the second-level cache all the same.
+    let distance = max(1024, Self.conflictDistance(hasFewRegisters))
+    isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % distance == 0 && step.k > 384
     // Narrow panels read the factor more often.
     isLeftPacked = !isInRows && isCrowded && step.n >= (hasFewRegisters ? 256 : 1024) || isConvertedAhead
     if packsInItem {
