@@ -67,6 +67,27 @@ static void FN(transpose_lines)(
   }
 }
 
+// The numbers of a line of a sliver, in the smallest vector that holds TILE_ROWS of them.
+#undef SLIVER_LANES
+#define SLIVER_LANES (TILE_ROWS <= 4 ? 4 : TILE_ROWS <= 8 ? 8 : 16)
+typedef SCALAR FN(sliver_line) __attribute__((ext_vector_type(SLIVER_LANES), aligned(sizeof(SCALAR)), may_alias));
+typedef SCALAR FN(half_line) __attribute__((ext_vector_type(SLIVER_LANES / 2), aligned(sizeof(SCALAR)), may_alias));
+
+// `rows` numbers of a line; `is_whole` says whether a whole vector may be read and written.
+INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_whole) {
+  const size_t half = SLIVER_LANES / 2;
+  if (is_whole) {
+    *(FN(sliver_line) *)to = *(const FN(sliver_line) *)from;
+  } else if (rows >= half) {
+    // Two vectors that overlap.
+    FN(half_line) first = *(const FN(half_line) *)from, last = *(const FN(half_line) *)(from + rows - half);
+    *(FN(half_line) *)to = first;
+    *(FN(half_line) *)(to + rows - half) = last;
+  } else {
+    COPY_SOME(V)(to, from, rows);
+  }
+}
+
 #undef SLIVERS_AT_ONCE
 #define SLIVERS_AT_ONCE 4
 // Rows of a transposed factor: a line of some slivers at a time, as it lies in memory. Slivers are often a multiple of 4
@@ -74,22 +95,25 @@ static void FN(transpose_lines)(
 static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
   size_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
   for (size_t tile = 0, start = 0; tile < tiles; tile += SLIVERS_AT_ONCE) {
-    const SCALAR *from = a;
-    size_t end = start;
-    for (size_t i = 0; i < k; i += 1, from += line) {
-      size_t first = start;
-      for (size_t t = tile; t < tiles && t < tile + SLIVERS_AT_ONCE; t += 1) {
-        size_t rows = m / tiles + (t < m % tiles);
-        __builtin_prefetch(from + PREFETCH_LINES * line + first);
-        SCALAR *to = slivers + first * k + i * rows;
-        // What is written too much are lines of the sliver that come later.
-        if ((k - i) * rows >= LANES && first + LANES <= m) STORE(V, to, LOAD(V, from + first));
-        else COPY_SOME(V)(to, from + first, rows);
-        first += rows;
-      }
-      end = first;
+    size_t count = tiles - tile < SLIVERS_AT_ONCE ? tiles - tile : SLIVERS_AT_ONCE;
+    size_t first[SLIVERS_AT_ONCE], rows[SLIVERS_AT_ONCE], whole[SLIVERS_AT_ONCE];
+    SCALAR *to[SLIVERS_AT_ONCE];
+    for (size_t t = 0; t < count; t += 1) {
+      first[t] = start;
+      rows[t] = m / tiles + (tile + t < m % tiles);
+      to[t] = slivers + start * k;
+      // What a whole vector writes too much are lines of the sliver that come later.
+      int has_room = start + SLIVER_LANES <= m && k * rows[t] >= SLIVER_LANES;
+      whole[t] = has_room ? k - (SLIVER_LANES - 1) / rows[t] : 0;
+      start += rows[t];
     }
-    start = end;
+    const SCALAR *from = a;
+    for (size_t i = 0; i < k; i += 1, from += line)
+      for (size_t t = 0; t < count; t += 1) {
+        __builtin_prefetch(from + PREFETCH_LINES * line + first[t]);
+        FN(copy_line)(to[t], from + first[t], rows[t], i < whole[t]);
+        to[t] += rows[t];
+      }
   }
 }
 
