@@ -47,9 +47,15 @@ INLINE void FN(transpose_some_lines)(
     size_t rows, size_t k, const SCALAR *source, ptrdiff_t stride, SCALAR *target, size_t step) {
   size_t i = 0;
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
+  for (; i + LANES <= k; i += LANES) {
+    const float *ahead = prefetch_address(rows, source, stride, i, k);
+    // A line of the cache is read whole, and prefetched once.
+    TILE_LOOP for (size_t part = 0; part < LANES; part += TRANSPOSE_WIDTH)
+      transpose_block(
+          rows, source + i + part, stride, part == 0 ? ahead : NULL, target + (i + part) * step, step);
+  }
   for (; i + TRANSPOSE_WIDTH <= k; i += TRANSPOSE_WIDTH)
-    transpose_block(
-        rows, source + i, stride, prefetch_address(rows, source, stride, i, k), target + i * step, step);
+    transpose_block(rows, source + i, stride, NULL, target + i * step, step);
 #endif
   for (; i < k; i += 1)
     for (size_t r = 0; r < rows; r += 1) target[i * step + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)i];
@@ -127,25 +133,39 @@ static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
   })
 }
 
+// Whole panels of columns that lie side by side, a line of each at a time, as they lie in memory.
+INLINE void FN(copy_panels)(
+    const int count, size_t k, const SCALAR *from, ptrdiff_t row, SCALAR *to, size_t distance) {
+  for (size_t i = 0; i < k; i += 1, from += row, to += PANEL_WIDTH) {
+    // Lines are far apart: those of the next panels follow the last ones of these.
+    size_t next = i + PREFETCH_LINES;
+    const SCALAR *ahead = from + PREFETCH_LINES * row + (next < k ? 0 : count * PANEL_WIDTH - (ptrdiff_t)k * row);
+    TILE_LOOP for (int v = 0; v < count * TILE_VECTORS; v += 1) __builtin_prefetch(ahead + v * LANES);
+    TILE_LOOP for (int p = 0; p < count; p += 1)
+      TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1)
+        STORE(V, to + (size_t)p * distance + v * LANES, LOAD(V, from + (p * TILE_VECTORS + v) * LANES));
+  }
+}
+
+#undef PANELS_AT_ONCE
+#define PANELS_AT_ONCE 4
 static void FN(pack_columns)(
     size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance) {
-  for (size_t at = 0; at < n; at += PANEL_WIDTH) {
+  size_t at = 0;
+  if (column == 1) {
+    const SCALAR *from = b;
+    for (; at + PANELS_AT_ONCE * PANEL_WIDTH <= n; at += PANELS_AT_ONCE * PANEL_WIDTH)
+      FN(copy_panels)(
+          PANELS_AT_ONCE, k, from + at, row, (SCALAR *)panels + at / PANEL_WIDTH * distance, distance);
+    for (; at + PANEL_WIDTH <= n; at += PANEL_WIDTH)
+      FN(copy_panels)(1, k, from + at, row, (SCALAR *)panels + at / PANEL_WIDTH * distance, distance);
+  }
+  for (; at < n; at += PANEL_WIDTH) {
     size_t columns = n - at < PANEL_WIDTH ? n - at : PANEL_WIDTH;
     size_t width = (size_t)FN(panel_vectors)(columns) * LANES;
     const SCALAR *from = (const SCALAR *)b + (ptrdiff_t)at * column;
     SCALAR *to = (SCALAR *)panels + at / PANEL_WIDTH * distance;
     if (columns < width) memset(to, 0, k * width * sizeof(SCALAR));
-    if (column == 1 && columns == PANEL_WIDTH) {
-      // Lines are far apart: those of the next panel follow the last ones of this one.
-      for (size_t i = 0; i < k; i += 1, from += row, to += width) {
-        size_t next = i + PREFETCH_LINES;
-        const SCALAR *ahead =
-            next < k ? from + PREFETCH_LINES * row : (const SCALAR *)b + (at + PANEL_WIDTH) + (ptrdiff_t)(next - k) * row;
-        TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) __builtin_prefetch(ahead + v * LANES);
-        TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1) STORE(V, to + v * LANES, LOAD(V, from + v * LANES));
-      }
-      continue;
-    }
     if (column == 1) {
       for (size_t i = 0; i < k; i += 1, from += row, to += width) memcpy(to, from, columns * sizeof(SCALAR));
       continue;

@@ -190,9 +190,10 @@ struct BlockedProduct {
   }
 
   /// The columns of the chain that begins at row `start`, or the first columns after this task's: they are prefetched if
-  /// they are read in place from memory.
+  /// the task itself reads them from memory, in place or to pack them.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
-    guard rowTasks == 1, schedule.columnPacking == .none, n * k * kernels.lane.byteCount > Self.cachedByteCount else {
+    let readsColumns = schedule.columnPacking == .none || schedule.columnPacking == .task
+    guard rowTasks == 1, readsColumns, n * k * kernels.lane.byteCount > Self.cachedByteCount else {
       return csimd_prefetch_block()
     }
     let (row, first) = start < k ? (start, columns.lowerBound) : (0, columns.upperBound)
