@@ -55,7 +55,8 @@ INLINE void FN(transpose_some_lines)(
           rows, source + i + part, stride, part == 0 ? ahead : NULL, target + (i + part) * step, step);
   }
   for (; i + TRANSPOSE_WIDTH <= k; i += TRANSPOSE_WIDTH)
-    transpose_block(rows, source + i, stride, NULL, target + i * step, step);
+    transpose_block(
+        rows, source + i, stride, prefetch_address(rows, source, stride, i, k), target + i * step, step);
 #endif
   for (; i < k; i += 1)
     for (size_t r = 0; r < rows; r += 1) target[i * step + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)i];
@@ -79,7 +80,7 @@ static void FN(transpose_lines)(
 typedef SCALAR FN(sliver_line) __attribute__((ext_vector_type(SLIVER_LANES), aligned(sizeof(SCALAR)), may_alias));
 typedef SCALAR FN(half_line) __attribute__((ext_vector_type(SLIVER_LANES / 2), aligned(sizeof(SCALAR)), may_alias));
 
-// `rows` numbers of a line; `is_whole` says whether a whole vector may be read and written.
+// Copies `rows` numbers of a line; with `is_whole` a whole vector, which may be longer.
 INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_whole) {
   const size_t half = SLIVER_LANES / 2;
   if (is_whole) {
@@ -108,7 +109,7 @@ static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdif
       first[t] = start;
       rows[t] = m / tiles + (tile + t < m % tiles);
       to[t] = slivers + start * k;
-      // What a whole vector writes too much are lines of the sliver that come later.
+      // How many lines are copied as whole vectors: what these write behind a line is overwritten by the next lines.
       int has_room = start + SLIVER_LANES <= m && k * rows[t] >= SLIVER_LANES;
       whole[t] = has_room ? k - (SLIVER_LANES - 1) / rows[t] : 0;
       start += rows[t];
@@ -137,7 +138,7 @@ static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
 INLINE void FN(copy_panels)(
     const int count, size_t k, const SCALAR *from, ptrdiff_t row, SCALAR *to, size_t distance) {
   for (size_t i = 0; i < k; i += 1, from += row, to += PANEL_WIDTH) {
-    // Lines are far apart: those of the next panels follow the last ones of these.
+    // Lines are far apart. Behind the last one, the first lines of the panels beside these are prefetched.
     size_t next = i + PREFETCH_LINES;
     const SCALAR *ahead = from + PREFETCH_LINES * row + (next < k ? 0 : count * PANEL_WIDTH - (ptrdiff_t)k * row);
     TILE_LOOP for (int v = 0; v < count * TILE_VECTORS; v += 1) __builtin_prefetch(ahead + v * LANES);

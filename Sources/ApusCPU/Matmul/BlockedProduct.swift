@@ -25,6 +25,8 @@ struct BlockedProduct {
 
   private static let depth = BlockSchedule.depth
   private static let cachedByteCount = 1 << 20
+  /// The bytes of columns that are prefetched before they are packed: what is packed already stays in the L2 cache too.
+  private static let mostPrefetchedByteCount = 1 << 16
   private var depths: Int { (k + Self.depth - 1) / Self.depth }
   private var cutsChains: Bool { schedule.chainGrain > 0 }
   /// The rows that a task which computes a chain of all results packs at a time.
@@ -189,10 +191,12 @@ struct BlockedProduct {
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }
 
-  /// The columns of the chain that begins at row `start`, or the first columns after this task's: they are prefetched if
-  /// the task itself reads them from memory, in place or to pack them.
+  /// The columns of the chain that begins at row `start`, or the first columns after this task's. They are prefetched
+  /// if this task alone reads them from memory: in place, or few enough to stay in an L2 cache until it packs them.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
-    let readsColumns = schedule.columnPacking == .none || schedule.columnPacking == .task
+    let bytesOfChain = columns.count * min(Self.depth, k) * kernels.lane.byteCount
+    let readsColumns =
+      schedule.columnPacking == .none || schedule.columnPacking == .task && bytesOfChain <= Self.mostPrefetchedByteCount
     guard rowTasks == 1, readsColumns, n * k * kernels.lane.byteCount > Self.cachedByteCount else {
       return csimd_prefetch_block()
     }
