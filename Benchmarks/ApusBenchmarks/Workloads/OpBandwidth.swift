@@ -68,6 +68,10 @@ extension OpBandwidth {
     unary("sin") { $0.sin() },
     unary("erf") { $0.erf() },
     unary("gelu") { $0.gelu() },
+    unary("gelu-tanh") { $0.gelu(isApproximate: true) },
+    unary("gelu-tanh-gradient") { x in
+      recordingGradients { gradients(of: x.gelu(isApproximate: true).sum(), withRespectTo: [x])[0] }
+    },
     // Of half width, to float32: between equal types there is nothing to do.
     unary("to-float16") { $0.cast(to: $0.dtype == .float32 ? .float16 : .float32) },
     binary("add") { $0 + $1 },
@@ -84,6 +88,8 @@ extension OpBandwidth {
     unary("sum-columns") { $0.sum(axis: 0) },
     unary("max-rows") { $0.max(axis: 1) },
     unary("argmax-rows") { $0.argmax(axis: 1) },
+    unary("cumulative-sum-rows") { $0.cumulativeSum(axis: 1) },
+    unary("cumulative-sum-columns") { $0.cumulativeSum(axis: 0) },
     unary("variance-rows") { $0.variance(axis: 1) },
     unary("log-sum-exp-rows") { $0.logSumExp(axis: 1) },
     unary("softmax-rows") { $0.softmax() },
