@@ -8,6 +8,7 @@
 //   SELECT(m, a, b)  a where the mask m is true, else b
 //   TRUTH(m)         a mask as VI holding 0 or 1
 //   WRAPPING(a, op, b)   a op b; integers wrap around
+//   NEGATIVE(a) MAGNITUDE(a) QUOTIENT(a, b)   −a, |a|, a / b; integers wrap around, and a divisor of 0 gives 0
 //   LEAST GREATEST   the identities of max and min
 //   LANE_BITS        the width of an integer lane
 //   LANE_IS_FLOAT LANE_IS_INTEGER   0 or 1
@@ -25,6 +26,9 @@
 #undef SELECT
 #undef TRUTH
 #undef WRAPPING
+#undef NEGATIVE
+#undef MAGNITUDE
+#undef QUOTIENT
 #undef LEAST
 #undef GREATEST
 #undef ANY_LANE
@@ -78,6 +82,9 @@
 #define LANE_IS_FLOAT 1
 #define LANE_IS_INTEGER 0
 #define WRAPPING(a, op, b) ((a) op (b))
+#define NEGATIVE(a) (-(a))
+#define MAGNITUDE(a) FN(fabs)(a)
+#define QUOTIENT(a, b) ((a) / (b))
 
 // The remainder with the sign of the divisor, as NumPy's.
 INLINE V FN(remainder)(V a, V b) {
@@ -98,6 +105,9 @@ INLINE V FN(floor_divide)(V a, V b) {
 #else
 #define LANE_IS_FLOAT 0
 #define LANE_IS_INTEGER 1
+#define NEGATIVE(a) WRAPPING((V)(0), -, a)
+#define MAGNITUDE(a) SELECT((a) < 0, NEGATIVE(a), a)
+#define QUOTIENT(a, b) FN(divide)(a, b)
 
 // The quotient cut toward zero; 0 for a divisor of 0, and the least number wraps around.
 INLINE V FN(divide)(V a, V b) {

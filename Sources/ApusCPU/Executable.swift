@@ -12,7 +12,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   /// The address of each value, and the scalars repeated over 16 lanes: set at the start of a run.
   private let frame: RunFrame
   /// What the steps do; made for the first log.
-  private lazy var labels = steps.map { entry in StepLabel(entry.planned.map { StepLabel(plan.steps[$0], plan) }) }
+  private lazy var costs = steps.map { entry in StepCost(joining: entry.planned.map { plan.cost(of: plan.steps[$0]) }) }
 
   init(
     _ plan: Plan, loops: UnsafePointer<csimd_table>, threadCount: Int, pairs: UnsafePointer<csimd_pairs>?,
@@ -59,10 +59,10 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   }
 
   private func run(_ context: borrowing RunContext, _ log: inout StepLog) -> DeviceError? {
-    for (label, (step, _)) in zip(labels, steps) {
+    for (cost, (step, _)) in zip(costs, steps) {
       let start = ContinuousClock.seconds
       do { try step.run(context) } catch { return error }
-      log.note(label, start: start, duration: ContinuousClock.seconds - start)
+      log.note(cost, start: start, duration: ContinuousClock.seconds - start)
     }
     return nil
   }

@@ -50,7 +50,11 @@ struct StepBuilder {
   /// What multiplies factors whose numbers are rounded to a type by pairs, if the device uses pairs.
   func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? pairs : nil }
 
-  func row(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {
+  /// The loop of a row of `Kernels/elementwise.def`.
+  func row(_ row: ElementwiseRow, _ lane: Lane) throws(DeviceError) -> csimd_loop { try loop(row.name, lane) }
+
+  /// The loop of a row by its name in CSIMD.
+  func loop(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {
     guard let loop = csimd_find(loops, name, Int32(lane.rawValue)) else {
       throw .buildFailed(device: "cpu", kernel: name, log: "there is no row \(name) on \(lane)")
     }

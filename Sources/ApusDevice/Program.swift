@@ -1,3 +1,5 @@
+public import Kernels
+
 /// A straight-line elementwise program: loads, instructions, stores.
 ///
 /// Registers are numbered: register `i` below `inputs.count` is input `i`, register
@@ -60,36 +62,61 @@ public struct Program: Hashable, Sendable {
 }
 
 /// One elementwise function applied to registers.
-///
-/// `function` names a row of `Kernels/elementwise.def`, or one of those that need more than a row:
-/// - `constant`: no operands, the value of `immediate`;
-/// - `select`: operands condition (a register of lane `int32`, nonzero is true), then, else;
-/// - `random`: operands number (of lane `lane`, `int32` or `int64`), seed and counter (`int64`), the word `number` of
-///   a stream of random words, as `int32`: word `number mod 4` that Philox4x32-10 (Salmon et al., 2011) gives for the
-///   counter `(low(number / 4), high(number / 4), low(counter), high(counter))` and the key `(low(seed), high(seed))`;
-/// - `convert`: the operand, of lane `lane`, as lane `result` (float to integer truncates toward
-///   zero and saturates, NaN becomes 0; other conversions round to nearest even).
 public struct Instruction: Hashable, Sendable {
-  /// The row, or one of the special names above.
-  public var function: String
+  /// What an instruction computes.
+  public enum Function: Hashable, Sendable, CustomStringConvertible {
+    /// A row of `Kernels/elementwise.def`.
+    case row(ElementwiseRow)
+    /// The value of `immediate`; no operands.
+    case constant
+    /// Operands: a condition (a register of lane `int32`, nonzero is true), the value where it is true, the value elsewhere.
+    case select
+    /// Word `number` of a stream of random words, as `int32`. Operands: `number` (of lane `lane`, `int32` or `int64`),
+    /// seed and counter (`int64`). It is word `number mod 4` that Philox4x32-10 (Salmon et al., 2011) returns for the
+    /// counter `(low(number / 4), high(number / 4), low(counter), high(counter))` and the key `(low(seed), high(seed))`.
+    case random
+    /// The operand, of lane `lane`, as lane `result`: float to integer truncates toward zero and saturates, NaN becomes
+    /// 0; other conversions round to nearest even.
+    case convert
+
+    /// The name of the row, or of the case.
+    public var name: String {
+      switch self {
+      case .row(let row): row.name
+      case .constant: "constant"
+      case .select: "select"
+      case .random: "random"
+      case .convert: "convert"
+      }
+    }
+    public var description: String { name }
+  }
+
+  /// What is computed.
+  public var function: Function
   /// The lane of the operands, and the row's instance that is run.
   public var lane: Lane
-  /// The lane of the result: that of the operands but for comparisons (`int32`, 0 or 1) and `convert`.
+  /// The lane of the result: the operands' lane, but for comparisons (`int32`, 0 or 1) and `convert`.
   public var result: Lane
   /// Registers, at most three.
   public var operands: [Int]
   /// The number of a `constant`; `nil` for everything else.
   public var immediate: Scalar?
 
-  /// An instruction; its result has the lane of the operands where none is given.
+  /// An instruction; its result has the lane of the operands unless `result` says otherwise.
   public init(
-    _ function: String, lane: Lane, result: Lane? = nil, operands: [Int], immediate: Scalar? = nil
+    _ function: Function, lane: Lane, result: Lane? = nil, operands: [Int], immediate: Scalar? = nil
   ) {
     self.function = function
     self.lane = lane
     self.result = result ?? lane
     self.operands = operands
     self.immediate = immediate
+  }
+
+  /// An instruction that computes a row.
+  public init(_ row: ElementwiseRow, lane: Lane, result: Lane? = nil, operands: [Int]) {
+    self.init(.row(row), lane: lane, result: result, operands: operands)
   }
 }
 

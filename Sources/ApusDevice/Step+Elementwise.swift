@@ -1,3 +1,5 @@
+public import Kernels
+
 /// One program over a list of domains. A strided copy is a program without instructions; an
 /// optimizer's update of all parameters is one step with a segment for each.
 public struct Elementwise: Hashable, Sendable {
@@ -27,16 +29,16 @@ public struct Reduction: Hashable, Sendable {
   public var prologue: Program
   /// Parallel to `prologue.inputs`; layouts have the shape of `domain`.
   public var arguments: [Argument]
-  /// Rows of `Kernels/reduce.def`, one for each output of the prologue: `sum`, `product`, `min`,
-  /// `max` (NaN wins), `any`, `all`, and `argmin` and `argmax`, whose result is the `int64` row-major
-  /// number of the first extreme element (NaN wins) among the reduced axes.
-  public var reducers: [String]
+  /// One for each output of the prologue: `sum`, `product`, `min`, `max` (NaN wins), `any`, `all`, and `argmin` and
+  /// `argmax`, whose result is the `int64` row-major index of the first extreme element (NaN wins) among the reduced
+  /// axes.
+  public var reducers: [ReductionRow]
   /// What is computed of the combined values.
   public var epilogue: Epilogue
 
   /// A reduction from its parts.
   public init(
-    domain: Shape, axes: [Int], prologue: Program, arguments: [Argument], reducers: [String],
+    domain: Shape, axes: [Int], prologue: Program, arguments: [Argument], reducers: [ReductionRow],
     epilogue: Epilogue
   ) {
     self.domain = domain
@@ -57,7 +59,7 @@ public struct Scan: Hashable, Sendable {
   /// The product of the extents behind the axis.
   public var inner: Int
   /// `sum` or `product`.
-  public var combine: String
+  public var combine: ReductionRow
   /// Whether it runs from the end of the axis to its start.
   public var isReversed: Bool
   /// The element type of source and result.
@@ -69,7 +71,7 @@ public struct Scan: Hashable, Sendable {
 
   /// A scan from its sizes and values.
   public init(
-    outer: Int, extent: Int, inner: Int, combine: String, isReversed: Bool, dtype: DType,
+    outer: Int, extent: Int, inner: Int, combine: ReductionRow, isReversed: Bool, dtype: DType,
     source: Int, result: Int
   ) {
     self.outer = outer

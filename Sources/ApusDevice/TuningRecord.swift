@@ -32,16 +32,16 @@ public struct TuningRecord: Hashable, Sendable {
   /// The family, the types, and the classes of sizes for which the choice holds.
   public var problem: String
   /// The step that was measured; its operations are counted.
-  public var label: StepLabel
+  public var cost: StepCost
   /// All kernels, the one that is taken without a measurement first.
   public var candidates: [Candidate]
   /// Which of them is taken from now on; `nil` where none works.
   public var chosen: String?
 
   /// A record from its parts.
-  public init(problem: String, label: StepLabel, candidates: [Candidate], chosen: String?) {
+  public init(problem: String, cost: StepCost, candidates: [Candidate], chosen: String?) {
     self.problem = problem
-    self.label = label
+    self.cost = cost
     self.candidates = candidates
     self.chosen = chosen
   }

@@ -68,7 +68,7 @@ struct Launch<Module: Sendable>: Sendable {
   var geometryOffset: Int32
   var groups: Int
   var localSize: Int
-  var label: StepLabel
+  var cost: StepCost
 }
 
 /// What the text of kernels depends on.

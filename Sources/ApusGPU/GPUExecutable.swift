@@ -64,7 +64,7 @@ extension GPUDevice {
         Launch(
           module: module, kernel: launch.kernel.name, slots: launch.slots,
           geometryOffset: Int32(launch.geometryOffset), groups: launch.groups, localSize: launch.localSize,
-          label: launch.label)
+          cost: launch.cost)
       }, loops: lowering.loops)
     return GPUExecutable<Driver>(
       recording: recording, plan, lowering, scratchSizes: scratchSizes, kernels: kernels,

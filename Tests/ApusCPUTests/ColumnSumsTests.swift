@@ -30,7 +30,7 @@ import Testing
   ]
 
   /// A product, twice as much of it where it is positive, and the sums of the columns of that.
-  private func plan(_ test: Case, stored: [Double]?, reducer: String = "sum") -> PlanBuilder {
+  private func plan(_ test: Case, stored: [Double]?, reducer: ReductionRow = .sum) -> PlanBuilder {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 7))
     let lane = test.dtype.lane
     let domain = Shape(Array(test.batch) + [test.m, test.n])
@@ -46,8 +46,8 @@ import Testing
       if test.isStacked { right.strides[0] = 0 }
       var epilogue = Epilogue.plain(domain, lane: lane, into: value)
       epilogue.program.instructions = [
-        Instruction("constant", lane: lane, operands: [], immediate: .float(0)),
-        Instruction("maximum", lane: lane, operands: [0, 1]), Instruction("add", lane: lane, operands: [2, 2]),
+        Instruction(.constant, lane: lane, operands: [], immediate: .float(0)),
+        Instruction(.maximum, lane: lane, operands: [0, 1]), Instruction(.add, lane: lane, operands: [2, 2]),
       ]
       epilogue.program.outputs[0].register = 3
       builder.step(
@@ -57,7 +57,7 @@ import Testing
             a: Operand(value: a, layout: Layout(contiguous: Shape(Array(test.batch) + [test.m, test.k]))),
             b: Operand(value: b, layout: right), dtype: test.dtype, epilogue: epilogue)))
     }
-    let isPlace = reducer == "argmax"
+    let isPlace = reducer == .argmax
     let sums = builder.output(test.n, isPlace ? .int64 : test.dtype)
     var kept = Shape(repeating: 1, count: domain.rank)
     kept[domain.rank - 1] = test.n
@@ -85,7 +85,7 @@ import Testing
   }
 
   /// Products give sums alone: everything else is taken of what they store.
-  @Test(arguments: ["max", "argmax", "product"]) func otherReductions(reducer: String) throws {
+  @Test(arguments: [ReductionRow.max, .argmax, .product]) func otherReductions(reducer: ReductionRow) throws {
     let test = Case(m: 50, n: 40, k: 9)
     let found = try plan(test, stored: nil, reducer: reducer).run(on: cpu())
     #expect(found[1] == (try plan(test, stored: found[0], reducer: reducer).run(on: cpu()))[0])

@@ -177,8 +177,8 @@ import Testing
       let channels = builder.input((0..<channelCount).map(Double.init), lane.dtype)
       epilogue.program.inputs.append(.tensor(lane.dtype))
       epilogue.program.instructions = [
-        Instruction("add", lane: lane, operands: [0, 0]),
-        Instruction("add", lane: lane, operands: [2, 1]),
+        Instruction(.add, lane: lane, operands: [0, 0]),
+        Instruction(.add, lane: lane, operands: [2, 1]),
       ]
       epilogue.program.outputs[0].register = 3
       epilogue.binding.arguments.append(

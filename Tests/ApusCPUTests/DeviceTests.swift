@@ -63,7 +63,7 @@ import Testing
     let layout = Layout(contiguous: [count])
     let program = Program(
       inputs: [.tensor(.float32)],
-      instructions: [Instruction("add", lane: .float32, operands: [0, 0])],
+      instructions: [Instruction(.add, lane: .float32, operands: [0, 0])],
       outputs: [.init(register: 1, dtype: .float32)])
     let binding = Binding(
       domain: [count], arguments: [.tensor(Operand(value: 0, layout: layout))],

@@ -25,8 +25,8 @@ import Testing
     let program = Program(
       inputs: [.tensor(dtype), .tensor(dtype)],
       instructions: [
-        Instruction("multiply", lane: lane, operands: [0, 1]),
-        Instruction("add", lane: lane, operands: [2, 0]),
+        Instruction(.multiply, lane: lane, operands: [0, 1]),
+        Instruction(.add, lane: lane, operands: [2, 0]),
       ], outputs: [.init(register: 3, dtype: dtype)])
     builder.step(
       .elementwise(
@@ -79,7 +79,7 @@ import Testing
     let counts = [1, 40_000, 1024, 1025, 7, 100_000, 65_536, 2]
     let program = Program(
       inputs: [.tensor(.float32)],
-      instructions: [Instruction("add", lane: .float32, operands: [0, 0])],
+      instructions: [Instruction(.add, lane: .float32, operands: [0, 0])],
       outputs: [.init(register: 1, dtype: .float32)])
     var segments: [Binding] = []
     for (number, count) in counts.enumerated() {
@@ -140,11 +140,11 @@ import Testing
     let program = Program(
       inputs: [.tensor(.float32), .tensor(.float32), .tensor(.float32), .scalar(.float32)],
       instructions: [
-        Instruction("constant", lane: .float32, operands: [], immediate: .float(2)),
-        Instruction("multiply", lane: .float32, operands: [4, 1]),
-        Instruction("add", lane: .float32, operands: [5, 2]),
-        Instruction("multiply", lane: .float32, operands: [3, 6]),
-        Instruction("subtract", lane: .float32, operands: [0, 7]),
+        Instruction(.constant, lane: .float32, operands: [], immediate: .float(2)),
+        Instruction(.multiply, lane: .float32, operands: [4, 1]),
+        Instruction(.add, lane: .float32, operands: [5, 2]),
+        Instruction(.multiply, lane: .float32, operands: [3, 6]),
+        Instruction(.subtract, lane: .float32, operands: [0, 7]),
       ],
       outputs: [
         .init(register: 8, dtype: .float32), .init(register: 6, dtype: .float32),
@@ -171,11 +171,11 @@ import Testing
     let program = Program(
       inputs: [.tensor(.float32), .index(.int32)],
       instructions: [
-        Instruction("convert", lane: .float32, result: .int32, operands: [0]),
-        Instruction("convert", lane: .float32, result: .int64, operands: [0]),
-        Instruction("convert", lane: .float32, result: .float64, operands: [0]),
-        Instruction("constant", lane: .float64, operands: [], immediate: .float(0.25)),
-        Instruction("select", lane: .float64, operands: [2, 4, 5]),
+        Instruction(.convert, lane: .float32, result: .int32, operands: [0]),
+        Instruction(.convert, lane: .float32, result: .int64, operands: [0]),
+        Instruction(.convert, lane: .float32, result: .float64, operands: [0]),
+        Instruction(.constant, lane: .float64, operands: [], immediate: .float(0.25)),
+        Instruction(.select, lane: .float64, operands: [2, 4, 5]),
       ],
       outputs: [
         .init(register: 2, dtype: .int32), .init(register: 3, dtype: .int64),
@@ -200,8 +200,8 @@ import Testing
 
   /// A test that is only stored is written as bytes at once, one that is read besides goes through a register.
   @Test(arguments: availableSets) func testsAreStoredAsBytes(simd: String) throws {
-    let names = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
-    let ofFloats = ["is_nan", "is_finite", "is_infinite"]
+    let names: [ElementwiseRow] = [.equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual]
+    let ofFloats: [ElementwiseRow] = [.isNaN, .isFinite, .isInfinite]
     for dtype in [DType.int32, .int64, .float32, .float64] {
       for name in names + (dtype.isFloatingPoint ? ofFloats : []) {
         var random = TestNumbers(seed: 5)
@@ -248,7 +248,7 @@ import Testing
         Elementwise(
           program: Program(
             inputs: [.scalar(.int64), .tensor(.float16)],
-            instructions: [Instruction("negate", lane: .float32, operands: [1])],
+            instructions: [Instruction(.negate, lane: .float32, operands: [1])],
             outputs: zip([0, 1, 2], [DType.int64, .float32, .float16]).map { Program.Output(register: $0, dtype: $1) }),
           segments: [
             Binding(
@@ -279,13 +279,13 @@ import Testing
       let program = Program(
         inputs: [.tensor(dtype), .tensor(dtype), .tensor(dtype), .scalar(lane)],
         instructions: [
-          Instruction("multiply", lane: lane, operands: [0, 1]),
-          Instruction("add", lane: lane, operands: [4, 2]),
-          Instruction("tanh", lane: lane, operands: [5]),
-          Instruction("multiply", lane: lane, operands: [6, 3]),
-        ] + (0..<test.more).map { Instruction("negate", lane: lane, operands: [7 + $0]) } + [
-          Instruction("less", lane: lane, result: .int32, operands: [last, 2]),
-          Instruction("maximum", lane: lane, operands: [last, 0]),
+          Instruction(.multiply, lane: lane, operands: [0, 1]),
+          Instruction(.add, lane: lane, operands: [4, 2]),
+          Instruction(.tanh, lane: lane, operands: [5]),
+          Instruction(.multiply, lane: lane, operands: [6, 3]),
+        ] + (0..<test.more).map { Instruction(.negate, lane: lane, operands: [7 + $0]) } + [
+          Instruction(.less, lane: lane, result: .int32, operands: [last, 2]),
+          Instruction(.maximum, lane: lane, operands: [last, 0]),
         ],
         outputs: zip([last, last + 1, last + 2], [dtype, .bool, dtype]).map { Program.Output(register: $0, dtype: $1) })
       let binding = Binding(

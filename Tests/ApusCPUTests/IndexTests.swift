@@ -146,8 +146,8 @@ import Testing
     }
   }
 
-  @Test(arguments: ["sum", "product"], [DType.float32, .float64, .int32, .int64, .float16, .uint8])
-  func scanMatchesReference(combine: String, dtype: DType) throws {
+  @Test(arguments: [ReductionRow.sum, .product], [DType.float32, .float64, .int32, .int64, .float16, .uint8])
+  func scanMatchesReference(combine: ReductionRow, dtype: DType) throws {
     for (outer, extent, inner) in [(1, 9, 1), (3, 5, 4), (2, 6, 300), (4, 1, 3)] {
       for isReversed in [false, true] {
         var random = TestNumbers(seed: 47)
@@ -166,7 +166,7 @@ import Testing
             var running: Double?
             for step in 0..<extent {
               let place = (o * extent + (isReversed ? extent - 1 - step : step)) * inner + i
-              running = running.map { combine == "sum" ? $0 + numbers[place] : $0 * numbers[place] } ?? numbers[place]
+              running = running.map { combine == .sum ? $0 + numbers[place] : $0 * numbers[place] } ?? numbers[place]
               expected[place] = running!
             }
           }

@@ -19,14 +19,14 @@ import Testing
   }
 
   /// Rows that are shorter than a vector, end within one, take several blocks and several parts.
-  @Test(arguments: [1, 5, 16, 63, 64, 65, 1000, 5000, 40000], ["multiply", "exp"])
-  func sumsOfDifferences(length: Int, function: String) throws {
+  @Test(arguments: [1, 5, 16, 63, 64, 65, 1000, 5000, 40000], [ElementwiseRow.multiply, .exp])
+  func sumsOfDifferences(length: Int, function: ElementwiseRow) throws {
     for lane in [Lane.float32, .float64] {
       for order in Order.allCases { try checkSums(length, function, lane, order) }
     }
   }
 
-  private func checkSums(_ length: Int, _ function: String, _ lane: Lane, _ order: Order) throws {
+  private func checkSums(_ length: Int, _ function: ElementwiseRow, _ lane: Lane, _ order: Order) throws {
     let rows = 3
     var random = TestNumbers(seed: UInt64(length))
     let numbers = random.array(rows * length).map { Double(Float($0)) }
@@ -38,14 +38,14 @@ import Testing
       let shift = Operand(
         value: builder.input(shifts, lane.dtype), layout: Layout(shape: domain, strides: [1, 0], offset: 0))
       let y = builder.output(rows, lane.dtype)
-      let difference = Instruction("subtract", lane: lane, operands: order.operands)
-      let last = Instruction(function, lane: lane, operands: function == "multiply" ? [2, 2] : [2])
+      let difference = Instruction(.subtract, lane: lane, operands: order.operands)
+      let last = Instruction(function, lane: lane, operands: function == .multiply ? [2, 2] : [2])
       let prologue = Program(
         inputs: [.tensor(lane.dtype), .tensor(lane.dtype)], instructions: [difference, last],
         outputs: [.init(register: 3, dtype: lane.dtype)])
       let arguments = (order.beginsWithRow ? [row, shift] : [shift, row]).map { Argument.tensor($0) }
       let step = Reduction(
-        domain: domain, axes: [1], prologue: prologue, arguments: arguments, reducers: ["sum"],
+        domain: domain, axes: [1], prologue: prologue, arguments: arguments, reducers: [.sum],
         epilogue: .plain([rows, 1], lane: lane, into: y, lane.dtype))
       let joined = JoinedSum(step, over: step.arguments.map { $0.selecting([1]) })
       #expect((joined != nil) == (order != .subtracted || length == 1))
@@ -57,7 +57,7 @@ import Testing
     for index in 0..<rows {
       let terms = numbers[(index * length)..<((index + 1) * length)].map { number in
         let difference = (number - shifts[index]) * order.sign
-        return function == "exp" ? exp(difference) : difference * difference
+        return function == .exp ? exp(difference) : difference * difference
       }
       let expected = terms.reduce(0, +)
       let bound = (lane == .float32 ? 1e-6 : 1e-12) * expected
@@ -80,8 +80,8 @@ import Testing
       let program = Program(
         inputs: [.tensor(.float32), .tensor(.float32)],
         instructions: [
-          Instruction("subtract", lane: .float32, operands: [0, 1]),
-          Instruction("exp", lane: .float32, operands: [2]),
+          Instruction(.subtract, lane: .float32, operands: [0, 1]),
+          Instruction(.exp, lane: .float32, operands: [2]),
         ],
         outputs: [.init(register: 3, dtype: .float32)]
           + (keepsDifference ? [.init(register: 2, dtype: .float32)] : []))
@@ -105,51 +105,56 @@ import Testing
       Program(
         inputs: [.tensor(.float32), .tensor(.float32)],
         instructions: [
-          Instruction("gaussian", lane: .float32, operands: [0]),
-          Instruction("normal", lane: .float32, operands: [0, 2]),
-          Instruction("multiply", lane: .float32, operands: [factor, 3]),
+          Instruction(.gaussian, lane: .float32, operands: [0]),
+          Instruction(.normal, lane: .float32, operands: [0, 2]),
+          Instruction(.multiply, lane: .float32, operands: [factor, 3]),
         ], outputs: outputs.map { Program.Output(register: $0, dtype: .float32) })
     }
     let joined = program(0, outputs: [4]).joiningRows { _ in false }
-    #expect(joined[0] == nil && joined[1] == nil && joined[2]?.function == "gelu" && joined[2]?.operands == [0])
+    #expect(joined[0] == nil && joined[1] == nil && joined[2]?.fused == .gelu)
+    #expect(joined[2]?.instruction.operands == [0])
     for other in [program(1, outputs: [4]), program(0, outputs: [4, 3]), program(0, outputs: [4, 2])] {
-      #expect(other.joiningRows { _ in false } == other.instructions)
+      #expect(other.joiningRows { _ in false } == other.instructions.map { LoopInstruction(instruction: $0) })
     }
   }
 
   /// A product to which something is added, or which is taken from something, is one row with its other operand, unless
   /// something else reads the product or all elements have the same.
   @Test func productsInSums() {
-    func joined(_ function: String, _ operands: [Int], outputs: [Int] = [4], uniform: Set<Int> = []) -> [Instruction?] {
+    func joined(
+      _ function: ElementwiseRow, _ operands: [Int], outputs: [Int] = [4], uniform: Set<Int> = []
+    ) -> [LoopInstruction?] {
       Program(
         inputs: [.tensor(.float32), .tensor(.float32), .tensor(.float32)],
         instructions: [
-          Instruction("multiply", lane: .float32, operands: [0, 1]),
+          Instruction(.multiply, lane: .float32, operands: [0, 1]),
           Instruction(function, lane: .float32, operands: operands),
         ], outputs: outputs.map { Program.Output(register: $0, dtype: .float32) }
       ).joiningRows(isUniform: uniform.contains)
     }
     for operands in [[3, 2], [2, 3]] {
-      #expect(joined("add", operands).map(\.?.function) == [nil, "multiply_add"])
-      #expect(joined("add", operands)[1]?.operands == [0, 1, 2])
+      #expect(joined(.add, operands).map(\.?.fused) == [nil, .multiplyAdd])
+      #expect(joined(.add, operands)[1]?.instruction.operands == [0, 1, 2])
     }
-    #expect(joined("subtract", [2, 3])[1]?.function == "subtract_product")
-    #expect(joined("subtract", [2, 3])[1]?.operands == [0, 1, 2])
-    #expect(joined("subtract", [3, 2])[0] != nil)
-    #expect(joined("add", [3, 3])[0] != nil && joined("maximum", [3, 2])[0] != nil)
-    #expect(joined("add", [3, 2], outputs: [4, 3])[0] != nil)
+    #expect(joined(.subtract, [2, 3])[1]?.fused == .subtractProduct)
+    #expect(joined(.subtract, [2, 3])[1]?.instruction.operands == [0, 1, 2])
+    #expect(joined(.subtract, [3, 2])[0] != nil)
+    #expect(joined(.add, [3, 3])[0] != nil && joined(.maximum, [3, 2])[0] != nil)
+    #expect(joined(.add, [3, 2], outputs: [4, 3])[0] != nil)
     // What has been joined is not joined again.
     var chain = Program(
       inputs: [.tensor(.float32), .tensor(.float32), .tensor(.float32)],
       instructions: [
-        Instruction("multiply", lane: .float32, operands: [0, 1]),
-        Instruction("subtract", lane: .float32, operands: [2, 3]), Instruction("exp", lane: .float32, operands: [4]),
+        Instruction(.multiply, lane: .float32, operands: [0, 1]),
+        Instruction(.subtract, lane: .float32, operands: [2, 3]), Instruction(.exp, lane: .float32, operands: [4]),
       ], outputs: [Program.Output(register: 5, dtype: .float32)])
-    #expect(chain.joiningRows { _ in false }.map(\.?.function) == [nil, "subtract_product", "exp"])
+    var found = chain.joiningRows { _ in false }
+    #expect(found[0] == nil && found[1]?.fused == .subtractProduct && found[2]?.instruction == chain.instructions[2])
     chain.instructions[1...] = [
-      Instruction("multiply", lane: .float32, operands: [1, 2]), Instruction("add", lane: .float32, operands: [3, 4]),
+      Instruction(.multiply, lane: .float32, operands: [1, 2]), Instruction(.add, lane: .float32, operands: [3, 4]),
     ]
-    #expect(chain.joiningRows { _ in false }.map(\.?.function) == [nil, "multiply", "multiply_add"])
-    #expect(joined("add", [3, 2], uniform: [0, 1])[0] != nil && joined("add", [3, 2], uniform: [1])[0] == nil)
+    found = chain.joiningRows { _ in false }
+    #expect(found[0] == nil && found[1]?.instruction == chain.instructions[1] && found[2]?.fused == .multiplyAdd)
+    #expect(joined(.add, [3, 2], uniform: [0, 1])[0] != nil && joined(.add, [3, 2], uniform: [1])[0] == nil)
   }
 }

@@ -96,7 +96,7 @@ import Testing
       var row = Layout(shape: domain, strides: Shape(repeating: 0, count: domain.rank))
       row.strides[domain.rank - 1] = 1
       epilogue.program.inputs.append(.tensor(lane.dtype))
-      epilogue.program.instructions = [Instruction("add", lane: lane, operands: [0, 1])]
+      epilogue.program.instructions = [Instruction(.add, lane: lane, operands: [0, 1])]
       epilogue.program.outputs[0].register = 2
       epilogue.binding.arguments.append(.tensor(Operand(value: vbias, layout: row)))
     }

@@ -8,14 +8,14 @@ import Testing
 @Suite struct ReductionTests {
   /// Reduces a plain tensor and returns the result.
   private func reduce(
-    _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: String, _ dtype: DType = .float32,
+    _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: ReductionRow, _ dtype: DType = .float32,
     layout: Layout? = nil, threads: Int = 2, simd: String? = nil
   ) throws -> [Double] {
     var builder = PlanBuilder()
     let x = builder.input(numbers, dtype)
     var kept = domain
     for axis in axes { kept[axis] = 1 }
-    let isIndex = reducer.hasPrefix("arg")
+    let isIndex = reducer.isIndex
     let type: DType = isIndex ? .int64 : dtype
     let y = builder.output(kept.elementCount, type)
     let operand = Operand(value: x, layout: layout ?? Layout(contiguous: domain))
@@ -31,7 +31,7 @@ import Testing
   }
 
   private func reference(
-    _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: String, layout: Layout
+    _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: ReductionRow, layout: Layout
   ) -> [Double] {
     var groups: [[Double]] = []
     var kept = domain
@@ -50,13 +50,13 @@ import Testing
     }
     return groups.map { group in
       switch reducer {
-      case "sum": return group.reduce(0, +)
-      case "product": return group.reduce(1, *)
-      case "min": return group.contains(where: \.isNaN) ? .nan : group.min() ?? .infinity
-      case "max": return group.contains(where: \.isNaN) ? .nan : group.max() ?? -.infinity
+      case .sum: return group.reduce(0, +)
+      case .product: return group.reduce(1, *)
+      case .min: return group.contains(where: \.isNaN) ? .nan : group.min() ?? .infinity
+      case .max: return group.contains(where: \.isNaN) ? .nan : group.max() ?? -.infinity
       default:
         if let nan = group.firstIndex(where: \.isNaN) { return Double(nan) }
-        let best = reducer == "argmin" ? group.min() : group.max()
+        let best = reducer == .argmin ? group.min() : group.max()
         return Double(best.flatMap { group.firstIndex(of: $0) } ?? 0)
       }
     }
@@ -111,11 +111,11 @@ import Testing
     ([16, 16, 16], [0, 1, 2]), ([2, 70_000], [1]), ([37, 100], [0]),
   ]
 
-  @Test(arguments: ["sum", "max", "min", "argmax", "argmin"], cases)
-  func matchesReference(reducer: String, shape: (Shape, [Int])) throws {
+  @Test(arguments: [ReductionRow.sum, .max, .min, .argmax, .argmin], cases)
+  func matchesReference(reducer: ReductionRow, shape: (Shape, [Int])) throws {
     let (domain, axes) = shape
     var random = TestNumbers(seed: 3)
-    let isIndex = reducer.hasPrefix("arg")
+    let isIndex = reducer.isIndex
     // Sums of many are compared exactly: what rounding may change would hide numbers that are left out.
     let isLong = axes.reduce(1) { $0 * domain[$1] } > 1000
     let numbers =
@@ -126,7 +126,7 @@ import Testing
     let result = try reduce(numbers, domain, axes: axes, reducer)
     let count = Double(domain.elementCount / max(1, expected.count))
     for (a, b) in zip(result, expected) {
-      let tolerance = reducer == "sum" && !isLong ? 4 * count.squareRoot() * 0x1p-24 * count * 2 : 0
+      let tolerance = reducer == .sum && !isLong ? 4 * count.squareRoot() * 0x1p-24 * count * 2 : 0
       #expect(abs(a - b) <= tolerance, "\(a) for \(b)")
     }
     #expect(result.count == expected.count)
@@ -137,8 +137,8 @@ import Testing
     let numbers = random.array(600).map { Double(Float($0)) }
     let layout = Layout(shape: [10, 6, 8], strides: [1, -60, 10], offset: 310)
     for axes in [[0], [1], [2], [0, 2], [0, 1, 2]] {
-      let expected = reference(numbers, layout.shape, axes: axes, "sum", layout: layout)
-      let result = try reduce(numbers, layout.shape, axes: axes, "sum", layout: layout)
+      let expected = reference(numbers, layout.shape, axes: axes, .sum, layout: layout)
+      let result = try reduce(numbers, layout.shape, axes: axes, .sum, layout: layout)
       for (a, b) in zip(result, expected) { #expect(abs(a - b) < 1e-4) }
     }
   }
@@ -149,34 +149,34 @@ import Testing
     for (domain, axes): (Shape, [Int]) in [
       ([300_000], [0]), ([300, 1000], [0]), ([3, 100_000], [1]), ([100, 6, 500], [0, 2]),
     ] {
-      let one = try reduce(numbers, domain, axes: axes, "sum", threads: 1)
+      let one = try reduce(numbers, domain, axes: axes, .sum, threads: 1)
       for threads in [2, 3] {
-        #expect(try reduce(numbers, domain, axes: axes, "sum", threads: threads) == one)
+        #expect(try reduce(numbers, domain, axes: axes, .sum, threads: threads) == one)
       }
       for simd in availableSets {
-        #expect(try reduce(numbers, domain, axes: axes, "sum", simd: simd) == one)
+        #expect(try reduce(numbers, domain, axes: axes, .sum, simd: simd) == one)
       }
     }
   }
 
   @Test func identitiesOfNothing() throws {
-    #expect(try reduce([], [3, 0], axes: [1], "sum") == [0, 0, 0])
-    #expect(try reduce([], [3, 0], axes: [1], "product") == [1, 1, 1])
-    #expect(try reduce([], [0, 2], axes: [0], "min") == [.infinity, .infinity])
-    #expect(try reduce([], [0, 2], axes: [0], "max", .int32) == [Double(Int32.min), Double(Int32.min)])
-    #expect(try reduce([], [0, 3], axes: [1], "sum") == [])
+    #expect(try reduce([], [3, 0], axes: [1], .sum) == [0, 0, 0])
+    #expect(try reduce([], [3, 0], axes: [1], .product) == [1, 1, 1])
+    #expect(try reduce([], [0, 2], axes: [0], .min) == [.infinity, .infinity])
+    #expect(try reduce([], [0, 2], axes: [0], .max, .int32) == [Double(Int32.min), Double(Int32.min)])
+    #expect(try reduce([], [0, 3], axes: [1], .sum) == [])
   }
 
   @Test func nanWins() throws {
     let numbers: [Double] = [1, .nan, 3, -1, 2, 0]
-    #expect(try reduce(numbers, [2, 3], axes: [1], "max")[0].isNaN)
-    #expect(try reduce(numbers, [2, 3], axes: [1], "argmax") == [1, 1])
-    #expect(try reduce(numbers, [2, 3], axes: [0], "argmin") == [1, 0, 1])
+    #expect(try reduce(numbers, [2, 3], axes: [1], .max)[0].isNaN)
+    #expect(try reduce(numbers, [2, 3], axes: [1], .argmax) == [1, 1])
+    #expect(try reduce(numbers, [2, 3], axes: [0], .argmin) == [1, 0, 1])
     // Among numbers that are compared side by side, the first one counts.
     for places in [[70, 150], [17, 18], [199, 3], [64, 128], [190]] {
       var row = (0..<200).map { Double($0 % 7) }
       for place in places { row[place] = .nan }
-      for reducer in ["argmax", "argmin"] {
+      for reducer in [ReductionRow.argmax, .argmin] {
         for simd in availableSets {
           #expect(try reduce(row, [200], axes: [0], reducer, simd: simd) == [Double(places.min()!)])
         }
@@ -189,11 +189,11 @@ import Testing
     var random = TestNumbers(seed: 9)
     let numbers = random.integers(700, 0...9)
     let domain: Shape = [7, 100]
-    let sums = try reduce(numbers, domain, axes: [0], "max", dtype)
-    let expected = reference(numbers, domain, axes: [0], "max", layout: Layout(contiguous: domain))
+    let sums = try reduce(numbers, domain, axes: [0], .max, dtype)
+    let expected = reference(numbers, domain, axes: [0], .max, layout: Layout(contiguous: domain))
     #expect(sums == expected)
-    let places = try reduce(numbers, domain, axes: [1], "argmin", dtype)
-    #expect(places == reference(numbers, domain, axes: [1], "argmin", layout: Layout(contiguous: domain)))
+    let places = try reduce(numbers, domain, axes: [1], .argmin, dtype)
+    #expect(places == reference(numbers, domain, axes: [1], .argmin, layout: Layout(contiguous: domain)))
   }
 
   @Test func prologueAndEpilogue() throws {
@@ -206,22 +206,22 @@ import Testing
     let scale = builder.scalar(.float(1.0 / 300), .float32)
     let domain: Shape = [40, 300]
     let kept: Shape = [40, 1]
-    let square = Instruction("multiply", lane: .float32, operands: [0, 0])
+    let square = Instruction(.multiply, lane: .float32, operands: [0, 0])
     let prologue = Program(
       inputs: [.tensor(.float32)], instructions: [square],
       outputs: [.init(register: 1, dtype: .float32), .init(register: 0, dtype: .float32)])
     let epilogue = Program(
       inputs: [.core(.float32), .scalar(.float32), .core(.float32)],
       instructions: [
-        Instruction("multiply", lane: .float32, operands: [0, 1]),
-        Instruction("add", lane: .float32, operands: [3, 2]),
+        Instruction(.multiply, lane: .float32, operands: [0, 1]),
+        Instruction(.add, lane: .float32, operands: [3, 2]),
       ], outputs: [.init(register: 4, dtype: .float32)])
     builder.step(
       .reduction(
         Reduction(
           domain: domain, axes: [1], prologue: prologue,
           arguments: [.tensor(Operand(value: x, layout: Layout(contiguous: domain)))],
-          reducers: ["sum", "max"],
+          reducers: [.sum, .max],
           epilogue: Epilogue(
             program: epilogue,
             binding: Binding(

@@ -25,12 +25,12 @@ enum RowTable {
   ]
 
   static let floatTests: [String: @Sendable (Double) -> Bool] = [
-    "is_nan": { $0.isNaN }, "is_finite": { $0.isFinite }, "is_infinite": { $0.isInfinite },
+    "isNaN": { $0.isNaN }, "isFinite": { $0.isFinite }, "isInfinite": { $0.isInfinite },
   ]
 
   static let comparisons: [String: @Sendable (Double, Double) -> Bool] = [
-    "equal": { $0 == $1 }, "not_equal": { $0 != $1 }, "less": { $0 < $1 }, "less_equal": { $0 <= $1 },
-    "greater": { $0 > $1 }, "greater_equal": { $0 >= $1 },
+    "equal": { $0 == $1 }, "notEqual": { $0 != $1 }, "less": { $0 < $1 }, "lessOrEqual": { $0 <= $1 },
+    "greater": { $0 > $1 }, "greaterOrEqual": { $0 >= $1 },
   ]
 
   static func sigmoid(_ x: Double) -> Double { x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)) }
@@ -56,10 +56,10 @@ enum RowTable {
     case "negate": 0 &- a
     case "absolute": a < 0 ? 0 &- a : a
     case "sign": a.signum()
-    case "bit_not": ~a
-    case "logical_not": a == 0 ? 1 : 0
-    case "wrap_int8": T(Int8(truncatingIfNeeded: a))
-    case "wrap_uint8": T(UInt8(truncatingIfNeeded: a))
+    case "bitNot": ~a
+    case "logicalNot": a == 0 ? 1 : 0
+    case "wrapInt8": T(Int8(truncatingIfNeeded: a))
+    case "wrapUInt8": T(UInt8(truncatingIfNeeded: a))
     default: nil
     }
   }
@@ -74,7 +74,7 @@ enum RowTable {
     case "maximum": return Swift.max(a, b)
     case "divide": return b == 0 ? 0 : a.dividedReportingOverflow(by: b).partialValue
     case "fmod": return b == 0 || b == -1 ? 0 : a % b
-    case "remainder", "floor_divide":
+    case "remainder", "floorDivide":
       guard b != 0 else { return 0 }
       guard b != -1 else { return name == "remainder" ? 0 : 0 &- a }
       let (quotient, rest) = a.quotientAndRemainder(dividingBy: b)
@@ -89,15 +89,15 @@ enum RowTable {
         rest >>= 1
       }
       return result
-    case "bit_and": return a & b
-    case "bit_or": return a | b
-    case "bit_xor": return a ^ b
-    case "shift_left": return b < 0 || b >= bits ? 0 : a << b
-    case "shift_right":
+    case "bitAnd": return a & b
+    case "bitOr": return a | b
+    case "bitXor": return a ^ b
+    case "shiftLeft": return b < 0 || b >= bits ? 0 : a << b
+    case "shiftRight":
       return b < 0 || b >= bits ? 0 : T(truncatingIfNeeded: T.Magnitude(truncatingIfNeeded: a) >> T.Magnitude(b))
-    case "logical_and": return a != 0 && b != 0 ? 1 : 0
-    case "logical_or": return a != 0 || b != 0 ? 1 : 0
-    case "logical_xor": return (a != 0) != (b != 0) ? 1 : 0
+    case "logicalAnd": return a != 0 && b != 0 ? 1 : 0
+    case "logicalOr": return a != 0 || b != 0 ? 1 : 0
+    case "logicalXor": return (a != 0) != (b != 0) ? 1 : 0
     default: return nil
     }
   }

@@ -144,7 +144,7 @@ import Testing
   func floatRemainderAndTests(simd: String) throws {
     let (a, b) = Self.pairs
     let remainder = try find("remainder", .float32, simd)
-    let quotient = try find("floor_divide", .float32, simd)
+    let quotient = try find("floorDivide", .float32, simd)
     let rests = remainder(a, b, as: Float.self, zero: 0)
     let wholes = quotient(a, b, as: Float.self, zero: 0)
     for index in a.indices where a[index].isFinite && b[index].isFinite && b[index] != 0 {
@@ -216,14 +216,14 @@ import Testing
   @Test(arguments: availableSets)
   func storageRounding(simd: String) throws {
     let inputs = Self.floats(step: 30_011) + [65_504, 65_519.9, 65_520, 6.1e-5, 5.9e-8, 2.9e-8, 2.98e-8]
-    let half = try find("round_float16", .float32, simd)(inputs, as: Float.self, zero: 0)
-    let brain = try find("round_bfloat16", .float32, simd)(inputs, as: Float.self, zero: 0)
+    let half = try find("roundFloat16", .float32, simd)(inputs, as: Float.self, zero: 0)
+    let brain = try find("roundBFloat16", .float32, simd)(inputs, as: Float.self, zero: 0)
     for (index, x) in inputs.enumerated() {
       #expect(half[index] == Float(Float16(x)) || x.isNaN && half[index].isNaN)
       #expect(Double(brain[index]) == DType.bfloat16.rounded(Double(x)) || x.isNaN && brain[index].isNaN)
     }
     let bits: [Int32] = [0, 255, 256, -1, Int32.min]
-    let units = try find("unit_float", .float32, simd)(bits, as: Float.self, zero: 0)
+    let units = try find("unitFloat", .float32, simd)(bits, as: Float.self, zero: 0)
     #expect(units == [0, 0, 0x1p-24, 1 - 0x1p-24, 0.5])
   }
 
@@ -257,7 +257,7 @@ import Testing
   @Test func everyFloatRowHasAReference() {
     let table = csimd_open(nil)!.pointee
     let others: Set = [
-      "remainder", "floor_divide", "round_float16", "round_bfloat16", "unit_float", "normal", "gelu", "exp_difference",
+      "remainder", "floorDivide", "roundFloat16", "roundBFloat16", "unitFloat", "normal", "gelu", "exp_difference",
       "multiply_add", "subtract_product",
     ]
     for index in 0..<table.row_count.2 {

@@ -90,9 +90,9 @@ import Testing
     // Exponentials in the place of the numbers would be read again where there is NaN.
     #expect(pattern(.softmax, aliases: true) == nil)
     let others: [(inout Reduction) -> Void] = [
-      { $0.reducers = ["min"] }, { $0.axes = [0] },
+      { $0.reducers = [.min] }, { $0.axes = [0] },
       { $0.arguments = [.tensor(Operand(value: 9, layout: .init(contiguous: [2, 32])))] },
-      { $0.epilogue.program.instructions = [Instruction("negate", lane: .float32, operands: [0])] },
+      { $0.epilogue.program.instructions = [Instruction(.negate, lane: .float32, operands: [0])] },
     ]
     for other in others {
       let changed = pattern(.exponentials) { steps in
@@ -132,24 +132,24 @@ private struct RowPlan {
     let exponentials = kind.storesExponentials ? array(isOutput: kind.isReadLater) : numbers
     let plain = Program(inputs: [.tensor(dtype)], outputs: [.init(register: 0, dtype: dtype)])
     let difference = program(
-      2, [Instruction("subtract", lane: lane, operands: [0, 1]), Instruction("exp", lane: lane, operands: [2])])
+      2, [Instruction(.subtract, lane: lane, operands: [0, 1]), Instruction(.exp, lane: lane, operands: [2])])
 
-    reduce("max", plain, [whole(numbers)], .plain([rows, 1], lane: lane, into: peaks, dtype))
+    reduce(.max, plain, [whole(numbers)], .plain([rows, 1], lane: lane, into: peaks, dtype))
     let shift = kind.replacesInfinite ? addShift(of: peaks) : peaks
     if kind.storesExponentials { elementwise(difference, domain, [whole(numbers), perRow(shift)], exponentials) }
     var epilogue = Epilogue.plain([rows, 1], lane: lane, into: sums, dtype)
     if kind == .softmax {
-      epilogue.program.instructions = [Instruction("reciprocal", lane: lane, operands: [0])]
+      epilogue.program.instructions = [Instruction(.reciprocal, lane: lane, operands: [0])]
       epilogue.program.outputs[0].register = 1
     }
     if kind.storesExponentials {
-      reduce("sum", plain, [whole(exponentials)], epilogue)
+      reduce(.sum, plain, [whole(exponentials)], epilogue)
     } else {
-      reduce("sum", difference, [whole(numbers), perRow(shift)], epilogue)
+      reduce(.sum, difference, [whole(numbers), perRow(shift)], epilogue)
     }
     guard kind == .softmax else { return }
     let quotients = overwrites ? builder.output(over: numbers) : array(isOutput: true)
-    let product = program(2, [Instruction("multiply", lane: lane, operands: [0, 1])])
+    let product = program(2, [Instruction(.multiply, lane: lane, operands: [0, 1])])
     elementwise(product, domain, [whole(exponentials), perRow(sums)], quotients)
   }
 
@@ -158,8 +158,8 @@ private struct RowPlan {
     var select = program(
       2,
       [
-        Instruction("is_finite", lane: lane, result: .int32, operands: [0]),
-        Instruction("select", lane: lane, operands: [2, 0, 1]),
+        Instruction(.isFinite, lane: lane, result: .int32, operands: [0]),
+        Instruction(.select, lane: lane, operands: [2, 0, 1]),
       ])
     select.inputs[1] = .scalar(lane)
     let substitute = builder.scalar(.float(0.25), lane)
@@ -193,7 +193,7 @@ private struct RowPlan {
   }
 
   private mutating func reduce(
-    _ reducer: String, _ prologue: Program, _ arguments: [Argument], _ epilogue: Epilogue
+    _ reducer: ReductionRow, _ prologue: Program, _ arguments: [Argument], _ epilogue: Epilogue
   ) {
     let step = Reduction(
       domain: domain, axes: [1], prologue: prologue, arguments: arguments, reducers: [reducer], epilogue: epilogue)
@@ -203,7 +203,7 @@ private struct RowPlan {
   private mutating func add(_ step: Step) {
     if !builder.plan.steps.isEmpty && !isTogether {
       let scan = Scan(
-        outer: 1, extent: 1, inner: 1, combine: "sum", isReversed: false, dtype: dtype, source: other.source,
+        outer: 1, extent: 1, inner: 1, combine: .sum, isReversed: false, dtype: dtype, source: other.source,
         result: other.result)
       builder.step(.scan(scan))
     }

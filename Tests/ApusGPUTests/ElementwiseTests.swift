@@ -9,8 +9,8 @@ import Testing
     Program(
       inputs: [.tensor(dtype), .scalar(dtype.lane), .tensor(dtype)],
       instructions: [
-        Instruction("multiply", lane: dtype.lane, operands: [0, 1]),
-        Instruction("add", lane: dtype.lane, operands: [3, 2]),
+        Instruction(.multiply, lane: dtype.lane, operands: [0, 1]),
+        Instruction(.add, lane: dtype.lane, operands: [3, 2]),
       ],
       outputs: [Program.Output(register: 4, dtype: dtype)])
   }

@@ -171,11 +171,11 @@ import Testing
 }
 
 @DeviceThread @Suite struct ScanTests {
-  @Test(arguments: [[3, 5, 4], [1, 10_000, 1], [2, 1, 7], [5, 300, 1]], ["sum", "product"])
-  func runningResults(_ shape: [Int], _ combine: String) throws {
+  @Test(arguments: [[3, 5, 4], [1, 10_000, 1], [2, 1, 7], [5, 300, 1]], [ReductionRow.sum, .product])
+  func runningResults(_ shape: [Int], _ combine: ReductionRow) throws {
     var numbers = Numbers()
     let (outer, extent, inner) = (shape[0], shape[1], shape[2])
-    let isProduct = combine == "product"
+    let isProduct = combine == .product
     let x =
       isProduct
       ? numbers.integers(outer * extent * inner, 0..<2).map { $0 * 2 - 1 }

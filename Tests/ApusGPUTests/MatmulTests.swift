@@ -17,9 +17,9 @@ func epilogue(
   let program = Program(
     inputs: [.core(lane), .tensor(lane.dtype)],
     instructions: [
-      Instruction("add", lane: lane, operands: [0, 1]),
-      Instruction("constant", lane: lane, operands: [], immediate: .integer(0)),
-      Instruction("maximum", lane: lane, operands: [2, 3]),
+      Instruction(.add, lane: lane, operands: [0, 1]),
+      Instruction(.constant, lane: lane, operands: [], immediate: .integer(0)),
+      Instruction(.maximum, lane: lane, operands: [2, 3]),
     ], outputs: [Program.Output(register: 4, dtype: output)])
   return Epilogue(
     program: program,

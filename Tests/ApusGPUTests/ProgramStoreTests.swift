@@ -13,8 +13,8 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
   let program = Program(
     inputs: [.tensor(.float32)],
     instructions: [
-      Instruction("constant", lane: .float32, operands: [], immediate: .float(number)),
-      Instruction("add", lane: .float32, operands: [0, 1]),
+      Instruction(.constant, lane: .float32, operands: [], immediate: .float(number)),
+      Instruction(.add, lane: .float32, operands: [0, 1]),
     ], outputs: [Program.Output(register: 2, dtype: .float32)])
   let layout = Layout(contiguous: [count])
   builder.step(

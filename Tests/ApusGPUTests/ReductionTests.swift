@@ -42,9 +42,9 @@ import Testing
   nonisolated private static let prologue = Program(
     inputs: [.tensor(.float32)],
     instructions: [
-      Instruction("multiply", lane: .float32, operands: [0, 0]),
-      Instruction("constant", lane: .float32, operands: [], immediate: .float(1.875)),
-      Instruction("greater", lane: .float32, result: .int32, operands: [0, 2]),
+      Instruction(.multiply, lane: .float32, operands: [0, 0]),
+      Instruction(.constant, lane: .float32, operands: [], immediate: .float(1.875)),
+      Instruction(.greater, lane: .float32, result: .int32, operands: [0, 2]),
     ],
     outputs: [
       Program.Output(register: 1, dtype: .float32), Program.Output(register: 0, dtype: .float32),
@@ -54,7 +54,7 @@ import Testing
   /// The first result twice.
   nonisolated private static let epilogue = Program(
     inputs: [.core(.float32), .core(.float32), .core(.int64), .core(.int32)],
-    instructions: [Instruction("add", lane: .float32, operands: [0, 0])],
+    instructions: [Instruction(.add, lane: .float32, operands: [0, 0])],
     outputs: [
       Program.Output(register: 4, dtype: .float32), Program.Output(register: 1, dtype: .float32),
       Program.Output(register: 2, dtype: .int64), Program.Output(register: 3, dtype: .bool),
@@ -91,7 +91,7 @@ import Testing
         Reduction(
           domain: shape, axes: item.axes, prologue: Self.prologue,
           arguments: [.tensor(Operand(value: input, layout: layout))],
-          reducers: ["sum", "max", "argmin", "any"],
+          reducers: [.sum, .max, .argmin, .any],
           epilogue: Epilogue(
             program: Self.epilogue,
             binding: Binding(domain: kept, arguments: (0..<4).map(Argument.core), results: results)))))
@@ -110,12 +110,13 @@ import Testing
   }
 
   /// Each reducer over the columns of `rows` lines of numbers, the results as `Double`.
-  private func columns(_ numbers: [Double], rows: Int, _ reducers: [String], on device: any Device) throws -> [[Double]]
-  {
+  private func columns(
+    _ numbers: [Double], rows: Int, _ reducers: [ReductionRow], on device: any Device
+  ) throws -> [[Double]] {
     let (shape, kept): (Shape, Shape) = ([rows, numbers.count / rows], [1, numbers.count / rows])
     var builder = PlanBuilder()
     let input = builder.input(numbers, .float32)
-    let types = reducers.map { $0.hasPrefix("arg") ? DType.int64 : .float32 }
+    let types = reducers.map { $0.isIndex ? DType.int64 : .float32 }
     let results = types.map { Operand(value: builder.output(kept.elementCount, $0), layout: Layout(contiguous: kept)) }
     builder.step(
       .reduction(
@@ -134,8 +135,8 @@ import Testing
   }
 
   /// Several vectors of columns are summed side by side where there are many: each column as if it were with few.
-  @Test(arguments: [["sum"], ["max"], ["argmin"], ["sum", "argmax"]], [(3, 512), (300, 512), (600, 256), (40, 1056)])
-  func wideColumns(_ reducers: [String], _ size: (rows: Int, width: Int)) throws {
+  @Test(arguments: [[ReductionRow.sum], [.max], [.argmin], [.sum, .argmax]], [(3, 512), (300, 512), (600, 256), (40, 1056)])
+  func wideColumns(_ reducers: [ReductionRow], _ size: (rows: Int, width: Int)) throws {
     let few = 112
     var numbers = Numbers(seed: UInt64(size.rows))
     let x = numbers.array(size.rows * size.width)
@@ -149,12 +150,12 @@ import Testing
           let values = (0..<size.rows).map { x[$0 * size.width + column] }
           let expected =
             switch reducer {
-            case "sum": values.reduce(0, +)
-            case "max": values.max()!
-            case "argmin": Double(values.firstIndex(of: values.min()!)!)
+            case .sum: values.reduce(0, +)
+            case .max: values.max()!
+            case .argmin: Double(values.firstIndex(of: values.min()!)!)
             default: Double(values.firstIndex(of: values.max()!)!)
             }
-          let tolerance = reducer == "sum" ? 0x1p-22 * values.reduce(0) { $0 + abs($1) } : 0
+          let tolerance = reducer == .sum ? 0x1p-22 * values.reduce(0) { $0 + abs($1) } : 0
           #expect(abs(results[column] - expected) <= tolerance, "\(kernelClass) \(reducer) \(column)")
         }
       }
@@ -179,7 +180,7 @@ import Testing
                 Program.Output(register: 0, dtype: .float32), Program.Output(register: 0, dtype: .float32),
               ]),
             arguments: [.tensor(Operand(value: input, layout: Layout(contiguous: shape)))],
-            reducers: ["min", "argmax"],
+            reducers: [.min, .argmax],
             epilogue: Epilogue(
               program: Program(
                 inputs: [.core(.float32), .core(.int64)],

@@ -20,7 +20,7 @@ import Testing
           indices: Operand(value: list, layout: Layout(shape: [1, 2, 1], strides: [2, 1, 0])), result: rows)))
     let layout = Layout(contiguous: [4])
     let program = Program(
-      inputs: [.tensor(.float32)], instructions: [Instruction("negate", lane: .float32, operands: [0])],
+      inputs: [.tensor(.float32)], instructions: [Instruction(.negate, lane: .float32, operands: [0])],
       outputs: [Program.Output(register: 1, dtype: .float32)])
     let binding = Binding(
       domain: [4], arguments: [.tensor(Operand(value: table, layout: layout))],

@@ -75,7 +75,7 @@ import Testing
         Reduction(
           domain: Shape([3, count]), axes: [1],
           prologue: Program(inputs: [.tensor(.float32)], outputs: [Program.Output(register: 0, dtype: .float32)]),
-          arguments: [.tensor(Operand(value: input, layout: Layout(contiguous: [3, count])))], reducers: ["sum"],
+          arguments: [.tensor(Operand(value: input, layout: Layout(contiguous: [3, count])))], reducers: [.sum],
           epilogue: epilogue(.float32, Operand(value: output, layout: Layout(contiguous: [3, 1])), domain: [3, 1]))))
     let text = try CUDAText.program(for: builder.plan)
     let kernel = text.split(separator: "KERNEL ").last ?? ""

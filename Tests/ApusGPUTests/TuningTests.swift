@@ -77,7 +77,7 @@ struct TuningTests {
       let record = try #require(try device.records(of: plan).first)
       #expect(record.candidates.count > 3 && record.candidates.allSatisfy { $0.seconds != nil }, "\(record)")
       #expect(record.candidates.contains { $0.name == record.chosen })
-      #expect(record.label.flops > 0 && Set(record.candidates.map(\.name)).count == record.candidates.count)
+      #expect(record.cost.flops > 0 && Set(record.candidates.map(\.name)).count == record.candidates.count)
     }
   }
 
@@ -140,7 +140,7 @@ struct TuningTests {
     let plan = product(m: 4, n: 70, k: 36).plan
     let record = try #require(try device.records(of: plan).first)
     let failed = TuningRecord(
-      problem: record.problem, label: record.label,
+      problem: record.problem, cost: record.cost,
       candidates: record.candidates.map { TuningRecord.Candidate(name: $0.name, outcome: .failed("too large")) },
       chosen: nil)
     device.tuner.add(failed)

@@ -21,8 +21,8 @@ import Testing
       let limits = DeviceLimits(gflops: 100, gbytesPerSecond: 10)
       let (_, profile) = try Profile.record(on: device, limits: limits) { try work() }
       try work()
-      #expect(profile.records.count { $0.label.flops == 2 * 8 * 8 * 16 } == 1)
-      #expect(profile.records.contains { $0.label.operation.contains("matmul") && $0.label.bytes > 0 })
+      #expect(profile.records.count { $0.cost.flops == 2 * 8 * 8 * 16 } == 1)
+      #expect(profile.records.contains { $0.cost.operation.contains("matmul") && $0.cost.bytes > 0 })
       #expect(profile.records.allSatisfy { $0.duration >= 0 && $0.duration < 10 })
       #expect(zip(profile.records, profile.records.dropFirst()).allSatisfy { $0.start <= $1.start })
       let (_, twice) = try Profile.record(on: device) { for _ in 0..<2 { try work() } }
@@ -43,11 +43,11 @@ import Testing
   }
 
   @Test func tracesHaveRatesAndShares() throws {
-    let product = StepLabel(operation: "matmul", detail: "matmul 2x3", flops: 4e6, bytes: 1e3)
-    let copy = StepLabel(operation: "a \"copy\"", detail: "copy 7", flops: 0, bytes: 5e4)
+    let product = StepCost(operation: "matmul", label: "matmul 2x3", flops: 4e6, bytesRead: 1e3)
+    let copy = StepCost(operation: "a \"copy\"", label: "copy 7", bytesWritten: 5e4)
     let records = [
-      StepRecord(label: product, start: 2, duration: 1e-3), StepRecord(label: copy, start: 2.5, duration: 1e-5),
-      StepRecord(label: product, start: 3, duration: 3e-3),
+      StepRecord(cost: product, start: 2, duration: 1e-3), StepRecord(cost: copy, start: 2.5, duration: 1e-5),
+      StepRecord(cost: product, start: 3, duration: 3e-3),
     ]
     let limits = DeviceLimits(gflops: 8, gbytesPerSecond: 10)
     let profile = Profile(device: "test", records: records, limits: limits)

@@ -31,7 +31,7 @@ struct StepComparisonTests {
 
   /// The operation that is wrong is named, not one of those that follow from it.
   @Test func theWrongOperationIsNamed() throws {
-    let faulty = ComputeDevice(backend: FaultyDevice(replacing: "tanh", by: "sin"))
+    let faulty = ComputeDevice(backend: FaultyDevice(replacing: .tanh, by: .sin))
     let comparison = try StepComparison(on: [reference, faulty], reference: reference, step: step)
     let found = try #require(comparison.divergence)
     #expect(found.operation == "tanh" && found.shape == [4, 3] && found.share > 1000)
@@ -52,10 +52,10 @@ struct StepComparisonTests {
 /// The reference device with a function of single elements that is another one.
 private final class FaultyDevice: Device, Sendable {
   private let base = ReferenceDevice()
-  private let function: String
-  private let replacement: String
+  private let function: ElementwiseRow
+  private let replacement: ElementwiseRow
 
-  init(replacing function: String, by replacement: String) {
+  init(replacing function: ElementwiseRow, by replacement: ElementwiseRow) {
     self.function = function
     self.replacement = replacement
   }
@@ -83,8 +83,8 @@ private final class FaultyDevice: Device, Sendable {
   }
 
   private func exchange(in program: inout Program) {
-    for index in program.instructions.indices where program.instructions[index].function == function {
-      program.instructions[index].function = replacement
+    for index in program.instructions.indices where program.instructions[index].function == .row(function) {
+      program.instructions[index].function = .row(replacement)
     }
   }
 

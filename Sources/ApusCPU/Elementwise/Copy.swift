@@ -28,7 +28,7 @@ final class CopyStep: CPUStep {
     _ step: StridedCopy, with value: Scalar, _ builder: StepBuilder
   ) -> Elementwise {
     let domain: Shape = [builder.plan.values[step.result].elementCount]
-    let constant = Instruction("constant", lane: step.dtype.lane, operands: [], immediate: value)
+    let constant = Instruction(.constant, lane: step.dtype.lane, operands: [], immediate: value)
     return Elementwise(
       program: Program(
         instructions: [constant], outputs: [Program.Output(register: 0, dtype: step.dtype)]),

@@ -1,42 +1,62 @@
 import ApusDevice
 
+/// What one loop of CSIMD computes for several instructions; each operation rounds.
+enum FusedRow: String {
+  /// `exp(a − b)`.
+  case expDifference = "exp_difference"
+  /// `a · Φ(a)`: a number times its normal distribution.
+  case gelu
+  /// `a · b + c`.
+  case multiplyAdd = "multiply_add"
+  /// `c − a · b`.
+  case subtractProduct = "subtract_product"
+}
+
+/// An instruction, or one that stands for several.
+struct LoopInstruction: Hashable {
+  /// The lanes and operands; the function too unless `fused` replaces it.
+  var instruction: Instruction
+  var fused: FusedRow?
+}
+
 extension Program {
-  /// The instructions with one for several where nothing else reads what is between them, and nothing for those that it
-  /// stands for: `exp_difference` for the exponential of a difference, `gelu` for the product of a number with its
-  /// normal distribution, `multiply_add` and `subtract_product` for a product to which something is added, or which is
-  /// taken from something.
+  /// The instructions, with a `FusedRow` for several of them where nothing else reads the intermediate values; `nil`
+  /// stands for the instructions that were fused into a later one.
   ///
-  /// - Parameter isUniform: whether a register is the same for all elements: products of such ones are computed once.
-  func joiningRows(isUniform: (Int) -> Bool) -> [Instruction?] {
-    var result: [Instruction?] = instructions
-    /// The instruction `function` whose result is in a register that is read once, unless it stands for others already.
-    func inner(_ function: String, _ register: Int) -> Int? {
+  /// - Parameter isUniform: whether a register is the same for all elements: products of two such are computed once.
+  func joiningRows(isUniform: (Int) -> Bool) -> [LoopInstruction?] {
+    var result: [LoopInstruction?] = instructions.map { LoopInstruction(instruction: $0) }
+    /// The index of the instruction that computes a register, if it computes `row`, is read once and is not fused.
+    func inner(_ row: ElementwiseRow, _ register: Int) -> Int? {
       let number = register - inputs.count
-      return number >= 0 && result[number]?.function == function && useCount(of: register) == 1 ? number : nil
+      guard number >= 0, let found = result[number], found.fused == nil else { return nil }
+      return found.instruction.function == .row(row) && useCount(of: register) == 1 ? number : nil
+    }
+    func fuse(_ number: Int, _ row: FusedRow, _ operands: [Int]) {
+      result[number]?.fused = row
+      result[number]?.instruction.operands = operands
     }
     for (number, instruction) in instructions.enumerated() where instruction.lane.dtype.isFloatingPoint {
       switch instruction.function {
-      case "exp":
-        guard let difference = inner("subtract", instruction.operands[0]) else { continue }
+      case .row(.exp):
+        guard let difference = inner(.subtract, instruction.operands[0]) else { continue }
         result[difference] = nil
-        result[number]?.function = "exp_difference"
-        result[number]?.operands = instructions[difference].operands
-      case "multiply":
+        fuse(number, .expDifference, instructions[difference].operands)
+      case .row(.multiply):
         let x = instruction.operands[0]
-        guard let normal = inner("normal", instruction.operands[1]), instructions[normal].operands[0] == x,
-          let gaussian = inner("gaussian", instructions[normal].operands[1]), instructions[gaussian].operands == [x]
+        guard let normal = inner(.normal, instruction.operands[1]), instructions[normal].operands[0] == x,
+          let gaussian = inner(.gaussian, instructions[normal].operands[1]), instructions[gaussian].operands == [x]
         else { continue }
         (result[normal], result[gaussian]) = (nil, nil)
-        result[number]?.function = "gelu"
-        result[number]?.operands = [x]
-      case "add", "subtract":
-        for (place, other) in [(0, 1), (1, 0)] where instruction.function == "add" || place == 1 {
-          guard let product = inner("multiply", instruction.operands[place]) else { continue }
+        fuse(number, .gelu, [x])
+      case .row(.add), .row(.subtract):
+        let isSum = instruction.function == .row(.add)
+        for (position, other) in [(0, 1), (1, 0)] where isSum || position == 1 {
+          guard let product = inner(.multiply, instruction.operands[position]) else { continue }
           let factors = instructions[product].operands
           guard factors.contains(where: { !isUniform($0) }) else { continue }
           result[product] = nil
-          result[number]?.function = instruction.function == "add" ? "multiply_add" : "subtract_product"
-          result[number]?.operands = factors + [instruction.operands[other]]
+          fuse(number, isSum ? .multiplyAdd : .subtractProduct, factors + [instruction.operands[other]])
           break
         }
       default: break
@@ -59,11 +79,18 @@ extension Argument {
   }
 }
 
-/// Sums whose reducers do what their program did: `sum_squared_difference`, alone or with `sum_difference`, or
-/// `sum_exp_difference`.
+/// What one reducer of CSIMD sums, in place of a program and a sum.
+enum FusedSum: String {
+  case difference = "sum_difference"
+  case squaredDifference = "sum_squared_difference"
+  case expDifference = "sum_exp_difference"
+}
+
+/// A sum whose reducers compute what its program did: squared differences, alone or with the differences, or
+/// exponentials of differences.
 struct JoinedSum {
-  let reducers: [String]
-  /// Gives the numbers and what is subtracted from them.
+  let reducers: [FusedSum]
+  /// Computes the numbers and what is subtracted from them.
   let prologue: Program
 
   /// `nil` where a sum is of something else, or what is subtracted from the numbers of a row is not one number.
@@ -71,27 +98,27 @@ struct JoinedSum {
   /// - Parameter arguments: those of the reduction over the axes of a row, `nil` for a reduction by columns.
   init?(_ step: Reduction, over arguments: [Argument]?) {
     let program = step.prologue
-    guard step.reducers.allSatisfy({ $0 == "sum" }), let lane = program.instructions.first?.lane,
+    guard step.reducers.allSatisfy({ $0 == .sum }), let lane = program.instructions.first?.lane,
       lane.dtype.isFloatingPoint,
       (program.instructions.map(\.lane) + program.inputs.map(\.lane)).allSatisfy({ $0 == lane })
     else { return nil }
     let functions = program.instructions.map(\.function)
     let (operands, outputs) = (program.instructions.map(\.operands), program.outputs.map(\.register))
-    if functions == ["multiply"], operands == [[0, 0]], outputs == [1, 0] {
-      let zero = Instruction("constant", lane: lane, operands: [], immediate: .float(0))
-      reducers = ["sum_squared_difference", "sum_difference"]
+    if functions == [.row(.multiply)], operands == [[0, 0]], outputs == [1, 0] {
+      let zero = Instruction(.constant, lane: lane, operands: [], immediate: .float(0))
+      reducers = [.squaredDifference, .difference]
       prologue = Program(
         inputs: program.inputs, instructions: [zero],
         outputs: [0, 1].map { Program.Output(register: $0, dtype: lane.dtype) })
       return
     }
-    guard functions.count == 2, functions[0] == "subtract", operands[0].sorted() == [0, 1], program.inputs.count == 2,
+    guard functions.count == 2, functions[0] == .row(.subtract), operands[0].sorted() == [0, 1], program.inputs.count == 2,
       arguments.map({ $0[operands[0][1]].isRepeated }) ?? true
     else { return nil }
     switch (functions[1], operands[1], outputs) {
-    case ("multiply", [2, 2], [3]) where arguments != nil: reducers = ["sum_squared_difference"]
-    case ("multiply", [2, 2], [3, 2]): reducers = ["sum_squared_difference", "sum_difference"]
-    case ("exp", [2], [3]) where arguments != nil: reducers = ["sum_exp_difference"]
+    case (.row(.multiply), [2, 2], [3]) where arguments != nil: reducers = [.squaredDifference]
+    case (.row(.multiply), [2, 2], [3, 2]): reducers = [.squaredDifference, .difference]
+    case (.row(.exp), [2], [3]) where arguments != nil: reducers = [.expDifference]
     default: return nil
     }
     prologue = Program(

@@ -124,21 +124,36 @@ struct KernelSlots {
 
 extension Instruction {
   /// Rows that take about as long as their loads and stores.
-  static let cheapRows: Set<String> = [
-    "add", "subtract", "multiply", "multiply_add", "subtract_product", "minimum", "maximum", "negate", "absolute",
-    "sign", "select", "convert", "constant", "equal", "not_equal", "less", "less_equal", "greater",
-    "greater_equal", "bit_and", "bit_or", "bit_xor", "bit_not", "shift_left", "shift_right",
-    "logical_and", "logical_or", "logical_xor", "logical_not", "divide", "reciprocal", "sqrt", "rsqrt",
-    "floor", "ceil", "round", "truncate", "is_nan", "is_finite", "is_infinite", "unit_float",
-    "round_float16", "round_bfloat16", "wrap_int8", "wrap_uint8",
+  private static let cheapRows: Set<ElementwiseRow> = [
+    .add, .subtract, .multiply, .minimum, .maximum, .negate, .absolute, .sign, .equal, .notEqual, .less, .lessOrEqual,
+    .greater, .greaterOrEqual, .bitAnd, .bitOr, .bitXor, .bitNot, .shiftLeft, .shiftRight, .logicalAnd, .logicalOr,
+    .logicalXor, .logicalNot, .divide, .reciprocal, .sqrt, .rsqrt, .floor, .ceil, .round, .truncate, .isNaN,
+    .isFinite, .isInfinite, .unitFloat, .roundFloat16, .roundBFloat16, .wrapInt8, .wrapUInt8,
   ]
 
   /// Whether memory can be prefetched while it runs.
-  var isLong: Bool { !Self.cheapRows.contains(function) }
+  var isLong: Bool {
+    switch function {
+    case .row(let row): !Self.cheapRows.contains(row)
+    case .random: true
+    case .constant, .select, .convert: false
+    }
+  }
 
   /// A measure of the time of one element.
   var weight: Int {
     if !isLong { return 2 }
-    return lane == .float64 ? 60 : function == "power" || function == "fmod" ? 30 : 8
+    return lane == .float64 ? 60 : function == .row(.power) || function == .row(.fmod) ? 30 : 8
+  }
+}
+
+extension LoopInstruction {
+  /// Whether memory can be prefetched while it runs.
+  var isLong: Bool {
+    switch fused {
+    case nil: instruction.isLong
+    case .multiplyAdd, .subtractProduct: false
+    case .expDifference, .gelu: true
+    }
   }
 }

@@ -92,7 +92,7 @@ struct KernelLowering {
     }
     registers = Array(arguments.indices)
     for instruction in program.instructions {
-      guard instruction.function == "constant" else {
+      guard instruction.function == .constant else {
         registers.append(-1)
         continue
       }
@@ -125,16 +125,17 @@ struct KernelLowering {
     let instructions = program.joiningRows { uniform[$0] }
     for (number, instruction) in instructions.enumerated() {
       let register = program.inputs.count + number
-      guard let instruction, registers[register] < 0 else { continue }
+      guard let joined = instruction, registers[register] < 0 else { continue }
+      let instruction = joined.instruction
       var raw = csimd_instruction()
       raw.output = -1
-      raw.loop = try loop(instruction)
+      raw.loop = try loop(joined)
       raw.operand_count = Int32(instruction.operands.count)
       let operands = instruction.operands.map { Int32(registers[$0]) } + [0, 0, 0]
       raw.operands = (operands[0], operands[1], operands[2])
       let uniform = instruction.operands.allSatisfy { isUniform[registers[$0]] }
       raw.is_uniform = uniform ? 1 : 0
-      raw.is_long = instruction.isLong ? 1 : 0
+      raw.is_long = joined.isLong ? 1 : 0
       raw.prefetched_argument = -1
       registers[register] = arguments.count + self.instructions.count
       self.instructions.append(raw)
@@ -142,20 +143,21 @@ struct KernelLowering {
     }
   }
 
-  private func loop(_ instruction: Instruction) throws(DeviceError) -> csimd_loop {
-    let table = builder.loops.pointee
+  private func loop(_ joined: LoopInstruction) throws(DeviceError) -> csimd_loop {
+    let (table, instruction) = (builder.loops.pointee, joined.instruction)
+    if let fused = joined.fused { return try builder.loop(fused.rawValue, instruction.lane) }
     switch instruction.function {
-    case "select":
+    case .select:
       return instruction.result.entry(of: table.select)
-    case "random":
+    case .random:
       return instruction.lane == .int32 ? table.random.0! : table.random.1!
-    case "convert":
+    case .convert:
       return csimd_find_conversion(
         builder.loops, Int32(instruction.lane.rawValue), Int32(instruction.result.rawValue))
-    default:
+    case .row(let row):
       // A row that takes another lane than it gives stands under the lane it gives, but for tests.
-      let lane = instruction.function == "unit_float" ? instruction.result : instruction.lane
-      return try builder.row(instruction.function, lane)
+      return try builder.loop(row.name, row == .unitFloat ? instruction.result : instruction.lane)
+    case .constant: fatalError("constants are arguments")
     }
   }
 
@@ -238,7 +240,7 @@ struct KernelLowering {
         registers[program.inputs.count + $0.offset] == register
       })?.element
     else { return nil }
-    return csimd_find_truths(builder.loops, instruction.function, Int32(instruction.lane.rawValue))
+    return csimd_find_truths(builder.loops, instruction.function.name, Int32(instruction.lane.rawValue))
   }
 
   /// Stores follow each other at the end of a block: an array that one output overwrites must not be the

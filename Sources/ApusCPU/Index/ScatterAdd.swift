@@ -25,7 +25,7 @@ final class ScatterAddStep: CPUStep {
     self.names = names
     lane = step.dtype.lane
     indices = IndexReader(step.indices, extent: step.extent, builder)
-    add = try builder.row("add", lane)
+    add = try builder.row(.add, lane)
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
     // Each part reads all indices once more.

@@ -13,7 +13,7 @@ struct PartMerger {
     self.count = count
     self.parts = parts
     self.lane = lane
-    add = try builder.row("add", lane)
+    add = try builder.row(.add, lane)
   }
 
   /// - Parameter partials: the parts, one behind the other.

@@ -68,7 +68,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     let reduced = axes.prefix { step.axes.contains($0) }
     guard !ReductionShape.prefersRows(step), axes.dropFirst(reduced.count).allSatisfy({ !step.axes.contains($0) }),
-      step.reducers == ["sum"], step.prologue.instructions.isEmpty, case .tensor(let operand)? = step.arguments.first,
+      step.reducers == [.sum], step.prologue.instructions.isEmpty, case .tensor(let operand)? = step.arguments.first,
       operand.layout.isIdentity
     else { return nil }
     let dtype = builder.plan.values[operand.value].dtype

@@ -33,7 +33,7 @@ final class ReductionTable {
     let joined = sum == nil ? 0 : step.prologue.instructions.reduce(0) { $0 + $1.weight }
     weight = kernel.weight + joined + 2 * count
     var reducers: [UnsafePointer<csimd_reducer>?] = []
-    for (name, lane) in zip(sum?.reducers ?? step.reducers, lanes) {
+    for (name, lane) in zip(sum?.reducers.map(\.rawValue) ?? step.reducers.map(\.name), lanes) {
       reducers.append(try builder.reducer(name, lane))
     }
     resultLanes = zip(reducers, lanes).map { $0!.pointee.is_index != 0 ? .int64 : $1 }

@@ -18,8 +18,8 @@ final class ScanStep: CPUStep {
     self.step = step
     let table = builder.loops.pointee
     let lane = step.dtype.lane
-    let isProduct = step.combine == "product"
-    guard isProduct || step.combine == "sum" else {
+    let isProduct = step.combine == .product
+    guard isProduct || step.combine == .sum else {
       throw .buildFailed(device: "cpu", kernel: "scan", log: "there is no running \(step.combine)")
     }
     scan = lane.entry(of: isProduct ? table.scan_product : table.scan_sum)

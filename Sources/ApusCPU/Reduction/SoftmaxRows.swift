@@ -36,7 +36,7 @@ struct SoftmaxPattern {
   ///   - isLast: whether nothing reads a value behind the step of a number.
   ///   - mayAlias: whether two values may share bytes.
   init?(_ steps: [Step], isLast: (_ value: Int, _ step: Int) -> Bool, mayAlias: (Int, Int) -> Bool) {
-    guard case .reduction(let maximum)? = steps.first, maximum.reducers == ["max"],
+    guard case .reduction(let maximum)? = steps.first, maximum.reducers == [.max],
       maximum.prologue.instructions.isEmpty, maximum.prologue.outputs[0].register == 0,
       case .tensor(let source)? = maximum.arguments.first, source.layout.isIdentity,
       let peaks = maximum.epilogue.plainResult, peaks.layout.isIdentity
@@ -71,8 +71,8 @@ struct SoftmaxPattern {
     guard case .elementwise(let step) = step, step.segments.count == 1,
       step.program.inputs == [.tensor(lane.dtype), .scalar(lane)],
       step.program.instructions == [
-        Instruction("is_finite", lane: lane, result: .int32, operands: [0]),
-        Instruction("select", lane: lane, operands: [2, 0, 1]),
+        Instruction(.isFinite, lane: lane, result: .int32, operands: [0]),
+        Instruction(.select, lane: lane, operands: [2, 0, 1]),
       ],
       let result = result(step, register: 3), case .tensor(let source) = step.segments[0].arguments[0],
       source.value == peaks, source.layout.isIdentity, case .scalar(let scalar) = step.segments[0].arguments[1]
@@ -88,7 +88,7 @@ struct SoftmaxPattern {
   }
 
   private func isSum(_ step: Reduction) -> Bool {
-    guard step.reducers == ["sum"], step.domain == domain, step.axes == axes else { return false }
+    guard step.reducers == [.sum], step.domain == domain, step.axes == axes else { return false }
     guard let exponentials else { return isDifference(step.prologue) && isShifted(step.arguments) }
     return step.prologue.instructions.isEmpty && step.prologue.outputs[0].register == 0
       && isRows(step.arguments[0], of: exponentials)
@@ -98,9 +98,9 @@ struct SoftmaxPattern {
     let epilogue = sum.epilogue
     guard case .elementwise(let step) = step, step.segments.count == 1, let exponentials,
       step.program.inputs == [.tensor(lane.dtype), .tensor(lane.dtype)],
-      step.program.instructions == [Instruction("multiply", lane: lane, operands: [0, 1])],
+      step.program.instructions == [Instruction(.multiply, lane: lane, operands: [0, 1])],
       epilogue.program.inputs == [.core(lane)],
-      epilogue.program.instructions == [Instruction("reciprocal", lane: lane, operands: [0])],
+      epilogue.program.instructions == [Instruction(.reciprocal, lane: lane, operands: [0])],
       epilogue.program.outputs == [.init(register: 1, dtype: lane.dtype)],
       epilogue.binding.results[0].layout.isIdentity
     else { return nil }
@@ -122,7 +122,7 @@ struct SoftmaxPattern {
   private func isDifference(_ program: Program) -> Bool {
     program.inputs == [.tensor(lane.dtype), .tensor(lane.dtype)] && program.outputs[0].register == 3
       && program.instructions == [
-        Instruction("subtract", lane: lane, operands: [0, 1]), Instruction("exp", lane: lane, operands: [2]),
+        Instruction(.subtract, lane: lane, operands: [0, 1]), Instruction(.exp, lane: lane, operands: [2]),
       ]
   }
 

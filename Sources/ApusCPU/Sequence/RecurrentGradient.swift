@@ -17,7 +17,7 @@ final class RecurrentGradientStep: CPUStep {
     let g = step.geometry
     product = PanelProduct(k: g.gates * g.size, n: g.size, uses: g.times * g.batch, rows.lane, builder)
     run = rows.lane.entry(of: builder.loops.pointee.cell_backward)
-    add = try builder.row("add", rows.lane)
+    add = try builder.row(.add, rows.lane)
     sharedByteCount = product.sharedByteCount
     workspaceByteCount =
       product.resultByteCount(rows: rows.most) + product.roomByteCount(rows: rows.most) + 2 * rows.most * rows.byteCount

@@ -5,14 +5,14 @@ import ApusDevice
 /// Sums are cascades of chains (see `Kernels/reduce.def`): a register holds the chain of each level above the lowest one.
 struct Accumulators {
   private struct Item {
-    var reducer: String
+    var reducer: ReductionRow
     var lane: Lane
     var value: String
     /// The place of the value, for `argmin` and `argmax`.
     var place: String?
 
     /// Whether the order matters to the last bits.
-    var isCascade: Bool { reducer == "sum" && lane.dtype.isFloatingPoint }
+    var isCascade: Bool { reducer == .sum && lane.dtype.isFloatingPoint }
     /// The register of a level, from 1 on.
     func level(_ number: Int) -> String { "\(value)_\(number)" }
   }
@@ -41,7 +41,7 @@ struct Accumulators {
     setCount = sets
     items = (0..<sets).flatMap { set in
       zip(step.reducers, step.prologue.outputs).enumerated().map { index, pair in
-        let (isPlace, suffix) = (pair.0.hasPrefix("arg"), set == 0 ? "" : "_set\(set)")
+        let (isPlace, suffix) = (pair.0.isIndex, set == 0 ? "" : "_set\(set)")
         return Item(
           reducer: pair.0, lane: step.prologue.lane(of: pair.1.register), value: "sum\(index)\(suffix)",
           place: isPlace ? "place\(index)\(suffix)" : nil)
@@ -68,7 +68,12 @@ struct Accumulators {
   func declare(_ builder: inout KernelBuilder) {
     for item in items {
       // A place starts behind all others, with the value that any element is at least as good as.
-      let identity = item.place == nil ? item.reducer : String(item.reducer.dropFirst(3))
+      let identity =
+        switch item.reducer {
+        case .argmin: ReductionRow.min
+        case .argmax: ReductionRow.max
+        default: item.reducer
+        }
       builder.line("\(item.lane.vector) \(item.value) = identity_\(identity)_\(item.lane.suffix)();")
       if let place = item.place { builder.line("VL \(place) = CONSTANT_i64(0x7fffffffffffffff);") }
       guard hasChains, item.isCascade else { continue }

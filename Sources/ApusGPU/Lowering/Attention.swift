@@ -61,8 +61,7 @@ extension PlanLowering {
     builder.append(template)
     launch(
       builder, groups: (lines * parts + localSize - 1) / localSize, localSize: localSize,
-      detail: "attention \(name) \(g.batch)x\(g.heads)/\(g.groups) \(g.queries)x\(g.keys) of \(g.size), \(g.width)",
-      flops: step.flops / (step.pass == .forward ? 1 : 2))
+      .step(share: step.pass == .forward ? 1 : 0.5))
   }
 
   /// How many keys more than its own place a query attends to; all where nothing is causal.

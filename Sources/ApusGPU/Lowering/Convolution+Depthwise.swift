@@ -89,7 +89,7 @@ extension PlanLowering {
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     builder.append(template)
     launch(
-      builder, groups: g.batch * g.groups, detail: detail(step), flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
+      builder, groups: g.batch * g.groups)
   }
 
   private mutating func lowerDepthwiseGradient(
@@ -121,7 +121,7 @@ extension PlanLowering {
     }
     builder.append(template)
     launch(
-      builder, groups: parts * g.groups, detail: detail(step), flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
+      builder, groups: parts * g.groups)
     lowerSum(of: parts, lane: lane, workspaceOffset: 0, step.epilogue)
   }
 }

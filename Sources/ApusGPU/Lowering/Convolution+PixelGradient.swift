@@ -76,8 +76,7 @@ extension PlanLowering {
     template["tapTable"] = builder.table(tapTable(g))
     builder.append(template)
     launch(
-      builder, groups: tiling.panels * tiling.tapBlocks * tiling.channelBlocks * tiling.parts, detail: detail(step),
-      flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
+      builder, groups: tiling.panels * tiling.tapBlocks * tiling.channelBlocks * tiling.parts)
     addWeights(step, tiling, partSize: partSize)
   }
 
@@ -138,8 +137,10 @@ extension PlanLowering {
     }
     builder.append(template)
     launch(
-      builder, groups: blocks * chunks, detail: "convolution weights' sum of \(tiling.parts)",
-      bytes: Double((tiling.parts * partSize + g.outputChannels * elements) * lane.dtype.byteCount))
+      builder, groups: blocks * chunks,
+      .part(
+        "sum of \(tiling.parts) parts", read: tiling.parts * partSize * lane.dtype.byteCount,
+        written: g.outputChannels * elements * lane.dtype.byteCount))
     if !isMerged {
       needWorkspace((tiling.parts * partSize + g.outputChannels * elements) * lane.dtype.byteCount)
       lowerSum(of: 1, lane: lane, workspaceOffset: tiling.parts * partSize, step.epilogue)

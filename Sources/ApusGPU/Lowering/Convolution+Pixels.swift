@@ -104,13 +104,13 @@ extension PlanLowering {
     for grid in windows {
       launch(
         step, grid, weights: weights, columns: columns, like: tiling, taps: slots.count,
-        bytes: bytes(step) / Double(windows.count))
+        share: Double(grid.count * grid.taps.count) / Double(windows.reduce(0) { $0 + $1.count * $1.taps.count }))
     }
   }
 
   private mutating func launch(
     _ step: Convolution, _ windows: PixelWindows, weights: Place, columns: Int, like model: VectorTiling, taps: Int,
-    bytes: Double
+    share: Double
   ) {
     let lane = step.dtype.lane
     let image = place(value: step.left)
@@ -149,9 +149,7 @@ extension PlanLowering {
     template.fillRight(packedTerms: nil)
     template.fillTerms(of: step.dtype)
     builder.append(template)
-    let share = Double(windows.count * windows.taps.count) * Double(columns * tiling.terms)
-    launch(
-      builder, groups: tiling.parts * tiling.chunks, detail: detail(step), flops: 2 * share, bytes: bytes)
+    launch(builder, groups: tiling.parts * tiling.chunks, .step(share: share))
   }
 
   /// The number of the row of results, of row `first + m` of the grid.
@@ -205,7 +203,9 @@ extension PlanLowering {
     template["slots"] = builder.table(slots)
     builder.append(template)
     launch(
-      builder, groups: panels * ((places + placesPerItem - 1) / placesPerItem), detail: "convolution weights",
-      bytes: Double(2 * columns * channels * taps * step.dtype.byteCount))
+      builder, groups: panels * ((places + placesPerItem - 1) / placesPerItem),
+      .part(
+        "packed weights", read: columns * channels * taps * step.dtype.byteCount,
+        written: columns * channels * taps * lane.dtype.byteCount))
   }
 }

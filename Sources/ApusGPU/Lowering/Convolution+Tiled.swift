@@ -54,8 +54,7 @@ extension PlanLowering {
     builder.append(template)
     needWorkspace(step.pass == .weightGradient ? parts * g.groups * rows * columns * lane.dtype.byteCount : 0)
     launch(
-      builder, groups: parts * g.groups * rowTiles * columnTiles, localSize: tile.items, detail: detail(step),
-      flops: 2 * Double(g.multiplyAdds), bytes: bytes(step))
+      builder, groups: parts * g.groups * rowTiles * columnTiles, localSize: tile.items)
     if step.pass == .weightGradient { lowerSum(of: parts, lane: lane, workspaceOffset: 0, step.epilogue) }
   }
 

@@ -219,8 +219,8 @@ extension PlanLowering {
     builder.append(template)
     let items = piece.count * g.groups
     launch(
-      builder, groups: isOwn ? items : items * tiling.blocks * tiling.output.x * chunks, detail: detail(step),
-      flops: 2 * Double(g.multiplyAdds) * Double(piece.count) / Double(g.batch), bytes: bytes(step))
+      builder, groups: isOwn ? items : items * tiling.blocks * tiling.output.x * chunks,
+      .step(share: Double(piece.count) / Double(g.batch)))
   }
 
   /// Fills in where the work-items find their images.
@@ -264,8 +264,10 @@ extension PlanLowering {
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     builder.append(template)
     launch(
-      builder, groups: (rows + rowsPerItem - 1) / rowsPerItem, detail: "convolution spread \(g.input.extentText)",
-      bytes: Double(rows * g.input.z * lane.dtype.byteCount))
+      builder, groups: (rows + rowsPerItem - 1) / rowsPerItem,
+      .part(
+        "spread results", read: g.batch * g.inputChannels * g.output.wrappedProduct * lane.dtype.byteCount,
+        written: rows * g.input.z * lane.dtype.byteCount))
   }
 
   /// Emits the launch that brings the weights into the order in which they are read.
@@ -298,8 +300,10 @@ extension PlanLowering {
     }
     builder.append(template)
     launch(
-      builder, groups: g.groups * blocks * channels, detail: "convolution weights",
-      bytes: Double(2 * g.outputChannels * perOutput * step.dtype.byteCount))
+      builder, groups: g.groups * blocks * channels,
+      .part(
+        "packed weights", read: g.outputChannels * perOutput * step.dtype.byteCount,
+        written: g.outputChannels * perOutput * lane.dtype.byteCount))
   }
 
   // MARK: - The gradient of the weights
@@ -405,7 +409,7 @@ extension PlanLowering {
       (0..<channels).flatMap { channel in taps.map { channel * right.image.stride + $0 } })
     builder.append(template)
     launch(
-      builder, groups: parts.count * g.groups * blocking.rowChunks * blocking.columnChunks, detail: detail(step),
-      flops: 2 * Double(g.multiplyAdds) * Double(images.count) / Double(g.batch), bytes: bytes(step))
+      builder, groups: parts.count * g.groups * blocking.rowChunks * blocking.columnChunks,
+      .step(share: Double(images.count) / Double(g.batch)))
   }
 }

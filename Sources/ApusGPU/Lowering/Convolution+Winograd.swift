@@ -129,7 +129,7 @@ extension PlanLowering {
     template.fillTerms(of: .float32)
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     builder.append(template)
-    launch(builder, groups: items, detail: detail(step), flops: 2 * tiling.grid.productCount, bytes: bytes(step))
+    launch(builder, groups: items, .step(flops: 2 * tiling.grid.productCount))
   }
 
   /// The transforms of all weights: a work-item computes those of some terms of a panel.
@@ -152,8 +152,9 @@ extension PlanLowering {
     builder.append(template)
     let numbers = 9 * tiling.grid.source.channels * tiling.grid.results.channels
     launch(
-      builder, groups: tiling.panels * blocks, detail: "convolution weights",
-      bytes: Double((numbers + tiling.sharedCount) * lane.dtype.byteCount))
+      builder, groups: tiling.panels * blocks,
+      .part(
+        "transformed weights", read: numbers * lane.dtype.byteCount, written: tiling.sharedCount * lane.dtype.byteCount))
   }
 
   /// The transforms of all patches: a work-item computes those of some tiles.
@@ -174,8 +175,9 @@ extension PlanLowering {
     builder.append(template)
     let pixels = tiling.grid.images * tiling.grid.source.image
     launch(
-      builder, groups: (tiling.patchedTiles + tilesPerItem - 1) / tilesPerItem, detail: "convolution patches",
-      bytes: Double((pixels + tiling.sharedCount) * lane.dtype.byteCount))
+      builder, groups: (tiling.patchedTiles + tilesPerItem - 1) / tilesPerItem,
+      .part(
+        "transformed patches", read: pixels * lane.dtype.byteCount, written: tiling.sharedCount * lane.dtype.byteCount))
   }
 
   private func winogradTemplate(

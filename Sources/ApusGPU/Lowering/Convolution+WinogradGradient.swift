@@ -93,8 +93,7 @@ extension PlanLowering {
     template["rightDtype"] = DType.float32.description
     template.fillTerms(of: .float32)
     builder.append(template)
-    launch(
-      builder, groups: tiling.items, detail: detail(step), flops: 2 * tiling.grid.productCount, bytes: bytes(step))
+    launch(builder, groups: tiling.items, .step(flops: 2 * tiling.grid.productCount))
     if tiling.hasParts { addParts(step, tiling) }
   }
 
@@ -118,9 +117,10 @@ extension PlanLowering {
         gradients: "\(pointer) + \(template["gradientsOffset"]!) + firstTile * \(template["gradientPitch"]!)",
         &template, &builder))
     launch(
-      builder, groups: (grid.tileCount + tilesPerItem - 1) / tilesPerItem, detail: "convolution tiles",
-      bytes: Double(
-        (grid.images * (grid.source.image + grid.results.image) + tiling.sharedCount) * lane.dtype.byteCount))
+      builder, groups: (grid.tileCount + tilesPerItem - 1) / tilesPerItem,
+      .part(
+        "transformed tiles", read: grid.images * (grid.source.image + grid.results.image) * lane.dtype.byteCount,
+        written: tiling.sharedCount * lane.dtype.byteCount))
   }
 
   /// Adds up the parts: a work-item those of a square of channels.
@@ -141,8 +141,10 @@ extension PlanLowering {
     builder.lines(results(step, origin: ("0", "0"), parts: tiling.parts, &template, &builder))
     let weights = tiling.grid.source.channels * tiling.grid.results.channels
     launch(
-      builder, groups: weights / (width * width), detail: "convolution weights' sum of \(tiling.parts)",
-      bytes: Double((tiling.parts * WinogradGeometry.spots + 9) * weights * lane.dtype.byteCount))
+      builder, groups: weights / (width * width),
+      .part(
+        "sum of \(tiling.parts) parts", read: tiling.parts * WinogradGeometry.spots * weights * lane.dtype.byteCount,
+        written: 9 * weights * lane.dtype.byteCount))
   }
 
   /// What all kernels of a tiling know.

@@ -32,7 +32,7 @@ extension PlanLowering {
     let count = step.epilogue.binding.domain.elementCount
     needWorkspace(count * lane.dtype.byteCount)
     let zero = Program(
-      instructions: [Instruction("constant", lane: lane, operands: [], immediate: .integer(0))],
+      instructions: [Instruction(.constant, lane: lane, operands: [], immediate: .integer(0))],
       outputs: [Program.Output(register: 0, dtype: lane.dtype)])
     let bound = BoundProgram(
       arguments: [], results: [Place(slot: slots.workspace, offset: 0)], bankSlot: slots.bank,
@@ -41,19 +41,6 @@ extension PlanLowering {
     lowerSum(of: 1, lane: lane, workspaceOffset: 0, step.epilogue)
   }
 
-  func detail(_ step: Convolution) -> String {
-    let g = step.geometry
-    return "convolution \(step.pass) N\(g.batch) C\(g.inputChannels) \(g.input.extentText) K\(g.outputChannels) "
-      + "\(g.kernel.extentText) stride \(g.stride.extentText) groups \(g.groups) \(step.dtype)"
-  }
-
-  func bytes(_ step: Convolution) -> Double {
-    let g = step.geometry
-    let elements =
-      g.batch * (g.inputChannels * g.input.wrappedProduct + g.outputChannels * g.output.wrappedProduct)
-      + g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct
-    return Double(elements * step.dtype.byteCount)
-  }
 }
 
 /// How an image is laid out for kernels that know no bounds: see `Kernels/convolution/image.cl`.
@@ -159,9 +146,9 @@ extension PlanLowering {
     builder.append(template)
     launch(
       builder, groups: (count + imagesPerItem - 1) / imagesPerItem * bands,
-      detail: "convolution image \(image.source.extentText) \(count)",
-      bytes: Double(
-        count * (image.stride * lane.dtype.byteCount + image.source.wrappedProduct * dtype.byteCount)))
+      .part(
+        "prepared images", read: count * image.source.wrappedProduct * dtype.byteCount,
+        written: count * image.stride * lane.dtype.byteCount))
   }
 
   /// The text that copies image `$image` of the value at `place`, numbered from image `first` on, and the names in it.

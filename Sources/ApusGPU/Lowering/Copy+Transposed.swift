@@ -50,8 +50,9 @@ extension PlanLowering {
     template["BATCH"] = builder.captured { offsets = walk.offsets(at: "row", bases: bases, &$0) }
     (template["from"], template["to"]) = (offsets[0], offsets[1])
     builder.append(template)
+    let byteCount = extent * columns.extent * batch.count * dtype.byteCount
     launch(
-      builder, groups: chunks * bands * batch.count, detail: "copy \(extent)x\(columns.extent) transposed, \(dtype)",
-      bytes: Double(2 * extent * columns.extent * batch.count * dtype.byteCount))
+      builder, groups: chunks * bands * batch.count,
+      .part("transposed \(extent)x\(columns.extent)", read: byteCount, written: byteCount))
   }
 }

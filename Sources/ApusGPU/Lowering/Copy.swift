@@ -7,12 +7,14 @@ extension PlanLowering {
       let lane = step.dtype.lane
       let domain: Shape = [plan.values[step.result].elementCount]
       let program = Program(
-        instructions: [Instruction("constant", lane: lane, operands: [], immediate: fill)],
+        instructions: [Instruction(.constant, lane: lane, operands: [], immediate: fill)],
         outputs: [output])
       let result = Operand(value: step.result, layout: Layout(contiguous: domain))
-      lower(
-        Elementwise(
-          program: program, segments: [Binding(domain: domain, arguments: [], results: [result])]))
+      lower(part: .part("fill", read: 0, written: plan.values[step.result].byteCount)) {
+        $0.lower(
+          Elementwise(
+            program: program, segments: [Binding(domain: domain, arguments: [], results: [result])]))
+      }
     }
     let segments = step.pieces.map { piece in
       Binding(

@@ -34,8 +34,7 @@ extension PlanLowering {
       builder.lines("#undef LOAD_OF_\(name)\n#undef STORE_OF_\(name)")
     }
     launch(
-      builder, groups: (step.count + perGroup - 1) / perGroup, localSize: isCPU ? 1 : 256,
-      detail: "\(kernel.name) \(step.count)", bytes: Double(values.reduce(0) { $0 + $1.byteCount }))
+      builder, groups: (step.count + perGroup - 1) / perGroup, localSize: isCPU ? 1 : 256)
   }
 
   /// Declares an array under the name that the text knows, and what `LOAD` and `STORE` do with it.

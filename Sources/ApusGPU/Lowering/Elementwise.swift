@@ -47,18 +47,22 @@ extension PlanLowering {
       if groups[segment.signature] == nil { order.append(segment.signature) }
       groups[segment.signature, default: []].append(segment)
     }
+    let all = bindings.reduce(0) { $0 + $1.domain.elementCount }
     for signature in order {
       let segments = groups[signature]!
       let pointers = max(segments[0].bound.layouts.count, 1)
       let size = segments.count == 1 ? 1 : max(1, min(Self.segmentLimit, Self.pointerLimit / pointers))
       for start in stride(from: 0, to: segments.count, by: size) {
-        launch(program, Array(segments[start..<min(start + size, segments.count)]), size: size)
+        let some = Array(segments[start..<min(start + size, segments.count)])
+        let share = Double(some.reduce(0) { $0 + $1.elementCount }) / Double(all)
+        launch(program, some, size: size, share: share)
       }
     }
   }
 
   /// One launch over segments of the same structure, by a kernel for `size` of them.
-  private mutating func launch(_ program: Program, _ segments: [Segment], size: Int) {
+  /// - Parameter share: the fraction of the step's elements.
+  private mutating func launch(_ program: Program, _ segments: [Segment], size: Int, share: Double) {
     let isLarge = segments.contains(where: \.isLarge)
     var starts: [Int64] = []
     var offsets: [Int64] = []
@@ -84,12 +88,9 @@ extension PlanLowering {
         ? [pointer.slot]
         : (0..<size).map { builders[min($0, builders.count - 1)].pointers[index].slot }
     }
-    let bytes = segments.reduce(0.0) { $0 + Double($1.elementCount) * Double(program.bytesPerElement) }
-    let count = segments.reduce(0) { $0 + $1.elementCount }
     launch(
       builders[0], slots: bound, numbers: header + numbers, groups: groups, localSize: isCPU ? 1 : 256,
-      detail: "elementwise \(count) in \(segments.count), \(program.instructions.count) instructions",
-      flops: 0, bytes: bytes)
+      .step(share: share))
   }
 
   /// Finds the segment that a group of work-items belongs to.
@@ -114,16 +115,6 @@ extension PlanLowering {
       segment.rows.count, columns: segment.columns.extent, elementsPerGroup: elementsPerGroup,
       begin: { text.beginRow("row", &$0) },
       body: { text.emit(column: "column", count: "count", &$0) })
-  }
-}
-
-extension Program {
-  /// Bytes that are read and written for an element.
-  var bytesPerElement: Int {
-    inputs.reduce(0) {
-      guard case .tensor(let dtype) = $1 else { return $0 }
-      return $0 + dtype.byteCount
-    } + outputs.reduce(0) { $0 + $1.dtype.byteCount }
   }
 }
 

@@ -67,9 +67,7 @@ extension PlanLowering {
         }
       })
     launch(
-      builder, groups: groups, localSize: isCPU ? 1 : 256,
-      detail: "gather \(rows) of \(step.outer * step.extent), \(step.inner) each, \(step.dtype)",
-      bytes: Double(2 * rows * step.inner * step.dtype.byteCount))
+      builder, groups: groups, localSize: isCPU ? 1 : 256)
   }
 
   /// Binds a contiguous value; returns the pointer and the offset of its first element.

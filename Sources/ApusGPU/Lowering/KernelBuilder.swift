@@ -165,5 +165,5 @@ struct LoweredLaunch: Sendable {
   var geometryOffset: Int
   var groups: Int
   var localSize: Int
-  var label: StepLabel
+  var cost: StepCost
 }

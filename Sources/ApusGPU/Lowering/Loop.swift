@@ -39,7 +39,9 @@ extension PlanLowering {
       let binding = Binding(
         domain: [value.elementCount], arguments: [.tensor(Operand(value: initial, layout: layout))],
         results: [Operand(value: carried, layout: layout)])
-      lower(Elementwise(program: program, segments: [binding]))
+      lower(part: .part("initial values", read: value.byteCount, written: value.byteCount)) {
+        $0.lower(Elementwise(program: program, segments: [binding]))
+      }
     }
   }
 

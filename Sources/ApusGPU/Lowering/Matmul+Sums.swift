@@ -38,9 +38,9 @@ extension PlanLowering {
         domain: domain, axes: [rank + 2],
         prologue: Program(
           inputs: [.tensor(step.dtype), .tensor(step.dtype)],
-          instructions: [Instruction("multiply", lane: lane, operands: [0, 1])],
+          instructions: [Instruction(.multiply, lane: lane, operands: [0, 1])],
           outputs: [Program.Output(register: 2, dtype: lane.dtype)]),
-        arguments: [spread(step.a, at: rank + 1), spread(step.b, at: rank)], reducers: ["sum"],
+        arguments: [spread(step.a, at: rank + 1), spread(step.b, at: rank)], reducers: [.sum],
         epilogue: Epilogue(program: step.epilogue.program, binding: binding)))
   }
 }

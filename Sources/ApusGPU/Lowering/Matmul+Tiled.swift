@@ -38,8 +38,7 @@ extension PlanLowering {
     epilogue(step, &template, &builder)
     builder.append(template)
     launch(
-      builder, groups: count * rowTiles * columnTiles, localSize: tile.items, detail: detail(step), flops: flops(step),
-      bytes: bytes(step))
+      builder, groups: count * rowTiles * columnTiles, localSize: tile.items)
   }
 
   /// Fills in how a matrix is read: along its axis of stride 1, four elements at a time where all of them lie on

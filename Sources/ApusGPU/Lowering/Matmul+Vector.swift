@@ -312,8 +312,7 @@ extension PlanLowering {
     if keepsSums { storeSums(lane, &template, &builder) } else { epilogue(step, &template, &builder) }
     builder.append(template)
     launch(
-      builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks, detail: detail(step),
-      flops: flops(step), bytes: bytes(step))
+      builder, groups: step.batch.elementCount * tiling.parts * tiling.chunks)
   }
 
   /// Whether a core has fewer registers than with AVX-512.
@@ -401,6 +400,6 @@ extension PlanLowering {
     epilogue(step, &template, &builder)
     builder.append(template)
     launch(
-      builder, groups: step.batch.elementCount * chunks, detail: detail(step), flops: flops(step), bytes: bytes(step))
+      builder, groups: step.batch.elementCount * chunks)
   }
 }

@@ -32,22 +32,6 @@ extension PlanLowering {
     }
   }
 
-  func detail(_ step: Matmul) -> String {
-    let left = step.a.layout.strides[step.batch.rank + 1] == 1 ? "N" : "T"
-    let right = step.b.layout.strides[step.batch.rank + 1] == 1 ? "N" : "T"
-    let count = step.batch.elementCount
-    return "matmul \(count > 1 ? "\(count)×" : "")\(step.m)x\(step.n)x\(step.k) \(left)\(right) \(step.dtype)"
-  }
-
-  func flops(_ step: Matmul) -> Double {
-    2 * Double(step.batch.elementCount) * Double(step.m) * Double(step.n) * Double(step.k)
-  }
-
-  func bytes(_ step: Matmul) -> Double {
-    let elements = step.m * step.k + step.k * step.n + step.m * step.n
-    return Double(step.batch.elementCount * elements * step.dtype.byteCount)
-  }
-
   /// The epilogue of a kernel that knows `output`, the number of the row of results, `column` and
   /// `count`; split in what a row needs and what a register needs.
   func epilogue(

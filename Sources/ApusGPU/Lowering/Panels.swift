@@ -47,8 +47,8 @@ extension PlanLowering {
     builder.append(template)
     let count = extents.elementCount * panels * rows * panel
     launch(
-      builder, groups: extents.elementCount * panels * chunks, detail: "matmul pack \(rows)x\(columns)",
-      bytes: Double(count * (lane.dtype.byteCount + dtype.byteCount)))
+      builder, groups: extents.elementCount * panels * chunks,
+      .part("packed \(rows)x\(columns)", read: count * dtype.byteCount, written: count * lane.dtype.byteCount))
 
     var packed = Matrix(
       slot: slots.workspace, offset: workspace / lane.dtype.byteCount,

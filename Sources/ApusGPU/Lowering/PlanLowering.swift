@@ -46,7 +46,10 @@ struct PlanLowering {
   private var firstLaunches: [Int] = []
   /// Which kernels were chosen among several: tuning measures the others.
   private(set) var decisions: [KernelChoice] = []
-  private var operation = ""
+  /// The cost of the step that is being lowered.
+  private var cost = StepCost(operation: "", label: "")
+  /// The part of the step that another family is lowered for, such as a sum of partial results.
+  private var part: KernelWork?
 
   init(_ plan: Plan, target: KernelTarget, choices: TuningTable?) {
     self.plan = plan
@@ -72,7 +75,7 @@ struct PlanLowering {
       throw .unsupported(device: device, feature: "float64")
     }
     for planned in plan.steps {
-      operation = planned.names.joined(separator: ", ")
+      cost = plan.cost(of: planned)
       firstLaunches.append(launches.count)
       switch planned.step {
       case .elementwise(let step): lower(step)
@@ -143,7 +146,7 @@ struct PlanLowering {
   mutating func noteIndices(_ list: IndexList) -> Int {
     sites.append(
       IndexSite(
-        launch: launches.count, operation: list.indexing.operation ?? operation, list: list,
+        launch: launches.count, operation: list.indexing.operation ?? cost.operation, list: list,
         place: place(value: list.indices.value), dtype: plan.values[list.indices.value].dtype))
     return firstSite + sites.count
   }
@@ -161,26 +164,54 @@ struct PlanLowering {
   mutating func add(_ loop: LaunchLoop) { loops.append(loop) }
 
   /// Adds a launch of the kernel that `builder` holds.
+  /// - Parameter work: what the kernel does of the step.
   mutating func launch(
-    _ builder: KernelBuilder, groups: Int, localSize: Int = 1, detail: String, flops: Double = 0,
-    bytes: Double = 0
+    _ builder: KernelBuilder, groups: Int, localSize: Int = 1, _ work: KernelWork = .step()
   ) {
     launch(
-      builder, slots: builder.pointers.map(\.slot), numbers: builder.numbers, groups: groups,
-      localSize: localSize, detail: detail, flops: flops, bytes: bytes)
+      builder, slots: builder.pointers.map(\.slot), numbers: builder.numbers, groups: groups, localSize: localSize, work)
   }
 
   mutating func launch(
     _ builder: KernelBuilder, slots bound: [Int], numbers: [Int64], groups: Int, localSize: Int,
-    detail: String, flops: Double, bytes: Double
+    _ work: KernelWork = .step()
   ) {
     guard groups > 0 else { return }
     precondition(!isCPU || localSize == 1, "kernels for CPUs know no work-items")
     launches.append(
       LoweredLaunch(
         kernel: builder.kernel, slots: bound + [slots.geometry], geometryOffset: geometry.count,
-        groups: groups, localSize: localSize,
-        label: StepLabel(operation: operation, detail: detail, flops: flops, bytes: bytes)))
+        groups: groups, localSize: localSize, cost: (part ?? work).cost(of: cost)))
     geometry += numbers
+  }
+
+  /// Lowers a part of the step with the kernels of another family.
+  mutating func lower(part work: KernelWork, _ body: (inout PlanLowering) -> Void) {
+    part = work
+    body(&self)
+    part = nil
+  }
+}
+
+/// What a kernel does of the step that it is launched for.
+enum KernelWork {
+  /// A share of the step's own work; `flops` where the kernel's method takes another number of operations.
+  case step(share: Double = 1, flops: Double? = nil)
+  /// Work that prepares or completes the step: its name, and the bytes that it reads and writes.
+  case part(String, read: Int, written: Int)
+
+  /// The cost of the kernel, for the cost of the step.
+  func cost(of step: StepCost) -> StepCost {
+    var cost = step
+    switch self {
+    case .step(let share, let flops):
+      cost.flops = flops ?? share * step.flops
+      cost.bytesRead *= share
+      cost.bytesWritten *= share
+    case .part(let name, let read, let written):
+      cost.label += ", \(name)"
+      (cost.flops, cost.bytesRead, cost.bytesWritten) = (0, Double(read), Double(written))
+    }
+    return cost
   }
 }

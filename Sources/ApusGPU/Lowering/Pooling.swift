@@ -12,15 +12,6 @@ extension PlanLowering {
     }
   }
 
-  private func detail(_ step: Pooling) -> String {
-    "pooling \(step.kind) \(step.pass) \(step.planes) of \(step.input.extentText) by \(step.window.extentText) \(step.dtype)"
-  }
-
-  private func bytes(_ step: Pooling) -> Double {
-    let elements = step.planes * (step.input.wrappedProduct + step.output.wrappedProduct)
-    return Double(elements * step.dtype.byteCount)
-  }
-
   /// The names that all pooling templates share.
   private func names(_ step: Pooling, _ builder: inout KernelBuilder) -> KernelTemplate {
     let lane = step.dtype.lane
@@ -119,7 +110,8 @@ extension PlanLowering {
     let index = builder.index
     var text = ""
     if step.kind == .average {
-      let use = "total = row_add_\(lane.suffix)(total, CHOOSE_\(lane.suffix)(held, value, \(shared["zero"]!)));"
+      let value = "CHOOSE_\(lane.suffix)(held, value, \(shared["zero"]!))"
+      let use = "total = \(ElementwiseRow.add.call(lane, "total, \(value)"));"
       text = """
         \(lane.vector) total = \(shared["zero"]!);
         \(windows(shared, use: use))
@@ -161,7 +153,7 @@ extension PlanLowering {
         $0.lines(filled["EPILOGUE"]!)
       })
     launch(
-      builder, groups: groups, localSize: isCPU ? 1 : 256, detail: detail(step), bytes: bytes(step))
+      builder, groups: groups, localSize: isCPU ? 1 : 256)
   }
 
   // MARK: - Backward
@@ -219,7 +211,7 @@ extension PlanLowering {
     template["rowCount"] = builder.number(volume / extent)
     builder.append(template)
     needWorkspace(items * stageStride * lane.dtype.byteCount)
-    launch(builder, groups: items, detail: detail(step), bytes: bytes(step))
+    launch(builder, groups: items)
   }
 
   private mutating func lowerGather(_ step: Pooling) {
@@ -250,6 +242,6 @@ extension PlanLowering {
         $0.append(template)
         $0.lines(template["EPILOGUE"]!)
       })
-    launch(builder, groups: groups, localSize: 256, detail: detail(step), bytes: bytes(step))
+    launch(builder, groups: groups, localSize: 256)
   }
 }

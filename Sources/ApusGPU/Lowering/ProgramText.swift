@@ -118,7 +118,7 @@ struct ProgramText {
 
   /// Where an instruction draws words of neighbours, what the number of the first one in a row is called.
   private func firstPlace(_ instruction: Instruction) -> String? {
-    guard instruction.function == "random", instruction.operands[0] < inputs.count,
+    guard instruction.function == .random, instruction.operands[0] < inputs.count,
       let access = inputs[instruction.operands[0]], access.pointer == nil, case .unit = access.stride
     else { return nil }
     return access.offset
@@ -204,7 +204,7 @@ struct ProgramText {
   /// A number that may be another one for other shapes, such as how many a mean is of: read from the geometry, so that
   /// they share the kernel. Whole and half numbers next to zero belong to formulas and stay in the text.
   private func constant(_ instruction: Instruction, _ builder: inout KernelBuilder) -> String? {
-    guard instruction.function == "constant", instruction.result.dtype.isFloatingPoint,
+    guard instruction.function == .constant, instruction.result.dtype.isFloatingPoint,
       let immediate = instruction.immediate, case let value = immediate.double, value.isFinite,
       value.magnitude > 8 || value * 2 != (value * 2).rounded()
     else { return nil }
@@ -215,18 +215,18 @@ struct ProgramText {
   private func text(of instruction: Instruction, _ registers: [String]) -> String {
     let operands = instruction.operands.map { registers[$0] }
     switch instruction.function {
-    case "constant":
+    case .constant:
       return (instruction.immediate ?? .integer(0)).text(instruction.result)
-    case "random":
+    case .random:
       return "random_\(instruction.lane.suffix)(\(operands.joined(separator: ", ")))"
-    case "select":
+    case .select:
       return "CHOOSE_\(instruction.result.suffix)(\(operands.joined(separator: ", ")))"
-    case "convert":
+    case .convert:
       return "CONVERT_\(instruction.lane.suffix)_\(instruction.result.suffix)(\(operands[0]))"
-    case "unit_float":
-      return "row_unit_float_f32(\(operands[0]))"
-    default:
-      return "row_\(instruction.function)_\(instruction.lane.suffix)(\(operands.joined(separator: ", ")))"
+    case .row(let row):
+      // A row that converts is an instance of its result's lane.
+      let lane = row == .unitFloat ? instruction.result : instruction.lane
+      return row.call(lane, operands.joined(separator: ", "))
     }
   }
 }
@@ -235,7 +235,23 @@ extension Program {
   /// The register to store for an output: a store rounds, so that what was rounded to its type is taken from before.
   fileprivate func unrounded(_ output: Output) -> Int {
     let place = output.register - inputs.count
-    guard place >= 0, instructions[place].function == "round_\(output.dtype)" else { return output.register }
+    guard place >= 0, instructions[place].function == output.dtype.rounding.map(Instruction.Function.row) else { return output.register }
     return instructions[place].operands[0]
+  }
+}
+
+extension ElementwiseRow {
+  /// A call of the row's function in kernel text.
+  func call(_ lane: Lane, _ operands: String) -> String { "row_\(name)_\(lane.suffix)(\(operands))" }
+}
+
+extension DType {
+  /// The row that rounds numbers of the lane to this type; `nil` for types that are lanes, and integers.
+  fileprivate var rounding: ElementwiseRow? {
+    switch self {
+    case .float16: .roundFloat16
+    case .bfloat16: .roundBFloat16
+    default: nil
+    }
   }
 }

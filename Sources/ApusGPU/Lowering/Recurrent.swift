@@ -38,8 +38,7 @@ extension PlanLowering {
     template["CELL"] = template.with(file: "recurrent/\(step.pass.rawValue)_\(cell).cl").text
     builder.append(template)
     launch(
-      builder, groups: (g.batch + tile.rowsPerGroup - 1) / tile.rowsPerGroup, localSize: localSize,
-      detail: "recurrent \(g.kind) \(step.pass.rawValue) \(g.times)x\(g.batch) of \(g.size)", flops: step.flops)
+      builder, groups: (g.batch + tile.rowsPerGroup - 1) / tile.rowsPerGroup, localSize: localSize)
   }
 
   /// How the work of a recurrent kernel is divided. Results do not depend on it.
@@ -130,7 +129,8 @@ extension PlanLowering {
     if let input = step.input { bind(input, as: "input", &template, &builder) }
     if step.states.count == 2 { bind(step.states[1], as: "cell", &template, &builder) }
     template["function"] =
-      step.geometry.kind == .tanh ? "tanh_\(lane)(sum)" : "row_maximum_\(lane)(sum, (\(step.dtype.lane.vector))(0))"
+      step.geometry.kind == .tanh
+      ? "tanh_\(lane)(sum)" : ElementwiseRow.maximum.call(step.dtype.lane, "sum, (\(step.dtype.lane.vector))(0)")
     let bias = step.bias.map { bind($0, isConstant: true, &builder) }
     for gate in 0..<3 {
       template["BIAS\(gate)"] =
@@ -161,7 +161,7 @@ extension PlanLowering {
 
   /// Where a state of a rectified unit is above 0, as a condition for all lanes.
   private func positive(_ step: Recurrent) -> String {
-    "row_greater_\(step.dtype.lane.suffix)(h, (\(step.dtype.lane.vector))(0))"
+    ElementwiseRow.greater.call(step.dtype.lane, "h, (\(step.dtype.lane.vector))(0)")
   }
 
   /// A value: the pointer under `name`, and a number for its offset.

@@ -26,18 +26,14 @@ extension PlanLowering {
       isLarge: step.domain.elementCount + prologueBound.maximumOffset + shape.kept.reach
         + shape.reduced.reach >= 1 << 30,
       target: target, workspace: slots.workspace)
-    let detail =
-      "reduction \(step.reducers.joined(separator: ",")) \(shape.outputCount) of \(shape.reducedCount)"
-      + (shape.parts > 1 ? " in \(shape.parts) parts" : "")
-    let bytes = Double(step.domain.elementCount) * Double(step.prologue.bytesPerElement)
     let (first, groups) = emitter.accumulate()
-    launch(first, groups: groups, localSize: isCPU ? 1 : 256, detail: detail, bytes: bytes)
+    launch(first, groups: groups, localSize: isCPU ? 1 : 256)
     guard shape.parts > 1 else { return }
     needWorkspace(emitter.workspaceByteCount)
     let (second, combineGroups) = emitter.combine()
     launch(
-      second, groups: combineGroups, localSize: isCPU ? 1 : 256, detail: detail + ", their sum",
-      bytes: Double(emitter.workspaceByteCount))
+      second, groups: combineGroups, localSize: isCPU ? 1 : 256,
+      .part("sum of \(shape.parts) parts", read: emitter.workspaceByteCount, written: 8 * shape.outputCount))
   }
 
   /// Adds up `parts` copies of the result of a step that lie one after the other in the workspace, and
@@ -56,11 +52,14 @@ extension PlanLowering {
     let output = Program.Output(register: 0, dtype: lane.dtype)
     let step = Reduction(
       domain: domain, axes: [0], prologue: Program(inputs: [.tensor(lane.dtype)], outputs: [output]),
-      arguments: [], reducers: ["sum"], epilogue: Epilogue(program: epilogue.program, binding: binding))
+      arguments: [], reducers: [.sum], epilogue: Epilogue(program: epilogue.program, binding: binding))
     let source = BoundProgram(
       arguments: [.tensor(Place(slot: slots.workspace, offset: workspaceOffset))], results: [],
       bankSlot: slots.bank, layouts: [Layout(contiguous: domain)])
-    lower(step, prologue: source, mayCut: false)
+    let sum = KernelWork.part(
+      "sum of \(parts) parts", read: domain.elementCount * lane.dtype.byteCount,
+      written: shape.elementCount * lane.dtype.byteCount)
+    lower(part: sum) { $0.lower(step, prologue: source, mayCut: false) }
   }
 
   /// Lines of memory are read several vectors at a time, where all are whole and enough work-items are left.

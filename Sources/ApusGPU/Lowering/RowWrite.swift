@@ -21,8 +21,6 @@ extension PlanLowering {
             + "LOAD_\(step.dtype)(\(rows), \(rowsOffset) + row * \(inner) + column, count));")
       })
     launch(
-      builder, groups: groups, localSize: isCPU ? 1 : 256,
-      detail: "rowWrite \(step.count) of \(step.extent), \(step.inner) each, \(step.dtype)",
-      bytes: Double(2 * step.count * step.inner * step.dtype.byteCount))
+      builder, groups: groups, localSize: isCPU ? 1 : 256)
   }
 }

@@ -65,8 +65,9 @@ extension PlanLowering {
     builder.append(template)
     launch(
       builder, groups: (items + localSize - 1) / localSize, localSize: localSize,
-      detail: "scan \(step.combine) \(step.outer)x\(step.extent)x\(step.inner) \(step.dtype)",
-      bytes: Double(2 * step.outer * step.extent * step.inner * step.dtype.byteCount))
+      isTotals
+        ? .part("totals", read: step.outer * step.extent * step.inner * step.dtype.byteCount, written: 8 * items)
+        : .step())
   }
 
   private mutating func launchCarries(_ step: Scan, chunks: Int) {
@@ -79,8 +80,8 @@ extension PlanLowering {
     template["levels"] = builder.number(SumCascade.levels(of: chunks))
     builder.append(template)
     launch(
-      builder, groups: (lines + localSize - 1) / localSize, localSize: localSize, detail: "scan carries",
-      bytes: Double(16 * lines * chunks))
+      builder, groups: (lines + localSize - 1) / localSize, localSize: localSize,
+      .part("carries", read: 8 * lines * chunks, written: 8 * lines * chunks))
   }
 
   /// One element as a number of its lane.
@@ -91,7 +92,7 @@ extension PlanLowering {
 }
 
 extension Scan {
-  fileprivate var isSum: Bool { combine == "sum" }
+  fileprivate var isSum: Bool { combine == .sum }
 
   /// Enough for 2⁶⁰ elements.
   fileprivate static let mostLevels = 14

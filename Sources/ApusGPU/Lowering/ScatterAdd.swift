@@ -7,14 +7,6 @@ extension PlanLowering {
     if isCPU || step.extent == 0 { lowerOwned(step) } else { lowerElements(step) }
   }
 
-  private func detail(_ step: ScatterAdd) -> String {
-    "scatter-add \(step.outer * step.count) to \(step.outer * step.extent), \(step.inner) each, \(step.dtype)"
-  }
-
-  private func bytes(_ step: ScatterAdd) -> Double {
-    Double(step.outer * step.inner * (step.count * 2 + step.extent) * step.dtype.byteCount)
-  }
-
   /// A kernel under construction, with the memory and the sizes that all kernels of the family know.
   private struct Scatter {
     var builder: KernelBuilder
@@ -71,8 +63,7 @@ extension PlanLowering {
     scatter.template["CONVERT"] = isConverted ? conversion(step, scatter.template) : ""
     scatter.builder.append(scatter.template)
     launch(
-      scatter.builder, groups: (units + unitsPerItem - 1) / unitsPerItem, detail: detail(step),
-      bytes: bytes(step))
+      scatter.builder, groups: (units + unitsPerItem - 1) / unitsPerItem)
   }
 
   /// Adds the columns of source `j` that a work-item owns.
@@ -95,6 +86,9 @@ extension PlanLowering {
         }
         """
     }
+    let sum = ElementwiseRow.add.call(
+      step.dtype.lane,
+      "EXACT_\(type)(sums, to * \(inner) + column, held), LOAD_\(step.dtype)(\(source) + column, held)")
     let order = "if (first == 0 && j > 0 && \(indices.at("outer", "(j - 1)", nil)) > to) \(fault)"
     return """
       const i64 to = \(indices.at("outer", "j", nil));
@@ -102,7 +96,7 @@ extension PlanLowering {
       \(step.isSorted ? order : "")
       for (i64 column = first; column < last; column += WIDTH) {
         const int held = (int)SMALLER(last - column, (i64)WIDTH);
-        STORE_\(type)(sums, to * \(inner) + column, held, row_add_\(lane)(EXACT_\(type)(sums, to * \(inner) + column, held), LOAD_\(step.dtype)(\(source) + column, held)));
+        STORE_\(type)(sums, to * \(inner) + column, held, \(sum));
       }
       \(countTerm)
       """
@@ -183,8 +177,7 @@ extension PlanLowering {
     }
     scatter.builder.append(scatter.template)
     launch(
-      scatter.builder, groups: (total + 255) / 256, localSize: 256, detail: detail(step),
-      bytes: bytes(step))
+      scatter.builder, groups: (total + 255) / 256, localSize: 256)
   }
 
   /// Fills in what keeps the cascade of a sum in registers.
@@ -203,7 +196,7 @@ extension PlanLowering {
       """
     template["ENDCHAIN"] = template.with(file: "index/end_chain.cl").text
     template["SETTLE"] =
-      "for (int k = 0; k < \(levels); k += 1) sum = row_add_\(step.dtype.lane.suffix)(levels[k], sum);"
+      "for (int k = 0; k < \(levels); k += 1) sum = \(ElementwiseRow.add.call(step.dtype.lane, "levels[k], sum"));"
   }
 }
 

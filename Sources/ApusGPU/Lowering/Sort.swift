@@ -44,8 +44,6 @@ extension PlanLowering {
     return template
   }
 
-  private func detail(_ step: Sort) -> String { "sort \(step.rows)x\(step.columns) \(step.dtype)" }
-
   private mutating func launchBlocks(_ step: Sort, block: Int, to target: Place) {
     var builder = KernelBuilder(family: "sort_blocks", target: self.target, isLarge: true)
     var template = filled("sort/blocks.cl", step, &builder)
@@ -58,8 +56,7 @@ extension PlanLowering {
     template["items"] = builder.number(items)
     builder.append(template)
     launch(
-      builder, groups: (items + localSize - 1) / localSize, localSize: localSize, detail: detail(step),
-      bytes: Double(step.rows * step.columns * (8 + step.dtype.byteCount)))
+      builder, groups: (items + localSize - 1) / localSize, localSize: localSize)
   }
 
   private mutating func launchMerge(_ step: Sort, run: Int, from source: Place, to target: Place) {
@@ -78,7 +75,6 @@ extension PlanLowering {
     builder.append(template)
     launch(
       builder, groups: (items + localSize - 1) / localSize, localSize: localSize,
-      detail: "\(detail(step)), runs of \(run)",
-      bytes: Double(elements * (16 + step.dtype.byteCount)))
+      .part("runs of \(run)", read: elements * (8 + step.dtype.byteCount), written: 8 * elements))
   }
 }

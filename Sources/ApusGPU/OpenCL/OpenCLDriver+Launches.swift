@@ -9,7 +9,7 @@ extension OpenCLDriver {
       var kernel: cl_kernel
       var globalSize: Int
       var localSize: Int
-      var label: StepLabel
+      var cost: StepCost
       /// Where the numbers of the launch begin, and the argument that says so.
       var geometryOffset: Int32
       var geometryArgument: cl_uint
@@ -41,7 +41,7 @@ extension OpenCLDriver {
       recording.entries.append(
         Recording.Entry(
           kernel: kernel, globalSize: launch.groups * launch.localSize, localSize: launch.localSize,
-          label: launch.label, geometryOffset: launch.geometryOffset,
+          cost: launch.cost, geometryOffset: launch.geometryOffset,
           geometryArgument: cl_uint(launch.slots.count), module: launch.module))
       for (argument, slot) in launch.slots.enumerated() {
         while recording.places.count <= slot {
@@ -58,7 +58,7 @@ extension OpenCLDriver {
   private func setGeometry(_ entry: Recording.Entry, shift: Int) throws(DeviceError) {
     var offset = entry.geometryOffset + Int32(shift)
     try check(
-      api.clSetKernelArg(entry.kernel, entry.geometryArgument, MemoryLayout<Int32>.size, &offset), entry.label.detail)
+      api.clSetKernelArg(entry.kernel, entry.geometryArgument, MemoryLayout<Int32>.size, &offset), entry.cost.label)
   }
 
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
@@ -68,7 +68,7 @@ extension OpenCLDriver {
         let kernel = recording.entries[place.entry].kernel
         try check(
           api.clSetKernelArg(kernel, place.argument, MemoryLayout<cl_mem?>.size, &object),
-          recording.entries[place.entry].label.detail)
+          recording.entries[place.entry].cost.label)
       }
       recording.bound[slot] = memories[slot]
     }
@@ -110,13 +110,13 @@ extension OpenCLDriver {
       var events: cl_event? = event
       let status = api.clWaitForEvents(1, &events)
       if status != CL_SUCCESS { _ = api.clReleaseEvent(event) }
-      try check(status, entry.label.detail)
-      warn("\(info.identifier): \(entry.label.line(seconds: record(of: event, entry.label).duration))")
+      try check(status, entry.cost.label)
+      warn("\(info.identifier): \(entry.cost.line(seconds: record(of: event, entry.cost).duration))")
     }
     if profile == nil {
       _ = api.clReleaseEvent(event)
     } else {
-      try profile!.add(event, entry.label, self)
+      try profile!.add(event, entry.cost, self)
     }
   }
 
@@ -129,8 +129,8 @@ extension OpenCLDriver {
     guard status != CL_SUCCESS else { return }
     if OpenCLStatus(code: status).isOutOfMemory {
       throw .outOfMemory(
-        device: info.identifier, requested: Int(entry.label.bytes), used: 0, available: info.memoryByteCount)
+        device: info.identifier, requested: Int(entry.cost.bytes), used: 0, available: info.memoryByteCount)
     }
-    try check(status, "\(entry.label.operation) (\(entry.label.detail))")
+    try check(status, "\(entry.cost.operation) (\(entry.cost.label))")
   }
 }

@@ -4,12 +4,12 @@ import COpenCL
 /// The times of launches: those that are known, and events of which they can be read when they are over.
 struct LaunchProfile {
   private(set) var records: [StepRecord] = []
-  private var pending: [(event: cl_event, label: StepLabel)] = []
+  private var pending: [(event: cl_event, cost: StepCost)] = []
   /// Events are read in bunches of this size, so that a long profile holds few of them.
   private static let bunch = 4096
 
-  mutating func add(_ event: cl_event, _ label: StepLabel, _ driver: OpenCLDriver) throws(DeviceError) {
-    pending.append((event, label))
+  mutating func add(_ event: cl_event, _ cost: StepCost, _ driver: OpenCLDriver) throws(DeviceError) {
+    pending.append((event, cost))
     if pending.count >= Self.bunch { try finish(driver) }
   }
 
@@ -20,7 +20,7 @@ struct LaunchProfile {
       pending = []
     }
     try driver.synchronize()
-    for (event, label) in pending { records.append(driver.record(of: event, label)) }
+    for (event, cost) in pending { records.append(driver.record(of: event, cost)) }
   }
 }
 
@@ -40,12 +40,12 @@ extension OpenCLDriver {
   }
 
   /// When a launch that is over began, and how long it took.
-  func record(of event: cl_event, _ label: StepLabel) -> StepRecord {
+  func record(of event: cl_event, _ cost: StepCost) -> StepRecord {
     var start: cl_ulong = 0
     var end: cl_ulong = 0
     let size = MemoryLayout<cl_ulong>.size
     _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_START), size, &start, nil)
     _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_END), size, &end, nil)
-    return StepRecord(label: label, start: Double(start) * 1e-9, duration: Double(max(end, start) - start) * 1e-9)
+    return StepRecord(cost: cost, start: Double(start) * 1e-9, duration: Double(max(end, start) - start) * 1e-9)
   }
 }

@@ -16,10 +16,9 @@ extension OpenCLDriver {
     let text = KernelPrelude.dialect(of: target) + KernelPrelude.file("probe/subgroup.cl")
     do throws(DeviceError) {
       let module = try compile(text, name: "subgroup_probe")
-      let label = StepLabel(operation: "probe", detail: "subgroup_probe", flops: 0, bytes: 0)
+      let cost = StepCost(operation: "probe", label: "subgroup_probe")
       let launch = Launch(
-        module: module, kernel: "subgroup_probe", slots: [0], geometryOffset: 0, groups: 1, localSize: 256, label: label
-      )
+        module: module, kernel: "subgroup_probe", slots: [0], geometryOffset: 0, groups: 1, localSize: 256, cost: cost)
       let results = UnsafeMutableBufferPointer<Int32>.allocate(capacity: 256)
       defer { results.deallocate() }
       let memory = try allocate(byteCount: results.count * 4)

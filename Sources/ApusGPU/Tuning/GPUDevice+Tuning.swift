@@ -24,18 +24,16 @@ extension GPUDevice {
       if let usual = tuner.usual(decision.problem), let place = decision.candidates.firstIndex(of: usual) {
         decision.candidates.swapAt(0, place)
       }
-      let labels = lowering.launches.map(\.label)
-      var label = labels.max { $0.flops < $1.flops }!
-      label.flops = labels.reduce(0) { $0 + $1.flops }
+      let cost = plan.cost(of: plan.steps[0])
       do throws(DeviceError) {
-        tuner.add(try Measurement(self, plan).record(decision, label))
+        tuner.add(try Measurement(self, plan).record(decision, cost))
       } catch {
         // Copies of what the step reads and writes need not fit where the plan does.
         guard case .outOfMemory(_, let requested, let used, let available) = error else { throw error }
         let reason =
           "too large: \(requested.byteText) asked for, \(used.byteText) in use, \(available.byteText) in all"
         let candidates = decision.candidates.map { TuningRecord.Candidate(name: $0, outcome: .failed(reason)) }
-        tuner.add(TuningRecord(problem: decision.problem, label: label, candidates: candidates, chosen: nil))
+        tuner.add(TuningRecord(problem: decision.problem, cost: cost, candidates: candidates, chosen: nil))
       }
     }
   }
@@ -97,7 +95,7 @@ private struct Measurement<Driver: GPUDriver> {
     (self.inputs, self.outputs) = (inputs, outputs)
   }
 
-  func record(_ choice: KernelChoice, _ label: StepLabel) throws(DeviceError) -> TuningRecord {
+  func record(_ choice: KernelChoice, _ cost: StepCost) throws(DeviceError) -> TuningRecord {
     var outcomes: [String: TuningRecord.Candidate.Outcome] = [:]
     var candidates: [Candidate] = []
     for name in choice.candidates {
@@ -117,7 +115,7 @@ private struct Measurement<Driver: GPUDriver> {
     let (times, fastest) = try times(candidates)
     for (candidate, time) in zip(candidates, times) { outcomes[candidate.name] = .seconds(time) }
     return TuningRecord(
-      problem: choice.problem, label: label,
+      problem: choice.problem, cost: cost,
       candidates: choice.candidates.map { TuningRecord.Candidate(name: $0, outcome: outcomes[$0]!) },
       chosen: fastest.map { candidates[$0].name })
   }

@@ -86,7 +86,7 @@ struct IndexAnalysis {
     case .view: return next(0)
     case .constant(.integer(let value)): return known(Int(value)...Int(value))
     case .index: return known(0...max(0, found.shape.elementCount - 1))
-    case .reduction("argmax"), .reduction("argmin"):
+    case .reduction(.row(.argmax)), .reduction(.row(.argmin)):
       return known(0...max(0, nodes[found.inputs[0]].shape.elementCount / max(1, found.shape.elementCount) - 1))
     case .step where found.op === Op.gather: return next(0)
     case .step where found.op === Op.argsort: return known(0...max(0, found.shape[found.shape.rank - 1] - 1))

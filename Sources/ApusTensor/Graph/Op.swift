@@ -165,6 +165,14 @@ extension Attributes {
 
 /// How an operation becomes part of a plan.
 enum Lowering: Sendable {
+  /// What a reduction computes.
+  enum Reducer: Hashable {
+    /// A row of `Kernels/reduce.def`.
+    case row(ReductionRow)
+    /// The squared deviations of centered numbers, `Σx² − (Σx)²/n`.
+    case squaresOfCentered
+  }
+
   /// A materialized value, an input of the plan.
   case leaf
   /// A number that may differ from run to run.
@@ -177,8 +185,8 @@ enum Lowering: Sendable {
   case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
   /// Another layout of the same elements.
   case view(@Sendable (GraphNode) -> ViewTransform)
-  /// A row of `Kernels/reduce.def`; the reduced axes are the integer attributes.
-  case reduction(String)
+  /// The reduced axes are the integer attributes.
+  case reduction(Reducer)
   /// A step of its own, with an optional epilogue.
   case step(StepLowering)
   /// A step that runs a graph many times; it has several results.

@@ -30,8 +30,8 @@ public struct PendingOperation: Sendable {
     switch result.node.op.lower {
     case .leaf, .scalar, .constant, .index, .view: return .exact
     case .elementwise: return .elementwise
-    case .reduction(let row):
-      guard ["sum", "product", Op.squaresOfCentered].contains(row) else { return .exact }
+    case .reduction(let reducer):
+      guard [.row(.sum), .row(.product), .squaresOfCentered].contains(reducer) else { return .exact }
       return .sum(termCount: max(1, inputs[0].elementCount / count))
     case .part, .loop, .ruledResults, .custom:
       // A loop adds up as often as it runs; an element depends on all that went in.

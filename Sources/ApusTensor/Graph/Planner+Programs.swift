@@ -84,7 +84,7 @@ extension Planner {
         results: stored.map { Operand(value: $0, layout: Layout(contiguous: domain)) }))
   }
 
-  private func reduction(_ seed: Int, _ reducer: String, _ group: Group) -> Reduction {
+  private func reduction(_ seed: Int, _ reducer: Lowering.Reducer, _ group: Group) -> Reduction {
     let input = nodes[seed].inputs[0]
     let domain = nodes[input].shape
     let axes = Array(nodes[seed].attributes.integers.dropFirst())
@@ -95,12 +95,12 @@ extension Planner {
     let lane = nodes[input].dtype.lane
     var kept = domain
     for axis in axes { kept[axis] = 1 }
-    guard reducer != Op.squaresOfCentered else {
+    guard case .row(let row) = reducer else {
       return squaresOfCentered(seed, of: register, group, domain, kept, axes, &builder)
     }
     return Reduction(
       domain: domain, axes: axes, prologue: builder.program(storing: [(register, lane.dtype)]),
-      arguments: builder.arguments, reducers: [reducer],
+      arguments: builder.arguments, reducers: [row],
       epilogue: epilogue(of: seed, members: group.segments[0], domain: kept))
   }
 
@@ -112,22 +112,22 @@ extension Planner {
   ) -> Reduction {
     let dtype = nodes[nodes[seed].inputs[0]].dtype
     let lane = dtype.lane
-    let square = builder.emit("multiply", lane: lane, [register, register])
+    let square = builder.emit(.multiply, lane: lane, [register, register])
     let count = Swift.max(1, domain.elementCount / Swift.max(1, kept.elementCount))
     return Reduction(
       domain: domain, axes: axes,
       prologue: builder.program(storing: [(square, lane.dtype), (register, lane.dtype)]),
-      arguments: builder.arguments, reducers: ["sum", "sum"],
+      arguments: builder.arguments, reducers: [.sum, .sum],
       epilogue: epilogue(of: seed, members: group.segments[0], domain: kept) { builder, squares in
         let sum = builder.input(.core(lane), .core(1))
         let share = builder.constant(.float(1 / Double(count)), lane.dtype)
-        let mean = builder.emit("multiply", lane: lane, [sum, share])
-        let surplus = builder.emit("multiply", lane: lane, [mean, sum])
-        let difference = builder.emit("subtract", lane: lane, [squares, surplus])
-        let rounding = builder.emit("multiply", lane: lane, [squares, builder.constant(.float(0x1p-18), lane.dtype)])
-        let isRounding = builder.emit("less_equal", lane: lane, result: .int32, [difference, rounding])
+        let mean = builder.emit(.multiply, lane: lane, [sum, share])
+        let surplus = builder.emit(.multiply, lane: lane, [mean, sum])
+        let difference = builder.emit(.subtract, lane: lane, [squares, surplus])
+        let rounding = builder.emit(.multiply, lane: lane, [squares, builder.constant(.float(0x1p-18), lane.dtype)])
+        let isRounding = builder.emit(.lessOrEqual, lane: lane, result: .int32, [difference, rounding])
         let zero = builder.constant(.float(0), lane.dtype)
-        return builder.emit("select", lane: lane, [isRounding, zero, difference])
+        return builder.emit(.select, lane: lane, [isRounding, zero, difference])
       })
   }
 

@@ -23,7 +23,7 @@ struct ProgramBuilder {
 
   /// The register of an instruction's result.
   mutating func emit(
-    _ function: String, lane: Lane, result: Lane? = nil, _ operands: [Int], immediate: Scalar? = nil
+    _ function: Instruction.Function, lane: Lane, result: Lane? = nil, _ operands: [Int], immediate: Scalar? = nil
   ) -> Int {
     let instruction = Instruction(
       function, lane: lane, result: result, operands: operands, immediate: immediate)
@@ -33,14 +33,21 @@ struct ProgramBuilder {
     return instructions.count - 1
   }
 
+  /// The register of a row's result.
+  mutating func emit(_ row: ElementwiseRow, lane: Lane, result: Lane? = nil, _ operands: [Int]) -> Int {
+    emit(.row(row), lane: lane, result: result, operands)
+  }
+
   /// The register of a number.
   mutating func constant(_ value: Scalar, _ dtype: DType) -> Int {
-    let register = emit("constant", lane: dtype.lane, [], immediate: value)
+    let register = emit(.constant, lane: dtype.lane, [], immediate: value)
     return narrow(register, to: dtype)
   }
 
   /// Functions that give one of their operands, but for its sign.
-  private static let choices: Set = ["maximum", "minimum", "negate", "absolute", "select"]
+  private static let choices: Set<Instruction.Function> = [
+    .row(.maximum), .row(.minimum), .row(.negate), .row(.absolute), .select,
+  ]
 
   /// Whether a value is known to be one of `dtype`, so that rounding would not change it: one that was read or has been
   /// rounded, 0, or a choice of such.
@@ -48,9 +55,9 @@ struct ProgramBuilder {
     if register < 0 { return inputs[-register - 1] == .tensor(dtype) }
     let instruction = instructions[register]
     switch instruction.function {
-    case "round_float16": return dtype == .float16
-    case "round_bfloat16": return dtype == .bfloat16
-    case "constant": return instruction.immediate == .float(0)
+    case .row(.roundFloat16): return dtype == .float16
+    case .row(.roundBFloat16): return dtype == .bfloat16
+    case .constant: return instruction.immediate == .float(0)
     default: return chosen[register] == dtype
     }
   }
@@ -61,17 +68,17 @@ struct ProgramBuilder {
       if isKnown(register, as: dtype) { return register }
       let instruction = register < 0 ? nil : instructions[register]
       if let instruction, Self.choices.contains(instruction.function),
-        instruction.operands.dropFirst(instruction.function == "select" ? 1 : 0).allSatisfy({ isKnown($0, as: dtype) })
+        instruction.operands.dropFirst(instruction.function == .select ? 1 : 0).allSatisfy({ isKnown($0, as: dtype) })
       {
         chosen[register] = dtype
         return register
       }
     }
     switch dtype {
-    case .float16: return emit("round_float16", lane: .float32, [register])
-    case .bfloat16: return emit("round_bfloat16", lane: .float32, [register])
-    case .int8: return emit("wrap_int8", lane: .int32, [register])
-    case .uint8: return emit("wrap_uint8", lane: .int32, [register])
+    case .float16: return emit(.roundFloat16, lane: .float32, [register])
+    case .bfloat16: return emit(.roundBFloat16, lane: .float32, [register])
+    case .int8: return emit(.wrapInt8, lane: .int32, [register])
+    case .uint8: return emit(.wrapUInt8, lane: .int32, [register])
     default: return register
     }
   }
@@ -81,11 +88,11 @@ struct ProgramBuilder {
     guard source != target else { return register }
     if target == .bool {
       let zero = constant(.integer(0), source.lane.dtype)
-      return emit("not_equal", lane: source.lane, result: .int32, [register, zero])
+      return emit(.notEqual, lane: source.lane, result: .int32, [register, zero])
     }
     var result = register
     if source.lane != target.lane {
-      result = emit("convert", lane: source.lane, result: target.lane, [register])
+      result = emit(.convert, lane: source.lane, result: target.lane, [register])
     }
     let keeps = source == .bool || (source == .int8 || source == .uint8) && target.isFloatingPoint
     return keeps ? result : narrow(result, to: target)

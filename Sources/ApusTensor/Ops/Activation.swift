@@ -18,7 +18,7 @@ extension Op {
       return [(c.input(0) .> 0).select(c.gradient, c.gradient * c.gradient.constant(slope))]
     }
   ) { code, x in
-    code.select(code.test("greater", x, code.number(0)), x, code.emit("multiply", x, code.number(code.attribute)))
+    code.select(code.test(.greater, x, code.number(0)), x, code.emit(.multiply, x, code.number(code.attribute)))
   }
 
   /// Attributes: the negative limit α.
@@ -31,14 +31,14 @@ extension Op {
       return [(x .> 0).select(c.gradient, c.gradient * (x.clamped(upper: 0).exp() * alpha))]
     }
   ) { code, x in
-    let below = code.emit("multiply", code.emit("expm1", x), code.number(code.attribute))
-    return code.select(code.test("greater", x, code.number(0)), x, below)
+    let below = code.emit(.multiply, code.emit(.expm1, x), code.number(code.attribute))
+    return code.select(code.test(.greater, x, code.number(0)), x, below)
   }
 
   static let softplus = activation("softplus", gradient: .unary { g, x, _ in g * x.sigmoid() }) { code, x in
     // log(1 + eˣ) = max(x, 0) + log1p(e^−|x|) does not overflow.
-    let decay = code.emit("exp", code.emit("negate", code.emit("absolute", x)))
-    return code.emit("add", code.emit("maximum", x, code.number(0)), code.emit("log1p", decay))
+    let decay = code.emit(.exp, code.emit(.negate, code.emit(.absolute, x)))
+    return code.emit(.add, code.emit(.maximum, x, code.number(0)), code.emit(.log1p, decay))
   }
 
   static let silu = activation(
@@ -48,13 +48,13 @@ extension Op {
       let s = x.sigmoid()
       return g * (s + y * (1 - s))
     }
-  ) { code, x in code.emit("multiply", x, code.emit("sigmoid", x)) }
+  ) { code, x in code.emit(.multiply, x, code.emit(.sigmoid, x)) }
 
   static let gelu = activation(
     "gelu", gradient: .unary { g, x, _ in g * x.apply(.geluSlope) }
   ) { code, x in
-    let gaussian = code.emit("gaussian", x)
-    return code.emit("multiply", x, code.emit("normal", x, gaussian))
+    let gaussian = code.emit(.gaussian, x)
+    return code.emit(.multiply, x, code.emit(.normal, x, gaussian))
   }
 
   /// `Φ + x·φ`, made of the same exponential as the value.
@@ -66,9 +66,9 @@ extension Op {
       return g * (square * -0.5).exp() * (2 - square) * 0.3989422804014327
     }
   ) { code, x in
-    let gaussian = code.emit("gaussian", x)
-    let density = code.emit("multiply", gaussian, code.number(0.3989422804014327))
-    return code.emit("add", code.emit("normal", x, gaussian), code.emit("multiply", x, density))
+    let gaussian = code.emit(.gaussian, x)
+    let density = code.emit(.multiply, gaussian, code.number(0.3989422804014327))
+    return code.emit(.add, code.emit(.normal, x, gaussian), code.emit(.multiply, x, density))
   }
 
   static let geluTanh = activation(
@@ -82,10 +82,10 @@ extension Op {
     }
   ) { code, x in
     let cubic = code.emit(
-      "add", code.emit("multiply", code.emit("multiply", x, x), code.number(0.044715)), code.number(1))
-    let inner = code.emit("multiply", code.emit("multiply", x, cubic), code.number(0.7978845608028654))
-    let factor = code.emit("add", code.emit("tanh", inner), code.number(1))
-    return code.emit("multiply", code.emit("multiply", x, code.number(0.5)), factor)
+      .add, code.emit(.multiply, code.emit(.multiply, x, x), code.number(0.044715)), code.number(1))
+    let inner = code.emit(.multiply, code.emit(.multiply, x, cubic), code.number(0.7978845608028654))
+    let factor = code.emit(.add, code.emit(.tanh, inner), code.number(1))
+    return code.emit(.multiply, code.emit(.multiply, x, code.number(0.5)), factor)
   }
 
   private static func activation(
@@ -113,16 +113,16 @@ private struct ActivationCode {
   private var lane: Lane { node.dtype.lane }
   var attribute: Double { node.attributes.number.double }
 
-  mutating func emit(_ function: String, _ operands: Int...) -> Int {
-    builder.emit(function, lane: lane, operands)
+  mutating func emit(_ row: ElementwiseRow, _ operands: Int...) -> Int {
+    builder.emit(row, lane: lane, operands)
   }
 
-  mutating func test(_ function: String, _ operands: Int...) -> Int {
-    builder.emit(function, lane: lane, result: .int32, operands)
+  mutating func test(_ row: ElementwiseRow, _ operands: Int...) -> Int {
+    builder.emit(row, lane: lane, result: .int32, operands)
   }
 
   mutating func select(_ condition: Int, _ then: Int, _ other: Int) -> Int {
-    builder.emit("select", lane: lane, [condition, then, other])
+    builder.emit(.select, lane: lane, [condition, then, other])
   }
 
   mutating func number(_ value: Double) -> Int {

@@ -1,11 +1,11 @@
 import ApusDevice
 
 extension Op {
-  static let add = binary("add", gradient: .rule { c in [c.gradient, c.gradient] })
+  static let add = binary(.add, gradient: .rule { c in [c.gradient, c.gradient] })
   static let subtract = binary(
-    "subtract", gradient: .rule { c in [c.gradient, c.isNeeded(1) ? -c.gradient : nil] })
+    .subtract, gradient: .rule { c in [c.gradient, c.isNeeded(1) ? -c.gradient : nil] })
   static let multiply = binary(
-    "multiply",
+    .multiply,
     gradient: .rule { c in
       [
         c.isNeeded(0) ? c.gradient * c.input(1) : nil,
@@ -13,7 +13,7 @@ extension Op {
       ]
     })
   static let divide = binary(
-    "divide",
+    .divide,
     gradient: .composed { c in
       [
         c.isNeeded(0) ? c.gradient / c.input(1) : nil,
@@ -21,7 +21,7 @@ extension Op {
       ]
     })
   static let power = binary(
-    "power",
+    .power,
     gradient: .composed { c in
       let (x, p) = (c.input(0), c.input(1))
       return [
@@ -36,10 +36,10 @@ extension Op {
           : nil,
       ]
     })
-  static let minimum = binary("minimum", gradient: extremumRule { x, y in x .< y })
-  static let maximum = binary("maximum", gradient: extremumRule { x, y in x .> y })
+  static let minimum = binary(.minimum, gradient: extremumRule { x, y in x .< y })
+  static let maximum = binary(.maximum, gradient: extremumRule { x, y in x .> y })
   static let atan2 = binary(
-    "atan2",
+    .atan2,
     gradient: .composed { c in
       let (y, x) = (c.input(0), c.input(1))
       let square = x * x + y * y
@@ -48,17 +48,17 @@ extension Op {
       return [scale * x, -(scale * y)]
     })
   static let remainder = binary(
-    "remainder",
+    .remainder,
     gradient: .composed { c in
       [c.gradient, c.isNeeded(1) ? -(c.gradient * c.input(0).floorDivided(by: c.input(1))) : nil]
     })
   static let fmod = binary(
-    "fmod",
+    .fmod,
     gradient: .composed { c in
       [c.gradient, c.isNeeded(1) ? -(c.gradient * (c.input(0) / c.input(1)).truncated()) : nil]
     })
   static let floorDivide = binary(
-    "floorDivide", row: "floor_divide", gradient: .rule { _ in [nil, nil] })
+    .floorDivide, gradient: .rule { _ in [nil, nil] })
 
   /// Inputs: the values, then the bounds that there are. Attributes: whether there is a lower one, an upper one, and
   /// whether the gradient passes where a value equals a bound (0 or 1 each).
@@ -79,7 +79,7 @@ extension Op {
     },
     lower: .elementwise { builder, node, registers in
       var (result, next) = (registers[0], 1)
-      for (place, row) in ["maximum", "minimum"].enumerated() where node.attributes.integers[place] == 1 {
+      for (place, row) in [ElementwiseRow.maximum, .minimum].enumerated() where node.attributes.integers[place] == 1 {
         result = builder.narrow(
           builder.emit(row, lane: node.dtype.lane, [result, registers[next]]), to: node.dtype)
         next += 1

@@ -1,25 +1,25 @@
 import ApusDevice
 
 extension Op {
-  static let equal = predicate("equal", row: "equal")
-  static let notEqual = predicate("notEqual", row: "not_equal")
-  static let less = predicate("less", row: "less")
-  static let lessOrEqual = predicate("lessOrEqual", row: "less_equal")
-  static let greater = predicate("greater", row: "greater")
-  static let greaterOrEqual = predicate("greaterOrEqual", row: "greater_equal")
-  static let isNaN = predicate("isNaN", row: "is_nan")
-  static let isFinite = predicate("isFinite", row: "is_finite")
-  static let isInfinite = predicate("isInfinite", row: "is_infinite")
-  static let logicalAnd = predicate("logicalAnd", row: "logical_and")
-  static let logicalOr = predicate("logicalOr", row: "logical_or")
-  static let logicalXor = predicate("logicalXor", row: "logical_xor")
-  static let logicalNot = predicate("logicalNot", row: "logical_not")
-  static let bitAnd = bitwise("bitAnd", row: "bit_and")
-  static let bitOr = bitwise("bitOr", row: "bit_or")
-  static let bitXor = bitwise("bitXor", row: "bit_xor")
-  static let bitNot = bitwise("bitNot", row: "bit_not")
-  static let shiftLeft = bitwise("shiftLeft", row: "shift_left")
-  static let shiftRight = bitwise("shiftRight", row: "shift_right")
+  static let equal = predicate(.equal)
+  static let notEqual = predicate(.notEqual)
+  static let less = predicate(.less)
+  static let lessOrEqual = predicate(.lessOrEqual)
+  static let greater = predicate(.greater)
+  static let greaterOrEqual = predicate(.greaterOrEqual)
+  static let isNaN = predicate(.isNaN)
+  static let isFinite = predicate(.isFinite)
+  static let isInfinite = predicate(.isInfinite)
+  static let logicalAnd = predicate(.logicalAnd)
+  static let logicalOr = predicate(.logicalOr)
+  static let logicalXor = predicate(.logicalXor)
+  static let logicalNot = predicate(.logicalNot)
+  static let bitAnd = bitwise(.bitAnd)
+  static let bitOr = bitwise(.bitOr)
+  static let bitXor = bitwise(.bitXor)
+  static let bitNot = bitwise(.bitNot)
+  static let shiftLeft = bitwise(.shiftLeft)
+  static let shiftRight = bitwise(.shiftRight)
 
   /// Inputs: condition (`bool`), the value where it holds, the value elsewhere.
   static let select: Op = Op(
@@ -42,7 +42,7 @@ extension Op {
       ]
     },
     lower: .elementwise { builder, node, registers in
-      builder.emit("select", lane: node.dtype.lane, registers)
+      builder.emit(.select, lane: node.dtype.lane, registers)
     })
 
   /// Inputs: any type; the result's type is in the attributes.

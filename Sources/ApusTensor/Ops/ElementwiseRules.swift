@@ -2,10 +2,9 @@ import ApusDevice
 
 extension Op {
   /// A function of floating-point numbers; integers and `bool` are converted to `float32` by the method.
-  static func function(_ name: String, row: String? = nil, gradient: GradientRule) -> Op {
-    let row = row ?? name
-    return Op(
-      name: name,
+  static func function(_ row: ElementwiseRow, gradient: GradientRule) -> Op {
+    Op(
+      name: row.name,
       shape: { inputs, _ throws(ShapeError) in TensorType(inputs.shape(0), inputs.dtype(0)) },
       gradient: gradient,
       lower: .elementwise { builder, node, registers in
@@ -15,8 +14,8 @@ extension Op {
   }
 
   /// A function of two numbers of one type, broadcast against each other.
-  static func binary(_ name: String, row: String? = nil, gradient: GradientRule) -> Op {
-    let row = row ?? name
+  static func binary(_ row: ElementwiseRow, gradient: GradientRule) -> Op {
+    let name = row.name
     return Op(
       name: name,
       shape: { inputs, _ throws(ShapeError) in
@@ -30,8 +29,9 @@ extension Op {
   }
 
   /// A function of the bits of integers.
-  static func bitwise(_ name: String, row: String) -> Op {
-    Op(
+  static func bitwise(_ row: ElementwiseRow) -> Op {
+    let name = row.name
+    return Op(
       name: name,
       shape: { inputs, _ throws(ShapeError) in
         let dtype = try DType.common(name, inputs)
@@ -46,8 +46,9 @@ extension Op {
   }
 
   /// A comparison or test, with `bool` results.
-  static func predicate(_ name: String, row: String) -> Op {
-    Op(
+  static func predicate(_ row: ElementwiseRow) -> Op {
+    let name = row.name
+    return Op(
       name: name,
       shape: { inputs, _ throws(ShapeError) in
         _ = try DType.common(name, inputs)

@@ -3,7 +3,7 @@ import ApusDevice
 extension Op {
   /// Attributes: whether axes are kept (0 or 1), then the reduced axes, ascending.
   private static func reduction(
-    _ name: String, reducer: String, dtype: DType? = nil, gradient: GradientRule
+    _ name: String, reducer: Lowering.Reducer, dtype: DType? = nil, gradient: GradientRule
   ) -> Op {
     Op(
       name: name,
@@ -22,22 +22,20 @@ extension Op {
       gradient: gradient, lower: .reduction(reducer))
   }
 
-  static let sum = reduction("sum", reducer: "sum", gradient: .rule { c in [c.kept(c.gradient)] })
-  /// The name by which the planner knows the reduction of `squaredDeviations`.
-  static let squaresOfCentered = "squaresOfCentered"
+  static let sum = reduction("sum", reducer: .row(.sum), gradient: .rule { c in [c.kept(c.gradient)] })
   /// Of centered numbers, whose sum is 0 but for the rounding of their mean: that this is taken off changes no derivative.
   static let squaredDeviations = reduction(
-    "squaredDeviations", reducer: squaresOfCentered,
+    "squaredDeviations", reducer: .squaresOfCentered,
     gradient: .rule { c in [c.input(0) * c.kept(2 * c.gradient)] })
   static let product = reduction(
-    "product", reducer: "product",
+    "product", reducer: .row(.product),
     gradient: .composed { c in [c.input(0).productOfOthers(over: c.reducedAxes) * c.kept(c.gradient)] })
-  static let reduceMin = reduction("min", reducer: "min", gradient: .composed { c in [c.extremum()] })
-  static let reduceMax = reduction("max", reducer: "max", gradient: .composed { c in [c.extremum()] })
-  static let any = reduction("any", reducer: "any", gradient: .notDifferentiable)
-  static let all = reduction("all", reducer: "all", gradient: .notDifferentiable)
-  static let argmin = reduction("argmin", reducer: "argmin", dtype: .int64, gradient: .notDifferentiable)
-  static let argmax = reduction("argmax", reducer: "argmax", dtype: .int64, gradient: .notDifferentiable)
+  static let reduceMin = reduction("min", reducer: .row(.min), gradient: .composed { c in [c.extremum()] })
+  static let reduceMax = reduction("max", reducer: .row(.max), gradient: .composed { c in [c.extremum()] })
+  static let any = reduction("any", reducer: .row(.any), gradient: .notDifferentiable)
+  static let all = reduction("all", reducer: .row(.all), gradient: .notDifferentiable)
+  static let argmin = reduction("argmin", reducer: .row(.argmin), dtype: .int64, gradient: .notDifferentiable)
+  static let argmax = reduction("argmax", reducer: .row(.argmax), dtype: .int64, gradient: .notDifferentiable)
 }
 
 extension GradientInput {

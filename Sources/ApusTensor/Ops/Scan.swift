@@ -3,14 +3,14 @@ import ApusDevice
 extension Op {
   /// Attributes: axis, and whether it runs from the end (0 or 1).
   static let cumulativeSum: Op = scan(
-    "cumulativeSum", combine: "sum",
+    "cumulativeSum", combine: .sum,
     gradient: .rule { c in
       // The sum of the gradients of all later elements.
       [c.gradient.scanned(.cumulativeSum, c.scanAxis, isReversed: !c.isReversedScan)]
     })
 
   static let cumulativeProduct: Op = scan(
-    "cumulativeProduct", combine: "product",
+    "cumulativeProduct", combine: .product,
     gradient: .composed { c in
       let (axis, isReversed) = (c.scanAxis, c.isReversedScan)
       // ∂yⱼ/∂xᵢ = (Π_{k<i} x_k)·(Π_{i<k≤j} x_k): no division, so that zeros need no special case in any
@@ -20,7 +20,7 @@ extension Op {
       return [before * after]
     })
 
-  private static func scan(_ name: String, combine: String, gradient: GradientRule) -> Op {
+  private static func scan(_ name: String, combine: ReductionRow, gradient: GradientRule) -> Op {
     Op(
       name: name,
       shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },

@@ -49,7 +49,7 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, .int32) },
     gradient: .notDifferentiable,
     lower: .elementwise { builder, node, registers in
-      builder.emit("random", lane: node.inputTypes[0].dtype.lane, result: .int32, registers)
+      builder.emit(.random, lane: node.inputTypes[0].dtype.lane, result: .int32, registers)
     })
 
   /// 24 of 32 random bits as a number in 0 ..< 1.
@@ -58,7 +58,7 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, .float32) },
     gradient: .notDifferentiable,
     lower: .elementwise { builder, _, registers in
-      builder.emit("unit_float", lane: .int32, result: .float32, registers)
+      builder.emit(.unitFloat, lane: .int32, result: .float32, registers)
     })
 }
 

@@ -102,6 +102,6 @@ public typealias StepRecord = ApusDevice.StepRecord
 /// What was measured of the kernels that can do a step: what `ComputeDevice.tune(report:_:)` reports.
 public typealias TuningRecord = ApusDevice.TuningRecord
 /// What such a step does.
-public typealias StepLabel = ApusDevice.StepLabel
+public typealias StepCost = ApusDevice.StepCost
 /// What `ComputeDevice.memory` gives.
 public typealias MemoryStatistics = ApusDevice.MemoryStatistics

@@ -66,13 +66,13 @@ public struct Profile: Sendable {
   public var kernels: [Kernel] {
     var found: [String: Kernel] = [:]
     for record in records {
-      let label = record.label
-      var kernel = found[label.detail] ?? Kernel(detail: label.detail, count: 0, seconds: 0, flops: 0, bytes: 0)
+      let cost = record.cost
+      var kernel = found[cost.label] ?? Kernel(detail: cost.label, count: 0, seconds: 0, flops: 0, bytes: 0)
       kernel.count += 1
       kernel.seconds += record.duration
-      kernel.flops += label.flops
-      kernel.bytes += label.bytes
-      found[label.detail] = kernel
+      kernel.flops += cost.flops
+      kernel.bytes += cost.bytes
+      found[cost.label] = kernel
     }
     return found.values.sorted { ($1.seconds, $0.detail) < ($0.seconds, $1.detail) }
   }
@@ -104,14 +104,14 @@ public struct Profile: Sendable {
   }
 
   private func event(_ record: StepRecord, origin: Double) -> JSON {
-    let label = record.label
+    let cost = record.cost
     let time = max(record.duration, 1e-9)
-    var rates: JSONObject = ["operation": .string(label.operation)]
-    if label.flops > 0 { rates["gflops"] = .number(label.flops / time * 1e-9) }
-    if label.bytes > 0 { rates["gbytes_per_second"] = .number(label.bytes / time * 1e-9) }
-    rates["share_of_limit"] = share(seconds: time, flops: label.flops, bytes: label.bytes).map { .number($0) }
+    var rates: JSONObject = ["operation": .string(cost.operation)]
+    if cost.flops > 0 { rates["gflops"] = .number(cost.flops / time * 1e-9) }
+    if cost.bytes > 0 { rates["gbytes_per_second"] = .number(cost.bytes / time * 1e-9) }
+    rates["share_of_limit"] = share(seconds: time, flops: cost.flops, bytes: cost.bytes).map { .number($0) }
     return [
-      "name": .string(label.detail), "cat": .string(String(label.detail.prefix { $0 != " " })), "ph": "X", "pid": 1,
+      "name": .string(cost.label), "cat": .string(String(cost.label.prefix { $0 != " " })), "ph": "X", "pid": 1,
       "tid": 1, "ts": .number((record.start - origin) * 1e6), "dur": .number(record.duration * 1e6),
       "args": .object(rates),
     ]

@@ -57,7 +57,7 @@ public struct PlanBuilder {
     let result = output(numbers.shape.elementCount, .int32)
     let program = Program(
       inputs: [.index(lane), .scalar(.int64), .scalar(.int64)],
-      instructions: [Instruction("random", lane: lane, result: .int32, operands: [0, 1, 2])],
+      instructions: [Instruction(.random, lane: lane, result: .int32, operands: [0, 1, 2])],
       outputs: [Program.Output(register: 3, dtype: .int32)])
     let binding = Binding(
       domain: numbers.shape, arguments: [.index(numbers), .scalar(key[0]), .scalar(key[1])],

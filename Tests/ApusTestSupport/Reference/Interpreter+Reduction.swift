@@ -83,32 +83,32 @@ extension DType {
 
 /// What has been combined so far by a row of `Kernels/reduce.def`.
 struct Combined {
-  private let reducer: String
+  private let reducer: ReductionRow
   private let lane: Lane
   private var value: Scalar
   private var place: Int64?
 
-  init(_ reducer: String, _ output: Program.Output) {
+  init(_ reducer: ReductionRow, _ output: Program.Output) {
     self.reducer = reducer
     lane = output.dtype.lane
     let isFloat = lane.isFloatingPoint
     let (least, greatest) = lane == .int32 ? (Int64(Int32.min), Int64(Int32.max)) : (Int64.min, .max)
     switch reducer {
-    case "sum", "any": value = isFloat ? .float(0) : .integer(0)
-    case "product", "all": value = isFloat ? .float(1) : .integer(1)
-    case "min": value = isFloat ? .float(.infinity) : .integer(greatest)
-    case "max": value = isFloat ? .float(-.infinity) : .integer(least)
+    case .sum, .any: value = isFloat ? .float(0) : .integer(0)
+    case .product, .all: value = isFloat ? .float(1) : .integer(1)
+    case .min: value = isFloat ? .float(.infinity) : .integer(greatest)
+    case .max: value = isFloat ? .float(-.infinity) : .integer(least)
     default: value = .integer(0)
     }
   }
 
   var result: Scalar {
-    if reducer == "argmin" || reducer == "argmax" { return .integer(place ?? 0) }
+    if reducer == .argmin || reducer == .argmax { return .integer(place ?? 0) }
     return lane.holding(value)
   }
 
   mutating func add(_ next: Scalar, number: Int64) {
-    if reducer == "argmin" || reducer == "argmax" {
+    if reducer == .argmin || reducer == .argmax {
       guard place == nil || isBetter(next, than: value) else { return }
       (value, place) = (next, number)
       return
@@ -122,31 +122,31 @@ struct Combined {
 
   private func isBetter(_ a: Scalar, than b: Scalar) -> Bool {
     switch (a, b) {
-    case (.integer(let a), .integer(let b)): return reducer == "argmin" ? a < b : a > b
+    case (.integer(let a), .integer(let b)): return reducer == .argmin ? a < b : a > b
     default:
       if a.double.isNaN || b.double.isNaN { return a.double.isNaN && !b.double.isNaN }
-      return reducer == "argmin" ? a.double < b.double : a.double > b.double
+      return reducer == .argmin ? a.double < b.double : a.double > b.double
     }
   }
 
   private func combine(_ a: Double, _ b: Double) -> Double {
     switch reducer {
-    case "sum": return a + b
-    case "product": return a * b
-    case "min": return a.isNaN || b.isNaN ? .nan : min(a, b)
-    case "max": return a.isNaN || b.isNaN ? .nan : max(a, b)
+    case .sum: return a + b
+    case .product: return a * b
+    case .min: return a.isNaN || b.isNaN ? .nan : min(a, b)
+    case .max: return a.isNaN || b.isNaN ? .nan : max(a, b)
     default: fatalError("no reducer \(reducer) for floating-point numbers")
     }
   }
 
   private func combine(_ a: Int64, _ b: Int64) -> Int64 {
     switch reducer {
-    case "sum": return a &+ b
-    case "product": return a &* b
-    case "min": return min(a, b)
-    case "max": return max(a, b)
-    case "any": return a != 0 || b != 0 ? 1 : 0
-    case "all": return a != 0 && b != 0 ? 1 : 0
+    case .sum: return a &+ b
+    case .product: return a &* b
+    case .min: return min(a, b)
+    case .max: return max(a, b)
+    case .any: return a != 0 || b != 0 ? 1 : 0
+    case .all: return a != 0 && b != 0 ? 1 : 0
     default: fatalError("no reducer \(reducer) for integers")
     }
   }

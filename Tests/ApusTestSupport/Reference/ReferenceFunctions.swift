@@ -5,24 +5,24 @@ extension Instruction {
   /// The result before it is rounded to the lane `result`.
   func value(of operands: [Scalar]) -> Scalar {
     switch function {
-    case "constant": return immediate!
-    case "random":
+    case .constant: return immediate!
+    case .random:
       let (place, seed, counter) = (operands[0].integer, operands[1].integer, operands[2].integer)
       return .integer(Int64(Int32(bitPattern: randomWord(Int(place), seed: seed, counter: counter))))
-    case "select": return operands[0].integer != 0 ? operands[1] : operands[2]
-    case "convert": return converted(operands[0])
-    case "unit_float":
+    case .select: return operands[0].integer != 0 ? operands[1] : operands[2]
+    case .convert: return converted(operands[0])
+    case .row(.unitFloat):
       return .float(Double(UInt32(truncatingIfNeeded: operands[0].integer) >> 8) * 0x1p-24)
-    default: break
+    case .row: break
     }
     if lane.isFloatingPoint {
       let numbers = operands.map(\.double)
-      if let test = Reference.test(function, numbers) { return .integer(test ? 1 : 0) }
-      return .float(Reference.float(function, numbers))
+      if let test = Reference.test(function.name, numbers) { return .integer(test ? 1 : 0) }
+      return .float(Reference.float(function.name, numbers))
     }
     let numbers = operands.map(\.integer)
-    if let test = Reference.test(function, numbers) { return .integer(test ? 1 : 0) }
-    return .integer(Reference.integer(function, numbers, bits: lane == .int32 ? 32 : 64))
+    if let test = Reference.test(function.name, numbers) { return .integer(test ? 1 : 0) }
+    return .integer(Reference.integer(function.name, numbers, bits: lane == .int32 ? 32 : 64))
   }
 
   private func converted(_ value: Scalar) -> Scalar {
@@ -40,19 +40,19 @@ extension Instruction {
 public enum Reference {
   static func test(_ name: String, _ x: [Double]) -> Bool? {
     switch name {
-    case "is_nan": x[0].isNaN
-    case "is_finite": x[0].isFinite
-    case "is_infinite": x[0].isInfinite
+    case "isNaN": x[0].isNaN
+    case "isFinite": x[0].isFinite
+    case "isInfinite": x[0].isInfinite
     default: comparison(name, x)
     }
   }
 
   static func test(_ name: String, _ x: [Int64]) -> Bool? {
     switch name {
-    case "logical_and": x[0] != 0 && x[1] != 0
-    case "logical_or": x[0] != 0 || x[1] != 0
-    case "logical_xor": (x[0] != 0) != (x[1] != 0)
-    case "logical_not": x[0] == 0
+    case "logicalAnd": x[0] != 0 && x[1] != 0
+    case "logicalOr": x[0] != 0 || x[1] != 0
+    case "logicalXor": (x[0] != 0) != (x[1] != 0)
+    case "logicalNot": x[0] == 0
     default: comparison(name, x)
     }
   }
@@ -60,11 +60,11 @@ public enum Reference {
   private static func comparison<T: Comparable>(_ name: String, _ x: [T]) -> Bool? {
     switch name {
     case "equal": x[0] == x[1]
-    case "not_equal": x[0] != x[1]
+    case "notEqual": x[0] != x[1]
     case "less": x[0] < x[1]
-    case "less_equal": x[0] <= x[1]
+    case "lessOrEqual": x[0] <= x[1]
     case "greater": x[0] > x[1]
-    case "greater_equal": x[0] >= x[1]
+    case "greaterOrEqual": x[0] >= x[1]
     default: nil
     }
   }
@@ -89,8 +89,8 @@ public enum Reference {
     "sigmoid": { 1 / (1 + exp(-$0)) }, "gaussian": { exp(-$0 * $0 / 2) },
     "floor": { $0.rounded(.down) }, "ceil": { $0.rounded(.up) },
     "round": { $0.rounded(.toNearestOrEven) }, "truncate": { $0.rounded(.towardZero) },
-    "round_float16": { Rounding.float16.rounded($0) },
-    "round_bfloat16": { Rounding.bfloat16.rounded($0) },
+    "roundFloat16": { Rounding.float16.rounded($0) },
+    "roundBFloat16": { Rounding.bfloat16.rounded($0) },
   ]
 
   private static func float(_ name: String, _ a: Double, _ b: Double) -> Double {
@@ -109,7 +109,7 @@ public enum Reference {
       let rest = fmod(a, b)
       if rest == 0 { return b < 0 ? -0.0 : 0 }
       return (rest < 0) != (b < 0) ? rest + b : rest
-    case "floor_divide": return (a / b).rounded(.down)
+    case "floorDivide": return (a / b).rounded(.down)
     default: fatalError("no row \(name) for two floating-point numbers")
     }
   }
@@ -132,24 +132,24 @@ public enum Reference {
     case "remainder":
       guard b != 0, b != -1 else { return 0 }
       return a % b != 0 && (a % b < 0) != (b < 0) ? a % b + b : a % b
-    case "floor_divide":
+    case "floorDivide":
       guard b != 0 else { return 0 }
       if a == least && b == -1 { return a }
       return a % b != 0 && (a < 0) != (b < 0) ? a / b - 1 : a / b
     case "power":
       if b < 0 { return a == 1 ? 1 : a == -1 ? (b & 1 == 1 ? -1 : 1) : 0 }
       return (0..<min(b, 4096)).reduce(1) { result, _ in result &* a }
-    case "bit_and": return a & b
-    case "bit_or": return a | b
-    case "bit_xor": return a ^ b
-    case "bit_not": return ~a
-    case "shift_left": return b < 0 || b >= bits ? 0 : a << b
-    case "shift_right":
+    case "bitAnd": return a & b
+    case "bitOr": return a | b
+    case "bitXor": return a ^ b
+    case "bitNot": return ~a
+    case "shiftLeft": return b < 0 || b >= bits ? 0 : a << b
+    case "shiftRight":
       if b < 0 || b >= bits { return 0 }
       return bits == 32
         ? Int64(UInt32(truncatingIfNeeded: a) >> UInt32(b)) : Int64(bitPattern: UInt64(bitPattern: a) >> UInt64(b))
-    case "wrap_int8": return Int64(Int8(truncatingIfNeeded: a))
-    case "wrap_uint8": return Int64(UInt8(truncatingIfNeeded: a))
+    case "wrapInt8": return Int64(Int8(truncatingIfNeeded: a))
+    case "wrapUInt8": return Int64(UInt8(truncatingIfNeeded: a))
     default: fatalError("no row \(name) for integers")
     }
   }

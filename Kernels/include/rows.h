@@ -1,0 +1,47 @@
+#ifndef APUS_KERNEL_ROWS_H
+#define APUS_KERNEL_ROWS_H
+
+// The rows of elementwise.def and reduce.def as enumerations: a row exists once, and a misspelt one does not compile.
+
+// All rows of all lanes.
+#define LANE_F32 0
+#define LANE_I32 0
+#define LANE 0
+#define LANE_IS_FLOAT 1
+#define LANE_IS_INTEGER 1
+
+/// A row of `elementwise.def`.
+typedef enum __attribute__((enum_extensibility(closed), swift_name("ElementwiseRow"))) {
+#define UNARY(name, result) APUS_ELEMENTWISE_##name __attribute__((swift_name(#name))),
+#define BINARY(name, result) UNARY(name, result)
+#define TEST1(name, result) UNARY(name, result)
+#define TEST2(name, result) UNARY(name, result)
+#define FROM_INT(name, result) UNARY(name, result)
+#include "../elementwise.def"
+#undef UNARY
+#undef BINARY
+#undef TEST1
+#undef TEST2
+#undef FROM_INT
+} apus_elementwise_row;
+
+/// A row of `reduce.def`.
+typedef enum __attribute__((enum_extensibility(closed), swift_name("ReductionRow"))) {
+#define REDUCE(name, identity, result) APUS_REDUCTION_##name __attribute__((swift_name(#name))),
+#define REDUCE_INDEX(name, is_better) REDUCE(name, , )
+#include "../reduce.def"
+#undef REDUCE
+#undef REDUCE_INDEX
+} apus_reduction_row;
+
+#undef LANE_F32
+#undef LANE_I32
+#undef LANE
+#undef LANE_IS_FLOAT
+#undef LANE_IS_INTEGER
+
+/// The name of a row, or NULL where `row` is not one of the file's.
+const char *_Nullable apus_elementwise_name(int row);
+const char *_Nullable apus_reduction_name(int row);
+
+#endif

@@ -1,0 +1,30 @@
+#include "rows.h"
+
+#include <stddef.h>
+
+#define LANE_F32 0
+#define LANE_I32 0
+#define LANE 0
+#define LANE_IS_FLOAT 1
+#define LANE_IS_INTEGER 1
+
+#define UNARY(name, result) #name,
+#define BINARY(name, result) UNARY(name, result)
+#define TEST1(name, result) UNARY(name, result)
+#define TEST2(name, result) UNARY(name, result)
+#define FROM_INT(name, result) UNARY(name, result)
+static const char *const elementwise[] = {
+#include "elementwise.def"
+};
+
+#define REDUCE(name, identity, result) #name,
+#define REDUCE_INDEX(name, is_better) REDUCE(name, , )
+static const char *const reduction[] = {
+#include "reduce.def"
+};
+
+#define COUNT(array) (int)(sizeof array / sizeof array[0])
+
+const char *apus_elementwise_name(int row) { return row >= 0 && row < COUNT(elementwise) ? elementwise[row] : NULL; }
+
+const char *apus_reduction_name(int row) { return row >= 0 && row < COUNT(reduction) ? reduction[row] : NULL; }

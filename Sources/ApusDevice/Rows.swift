@@ -1,0 +1,31 @@
+public import Kernels
+
+// The rows of the `.def` files of `Kernels/`, which C loops, GPU text and these enumerations share.
+
+extension ElementwiseRow: @retroactive CaseIterable, @retroactive CustomStringConvertible {
+  /// All rows, in the order of `Kernels/elementwise.def`.
+  public static var allCases: [ElementwiseRow] { rows { ElementwiseRow(rawValue: $0) } named: { apus_elementwise_name($0) } }
+
+  /// The name of the row, such as `floorDivide`.
+  public var name: String { String(cString: apus_elementwise_name(Int32(rawValue))!) }
+  public var description: String { name }
+}
+
+extension ReductionRow: @retroactive CaseIterable, @retroactive CustomStringConvertible {
+  /// All rows, in the order of `Kernels/reduce.def`.
+  public static var allCases: [ReductionRow] { rows { ReductionRow(rawValue: $0) } named: { apus_reduction_name($0) } }
+
+  /// The name of the row, such as `argmax`.
+  public var name: String { String(cString: apus_reduction_name(Int32(rawValue))!) }
+  public var description: String { name }
+
+  /// Whether the result is the index of an element: `argmin` and `argmax`.
+  public var isIndex: Bool { self == .argmin || self == .argmax }
+}
+
+/// The rows of a table, whose raw values count from 0.
+private func rows<Row>(_ row: (UInt32) -> Row?, named name: (Int32) -> UnsafePointer<CChar>?) -> [Row] {
+  var result: [Row] = []
+  while name(Int32(result.count)) != nil, let next = row(UInt32(result.count)) { result.append(next) }
+  return result
+}
