@@ -1,9 +1,9 @@
 import ApusDevice
 
 extension StepBuilder {
-  /// The step of a convolution by the method that suits it: for channels last transformed tiles, or windows where they lie;
-  /// else padded planes for stride 1 and images that fill vectors, windows of few channels, products with whole images,
-  /// or else with the matrix of windows.
+  /// Chooses the algorithm of a convolution. Channels last: Winograd, or windows read in place. Channels first: padded
+  /// planes for stride 1 and images that fill vectors, windows read in place for few channels or strides, products with
+  /// whole images, and im2col for the rest.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
     if step.order != .channelsFirst {
       if step.order == .channelsLast, let geometry = WinogradGeometry.paying(step.geometry, pass: step.pass) {
@@ -35,13 +35,13 @@ extension StepBuilder {
     }
   }
 
-  /// Whether windows are read where they lie with channels first, for results that fill vectors.
+  /// Whether windows are read in place with channels first; result channels must fill vectors.
   private func readsPlanes(_ step: Convolution) -> Bool {
     step.geometry.readsPlanes(step.pass, fewChannels: step.pass == .output ? 8 : 4)
       && step.geometry.outputChannels >= ConvolutionGeometry.leastVectorChannels
       && step.geometry.allowsMixedOrder(step.pass, step.dtype)
   }
 
-  /// Pixels of an image from which on its product is worth tasks of its own.
+  /// The fewest pixels at which an image's product is worth its own tasks.
   private static var leastPixels: Int { 128 }
 }

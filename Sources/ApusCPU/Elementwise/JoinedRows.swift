@@ -1,15 +1,15 @@
 import ApusDevice
 
 extension Program {
-  /// The instructions with one for several where nothing else reads what is between them, and nothing for those that it
-  /// stands for: `exp_difference` for the exponential of a difference, `gelu` for the product of a number with its
-  /// normal distribution, `multiply_add` and `subtract_product` for a product to which something is added, or which is
-  /// taken from something.
+  /// The instructions after fusion of several into one, if nothing else reads the intermediate results; `nil` replaces
+  /// an instruction that was fused into another. The fused functions are `exp_difference` (exp of a difference), `gelu`
+  /// (x·Φ(x)), `multiply_add` (a product plus a term) and `subtract_product` (a term minus a product).
   ///
-  /// - Parameter isUniform: whether a register is the same for all elements: products of such ones are computed once.
+  /// - Parameter isUniform: whether a register is the same for all elements: products of such registers run only once.
   func joiningRows(isUniform: (Int) -> Bool) -> [Instruction?] {
     var result: [Instruction?] = instructions
-    /// The instruction `function` whose result is in a register that is read once, unless it stands for others already.
+    /// The instruction that computes `register` with `function`, if `register` is read once and the instruction is not
+    /// fused already.
     func inner(_ function: String, _ register: Int) -> Int? {
       let number = register - inputs.count
       return number >= 0 && result[number]?.function == function && useCount(of: register) == 1 ? number : nil
@@ -52,23 +52,23 @@ extension Program {
 }
 
 extension Argument {
-  /// Whether it is the same number all over its domain.
+  /// Whether the argument has one value over its whole domain.
   fileprivate var isRepeated: Bool {
     if case .scalar = self { return true }
     return layout?.raw.isRepeated ?? false
   }
 }
 
-/// Sums whose reducers do what their program did: `sum_squared_difference`, alone or with `sum_difference`, or
+/// Sums whose program is fused into the reducers: `sum_squared_difference`, alone or with `sum_difference`, or
 /// `sum_exp_difference`.
 struct JoinedSum {
   let reducers: [String]
-  /// Gives the numbers and what is subtracted from them.
+  /// The program that computes the minuends and subtrahends.
   let prologue: Program
 
-  /// `nil` where a sum is of something else, or what is subtracted from the numbers of a row is not one number.
+  /// Fuses a reduction; `nil` if it has another form, or if the subtrahend is not constant along a row.
   ///
-  /// - Parameter arguments: those of the reduction over the axes of a row, `nil` for a reduction by columns.
+  /// - Parameter arguments: the reduction's arguments over the axes of a row; `nil` for a reduction by columns.
   init?(_ step: Reduction, over arguments: [Argument]?) {
     let program = step.prologue
     guard step.reducers.allSatisfy({ $0 == "sum" }), let lane = program.instructions.first?.lane,
