@@ -1,15 +1,15 @@
-/// What a step of a plan does, or a kernel: for logs, errors and profiles.
+/// The description of a step of a plan or of a kernel, for logs, errors and profiles.
 public struct StepLabel: Hashable, Sendable {
-  /// The operations that it came from.
+  /// The operations that were lowered to the step.
   public var operation: String
-  /// Family, shape and variant.
+  /// The family, shape and variant of the step.
   public var detail: String
-  /// Floating-point operations, 0 where memory is what counts.
+  /// The number of floating-point operations; 0 for memory-bound steps.
   public var flops: Double
-  /// Bytes read and written at least.
+  /// The minimum number of bytes read and written.
   public var bytes: Double
 
-  /// A label from its parts.
+  /// Creates a label from its fields.
   public init(operation: String, detail: String, flops: Double, bytes: Double) {
     self.operation = operation
     self.detail = detail
@@ -17,9 +17,9 @@ public struct StepLabel: Hashable, Sendable {
     self.bytes = bytes
   }
 
-  /// A line of `APUS_DEBUG=1`: what was done in which time, and at which rates.
+  /// A log line of `APUS_DEBUG=1`: the step with its duration and rates.
   package func line(seconds: Double) -> String {
-    // Operations and bytes in a nanosecond are 10⁹ of them in a second.
+    // Operations or bytes per nanosecond are 10⁹ per second.
     let time = max(1, seconds * 1e9)
     var parts = [detail, "\((time / 1000).text(places: 1)) µs"]
     if flops > 0 { parts.append("\((flops / time).text(places: 1)) GFLOP/s") }
@@ -28,16 +28,16 @@ public struct StepLabel: Hashable, Sendable {
   }
 }
 
-/// A step or kernel that ran, and when.
+/// The record of an executed step or kernel.
 public struct StepRecord: Hashable, Sendable {
-  /// What it did.
+  /// The description of the step.
   public var label: StepLabel
-  /// When it began, in seconds of a clock of the device.
+  /// The start time, in seconds of a device clock.
   public var start: Double
-  /// How long it took, in seconds.
+  /// The duration in seconds.
   public var duration: Double
 
-  /// A record from its parts.
+  /// Creates a record from its fields.
   public init(label: StepLabel, start: Double, duration: Double) {
     self.label = label
     self.start = start
