@@ -6,7 +6,7 @@ extension StepBuilder {
   /// or else with the matrix of windows.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
     if step.order != .channelsFirst {
-      if step.order == .channelsLast, let geometry = WinogradGeometry.paying(step.geometry, pass: step.pass) {
+      if step.order == .channelsLast, !multipliesOnTiles(step), let geometry = WinogradGeometry.paying(step.geometry, pass: step.pass) {
         return step.pass == .weightGradient
           ? try WinogradWeightGradientStep(step, geometry, self) : try WinogradConvolutionStep(step, geometry, self)
       }
@@ -33,6 +33,15 @@ extension StepBuilder {
     case .inputGradient: try UnfoldedInputGradientStep(step, self)
     case .weightGradient: try UnfoldedWeightGradientStep(step, self)
     }
+  }
+
+  /// Whether a matrix unit multiplies the windows of a pass: direct sums are then faster than transformed tiles.
+  private func multipliesOnTiles(_ step: Convolution) -> Bool {
+    guard let pairs = pairs(of: step.factorDtype), pairs.pointee.word_multiple > 1, step.pass != .weightGradient else {
+      return false
+    }
+    let channels = step.pass == .output ? step.geometry.inputChannels : step.geometry.outputChannels
+    return channels % (2 * pairs.pointee.word_multiple) == 0
   }
 
   /// Whether windows are read where they lie with channels first, for results that fill vectors.
