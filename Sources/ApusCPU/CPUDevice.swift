@@ -46,10 +46,10 @@ public final class CPUDevice: Device, @unchecked Sendable {
     try self.init(threadCount: threadCount, simd: simd, memoryLimit: HostMemory.byteCount)
   }
 
-  /// - Parameter usesPairs: whether products use the machine's pairwise `bfloat16` instructions, if it has any
+  /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs, if the machine has it; `nil` chooses the
+  ///   fastest.
   init(
-    threadCount: Int, simd: String?, memoryLimit: Int, usesPairs: Bool = csimd_has_fast_pairs() != 0,
-    caches: Caches = .host
+    threadCount: Int, simd: String?, memoryLimit: Int, pairs unit: PairUnit? = nil, caches: Caches = .host
   ) throws(DeviceError) {
     guard let loops = csimd_open(simd) else {
       let names: [String] = ["avx512", "avx2", "baseline"]
@@ -61,7 +61,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     // The pool makes OpenBLAS calls concurrently, and the bits of a result depend on the number of OpenBLAS's threads.
     openblas_use_calling_thread()
     (self.loops, self.caches) = (loops, caches)
-    pairs = usesPairs ? csimd_find_pairs(loops) : nil
+    pairs = unit.map { csimd_find_pairs(loops, $0) } ?? csimd_find_fast_pairs(loops)
     pool = try ThreadPool(threadCount: threadCount)
     allocator = Allocator(limit: memoryLimit)
     workspaces = Workspaces(count: threadCount)

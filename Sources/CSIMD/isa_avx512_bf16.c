@@ -130,6 +130,7 @@ static void FN(pack_columns)(
 }
 
 const csimd_pairs csimd_avx512_bf16 = {
+  .word_multiple = 1,
   .pack_rows = FN(pack_rows),
   .pack_columns = FN(pack_columns),
   .block_multiply = FN(block_multiply),
@@ -137,5 +138,11 @@ const csimd_pairs csimd_avx512_bf16 = {
   .join = join,
   .join_lines = join_lines,
 };
+#pragma clang attribute pop
+
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma,f16c,amx-tile,amx-bf16"))), \
+    apply_to = function)
+#include "loops_amx.h"
 #pragma clang attribute pop
 #endif

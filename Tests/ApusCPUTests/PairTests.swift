@@ -7,14 +7,14 @@ import Testing
 @testable import ApusCPU
 
 /// Whether this machine multiplies bfloat16 elements in pairs.
-private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0) != nil } ?? false
+private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) != nil } ?? false
 
 /// Products of bfloat16 factors in pairs have the same bits as single multiply-adds.
 @Suite(.enabled(if: hasPairs, "this processor has no AVX512-BF16")) struct PairTests {
   /// Runs `body` on a device of each instruction set and compares the bits of the results.
   private func compare(_ name: String, _ body: () throws -> [Tensor]) throws {
     let results = try ["avx512", "avx2"].map { simd in
-      let device = try CPUDevice(threadCount: 3, simd: simd, memoryLimit: 1 << 32, usesPairs: true)
+      let device = try CPUDevice(threadCount: 3, simd: simd, memoryLimit: 1 << 32, pairs: .vector)
       return try withDevice(ComputeDevice(backend: device)) { () throws in
         try body().map { try $0.cast(to: .float32).array().map(\Float.bitPattern) }
       }
@@ -44,7 +44,7 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0) != nil } 
   @Test func subnormalSumsAreZeros() throws {
     let tiny = 0x1p-66
     func results(_ simd: String) throws -> [Float] {
-      let device = try CPUDevice(threadCount: 2, simd: simd, memoryLimit: 1 << 32, usesPairs: true)
+      let device = try CPUDevice(threadCount: 2, simd: simd, memoryLimit: 1 << 32, pairs: .vector)
       return try withDevice(ComputeDevice(backend: device)) { () throws in
         let (a, b) = (Tensor(repeating: tiny, shape: [64, 64]), Tensor(repeating: tiny, shape: [64, 64]))
         let product = a.cast(to: .bfloat16).matmul(b.cast(to: .bfloat16))

@@ -6,7 +6,9 @@ extension StepBuilder {
   /// whole images, and im2col for the rest.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
     if step.order != .channelsFirst {
-      if step.order == .channelsLast, let geometry = WinogradGeometry.paying(step.geometry, pass: step.pass) {
+      if step.order == .channelsLast, !usesMatrixUnit(step),
+        let geometry = WinogradGeometry.paying(step.geometry, pass: step.pass)
+      {
         return step.pass == .weightGradient
           ? try WinogradWeightGradientStep(step, geometry, self) : try WinogradConvolutionStep(step, geometry, self)
       }
@@ -33,6 +35,15 @@ extension StepBuilder {
     case .inputGradient: try UnfoldedInputGradientStep(step, self)
     case .weightGradient: try UnfoldedWeightGradientStep(step, self)
     }
+  }
+
+  /// Whether a matrix unit multiplies the windows of a pass: direct sums are then faster than Winograd tiles.
+  private func usesMatrixUnit(_ step: Convolution) -> Bool {
+    guard let pairs = pairs(of: step.factorDtype), pairs.pointee.word_multiple > 1, step.pass != .weightGradient else {
+      return false
+    }
+    let channels = step.pass == .output ? step.geometry.inputChannels : step.geometry.outputChannels
+    return channels % (2 * pairs.pointee.word_multiple) == 0
   }
 
   /// Whether windows are read in place with channels first; result channels must fill vectors.

@@ -20,6 +20,8 @@ struct BlockKernels {
   let panelWidth: Int
   /// The elements along k that a word of a packed factor holds: 2 if factors are multiplied as bfloat16, otherwise 1.
   let numbersOfWord: Int
+  /// The number of words along k of a packed factor is a multiple of this.
+  private let wordMultiple: Int
   private let pack: (rows: PackRows, columns: PackColumns)
   private let multiply: Multiply
   private let multiplyLines: MultiplyLines
@@ -61,11 +63,11 @@ struct BlockKernels {
     let table = builder.loops.pointee
     panelWidth = lane.entry(of: table.panel_width)
     if let pairs = pairs?.pointee {
-      numbersOfWord = 2
+      (numbersOfWord, wordMultiple) = (2, pairs.word_multiple)
       pack = (pairs.pack_rows, pairs.pack_columns)
       multiply = pairs.block_multiply
     } else {
-      numbersOfWord = 1
+      (numbersOfWord, wordMultiple) = (1, 1)
       pack = (lane.entry(of: table.pack_rows), lane.entry(of: table.pack_columns))
       multiply = lane.entry(of: table.block_multiply)
     }
@@ -77,7 +79,10 @@ struct BlockKernels {
   }
 
   /// The number of words that hold `k` elements along k.
-  private func words(_ k: Int) -> Int { (k + numbersOfWord - 1) / numbersOfWord }
+  private func words(_ k: Int) -> Int {
+    let unit = numbersOfWord * wordMultiple
+    return (k + unit - 1) / unit * wordMultiple
+  }
   /// The size of `rows` packed rows in bytes; `packRows` may write up to 15 words past them.
   func sliverByteCount(rows: Int, k: Int) -> Int { ((rows * words(k) + 16) * lane.byteCount + 63) & ~63 }
   /// The size of `columns` packed columns in bytes, rounded up to whole panels.

@@ -6,15 +6,18 @@
 /// Products of float32 factors whose elements are all bfloat16 values, by instructions that multiply pairs of them.
 ///
 /// A word of a packed factor holds two consecutive elements along k, the first one in its upper half. If k is odd, the
-/// lower half of the last word is zero. An element's products are added in the order of `csimd_table`, so the results
-/// have the same bits, with one exception: subnormals are treated as zeros.
+/// lower half of the last word is zero. Subnormals are treated as zeros.
 typedef struct {
-  /// Like `pack_rows` of the table, with (k + 1) / 2 words per row.
+  /// Packed rows and columns have a multiple of this number of words along k; the words that are added are zeros.
+  size_t word_multiple;
+  /// Like `pack_rows` of the table, with (k + 1) / 2 words per row, rounded up to `word_multiple`. Only `block_multiply`
+  /// reads the layout.
   void (*pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers);
-  /// Like `pack_columns` of the table, with (k + 1) / 2 words per column; `distance` counts words.
+  /// Like `pack_columns` of the table, with (k + 1) / 2 words per column, rounded up to `word_multiple`; `distance` counts
+  /// words.
   void (*pack_columns)(
       size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance);
-  /// Like `block_multiply` of the table; `k` counts words.
+  /// Like `block_multiply` of the table; `k` counts words, a multiple of `word_multiple`.
   void (*block_multiply)(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates, const csimd_prefetch_block *ahead);
@@ -29,12 +32,22 @@ typedef struct {
   void (*join_lines)(size_t rows, size_t width, const float *lines, float *words);
 } csimd_pairs;
 
-/// The pairwise products for a table; NULL if the machine has no such instructions.
-const csimd_pairs *csimd_find_pairs(const csimd_table *table);
+/// The units that multiply pairs.
+typedef enum __attribute__((enum_extensibility(closed), swift_name("PairUnit"))) {
+  /// AVX512-BF16. An element's products are added in the order of `csimd_table`, so the results have the same bits, except
+  /// for subnormals.
+  CSIMD_PAIRS_VECTOR __attribute__((swift_name("vector"))),
+  /// AMX-BF16; loops_amx.h defines the order of accumulation.
+  CSIMD_PAIRS_MATRIX __attribute__((swift_name("matrix"))),
+} csimd_pair_unit;
 
-/// Whether a pairwise product is faster than two float32 products. Intel CPUs issue one pairwise instruction every
-/// other cycle (0.49 times the multiply-adds of float32 in the same time, measured on Emerald Rapids); on AMD's Zen 4,
-/// pairwise products are faster.
-int csimd_has_fast_pairs(void);
+/// The pairwise products of a unit; NULL if the machine or the table does not have it. Linux must permit a process to use
+/// the tile registers of AMX: the first call requests that.
+const csimd_pairs *csimd_find_pairs(const csimd_table *table, csimd_pair_unit unit);
+
+/// The pairwise products of the fastest unit; NULL if float32 products are faster. Intel CPUs issue one AVX512-BF16
+/// instruction every other cycle (0.49 times the multiply-adds of float32 in the same time, measured on Emerald Rapids);
+/// on AMD's Zen 4, pairwise products are faster.
+const csimd_pairs *csimd_find_fast_pairs(const csimd_table *table);
 
 #endif
